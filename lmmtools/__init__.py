@@ -1,0 +1,77 @@
+"""Linear mixed models with crossed and nested random effects, on top of statsmodels.
+
+Public names are loaded when first used, so that ``import lmmtools`` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from lmmtools._version import __version__
+
+if TYPE_CHECKING:
+    from lmmtools import datasets
+    from lmmtools.api import Model, compare, from_mixedlm, lmm
+    from lmmtools.design.structure import structure
+    from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
+    from lmmtools.formula.declare import crossed, nested, random
+    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.results.varcorr import VarCorr
+
+_HOME = {
+    "DataError": "errors",
+    "EngineError": "errors",
+    "FormulaError": "errors",
+    "LMMResults": "results.lmm_results",
+    "LmmError": "errors",
+    "LmmWarning": "errors",
+    "Model": "api",
+    "TranslationError": "errors",
+    "VarCorr": "results.varcorr",
+    "compare": "api",
+    "crossed": "formula.declare",
+    "from_mixedlm": "api",
+    "lmm": "api",
+    "nested": "formula.declare",
+    "random": "formula.declare",
+    "structure": "design.structure",
+}
+_MODULES = ("datasets", "errors")
+
+__all__ = [
+    "DataError",
+    "EngineError",
+    "FormulaError",
+    "LMMResults",
+    "LmmError",
+    "LmmWarning",
+    "Model",
+    "TranslationError",
+    "VarCorr",
+    "__version__",
+    "compare",
+    "crossed",
+    "datasets",
+    "from_mixedlm",
+    "lmm",
+    "nested",
+    "random",
+    "structure",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"lmmtools.{name}")
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'lmmtools' has no attribute {name!r}") from None
+    value = getattr(importlib.import_module(f"lmmtools.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,86 @@
+"""One random-effects block: the columns of Z that one term owns, never held as an indicator matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from lmmtools.formula.terms import RandomTerm
+
+__all__ = ["Block"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """The columns of Z that belong to one random-effects term.
+
+    Row i of the block is ``basis[i]`` (l numbers) in the columns of level ``codes[i]``, zero elsewhere.
+
+    Attributes
+    ----------
+    term : RandomTerm
+        What was declared.
+    levels : pandas.Index, shape (m,)
+        Labels of the levels that occur, in the factor's order; ``"a:A"`` for an interaction, as lme4 writes it.
+    codes : ndarray of intp, shape (n,)
+        Level of each row, 0 .. m-1; every level occurs.
+    basis : ndarray of float, shape (n, l)
+        The term's model matrix, one column per effect.
+    cnames : tuple of str, length l
+        Names of the effects, ``"(Intercept)"`` first where there is one, as lme4 names them.
+    encoder : object
+        Makes the basis of new data (a formulaic ModelSpec), or None where the basis is the constant.
+    """
+
+    term: RandomTerm
+    levels: pd.Index[Any]
+    codes: NDArray[np.intp]
+    basis: NDArray[np.float64]
+    cnames: tuple[str, ...]
+    encoder: Any = None
+
+    @property
+    def group(self) -> str:
+        """Name of the grouping factor."""
+        return self.term.group
+
+    @property
+    def m(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+    @property
+    def l(self) -> int:  # noqa: E743 - the field's letter, as in design equations
+        """Number of effects per level."""
+        return self.basis.shape[1]
+
+    @property
+    def q(self) -> int:
+        """Number of columns of Z, m * l."""
+        return self.m * self.l
+
+    @property
+    def k(self) -> int:
+        """Number of covariance parameters theta, l (l + 1) / 2."""
+        return self.l * (self.l + 1) // 2
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether the term has one effect per level."""
+        return self.l == 1
+
+    def to_sparse(self) -> sparse.csc_array:
+        """Z's columns of this block, shape (n, m*l), level by level and effect by effect within a level."""
+        from scipy import sparse
+
+        n, l = self.basis.shape
+        rows = np.repeat(np.arange(n), l)
+        cols = (self.codes[:, None] * l + np.arange(l)).ravel()
+        return sparse.csc_array((self.basis.ravel(), (rows, cols)), shape=(n, self.q))

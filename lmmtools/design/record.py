@@ -1,0 +1,127 @@
+"""The Design record: what the data make of a model formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from lmmtools.design.blocks import Block
+    from lmmtools.formula.terms import ModelFormula
+
+__all__ = ["Design", "Dropped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What the model frame left out, and why.
+
+    Attributes
+    ----------
+    n_input : int
+        Rows of the data as given.
+    rows : dict of str to int
+        Rows lost to missing values, by the column (or expression) that had them; a row may count in several.
+    n_rows : int
+        Rows lost altogether.
+    columns : tuple of str
+        Columns of X left out because they depend linearly on the ones before them.
+    levels : dict of str to tuple of str
+        Levels that a factor declares and the used rows do not have.
+    """
+
+    n_input: int
+    rows: dict[str, int] = field(default_factory=dict)
+    n_rows: int = 0
+    columns: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Response, fixed-effects matrix and random-effects blocks of one model on one data set.
+
+    Attributes
+    ----------
+    formula : ModelFormula
+        What was declared.
+    y : ndarray, shape (n,)
+        Response, in its units.
+    X : ndarray, shape (n, p)
+        Fixed-effects matrix of full column rank.
+    x_names : tuple of str, length p
+        Column names as statsmodels writes them (``"Intercept"``, ``"recipe[T.B]"``).
+    blocks : tuple of Block
+        By decreasing number of levels, as lme4 orders terms; ties keep the declared order.
+    weights : ndarray, shape (n,), or None
+        Prior weights; the residual variance of row i is sigma**2 / weights[i].
+    offset : ndarray, shape (n,), or None
+        Known part of the mean, in y's units.
+    rows : ndarray of intp, shape (n,)
+        Position in the given data of each row used.
+    frame : pandas.DataFrame
+        The complete cases of the columns used, rows in the given order, index as given.
+    dropped : Dropped
+        What was left out.
+    encoder : object
+        Makes X of new data (a formulaic ModelSpec); its columns before any were dropped.
+    """
+
+    formula: ModelFormula
+    y: NDArray[np.float64]
+    X: NDArray[np.float64]
+    x_names: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    weights: NDArray[np.float64] | None
+    offset: NDArray[np.float64] | None
+    rows: NDArray[np.intp]
+    frame: pd.DataFrame
+    dropped: Dropped
+    encoder: Any = None
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.y.shape[0]
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects."""
+        return self.X.shape[1]
+
+    @property
+    def q(self) -> int:
+        """Number of random effects, the columns of Z."""
+        return sum(b.q for b in self.blocks)
+
+    @property
+    def k(self) -> int:
+        """Number of relative covariance parameters theta."""
+        return sum(b.k for b in self.blocks)
+
+    @property
+    def response(self) -> NDArray[np.float64]:
+        """y less the offset, shape (n,)."""
+        return self.y if self.offset is None else self.y - self.offset
+
+    @cached_property
+    def Z(self) -> sparse.csc_array:  # noqa: N802 - the model's own letter
+        """Random-effects matrix, sparse, shape (n, q): blocks in order, within a block level by level."""
+        from scipy import sparse
+
+        return sparse.csc_array(sparse.hstack([b.to_sparse() for b in self.blocks], format="csc"))
+
+    @cached_property
+    def factors(self) -> dict[str, tuple[int, ...]]:
+        """Grouping factor -> indices of the blocks on it, factors in block order."""
+        found: dict[str, list[int]] = {}
+        for i, block in enumerate(self.blocks):
+            found.setdefault(block.group, []).append(i)
+        return {name: tuple(blocks) for name, blocks in found.items()}

@@ -1,0 +1,83 @@
+"""The errors and warnings that lmmtools raises, one class per situation."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AgreementWarning",
+    "BoundaryWarning",
+    "ConvergenceWarning",
+    "DataError",
+    "DroppedColumnsWarning",
+    "DroppedRowsWarning",
+    "EngineError",
+    "FormulaError",
+    "LmmError",
+    "LmmWarning",
+    "StructureWarning",
+    "TranslationError",
+    "caret",
+]
+
+
+class LmmError(Exception):
+    """Base class of everything that lmmtools raises on purpose."""
+
+
+class FormulaError(LmmError, ValueError):
+    """A formula or declaration that does not parse, or has no meaning here."""
+
+
+class DataError(LmmError, ValueError):
+    """Data that cannot carry the declared model: a missing column, a factor with one level, ..."""
+
+
+class TranslationError(LmmError, ValueError):
+    """A model that the asked-for engine or notation cannot express."""
+
+
+class EngineError(LmmError, RuntimeError):
+    """An engine that is missing, failed, or cannot give a right answer."""
+
+
+class LmmWarning(UserWarning):
+    """Base class of lmmtools' warnings; each is also kept on ``fit.warnings``."""
+
+
+class BoundaryWarning(LmmWarning):
+    """The fit is singular: a variance is zero, or a correlation is one."""
+
+
+class ConvergenceWarning(LmmWarning):
+    """The optimum could not be certified."""
+
+
+class DroppedRowsWarning(LmmWarning):
+    """Rows with missing values were left out."""
+
+
+class DroppedColumnsWarning(LmmWarning):
+    """Columns of X that depend linearly on others were left out."""
+
+
+class StructureWarning(LmmWarning):
+    """The data suggest another model than the one declared."""
+
+
+class AgreementWarning(LmmWarning):
+    """Two engines disagree about the optimum."""
+
+
+def caret(text: str, start: int, stop: int, *, indent: str = "    ") -> str:
+    """Return ``text`` with carets under the characters ``start`` to ``stop`` (end excluded).
+
+    Parameters
+    ----------
+    text : str
+        One line, usually the formula.
+    start, stop : int
+        Positions in ``text``.
+    indent : str
+        Put before both lines.
+    """
+    width = max(1, stop - start)
+    return f"{indent}{text}\n{indent}{' ' * start}{'^' * width}"

@@ -1,0 +1,71 @@
+"""What a model declares: random-effects terms and the formula that holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ModelFormula", "RandomTerm"]
+
+
+@dataclass(frozen=True, slots=True)
+class RandomTerm:
+    """One random-effects term ``(basis | factor)``, its effects correlated with each other.
+
+    ``(x || g)``, ``(1 | a/b)`` and the like never reach this record: they are two terms each.
+
+    Attributes
+    ----------
+    intercept : bool
+        Whether the basis has a constant column.
+    variables : tuple of str
+        The basis beside the constant, one formula term each (``"Days"``, ``"I(x**2)"``, ``"a:b"``), in declared order.
+    factors : tuple of str
+        Columns whose combination is the grouping factor; more than one for an interaction such as ``cask:batch``.
+    """
+
+    intercept: bool
+    variables: tuple[str, ...]
+    factors: tuple[str, ...]
+
+    @property
+    def basis(self) -> str:
+        """The left of the bar, ``"1 + Days"`` or ``"0 + Days"``."""
+        return " + ".join((str(int(self.intercept)), *self.variables)) if self.variables else str(int(self.intercept))
+
+    @property
+    def group(self) -> str:
+        """The name of the grouping factor, ``"Subject"`` or ``"cask:batch"``."""
+        return ":".join(self.factors)
+
+    def __str__(self) -> str:
+        left = " + ".join(self.variables) if self.intercept and self.variables else self.basis
+        return f"({left} | {self.group})"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFormula:
+    """A parsed mixed-model formula.
+
+    Attributes
+    ----------
+    response : str
+        The left-hand side, a column or an expression of columns.
+    fixed : str
+        The fixed-effects part of the right-hand side, as formulaic reads it (``"1"``, ``"Days"``, ``"0 + C(f)"``).
+    random : tuple of RandomTerm
+        The random-effects terms in declared order, slashes and double bars written out.
+    offsets : tuple of str
+        Expressions inside ``offset(...)``.
+    source : str
+        The formula as its user wrote it, declarations appended as terms.
+    """
+
+    response: str
+    fixed: str
+    random: tuple[RandomTerm, ...]
+    offsets: tuple[str, ...] = ()
+    source: str = ""
+
+    def __str__(self) -> str:
+        parts = [self.fixed, *(f"offset({o})" for o in self.offsets), *(str(t) for t in self.random)]
+        return f"{self.response} ~ {' + '.join(parts)}"

@@ -1,0 +1,126 @@
+"""What an engine returns: the estimate, and the certificate that it is an optimum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Agreement", "Certificate", "Estimate", "NullSpace"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NullSpace:
+    """Evidence at the boundary for one term whose lambda_k has lost rank.
+
+    Attributes
+    ----------
+    block : int
+        Index of the term in ``design.blocks``.
+    directions : ndarray, shape (l, r)
+        Orthonormal basis of the null space of Sigma_k.
+    min_eigenvalue : float
+        Smallest eigenvalue of G_k restricted to that space, scaled so that 1 is one unit of the criterion for one
+        unit of relative variance over the whole design; not negative (to rounding) at an optimum.
+    """
+
+    block: int
+    directions: NDArray[np.float64]
+    min_eigenvalue: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Certificate:
+    """Proof that theta is a (local) optimum of the criterion.
+
+    Attributes
+    ----------
+    gradient_norm : float
+        Largest absolute derivative of the criterion over the free elements of theta, each in units of that element's
+        own step (so that it estimates how far the criterion can still fall).
+    min_curvature : float
+        Smallest eigenvalue of the criterion's scaled Hessian over the free directions; inf where none is free.
+    null_spaces : tuple of NullSpace
+        One per rank-deficient term.
+    expected_decrease : float
+        Newton's estimate of how much lower the criterion could be, on the criterion's scale.
+    holds : bool
+        Whether all of it is within tolerance.
+    """
+
+    gradient_norm: float
+    min_curvature: float
+    null_spaces: tuple[NullSpace, ...]
+    expected_decrease: float
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How closely a second engine confirms an estimate.
+
+    Attributes
+    ----------
+    engine : str
+        The engine that was asked to confirm.
+    objective : float
+        The second engine's criterion at the same parameters.
+    difference : float
+        ``objective`` minus the first engine's, relative to max(1, |objective|).
+    """
+
+    engine: str
+    objective: float
+    difference: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """A fitted model as an engine hands it on; everything is on the data's scale.
+
+    Attributes
+    ----------
+    engine : str
+        The engine's name.
+    reml : bool
+        Criterion used.
+    theta : ndarray, shape (k,)
+        Relative covariance parameters: the lower triangles of lambda_k, column by column, blocks in design order.
+    beta : ndarray, shape (p,)
+        Fixed effects.
+    beta_cov : ndarray, shape (p, p)
+        Their covariance, ``sigma**2 * inv(Hxx)``.
+    sigma : float
+        Residual standard deviation, in units of y.
+    objective : float
+        REML criterion, or deviance (-2 log L) under ML.
+    modes : tuple of ndarray, each (m, l)
+        Conditional modes b = Lambda u, one array per block.
+    certificate : Certificate or None
+        None where the engine gives none (a recorded result).
+    n_evaluations : int
+        Evaluations of the criterion.
+    messages : tuple of str
+        What the engine said.
+    agreement : Agreement or None
+        A second engine's confirmation.
+    mixedlm : object
+        The ``MixedLMResults`` when statsmodels took part, else None.
+    """
+
+    engine: str
+    reml: bool
+    theta: NDArray[np.float64]
+    beta: NDArray[np.float64]
+    beta_cov: NDArray[np.float64]
+    sigma: float
+    objective: float
+    modes: tuple[NDArray[np.float64], ...]
+    certificate: Certificate | None = None
+    n_evaluations: int = 0
+    messages: tuple[str, ...] = ()
+    agreement: Agreement | None = None
+    mixedlm: Any = field(default=None, repr=False)
