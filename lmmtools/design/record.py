@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+from lmmtools.design import covariance
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula
 
 __all__ = ["Design", "Dropped"]
+
+
+class _Fitted(Protocol):
+    """What D, R and V need of a result."""
+
+    @property
+    def theta(self) -> NDArray[np.float64]: ...
+
+    @property
+    def sigma(self) -> float: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,18 @@ class Design:
         from scipy import sparse
 
         return sparse.csc_array(sparse.hstack([b.to_sparse() for b in self.blocks], format="csc"))
+
+    def D(self, result: _Fitted) -> sparse.csc_array:
+        """Covariance of the random effects, shape (q, q), in squared units of y."""
+        return covariance.random_effects_covariance(self.blocks, result.theta, result.sigma)
+
+    def R(self, result: _Fitted) -> sparse.csc_array:
+        """Covariance of the residuals, diagonal, shape (n, n), in squared units of y."""
+        return covariance.residual_covariance(self.n, self.weights, result.sigma)
+
+    def V(self, result: _Fitted) -> sparse.csc_array:
+        """Marginal covariance of y, Z D Z' + R, shape (n, n), in squared units of y."""
+        return covariance.marginal_covariance(self.Z, self.D(result), self.R(result))
 
     @cached_property
     def factors(self) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,185 @@
+"""The public functions: the one module that may touch every layer."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from lmmtools.design.build import build_design
+from lmmtools.engines import load_engine
+from lmmtools.errors import (
+    AgreementWarning,
+    BoundaryWarning,
+    ConvergenceWarning,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    LmmWarning,
+)
+from lmmtools.formula.parser import parse
+from lmmtools.results.lmm_results import LMMResults
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from lmmtools.design.record import Design
+    from lmmtools.engines.mixedlm import MixedLMSpec
+    from lmmtools.formula.declare import Declaration
+    from lmmtools.formula.terms import ModelFormula
+    from lmmtools.report.comparison import Comparison
+    from lmmtools.results.estimate import Estimate
+
+__all__ = ["Model", "compare", "lmm"]
+
+# Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
+# double precision, and the worst seen over the reference models is 1e-11.
+AGREEMENT_TOL = 1e-8
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """A declared model on data, ready to fit.
+
+    Attributes
+    ----------
+    formula : ModelFormula
+        What was declared.
+    design : Design
+        What the data make of it: y, X, Z (sparse), blocks; ``D(fit)``, ``R(fit)``, ``V(fit)`` for teaching.
+    data_name : str or None
+        Name of the data for reports.
+    """
+
+    formula: ModelFormula
+    design: Design
+    data_name: str | None = None
+
+    @cached_property
+    def spec(self) -> MixedLMSpec:
+        """The MixedLM call that this model is: ``groups``, ``re_formula``, ``vc_formula``; ``str()`` is code.
+
+        Raises
+        ------
+        TranslationError
+            If MixedLM cannot express the model.
+        """
+        from lmmtools.engines import mixedlm
+
+        return mixedlm.write_spec(self.design, mixedlm.plan(self.design))
+
+    def fit(self, reml: bool = True, engine: str = "auto", **options: Any) -> LMMResults:
+        """Fit the model.
+
+        Parameters
+        ----------
+        reml : bool
+            REML (lme4's default) or maximum likelihood.
+        engine : str
+            ``"auto"``: the pls optimum, confirmed by MixedLM where it can be; ``"pls"``; ``"mixedlm"``.
+        **options
+            Passed to the engine: ``max_iter``, ``tol``, ``callback``, ``progress``.
+
+        Raises
+        ------
+        EngineError
+            If there is no such engine, or it fails.
+        TranslationError
+            If the engine cannot express the model.
+        """
+        module = load_engine(engine)
+        started = time.perf_counter()
+        estimate = module.fit(self.design, reml=reml, **options)
+        seconds = time.perf_counter() - started
+        result = LMMResults(self.design, estimate, self.data_name, seconds)
+        found = _findings(result)
+        for category, text in found:
+            warnings.warn(text, category, stacklevel=2)
+        said = (*(text for _, text in found), *estimate.messages)
+        return LMMResults(self.design, estimate, self.data_name, seconds, tuple(dict.fromkeys(said)))
+
+    def __repr__(self) -> str:
+        return f"<lmmtools model {self.formula}: {self.design.n} rows>"
+
+
+def lmm(
+    formula: str,
+    data: Any,
+    *,
+    random: Declaration | None = None,
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    na_action: Literal["drop", "raise"] = "drop",
+    data_name: str | None = None,
+    trusted: bool = False,
+) -> Model:
+    """Return the linear mixed model that ``formula`` (and ``random``) declares on ``data``.
+
+    Parameters
+    ----------
+    formula : str
+        As lme4 writes it, ``"diameter ~ 1 + (1|plate) + (1|sample)"``; the fixed part may use what formulaic offers.
+    data : DataFrame
+        pandas, or any frame that narwhals accepts (polars, pyarrow).
+    random : Declaration, optional
+        ``crossed("plate", "sample")``, ``nested("batch", "cask")``, ``random("Subject", "1 + Days")``; they add up,
+        with each other and with terms in the formula.
+    weights : str or array-like, shape (rows of data,), optional
+        Prior weights, positive: the residual variance of row i is ``sigma**2 / weights[i]``.
+    offset : str or array-like, shape (rows of data,), optional
+        Known part of the mean, in units of the response.
+    na_action : {"drop", "raise"}
+        What to do with rows that have missing values in any used column.
+    data_name : str, optional
+        Name of the data for reports.
+    trusted : bool
+        Let the formula call any Python function. Otherwise only a list of known functions: text of a formula from
+        elsewhere cannot run code.
+
+    Raises
+    ------
+    FormulaError
+        If the formula does not parse; the message marks the place.
+    DataError
+        If the data cannot carry the model; the message names the column.
+    """
+    parsed = parse(formula, random, trusted=trusted)
+    design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
+    return Model(parsed, design, data_name or _name_of(data))
+
+
+def _name_of(data: Any) -> str | None:
+    """Name of the data, where the frame carries one (``DataFrame.attrs["name"]``, as our data sets do)."""
+    attrs = getattr(data, "attrs", None)
+    return attrs.get("name") if isinstance(attrs, dict) else None
+
+
+def _findings(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
+    """What a fit must not keep to itself, with its warning class."""
+    found: list[tuple[type[LmmWarning], str]] = []
+    dropped = result.design.dropped
+    if dropped.n_rows:
+        by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
+        found.append((DroppedRowsWarning, f"{dropped.n_rows} of {dropped.n_input} rows have missing values ({by})"))
+    if dropped.columns:
+        names = ", ".join(dropped.columns)
+        found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
+    if result.is_singular:
+        found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
+    if not result.converged:
+        c = result.certificate
+        text = (
+            f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
+            f"(scaled gradient {c.gradient_norm:.2g})"
+        )
+        found.append((ConvergenceWarning, text))
+    if result.agreement is not None and not abs(result.agreement.difference) <= AGREEMENT_TOL:
+        a = result.agreement
+        better = a.engine if a.difference < 0 else result.engine
+        text = (
+            f"engines disagree: {result.engine} has {result.objective:.6f}, {a.engine} {a.objective:.6f} at the same "
+            f"model; {better} has the better (lower) criterion"
+        )
+        found.append((AgreementWarning, text))
+    return found

@@ -1,0 +1,38 @@
+"""theta <-> lambda_k: lme4's layout of the relative covariance parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.blocks import Block
+
+__all__ = ["lambda_factors", "pack_lambda", "theta_slices"]
+
+
+def theta_slices(blocks: Sequence[Block]) -> list[slice]:
+    """Return where each block's parameters stand in theta."""
+    ends = np.cumsum([0, *(b.k for b in blocks)])
+    return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+
+def lambda_factors(theta: NDArray[np.float64], blocks: Sequence[Block]) -> list[NDArray[np.float64]]:
+    """Return lambda_k per block, lower triangular (l, l), from theta (k,): lower triangles column by column."""
+    factors = []
+    for block, part in zip(blocks, theta_slices(blocks), strict=True):
+        lam = np.zeros((block.l, block.l))
+        # Column by column of the lower triangle is row by row of the transposed upper triangle.
+        lam.T[np.triu_indices(block.l)] = theta[part]
+        factors.append(lam)
+    return factors
+
+
+def pack_lambda(factors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return theta, shape (k,), of the lambda_k: the inverse of :func:`lambda_factors`."""
+    return np.concatenate([lam.T[np.triu_indices(lam.shape[0])] for lam in factors])

@@ -1,0 +1,111 @@
+"""Which term becomes what in MixedLM: the groups, the random coefficients, the variance components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.structure import connected_components
+from lmmtools.errors import TranslationError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+
+__all__ = ["MixedLMPlan", "cost", "plan"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedLMPlan:
+    """How a design is laid out in MixedLM.
+
+    Attributes
+    ----------
+    islands : ndarray of intp, shape (n,)
+        Independent group of each row, numbered from 0: the connected components of all grouping factors.
+    n_islands : int
+        How many there are.
+    group_block : int or None
+        A block whose levels are the islands, if there is one.
+    re_block : int or None
+        The block that becomes ``exog_re`` (``re_formula``); always the vector-valued one where there is one.
+    vc_blocks : tuple of int
+        The blocks that become variance components, in design order.
+    """
+
+    islands: NDArray[np.intp]
+    n_islands: int
+    group_block: int | None
+    re_block: int | None
+    vc_blocks: tuple[int, ...]
+
+
+def plan(design: Design) -> MixedLMPlan:
+    """Return the finest correct layout of ``design`` in MixedLM.
+
+    Raises
+    ------
+    TranslationError
+        If the model has prior weights, no fixed effects, or correlated effects for a factor whose levels are not the
+        independent groups, which MixedLM cannot express.
+    """
+    if design.weights is not None:
+        raise TranslationError('MixedLM has no prior weights. Use engine="pls".')
+    if design.p == 0:
+        raise TranslationError('MixedLM needs at least one fixed effect. Use engine="pls".')
+    islands = connected_components([b.codes for b in design.blocks], [b.m for b in design.blocks])
+    n_islands = int(islands.max()) + 1
+    # A factor has exactly one island per level, so equal counts mean equal partitions.
+    matching = [i for i, b in enumerate(design.blocks) if b.m == n_islands]
+    vectors = [i for i, b in enumerate(design.blocks) if not b.is_scalar]
+    _check_vectors(design, vectors, matching, n_islands)
+    if vectors:
+        re_block = vectors[0]
+    else:
+        constant = [i for i in matching if design.blocks[i].term.basis == "1"]
+        re_block = constant[0] if constant else None
+    vc_blocks = tuple(i for i in range(len(design.blocks)) if i != re_block)
+    group_block = re_block if re_block is not None else (matching[0] if matching else None)
+    return MixedLMPlan(islands, n_islands, group_block, re_block, vc_blocks)
+
+
+def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_islands: int) -> None:
+    if len(vectors) > 1:
+        terms = " and ".join(str(design.blocks[i].term) for i in vectors)
+        raise TranslationError(
+            f"{terms} have no MixedLM form: MixedLM has one set of correlated effects, for the grouping that defines "
+            f'its groups.\nUse engine="pls", or write {_uncorrelated(design, vectors[1:])}.'
+        )
+    for i in vectors:
+        if i in matching:
+            continue
+        block = design.blocks[i]
+        others = ", ".join(dict.fromkeys(str(b.term) for j, b in enumerate(design.blocks) if j != i))
+        raise TranslationError(
+            f"{block.term} beside {others} has no MixedLM form: MixedLM correlates effects only for the grouping that "
+            f"defines its groups, and the levels of {block.group} ({block.m}) are not the independent groups here "
+            f'({n_islands}).\nUse engine="pls", or write {_uncorrelated(design, [i])}.'
+        )
+
+
+def _uncorrelated(design: Design, blocks: list[int]) -> str:
+    terms = [design.blocks[i].term for i in blocks]
+    return " and ".join(f"({t.basis.removeprefix('1 + ')} || {t.group})" for t in terms)
+
+
+def cost(design: Design, layout: MixedLMPlan) -> float:
+    """Return the floating-point operations of one MixedLM criterion evaluation, to a small factor.
+
+    MixedLM forms, for each group, a dense n_g x q_g matrix and solves a q_g x q_g system with n_g right-hand sides:
+    the sum over groups of q_g**2 (q_g + n_g).
+    """
+    n_g = np.bincount(layout.islands, minlength=layout.n_islands).astype(float)
+    q_g = np.zeros(layout.n_islands)
+    for block in design.blocks:
+        first = np.zeros(block.m, dtype=np.intp)
+        first[block.codes] = layout.islands
+        q_g += block.l * np.bincount(first, minlength=layout.n_islands)
+    return float(np.sum(q_g**2 * (q_g + n_g)))

@@ -1,0 +1,302 @@
+"""The MixedLM call that a model stands for: keyword arguments, prepared data, and runnable code."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import keyword
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lmmtools.design.blocks import Block
+    from lmmtools.design.record import Design
+    from lmmtools.engines.mixedlm.plan import MixedLMPlan
+
+__all__ = ["MixedLMSpec", "write_spec"]
+
+# Names that mean a function inside a statsmodels formula, so that a column of that name would be hidden by them.
+SHADOWED = frozenset({"C", "Q", "I", "np", "bs", "cr", "cc", "te", "center", "standardize", "scale", "Treatment", "Sum"})
+# Above this many levels a map from levels to islands is no longer something to read; one group for all rows is right too.
+MAX_MAPPED_LEVELS = 60
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixedLMSpec:
+    """A MixedLM call; ``str()`` is the code that makes it, given a DataFrame ``data``.
+
+    Attributes
+    ----------
+    formula : str
+        Response and fixed effects.
+    groups : str
+        Column of ``data`` whose values are the independent groups.
+    re_formula : str or None
+        Correlated effects (or the intercept) of the groups.
+    vc_formula : dict of str to str, or None
+        Variance components.
+    data : pandas.DataFrame
+        The complete cases, with the columns that the call needs added.
+    reml : bool
+        Criterion written into the code.
+    preparation : tuple of str
+        Lines of code that turn the user's ``data`` into this one.
+    notes : tuple of str
+        What the layout rests on, in words.
+    """
+
+    formula: str
+    groups: str
+    re_formula: str | None
+    vc_formula: dict[str, str] | None
+    data: pd.DataFrame
+    reml: bool = True
+    preparation: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """Arguments for ``MixedLM.from_formula(**spec.kwargs)``."""
+        return {
+            "formula": self.formula,
+            "data": self.data,
+            "groups": self.groups,
+            "re_formula": self.re_formula,
+            "vc_formula": None if self.vc_formula is None else dict(self.vc_formula),
+        }
+
+    def __str__(self) -> str:
+        arguments = [repr(self.formula), "data", f"groups={self.groups!r}"]
+        if self.re_formula is not None:
+            arguments.append(f"re_formula={self.re_formula!r}")
+        if self.vc_formula is not None:
+            arguments.append(f"vc_formula={self.vc_formula!r}")
+        call = ",\n    ".join(arguments)
+        return "\n".join(
+            [
+                "import statsmodels.formula.api as smf",
+                "",
+                *(f"# {note}" for note in self.notes),
+                *self.preparation,
+                f"model = smf.mixedlm(\n    {call},\n)",
+                f'result = model.fit(reml={self.reml}, method=["bfgs", "lbfgs"], gtol=1e-8)',
+            ]
+        )
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Collects added columns and the code lines that add them."""
+
+    data: pd.DataFrame
+    lines: list[str] = field(default_factory=list)
+    imports: list[str] = field(default_factory=list)
+
+    def fresh(self, wanted: str) -> str:
+        """Return an identifier close to ``wanted`` that is no column yet."""
+        base = "".join(c if c.isalnum() or c == "_" else "_" for c in wanted).strip("_") or "column"
+        base = base if base.isidentifier() and is_plain_name(base) else f"x_{base}"
+        name, i = base, 1
+        while name in self.data.columns:
+            i += 1
+            name = f"{base}_{i}"
+        return name
+
+    def assign(self, name: str, values: Any, code: str) -> str:
+        self.data[name] = values
+        self.lines.append(f'data["{name}"] = {code}')
+        return name
+
+    def need(self, line: str) -> None:
+        if line not in self.imports:
+            self.imports.append(line)
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether a column called ``name`` may stand bare in a statsmodels formula."""
+    return name.isidentifier() and not keyword.iskeyword(name) and name not in SHADOWED and not hasattr(builtins, name)
+
+
+def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> MixedLMSpec:
+    """Return the MixedLM call that ``layout`` lays out for ``design``."""
+    writer = _Writer(design.frame.reset_index(drop=True).copy())
+    if design.dropped.n_rows:
+        writer.lines.append(f"data = data.dropna(subset={list(design.frame.columns)!r}).reset_index(drop=True)")
+    else:
+        writer.lines.append("data = data.reset_index(drop=True)")
+    response = _response(design, writer)
+    fixed = _fixed(design, writer)
+    columns = {b.group: _factor_column(b, design, layout, writer) for b in design.blocks}
+    groups, note = _groups(design, layout, columns, writer)
+    re_formula = None
+    if layout.re_block is not None:
+        re_formula = _re_formula(design.blocks[layout.re_block], writer)
+    vc_formula = {}
+    for i in layout.vc_blocks:
+        block = design.blocks[i]
+        alone = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
+        vc_formula[_component_name(block, vc_formula)] = _vc_formula(block, columns[block.group], alone, writer)
+    return MixedLMSpec(
+        f"{response} ~ {fixed}",
+        groups,
+        re_formula,
+        vc_formula or None,
+        writer.data,
+        reml,
+        (*writer.imports, *writer.lines),
+        (note,),
+    )
+
+
+def _is_elementary(expression: str) -> bool:
+    """Whether patsy and formulaic read ``expression`` alike: names, numbers, + : * and C(name)."""
+    try:
+        tree = ast.parse(expression.replace(":", "|"), mode="eval")
+    except SyntaxError:
+        return False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id != "C" and not is_plain_name(node.id):
+            return False
+        if isinstance(node, ast.Call) and not (
+            isinstance(node.func, ast.Name)
+            and node.func.id == "C"
+            and len(node.args) == 1
+            and isinstance(node.args[0], ast.Name)
+            and not node.keywords
+        ):
+            return False
+        if not isinstance(
+            node,
+            ast.Expression | ast.Name | ast.Load | ast.Constant | ast.BinOp | ast.Add | ast.Mult | ast.BitOr | ast.Call,
+        ):
+            return False
+    return True
+
+
+def _matrix_code(expression: str, column: int) -> str:
+    return f"formulaic.model_matrix({expression!r}, data).iloc[:, {column}].to_numpy(float)"
+
+
+def _response(design: Design, writer: _Writer) -> str:
+    name = design.formula.response
+    plain = is_plain_name(name) and name in writer.data.columns
+    if plain and design.offset is None:
+        return name
+    if plain:
+        code = f'data["{name}"]'
+    elif name.strip("`") in writer.data.columns:
+        code = f"data[{name.strip('`')!r}]"
+    else:
+        writer.need("import formulaic")
+        code = _matrix_code(f"0 + {name}", 0)
+    if design.offset is not None:
+        for expression in design.formula.offsets:
+            writer.need("import formulaic")
+            code += f" - {_matrix_code(f'0 + {expression}', 0)}"
+        if not design.formula.offsets:
+            code += ' - data["offset"]  # the offset given beside the formula'
+    return writer.assign(writer.fresh("response"), design.response, code)
+
+
+def _fixed(design: Design, writer: _Writer) -> str:
+    text = design.formula.fixed
+    if _is_elementary(text) and not design.dropped.columns:
+        return text
+    writer.need("import formulaic")
+    names = []
+    full = _encoder_names(design)
+    for j, label in enumerate(design.x_names):
+        if label == "Intercept":
+            continue
+        code = _matrix_code(text, full.index(label) if label in full else j)
+        names.append(writer.assign(writer.fresh(f"x{j}"), design.X[:, j], f"{code}  # {label}"))
+    constant = "1" if "Intercept" in design.x_names else "0"
+    return " + ".join([constant, *names])
+
+
+def _encoder_names(design: Design) -> list[str]:
+    names = getattr(design.encoder, "column_names", None)
+    return list(names) if names is not None else list(design.x_names)
+
+
+def _factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _Writer) -> str:
+    """Name of the column of ``data`` that holds the block's grouping factor, added if need be."""
+    factors = block.term.factors
+    if len(factors) > 1:
+        # Numbers of the pairs, never pasted labels: "a:b" + "c" and "a" + "b:c" must not meet.
+        name = writer.fresh("_".join(factors))
+        return writer.assign(name, block.codes, f"data.groupby({list(factors)!r}, observed=True).ngroup()")
+    (column,) = factors
+    is_categorical = hasattr(design.frame[column].dtype, "categories") if column in design.frame else False
+    if is_plain_name(column) and not (is_categorical and layout.n_islands > 1):
+        return column
+    # A categorical keeps all its levels in every group, and a name such as "body weight" or "C" cannot stand bare.
+    return writer.assign(
+        writer.fresh(f"{column}_id"), block.codes, f"data.groupby({column!r}, observed=True).ngroup()"
+    )
+
+
+def _groups(
+    design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer
+) -> tuple[str, str]:
+    if layout.group_block is not None:
+        block = design.blocks[layout.group_block]
+        note = f"the levels of {block.group} are independent of each other: they are the groups"
+        return columns[block.group], note
+    if layout.n_islands == 1:
+        name = writer.assign(writer.fresh("all_rows"), 1, "1")
+        return name, "the factors connect all rows: one group holds everything, each factor is a variance component"
+    coarsest = min(design.blocks, key=lambda b: b.m)
+    if coarsest.m > MAX_MAPPED_LEVELS:
+        name = writer.assign(writer.fresh("all_rows"), 1, "1")
+        return name, f"one group is right (and slower than the {layout.n_islands} independent ones the data have)"
+    island_of = np.zeros(coarsest.m, dtype=np.intp)
+    island_of[coarsest.codes] = layout.islands
+    source = columns[coarsest.group]
+    mapping = dict(zip(writer.data[source].iloc[_first_rows(coarsest)].tolist(), island_of.tolist(), strict=True))
+    name = writer.assign(writer.fresh("island"), layout.islands, f'data["{source}"].astype(object).map({mapping!r})')
+    return name, f"the data fall into {layout.n_islands} independent islands"
+
+
+def _first_rows(block: Block) -> Any:
+    return np.unique(block.codes, return_index=True)[1]
+
+
+def _re_formula(block: Block, writer: _Writer) -> str:
+    return _basis_formula(block, writer)
+
+
+def _basis_formula(block: Block, writer: _Writer) -> str:
+    text = block.term.basis
+    if _is_elementary(text):
+        return text
+    # Prepared columns: a transform that looks at its data (scale, poly, bs) must look at all of them at once.
+    writer.need("import formulaic")
+    names = []
+    for j, label in enumerate(block.cnames):
+        if label == "(Intercept)":
+            continue
+        code = f"{_matrix_code(text, j)}  # {label}"
+        names.append(writer.assign(writer.fresh(f"z{j}"), block.basis[:, j], code))
+    return " + ".join([str(int(block.term.intercept)), *names])
+
+
+def _vc_formula(block: Block, column: str, alone: bool, writer: _Writer) -> str:
+    """Formula of a scalar component; inside its own group a slope needs no indicator."""
+    if block.term.basis == "1":
+        return f"0 + C({column})"
+    slope = _basis_formula(block, writer).removeprefix("0 + ")
+    return f"0 + {slope}" if alone else f"0 + C({column}):{slope}"
+
+
+def _component_name(block: Block, taken: dict[str, str]) -> str:
+    name = block.group if block.term.basis == "1" else f"{block.group} {block.cnames[0]}"
+    base, i = name, 1
+    while name in taken:
+        i += 1
+        name = f"{base} {i}"
+    return name

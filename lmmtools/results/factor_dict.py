@@ -1,0 +1,20 @@
+"""A dictionary keyed by grouping factor, in which ``"cask:batch"`` and ``"batch:cask"`` are the same factor."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+__all__ = ["FactorDict"]
+
+V = TypeVar("V")
+
+
+class FactorDict(dict[str, V]):
+    """Grouping factor -> value, in lme4's order; an interaction is found whichever way round it is written."""
+
+    def __missing__(self, key: str) -> V:
+        parts = sorted(str(key).split(":"))
+        for name, value in self.items():
+            if sorted(name.split(":")) == parts:
+                return value
+        raise KeyError(f"no grouping factor {key!r}; there are {', '.join(map(repr, self))}")

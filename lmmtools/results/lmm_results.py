@@ -1,0 +1,322 @@
+"""LMMResults: one record of a fitted model, whatever engine fitted it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lmmtools.engines import pls
+from lmmtools.results import prediction
+from lmmtools.results.boundary import Boundary, find_boundary, is_singular
+from lmmtools.results.factor_dict import FactorDict
+from lmmtools.results.varcorr import VarCorr
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from lmmtools.design.record import Design
+    from lmmtools.report.summary import Summary
+    from lmmtools.results.estimate import Agreement, Certificate, Estimate
+
+__all__ = ["LMMResults"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LMMResults:
+    """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
+
+    Attributes
+    ----------
+    design : Design
+        What was fitted.
+    estimate : Estimate
+        What the engine returned.
+    data_name : str or None
+        Name of the data, where known.
+    fit_seconds : float
+        Wall-clock time from the design to the estimate.
+    warnings : tuple of str
+        Everything the fit had to say: dropped rows and columns, boundary, the engine's own messages.
+    """
+
+    design: Design
+    estimate: Estimate
+    data_name: str | None = None
+    fit_seconds: float = float("nan")
+    warnings: tuple[str, ...] = ()
+    _problem: Any = field(default=None, repr=False)
+
+    # -- criterion ------------------------------------------------------------------------------------------------
+
+    @property
+    def engine(self) -> str:
+        """The engine that fitted the model."""
+        return self.estimate.engine
+
+    @property
+    def reml(self) -> bool:
+        """Whether the criterion is REML."""
+        return self.estimate.reml
+
+    @property
+    def objective(self) -> float:
+        """lme4's ``REMLcrit()`` under REML, ``deviance()`` (-2 log likelihood) under ML."""
+        return self.estimate.objective
+
+    @property
+    def llf(self) -> float:
+        """(Restricted) log-likelihood, as lme4's ``logLik()``."""
+        return -0.5 * self.objective
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return self.design.n
+
+    @property
+    def k_params(self) -> int:
+        """Number of parameters: fixed effects, covariance parameters and the residual variance."""
+        return self.design.p + self.design.k + 1
+
+    @property
+    def df_resid(self) -> int:
+        """Rows less parameters, as lme4's ``df.residual()``."""
+        return self.nobs - self.k_params
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion from ``llf`` and ``k_params``, as lme4's ``AIC()``, under REML too."""
+        return self.objective + 2.0 * self.k_params
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion from ``llf``, ``k_params`` and ``nobs``, as lme4's ``BIC()``."""
+        return self.objective + float(np.log(self.nobs)) * self.k_params
+
+    # -- fixed effects --------------------------------------------------------------------------------------------
+
+    def _series(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
+        import pandas as pd
+
+        return pd.Series(values, index=list(self.design.x_names), name=name)
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """Fixed effects, length p, labelled as statsmodels labels them."""
+        return self._series(self.estimate.beta.copy(), "params")
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Standard errors of the fixed effects, length p."""
+        return self._series(np.sqrt(np.diag(self.estimate.beta_cov)), "bse")
+
+    @property
+    def tvalues(self) -> pd.Series[float]:
+        """``params / bse``, length p; lme4's t values."""
+        return self._series(self.estimate.beta / np.sqrt(np.diag(self.estimate.beta_cov)), "tvalues")
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values of the t values against the standard normal, as MixedLM gives them, length p."""
+        from scipy.special import ndtr
+
+        return self._series(2.0 * ndtr(-np.abs(self.tvalues.to_numpy())), "pvalues")
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return Wald intervals of the fixed effects: columns 0 (lower) and 1 (upper), as statsmodels has them.
+
+        Raises
+        ------
+        ValueError
+            If ``alpha`` is not between 0 and 1.
+        """
+        import pandas as pd
+        from scipy.special import ndtri
+
+        if not 0 < alpha < 1:
+            raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+        half = ndtri(1.0 - alpha / 2.0) * self.bse
+        return pd.DataFrame({0: self.params - half, 1: self.params + half})
+
+    def cov_params(self) -> pd.DataFrame:
+        """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``."""
+        import pandas as pd
+
+        names = list(self.design.x_names)
+        return pd.DataFrame(self.estimate.beta_cov, index=names, columns=names)
+
+    # -- variance components --------------------------------------------------------------------------------------
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation, in units of y."""
+        return self.estimate.sigma
+
+    @property
+    def scale(self) -> float:
+        """Residual variance, in squared units of y."""
+        return self.sigma**2
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """Relative covariance parameters in lme4's order, shape (k,)."""
+        return self.estimate.theta.copy()
+
+    @cached_property
+    def varcorr(self) -> VarCorr:
+        """Variances, standard deviations and correlations of the random effects."""
+        return VarCorr.from_theta(self.estimate.theta, self.sigma, self.design.blocks)
+
+    @cached_property
+    def varcorr_bse(self) -> pd.DataFrame:
+        """Standard errors of the variance components, from the observed information.
+
+        Columns ``grp var1 var2 vcov se_vcov sdcor se_sdcor note``: rows as in ``varcorr.to_frame()``, each standard
+        error on its own scale (variances in squared units of y, standard deviations in units of y). On the boundary
+        they are undefined: NaN, and the note says why.
+        """
+        return prediction.variance_standard_errors(self.varcorr, self._variance_information)
+
+    @cached_property
+    def _variance_information(self) -> Any:
+        return pls.information(self.problem, self.estimate.theta, self.reml)
+
+    @property
+    def ngroups(self) -> FactorDict[int]:
+        """Number of levels of each grouping factor."""
+        return FactorDict({b.group: b.m for b in self.design.blocks})
+
+    @cached_property
+    def is_singular(self) -> bool:
+        """Whether a component is at its boundary, with lme4's default tolerance."""
+        return is_singular(self.estimate.theta, self.design.blocks)
+
+    @cached_property
+    def boundary(self) -> Boundary:
+        """One row per component at its boundary: which, why, and the certificate."""
+        return find_boundary(self.estimate.theta, self.design.blocks, self.certificate)
+
+    # -- optimum --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def problem(self) -> Any:
+        """The cross-products of the design, as the pls engine holds them."""
+        return self._problem if self._problem is not None else pls.prepare(self.design)
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """Gradient and curvature at the optimum, restricted to the free directions."""
+        if self.estimate.certificate is not None:
+            return self.estimate.certificate
+        return pls.certify(self.problem, self.estimate.theta, self.reml)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the certificate holds."""
+        return self.certificate.holds
+
+    @property
+    def agreement(self) -> Agreement | None:
+        """How closely a second engine confirms the optimum, where one was asked."""
+        return self.estimate.agreement
+
+    @cached_property
+    def mixedlm(self) -> Any:
+        """The ``MixedLMResults`` of the model as ``spec`` writes it, on the data's scale, or None.
+
+        MixedLM started at the optimum; None where statsmodels took no part in the fit, or nothing random is left.
+        """
+        if self.estimate.mixedlm is None:
+            return None
+        from lmmtools.engines import mixedlm
+
+        return mixedlm.on_data_scale(self.design, self.estimate)
+
+    # -- random effects and fitted values -------------------------------------------------------------------------
+
+    @cached_property
+    def random_effects(self) -> FactorDict[pd.DataFrame]:
+        """Conditional modes: {factor: DataFrame level x effect}, in units of y per unit of the effect's column."""
+        return FactorDict(prediction.modes_by_factor(self.design, self.estimate.modes))
+
+    @cached_property
+    def random_effects_cov(self) -> FactorDict[pd.DataFrame]:
+        """Conditional covariances of the modes given the data: {factor: DataFrame (level, effect) x effect}.
+
+        ``random_effects_cov[factor].loc[level]`` is the l x l matrix of one level: lme4's ``condVar``.
+        """
+        covariances = pls.conditional_covariances(self.problem, self.estimate.theta, self.reml)
+        return FactorDict(prediction.covariances_by_factor(self.design, covariances))
+
+    @cached_property
+    def fittedvalues(self) -> pd.Series[float]:
+        """Conditional fitted values X b + Z u + offset, indexed as the rows used."""
+        return self._rows(prediction.fitted(self.design, self.estimate, random=True), "fittedvalues")
+
+    @cached_property
+    def resid(self) -> pd.Series[float]:
+        """y less the conditional fitted values."""
+        return self._rows(self.design.y - self.fittedvalues.to_numpy(), "resid")
+
+    @property
+    def scaled_resid(self) -> NDArray[np.float64]:
+        """lme4's scaled residuals: Pearson residuals over sigma, shape (n,)."""
+        root = 1.0 if self.design.weights is None else np.sqrt(self.design.weights)
+        return np.asarray(self.resid.to_numpy() * root / self.sigma)
+
+    def _rows(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
+        import pandas as pd
+
+        return pd.Series(values, index=self.design.frame.index, name=name)
+
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: bool = True,
+        unseen: Literal["error", "population"] = "error",
+        offset: ArrayLike | None = None,
+    ) -> pd.Series[float]:
+        """Return predicted means, one per row of ``data``.
+
+        Parameters
+        ----------
+        data : DataFrame, optional
+            New data with the columns of the formula; the data fitted if None.
+        random : bool
+            Add the conditional modes; the population's prediction if False.
+        unseen : {"error", "population"}
+            What to do with levels that the fit has not seen: refuse, or predict for them from the population.
+        offset : array-like, shape (rows of data,), optional
+            Offset of the new rows, needed if the model was given one beside the formula.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, or a level is unseen and ``unseen="error"``.
+        """
+        if data is None:
+            return self._rows(prediction.fitted(self.design, self.estimate, random=random), "predict")
+        return prediction.predict_new(self.design, self.estimate, data, random=random, unseen=unseen, offset=offset)
+
+    # -- report ---------------------------------------------------------------------------------------------------
+
+    def summary(self) -> Summary:
+        """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``."""
+        from lmmtools.results.reporting import summarise_results
+
+        return summarise_results(self)
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+    def __repr__(self) -> str:
+        criterion = "REML criterion" if self.reml else "deviance"
+        return f"<LMMResults {self.design.formula}: {criterion} {self.objective:.6g}, engine {self.engine!r}>"
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()

@@ -1,0 +1,135 @@
+"""VarCorr: the estimated variances, standard deviations and correlations, in lme4's layout."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.design.blocks import Block
+
+__all__ = ["VarCorr", "VarCorrTerm"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarCorrTerm:
+    """Covariance of one term's random effects.
+
+    Attributes
+    ----------
+    name : str
+        The grouping factor; a second term on the same factor is ``"Subject.1"``, as in lme4.
+    group : str
+        The grouping factor.
+    cnames : tuple of str, length l
+        The effects.
+    cov : ndarray, shape (l, l)
+        Their covariance, in squared units of y.
+    lam : ndarray, shape (l, l)
+        lambda_k, the relative covariance factor.
+    """
+
+    name: str
+    group: str
+    cnames: tuple[str, ...]
+    cov: NDArray[np.float64]
+    lam: NDArray[np.float64]
+
+    @property
+    def sd(self) -> NDArray[np.float64]:
+        """Standard deviations, shape (l,), in units of y per unit of the effect's column."""
+        return np.asarray(np.sqrt(np.diag(self.cov)))
+
+    @property
+    def corr(self) -> NDArray[np.float64]:
+        """Correlations, shape (l, l); NaN where a variance is zero."""
+        sd = self.sd
+        scale = np.where(sd > 0, sd, np.nan)
+        corr = np.clip(self.cov / scale[:, None] / scale, -1.0, 1.0)
+        np.fill_diagonal(corr, 1.0)
+        return corr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VarCorr:
+    """Variance components of a fit; iterates over its terms.
+
+    Attributes
+    ----------
+    terms : tuple of VarCorrTerm
+        In lme4's order: by decreasing number of levels.
+    sigma : float
+        Residual standard deviation, in units of y.
+    """
+
+    terms: tuple[VarCorrTerm, ...]
+    sigma: float
+
+    @classmethod
+    def from_theta(cls, theta: NDArray[np.float64], sigma: float, blocks: Sequence[Block]) -> VarCorr:
+        """Return the components that theta, shape (k,), and sigma stand for."""
+        seen: Counter[str] = Counter()
+        terms = []
+        for block, lam in zip(blocks, lambda_factors(theta, blocks), strict=True):
+            name = block.group if not seen[block.group] else f"{block.group}.{seen[block.group]}"
+            seen[block.group] += 1
+            terms.append(VarCorrTerm(name, block.group, block.cnames, sigma**2 * lam @ lam.T, lam))
+        return cls(tuple(terms), float(sigma))
+
+    def __iter__(self) -> Iterator[VarCorrTerm]:
+        return iter(self.terms)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """Covariance matrix of the term called ``name``, labelled, shape (l, l)."""
+        import pandas as pd
+
+        for term in self.terms:
+            if name in (term.name, ":".join(reversed(term.name.split(":")))):
+                return pd.DataFrame(term.cov, index=list(term.cnames), columns=list(term.cnames))
+        raise KeyError(f"no random-effects term {name!r}; there are {[t.name for t in self.terms]}")
+
+    def rows(self) -> list[tuple[str, str | None, str | None, float, float]]:
+        """Return (grp, var1, var2, vcov, sdcor) rows: per term variances, then covariances by column; residual last."""
+        out: list[tuple[str, str | None, str | None, float, float]] = []
+        for t in self.terms:
+            corr, l = t.corr, len(t.cnames)
+            out += [(t.name, name, None, float(t.cov[i, i]), float(t.sd[i])) for i, name in enumerate(t.cnames)]
+            out += [
+                (t.name, t.cnames[j], t.cnames[i], float(t.cov[i, j]), float(corr[i, j]))
+                for j in range(l)
+                for i in range(j + 1, l)
+            ]
+        out.append(("Residual", None, None, self.sigma**2, self.sigma))
+        return out
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return lme4's ``as.data.frame(VarCorr(fit))``: columns ``grp var1 var2 vcov sdcor``, the residual last.
+
+        ``vcov`` is the variance or covariance (squared units of y), ``sdcor`` the standard deviation (units of y) or
+        correlation.
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame(self.rows(), columns=["grp", "var1", "var2", "vcov", "sdcor"])
+        return frame.astype({"grp": object, "var1": object, "var2": object})
+
+    def __str__(self) -> str:
+        frame = self.to_frame()
+        return frame.to_string(index=False, na_rep="", float_format=lambda v: f"{v:.5g}")
+
+    def _repr_html_(self) -> str:
+        html: Any = self.to_frame().to_html(index=False, na_rep="", float_format=lambda v: f"{v:.5g}")
+        return str(html)
