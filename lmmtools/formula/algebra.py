@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from lmmtools.formula.tokens import Token, closing, fail, quote_name
 
-__all__ = ["check_sum", "expand", "is_group", "split_at", "split_sum", "write"]
+__all__ = ["check_sum", "expand", "expand_terms", "is_group", "split_at", "split_sum", "write"]
 
 # A term is the tuple of its factors' spellings; the constant is ().
 Term = tuple[str, ...]
@@ -109,9 +109,13 @@ def expand(tokens: list[Token], source: str) -> tuple[bool, tuple[str, ...]]:
     FormulaError
         With the first token that does not fit.
     """
-    terms = _sum(tokens, source, start=[()])
-    variables = [":".join(term) for term in sorted(terms, key=len) if term]
-    return () in terms, tuple(variables)
+    terms = expand_terms(tokens, source)
+    return () in terms, tuple(":".join(term) for term in terms if term)
+
+
+def expand_terms(tokens: list[Token], source: str) -> list[Term]:
+    """Multiply out a sum of terms, each returned as the tuple of its factors, the constant as ``()``; see `expand`."""
+    return sorted(_sum(tokens, source, start=[()]), key=len)
 
 
 def _sum(tokens: list[Token], source: str, start: list[Term]) -> list[Term]:

@@ -241,10 +241,8 @@ def _to_python(tokens: list[Token], source: str, trusted: bool) -> tuple[str, li
     callers: list[str] = []  # the function whose parenthesis is open, innermost last; "" for a plain one
     for i, token in enumerate(tokens):
         if token.kind == "name" and _is_call(tokens, i):
-            words.append("" if token.text == "c" else _function(token, source, trusted))
-        elif (
-            token.kind == "name" and i + 1 < len(tokens) and tokens[i + 1].is_operator("=") and callers and callers[-1]
-        ):
+            words.append("" if token.text == "c" else _function(tokens, i, source, trusted))
+        elif token.kind == "name" and callers and callers[-1] and tokens[i + 1].is_operator("="):
             words.append(token.text)
         elif token.kind == "name":
             words.append(_constant(token, tokens[i - 1], callers) or f"lmmcol_{len(columns)}_")
