@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from lmmtools.datasets._catalogue import ColumnInfo, DatasetInfo, describe, names
 from lmmtools.datasets._load import load
+from lmmtools.datasets._recorded import recorded
 
-__all__ = ["ColumnInfo", "DatasetInfo", "describe", "load", "names"]
+__all__ = ["ColumnInfo", "DatasetInfo", "describe", "load", "names", "recorded"]

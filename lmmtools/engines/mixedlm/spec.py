@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmmtools.design.record import Design
     from lmmtools.engines.mixedlm.plan import MixedLMPlan
 
-__all__ = ["MixedLMSpec", "write_spec"]
+__all__ = ["MixedLMSpec", "component_names", "write_spec"]
 
 # Names that mean a function inside a statsmodels formula, so that a column of that name would be hidden by them.
 SHADOWED = frozenset({"C", "Q", "I", "np", "bs", "cr", "cc", "te", "center", "standardize", "scale", "Treatment", "Sum"})
@@ -136,10 +136,10 @@ def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> Mix
     if layout.re_block is not None:
         re_formula = _re_formula(design.blocks[layout.re_block], writer)
     vc_formula = {}
-    for i in layout.vc_blocks:
+    for i, name in zip(layout.vc_blocks, component_names(design, layout), strict=True):
         block = design.blocks[i]
         alone = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
-        vc_formula[_component_name(block, vc_formula)] = _vc_formula(block, columns[block.group], alone, writer)
+        vc_formula[name] = _vc_formula(block, columns[block.group], alone, writer)
     return MixedLMSpec(
         f"{response} ~ {fixed}",
         groups,
@@ -293,10 +293,15 @@ def _vc_formula(block: Block, column: str, alone: bool, writer: _Writer) -> str:
     return f"0 + {slope}" if alone else f"0 + C({column}):{slope}"
 
 
-def _component_name(block: Block, taken: dict[str, str]) -> str:
-    name = block.group if block.term.basis == "1" else f"{block.group} {block.cnames[0]}"
-    base, i = name, 1
-    while name in taken:
-        i += 1
-        name = f"{base} {i}"
-    return name
+def component_names(design: Design, layout: MixedLMPlan) -> list[str]:
+    """Return the names of the variance components in ``vc_formula``, in the order of ``layout.vc_blocks``."""
+    names: list[str] = []
+    for i in layout.vc_blocks:
+        block = design.blocks[i]
+        base = block.group if block.term.basis == "1" else f"{block.group} {block.cnames[0]}"
+        name, count = base, 1
+        while name in names:
+            count += 1
+            name = f"{base} {count}"
+        names.append(name)
+    return names
