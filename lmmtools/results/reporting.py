@@ -1,5 +1,76 @@
-"""From a result to the records that the report layer prints."""
+"""From a result to the record that the report layer prints."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.report.summary import SummaryData, summarise
+
+if TYPE_CHECKING:
+    from lmmtools.report.summary import Summary
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["notes", "summarise_results"]
+
+
+def summarise_results(result: LMMResults) -> Summary:
+    """Return the report of ``result`` in lme4's layout."""
+    design = result.design
+    data = SummaryData(
+        formula=design.formula.source or str(design.formula),
+        reml=result.reml,
+        objective=result.objective,
+        llf=result.llf,
+        aic=result.aic,
+        bic=result.bic,
+        df_resid=result.df_resid,
+        scaled_residuals=result.scaled_resid,
+        varcorr=tuple(result.varcorr.rows()),
+        nobs=result.nobs,
+        ngroups=result.ngroups,
+        names=design.x_names,
+        estimates=result.estimate.beta,
+        std_errors=np.sqrt(np.diag(result.estimate.beta_cov)),
+        cov=result.estimate.beta_cov,
+        data_name=result.data_name,
+        notes=notes(result),
+    )
+    return summarise(data)
+
+
+def notes(result: LMMResults) -> tuple[str, ...]:
+    """Return the sentences under the report: boundary, what was dropped, engine and agreement."""
+    dropped = result.design.dropped
+    out = []
+    if result.is_singular:
+        out.append(f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}")
+    if not result.converged:
+        out.append("NOT converged: the optimum is not certified (see fit.certificate)")
+    if dropped.n_rows:
+        by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
+        out.append(f"{dropped.n_rows} of {dropped.n_input} rows left out for missing values ({by})")
+    if dropped.columns:
+        out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
+    out += [
+        f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels
+    ]
+    out.append(_engine(result))
+    return tuple(out)
+
+
+def _some(levels: tuple[str, ...], most: int = 6) -> str:
+    shown = ", ".join(map(str, levels[:most]))
+    return shown if len(levels) <= most else f"{shown} and {len(levels) - most} more"
+
+
+def _engine(result: LMMResults) -> str:
+    text = f"engine: {result.engine}"
+    agreement = result.agreement
+    if agreement is None:
+        return text
+    digits = "to the last digit" if agreement.difference == 0 else f"to {abs(agreement.difference):.0e}, relative"
+    return f"{text}; {agreement.engine} has the same criterion {digits}" if abs(agreement.difference) < 1e-8 else (
+        f"{text}; {agreement.engine} disagrees: its criterion is {agreement.objective:.6f}"
+    )
