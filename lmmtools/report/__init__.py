@@ -1,0 +1,1 @@
+"""Reports: tables of unrounded cells, and the formats that round and lay them out."""

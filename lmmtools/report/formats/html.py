@@ -1,0 +1,80 @@
+"""HTML: semantic tables with captions and scopes, in one element that needs no style sheet."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from lmmtools.report.cells import format_cells, format_fact
+from lmmtools.report.table import Facts, Prose, Table
+
+if TYPE_CHECKING:
+    from lmmtools.report.table import Column, Document, Part
+
+__all__ = ["render"]
+
+_LEFT, _RIGHT = "text-align: left", "text-align: right"
+
+
+def render(document: Document) -> str:
+    """Return the document as one ``<section>``."""
+    title = f"<p><strong>{escape(document.title)}</strong></p>" if document.title else ""
+    return "\n".join(
+        line for line in ('<section class="lmmtools">', title, *map(_render_part, document.parts), "</section>") if line
+    )
+
+
+def _render_part(part: Part) -> str:
+    if isinstance(part, Table):
+        return _render_table(part)
+    if isinstance(part, Facts):
+        rows = (f"<dt>{escape(f.label)}</dt><dd>{_code_or_text(format_fact(f), f.name)}</dd>" for f in part.facts)
+        return "\n".join(["<dl>", *rows, "</dl>"])
+    return _render_prose(part)
+
+
+def _code_or_text(text: str, name: str) -> str:
+    return f"<code>{escape(text)}</code>" if name == "formula" else escape(text)
+
+
+def _render_prose(part: Prose) -> str:
+    title = [f"<p><strong>{escape(part.title)}</strong></p>"] if part.title else []
+    if part.is_list or part.name == "notes":
+        return "\n".join([*title, "<ul>", *(f"<li>{_inline(line)}</li>" for line in part.lines), "</ul>"])
+    return "\n".join([*title, *(_block(line) for line in part.lines)])
+
+
+def _inline(line: str) -> str:
+    return escape(line).replace("\n", "<br>")
+
+
+def _block(line: str) -> str:
+    """Return a paragraph; text with line breaks is code."""
+    return f"<pre>{escape(line)}</pre>" if "\n" in line else f"<p>{escape(line)}</p>"
+
+
+def _style(column: Column) -> str:
+    return _LEFT if column.numbers.rule == "text" and column.align == "left" else _RIGHT
+
+
+def _render_table(table: Table) -> str:
+    headers = "".join(
+        f'<th scope="col" style="{_style(c)}">{escape(c.name)}</th>' if c.name else "<td></td>" for c in table.columns
+    )
+    lines = ['<table style="font-variant-numeric: tabular-nums">']
+    if table.title:
+        lines.append(f"<caption>{escape(table.title)}</caption>")
+    lines += ["<thead>", f"<tr>{headers}</tr>", "</thead>", "<tbody>"]
+    lines += [f"<tr>{_render_row(table, row)}</tr>" for row in format_cells(table)]
+    lines += ["</tbody>", "</table>"]
+    lines += [f"<p>{escape(note)}</p>" for note in table.notes]
+    return "\n".join(lines)
+
+
+def _render_row(table: Table, row: list[str]) -> str:
+    return "".join(
+        f'<th scope="row" style="{_LEFT}">{escape(text)}</th>'
+        if column.is_label
+        else f'<td style="{_style(column)}">{escape(text.strip())}</td>'
+        for column, text in zip(table.columns, row, strict=True)
+    )

@@ -1,0 +1,76 @@
+"""GitHub-flavoured Markdown with pipe tables."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+from lmmtools.report.cells import format_cells, format_fact
+from lmmtools.report.table import Facts, Prose, Table
+
+if TYPE_CHECKING:
+    from lmmtools.report.table import Document, Part
+
+__all__ = ["escape", "render"]
+
+# Characters that Markdown, or the HTML inside it, would take for mark-up.
+_SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$])")
+
+
+def escape(text: str) -> str:
+    """Return the text with Markdown's special characters escaped, on one line."""
+    escaped = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;"))
+    return " ".join(escaped.split("\n"))
+
+
+def render(document: Document) -> str:
+    """Return the document as Markdown."""
+    parts = [f"**{escape(document.title)}**"] if document.title else []
+    parts.extend(_render_part(part) for part in document.parts)
+    return "\n\n".join(p for p in parts if p)
+
+
+def _render_part(part: Part) -> str:
+    if isinstance(part, Table):
+        return _render_table(part)
+    if isinstance(part, Facts):
+        return "\n".join(
+            f"- {escape(fact.label)}: {_code_or_text(format_fact(fact), fact.name)}" for fact in part.facts
+        )
+    return _render_prose(part)
+
+
+def _code_or_text(text: str, name: str) -> str:
+    return _code(text) if name == "formula" else escape(text)
+
+
+def _code(text: str) -> str:
+    """Return the text as inline code, within more backticks than it has in a row itself."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    blank = " " if longest else ""
+    return f"{fence}{blank}{' '.join(text.split())}{blank}{fence}"
+
+
+def _render_prose(part: Prose) -> str:
+    title = [f"**{escape(part.title)}**"] if part.title else []
+    if part.is_list or part.name == "notes":
+        return "\n\n".join([*title, "\n".join(f"- {escape(line)}" for line in part.lines)])
+    return "\n\n".join([*title, *(_block(line) for line in part.lines)])
+
+
+def _block(line: str) -> str:
+    """Return a paragraph; text with line breaks is code."""
+    return "\n".join(f"    {row}" for row in line.split("\n")) if "\n" in line else escape(line)
+
+
+def _render_table(table: Table) -> str:
+    rows = [[escape(cell.strip()) for cell in row] for row in format_cells(table)]
+    aligned = ["left" if c.numbers.rule == "text" and c.align == "left" else "right" for c in table.columns]
+    headers = [escape(c.name) for c in table.columns]
+    text = tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=aligned if rows else None)
+    title = f"**{escape(table.title)}**\n\n" if table.title else ""
+    notes = "".join(f"\n\n{escape(note)}" for note in table.notes)
+    return f"{title}{text}{notes}"

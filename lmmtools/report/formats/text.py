@@ -1,0 +1,92 @@
+"""Plain text, in the layout of R's printed summaries."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from lmmtools.report.cells import format_cells, format_fact
+from lmmtools.report.table import Facts, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmmtools.report.table import Document, Part
+
+__all__ = ["render", "render_table"]
+
+# R's default line width: wider tables are cut into pieces below each other.
+WIDTH = 80
+
+
+def render(document: Document) -> str:
+    """Return the document as text."""
+    parts = [_render_part(part) for part in document.parts]
+    if document.title and document.parts and isinstance(document.parts[0], Facts):
+        parts[0] = f"{document.title}\n{parts[0]}"
+    elif document.title:
+        parts.insert(0, document.title)
+    return "\n\n".join(p for p in parts if p)
+
+
+def _render_part(part: Part) -> str:
+    if isinstance(part, Table):
+        return render_table(part)
+    if isinstance(part, Facts):
+        width = max(len(fact.label) for fact in part.facts)
+        return "\n".join(f"{fact.label:>{width}}: {format_fact(fact)}".rstrip() for fact in part.facts)
+    return _render_prose(part)
+
+
+def _render_prose(part: Prose) -> str:
+    first, later = ("- ", "  ") if part.is_list else ("", "")
+    lines = [f"{part.title}:"] if part.title else []
+    for line in part.lines:
+        # Each line of a text with line breaks stands as it is: code, or a small table.
+        pieces = line.split("\n") if "\n" in line else [line]
+        wrapped = [
+            textwrap.fill(p, WIDTH, initial_indent=first if k == 0 else later, subsequent_indent=later)
+            if len(pieces) == 1
+            else (first if k == 0 else later) + p
+            for k, p in enumerate(pieces)
+        ]
+        lines.extend(wrapped)
+    return "\n".join(lines)
+
+
+def render_table(table: Table) -> str:
+    """Return one table: title, header, rows cut at the line width, notes."""
+    columns = _padded_columns(table)
+    labels = [c for c, column in zip(columns, table.columns, strict=True) if column.is_label]
+    bodies = [c for c, column in zip(columns, table.columns, strict=True) if not column.is_label]
+    lines = [f"{table.title}:"] if table.title else []
+    for piece in _cut(bodies, sum(len(c[0]) + 1 for c in labels) + table.indent):
+        rows = zip(*labels, *piece, strict=True)
+        lines.extend((" " * table.indent + " ".join(row)).rstrip() for row in rows)
+    lines.extend(table.notes)
+    return "\n".join(lines)
+
+
+def _padded_columns(table: Table) -> list[list[str]]:
+    """Return each column as its header and cells, all of one width."""
+    rows = format_cells(table)
+    columns = [[column.name, *(row[j] for row in rows)] for j, column in enumerate(table.columns)]
+    widths = [max(map(len, c)) for c in columns]
+    if table.is_even:
+        widths = [max(widths)] * len(widths)
+    return [
+        [text.ljust(w) if column.align == "left" else text.rjust(w) for text in c]
+        for c, w, column in zip(columns, widths, table.columns, strict=True)
+    ]
+
+
+def _cut(columns: Sequence[list[str]], used: int) -> list[list[list[str]]]:
+    """Cut columns into pieces that fit beside the labels; a piece has at least one column."""
+    pieces: list[list[list[str]]] = [[]]
+    # R leaves the last place of a line free.
+    room = WIDTH - 1 - used
+    for column in columns:
+        if pieces[-1] and sum(len(c[0]) + 1 for c in pieces[-1]) + len(column[0]) > room:
+            pieces.append([])
+        pieces[-1].append(column)
+    return pieces

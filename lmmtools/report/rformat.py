@@ -1,0 +1,185 @@
+"""Numbers as R prints them.
+
+R chooses one layout for a whole column: the fewest decimals that show every number to the asked-for significant
+digits, trailing zeros dropped where all can spare them, and the scientific form where that is shorter. These rules are
+behind every figure of an lme4 report, so a report that is to match it must follow them to the letter.
+``tests/unit/report/rformat_cases.json`` holds R's own answers.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "format_coefficients",
+    "format_correlations",
+    "format_numbers",
+    "format_pvalues",
+    "format_statistics",
+    "round_half_even",
+    "significance_stars",
+    "zapsmall",
+]
+
+# A double holds 15 decimal digits; rounding to more changes nothing that R would show.
+_DOUBLE_DIGITS = 15
+_EPSILON = 2.220446049250313e-16
+
+
+class _Shape(NamedTuple):
+    """What one number needs: its power of ten, significant digits, and width left of the point (sign included)."""
+
+    power: int
+    significant: int
+    left: int
+
+
+def round_half_even(x: float, decimals: int) -> float:
+    """Return ``x`` rounded as R's ``round``: to the nearer neighbour, and to the even digit if both are as near."""
+    if not math.isfinite(x) or x == 0:
+        return x
+    if decimals + math.ceil(math.log10(abs(x))) > _DOUBLE_DIGITS:
+        return x
+    power = 10.0**decimals
+    scaled = x * power
+    below, above = math.floor(scaled), math.ceil(scaled)
+    low, high = below / power, above / power
+    to_low, to_high = x - low, high - x
+    if to_low == to_high:
+        return low if below % 2 == 0 else high
+    return low if to_low < to_high else high
+
+
+def zapsmall(values: Sequence[float], digits: int) -> list[float]:
+    """Return the values rounded where they are negligible beside the largest, as R 4.2's ``zapsmall``."""
+    finite = [abs(v) for v in values if math.isfinite(v)]
+    largest = max(finite, default=0.0)
+    decimals = max(0, math.floor(digits - math.log10(largest) + 0.5)) if largest > 0 else digits
+    return [round_half_even(v, decimals) for v in values]
+
+
+def _shape(x: float, digits: int) -> _Shape:
+    """Measure ``x`` shown to at most ``digits`` significant digits, trailing zeros dropped."""
+    sign = int(x < 0)
+    if x == 0:
+        return _Shape(0, 1, 1)
+    exact = abs(Decimal(x))
+    unit = Decimal(1).scaleb(exact.adjusted() - digits + 1)
+    rounded = (exact / unit).to_integral_value(rounding=ROUND_HALF_EVEN) * unit
+    power = rounded.adjusted()
+    significant = len("".join(map(str, rounded.as_tuple().digits)).rstrip("0"))
+    return _Shape(power, max(significant, 1), sign + max(power + 1, 1))
+
+
+def _special(x: float) -> str:
+    if math.isnan(x):
+        return "NaN"
+    return "Inf" if x > 0 else "-Inf"
+
+
+def format_numbers(values: Sequence[float | None], digits: int = 7, nsmall: int = 0) -> list[str]:
+    """Return the values in one common layout, as R's ``format(x, digits, nsmall)``; None stands for NA.
+
+    Parameters
+    ----------
+    values : sequence of float or None
+        The numbers of one column.
+    digits : int
+        Significant digits that the number with the least room must show.
+    nsmall : int
+        At least this many decimals unless the form is scientific.
+
+    Returns
+    -------
+    list of str
+        All of one width, padded on the left.
+    """
+    finite = [float(v) for v in values if v is not None and math.isfinite(v)]
+    texts = _layout(finite, digits, nsmall)
+    found = iter(texts)
+    cells = ["NA" if v is None else next(found) if math.isfinite(v) else _special(v) for v in values]
+    width = max(map(len, cells), default=0)
+    return [c.rjust(width) for c in cells]
+
+
+def _layout(finite: Sequence[float], digits: int, nsmall: int) -> list[str]:
+    if not finite:
+        return []
+    shapes = [_shape(x, digits) for x in finite]
+    negative = int(any(x < 0 for x in finite))
+    decimals = max(0, *(s.significant - s.power - 1 for s in shapes), 0)
+    fixed_width = max(s.left for s in shapes) + decimals + (decimals > 0)
+    mantissa = max(s.significant for s in shapes) - 1
+    exponent = 3 if any(abs(s.power) >= 100 for s in shapes) else 2
+    scientific_width = negative + 1 + (mantissa > 0) + mantissa + 2 + exponent
+    if fixed_width <= scientific_width:
+        decimals = max(decimals, nsmall)
+        # Adding zero turns -0.0 into 0.0, which R shows without a sign.
+        return [f"{x + 0.0:.{decimals}f}" for x in finite]
+    return [f"{x + 0.0:.{mantissa}e}" for x in finite]
+
+
+def format_correlations(values: Sequence[float | None], decimals: int = 2) -> list[str]:
+    """Return correlations rounded to ``decimals`` and always shown with that many, as lme4 shows them."""
+    rounded = [None if v is None else round_half_even(float(v), decimals) for v in values]
+    return format_numbers(rounded, digits=7, nsmall=decimals)
+
+
+def format_coefficients(values: Sequence[float | None], digits: int = 4) -> list[str]:
+    """Return estimates and standard errors, given together, as R's ``printCoefmat`` lays them out.
+
+    The smallest number other than zero decides how many decimals there are.
+    """
+    numbers = [float("nan") if v is None else float(v) for v in values]
+    sizes = [abs(v) for v in numbers if math.isfinite(v) and v != 0]
+    smallest = 1 + math.floor(math.log10(min(sizes))) if sizes else 1
+    decimals = max(1, digits - smallest)
+    return format_numbers([_round_or_none(v, decimals) for v in numbers], digits)
+
+
+def format_statistics(values: Sequence[float | None], digits: int = 4) -> list[str]:
+    """Return t or F values as R's ``printCoefmat`` lays them out: with ``digits - 1`` decimals at most."""
+    numbers = [float("nan") if v is None else float(v) for v in values]
+    decimals = max(1, min(5, digits - 1))
+    return format_numbers([_round_or_none(v, decimals) for v in numbers], digits)
+
+
+def _round_or_none(x: float, decimals: int) -> float | None:
+    return None if math.isnan(x) else round_half_even(x, decimals)
+
+
+def format_pvalues(values: Sequence[float | None], digits: int = 3, eps: float = _EPSILON) -> list[str]:
+    """Return p-values as R's ``format.pval``: small ones in scientific form, those under ``eps`` as a bound."""
+    present = [float(v) for v in values if v is not None and not math.isnan(v)]
+    large = [v for v in present if v >= eps and _fixed_power(v) >= -4]
+    small = [v for v in present if v >= eps and _fixed_power(v) < -4]
+    # With a bound in the column R gives the others one digit less.
+    text_large = iter(format_numbers(large, digits))
+    text_small = iter(format_numbers(small, digits))
+    bound = f"< {format_numbers([eps], max(1, digits - 2))[0]}" if any(v >= eps for v in present) else None
+    bound = bound or f"<{format_numbers([eps], max(1, digits - 2))[0]}"
+    cells = []
+    for v in values:
+        if v is None or math.isnan(v):
+            cells.append("NA")
+        elif v < eps:
+            cells.append(bound)
+        else:
+            cells.append(next(text_large) if _fixed_power(v) >= -4 else next(text_small))
+    width = max(map(len, cells), default=0)
+    return [c.rjust(width) for c in cells]
+
+
+def _fixed_power(p: float) -> int:
+    return math.floor(math.log10(p)) if p > 0 else -_DOUBLE_DIGITS
+
+
+def significance_stars(values: Sequence[float | None]) -> list[str]:
+    """Return R's marks: ``***`` up to 0.001, ``**`` up to 0.01, ``*`` up to 0.05, ``.`` up to 0.1."""
+    marks = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
+    return [next((m for cut, m in marks if v is not None and v <= cut), "") for v in values]

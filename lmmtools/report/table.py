@@ -1,0 +1,144 @@
+"""Tables and documents before they are formatted: raw numbers, and how each column is to be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+__all__ = ["TEXT", "Cell", "Column", "Document", "Fact", "Facts", "NumberFormat", "Part", "Prose", "Table"]
+
+Cell: TypeAlias = str | float | int | None
+"""What a table holds: text, an unrounded number, or None for an empty place."""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberFormat:
+    """How the numbers of a column are shown.
+
+    Attributes
+    ----------
+    rule : str
+        ``"significant"``: the fewest decimals that show each number to ``digits`` significant digits;
+        ``"correlation"``: ``digits`` decimals, always; ``"coefficient"``, ``"statistic"`` and ``"pvalue"``: R's rules
+        for the columns of a coefficient table; ``"plain"``: each number on its own to ``digits`` significant digits;
+        ``"scientific"``: each in scientific form; ``"text"``: as it is.
+    digits : int
+        Significant digits or decimals, as the rule says.
+    decimals : int or None
+        Decimals that each number is rounded to before, if any.
+    share : str
+        Columns of a table with the same ``share`` are laid out together, as if they were one; by default each alone.
+    """
+
+    rule: Literal["text", "significant", "correlation", "coefficient", "statistic", "pvalue", "plain", "scientific"] = (
+        "text"
+    )
+    digits: int = 4
+    decimals: int | None = None
+    share: str = ""
+
+
+TEXT = NumberFormat()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Attributes
+    ----------
+    name : str
+        Header, also the key in JSON; may be empty.
+    numbers : NumberFormat
+        How its numbers are shown.
+    align : {"left", "right"}
+        Text alignment.
+    is_label : bool
+        Whether its cells name their rows (``<th scope="row">`` in HTML).
+    """
+
+    name: str
+    numbers: NumberFormat = TEXT
+    align: Literal["left", "right"] = "left"
+    is_label: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of raw cells.
+
+    Attributes
+    ----------
+    name : str
+        Short name, the key in JSON (``"random_effects"``).
+    title : str
+        Caption, may be empty.
+    columns : tuple of Column
+        One per cell of a row.
+    rows : tuple of tuple of Cell
+        The cells, unrounded.
+    notes : tuple of str
+        Lines that belong under the table.
+    indent : int
+        Blanks before each line in text.
+    is_even : bool
+        Whether text gives all columns the same width, as R prints a named vector.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    indent: int = 0
+    is_even: bool = False
+
+    def __post_init__(self) -> None:
+        wrong = next((i for i, row in enumerate(self.rows) if len(row) != len(self.columns)), None)
+        if wrong is not None:
+            raise ValueError(
+                f"row {wrong} of table {self.name!r} has {len(self.rows[wrong])} cells for {len(self.columns)} columns"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and what belongs to it, on one line: ``Data: Penicillin``."""
+
+    name: str
+    label: str
+    value: Cell
+    numbers: NumberFormat = TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Facts one below the other."""
+
+    name: str
+    facts: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Sentences, one paragraph each; a list where ``is_list``."""
+
+    name: str
+    lines: tuple[str, ...]
+    title: str = ""
+    is_list: bool = False
+
+
+Part: TypeAlias = Table | Facts | Prose
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report: its title, and its parts from top to bottom."""
+
+    title: str
+    parts: tuple[Part, ...]
+
+    def find(self, name: str) -> Part | None:
+        """Return the part called ``name``, None if there is none."""
+        return next((part for part in self.parts if part.name == name), None)
