@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,8 +35,12 @@ class Block:
         The term's model matrix, one column per effect.
     cnames : tuple of str, length l
         Names of the effects, ``"(Intercept)"`` first where there is one, as lme4 names them.
-    encoder : object
-        Makes the basis of new data (a formulaic ModelSpec), or None where the basis is the constant.
+    encoder : Encoder or None
+        Makes the basis of new data; None where the basis is the constant.
+    parts : tuple of pandas.Index
+        Levels of each column that the grouping factor combines; ``(levels,)`` for a single column.
+    members : ndarray of intp, shape (m, number of parts)
+        Which level of each part each level combines; labels are for reading, this is what tells levels apart.
     """
 
     term: RandomTerm
@@ -45,6 +49,8 @@ class Block:
     basis: NDArray[np.float64]
     cnames: tuple[str, ...]
     encoder: Any = None
+    parts: tuple[pd.Index[Any], ...] = ()
+    members: NDArray[np.intp] = field(default_factory=lambda: np.empty((0, 0), dtype=np.intp))
 
     @property
     def group(self) -> str:
@@ -59,7 +65,7 @@ class Block:
     @property
     def l(self) -> int:  # noqa: E743 - the field's letter, as in design equations
         """Number of effects per level."""
-        return self.basis.shape[1]
+        return int(self.basis.shape[1])
 
     @property
     def q(self) -> int:

@@ -70,7 +70,7 @@ class Design:
     x_names : tuple of str, length p
         Column names as statsmodels writes them (``"Intercept"``, ``"recipe[T.B]"``).
     blocks : tuple of Block
-        By decreasing number of levels, as lme4 orders terms; ties keep the declared order.
+        By decreasing number of levels, in lme4's order, ties included (`build.order_blocks`).
     weights : ndarray, shape (n,), or None
         Prior weights; the residual variance of row i is sigma**2 / weights[i].
     offset : ndarray, shape (n,), or None
@@ -81,8 +81,14 @@ class Design:
         The complete cases of the columns used, rows in the given order, index as given.
     dropped : Dropped
         What was left out.
-    encoder : object
-        Makes X of new data (a formulaic ModelSpec); its columns before any were dropped.
+    encoder : Encoder
+        Makes X of new data; its columns before any were dropped.
+    offset_encoders : tuple of Encoder
+        Make the formula's offsets of new data.
+    offset_column : str or None
+        The column given as ``offset=``.
+    has_given_offset : bool
+        Whether an offset was given beside the formula, as a column or as values.
     """
 
     formula: ModelFormula
@@ -96,16 +102,19 @@ class Design:
     frame: pd.DataFrame
     dropped: Dropped
     encoder: Any = None
+    offset_encoders: tuple[Any, ...] = ()
+    offset_column: str | None = None
+    has_given_offset: bool = False
 
     @property
     def n(self) -> int:
         """Number of rows."""
-        return self.y.shape[0]
+        return len(self.y)
 
     @property
     def p(self) -> int:
         """Number of fixed effects."""
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
     @property
     def q(self) -> int:
@@ -119,11 +128,11 @@ class Design:
 
     @property
     def response(self) -> NDArray[np.float64]:
-        """y less the offset, shape (n,)."""
+        """The response y less the offset, shape (n,)."""
         return self.y if self.offset is None else self.y - self.offset
 
     @cached_property
-    def Z(self) -> sparse.csc_array:  # noqa: N802 - the model's own letter
+    def Z(self) -> sparse.csc_array:
         """Random-effects matrix, sparse, shape (n, q): blocks in order, within a block level by level."""
         from scipy import sparse
 

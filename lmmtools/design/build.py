@@ -1,0 +1,331 @@
+"""A declared model and data -> Design: response, matrices and blocks on the complete cases, and what was dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.design.blocks import Block
+from lmmtools.design.checks import check_block, check_fixed, check_response, check_weights
+from lmmtools.design.encoders import Encoder, learn_matrix
+from lmmtools.design.factors import Factor, combine_factors, encode_factor
+from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
+from lmmtools.design.rank import independent_columns
+from lmmtools.design.record import Design, Dropped
+from lmmtools.errors import DataError
+from lmmtools.formula.expressions import columns_of
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from lmmtools.formula.terms import ModelFormula, RandomTerm
+
+__all__ = ["build_design", "used_columns"]
+
+
+def build_design(
+    formula: ModelFormula,
+    data: Any,
+    *,
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    na_action: Literal["drop", "raise"] = "drop",
+    context: Mapping[str, Any] | None = None,
+) -> Design:
+    """Return what the data make of a model formula.
+
+    Parameters
+    ----------
+    formula : ModelFormula
+        From `parse`.
+    data : DataFrame, dict of arrays, or any frame that narwhals accepts
+        One row per observation.  The index means nothing, and the data are never changed.
+    weights, offset : str or array of shape (number of rows,), optional
+        A column or values; the offset adds to the formula's own.
+    na_action : {"drop", "raise"}
+        Leave out rows with a missing value in any column used, or refuse them.
+    context : mapping, optional
+        Names beyond the data's that a formula parsed with ``trusted=True`` may use.
+
+    Raises
+    ------
+    DataError
+        The data cannot carry the model: a column that is not there, a factor with one level, as many levels as rows,
+        a constant response, infinite values, text where numbers are needed, no complete row, ...
+    """
+    if na_action not in ("drop", "raise"):
+        raise DataError(f'na_action is "drop" or "raise", not {na_action!r}')
+    extra = {"weights": weights, "offset": offset}
+    named = tuple(v for v in extra.values() if isinstance(v, str))
+    names = tuple(dict.fromkeys((*used_columns(formula), *named)))
+    table = as_frame(data, names)
+    context = context or {}
+    names = tuple(name for name in names if name in table.columns or name not in context)
+    need_columns(table, names)
+    if not len(table):
+        raise DataError("The data have no rows.")
+    given = {key: _given_values(value, table, key) for key, value in extra.items() if value is not None}
+    sample = _complete_cases(table, names, given, na_action)
+    parts = _evaluate(formula, sample, context)
+    sample, parts = _drop_undefined(sample, parts, na_action)
+    return _finish(formula, sample, parts, named_offset=offset if isinstance(offset, str) else None)
+
+
+@lru_cache(maxsize=512)
+def used_columns(formula: ModelFormula) -> tuple[str, ...]:
+    """Return the columns that a model uses: response, fixed part, offsets, bases, grouping factors; each once."""
+    texts = [formula.response, formula.fixed, *formula.offsets]
+    texts += [variable for term in formula.random for variable in term.variables]
+    factors = [f for term in formula.random for f in term.factors]
+    return tuple(dict.fromkeys([c for text in texts for c in columns_of(text)] + factors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sample:
+    """The rows used: the frame of complete cases, their positions, values given beside the data, rows lost so far."""
+
+    frame: pd.DataFrame
+    rows: NDArray[np.intp]
+    given: dict[str, NDArray[np.float64]]
+    n_input: int
+    lost: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """Everything that is computed row by row: {label: (values, encoder)}; labels as in the formula."""
+
+    y: NDArray[np.float64]
+    X: NDArray[np.float64]
+    x_encoder: Encoder
+    bases: list[tuple[NDArray[np.float64], Encoder | None]]
+    offsets: list[tuple[NDArray[np.float64], Encoder]]
+
+
+def _given_values(value: Any, table: pd.DataFrame, key: str) -> NDArray[np.float64]:
+    """Return weights or offset as floats, shape (rows of the data,)."""
+    if isinstance(value, str):
+        return as_numbers(table[value], value, f"the {key}")
+    column = value if isinstance(value, pd.Series) else pd.Series(np.asarray(value).reshape(-1))
+    if len(column) != len(table):
+        raise DataError(
+            f"{key}= has {len(column)} values for {len(table)} rows of data. "
+            "Give one for each row of the data as passed, or the name of a column."
+        )
+    return as_numbers(column, key, f"the {key}")
+
+
+def _complete_cases(
+    table: pd.DataFrame, names: Sequence[str], given: dict[str, NDArray[np.float64]], na_action: str
+) -> _Sample:
+    """Return the rows without a missing value in any of the columns."""
+    missing = {name: is_missing(table[name]) for name in names}
+    missing |= {key: np.isnan(values) for key, values in given.items()}
+    frame = table[list(names)]
+    sample = _Sample(frame, np.arange(len(table)), given, len(table), {})
+    return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
+
+
+def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str) -> _Sample:
+    """Return the sample without the rows that miss something, counted by what they miss."""
+    if not missing:
+        return sample
+    lost = {name: int(where.sum()) for name, where in missing.items()}
+    counts = ", ".join(f"{name}: {count}" for name, count in lost.items())
+    if na_action == "raise":
+        raise DataError(
+            f"There are missing values ({counts}). Complete them, or leave their rows out with na_action='drop'."
+        )
+    keep = ~np.any(list(missing.values()), axis=0)
+    if not keep.any():
+        raise DataError(
+            f"No row is complete: of {len(keep)}, missing values take away {counts}. "
+            "Leave the emptiest column out of the model, or complete its values."
+        )
+    return _Sample(
+        sample.frame.loc[keep],
+        sample.rows[keep],
+        {key: values[keep] for key, values in sample.given.items()},
+        sample.n_input,
+        {**sample.lost, **lost},
+    )
+
+
+def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]) -> _Parts:
+    """Compute the response, X, the bases and the offsets on the complete cases."""
+    frame = sample.frame
+    X, x_encoder = learn_matrix(formula.fixed, frame, context=context)
+    bases: list[tuple[NDArray[np.float64], Encoder | None]] = []
+    for term in formula.random:
+        if term.variables:
+            bases.append(learn_matrix(term.basis, frame, constant="(Intercept)", context=context))
+        else:
+            bases.append((np.ones((len(frame), 1)), None))
+    offsets = [_learn_single(text, frame, "an offset", context) for text in formula.offsets]
+    return _Parts(_response(formula.response, frame, context), X, x_encoder, bases, offsets)
+
+
+def _response(text: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the response, shape (n,)."""
+    columns = columns_of(text)
+    for name in columns:
+        if name in frame.columns and kind_of(frame[name]) == "boolean":
+            raise DataError(
+                f"The response column {name!r} holds True and False. A linear mixed model has a normal response; a "
+                f"binary one needs a generalised linear mixed model. To go on anyway: data[{name!r}].astype(float)."
+            )
+    return _learn_single(text, frame, "the response", context)[0]
+
+
+def _learn_single(
+    text: str, frame: pd.DataFrame, role: str, context: Mapping[str, Any]
+) -> tuple[NDArray[np.float64], Encoder]:
+    """Return one column of numbers, shape (n,), and its encoder."""
+    for name in columns_of(text):
+        if name in frame.columns:
+            as_numbers(frame[name], name, role)
+    matrix, encoder = learn_matrix(f"0 + {text}", frame, context=context)
+    if matrix.shape[1] != 1:
+        raise DataError(f"{text} is {role} and must be one column of numbers, but is {matrix.shape[1]}.")
+    return matrix[:, 0], encoder
+
+
+def _drop_undefined(sample: _Sample, parts: _Parts, na_action: str) -> tuple[_Sample, _Parts]:
+    """Leave out rows where an expression has no value, as log(-1) or the first of lag(x)."""
+    missing: dict[str, NDArray[np.bool_]] = {}
+
+    def look(values: NDArray[np.float64], labels: Sequence[str]) -> None:
+        if np.isnan(np.sum(values)):
+            for label, column in zip(labels, values.reshape(len(values), -1).T, strict=True):
+                if np.isnan(column).any():
+                    missing[label] = np.isnan(column)
+
+    look(parts.y, ["the response"])
+    look(parts.X, parts.x_encoder.column_names)
+    for basis, encoder in parts.bases:
+        if encoder is not None:
+            look(basis, encoder.column_names)
+    for values, encoder in parts.offsets:
+        look(values, [f"offset({encoder.column_names[0]})"])
+    if not missing:
+        return sample, parts
+    keep = ~np.any(list(missing.values()), axis=0)
+    kept = _leave_out(sample, missing, na_action)
+    return kept, _Parts(
+        parts.y[keep],
+        parts.X[keep],
+        parts.x_encoder,
+        [(basis[keep], encoder) for basis, encoder in parts.bases],
+        [(values[keep], encoder) for values, encoder in parts.offsets],
+    )
+
+
+def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, *, named_offset: str | None) -> Design:
+    """Check what the data made of the formula, and put it together."""
+    check_response(parts.y, formula.response)
+    weights = sample.given.get("weights")
+    if weights is not None:
+        check_weights(weights, "The weights")
+    kept = independent_columns(parts.X)
+    names = parts.x_encoder.column_names
+    dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
+    check_fixed(len(parts.y), [names[j] for j in kept])
+    factors = {name: encode_factor(sample.frame[name]) for t in formula.random for name in t.factors}
+    blocks = [
+        _make_block(term, factors, basis, encoder)
+        for term, (basis, encoder) in zip(formula.random, parts.bases, strict=True)
+    ]
+    for block in blocks:
+        check_block(block)
+    offsets = [values for values, _ in parts.offsets]
+    if "offset" in sample.given:
+        offsets.append(sample.given["offset"])
+    return Design(
+        formula=formula,
+        y=parts.y,
+        X=parts.X if not dropped else np.ascontiguousarray(parts.X[:, kept]),
+        x_names=tuple(names[j] for j in kept),
+        blocks=order_blocks(blocks),
+        weights=weights,
+        offset=np.sum(offsets, axis=0) if offsets else None,
+        rows=sample.rows,
+        frame=_without_unused(sample.frame),
+        dropped=Dropped(
+            n_input=sample.n_input,
+            rows=sample.lost,
+            n_rows=sample.n_input - len(parts.y),
+            columns=dropped,
+            levels=_unused_levels(sample.frame),
+        ),
+        encoder=parts.x_encoder,
+        offset_encoders=tuple(encoder for _, encoder in parts.offsets),
+        offset_column=named_offset,
+        has_given_offset="offset" in sample.given,
+    )
+
+
+def _make_block(
+    term: RandomTerm, factors: Mapping[str, Factor], basis: NDArray[np.float64], encoder: Encoder | None
+) -> Block:
+    """Return the block of one term."""
+    factor = combine_factors([factors[name] for name in term.factors])
+    return Block(
+        term=term,
+        levels=factor.levels,
+        codes=factor.codes,
+        basis=basis,
+        cnames=("(Intercept)",) if encoder is None else encoder.column_names,
+        encoder=encoder,
+        parts=factor.parts,
+        members=factor.members,
+    )
+
+
+def order_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Return blocks in lme4's order: by decreasing number of levels.
+
+    lme4 leaves terms as written if their numbers of levels do not increase anywhere; else it takes R's
+    ``rev(order(nlevels))``, which also turns round the terms that tie.  It writes ``(x | a/b)`` out inner factor first.
+    """
+    written: list[Block] = []
+    at = 0
+    while at < len(blocks):
+        stop = at + 1
+        while stop < len(blocks) and _is_nested_in(blocks[stop].term, blocks[stop - 1].term):
+            stop += 1
+        written += reversed(blocks[at:stop])
+        at = stop
+    sizes = [b.m for b in written]
+    if all(a >= b for a, b in pairwise(sizes)):
+        return tuple(written)
+    return tuple(sorted(written, key=lambda b: b.m)[::-1])
+
+
+def _is_nested_in(term: RandomTerm, before: RandomTerm) -> bool:
+    """Whether two terms are what ``(x | a/b)`` is written out to, outer first."""
+    is_same_basis = (term.intercept, term.variables) == (before.intercept, before.variables)
+    is_longer = len(term.factors) > len(before.factors)
+    return is_same_basis and is_longer and term.factors[-len(before.factors) :] == before.factors
+
+
+def _unused_levels(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """Return {categorical column: its levels that no row has}."""
+    unused = {}
+    for name in frame.columns:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            levels = encode_factor(frame[name]).unused
+            if levels:
+                unused[str(name)] = levels
+    return unused
+
+
+def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with categoricals that declare only levels they have."""
+    unused = _unused_levels(frame)
+    return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in unused}) if unused else frame

@@ -1,0 +1,67 @@
+"""What data must be like to carry a model; the rules of lme4's ``lFormula``, each with its cure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.blocks import Block
+
+__all__ = ["check_block", "check_fixed", "check_response", "check_weights"]
+
+
+def check_response(y: NDArray[np.float64], name: str) -> None:
+    """Raise a DataError if the response, shape (n,), is the same number in every row."""
+    if np.ptp(y) == 0.0:
+        raise DataError(
+            f"The response {name} is constant: {y[0]:g} in all {len(y)} rows used. "
+            "There is no variance to divide; is it the right column?"
+        )
+
+
+def check_fixed(n: int, names: Sequence[str]) -> None:
+    """Raise a DataError if there are as many fixed effects as rows."""
+    if len(names) >= n:
+        raise DataError(
+            f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "
+            f"Take terms out of the fixed part: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}."
+        )
+
+
+def check_block(block: Block) -> None:
+    """Raise a DataError if a grouping factor has one level, a level for each row, or a term more effects than rows."""
+    n, group = len(block.codes), block.group
+    if block.m < 2:
+        raise DataError(
+            f"The grouping factor {group!r} has one level, {block.levels[0]!r}, in the rows used. "
+            f"A variance between levels needs at least two; leave {block.term} out."
+        )
+    if block.m >= n:
+        raise DataError(
+            f"The grouping factor {group!r} has {block.m} levels for {n} rows, one for each: the effects of "
+            f"{block.term} cannot be told from the residuals. Use a factor whose levels repeat."
+        )
+    if block.q >= n:
+        raise DataError(
+            f"The term {block.term} has {block.q} random effects ({block.l} for each of {block.m} levels of {group!r}) "
+            f"for {n} rows: they cannot be told from the residuals. Write fewer effects before the bar, "
+            f"for example (1 | {group}). Effects: {', '.join(block.cnames[:8])}{', ...' if block.l > 8 else ''}."
+        )
+
+
+def check_weights(weights: NDArray[np.float64], name: str) -> None:
+    """Raise a DataError unless all weights, shape (n,), are positive."""
+    bad = np.flatnonzero(weights <= 0)
+    if len(bad):
+        raise DataError(
+            f"{name} must be positive: {len(bad)} of {len(weights)} are not, the first {weights[bad[0]]:g}. "
+            "A weight of zero leaves a row out of the fit: drop those rows from the data."
+        )

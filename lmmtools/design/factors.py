@@ -1,0 +1,121 @@
+"""Grouping factors: columns -> integer codes; combinations are pairs of codes, never pasted text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Factor", "combine_factors", "encode_factor", "match_levels"]
+
+# Up to so many cells per row, a table of all possible combinations is faster than sorting the ones that occur.
+_DENSE_CELLS_PER_ROW = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Factor:
+    """A grouping factor on the rows used.
+
+    Attributes
+    ----------
+    codes : ndarray of intp, shape (n,)
+        Level of each row, 0 .. m-1; every level occurs.
+    levels : pandas.Index, shape (m,)
+        Labels; ``"a:A"`` for a combination.
+    parts : tuple of pandas.Index
+        Levels of each column that the factor combines; ``(levels,)`` for a single column.
+    members : ndarray of intp, shape (m, number of parts)
+        The level of each part that each level combines, in lexicographic order.
+    unused : tuple of str
+        Levels that a categorical column declares and the rows do not have.
+    """
+
+    codes: NDArray[np.intp]
+    levels: pd.Index[Any]
+    parts: tuple[pd.Index[Any], ...]
+    members: NDArray[np.intp]
+    unused: tuple[str, ...] = ()
+
+
+def encode_factor(column: pd.Series[Any]) -> Factor:
+    """Return a column without missing values as a factor.
+
+    A categorical keeps its declared order; other values are sorted, numbers by size and text by code point.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, levels, unused = _drop_unused(column)
+    else:
+        values = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
+        try:
+            codes, uniques = pd.factorize(values, sort=True)
+        except TypeError:  # labels of several types have no order of their own
+            codes, uniques = pd.factorize(np.asarray(column.astype(str)), sort=True)
+        levels, unused = pd.Index(uniques), ()
+        codes = codes.astype(np.intp, copy=False)
+    members = np.arange(len(levels), dtype=np.intp)[:, None]
+    return Factor(codes, levels, (levels,), members, unused)
+
+
+def combine_factors(factors: list[Factor]) -> Factor:
+    """Return the combinations of factors that occur, the first factor's levels slowest, as R's ``a:b`` orders them."""
+    if len(factors) == 1:
+        return factors[0]
+    codes, members = factors[0].codes, factors[0].members
+    for factor in factors[1:]:
+        m = len(factor.levels)
+        codes, cells = _renumber(codes.astype(np.int64) * m + factor.codes, len(members) * m)
+        members = np.column_stack([members[cells // m], cells % m])
+    parts = tuple(f.levels for f in factors)
+    labels = [np.asarray(p.astype(str), dtype=object)[members[:, j]] for j, p in enumerate(parts)]
+    levels = pd.Index([":".join(label) for label in zip(*labels, strict=True)])
+    unused = tuple(u for f in factors for u in f.unused)
+    return Factor(codes, levels, parts, members, unused)
+
+
+def match_levels(columns: list[pd.Series[Any]], parts: tuple[pd.Index[Any], ...], members: NDArray[np.intp]) -> Any:
+    """Return the level of each row of new data, shape (n,), -1 where the level was not seen or a value is missing."""
+    codes = [_match(column, levels) for column, levels in zip(columns, parts, strict=True)]
+    if len(parts) == 1:
+        return codes[0]
+    sizes = [len(p) for p in parts]
+    known, rows = np.zeros(len(members), dtype=np.int64), np.zeros(len(codes[0]), dtype=np.int64)
+    for j, m in enumerate(sizes):
+        known = known * m + members[:, j]
+        rows = rows * m + codes[j]
+    place = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+    is_seen = (known[place] == rows) & np.all([c >= 0 for c in codes], axis=0)
+    return np.where(is_seen, place, -1).astype(np.intp)
+
+
+def _match(column: pd.Series[Any], levels: pd.Index[Any]) -> NDArray[np.intp]:
+    """Return the place of each value among the levels, -1 where it is not one of them."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        place = np.append(levels.get_indexer(column.cat.categories), -1)
+        return np.asarray(place[column.array.codes], dtype=np.intp)
+    place = levels.get_indexer(pd.Index(column))
+    return np.where(column.isna().to_numpy(dtype=bool), -1, place).astype(np.intp)
+
+
+def _drop_unused(column: pd.Series[Any]) -> tuple[NDArray[np.intp], pd.Index[Any], tuple[str, ...]]:
+    """Return codes and levels of a categorical without the levels that no row has."""
+    codes = np.asarray(column.array.codes).astype(np.intp)
+    categories = column.array.categories
+    is_used = np.bincount(codes, minlength=len(categories)) > 0
+    if is_used.all():
+        return codes, categories, ()
+    renumber = np.cumsum(is_used) - 1
+    return renumber[codes].astype(np.intp), categories[is_used], tuple(map(str, categories[~is_used]))
+
+
+def _renumber(cells: NDArray[np.int64], possible: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return cells renumbered 0 .. m-1 in order, shape (n,), and the cells that occur, shape (m,)."""
+    if possible <= _DENSE_CELLS_PER_ROW * len(cells):
+        is_there = np.bincount(cells, minlength=possible) > 0
+        return (np.cumsum(is_there) - 1)[cells].astype(np.intp), np.flatnonzero(is_there)
+    found, codes = np.unique(cells, return_inverse=True)
+    return codes.reshape(-1).astype(np.intp), found

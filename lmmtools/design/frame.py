@@ -1,0 +1,227 @@
+"""The model frame: any table in, the complete cases of the columns used out, as numbers or factors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["as_frame", "as_numbers", "is_missing", "kind_of", "need_columns"]
+
+Kind = Literal["number", "boolean", "factor", "date", "complex"]
+
+_OBJECT_KINDS: dict[str, Kind] = {
+    "integer": "number",
+    "floating": "number",
+    "mixed-integer-float": "number",
+    "decimal": "number",
+    "boolean": "boolean",
+    "complex": "complex",
+    "datetime": "date",
+    "datetime64": "date",
+    "date": "date",
+    "timedelta": "date",
+    "timedelta64": "date",
+    "period": "date",
+}
+_DTYPE_KINDS: dict[str, Kind] = {
+    **dict.fromkeys("iuf", "number"),
+    "b": "boolean",
+    "c": "complex",
+    **dict.fromkeys("mM", "date"),
+}
+
+
+def as_frame(data: Any, columns: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return data as a pandas DataFrame; pandas data are returned as they are, never copied or changed.
+
+    Parameters
+    ----------
+    data : DataFrame, mapping of arrays, record array, or any frame that narwhals accepts (polars, pyarrow, ...)
+        The rows.
+    columns : iterable of str, optional
+        Columns that matter; others need not be converted.
+
+    Raises
+    ------
+    DataError
+        The object is no table, or its columns have several names each.
+    """
+    if isinstance(data, pd.DataFrame):
+        frame = data
+    elif isinstance(data, Mapping):
+        frame = _from_mapping(data)
+    elif isinstance(data, np.ndarray) and data.dtype.names:
+        frame = pd.DataFrame({name: data[name] for name in data.dtype.names})
+    else:
+        frame = _from_narwhals(data, columns)
+    if frame.columns.nlevels > 1:
+        raise DataError(
+            f"The data have column names of {frame.columns.nlevels} levels. "
+            'Flatten them first: data.columns = ["_".join(c) for c in data.columns].'
+        )
+    return frame
+
+
+def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the model") -> None:
+    """Check that the frame has each of the columns, once.
+
+    Raises
+    ------
+    DataError
+        Names the first column that is missing, with the closest name there is, or that occurs twice.
+    """
+    # A frame that hands out one column per name is what `in` and unique labels promise.
+    for name in names:
+        if name not in frame.columns:
+            close = get_close_matches(name, [str(c) for c in frame.columns], 1, 0.6)
+            there = f"Did you mean {close[0]!r}?" if close else f"There are: {_listing(frame.columns)}."
+            raise DataError(f"The data have no column {name!r}, which {purpose} uses. {there}")
+    if not frame.columns.is_unique:
+        for name in names:
+            count = int((frame.columns == name).sum())
+            if count > 1:
+                raise DataError(f"The data have {count} columns named {name!r}. Rename or drop all but one of them.")
+
+
+def kind_of(column: pd.Series[Any]) -> Kind:
+    """Return what a column holds, whatever its dtype: objects are looked into."""
+    dtype = column.dtype
+    if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype, pd.IntervalDtype)):
+        return "factor"
+    if isinstance(dtype, pd.PeriodDtype):
+        return "date"
+    if dtype.kind in _DTYPE_KINDS:
+        return _DTYPE_KINDS[dtype.kind]
+    if dtype.kind == "O" and isinstance(dtype, np.dtype):
+        return _OBJECT_KINDS.get(pd.api.types.infer_dtype(column, skipna=True), "factor")
+    return "factor"
+
+
+def is_missing(column: pd.Series[Any]) -> NDArray[np.bool_]:
+    """Return where a column has no value (NaN, None, NA, NaT), shape (n,)."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+        return np.zeros(len(column), dtype=bool)
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
+        return np.asarray(np.isnan(column.to_numpy()))
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return np.asarray(column.array.codes < 0)
+    return column.isna().to_numpy(dtype=bool)
+
+
+def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float64]:
+    """Return a column as floats, shape (n,), missing values as NaN; a copy.
+
+    Parameters
+    ----------
+    column : Series
+        The values.
+    name, role : str
+        The column and what the model wants of it, for messages: ``"y"``, ``"the response"``.
+
+    Raises
+    ------
+    DataError
+        Text, dates or complex numbers where numbers are needed, or an infinite value.
+    """
+    kind = kind_of(column)
+    if kind not in ("number", "boolean"):
+        raise DataError(f"Column {name!r} is {role} and must hold numbers, but holds {_describe(column, kind)}")
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
+        values = column.to_numpy().astype(np.float64)
+    else:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    check_finite(values, f"Column {name!r}")
+    return values
+
+
+def check_finite(values: NDArray[np.float64], what: str, hint: str = "") -> None:
+    """Raise a DataError if there is an infinite value; NaN stands for missing and passes.
+
+    Raises
+    ------
+    DataError
+        Says where the first one is and how many there are.
+    """
+    if np.isinf(np.min(values, initial=0.0)) or np.isinf(np.max(values, initial=0.0)) or np.isnan(np.sum(values)):
+        infinite = np.isinf(values)
+        count = int(infinite.sum())
+        if count:
+            first = int(np.flatnonzero(infinite if values.ndim == 1 else infinite.any(axis=1))[0])
+            cure = hint or "Correct them, or set them to NaN to leave their rows out."
+            raise DataError(f"{what} has {count} infinite value{'s' * (count > 1)} (first in row {first}). {cure}")
+
+
+def _describe(column: pd.Series[Any], kind: Kind) -> str:
+    """Return what a column holds instead of numbers, and the cure."""
+    name = column.name
+    if kind == "date":
+        return f'dates. Write data["{name}_days"] = (data["{name}"] - data["{name}"].min()).dt.days and use that.'
+    if kind == "complex":
+        return "complex numbers. Use their real part or their modulus."
+    present = column[~is_missing(column)]
+    example = repr(present.iloc[0]) if len(present) else "nothing"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return f"a category ({example}). Where its labels are numbers: data[{name!r}].astype(float)."
+    return f"text ({example}). Where the text reads as numbers: pd.to_numeric(data[{name!r}])."
+
+
+def _listing(names: Iterable[Any], limit: int = 12) -> str:
+    shown = [str(n) for n in names]
+    return ", ".join(shown[:limit]) + (f", ... ({len(shown)} in all)" if len(shown) > limit else "")
+
+
+def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:
+    """Return a frame of arrays side by side; the index of a Series among them means nothing."""
+    arrays = {k: v.array if isinstance(v, pd.Series) else v for k, v in data.items()}
+    try:
+        return pd.DataFrame(arrays)
+    except ValueError as error:
+        lengths = ", ".join(f"{k}: {len(v)}" for k, v in arrays.items() if hasattr(v, "__len__"))
+        raise DataError(f"The arrays of the data do not make a table ({error}). Lengths: {lengths}.") from error
+
+
+def _from_narwhals(data: Any, columns: Iterable[str] | None) -> pd.DataFrame:
+    """Return polars, pyarrow or another backend's table as pandas, with factors' declared orders kept."""
+    import narwhals as nw
+
+    try:
+        table = nw.from_native(data)
+    except TypeError:
+        raise DataError(
+            f"The data are {type(data).__name__}, not a table. Give a pandas, polars or pyarrow table, "
+            "or a dict of arrays."
+        ) from None
+    if isinstance(table, nw.LazyFrame):
+        table = table.collect()
+    if not isinstance(table, nw.DataFrame):
+        raise DataError(f"The data are one {type(data).__name__}, not a table. Put its columns into a DataFrame.")
+    if columns is not None:
+        wanted = set(columns)
+        table = table.select([c for c in table.columns if c in wanted]) if wanted <= set(table.columns) else table
+    return pd.DataFrame({c: _series(table[c], nw) for c in table.columns})
+
+
+def _series(column: Any, nw: Any) -> Any:
+    """Return one narwhals column as something that a DataFrame takes."""
+    if column.dtype == nw.Enum:
+        return pd.Categorical(column.to_list(), categories=list(column.dtype.categories))
+    if column.dtype == nw.Categorical and column.implementation.is_polars():
+        # polars orders a Categorical by when each string was first seen anywhere in the process: no order at all.
+        return pd.Categorical(column.to_list())
+    if column.dtype == nw.String:
+        return pd.Series(column.to_list(), dtype=object if column.null_count() else None)
+    if column.dtype.is_numeric() and not column.null_count():
+        return column.to_numpy()
+    try:
+        return column.to_pandas().array
+    except ImportError:  # polars converts through pyarrow, which need not be there
+        return pd.Series(column.to_list())
