@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lmmtools.formula.tokens import quote_name
+
 __all__ = ["ModelFormula", "RandomTerm"]
 
 
@@ -39,7 +41,8 @@ class RandomTerm:
 
     def __str__(self) -> str:
         left = " + ".join(self.variables) if self.intercept and self.variables else self.basis
-        return f"({left} | {self.group})"
+        # Quoted where a name needs it, so that what is printed reads as the same term.
+        return f"({left} | {':'.join(map(quote_name, self.factors))})"
 
 
 @dataclass(frozen=True, slots=True)
