@@ -137,12 +137,14 @@ class FormulaicEncoder:
         DataError
             A level that was not there before, text for numbers, or a transform that fails.
         """
-        table = {safe: source.encode(frame) for safe, source in self.sources.items()}
-        matrix = np.array(_materialise(self.spec, table, self), dtype=np.float64)
-        is_lost = np.zeros(len(frame), dtype=bool)
+        is_complete = np.ones(len(frame), dtype=bool)
         for source in self.sources.values():
-            is_lost |= is_missing(frame[source.name])
-        matrix[is_lost] = np.nan
+            is_complete &= ~is_missing(frame[source.name])
+        matrix = np.full((len(frame), len(self.column_names)), np.nan)
+        if is_complete.any():
+            frame = frame.loc[is_complete]
+            table = {safe: source.encode(frame) for safe, source in self.sources.items()}
+            matrix[is_complete] = _materialise(self.spec, table, self)
         return matrix
 
 
