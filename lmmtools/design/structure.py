@@ -2,6 +2,264 @@
 
 from __future__ import annotations
 
-from lmmtools.design.components import connected_components, is_nested
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["connected_components", "is_nested"]
+import numpy as np
+
+from lmmtools.design.components import connected_components, count_pairs, is_nested
+from lmmtools.design.factors import Factor, combine_factors, encode_factor
+from lmmtools.design.frame import as_frame, is_missing, kind_of, need_columns
+from lmmtools.design.relations import Pair, relate
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.design.finding import Finding
+    from lmmtools.design.suggestion import Suggestion
+
+__all__ = ["FactorCounts", "Islands", "Structure", "connected_components", "crosstab", "is_nested", "structure"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FactorCounts:
+    """One factor: its levels and their numbers of rows.
+
+    Attributes
+    ----------
+    name : str
+        Column, or columns joined by colons.
+    columns : tuple of str
+        The columns.
+    levels : pandas.Index, shape (m,)
+        Labels of the levels that occur.
+    counts : ndarray of intp, shape (m,)
+        Rows of each level.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    levels: pd.Index[Any]
+    counts: NDArray[np.intp]
+
+    @property
+    def m(self) -> int:
+        """Number of levels."""
+        return len(self.levels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Islands:
+    """Connected components of the levels of all factors: rows of different islands share no level.
+
+    Attributes
+    ----------
+    number : ndarray of intp, shape (n,)
+        Island of each row used, 0, 1, ... by first row.
+    sizes : ndarray of intp, shape (islands,)
+        Rows of each island.
+    """
+
+    number: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """What the data show about factors; prints as sentences and tables.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows used: those with a value in every factor.
+    n_missing : int
+        Rows left out.
+    factors : tuple of FactorCounts
+        As given.
+    pairs : tuple of Pair
+        Every two factors, in the given order.
+    components : Islands
+        Connected components over all factors.
+    cell_counts : ndarray of intp, shape (cells,)
+        Rows of each combination of all factors that occurs.
+    findings : tuple of Finding
+        What to look at; empty when nothing is wrong.
+    suggestion : Suggestion or None
+        The random effects that the factors stand for, as formula and as declaration; None if no factor can be one.
+    """
+
+    n_rows: int
+    n_missing: int
+    factors: tuple[FactorCounts, ...]
+    pairs: tuple[Pair, ...]
+    components: Islands
+    cell_counts: NDArray[np.intp]
+    findings: tuple[Finding, ...]
+    suggestion: Suggestion | None
+
+    def pair(self, a: str, b: str) -> Pair:
+        """Return how factors ``a`` and ``b`` relate, in either order.
+
+        Raises
+        ------
+        KeyError
+            If they are not two of the factors.
+        """
+        for pair in self.pairs:
+            if {pair.a, pair.b} == {a, b}:
+                return pair
+        raise KeyError(f"{a!r} and {b!r} are not two of the factors {[f.name for f in self.factors]}")
+
+    def __str__(self) -> str:
+        from lmmtools.design.structure_text import describe
+
+        return describe(self)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
+
+    def __repr__(self) -> str:
+        relations = "; ".join(f"{p.a}, {p.b}: {p.relation}" for p in self.pairs)
+        return f"<Structure of {self.n_rows} rows: {relations or self.factors[0].name}>"
+
+
+def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Structure:
+    """Return how the factors of ``data`` relate, from the data alone.
+
+    Parameters
+    ----------
+    data : DataFrame
+        A pandas frame, or anything narwhals accepts.
+    factors : sequence of str or tuple of str
+        Columns; an interaction is ``"a:b"`` or ``("a", "b")``.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, no factor is given or one twice, or no row has a value in every factor.
+    """
+    given = [factors] if isinstance(factors, str) else list(factors)
+    if not given:
+        raise DataError("structure() needs at least one factor: a column name, 'a:b', or ('a', 'b').")
+    frame = as_frame(data)
+    columns = [_columns(factor, frame) for factor in given]
+    names = [":".join(c) for c in columns]
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated:
+        raise DataError(f"The factor {repeated!r} is given twice; give each factor once.")
+    frame, n_missing = _complete(frame, sorted({c for cs in columns for c in cs}))
+    encoded = [combine_factors([encode_factor(frame[c]) for c in cs]) for cs in columns]
+    return _examine(frame, n_missing, names, columns, encoded)
+
+
+def _examine(
+    frame: pd.DataFrame,
+    n_missing: int,
+    names: list[str],
+    columns: list[tuple[str, ...]],
+    encoded: list[Factor],
+) -> Structure:
+    from lmmtools.design.structure_findings import find
+    from lmmtools.design.suggestion import suggest
+
+    ids = _id_columns(frame)
+    pairs = tuple(
+        relate(
+            (names[i], names[j]),
+            (encoded[i], encoded[j]),
+            {k: v for k, v in ids.items() if k not in columns[i] + columns[j]},
+        )
+        for i, j in combinations(range(len(names)), 2)
+    )
+    counts = tuple(
+        FactorCounts(name, cs, f.levels, np.bincount(f.codes, minlength=len(f.levels)).astype(np.intp))
+        for name, cs, f in zip(names, columns, encoded, strict=True)
+    )
+    number = connected_components([f.codes for f in encoded], [len(f.levels) for f in encoded])
+    joint = encoded[0].codes
+    for factor in encoded[1:]:
+        cells = joint.astype(np.int64) * len(factor.levels) + factor.codes
+        joint = np.unique(cells, return_inverse=True)[1].ravel().astype(np.intp)
+    return Structure(
+        n_rows=len(frame),
+        n_missing=n_missing,
+        factors=counts,
+        pairs=pairs,
+        components=Islands(number, np.bincount(number).astype(np.intp)),
+        cell_counts=np.bincount(joint)[np.unique(joint)].astype(np.intp),
+        findings=find(counts, pairs, len(frame), n_missing),
+        suggestion=suggest(counts, pairs, len(frame)),
+    )
+
+
+def crosstab(data: Any, a: str | tuple[str, ...], b: str | tuple[str, ...]) -> pd.DataFrame:
+    """Return the number of rows of each combination of levels: a's levels as rows, b's as columns.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or no row has a value in both.
+    """
+    import pandas as pd
+
+    frame = as_frame(data)
+    columns = [_columns(factor, frame) for factor in (a, b)]
+    frame, _ = _complete(frame, sorted({c for cs in columns for c in cs}))
+    rows, cols = (combine_factors([encode_factor(frame[c]) for c in cs]) for cs in columns)
+    table = np.zeros((len(rows.levels), len(cols.levels)), dtype=np.int64)
+    i, j, counts = count_pairs(rows.codes, cols.codes)
+    table[i, j] = counts
+    return pd.DataFrame(
+        table,
+        index=pd.Index(rows.levels, name=":".join(columns[0])),
+        columns=pd.Index(cols.levels, name=":".join(columns[1])),
+    )
+
+
+def _columns(factor: str | tuple[str, ...], frame: pd.DataFrame) -> tuple[str, ...]:
+    """Return the columns of a factor; a name with a colon is one column if there is such a column."""
+    if isinstance(factor, str):
+        names = (factor,) if factor in frame.columns else tuple(part.strip() for part in factor.split(":"))
+    else:
+        names = tuple(factor) if isinstance(factor, (tuple, list)) else ()
+    if not names or not all(isinstance(name, str) and name for name in names):
+        raise DataError(f"A factor is a column name, 'a:b' or ('a', 'b'), not {factor!r}.")
+    need_columns(frame, names, "structure()")
+    return names
+
+
+def _complete(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, int]:
+    """Return the rows that have a value in each column, and how many have not."""
+    lost = np.zeros(len(frame), dtype=bool)
+    for column in columns:
+        lost |= is_missing(frame[column])
+    if lost.all():
+        reason = "The data have no rows." if len(frame) == 0 else f"No row has a value in each of {', '.join(columns)}."
+        raise DataError(f"{reason} Check how the data were read.")
+    return (frame[~lost], int(lost.sum())) if lost.any() else (frame, 0)
+
+
+def _id_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
+    """Codes of the columns that could number combinations: labels and whole numbers, without missing values."""
+    import pandas as pd
+
+    codes: dict[str, NDArray[np.intp]] = {}
+    for name in frame.columns[~frame.columns.duplicated(keep=False)]:
+        column = frame[name]
+        is_whole = pd.api.types.is_integer_dtype(column.dtype)
+        if (is_whole or kind_of(column) == "factor") and not is_missing(column).any():
+            try:
+                codes[str(name)] = pd.factorize(column)[0].astype(np.intp)
+            except TypeError:  # values that cannot be compared number nothing
+                continue
+    return codes

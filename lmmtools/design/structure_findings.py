@@ -1,0 +1,70 @@
+"""What is wrong, or probably wrong, with factors as the data have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.design.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lmmtools.design.relations import Pair
+    from lmmtools.design.structure import FactorCounts
+
+__all__ = ["find"]
+
+
+def find(factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_rows: int, n_missing: int) -> tuple[Finding, ...]:
+    """Return what to look at: rows lost, then factor by factor, then pair by pair."""
+    found: list[Finding] = []
+    if n_missing:
+        found.append(
+            Finding(
+                "missing-values",
+                "info",
+                f"{n_missing} of {n_rows + n_missing} rows have no value in some factor and are left out here.",
+                "A model leaves them out too; give them a level of their own if being missing means something.",
+            )
+        )
+    for factor in factors:
+        found.extend(_factor_findings(factor, n_rows))
+    for pair in pairs:
+        found.extend(_pair_findings(pair))
+    return tuple(found)
+
+
+def _factor_findings(factor: FactorCounts, n_rows: int) -> Iterator[Finding]:
+    if factor.m == 1:
+        yield Finding(
+            "one-level",
+            "error",
+            f"{factor.name} has one level only, {factor.levels[0]!s}.",
+            "It says nothing about how levels vary: leave it out of the model.",
+        )
+    elif factor.m == n_rows:
+        yield Finding(
+            "level-per-row",
+            "error",
+            f"{factor.name} has as many levels as there are rows, {n_rows}.",
+            "Its variance cannot be told from the residual variance: leave it out of the model.",
+        )
+
+
+def _pair_findings(pair: Pair) -> Iterator[Finding]:
+    if pair.relation == "equivalent" and len(pair.a_levels) > 1:
+        yield Finding(
+            "equivalent",
+            "warning",
+            f"{pair.a} and {pair.b} split the rows alike: each level of the one is a level of the other.",
+            "Their variances cannot be told apart: keep one of the two.",
+        )
+    if pair.relation == "implicitly nested" and pair.reuse is not None:
+        reuse = pair.reuse
+        yield Finding(
+            "labels-reused",
+            "warning",
+            f"The labels of {reuse.inner} occur in several levels of {reuse.outer}. {reuse.evidence}",
+            f"If {reuse.condition}, the labels are reused: "
+            f"write nested({reuse.outer!r}, {reuse.inner!r}), that is (1 | {reuse.outer}/{reuse.inner}).",
+        )
