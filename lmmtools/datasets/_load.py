@@ -39,7 +39,7 @@ def load(name: str) -> pd.DataFrame:
     """
     schema = find_schema(name)
     with data_file(schema.file).open("rb") as raw, gzip.open(raw) if schema.file.endswith(".gz") else raw as stream:
-        return pd.read_csv(
+        frame = pd.read_csv(
             stream,
             dtype={column.name: _pandas_dtype(column) for column in schema.columns if column.kind != "double"},
             # Python's float() is exact; read_csv's own parser is off by one bit here and there in older pandas.
@@ -47,6 +47,9 @@ def load(name: str) -> pd.DataFrame:
             # No data set has missing values, so text such as "NA" would be a label.
             na_filter=False,
         )
+    # Reports name their data by it.
+    frame.attrs["name"] = name
+    return frame
 
 
 def _pandas_dtype(column: ColumnSchema) -> pd.CategoricalDtype | str:

@@ -35,10 +35,10 @@ def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
         why = f"not confirmed by MixedLM: its dense algebra would take {flops:.1e} operations per evaluation"
         return replace(estimate, messages=(*estimate.messages, why))
     try:
-        agreement, result = mixedlm.confirm(design, layout, estimate)
+        agreement = mixedlm.confirm(design, layout, estimate)
     except EngineError as error:
         return replace(estimate, messages=(*estimate.messages, f"not confirmed by MixedLM: {error}"))
-    return replace(estimate, agreement=agreement, mixedlm=result)
+    return replace(estimate, agreement=agreement)
 
 
 def _first_line(error: Exception) -> str:

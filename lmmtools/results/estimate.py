@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,8 +107,6 @@ class Estimate:
         What the engine said.
     agreement : Agreement or None
         A second engine's confirmation.
-    mixedlm : object
-        The ``MixedLMResults`` when statsmodels took part, else None.
     """
 
     engine: str
@@ -123,4 +121,3 @@ class Estimate:
     n_evaluations: int = 0
     messages: tuple[str, ...] = ()
     agreement: Agreement | None = None
-    mixedlm: Any = field(default=None, repr=False)

@@ -226,11 +226,12 @@ class LMMResults:
 
     @cached_property
     def mixedlm(self) -> Any:
-        """The ``MixedLMResults`` of the model as ``spec`` writes it, on the data's scale, or None.
+        """The ``MixedLMResults`` of the model as ``spec`` writes it, on the data's scale, started at the optimum.
 
-        MixedLM started at the optimum; None where statsmodels took no part in the fit, or nothing random is left.
+        None where statsmodels took no part in the fit. MixedLM cannot hold a variance of zero: it is shown 1e-9 of
+        the residual's instead.
         """
-        if self.estimate.mixedlm is None:
+        if self.agreement is None:
             return None
         from lmmtools.engines import mixedlm
 

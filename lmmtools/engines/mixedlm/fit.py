@@ -10,7 +10,7 @@ is replaced by its full-rank factor: the model is the same, and every formula of
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +19,13 @@ from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.plan import MixedLMPlan, plan
 from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.errors import EngineError
-from lmmtools.results.estimate import Agreement, Estimate
+from lmmtools.results.estimate import Agreement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
+    from lmmtools.results.estimate import Estimate
 
 __all__ = ["Readback", "confirm", "evaluate_at", "fit", "search"]
 
@@ -73,7 +74,6 @@ class Readback:
     beta_cov: NDArray[np.float64]
     sigma: float
     modes: tuple[NDArray[np.float64], ...]
-    result: Any
 
 
 def condition(design: Design) -> Conditioned:
@@ -155,6 +155,8 @@ def _indicators(
 
 def search(design: Design, layout: MixedLMPlan, *, reml: bool) -> tuple[NDArray[np.float64] | None, int, tuple[str, ...]]:
     """Return the theta that MixedLM's own optimisers find (None if they fail), evaluations, and what they said."""
+    from statsmodels.tools.sm_exceptions import ConvergenceWarning
+
     data = condition(design)
     blocks = design.blocks
     re_basis = data.bases[layout.re_block] if layout.re_block is not None else None
@@ -163,10 +165,10 @@ def search(design: Design, layout: MixedLMPlan, *, reml: bool) -> tuple[NDArray[
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
         try:
-            result = model.fit(reml=reml, method=["bfgs", "lbfgs"], gtol=GTOL, full_output=True)
+            result = model.fit(reml=reml, method=["bfgs", "powell"], gtol=GTOL, full_output=True)
         except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
             return None, 0, (f"MixedLM's optimisers failed ({error})",)
-    said = tuple(dict.fromkeys(str(w.message) for w in caught))
+    said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)))
     evaluations = sum(int(h.get("fcalls", 0)) for h in result.hist or ())
     lambdas: list[NDArray[np.float64]] = [np.zeros((b.l, b.l)) for b in blocks]
     if layout.re_block is not None:
@@ -259,7 +261,7 @@ def _read_back(
     information = np.linalg.inv(np.asarray(result.cov_params()))[:p, :p]
     beta_cov = data.scale**2 * R_inv @ np.linalg.inv(information) @ R_inv.T
     modes = _modes(design, layout, data, result, vc_blocks, root)
-    return Readback(float(objective), beta, beta_cov, data.scale * float(np.sqrt(result.scale)), modes, result)
+    return Readback(float(objective), beta, beta_cov, data.scale * float(np.sqrt(result.scale)), modes)
 
 
 def _modes(
@@ -288,16 +290,14 @@ def _modes(
     return tuple(modes)
 
 
-def confirm(design: Design, layout: MixedLMPlan, estimate: Estimate) -> tuple[Agreement, Any]:
-    """Return how closely MixedLM, started at the estimate's theta, confirms it, and MixedLM's result (or None).
+def confirm(design: Design, layout: MixedLMPlan, estimate: Estimate) -> Agreement:
+    """Return how closely MixedLM, started at the estimate's theta, confirms it.
 
     Where every variance is zero there is no MixedLM model: the least-squares criterion in closed form stands in.
     """
     read = evaluate_at(design, layout, estimate.theta, reml=estimate.reml)
     objective = read.objective if read is not None else least_squares_criterion(design, reml=estimate.reml)
-    difference = (objective - estimate.objective) / max(1.0, abs(estimate.objective))
-    engine = "mixedlm" if read is not None else "least squares"
-    return Agreement(engine, objective, difference), None if read is None else read.result
+    return _agreement("mixedlm" if read is not None else "least squares", objective, estimate.objective)
 
 
 def least_squares_criterion(design: Design, *, reml: bool) -> float:
@@ -338,30 +338,20 @@ def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
     polished = pls.fit(design, reml=reml, start=start, **options)
     read = evaluate_at(design, layout, polished.theta, reml=reml)
     messages = (*polished.messages, *(f"MixedLM: {text}" for text in said))
+    estimate = replace(polished, engine="mixedlm", n_evaluations=evaluations, messages=messages)
     if read is None:
-        agreement = Agreement("least squares", least_squares_criterion(design, reml=reml), 0.0)
-        return _replace(polished, agreement=agreement, messages=messages, evaluations=evaluations)
-    difference = (polished.objective - read.objective) / max(1.0, abs(read.objective))
-    return Estimate(
-        engine="mixedlm",
-        reml=reml,
-        theta=polished.theta,
+        objective = least_squares_criterion(design, reml=reml)
+        return replace(estimate, agreement=_agreement("least squares", objective, estimate.objective))
+    return replace(
+        estimate,
         beta=read.beta,
         beta_cov=read.beta_cov,
         sigma=read.sigma,
         objective=read.objective,
         modes=read.modes,
-        certificate=polished.certificate,
-        n_evaluations=evaluations,
-        messages=messages,
-        agreement=Agreement("pls", polished.objective, difference),
-        mixedlm=read.result,
+        agreement=_agreement("pls", polished.objective, read.objective),
     )
 
 
-def _replace(estimate: Estimate, *, agreement: Agreement, messages: tuple[str, ...], evaluations: int) -> Estimate:
-    from dataclasses import replace
-
-    difference = (agreement.objective - estimate.objective) / max(1.0, abs(estimate.objective))
-    agreement = Agreement(agreement.engine, agreement.objective, difference)
-    return replace(estimate, engine="mixedlm", agreement=agreement, messages=messages, n_evaluations=evaluations)
+def _agreement(engine: str, objective: float, reference: float) -> Agreement:
+    return Agreement(engine, objective, (objective - reference) / max(1.0, abs(reference)))

@@ -21,6 +21,9 @@ __all__ = ["MixedLMSpec", "component_names", "write_spec"]
 
 # Names that mean a function inside a statsmodels formula, so that a column of that name would be hidden by them.
 SHADOWED = frozenset({"C", "Q", "I", "np", "bs", "cr", "cc", "te", "center", "standardize", "scale", "Treatment", "Sum"})
+# MixedLM's gradient methods start far off and stop early or not at all on some models (bfgs is 30 units of the
+# criterion off on log(Reaction) ~ Days + (Days|Subject)); Powell's with a tight tolerance was right on every model tried.
+OPTIMISER = 'method=["powell", "bfgs"], ftol=1e-12, maxiter=1000'
 # Above this many levels a map from levels to islands is no longer something to read; one group for all rows is right too.
 MAX_MAPPED_LEVELS = 60
 
@@ -83,7 +86,7 @@ class MixedLMSpec:
                 *(f"# {note}" for note in self.notes),
                 *self.preparation,
                 f"model = smf.mixedlm(\n    {call},\n)",
-                f'result = model.fit(reml={self.reml}, method=["bfgs", "lbfgs"], gtol=1e-8)',
+                f"result = model.fit(reml={self.reml}, {OPTIMISER})",
             ]
         )
 
@@ -140,6 +143,10 @@ def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> Mix
         block = design.blocks[i]
         alone = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
         vc_formula[name] = _vc_formula(block, columns[block.group], alone, writer)
+    hiding = [name for name in writer.data.columns if name in SHADOWED]
+    if hiding:
+        writer.data = writer.data.drop(columns=hiding)
+        writer.lines.append(f"data = data.drop(columns={hiding!r})  # a column would hide the formula's function")
     return MixedLMSpec(
         f"{response} ~ {fixed}",
         groups,
@@ -231,8 +238,9 @@ def _factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _W
         name = writer.fresh("_".join(factors))
         return writer.assign(name, block.codes, f"data.groupby({list(factors)!r}, observed=True).ngroup()")
     (column,) = factors
-    is_categorical = hasattr(design.frame[column].dtype, "categories") if column in design.frame else False
-    if is_plain_name(column) and not (is_categorical and layout.n_islands > 1):
+    is_categorical = hasattr(design.frame[column].dtype, "categories")
+    is_groups = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
+    if is_plain_name(column) and (is_groups or not is_categorical or layout.n_islands == 1):
         return column
     # A categorical keeps all its levels in every group, and a name such as "body weight" or "C" cannot stand bare.
     return writer.assign(
