@@ -91,6 +91,7 @@ class _Sample:
     """The rows used: the frame of complete cases, their positions, values given beside the data, rows lost so far."""
 
     frame: pd.DataFrame
+    columns: dict[str, pd.Series[Any]]  # the frame's, taken out once: each time costs more than most work on them
     rows: NDArray[np.intp]
     given: dict[str, NDArray[np.float64]]
     n_input: int
@@ -125,10 +126,10 @@ def _complete_cases(
     table: pd.DataFrame, names: Sequence[str], given: dict[str, NDArray[np.float64]], na_action: str
 ) -> _Sample:
     """Return the rows without a missing value in any of the columns."""
-    missing = {name: is_missing(table[name]) for name in names}
+    columns = {name: table[name] for name in names}
+    missing = {name: is_missing(column) for name, column in columns.items()}
     missing |= {key: np.isnan(values) for key, values in given.items()}
-    frame = table[list(names)]
-    sample = _Sample(frame, np.arange(len(table)), given, len(table), {})
+    sample = _Sample(table[list(names)], columns, np.arange(len(table)), given, len(table), {})
     return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
 
 
@@ -148,8 +149,10 @@ def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_act
             f"No row is complete: of {len(keep)}, missing values take away {counts}. "
             "Leave the emptiest column out of the model, or complete its values."
         )
+    frame = sample.frame.loc[keep]
     return _Sample(
-        sample.frame.loc[keep],
+        frame,
+        {name: frame[name] for name in sample.columns},
         sample.rows[keep],
         {key: values[keep] for key, values in sample.given.items()},
         sample.n_input,
@@ -159,38 +162,37 @@ def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_act
 
 def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]) -> _Parts:
     """Compute the response, X, the bases and the offsets on the complete cases."""
-    frame = sample.frame
-    X, x_encoder = learn_matrix(formula.fixed, frame, context=context)
+    columns, n = sample.columns, len(sample.rows)
+    X, x_encoder = learn_matrix(formula.fixed, columns, n, context=context)
     bases: list[tuple[NDArray[np.float64], Encoder | None]] = []
     for term in formula.random:
         if term.variables:
-            bases.append(learn_matrix(term.basis, frame, constant="(Intercept)", context=context))
+            bases.append(learn_matrix(term.basis, columns, n, constant="(Intercept)", context=context))
         else:
-            bases.append((np.ones((len(frame), 1)), None))
-    offsets = [_learn_single(text, frame, "an offset", context) for text in formula.offsets]
-    return _Parts(_response(formula.response, frame, context), X, x_encoder, bases, offsets)
+            bases.append((np.ones((n, 1)), None))
+    offsets = [_learn_single(text, sample, "an offset", context) for text in formula.offsets]
+    return _Parts(_response(formula.response, sample, context), X, x_encoder, bases, offsets)
 
 
-def _response(text: str, frame: pd.DataFrame, context: Mapping[str, Any]) -> NDArray[np.float64]:
+def _response(text: str, sample: _Sample, context: Mapping[str, Any]) -> NDArray[np.float64]:
     """Return the response, shape (n,)."""
-    columns = columns_of(text)
-    for name in columns:
-        if name in frame.columns and kind_of(frame[name]) == "boolean":
+    for name in columns_of(text):
+        if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
             raise DataError(
                 f"The response column {name!r} holds True and False. A linear mixed model has a normal response; a "
                 f"binary one needs a generalised linear mixed model. To go on anyway: data[{name!r}].astype(float)."
             )
-    return _learn_single(text, frame, "the response", context)[0]
+    return _learn_single(text, sample, "the response", context)[0]
 
 
 def _learn_single(
-    text: str, frame: pd.DataFrame, role: str, context: Mapping[str, Any]
+    text: str, sample: _Sample, role: str, context: Mapping[str, Any]
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return one column of numbers, shape (n,), and its encoder."""
     for name in columns_of(text):
-        if name in frame.columns:
-            as_numbers(frame[name], name, role)
-    matrix, encoder = learn_matrix(f"0 + {text}", frame, context=context)
+        if name in sample.columns:
+            as_numbers(sample.columns[name], name, role)
+    matrix, encoder = learn_matrix(f"0 + {text}", sample.columns, len(sample.rows), context=context)
     if matrix.shape[1] != 1:
         raise DataError(f"{text} is {role} and must be one column of numbers, but is {matrix.shape[1]}.")
     return matrix[:, 0], encoder
@@ -236,13 +238,14 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, *, named_offs
     names = parts.x_encoder.column_names
     dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
     check_fixed(len(parts.y), [names[j] for j in kept])
-    factors = {name: encode_factor(sample.frame[name]) for t in formula.random for name in t.factors}
+    factors = {name: encode_factor(sample.columns[name]) for t in formula.random for name in t.factors}
     blocks = [
         _make_block(term, factors, basis, encoder)
         for term, (basis, encoder) in zip(formula.random, parts.bases, strict=True)
     ]
     for block in blocks:
         check_block(block)
+    unused = _unused_levels(sample.columns, factors)
     offsets = [values for values, _ in parts.offsets]
     if "offset" in sample.given:
         offsets.append(sample.given["offset"])
@@ -255,13 +258,13 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, *, named_offs
         weights=weights,
         offset=np.sum(offsets, axis=0) if offsets else None,
         rows=sample.rows,
-        frame=_without_unused(sample.frame),
+        frame=_without_levels(sample.frame, unused),
         dropped=Dropped(
             n_input=sample.n_input,
             rows=sample.lost,
             n_rows=sample.n_input - len(parts.y),
             columns=dropped,
-            levels=_unused_levels(sample.frame),
+            levels=unused,
         ),
         encoder=parts.x_encoder,
         offset_encoders=tuple(encoder for _, encoder in parts.offsets),
@@ -314,18 +317,17 @@ def _is_nested_in(term: RandomTerm, before: RandomTerm) -> bool:
     return is_same_basis and is_longer and term.factors[-len(before.factors) :] == before.factors
 
 
-def _unused_levels(frame: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+def _unused_levels(columns: Mapping[str, pd.Series[Any]], factors: Mapping[str, Factor]) -> dict[str, tuple[str, ...]]:
     """Return {categorical column: its levels that no row has}."""
     unused = {}
-    for name in frame.columns:
-        if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            levels = encode_factor(frame[name]).unused
-            if levels:
-                unused[str(name)] = levels
+    for name, column in columns.items():
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            factor = factors.get(name) or encode_factor(column)
+            if factor.unused:
+                unused[name] = factor.unused
     return unused
 
 
-def _without_unused(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with categoricals that declare only levels they have."""
-    unused = _unused_levels(frame)
+def _without_levels(frame: pd.DataFrame, unused: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the frame with the given categoricals declaring only levels that they have."""
     return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in unused}) if unused else frame

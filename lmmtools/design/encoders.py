@@ -169,9 +169,9 @@ class Source:
     levels: pd.Index[Any] | None
     is_coded: bool
 
-    def encode(self, frame: pd.DataFrame) -> Any:
+    def encode(self, data: Mapping[str, pd.Series[Any]] | pd.DataFrame) -> Any:
         """Return the values, floats or a Categorical."""
-        column = frame[self.name]
+        column = data[self.name]
         if self.levels is not None:
             codes = match_levels([column], (self.levels,), np.empty((0, 1), dtype=np.intp))
             _check_seen(codes, column, self.name, self.levels)
@@ -182,7 +182,12 @@ class Source:
 
 
 def learn_matrix(
-    text: str, frame: pd.DataFrame, *, constant: str = "Intercept", context: Mapping[str, Any] | None = None
+    text: str,
+    columns: Mapping[str, pd.Series[Any]],
+    n: int,
+    *,
+    constant: str = "Intercept",
+    context: Mapping[str, Any] | None = None,
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return the matrix of a sum of terms on complete cases, shape (n, p), and its encoder.
 
@@ -190,8 +195,10 @@ def learn_matrix(
     ----------
     text : str
         The terms in normal form, ``"1 + x + np.log(z)"``.
-    frame : DataFrame
-        Rows without missing values in the columns that the terms use.
+    columns : mapping of str to Series, each shape (n,)
+        The data by name, without missing values.
+    n : int
+        Number of rows.
     constant : str
         What to call the constant.
     context : mapping, optional
@@ -203,8 +210,8 @@ def learn_matrix(
         A column of dates, a factor with one level, a transform that fails or makes infinite values.
     """
     terms = _plain_terms(text)
-    learned = None if terms is None else _learn_plain(terms, frame, constant)
-    return learned or _learn_formulaic(text, frame, constant, context or {})
+    learned = None if terms is None else _learn_plain(terms, columns, n, constant)
+    return learned or _learn_formulaic(text, columns, constant, context or {})
 
 
 @lru_cache(maxsize=512)
@@ -218,7 +225,7 @@ def _plain_terms(text: str) -> tuple[tuple[str, ...], ...] | None:
 
 
 def _learn_plain(
-    terms: tuple[tuple[str, ...], ...], frame: pd.DataFrame, constant: str
+    terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str
 ) -> tuple[NDArray[np.float64], PlainEncoder] | None:
     """As `learn_matrix` for plain columns, or None where the coding of factors takes formulaic's full rules."""
     names = tuple(dict.fromkeys(name for term in terms for name in term))
@@ -226,12 +233,12 @@ def _learn_plain(
     levels: dict[str, pd.Index[Any]] = {}
     codes: dict[str, NDArray[np.intp]] = {}
     for name in names:
-        if _is_factor(frame[name], name):
-            factor = encode_factor(frame[name])
+        if _is_factor(data[name], name):
+            factor = encode_factor(data[name])
             _check_levels(name, factor.levels)
             codes[name], levels[name] = factor.codes, factor.levels
         else:
-            values[name] = [as_numbers(frame[name], name, "numeric in the model")]
+            values[name] = [as_numbers(data[name], name, "numeric in the model")]
     coding = _coding(terms, set(levels))
     if coding is None:
         return None
@@ -244,7 +251,7 @@ def _learn_plain(
     used = {id(c): c for term in plain for c in term}
     made = {key: values[c.name] if c.levels is None else c.indicate(codes[c.name]) for key, c in used.items()}
     labels = tuple(label for term in plain for label in _labels(term, constant))
-    return _assemble(plain, made, len(frame)), PlainEncoder(plain, labels)
+    return _assemble(plain, made, n), PlainEncoder(plain, labels)
 
 
 def _coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple[bool, ...]] | None:
@@ -328,24 +335,24 @@ def _check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, leve
 
 
 def _learn_formulaic(
-    text: str, frame: pd.DataFrame, constant: str, context: Mapping[str, Any]
+    text: str, data: Mapping[str, pd.Series[Any]], constant: str, context: Mapping[str, Any]
 ) -> tuple[NDArray[np.float64], FormulaicEncoder]:
     """As `learn_matrix`, through formulaic."""
     from formulaic import Formula, ModelSpec
 
-    columns = [c for c in columns_of(text) if c in frame.columns]
+    columns = [c for c in columns_of(text) if c in data]
     safe_text, spelled = _spell_safely(text, columns)
     table, sources = {}, {}
     for i, name in enumerate(columns):
-        is_factor = _is_factor(frame[name], name)
+        is_factor = _is_factor(data[name], name)
         for is_coded in (False, True):
             safe = _safe(i, is_coded)
             if safe in safe_text:
-                levels = encode_factor(frame[name]).levels if is_factor else None
+                levels = encode_factor(data[name]).levels if is_factor else None
                 if levels is not None:
                     _check_levels(name, levels)
                 sources[safe] = Source(name, levels, is_coded)
-                table[safe] = sources[safe].encode(frame)
+                table[safe] = sources[safe].encode(data)
     spec = ModelSpec(formula=Formula(safe_text), ensure_full_rank=True, na_action="ignore", output="numpy")
     draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
     made = _materialise(spec, table, draft)

@@ -83,7 +83,7 @@ FORMULAIC = [
 
 @pytest.mark.parametrize("text", PLAIN + FORMULAIC)
 def test_names_and_numbers_are_formulaics(text):
-    matrix, encoder = learn_matrix(text, DATA)
+    matrix, encoder = learn_matrix(text, DATA, N)
     theirs = model_matrix(text, DATA)
     assert list(encoder.column_names) == list(theirs.columns)
     np.testing.assert_allclose(matrix, theirs.to_numpy(dtype=float), rtol=1e-12, atol=1e-14)
@@ -92,7 +92,7 @@ def test_names_and_numbers_are_formulaics(text):
 
 @pytest.mark.parametrize("text", PLAIN + FORMULAIC)
 def test_new_rows_are_encoded_as_the_fitted_ones_were(text):
-    matrix, encoder = learn_matrix(text, DATA)
+    matrix, encoder = learn_matrix(text, DATA, N)
     order = rng.permutation(N)
     np.testing.assert_allclose(encoder.encode(DATA.iloc[order]), matrix[order], rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(encoder.encode(DATA.iloc[:3]), matrix[:3], rtol=1e-12, atol=1e-14)
@@ -100,7 +100,7 @@ def test_new_rows_are_encoded_as_the_fitted_ones_were(text):
 
 @pytest.mark.parametrize("text", ["x * f", "np.log(z) + C(f) + poly(x, 2)", "I(x ** 2) + f"])
 def test_new_rows_with_missing_values_are_missing(text):
-    matrix, encoder = learn_matrix(text, DATA)
+    matrix, encoder = learn_matrix(text, DATA, N)
     new = DATA.iloc[:4].copy()
     new.loc[1, "x"] = np.nan
     new.loc[2, "f"] = None
@@ -112,7 +112,7 @@ def test_new_rows_with_missing_values_are_missing(text):
 
 @pytest.mark.parametrize("text", ["f", "C(f)", "x:f", "C(i)"])
 def test_unseen_level_of_a_fixed_factor_is_an_error(text):
-    _, encoder = learn_matrix(text, DATA)
+    _, encoder = learn_matrix(text, DATA, N)
     new = DATA.iloc[:2].assign(f=["a", "new"], i=[1, 99])
     with pytest.raises(DataError, match=r"new|99"):
         encoder.encode(new)
@@ -129,8 +129,8 @@ def test_any_column_name_works(name, text):
     from lmmtools.formula.tokens import quote_name
 
     data = DATA.assign(**{name: DATA["z"]})
-    matrix, encoder = learn_matrix(text.format(q=quote_name(name), a=quote_argument(name)), data)
-    expected, plain = learn_matrix(text.format(q="z", a="z"), data)
+    matrix, encoder = learn_matrix(text.format(q=quote_name(name), a=quote_argument(name)), data, N)
+    expected, plain = learn_matrix(text.format(q="z", a="z"), data, N)
     np.testing.assert_allclose(matrix, expected, rtol=1e-14)
     if text.startswith("{q}"):
         assert list(encoder.column_names) == [c if c != "z" else name for c in plain.column_names]
@@ -139,13 +139,13 @@ def test_any_column_name_works(name, text):
 
 def test_integers_do_not_overflow():
     data = DATA.assign(i=np.full(N, 2_000_000_000, dtype=np.int64) + np.arange(N))
-    matrix, _ = learn_matrix("I(i ** 3)", data)
+    matrix, _ = learn_matrix("I(i ** 3)", data, N)
     np.testing.assert_allclose(matrix[:, 1], data["i"].to_numpy(float) ** 3, rtol=1e-14)
 
 
 def test_function_names_are_not_hidden_by_columns():
     data = DATA.assign(C=DATA["f"], np=DATA["z"])
-    matrix, encoder = learn_matrix("C(C) + np.log(np)", data)
+    matrix, encoder = learn_matrix("C(C) + np.log(np)", data, N)
     assert encoder.column_names == ("Intercept", "C(C)[T.b]", "C(C)[T.c]", "np.log(np)")
     np.testing.assert_allclose(matrix[:, 3], np.log(DATA["z"]))
 
@@ -175,10 +175,10 @@ def test_what_cannot_be_made_is_a_data_error_in_the_users_words(text, fragment):
         complex=DATA["x"] + 1j,
     )
     with pytest.raises(DataError, match=fragment) as caught:
-        learn_matrix(text, data)
+        learn_matrix(text, data, N)
     assert "lmmcolumn" not in str(caught.value)
 
 
 def test_scale_divides_by_n_minus_one_as_r_does():
-    matrix, _ = learn_matrix("0 + scale(x)", DATA)
+    matrix, _ = learn_matrix("0 + scale(x)", DATA, N)
     assert np.std(matrix[:, 0], ddof=1) == pytest.approx(1.0, abs=1e-12)
