@@ -17,7 +17,7 @@ from lmmtools.report.rformat import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lmmtools.report.table import Cell, Column, Fact, NumberFormat, Table
+    from lmmtools.report.table import Cell, Fact, NumberFormat, Table
 
 __all__ = ["format_cells", "format_fact", "is_number"]
 
@@ -28,9 +28,7 @@ def format_cells(table: Table) -> list[list[str]]:
     Numbers that are laid out together are padded to one width (so that their points line up); empty cells are ``""``.
     """
     cells = [["" if c is None else str(c) for c in row] for row in table.rows]
-    for columns in _shared_columns(table.columns):
-        numbers = table.columns[columns[0]].numbers
-        places = [(i, j) for j in columns for i, row in enumerate(table.rows) if is_number(row[j])]
+    for places, numbers in _shared_layouts(table):
         texts = _format([float(table.rows[i][j]) for i, j in places], numbers)  # type: ignore[arg-type]
         for (i, j), text in zip(places, texts, strict=True):
             cells[i][j] = text
@@ -49,13 +47,22 @@ def is_number(cell: Cell) -> bool:
     return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
 
-def _shared_columns(columns: Sequence[Column]) -> list[list[int]]:
-    """Group the columns with numbers by what they share, the others each alone."""
-    groups: dict[str, list[int]] = {}
-    for j, column in enumerate(columns):
-        if column.numbers.rule != "text":
-            groups.setdefault(column.numbers.share or f"alone {j}", []).append(j)
-    return list(groups.values())
+def _shared_layouts(table: Table) -> list[tuple[list[tuple[int, int]], NumberFormat]]:
+    """Return the places (row, column) of numbers that are laid out together, and how."""
+    columns: dict[str, list[int]] = {}
+    for j, column in enumerate(table.columns):
+        columns.setdefault(column.numbers.share or f"alone {j}", []).append(j)
+    rules = {js[0]: js for js in columns.values() if table.columns[js[0]].numbers.rule not in ("text", "by row")}
+    layouts = [
+        ([(i, j) for j in js for i, row in enumerate(table.rows) if is_number(row[j])], table.columns[first].numbers)
+        for first, js in rules.items()
+    ]
+    by_row = [j for j, column in enumerate(table.columns) if column.numbers.rule == "by row"]
+    layouts += [
+        ([(i, j) for j in by_row if is_number(table.rows[i][j])], numbers)
+        for i, numbers in enumerate(table.row_numbers or ())
+    ]
+    return layouts
 
 
 def _format(values: list[float], numbers: NumberFormat) -> list[str]:

@@ -150,8 +150,9 @@ def summarise(data: SummaryData, *, correlation: bool | None = None) -> Summary:
     shown = len(data.names) <= MAX_CORRELATIONS if correlation is None else correlation
     notes = data.notes
     if correlation is None and not shown:
-        hidden = f"Correlations of the {len(data.names)} fixed effects are left out, being more than {MAX_CORRELATIONS}"
-        notes = (f"{hidden}; summary(correlation=True) shows them.", *notes)
+        p = len(data.names)
+        hidden = f"The correlations of the {p} fixed effects are not shown, being more than {MAX_CORRELATIONS};"
+        notes = (f"{hidden} cov_params() has their covariances.", *notes)
     parts: list[Part | None] = [
         _header(data),
         _criterion(data),

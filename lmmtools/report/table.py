@@ -11,6 +11,11 @@ Cell: TypeAlias = str | float | int | None
 """What a table holds: text, an unrounded number, or None for an empty place."""
 
 
+Rule: TypeAlias = Literal[
+    "text", "significant", "correlation", "coefficient", "statistic", "pvalue", "plain", "scientific", "by row"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class NumberFormat:
     """How the numbers of a column are shown.
@@ -21,7 +26,8 @@ class NumberFormat:
         ``"significant"``: the fewest decimals that show each number to ``digits`` significant digits;
         ``"correlation"``: ``digits`` decimals, always; ``"coefficient"``, ``"statistic"`` and ``"pvalue"``: R's rules
         for the columns of a coefficient table; ``"plain"``: each number on its own to ``digits`` significant digits;
-        ``"scientific"``: each in scientific form; ``"text"``: as it is.
+        ``"scientific"``: each in scientific form; ``"by row"``: with the others of its row, as the table says;
+        ``"text"``: as it is.
     digits : int
         Significant digits or decimals, as the rule says.
     decimals : int or None
@@ -30,9 +36,7 @@ class NumberFormat:
         Columns of a table with the same ``share`` are laid out together, as if they were one; by default each alone.
     """
 
-    rule: Literal["text", "significant", "correlation", "coefficient", "statistic", "pvalue", "plain", "scientific"] = (
-        "text"
-    )
+    rule: Rule = "text"
     digits: int = 4
     decimals: int | None = None
     share: str = ""
@@ -83,6 +87,12 @@ class Table:
         Blanks before each line in text.
     is_even : bool
         Whether text gives all columns the same width, as R prints a named vector.
+    is_ruled : bool
+        Whether text has a line under the header.
+    width : int or None
+        Where text cuts a table that is wider into pieces, as R does; None for never.
+    row_numbers : tuple of NumberFormat or None
+        One per row, for the cells in columns whose rule is ``"by row"``: they are laid out together.
     """
 
     name: str
@@ -92,6 +102,9 @@ class Table:
     notes: tuple[str, ...] = ()
     indent: int = 0
     is_even: bool = False
+    is_ruled: bool = False
+    width: int | None = 80
+    row_numbers: tuple[NumberFormat, ...] | None = None
 
     def __post_init__(self) -> None:
         wrong = next((i for i, row in enumerate(self.rows) if len(row) != len(self.columns)), None)

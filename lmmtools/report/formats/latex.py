@@ -33,7 +33,7 @@ _ESCAPES = {
     "`": r"\textasciigrave{}",
 }
 _SPECIAL = re.compile("|".join(re.escape(c) for c in _ESCAPES))
-_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]\d+)?")
+_NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(?:e([+-]\d+))?")
 
 
 def escape(text: str) -> str:
@@ -80,9 +80,15 @@ def _block(line: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """Return a cell; numbers in math mode, so that the minus is a minus."""
+    """Return a cell; numbers with a sign or an exponent in math mode, so that the minus is a minus."""
     text = text.strip()
-    return f"${text}$" if text.startswith("-") and _NUMBER.fullmatch(text) else escape(text)
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        return escape(text)
+    mantissa, exponent = number.groups()
+    if exponent is not None:
+        return rf"${mantissa} \times 10^{{{int(exponent)}}}$"
+    return f"${mantissa}$" if mantissa.startswith("-") else mantissa
 
 
 def _align(column: Column) -> str:

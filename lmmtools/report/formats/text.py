@@ -60,9 +60,12 @@ def render_table(table: Table) -> str:
     labels = [c for c, column in zip(columns, table.columns, strict=True) if column.is_label]
     bodies = [c for c, column in zip(columns, table.columns, strict=True) if not column.is_label]
     lines = [f"{table.title}:"] if table.title else []
-    for piece in _cut(bodies, sum(len(c[0]) + 1 for c in labels) + table.indent):
-        rows = zip(*labels, *piece, strict=True)
-        lines.extend((" " * table.indent + " ".join(row)).rstrip() for row in rows)
+    gap = "  " if table.is_ruled else " "
+    for piece in _cut(bodies, sum(len(c[0]) + len(gap) for c in labels) + table.indent, table.width):
+        rows = list(zip(*labels, *piece, strict=True))
+        if table.is_ruled:
+            rows.insert(1, tuple("-" * len(text) for text in rows[0]))
+        lines.extend((" " * table.indent + gap.join(row)).rstrip() for row in rows)
     lines.extend(table.notes)
     return "\n".join(lines)
 
@@ -80,11 +83,13 @@ def _padded_columns(table: Table) -> list[list[str]]:
     ]
 
 
-def _cut(columns: Sequence[list[str]], used: int) -> list[list[list[str]]]:
+def _cut(columns: Sequence[list[str]], used: int, width: int | None) -> list[list[list[str]]]:
     """Cut columns into pieces that fit beside the labels; a piece has at least one column."""
+    if width is None:
+        return [list(columns)]
     pieces: list[list[list[str]]] = [[]]
     # R leaves the last place of a line free.
-    room = WIDTH - 1 - used
+    room = width - 1 - used
     for column in columns:
         if pieces[-1] and sum(len(c[0]) + 1 for c in pieces[-1]) + len(column[0]) > room:
             pieces.append([])

@@ -1,0 +1,162 @@
+"""What a difference between two fits means, in one phrase for a row and in sentences for the whole."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+from lmmtools.report.comparison_column import group_key, match_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lmmtools.report.comparison_column import ComparisonColumn
+
+__all__ = ["Verdict", "explain", "is_same_number", "judge_pair"]
+
+Verdict = Literal[
+    "same to the digits shown", "same optimum, looser convergence", "different optimum", "different model"
+]
+SAME: Verdict = "same to the digits shown"
+LOOSER: Verdict = "same optimum, looser convergence"
+OTHER_OPTIMUM: Verdict = "different optimum"
+OTHER_MODEL: Verdict = "different model"
+
+# A hundredth of a unit of the criterion is a likelihood ratio of 1.005: optimisers that end closer found one place.
+CRITERION_TOL = 1e-2
+# One unit of the sixth significant digit: what two fits of one optimum may differ by when one number is rounded up.
+SAME_REL = 1e-6
+# Rounding makes a criterion uncertain by about this much, relatively; a smaller difference says nothing.
+CRITERION_NOISE = 1e-10
+
+
+def is_same_number(value: float | None, reference: float | None, scale: float = 0.0) -> bool:
+    """Whether two numbers are the same but for rounding, at the size of the reference or ``scale``."""
+    if value is None or reference is None:
+        return value is None and reference is None
+    if math.isnan(value) or math.isnan(reference):
+        return math.isnan(value) and math.isnan(reference)
+    return abs(value - reference) <= SAME_REL * max(abs(reference), scale)
+
+
+def judge_pair(column: ComparisonColumn, reference: ComparisonColumn) -> Verdict:
+    """Return what numbers that differ between two columns mean."""
+    if _are_different_models(column, reference):
+        return OTHER_MODEL
+    return LOOSER if abs(column.criterion - reference.criterion) < CRITERION_TOL else OTHER_OPTIMUM
+
+
+def _are_different_models(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    if column.reml != reference.reml or _differ(column.nobs, reference.nobs):
+        return True
+    if set(map(match_key, column.fixef)) != set(map(match_key, reference.fixef)):
+        return True
+    if column.is_ols or reference.is_ols:
+        # With all variances at zero, the mixed model is the linear model.
+        return abs(column.criterion - reference.criterion) >= CRITERION_TOL
+    return any(
+        set(map(group_key, one)) != set(map(group_key, other))
+        for one, other in (
+            (column.variances, reference.variances),
+            (column.correlations, reference.correlations),
+        )
+    )
+
+
+def _differ(a: int | None, b: int | None) -> bool:
+    return a is not None and b is not None and a != b
+
+
+def explain(columns: Sequence[ComparisonColumn], verdicts: Sequence[Verdict | Literal[""]]) -> tuple[str, ...]:
+    """Return why columns differ from the first, or that they do not; ``verdicts`` has one for each of the others."""
+    reference = columns[0]
+    sentences: list[str] = []
+    for column, verdict in zip(columns[1:], verdicts, strict=True):
+        sentences.extend(_explain_pair(column, reference, verdict))
+    sentences.extend(_boundary_sentences(columns))
+    sentences.extend(
+        f"{c.name} does not claim to be an optimum: it did not converge." for c in columns if c.converged is False
+    )
+    if not sentences or all(v == SAME for v in verdicts):
+        sentences.insert(0, f"{_listing([c.name for c in columns])} agree to the digits shown.")
+    return tuple(sentences)
+
+
+def _explain_pair(
+    column: ComparisonColumn, reference: ComparisonColumn, verdict: Verdict | Literal[""]
+) -> Iterator[str]:
+    a, b = reference.name, column.name
+    if column.reml != reference.reml:
+        ml, reml = (b, a) if reference.reml else (a, b)
+        yield (
+            f"{reml} is fitted by REML and {ml} by maximum likelihood: their criteria are not comparable, and ML "
+            "variances are smaller because they do not pay for the fixed effects. Fit both the same way."
+        )
+    if _differ(column.nobs, reference.nobs):
+        yield f"{a} used {reference.nobs} rows and {b} {column.nobs}: not the same data (missing values?)."
+    yield from _missing_terms(column, reference)
+    if column.is_ols or reference.is_ols:
+        yield _ols_sentence(column, reference)
+        return
+    gap = column.criterion - reference.criterion
+    worse, better = (b, a) if gap > 0 else (a, b)
+    if verdict == LOOSER and abs(gap) <= CRITERION_NOISE * max(1.0, abs(reference.criterion)):
+        yield f"{b} and {a} have the same criterion, which is too flat here to fix the other numbers further."
+    elif verdict == LOOSER:
+        yield (
+            f"{b} and {a} found the same optimum, but the optimiser of {worse} stopped early: its criterion is higher "
+            f"by {abs(gap):.2g}."
+        )
+    elif verdict == OTHER_OPTIMUM:
+        yield (
+            f"The criterion of {worse} is higher than that of {better} by {abs(gap):.4g}, and lower is better: "
+            f"{worse} stopped away from the optimum, or is not the model that its labels say."
+        )
+
+
+def _missing_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    is_ols = column.is_ols or reference.is_ols
+    for one, other in ((reference, column), (column, reference)):
+        found: list[tuple[str, list[str]]] = [
+            ("fixed effect", _only_in(one.fixef, other.fixef)),
+            ("variance component", [] if is_ols else _only_in(one.variances, other.variances)),
+            ("correlation", [] if is_ols else _only_in(one.correlations, other.correlations)),
+        ]
+        for what, labels in found:
+            if labels:
+                named = f"{what}{'s' if len(labels) > 1 else ''} {_listing(labels)}"
+                yield f"{one.name} has the {named}, which {other.name} has not: another model."
+
+
+def _only_in(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
+    there = {match_key(label) for label in other} | {group_key(label) for label in other}
+    return [label for label in one if match_key(label) not in there and group_key(label) not in there]
+
+
+def _ols_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> str:
+    ols, mixed = (column, reference) if column.is_ols else (reference, column)
+    if column.reml != reference.reml:
+        return f"{ols.name} is the linear model: {mixed.name} with the variances of all random effects at zero."
+    gap = ols.criterion - mixed.criterion
+    if abs(gap) < CRITERION_TOL:
+        return f"With its variances at zero, {mixed.name} is the linear model: {ols.name} has the same criterion."
+    return (
+        f"{ols.name} is {mixed.name} with the variances of all random effects at zero; that makes the criterion worse "
+        f"by {gap:.4g}."
+    )
+
+
+def _boundary_sentences(columns: Sequence[ComparisonColumn]) -> Iterator[str]:
+    at = [c.name for c in columns if c.is_singular]
+    inside = [c.name for c in columns if c.is_singular is False]
+    if at and inside:
+        yield (
+            f"{_listing(at)} {'is' if len(at) == 1 else 'are'} at the boundary (singular), {_listing(inside)} not: "
+            "near a variance of zero or a correlation of one the criterion is flat, and some optimisers stop short."
+        )
+    elif at:
+        yield f"{_listing(at)}: singular, with a variance at zero or effects that determine each other."
+
+
+def _listing(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
