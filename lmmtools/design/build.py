@@ -71,7 +71,8 @@ def build_design(
     if not len(table):
         raise DataError("The data have no rows.")
     given = {key: _given_values(value, table, key) for key, value in extra.items() if value is not None}
-    sample = _complete_cases(table, names, given, na_action)
+    beside = tuple(key for key in given if not isinstance(extra[key], str))
+    sample = _complete_cases(table, names, given, beside, na_action)
     parts = _evaluate(formula, sample, context)
     sample, parts = _drop_undefined(sample, parts, na_action)
     return _finish(formula, sample, parts, named_offset=offset if isinstance(offset, str) else None)
@@ -92,6 +93,7 @@ class _Sample:
 
     frame: pd.DataFrame
     columns: dict[str, pd.Series[Any]]  # the frame's, taken out once: each time costs more than most work on them
+    everything: dict[str, pd.Series[Any]]  # the same columns before rows were left out; empty when none were
     rows: NDArray[np.intp]
     given: dict[str, NDArray[np.float64]]
     n_input: int
@@ -123,13 +125,17 @@ def _given_values(value: Any, table: pd.DataFrame, key: str) -> NDArray[np.float
 
 
 def _complete_cases(
-    table: pd.DataFrame, names: Sequence[str], given: dict[str, NDArray[np.float64]], na_action: str
+    table: pd.DataFrame,
+    names: Sequence[str],
+    given: dict[str, NDArray[np.float64]],
+    beside: Sequence[str],
+    na_action: str,
 ) -> _Sample:
-    """Return the rows without a missing value in any of the columns."""
+    """Return the rows without a missing value in any of the columns, nor in what is given ``beside`` the data."""
     columns = {name: table[name] for name in names}
     missing = {name: is_missing(column) for name, column in columns.items()}
-    missing |= {key: np.isnan(values) for key, values in given.items()}
-    sample = _Sample(table[list(names)], columns, np.arange(len(table)), given, len(table), {})
+    missing |= {key: np.isnan(given[key]) for key in beside}
+    sample = _Sample(table[list(names)], columns, {}, np.arange(len(table)), given, len(table), {})
     return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
 
 
@@ -153,6 +159,7 @@ def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_act
     return _Sample(
         frame,
         {name: frame[name] for name in sample.columns},
+        sample.everything or sample.columns,
         sample.rows[keep],
         {key: values[keep] for key, values in sample.given.items()},
         sample.n_input,
@@ -162,16 +169,30 @@ def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_act
 
 def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]) -> _Parts:
     """Compute the response, X, the bases and the offsets on the complete cases."""
-    columns, n = sample.columns, len(sample.rows)
-    X, x_encoder = learn_matrix(formula.fixed, columns, n, context=context)
+    n = len(sample.rows)
+    X, x_encoder = _learn(formula.fixed, sample, context)
     bases: list[tuple[NDArray[np.float64], Encoder | None]] = []
     for term in formula.random:
         if term.variables:
-            bases.append(learn_matrix(term.basis, columns, n, constant="(Intercept)", context=context))
+            bases.append(_learn(term.basis, sample, context, constant="(Intercept)"))
         else:
             bases.append((np.ones((n, 1)), None))
     offsets = [_learn_single(text, sample, "an offset", context) for text in formula.offsets]
     return _Parts(_response(formula.response, sample, context), X, x_encoder, bases, offsets)
+
+
+def _learn(
+    text: str, sample: _Sample, context: Mapping[str, Any], constant: str = "Intercept"
+) -> tuple[NDArray[np.float64], Encoder]:
+    """Return the matrix of a sum of terms on the rows used, shape (n, columns), and its encoder."""
+    return learn_matrix(
+        text,
+        sample.columns,
+        len(sample.rows),
+        constant=constant,
+        context=context,
+        everything=sample.everything,
+    )
 
 
 def _response(text: str, sample: _Sample, context: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -192,7 +213,7 @@ def _learn_single(
     for name in columns_of(text):
         if name in sample.columns:
             as_numbers(sample.columns[name], name, role)
-    matrix, encoder = learn_matrix(f"0 + {text}", sample.columns, len(sample.rows), context=context)
+    matrix, encoder = _learn(f"0 + {text}", sample, context)
     if matrix.shape[1] != 1:
         raise DataError(f"{text} is {role} and must be one column of numbers, but is {matrix.shape[1]}.")
     return matrix[:, 0], encoder

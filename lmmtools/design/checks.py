@@ -50,10 +50,12 @@ def check_block(block: Block) -> None:
             f"{block.term} cannot be told from the residuals. Use a factor whose levels repeat."
         )
     if block.q >= n:
+        is_coded = any("[" in name for name in block.cnames)
+        hint = " If a column before the bar is text that reads as numbers, convert it: pd.to_numeric." * is_coded
         raise DataError(
             f"The term {block.term} has {block.q} random effects ({block.l} for each of {block.m} levels of {group!r}) "
             f"for {n} rows: they cannot be told from the residuals. Write fewer effects before the bar, "
-            f"for example (1 | {group}). Effects: {', '.join(block.cnames[:8])}{', ...' if block.l > 8 else ''}."
+            f"for example (1 | {group}). Effects: {', '.join(block.cnames[:8])}{', ...' if block.l > 8 else ''}.{hint}"
         )
 
 

@@ -188,6 +188,7 @@ def learn_matrix(
     *,
     constant: str = "Intercept",
     context: Mapping[str, Any] | None = None,
+    everything: Mapping[str, pd.Series[Any]] | None = None,
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return the matrix of a sum of terms on complete cases, shape (n, p), and its encoder.
 
@@ -203,6 +204,9 @@ def learn_matrix(
         What to call the constant.
     context : mapping, optional
         Names beyond the data's that a trusted formula may use.
+    everything : mapping of str to Series, optional
+        The data before rows with missing values were left out.  R learns ``scale(x)``, ``poly(x, 2)`` and the like from
+        all rows that have an x, whatever else they miss, and so do lme4 and statsmodels; without it, from ``columns``.
 
     Raises
     ------
@@ -211,7 +215,7 @@ def learn_matrix(
     """
     terms = _plain_terms(text)
     learned = None if terms is None else _learn_plain(terms, columns, n, constant)
-    return learned or _learn_formulaic(text, columns, constant, context or {})
+    return learned or _learn_formulaic(text, columns, constant, context or {}, everything or {})
 
 
 @lru_cache(maxsize=512)
@@ -335,7 +339,11 @@ def _check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, leve
 
 
 def _learn_formulaic(
-    text: str, data: Mapping[str, pd.Series[Any]], constant: str, context: Mapping[str, Any]
+    text: str,
+    data: Mapping[str, pd.Series[Any]],
+    constant: str,
+    context: Mapping[str, Any],
+    everything: Mapping[str, pd.Series[Any]],
 ) -> tuple[NDArray[np.float64], FormulaicEncoder]:
     """As `learn_matrix`, through formulaic."""
     from formulaic import Formula, ModelSpec
@@ -355,6 +363,8 @@ def _learn_formulaic(
                 table[safe] = sources[safe].encode(data)
     spec = ModelSpec(formula=Formula(safe_text), ensure_full_rank=True, na_action="ignore", output="numpy")
     draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
+    if everything:
+        draft.spec.transform_state.update(_learn_state(draft, everything))
     made = _materialise(spec, table, draft)
     names = [_restore(c, spelled) for c in made.model_spec.column_names]
     labels = tuple(constant if name == "Intercept" else name for name in names)
@@ -363,6 +373,23 @@ def _learn_formulaic(
     for j, label in enumerate(labels):
         check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
     return matrix, FormulaicEncoder(made.model_spec, sources, labels, text, spelled, context)
+
+
+def _learn_state(draft: FormulaicEncoder, everything: Mapping[str, pd.Series[Any]]) -> dict[str, Any]:
+    """Return what the transforms of numbers learn, each call from all rows that have its own columns."""
+    from formulaic import Formula, ModelSpec
+
+    state: dict[str, Any] = {}
+    for call in draft.spelled:
+        used = {safe: source for safe, source in draft.sources.items() if safe in call}
+        if call in used or not used or any(s.levels is not None or s.is_coded for s in used.values()):
+            continue
+        missing = [is_missing(everything[s.name]) for s in used.values()]
+        complete = ~np.any(missing, axis=0)
+        table = {safe: source.encode(everything)[complete] for safe, source in used.items()}
+        spec = ModelSpec(formula=Formula(f"0 + {call}"), na_action="ignore", output="numpy")
+        state |= _materialise(spec, table, draft).model_spec.transform_state
+    return state
 
 
 def _safe(i: int, is_coded: bool) -> str:

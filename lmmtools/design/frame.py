@@ -213,8 +213,10 @@ def _from_narwhals(data: Any, columns: Iterable[str] | None) -> pd.DataFrame:
 def _series(column: Any, nw: Any) -> Any:
     """Return one narwhals column as something that a DataFrame takes."""
     if column.dtype == nw.Enum:
-        return pd.Categorical(column.to_list(), categories=list(column.dtype.categories))
-    if column.dtype == nw.Categorical and column.implementation.is_polars():
+        # Older narwhals does not hand on the declared levels; polars, the one that has Enum, does.
+        declared = column.dtype if hasattr(column.dtype, "categories") else nw.to_native(column).dtype
+        return pd.Categorical(column.to_list(), categories=list(declared.categories))
+    if column.dtype == nw.Categorical and type(nw.to_native(column)).__module__.startswith("polars"):
         # polars orders a Categorical by when each string was first seen anywhere in the process: no order at all.
         return pd.Categorical(column.to_list())
     if column.dtype == nw.String:
