@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.frame import is_missing
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
 
-__all__ = ["check_block", "check_fixed", "check_response", "check_weights"]
+__all__ = ["check_block", "check_fixed", "check_levels", "check_response", "check_seen", "check_weights"]
 
 
 def check_response(y: NDArray[np.float64], name: str) -> None:
@@ -67,3 +69,21 @@ def check_weights(weights: NDArray[np.float64], name: str) -> None:
             f"{name} must be positive: {len(bad)} of {len(weights)} are not, the first {weights[bad[0]]:g}. "
             "A weight of zero leaves a row out of the fit: drop those rows from the data."
         )
+
+
+def check_levels(name: str, levels: pd.Index[Any]) -> None:
+    """Raise a DataError for a factor that does not vary."""
+    if len(levels) < 2:
+        raise DataError(
+            f"The factor {name!r} has one level, {levels[0]!r}, in the rows used: it has no effect to estimate. "
+            "Leave it out of the formula, or look at which rows are lost to missing values."
+        )
+
+
+def check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, levels: pd.Index[Any]) -> None:
+    """Raise a DataError for a level that the fit has not seen."""
+    is_new = (codes < 0) & ~is_missing(column)
+    if is_new.any():
+        label = column.iloc[int(np.flatnonzero(is_new)[0])]
+        known = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
+        raise DataError(f"The factor {name!r} has the level {label!r}, which the fit has not seen. Levels: {known}.")

@@ -14,7 +14,7 @@ from lmmtools.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_frame", "as_numbers", "is_missing", "kind_of", "need_columns"]
+__all__ = ["as_frame", "as_numbers", "check_finite", "is_factor", "is_missing", "kind_of", "need_columns"]
 
 Kind = Literal["number", "boolean", "factor", "date", "complex"]
 
@@ -141,6 +141,20 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     check_finite(values, f"Column {name!r}")
     return values
+
+
+def is_factor(column: pd.Series[Any], name: str) -> bool:
+    """Whether a column enters as a factor, not as numbers.
+
+    Raises
+    ------
+    DataError
+        It holds dates or complex numbers.
+    """
+    kind = kind_of(column)
+    if kind in ("date", "complex"):
+        as_numbers(column, name, "numeric in the model")
+    return kind == "factor"
 
 
 def check_finite(values: NDArray[np.float64], what: str, hint: str = "") -> None:

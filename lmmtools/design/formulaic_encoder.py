@@ -1,0 +1,219 @@
+"""Model matrices through formulaic: transforms, splines, contrasts and every coding of factors.
+
+Columns go to formulaic under safe names, so that any name works and none hides a function or another column.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.design.checks import check_levels, check_seen
+from lmmtools.design.factors import encode_factor, match_levels
+from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing
+from lmmtools.errors import DataError
+from lmmtools.formula.expressions import columns_of, fold_calls, quote_argument
+from lmmtools.formula.tokens import tokenize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One column as formulaic gets it.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    levels : pandas.Index or None
+        For a factor, its levels.
+    is_coded : bool
+        Whether numbers stand inside C(...), where 2 is a label and not 2.0.
+    """
+
+    name: str
+    levels: pd.Index[Any] | None
+    is_coded: bool
+
+    def encode(self, data: Mapping[str, pd.Series[Any]] | pd.DataFrame) -> Any:
+        """Return the values, floats or a Categorical."""
+        column = data[self.name]
+        if self.levels is not None:
+            codes = match_levels([column], (self.levels,), np.empty((0, 1), dtype=np.intp))
+            check_seen(codes, column, self.name, self.levels)
+            return pd.Categorical.from_codes(codes, categories=self.levels)
+        if self.is_coded and isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+            return column.to_numpy()
+        return as_numbers(column, self.name, "numeric in the model")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FormulaicEncoder:
+    """Makes a matrix through formulaic, columns under safe names so that any name works and none shadows another.
+
+    Attributes
+    ----------
+    spec : formulaic.ModelSpec
+        The terms with the state of their transforms.
+    sources : dict of str to Source
+        Safe name -> the column it stands for.
+    column_names : tuple of str, length p
+        As formulaic would write them for the columns' own names.
+    text : str
+        The terms, for messages.
+    spelled : dict of str to str
+        A factor under its safe name -> as its user wrote it.
+    context : mapping
+        Names beyond the data's that a trusted formula may use.
+    """
+
+    spec: Any
+    sources: dict[str, Source]
+    column_names: tuple[str, ...]
+    text: str
+    spelled: dict[str, str]
+    context: Mapping[str, Any]
+
+    def encode(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the matrix of new data, shape (n, p); rows with missing values are NaN.
+
+        Raises
+        ------
+        DataError
+            A level that was not there before, text for numbers, or a transform that fails.
+        """
+        is_complete = np.ones(len(frame), dtype=bool)
+        for source in self.sources.values():
+            is_complete &= ~is_missing(frame[source.name])
+        matrix = np.full((len(frame), len(self.column_names)), np.nan)
+        if is_complete.any():
+            frame = frame.loc[is_complete]
+            table = {safe: source.encode(frame) for safe, source in self.sources.items()}
+            matrix[is_complete] = _materialise(self.spec, table, self)
+        return matrix
+
+
+def learn_formulaic(
+    text: str,
+    data: Mapping[str, pd.Series[Any]],
+    constant: str,
+    context: Mapping[str, Any],
+    everything: Mapping[str, pd.Series[Any]],
+) -> tuple[NDArray[np.float64], FormulaicEncoder]:
+    """As `learn_matrix`, through formulaic."""
+    from formulaic import Formula, ModelSpec
+
+    columns = [c for c in columns_of(text) if c in data]
+    safe_text, spelled = _spell_safely(text, columns)
+    sources = _sources(safe_text, columns, data)
+    table = {safe: source.encode(data) for safe, source in sources.items()}
+    spec = ModelSpec(formula=Formula(safe_text), ensure_full_rank=True, na_action="ignore", output="numpy")
+    draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
+    if everything:
+        draft.spec.transform_state.update(_learn_state(draft, everything))
+    made = _materialise(spec, table, draft)
+    names = [_restore(c, spelled) for c in made.model_spec.column_names]
+    labels = tuple(constant if name == "Intercept" else name for name in names)
+    matrix = np.array(made, dtype=np.float64)
+    _check_coded(made.model_spec, spelled)
+    for j, label in enumerate(labels):
+        check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
+    return matrix, FormulaicEncoder(made.model_spec, sources, labels, text, spelled, context)
+
+
+def _sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[Any]]) -> dict[str, Source]:
+    """Return {safe name: the column it stands for}, for the safe names that occur in the terms."""
+    sources = {}
+    for i, name in enumerate(columns):
+        levels = encode_factor(data[name]).levels if is_factor(data[name], name) else None
+        if levels is not None:
+            check_levels(name, levels)
+        for is_coded in (False, True):
+            if _safe(i, is_coded) in safe_text:
+                sources[_safe(i, is_coded)] = Source(name, levels, is_coded)
+    return sources
+
+
+def _learn_state(draft: FormulaicEncoder, everything: Mapping[str, pd.Series[Any]]) -> dict[str, Any]:
+    """Return what the transforms of numbers learn, each call from all rows that have its own columns."""
+    from formulaic import Formula, ModelSpec
+
+    state: dict[str, Any] = {}
+    for call in draft.spelled:
+        used = {safe: source for safe, source in draft.sources.items() if safe in call}
+        if call in used or not used or any(s.levels is not None or s.is_coded for s in used.values()):
+            continue
+        missing = [is_missing(everything[s.name]) for s in used.values()]
+        complete = ~np.any(missing, axis=0)
+        table = {safe: source.encode(everything)[complete] for safe, source in used.items()}
+        spec = ModelSpec(formula=Formula(f"0 + {call}"), na_action="ignore", output="numpy")
+        state |= _materialise(spec, table, draft).model_spec.transform_state
+    return state
+
+
+def _safe(i: int, is_coded: bool) -> str:
+    """Return the name under which formulaic knows the i-th column."""
+    return f"lmmfactor{i}_" if is_coded else f"lmmcolumn{i}_"
+
+
+def _spell_safely(text: str, columns: list[str]) -> tuple[str, dict[str, str]]:
+    """Return the terms with columns under safe names, and {factor so spelled: as it was}."""
+    place = {name: i for i, name in enumerate(columns)}
+
+    def spelling(is_coded: bool) -> Callable[[str], str]:
+        return lambda name: _safe(place[name], is_coded) if name in place else quote_argument(name)
+
+    folded = [
+        fold_calls(tokenize(text), text, trusted=True, spell=spell)
+        for spell in (quote_argument, spelling(False), spelling(True))
+    ]
+    words, spelled = [], {}
+    for own, plain, coded in zip(*folded, strict=True):
+        if own.kind == "name":
+            safe = spelling(False)(own.text)
+            spelled[safe] = own.text
+        else:
+            safe = coded.text if own.text.startswith("C(") else plain.text
+            if own.kind == "call":
+                spelled[safe] = own.text
+        words.append(safe)
+    return " ".join(words), spelled
+
+
+def _restore(text: str, spelled: Mapping[str, str]) -> str:
+    """Return a text of formulaic's with the user's own spelling of each factor."""
+    for safe in sorted(spelled, key=len, reverse=True):
+        text = text.replace(safe, spelled[safe])
+    return text
+
+
+def _materialise(spec: Any, table: Mapping[str, Any], encoder: FormulaicEncoder) -> Any:
+    """Return formulaic's matrix; whatever it raises or warns of becomes a DataError in the user's own words."""
+    from formulaic.errors import DataMismatchWarning
+
+    data = pd.DataFrame(table)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", DataMismatchWarning)
+            return spec.get_model_matrix(data, context=dict(encoder.context))
+    except Exception as error:
+        message = _restore(str(error), {**encoder.spelled, **{k: s.name for k, s in encoder.sources.items()}})
+        raise DataError(f"{encoder.text!r} cannot be made from the data: {message}") from error
+
+
+def _check_coded(spec: Any, spelled: Mapping[str, str]) -> None:
+    """Raise a DataError for a C(...) of one level."""
+    for expression, (_, state) in spec.encoder_state.items():
+        categories = state.get("categories") if isinstance(state, dict) else None
+        if categories is not None and len(categories) < 2:
+            check_levels(_restore(str(expression), spelled), pd.Index(list(categories)))

@@ -1,0 +1,174 @@
+"""Model matrices of plain columns and their interactions, written out here: most models need no more.
+
+The names and numbers are formulaic's (the tests hold the two side by side), in microseconds rather than milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.checks import check_levels, check_seen
+from lmmtools.design.factors import encode_factor, match_levels
+from lmmtools.design.frame import as_numbers, is_factor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["PlainColumn", "PlainEncoder", "learn_plain"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainColumn:
+    """One column of data as a factor of a term: its numbers, or an indicator for each of some levels.
+
+    Attributes
+    ----------
+    name : str
+        The column.
+    levels : pandas.Index or None
+        The factor's levels; None for numbers.
+    is_reduced : bool
+        Whether the first level has no indicator, being the reference.
+    """
+
+    name: str
+    levels: pd.Index[Any] | None = None
+    is_reduced: bool = True
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns, as formulaic writes them."""
+        if self.levels is None:
+            return [self.name]
+        if self.is_reduced:
+            return [f"{self.name}[T.{level}]" for level in self.levels[1:]]
+        return [f"{self.name}[{level}]" for level in self.levels]
+
+    def encode(self, frame: pd.DataFrame) -> list[NDArray[np.float64]]:
+        """Return the columns, each of shape (n,), NaN where the value is missing."""
+        column = frame[self.name]
+        if self.levels is None:
+            return [as_numbers(column, self.name, "numeric in the model")]
+        codes = match_levels([column], (self.levels,), np.empty((0, 1), dtype=np.intp))
+        check_seen(codes, column, self.name, self.levels)
+        return self.indicate(codes)
+
+    def indicate(self, codes: NDArray[np.intp]) -> list[NDArray[np.float64]]:
+        """Return the columns for given level codes, NaN where the code is -1."""
+        assert self.levels is not None
+        columns = [(codes == j).astype(np.float64) for j in range(int(self.is_reduced), len(self.levels))]
+        if (codes < 0).any():
+            for c in columns:
+                c[codes < 0] = np.nan
+        return columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainEncoder:
+    """Makes the matrix of a sum of plain columns and their interactions.
+
+    Attributes
+    ----------
+    terms : tuple of tuple of PlainColumn
+        ``()`` is the constant.
+    column_names : tuple of str, length p
+        As formulaic writes them.
+    """
+
+    terms: tuple[tuple[PlainColumn, ...], ...]
+    column_names: tuple[str, ...]
+
+    def encode(self, frame: pd.DataFrame) -> NDArray[np.float64]:
+        """Return the matrix of new data, shape (n, p); rows with missing values are NaN.
+
+        Raises
+        ------
+        DataError
+            A level that was not there before, or text for numbers.
+        """
+        made = {id(c): c.encode(frame) for term in self.terms for c in term}
+        return _assemble(self.terms, made, len(frame))
+
+
+def learn_plain(
+    terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str
+) -> tuple[NDArray[np.float64], PlainEncoder] | None:
+    """As `learn_matrix` for plain columns, or None where the coding of factors takes formulaic's full rules."""
+    names = tuple(dict.fromkeys(name for term in terms for name in term))
+    values: dict[str, list[NDArray[np.float64]]] = {}
+    levels: dict[str, pd.Index[Any]] = {}
+    codes: dict[str, NDArray[np.intp]] = {}
+    for name in names:
+        if is_factor(data[name], name):
+            factor = encode_factor(data[name])
+            check_levels(name, factor.levels)
+            codes[name], levels[name] = factor.codes, factor.levels
+        else:
+            values[name] = [as_numbers(data[name], name, "numeric in the model")]
+    coding = _coding(terms, set(levels))
+    if coding is None:
+        return None
+    columns = {(name, r): PlainColumn(name, levels[name], r) for name in levels for r in (True, False)}
+    columns |= {(name, True): PlainColumn(name) for name in values}
+    plain = tuple(
+        tuple(columns[name, r] for name, r in zip(term, reduced, strict=True))
+        for term, reduced in zip(terms, coding, strict=True)
+    )
+    used = {id(c): c for term in plain for c in term}
+    made = {key: values[c.name] if c.levels is None else c.indicate(codes[c.name]) for key, c in used.items()}
+    labels = tuple(label for term in plain for label in _labels(term, constant))
+    return _assemble(plain, made, n), PlainEncoder(plain, labels)
+
+
+def _coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple[bool, ...]] | None:
+    """Return for each factor in each term whether it leaves out its reference level, or None if that is not plain.
+
+    A factor is reduced where the term without it is in the model too.  Without a constant, the first factor that
+    stands alone is not reduced and spans the constant for the others.
+    """
+    present = {frozenset(term) for term in terms}
+    has_constant = frozenset() in present
+    coding: list[tuple[bool, ...]] = []
+    for term in terms:
+        reduced = []
+        for name in term:
+            margin = frozenset(term) - {name}
+            if name not in factors or ((margin or has_constant) and margin in present):
+                reduced.append(True)
+            elif not margin:
+                reduced.append(has_constant)
+                has_constant = True
+            else:
+                return None
+        coding.append(tuple(reduced))
+    return coding
+
+
+def _labels(term: tuple[PlainColumn, ...], constant: str) -> list[str]:
+    """Names of a term's columns; the first factor's levels vary fastest, as in R and formulaic."""
+    if not term:
+        return [constant]
+    choices = product(*(c.column_names for c in reversed(term)))
+    return [":".join(reversed(choice)) for choice in choices]
+
+
+def _assemble(
+    terms: tuple[tuple[PlainColumn, ...], ...], made: Mapping[int, list[NDArray[np.float64]]], n: int
+) -> NDArray[np.float64]:
+    """Return the matrix of terms whose columns are made, shape (n, p)."""
+    columns: list[NDArray[np.float64]] = []
+    for term in terms:
+        if not term:
+            columns.append(np.ones(n))
+        elif len(term) == 1:
+            columns += made[id(term[0])]
+        else:
+            for choice in product(*(made[id(c)] for c in reversed(term))):
+                columns.append(np.prod(choice[::-1], axis=0))
+    return np.column_stack(columns) if columns else np.empty((n, 0))
