@@ -12,7 +12,6 @@ from lmmtools._version import __version__
 
 if TYPE_CHECKING:
     from lmmtools import datasets
-    from lmmtools.api import Model, compare, from_mixedlm, lmm
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
@@ -32,7 +31,6 @@ _HOME = {
     "VarCorr": "results.varcorr",
     "compare": "api",
     "crossed": "formula.declare",
-    "from_mixedlm": "api",
     "lmm": "api",
     "nested": "formula.declare",
     "random": "formula.declare",
@@ -55,7 +53,6 @@ __all__ = [
     "compare",
     "crossed",
     "datasets",
-    "from_mixedlm",
     "lmm",
     "nested",
     "random",

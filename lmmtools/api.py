@@ -14,6 +14,7 @@ from lmmtools.errors import (
     AgreementWarning,
     BoundaryWarning,
     ConvergenceWarning,
+    DataError,
     DroppedColumnsWarning,
     DroppedRowsWarning,
     LmmWarning,
@@ -22,6 +23,8 @@ from lmmtools.formula.parser import parse
 from lmmtools.results.lmm_results import LMMResults
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike
 
     from lmmtools.design.record import Design
@@ -147,6 +150,69 @@ def lmm(
     parsed = parse(formula, random, trusted=trusted)
     design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
     return Model(parsed, design, data_name or _name_of(data))
+
+
+def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) -> Comparison:
+    """Return fits side by side: differences to the first, a verdict for each, and sentences that say why.
+
+    Parameters
+    ----------
+    *items
+        What to compare: ``LMMResults``, a statsmodels ``OLS`` result (the model with every variance zero), a recorded
+        fit (as ``datasets.recorded`` returns), or a ``Model`` and names of engines to fit it with.
+    names : sequence of str, optional
+        Headings of the columns, one per item; by default the engines' names.
+    reml : bool
+        Criterion of the fits made here, and of OLS results where no other item decides.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to compare, or an item is none of these.
+    """
+    from lmmtools.report.comparison import compare_columns
+    from lmmtools.report.comparison_column import ComparisonColumn
+
+    sources = _fit_models(items, reml)
+    if names is not None and len(names) != len(sources):
+        raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one for each")
+    criterion = next((s.reml for s in sources if isinstance(s, LMMResults)), reml)
+    columns = []
+    for i, source in enumerate(sources):
+        name = names[i] if names is not None else None
+        if isinstance(source, ComparisonColumn):
+            column = source
+        elif isinstance(source, LMMResults):
+            column = ComparisonColumn.from_result(source, name)
+        elif isinstance(source, dict):
+            column = ComparisonColumn.from_recorded(source, name or "lme4")
+        elif hasattr(source, "mse_resid") and hasattr(source, "model"):
+            column = ComparisonColumn.from_ols(source, name or "OLS", reml=criterion)
+        else:
+            raise DataError(
+                f"compare() got {type(source).__name__}; it takes lmmtools results, statsmodels OLS results, recorded "
+                'fits, or a model and engine names: compare(model, "pls", "mixedlm")'
+            )
+        columns.append(column)
+    if len(columns) < 2:
+        raise DataError("compare() needs at least two fits")
+    return compare_columns(columns)
+
+
+def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
+    """Replace a model and the engine names after it by the fits."""
+    sources: list[Any] = []
+    model: Model | None = None
+    for item in items:
+        if isinstance(item, Model):
+            model = item
+        elif isinstance(item, str):
+            if model is None:
+                raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
+            sources.append(model.fit(reml=reml, engine=item))
+        else:
+            sources.append(item)
+    return sources
 
 
 def _name_of(data: Any) -> str | None:

@@ -24,6 +24,7 @@ __all__ = ["Comparison", "ComparisonColumn", "ComparisonRow", "compare_columns"]
 # One digit more than lme4 prints, and the criterion to four decimals.
 DIGITS = 6
 CRITERION_DECIMALS = 4
+NO_VERDICT: Literal[""] = ""
 # From best to worst.
 _ORDER: tuple[Verdict, ...] = (
     "same to the digits shown",
@@ -210,7 +211,9 @@ def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Verdict]) ->
         yield row("singular", "", [None if c.is_singular is None else _yes(c.is_singular) for c in columns])
     if any(c.seconds is not None for c in columns):
         nothing = (None,) * len(columns)
-        yield ComparisonRow("seconds", "", tuple(c.seconds for c in columns), nothing, nothing, ("",) * len(columns))
+        yield ComparisonRow(
+            "seconds", "", tuple(c.seconds for c in columns), nothing, nothing, (NO_VERDICT,) * len(columns)
+        )
 
 
 def _criterion_label(columns: Sequence[ComparisonColumn]) -> str:
@@ -254,7 +257,7 @@ def _make_row(
         for v in values
     )
     relative = tuple(None if d is None or size == 0 else d / size for d in differences)
-    verdicts: list[Verdict | Literal[""]] = [""]
+    verdicts: list[Verdict | Literal[""]] = [NO_VERDICT]
     for value, meaning in zip(values[1:], meanings, strict=True):
         verdicts.append(SAME if _is_same(part, value, reference, scale) else meaning)
     return ComparisonRow(part, label, values, differences, relative, tuple(verdicts))

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["notes", "summarise_results"]
 
+ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto": "lmmtools pls"}
+# Agreement is shown from 8 digits on (below that it is disagreement) and up to 10: what is beyond differs from one
+# processor to the next.
+MIN_DIGITS, MAX_DIGITS = 8, 10
+
 
 def summarise_results(result: LMMResults) -> Summary:
     """Return the report of ``result`` in lme4's layout."""
@@ -66,11 +71,13 @@ def _some(levels: tuple[str, ...], most: int = 6) -> str:
 
 
 def _engine(result: LMMResults) -> str:
-    text = f"engine: {result.engine}"
+    """Name the engine, and how many digits of its criterion a second one confirms."""
+    text = f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}"
     agreement = result.agreement
     if agreement is None:
         return text
-    digits = "to the last digit" if agreement.difference == 0 else f"to {abs(agreement.difference):.0e}, relative"
-    return f"{text}; {agreement.engine} has the same criterion {digits}" if abs(agreement.difference) < 1e-8 else (
-        f"{text}; {agreement.engine} disagrees: its criterion is {agreement.objective:.6f}"
-    )
+    second = ENGINE_NAMES.get(agreement.engine, agreement.engine)
+    if not abs(agreement.difference) < 10.0**-MIN_DIGITS:
+        return f"{text}; {second} disagrees: its criterion is {agreement.objective:.6f}"
+    digits = MAX_DIGITS if agreement.difference == 0 else min(MAX_DIGITS, int(-np.log10(abs(agreement.difference))))
+    return f"{text}; {second} confirms the criterion to {digits} digits"
