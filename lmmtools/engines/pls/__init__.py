@@ -1,0 +1,33 @@
+"""The package's own engine: lme4's criterion by penalised least squares, with its exact gradient."""
+
+from lmmtools.engines.pls.certificate import certify
+from lmmtools.engines.pls.engine import Optimum, fit, fit_problem, optimize
+from lmmtools.engines.pls.objective import Evaluation, evaluate
+from lmmtools.engines.pls.optimize import Options, Progress
+from lmmtools.engines.pls.problem import Problem, prepare
+from lmmtools.engines.pls.recover import (
+    Recovered,
+    conditional_covariances,
+    hat_values,
+    prediction_variances,
+    recover,
+)
+
+__all__ = [
+    "Evaluation",
+    "Optimum",
+    "Options",
+    "Problem",
+    "Progress",
+    "Recovered",
+    "certify",
+    "conditional_covariances",
+    "evaluate",
+    "fit",
+    "fit_problem",
+    "hat_values",
+    "optimize",
+    "prediction_variances",
+    "prepare",
+    "recover",
+]

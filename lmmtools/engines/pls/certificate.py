@@ -1,0 +1,103 @@
+"""Proof that theta is a local optimum: free gradient, curvature, and the derivative into every null space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.engines.pls import parameters
+from lmmtools.engines.pls.curvature import hessian
+from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
+from lmmtools.results.estimate import Certificate, NullSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["certify", "certify_state"]
+
+NULL_VARIANCE = 1e-9
+"""A direction of Sigma is null if its relative variance, times the information of one level, is below this: the data
+could not tell it from zero."""
+
+DECREASE_TOL = 1e-6
+"""Expected decrease at an optimum, on the criterion's scale: it moves no estimate by more than a thousandth of its
+standard error."""
+
+NULL_TOL = 1e-6
+"""G on a null space may be below zero by this share of its two parts, which cancel there."""
+
+CURVATURE_TOL = -1e-5
+"""The smallest eigenvalue of the scaled Hessian (unit diagonal) may be below zero by the error of its differences."""
+
+
+def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
+    """Certificate of theta (data's scale), whoever found it.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : array_like, shape (k,)
+    reml : bool
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at theta.
+    """
+    state = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    return certify_state(problem, state, derivatives(problem, state))
+
+
+def certify_state(problem: Problem, s: State, d: Derivatives) -> Certificate:
+    """Certificate of an evaluated point.
+
+    The gradient is taken over the elements of phi that are free: a variance at zero is not, and neither is a column of
+    lambda that is zero; what those could gain is the null spaces' business. Element i's share of the expected decrease is
+    |g_i (B^-1 g)_i|.
+    """
+    g = parameters.gradient(d.G, s.lambdas)
+    nulls, free = _null_spaces(problem, s, d)
+    if not free.any():
+        holds = all(_is_proven(n, d) for n in nulls)
+        return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
+    at = np.flatnonzero(free)
+    B = hessian(problem, s, d, at)
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(B * scale * scale[:, None])
+    along = vectors.T @ (scale * g[at])
+    # Where the curvature vanishes Newton's step has no meaning; the gradient there must then vanish as well.
+    newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
+    shares = np.abs(g[at] * newton)
+    expected = 0.5 * float(g[at] @ newton)
+    holds = expected <= DECREASE_TOL and values[0] >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
+    return Certificate(float(shares.max()), float(values[0]), tuple(nulls), max(expected, 0.0), bool(holds))
+
+
+def _is_proven(null: NullSpace, d: Derivatives) -> bool:
+    return null.min_eigenvalue >= -NULL_TOL * float(np.abs(np.diag(d.T[null.block])).max())
+
+
+def _null_spaces(problem: Problem, s: State, d: Derivatives) -> tuple[list[NullSpace], NDArray[np.bool_]]:
+    """One record per rank-deficient lambda_k, and which elements of phi are free."""
+    nulls, free = [], []
+    for k, (lam, G, R) in enumerate(zip(s.lambdas, d.G, problem.scaling.basis_maps, strict=True)):
+        l = len(lam)
+        values, vectors = np.linalg.eigh(lam @ lam.T) if l > 1 else (lam[0] ** 2, np.ones((1, 1)))
+        null = values * problem.information <= NULL_VARIANCE
+        if null.any():
+            basis = vectors[:, null]
+            smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])
+            # A direction v of the engine's basis is R'v on the data's scale.
+            original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
+            nulls.append(NullSpace(k, original, smallest))
+        if l == 1:
+            free.append(~null)
+        else:
+            zero = (lam**2).sum(axis=0) * problem.information <= NULL_VARIANCE
+            free.append(~zero[np.triu_indices(l)[0]])
+    return nulls, np.concatenate(free)

@@ -1,0 +1,342 @@
+"""Cross-products between a factor of the chain and the rest: dense where they fill, by pairs of levels where not.
+
+Both kinds hold the same thing, for each level e of the factor an l x q_rest block, and answer the same few questions;
+the sparse kind keeps only the columns that e meets. ``values`` arguments have the layout of ``Coupling.values``, with
+any number of rows per level in place of l.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg.blas import dsyrk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.structure import Link
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Coupling", "DenseCoupling", "SparseCoupling", "couple"]
+
+DENSE_FILL = 0.2
+"""Share of level pairs that meet from which dense arithmetic wins."""
+
+DENSE_SIZE = 20_000
+"""Blocks with fewer numbers than this are always dense: sparse calls cost more than they save."""
+
+DENSE_LIMIT = 8_000_000
+"""Numbers (64 MB) a dense block may take."""
+
+SCRATCH = 4_000_000
+"""Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
+
+PAIR_COST = 700.0
+"""Dense multiply-adds that cost as much as one sparse one (measured on two cores)."""
+
+
+class Coupling(Protocol):
+    """What elimination asks of the block between a factor and the rest."""
+
+    @property
+    def values(self) -> Floats:
+        """The numbers of the untouched cross-products."""
+
+    def scale(self, T: Floats, values: Floats) -> Floats:
+        """T_e times the block of each level e; T is (m, l', l)."""
+
+    def subtract_gram(self, values: Floats, S: Floats) -> None:
+        """S -= sum_e values_e' values_e, lower triangle only; S is Fortran-ordered."""
+
+    def times(self, values: Floats, B: Floats) -> Floats:
+        """values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
+
+    def transpose_times(self, values: Floats, V: Floats) -> Floats:
+        """sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
+
+    def quadratic(self, values: Floats, W: Floats) -> Floats:
+        """sum_e values_e W values_e', shape (l, l), of a symmetric W (q_rest, q_rest)."""
+
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """values_e W in the columns that e meets."""
+
+    def contract(self, left: Floats, right: Floats) -> Floats:
+        """left_e right_e' for each level, shape (m, l_left, l_right)."""
+
+    def lift(self, link: int, values: Floats) -> Floats:
+        """Sums of values_e over the children of each level of a coarser factor, in that factor's layout."""
+
+    def pull(self, link: int, values: Floats) -> Floats:
+        """Values of a coarser factor's level at each of its children, in this factor's layout."""
+
+    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
+        """values_e at one column of the rest per requested (level, column) pair, shape (pairs, l)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseCoupling:
+    """All of the block, values (m, l, q_rest)."""
+
+    values: Floats
+    links: tuple[Link, ...]
+
+    def scale(self, T: Floats, values: Floats) -> Floats:
+        """T_e values_e."""
+        return T * values if T.shape[1] == T.shape[2] == 1 else np.matmul(T, values)
+
+    def subtract_gram(self, values: Floats, S: Floats) -> None:
+        """S -= sum_e values_e' values_e."""
+        flat = values.reshape(-1, values.shape[2])
+        dsyrk(-1.0, flat.T, beta=1.0, c=S, lower=1, overwrite_c=1)
+
+    def times(self, values: Floats, B: Floats) -> Floats:
+        """values_e B."""
+        return np.matmul(values, B)
+
+    def transpose_times(self, values: Floats, V: Floats) -> Floats:
+        """sum_e values_e' V_e."""
+        return np.asarray(values.reshape(-1, values.shape[2]).T @ V.reshape(-1, V.shape[2]))
+
+    def quadratic(self, values: Floats, W: Floats) -> Floats:
+        """sum_e values_e W values_e'."""
+        m, l, q = values.shape
+        right = (values.reshape(-1, q) @ W).reshape(m, l * q)
+        if l == 1:
+            return np.array([[np.vdot(values, right)]])
+        right = right.reshape(m, l, q)
+        return np.asarray(np.matmul(values, right.transpose(0, 2, 1)).sum(0))
+
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """values_e W."""
+        return np.matmul(values, W)
+
+    def contract(self, left: Floats, right: Floats) -> Floats:
+        """left_e right_e'."""
+        return np.matmul(left, right.transpose(0, 2, 1))
+
+    def lift(self, link: int, values: Floats) -> Floats:
+        """Sums over children."""
+        gather = self.links[link].gather
+        out = gather @ values.reshape(len(values), -1)
+        return np.asarray(out).reshape(-1, *values.shape[1:])
+
+    def pull(self, link: int, values: Floats) -> Floats:
+        """The parent's values at each child."""
+        return values[self.links[link].parent]
+
+    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
+        """Single columns."""
+        return values[levels, :, columns]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseCoupling:
+    """The columns that each level meets, in CSR order over levels, values (pairs, l).
+
+    Attributes
+    ----------
+    values : ndarray, shape (pairs, l)
+    indptr, columns : ndarray of int
+        CSR pattern over the m levels.
+    rows : ndarray of int, shape (pairs,)
+        Level of each pair.
+    q_rest : int
+    maps : tuple of (ndarray, csr_matrix)
+        Per coarser factor: the pair of its pattern that each pair falls into, and the matrix that sums accordingly.
+    sums : csr_matrix, shape (m, pairs)
+        Sums the pairs of a level.
+    by_pairs : bool
+        Whether Gram matrices are cheaper pair by pair than through dense copies.
+    """
+
+    values: Floats
+    indptr: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    rows: NDArray[np.intp]
+    q_rest: int
+    maps: tuple[tuple[NDArray[np.intp], sparse.csr_matrix], ...]
+    sums: sparse.csr_matrix
+    by_pairs: bool
+
+    def scale(self, T: Floats, values: Floats) -> Floats:
+        """T_e values_e."""
+        if T.shape[1] == T.shape[2] == 1:
+            return values * T[self.rows, :, 0]
+        return np.asarray(np.matmul(T[self.rows], values[:, :, None])[:, :, 0])
+
+    def subtract_gram(self, values: Floats, S: Floats) -> None:
+        """S -= sum_e values_e' values_e."""
+        if self.by_pairs:
+            for a in range(values.shape[1]):
+                Y = self._matrix(values, a)
+                gram = sparse.csr_matrix(Y.T.tocsr() @ Y)
+                rows = np.repeat(np.arange(self.q_rest, dtype=np.int32), np.diff(gram.indptr))
+                S[rows, gram.indices] -= gram.data
+            return
+        for _, dense in self._dense_rows(values):
+            dsyrk(-1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
+
+    def times(self, values: Floats, B: Floats) -> Floats:
+        """values_e B."""
+        parts = [self._matrix(values, a) @ B for a in range(values.shape[1])]
+        return parts[0][:, None, :] if len(parts) == 1 else np.stack(parts, axis=1)
+
+    def transpose_times(self, values: Floats, V: Floats) -> Floats:
+        """sum_e values_e' V_e."""
+        out = np.zeros((self.q_rest, V.shape[2]))
+        for a in range(values.shape[1]):
+            out += self._matrix(values, a).T @ V[:, a, :]
+        return out
+
+    def quadratic(self, values: Floats, W: Floats) -> Floats:
+        """sum_e values_e W values_e'."""
+        l = values.shape[1]
+        out = np.zeros((l, l))
+        if self.by_pairs and l == 1:
+            Y = self._matrix(values, 0)
+            gram = sparse.csr_matrix(Y.T.tocsr() @ Y)
+            rows = np.repeat(np.arange(self.q_rest, dtype=np.int32), np.diff(gram.indptr))
+            out[0, 0] = W[rows, gram.indices] @ gram.data
+            return out
+        if l == 1:
+            S = np.zeros((self.q_rest, self.q_rest), order="F")
+            self.subtract_gram(values, S)
+            diagonal = np.diag(S) @ np.diag(W)
+            out[0, 0] = diagonal - 2.0 * np.vdot(S.T, W.T if W.flags.f_contiguous else W)
+            return out
+        for _, dense in self._dense_rows(values):
+            right = (dense.reshape(-1, self.q_rest) @ W).reshape(dense.shape)
+            for a in range(l):
+                for b in range(a + 1):
+                    out[a, b] += np.vdot(dense[a], right[b])
+        return np.asarray(np.tril(out) + np.tril(out, -1).T)
+
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """values_e W in the pattern."""
+        out = np.empty_like(values)
+        for levels, dense in self._dense_rows(values):
+            l = dense.shape[0]
+            right = (dense.reshape(-1, self.q_rest) @ W).reshape(dense.shape)
+            span = slice(self.indptr[levels.start], self.indptr[levels.stop])
+            rows, columns = self.rows[span] - levels.start, self.columns[span]
+            for a in range(l):
+                out[span, a] = right[a, rows, columns]
+        return out
+
+    def contract(self, left: Floats, right: Floats) -> Floats:
+        """left_e right_e'."""
+        outer = (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
+        out = self.sums @ outer
+        return np.asarray(out).reshape(-1, left.shape[1], right.shape[1])
+
+    def lift(self, link: int, values: Floats) -> Floats:
+        """Sums over children."""
+        return np.asarray(self.maps[link][1] @ values)
+
+    def pull(self, link: int, values: Floats) -> Floats:
+        """The parent's values at each child."""
+        return values[self.maps[link][0]]
+
+    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
+        """Single columns, zero where the level does not meet the column."""
+        key = self.rows * self.q_rest + self.columns
+        wanted = levels * self.q_rest + columns
+        at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+        return np.where((key[at] == wanted)[:, None], values[at], 0.0)
+
+    def _matrix(self, values: Floats, a: int) -> sparse.csr_matrix:
+        """Row a of every level's block, (m, q_rest)."""
+        shape = (len(self.indptr) - 1, self.q_rest)
+        return sparse.csr_matrix((np.ascontiguousarray(values[:, a]), self.columns, self.indptr), shape=shape)
+
+    def _dense_rows(self, values: Floats) -> Iterator[tuple[slice, Floats]]:
+        """Dense copies (l, levels, q_rest) of consecutive levels, small enough for the cache to hold some."""
+        m, l = len(self.indptr) - 1, values.shape[1]
+        step = max(1, SCRATCH // (l * self.q_rest))
+        for start in range(0, m, step):
+            levels = slice(start, min(start + step, m))
+            span = slice(self.indptr[levels.start], self.indptr[levels.stop])
+            dense = np.zeros((l, levels.stop - levels.start, self.q_rest))
+            for a in range(l):
+                dense[a, self.rows[span] - levels.start, self.columns[span]] = values[span, a]
+            yield levels, dense
+
+
+def couple(
+    pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
+) -> list[Coupling]:
+    """The couplings of a whole chain with the rest, all of one kind.
+
+    Parameters
+    ----------
+    pieces : sequence of csr_matrix, each (m*l, q_rest)
+        Cross-products of each chain factor with the rest, finest first.
+    widths : sequence of int
+        l of each factor.
+    links : sequence of tuple of Link
+        Links of each factor to the coarser ones.
+    """
+    numbers = sum(p.shape[0] * p.shape[1] for p in pieces)
+    stored = sum(p.nnz for p in pieces)
+    if numbers <= DENSE_SIZE or (stored > DENSE_FILL * numbers and numbers <= DENSE_LIMIT):
+        return [
+            DenseCoupling(p.toarray().reshape(-1, l, p.shape[1]), link)
+            for p, l, link in zip(pieces, widths, links, strict=True)
+        ]
+    return _couple_sparse(pieces, widths, links)
+
+
+def _couple_sparse(
+    pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
+) -> list[Coupling]:
+    patterns: list[sparse.csr_matrix] = []
+    for i, (piece, l) in enumerate(zip(pieces, widths, strict=True)):
+        pattern = _level_rows(piece, l)
+        for j in range(i):
+            # A parent meets whatever its children meet, also where the numbers happen to cancel to zero.
+            pattern = pattern + links[j][i - j - 1].gather @ patterns[j]
+        pattern = sparse.csr_matrix(pattern)
+        pattern.sum_duplicates()
+        pattern.sort_indices()
+        patterns.append(pattern)
+    q_rest = pieces[0].shape[1]
+    keys = [_rows_of(p) * q_rest + p.indices for p in patterns]
+    couplings: list[Coupling] = []
+    for i, (piece, l, pattern) in enumerate(zip(pieces, widths, patterns, strict=True)):
+        rows = _rows_of(pattern)
+        entries = piece.tocoo()
+        at = np.searchsorted(keys[i], (entries.row // l).astype(np.int64) * q_rest + entries.col)
+        values = np.zeros((len(rows), l))
+        values[at, entries.row % l] = entries.data
+        maps = []
+        for step, link in enumerate(links[i]):
+            to = np.searchsorted(keys[i + 1 + step], link.parent[rows] * q_rest + pattern.indices)
+            ones = np.ones(len(rows))
+            gather = sparse.csr_matrix((ones, (to, np.arange(len(rows)))), shape=(len(keys[i + 1 + step]), len(rows)))
+            maps.append((to, gather))
+        counts = np.diff(pattern.indptr).astype(float)
+        by_pairs = bool(PAIR_COST * (counts @ counts) < len(counts) * float(q_rest) ** 2)
+        sums = sparse.csr_matrix((np.ones(len(rows)), np.arange(len(rows)), pattern.indptr))
+        couplings.append(
+            SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, by_pairs)
+        )
+    return couplings
+
+
+def _level_rows(piece: sparse.csr_matrix, l: int) -> sparse.csr_matrix:
+    """Which columns each level meets, as ones."""
+    if l == 1:
+        return sparse.csr_matrix((np.ones(piece.nnz), piece.indices, piece.indptr), shape=piece.shape)
+    entries = piece.tocoo()
+    shape = (piece.shape[0] // l, piece.shape[1])
+    return sparse.csr_matrix((np.ones(entries.nnz), (entries.row // l, entries.col)), shape=shape)
+
+
+def _rows_of(pattern: sparse.csr_matrix) -> NDArray[np.intp]:
+    return np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))

@@ -1,0 +1,402 @@
+"""Cross-products A = Z'WZ, Z'W[X y] and [X y]'W[X y], accumulated in one pass over chunks of rows.
+
+The model is held in coordinates of its own, chosen from the first chunk so that the rest of the engine meets numbers
+near one whatever the data's units: X times an upper-triangular map (orthonormal columns), y less a preliminary
+regression on X and divided by its spread, and every random-effects basis times the inverse of a lower-triangular map.
+The criterion, beta and theta are mapped back exactly: a lower-triangular map keeps lambda_k lower triangular and the
+signs of its diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import solve_triangular
+
+from lmmtools.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "Chunk",
+    "ChunkSource",
+    "CrossProducts",
+    "DesignChunks",
+    "ResponseProducts",
+    "Scaling",
+    "accumulate",
+    "choose_scaling",
+    "indicator_rows",
+    "project_response",
+]
+
+CHUNK_ROWS = 1 << 18
+"""Rows taken at once: large enough that Python's own cost vanishes, small enough to bound the working memory."""
+
+RANK_TOL = 1e-11
+"""A basis or X column that is this much shorter once orthogonalised is scaled but not orthogonalised: the map back
+would multiply rounding errors by the reciprocal."""
+
+EXACT_TOL = 1e-14
+"""Residuals of the regression on X below this fraction of y are y's own rounding errors, not variation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Some consecutive rows of a model.
+
+    Attributes
+    ----------
+    y : ndarray, shape (r,)
+        Response less the offset.
+    X : ndarray, shape (r, p)
+    weights : ndarray, shape (r,), or None
+    codes : tuple of ndarray of int, each (r,)
+        Level of each row, one array per block.
+    bases : tuple of ndarray, each (r, l)
+        Basis of each row, one array per block.
+    """
+
+    y: Floats
+    X: Floats
+    weights: Floats | None
+    codes: tuple[NDArray[np.intp], ...]
+    bases: tuple[Floats, ...]
+
+
+class ChunkSource(Protocol):
+    """Where rows come from: anything that can be read once from start to end."""
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Number of levels of each block."""
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Chunks in row order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DesignChunks:
+    """The rows of a Design held in memory."""
+
+    design: Design
+    rows: int = CHUNK_ROWS
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.design.n
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Number of levels of each block."""
+        return tuple(b.m for b in self.design.blocks)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        """Chunks in row order, views of the design's arrays."""
+        d = self.design
+        y = d.response
+        for start in range(0, d.n, self.rows):
+            s = slice(start, start + self.rows)
+            yield Chunk(
+                y[s],
+                d.X[s],
+                None if d.weights is None else d.weights[s],
+                tuple(b.codes[s] for b in d.blocks),
+                tuple(b.basis[s] for b in d.blocks),
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaling:
+    """The engine's coordinates.
+
+    Attributes
+    ----------
+    x_map : ndarray, shape (p, p)
+        X @ x_map has nearly orthonormal columns; upper triangular.
+    centre : ndarray, shape (p,)
+        Preliminary fixed effects taken off y, in the coordinates of X @ x_map.
+    y_scale : float
+        Spread of y around that regression, in y's units.
+    basis_maps : tuple of ndarray, each (l, l)
+        Lower-triangular R_k: the engine's basis is ``basis @ inv(R_k)`` and its lambda is ``R_k @ lambda_k``.
+    """
+
+    x_map: Floats
+    centre: Floats
+    y_scale: float
+    basis_maps: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResponseProducts:
+    """What the data say about one response, in the engine's coordinates.
+
+    Attributes
+    ----------
+    Zy : ndarray, shape (q,)
+        Z'Wr, r the scaled residual of y.
+    Xy : ndarray, shape (p,)
+        X'Wr, zero but for rounding.
+    yy : float
+        r'Wr.
+    centre : ndarray, shape (p,)
+        Fixed effects taken off y, in the coordinates of the engine's X.
+    y_scale : float
+        Divisor of the residual, in y's units.
+    """
+
+    Zy: Floats
+    Xy: Floats
+    yy: float
+    centre: Floats
+    y_scale: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossProducts:
+    """All that the engine keeps of the data.
+
+    Attributes
+    ----------
+    A : csr_array, shape (q, q)
+        Z'WZ, blocks in design order, level by level and effect by effect within a level.
+    ZX : ndarray, shape (q, p)
+        Z'WX.
+    XX : ndarray, shape (p, p)
+        X'WX, the identity but for rounding.
+    log_weights : float
+        Sum of log w over the rows; 0 without weights.
+    response : ResponseProducts
+        The parts that depend on y.
+    """
+
+    A: sparse.csr_matrix
+    ZX: Floats
+    XX: Floats
+    log_weights: float
+    response: ResponseProducts
+
+
+def choose_scaling(chunk: Chunk) -> Scaling:
+    """Coordinates in which the rows of ``chunk`` have unit scale; any chunk gives a valid (invertible) choice."""
+    root_w = None if chunk.weights is None else np.sqrt(chunk.weights)
+    X = chunk.X if root_w is None else chunk.X * root_w[:, None]
+    y = chunk.y if root_w is None else chunk.y * root_w
+    p = X.shape[1]
+    if p:
+        norms = _nonzero(np.sqrt(np.einsum("ij,ij->j", X, X)))
+        X = X / norms
+        if p == 1:
+            x_map = np.array([[1.0 / norms[0]]])
+            centre = X.T @ y
+        else:
+            R = np.linalg.qr(X, mode="r") if len(y) >= p else np.zeros((1, 1))
+            if R.shape[0] == p and np.abs(np.diag(R)).min() > RANK_TOL:
+                T = solve_triangular(R, np.eye(p), check_finite=False)
+                Q = X @ T
+                x_map = T / norms[:, None]
+                centre = Q.T @ y
+                centre += Q.T @ (y - Q @ centre)
+                X = Q
+            else:
+                x_map = np.diag(1.0 / norms)
+                centre = np.zeros(p)
+        r = y - X @ centre
+    else:
+        x_map, centre, r = np.zeros((0, 0)), np.zeros(0), y
+    y_scale = float(np.sqrt(r @ r / len(r)))
+    maps = tuple(_basis_map(b, root_w) for b in chunk.bases)
+    return Scaling(x_map, centre, y_scale or 1.0, maps)
+
+
+def _basis_map(basis: Floats, root_w: Floats | None) -> Floats:
+    """Lower-triangular R with ``basis @ inv(R)`` orthonormal on average over the rows."""
+    B = basis if root_w is None else basis * root_w[:, None]
+    n, l = B.shape
+    norms = _nonzero(np.sqrt(np.einsum("ij,ij->j", B, B) / n))
+    if l == 1:
+        return norms.reshape(1, 1)
+    if n >= l:
+        # QL through the QR of the reversed columns: reversing rows and columns of R turns upper into lower.
+        R = np.linalg.qr((B / norms)[:, ::-1], mode="r")[::-1, ::-1] / np.sqrt(n)
+        d = np.diag(R)
+        if np.abs(d).min() > RANK_TOL:
+            return np.asarray(R * np.sign(d)[:, None] * norms)
+    return np.diag(norms)
+
+
+def _nonzero(norms: Floats) -> Floats:
+    return np.where(norms > 0, norms, 1.0)
+
+
+def indicator_rows(
+    codes: tuple[NDArray[np.intp], ...],
+    bases: tuple[Floats, ...],
+    levels: tuple[int, ...],
+    maps: tuple[Floats, ...],
+) -> sparse.csr_matrix:
+    """Rows of Z in the engine's coordinates, sparse, shape (r, q).
+
+    Equivalent to the concatenation over blocks of ``Block.to_sparse() @ kron(I_m, inv(R_k))``.
+    """
+    r = len(codes[0])
+    width = sum(b.shape[1] for b in bases)
+    indices = np.empty((r, width), dtype=np.int32)
+    data = np.empty((r, width))
+    column = start = 0
+    for code, basis, m, R in zip(codes, bases, levels, maps, strict=True):
+        l = basis.shape[1]
+        if l == 1:
+            indices[:, column] = code
+            indices[:, column] += start
+            data[:, column] = basis[:, 0] / R[0, 0]
+        else:
+            indices[:, column : column + l] = start + code[:, None] * l + np.arange(l)
+            data[:, column : column + l] = solve_triangular(R, basis.T, trans="T", lower=True, check_finite=False).T
+        column += l
+        start += m * l
+    indptr = np.arange(0, r * width + 1, width, dtype=np.int32 if r * width < 2**31 else np.int64)
+    return sparse.csr_matrix((data.ravel(), indices.ravel(), indptr), shape=(r, start))
+
+
+def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
+    """Read all rows once and return the coordinates chosen and the cross-products in them.
+
+    Raises
+    ------
+    EngineError
+        If X has no full column rank to working precision, as many columns as rows, or explains y exactly.
+    """
+    scaling: Scaling | None = None
+    A: sparse.csr_matrix | None = None
+    ZXy: Floats | None = None
+    XyXy: Floats | None = None
+    log_w = 0.0
+    size = 0.0
+    for chunk in source:
+        if scaling is None:
+            scaling = choose_scaling(chunk)
+        p = chunk.X.shape[1]
+        Xy = np.empty((len(chunk.y), p + 1))
+        np.matmul(chunk.X, scaling.x_map, out=Xy[:, :p])
+        Xy[:, p] = (chunk.y - Xy[:, :p] @ scaling.centre) / scaling.y_scale
+        Z = indicator_rows(chunk.codes, chunk.bases, source.levels, scaling.basis_maps)
+        if chunk.weights is None:
+            WXy = Xy
+            size += float(chunk.y @ chunk.y)
+        else:
+            WXy = Xy * chunk.weights[:, None]
+            log_w += float(np.log(chunk.weights).sum())
+            size += float(chunk.weights @ chunk.y**2)
+        Zt = Z.T
+        gram = Zt @ Z if chunk.weights is None else Zt @ Z.multiply(chunk.weights[:, None]).tocsr()
+        A = gram if A is None else A + gram
+        ZXy = Zt @ WXy if ZXy is None else ZXy + Zt @ WXy
+        XyXy = Xy.T @ WXy if XyXy is None else XyXy + Xy.T @ WXy
+    if scaling is None or A is None or ZXy is None or XyXy is None:
+        raise EngineError("The design has no rows; a mixed model needs at least two.")
+    p = XyXy.shape[0] - 1
+    if source.n <= p:
+        raise EngineError(f"X has {p} columns for {source.n} rows: no degrees of freedom are left for the residual.")
+    scaling, ZX, XX, response = _finish(scaling, ZXy, XyXy)
+    _check_spread(response, source.n, size)
+    return scaling, CrossProducts(sparse.csr_matrix(A), ZX, XX, log_w, response)
+
+
+def _finish(s: Scaling, ZXy: Floats, XyXy: Floats) -> tuple[Scaling, Floats, Floats, ResponseProducts]:
+    """Complete the orthonormalisation of X that the first chunk began, and take the rest of X off y."""
+    p = len(s.centre)
+    ZX, Zy = np.ascontiguousarray(ZXy[:, :p]), np.ascontiguousarray(ZXy[:, p])
+    XX, Xy, yy = XyXy[:p, :p], XyXy[:p, p], float(XyXy[p, p])
+    if p == 0:
+        return s, ZX, XX, ResponseProducts(Zy, Xy, yy, s.centre, s.y_scale)
+    d = np.sqrt(np.diag(XX))
+    if not d.all():
+        raise EngineError("A column of X is zero in every row; leave it out.")
+    try:
+        L = np.linalg.cholesky(XX / d / d[:, None])
+    except np.linalg.LinAlgError:
+        L = np.zeros((p, p))
+    if not np.diag(L).min() > np.sqrt(RANK_TOL):
+        raise EngineError("The columns of X are linearly dependent to working precision; leave one of them out.")
+    T = solve_triangular(L, np.eye(p), lower=True, check_finite=False).T / d[:, None]
+    ZX, XX, Xy = ZX @ T, T.T @ XX @ T, T.T @ Xy
+    rest = Xy
+    centre = L.T @ (s.centre * d) + rest * s.y_scale
+    Zy = Zy - ZX @ rest
+    yy += float(rest @ XX @ rest - 2 * (rest @ Xy))
+    Xy = Xy - XX @ rest
+    s = Scaling(s.x_map @ T, centre, s.y_scale, s.basis_maps)
+    return s, ZX, XX, ResponseProducts(Zy, Xy, yy, centre, s.y_scale)
+
+
+def _check_spread(response: ResponseProducts, n: int, size: float) -> None:
+    """Refuse a response without variation: its variance ratio has no meaning."""
+    spread = response.y_scale * np.sqrt(max(response.yy, 0.0))
+    if not np.isfinite(spread):
+        raise EngineError("The response, X or a random-effects basis holds values that are not finite numbers.")
+    if spread <= EXACT_TOL * np.sqrt(size) or spread == 0:
+        raise EngineError(
+            "The fixed effects reproduce the response exactly (is it constant?), so no variance can be estimated."
+        )
+
+
+def project_response(
+    Zt: sparse.csr_matrix, Q: Floats, weights: Floats | None, y: Floats
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Products of new responses with fixed Z and X, for any number B of them at once.
+
+    Parameters
+    ----------
+    Zt : csr_matrix, shape (q, n)
+        Z' in the engine's coordinates.
+    Q : ndarray, shape (n, p)
+        X in the engine's coordinates.
+    weights : ndarray, shape (n,), or None
+    y : ndarray, shape (n, B)
+        Responses less the offset.
+
+    Returns
+    -------
+    Zy, Xy, yy, centre, y_scale : ndarrays of shape (q, B), (p, B), (B,), (p, B), (B,)
+
+    Raises
+    ------
+    EngineError
+        If a response is not finite, or X reproduces it exactly.
+    """
+    n = y.shape[0]
+    w = None if weights is None else weights[:, None]
+    WQ = Q if w is None else Q * w
+    centre = WQ.T @ y
+    r = y - Q @ centre
+    again = WQ.T @ r
+    centre += again
+    r -= Q @ again
+    Wr = r if w is None else r * w
+    ss = np.einsum("ij,ij->j", r, Wr)
+    size = np.einsum("ij,ij->j", y, y if w is None else y * w)
+    bad = ~((ss > EXACT_TOL**2 * size) & (ss > 0) & np.isfinite(ss))
+    if bad.any():
+        at = int(np.flatnonzero(bad)[0])
+        raise EngineError(
+            f"Response {at} of {len(bad)} is not finite, or the fixed effects reproduce it exactly (is it constant?)."
+        )
+    y_scale = np.sqrt(ss / n)
+    return (Zt @ Wr) / y_scale, (WQ.T @ r) / y_scale, ss / y_scale**2, centre, y_scale

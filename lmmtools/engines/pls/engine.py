@@ -1,0 +1,160 @@
+"""The engine: a Design in, an Estimate out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.engines.pls.certificate import certify_state
+from lmmtools.engines.pls.objective import State
+from lmmtools.engines.pls.optimize import Descent, Options, descend
+from lmmtools.engines.pls.problem import Problem, prepare
+from lmmtools.engines.pls.recover import recover_state
+from lmmtools.engines.pls.start import starting_lambdas
+from lmmtools.results.estimate import Certificate, Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+    from lmmtools.engines.pls.optimize import Progress
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Optimum", "fit", "fit_problem", "optimize"]
+
+RESTARTS = (0.01, 10.0, 0.1)
+"""Where else to start, as multiples of the first start's variances, when a certificate fails."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Optimum:
+    """The end of an optimisation.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (k,)
+        On the data's scale.
+    objective : float
+    certificate : Certificate
+    n_evaluations : int
+        Of the criterion, restarts and the certificate's differences left out.
+    messages : tuple of str
+    converged : bool
+        Whether the certificate holds.
+    state : State
+        The evaluated optimum, in the engine's coordinates.
+    """
+
+    theta: Floats
+    objective: float
+    certificate: Certificate
+    n_evaluations: int
+    messages: tuple[str, ...]
+    converged: bool
+    state: State
+
+
+def optimize(
+    problem: Problem, reml: bool = True, start: Floats | None = None, options: Options | None = None
+) -> Optimum:
+    """Minimise the criterion and prove the minimum; restart from elsewhere if the proof fails.
+
+    Parameters
+    ----------
+    problem : Problem
+    reml : bool
+    start : array_like, shape (k,), optional
+        theta to start from; by default moments.
+    options : Options, optional
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at the start.
+    """
+    options = Options() if options is None else options
+    first = None if start is None else problem.to_lambdas(start)
+    best = descend(problem, reml, first, options)
+    certificate = certify_state(problem, best.state, best.derivatives)
+    count = best.n_evaluations
+    messages = [best.message]
+    if not certificate.holds and not best.interrupted and count < options.max_iter:
+        for factor in RESTARTS:
+            other = _restart(problem, reml, best, factor, options)
+            count += other.n_evaluations
+            proof = certify_state(problem, other.state, other.derivatives)
+            better = other.state.objective < best.state.objective - 1e-9 * max(1.0, abs(best.state.objective))
+            as_good = other.state.objective < best.state.objective + 1e-9 * max(1.0, abs(best.state.objective))
+            if better or (as_good and proof.holds):
+                best, certificate = other, proof
+            messages.append(f"restarted from {factor:g} times the starting variances: {other.message}")
+            if other.interrupted or (certificate.holds and not better):
+                break
+        if not certificate.holds:
+            messages.append("the certificate does not hold: this may not be the optimum")
+    theta = problem.to_theta(best.state.lambdas)
+    return Optimum(theta, best.state.objective, certificate, count, tuple(messages), certificate.holds, best.state)
+
+
+def _restart(problem: Problem, reml: bool, best: Descent, factor: float, options: Options) -> Descent:
+    start = tuple(lam * np.sqrt(factor) for lam in starting_lambdas(problem))
+    return descend(problem, reml, start, options)
+
+
+def fit_problem(
+    problem: Problem, *, reml: bool = True, start: Floats | None = None, options: Options | None = None
+) -> Estimate:
+    """Fit a prepared problem (for a refit: ``problem.with_response(y)``)."""
+    optimum = optimize(problem, reml, start, options)
+    r = recover_state(problem, optimum.state)
+    return Estimate(
+        "pls",
+        reml,
+        optimum.theta,
+        r.beta,
+        r.beta_cov,
+        r.sigma,
+        optimum.objective,
+        r.modes,
+        optimum.certificate,
+        optimum.n_evaluations,
+        optimum.messages,
+    )
+
+
+def fit(
+    design: Design,
+    *,
+    reml: bool = True,
+    start: Floats | None = None,
+    max_iter: int = 200,
+    tol: float = 1e-13,
+    callback: Callable[[Progress], Any] | None = None,
+) -> Estimate:
+    """Fit a design by penalised least squares.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+        REML criterion, else maximum likelihood.
+    start : array_like, shape (k,), optional
+        theta to start from; by default moments.
+    max_iter : int
+        Evaluations of the criterion allowed.
+    tol : float
+        Expected decrease of the criterion at which to stop.
+    callback : callable, optional
+        Called with a :class:`~lmmtools.engines.pls.Progress` after every evaluation; returning True stops.
+
+    Raises
+    ------
+    EngineError
+        If the model cannot be fitted to working precision; the message says what to change.
+    """
+    return fit_problem(prepare(design), reml=reml, start=start, options=Options(max_iter, tol, callback))

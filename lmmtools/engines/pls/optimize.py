@@ -1,0 +1,312 @@
+"""Minimise the criterion: Newton's method with bounds on the average-information curvature.
+
+Each iteration solves the quadratic model over the parameters that are free (a variance at zero is not, while its
+derivative is not negative), shortens the step if it leaves the region where the model can be trusted, and takes it if
+the criterion falls. Curvature that the average information misses is learnt from the change of the gradient (a
+symmetric rank-one update). The iteration stops when the decrease that the model expects, half the Newton decrement,
+is below ``Options.tol`` of the criterion's own rounding error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.engines.pls import parameters
+from lmmtools.engines.pls.curvature import average_information
+from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
+from lmmtools.engines.pls.start import starting_lambdas
+from lmmtools.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Descent", "Options", "Progress", "descend"]
+
+ROUNDING = 4e-16
+"""Relative rounding error of the criterion, a few units in the last place."""
+
+MAX_GROWTH = 6.0
+"""A step multiplies a variance, or the largest entry of lambda, by no more than this: far from the optimum the model
+has the right sign but not the right size."""
+
+EIGEN_FLOOR = 1e-9
+"""Smallest curvature that the scaled model is given."""
+
+ZERO_COLUMN = 1e-5
+"""A column of lambda that contributes less than this, as a sum over levels of relative information, is tried at zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a callback is told after every evaluation.
+
+    Attributes
+    ----------
+    n_evaluations : int
+    objective : float
+        The criterion.
+    gradient_norm : float
+        Largest absolute derivative over the free parameters, in the engine's units.
+    """
+
+    n_evaluations: int
+    objective: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to optimise.
+
+    Attributes
+    ----------
+    max_iter : int
+        Evaluations of the criterion allowed.
+    tol : float
+        Expected decrease of the criterion at which to stop, absolute; never below the criterion's rounding error.
+    callback : callable, optional
+        Called with a :class:`Progress` after every evaluation; returning True stops the optimisation.
+    """
+
+    max_iter: int = 200
+    tol: float = 1e-13
+    callback: Callable[[Progress], object] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descent:
+    """Where an optimisation ended.
+
+    Attributes
+    ----------
+    state : State
+        The best point.
+    derivatives : Derivatives
+        There.
+    curvature : ndarray, shape (k, k)
+        The model's Hessian there.
+    n_evaluations : int
+    converged : bool
+        Whether the stopping rule was met.
+    message : str
+        Why it stopped.
+    interrupted : bool
+        Whether the user stopped it.
+    """
+
+    state: State
+    derivatives: Derivatives
+    curvature: Floats
+    n_evaluations: int
+    converged: bool
+    message: str
+    interrupted: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Point:
+    """One iterate: phi and everything known there."""
+
+    phi: Floats
+    state: State
+    d: Derivatives
+    g: Floats
+    B: Floats
+
+
+def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, options: Options) -> Descent:
+    """Minimise from ``start`` (lambda per block, engine's coordinates; by default moments) and say where it ended.
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at the start.
+    """
+    widths = problem.widths
+    bounded = parameters.bounded(widths)
+    phi = parameters.pack(starting_lambdas(problem) if start is None else start)
+    point = _first_point(problem, phi, reml)
+    secant = np.zeros_like(point.B)
+    count, reach = 1, 1.0
+    message, converged, interrupted = "", False, False
+    try:
+        while True:
+            free = ~(bounded & (point.phi == 0) & (point.g >= 0))
+            B = point.B + secant
+            if _tell(options, count, point, free):
+                message, interrupted = "stopped by the callback", True
+                break
+            step, expected = newton_step(point.phi, point.g, B, bounded, free)
+            if expected <= max(options.tol, ROUNDING * abs(point.state.objective) * 0.25):
+                message, converged = "the expected decrease is within the tolerance", True
+                break
+            if count >= options.max_iter:
+                message = (
+                    f"max_iter={options.max_iter} evaluations reached; the criterion may still fall by {expected:.2g}"
+                )
+                break
+            limit = _step_limit(problem, point.phi, step, bounded)
+            trial, used, reach = _search(problem, point, step, B, bounded, min(limit, 1.0), reach, reml)
+            count += used
+            if trial is None:
+                message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
+                converged = expected <= 1e3 * ROUNDING * max(1.0, abs(point.state.objective))
+                break
+            secant = _learn(secant, trial.phi - point.phi, trial.g - point.g, trial.B)
+            point = trial
+        point, used = _snap(problem, point, reml)
+        count += used
+    except KeyboardInterrupt:
+        message, interrupted = f"interrupted by the user after {count} evaluations", True
+    return Descent(point.state, point.d, point.B + secant, count, converged, message, interrupted)
+
+
+def _first_point(problem: Problem, phi: Floats, reml: bool) -> _Point:
+    """The start, pulled towards smaller variances while it is beyond what the arithmetic can hold."""
+    for _ in range(12):
+        try:
+            return _point(problem, phi, evaluate_state(problem, parameters.unpack(phi, problem.widths), reml))
+        except EngineError as error:
+            last = error
+            phi = phi / 100.0
+    raise last
+
+
+def _point(problem: Problem, phi: Floats, state: State) -> _Point:
+    d = derivatives(problem, state)
+    g = parameters.gradient(d.G, state.lambdas)
+    return _Point(phi, state, d, g, average_information(problem, state, d))
+
+
+def _tell(options: Options, count: int, point: _Point, free: NDArray[np.bool_]) -> bool:
+    if options.callback is None:
+        return False
+    norm = float(np.abs(point.g[free]).max(initial=0.0))
+    return options.callback(Progress(count, point.state.objective, norm)) is True
+
+
+def newton_step(
+    phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_], free: NDArray[np.bool_]
+) -> tuple[Floats, float]:
+    """Minimiser of g's + s'Bs/2 with phi + s >= 0 where bounded, B made positive definite; and the decrease expected."""
+    step = np.zeros_like(phi)
+    active = free.copy()
+    if not active.any():
+        return step, 0.0
+    for _ in range(len(phi) + 1):
+        at = np.flatnonzero(active)
+        right = g[at] + (B[np.ix_(at, np.flatnonzero(~active))] @ step[~active] if not active.all() else 0.0)
+        step[at] = -_solve_positive(B[np.ix_(at, at)], right)
+        below = active & bounded & (phi + step < 0)
+        if not below.any():
+            break
+        step[below] = -phi[below]
+        active &= ~below
+        if not active.any():
+            break
+    expected = -float(g @ step) - 0.5 * _curve(B, step)
+    return step, max(expected, -0.5 * float(g @ step))
+
+
+def _curve(B: Floats, step: Floats) -> float:
+    return float(step @ B @ step)
+
+
+def _solve_positive(B: Floats, right: Floats) -> Floats:
+    """B^-1 right with the eigenvalues of the scaled B replaced by their absolute values and kept off zero."""
+    diagonal = np.abs(np.diag(B))
+    top = diagonal.max(initial=0.0)
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-14 * top) if top > 0 else np.ones_like(diagonal))
+    if len(B) == 1:
+        return right * scale**2
+    values, vectors = np.linalg.eigh(B * scale * scale[:, None])
+    values = np.maximum(np.abs(values), EIGEN_FLOOR)
+    return np.asarray(scale * (vectors @ ((vectors.T @ (scale * right)) / values)))
+
+
+def _step_limit(problem: Problem, phi: Floats, step: Floats, bounded: NDArray[np.bool_]) -> float:
+    """The share of the step that keeps every variance within MAX_GROWTH of what it was, or of one that matters."""
+    limit, at = 1.0, 0
+    for l in problem.widths:
+        k = l * (l + 1) // 2
+        own, change = np.abs(phi[at : at + k]).max(), np.abs(step[at : at + k]).max()
+        unit = 1.0 / problem.information if l == 1 else np.sqrt(1.0 / problem.information)
+        room = (MAX_GROWTH if l == 1 else np.sqrt(MAX_GROWTH)) * max(own, unit)
+        if change > room:
+            limit = min(limit, room / change)
+        at += k
+    return float(limit)
+
+
+def _search(
+    problem: Problem,
+    point: _Point,
+    step: Floats,
+    B: Floats,
+    bounded: NDArray[np.bool_],
+    limit: float,
+    reach: float,
+    reml: bool,
+) -> tuple[_Point | None, int, float]:
+    """The first point along the step at which the criterion falls enough, evaluations used, and how far it reached."""
+    objective = point.state.objective
+    noise = 8 * ROUNDING * max(1.0, abs(objective))
+    share = limit
+    for used in range(1, 30):
+        phi = point.phi + share * step
+        phi[bounded] = np.maximum(phi[bounded], 0.0)
+        slope = float(point.g @ (phi - point.phi))
+        try:
+            state = evaluate_state(problem, parameters.unpack(phi, problem.widths), reml)
+        except EngineError:
+            share *= 0.1
+            continue
+        fall = objective - state.objective
+        if fall >= -1e-4 * slope - (noise if -slope < 1e3 * noise else 0.0):
+            return _point(problem, phi, state), used, share
+        # Minimum of the parabola through both values and the slope, kept between a tenth and a half.
+        curve = 2.0 * (-fall - slope)
+        share *= min(0.5, max(0.1, -slope / curve)) if curve > 0 else 0.5
+        if share * abs(slope) < 1e-3 * noise:
+            break
+    return None, used, share
+
+
+def _learn(secant: Floats, s: Floats, y: Floats, B: Floats) -> Floats:
+    """Symmetric rank-one update of what the average information misses, so that (B + secant) s = y."""
+    r = y - (B + secant) @ s
+    denominator = float(r @ s)
+    if abs(denominator) <= 1e-8 * float(np.linalg.norm(r) * np.linalg.norm(s)):
+        return secant
+    update = secant + np.outer(r, r) / denominator
+    # An update larger than the model itself is noise from a step too short, or from far away.
+    if np.abs(np.diag(update)).max() > 10 * np.abs(np.diag(B)).max():
+        return np.zeros_like(secant)
+    return np.asarray(update)
+
+
+def _snap(problem: Problem, point: _Point, reml: bool) -> tuple[_Point, int]:
+    """Put columns of lambda that have all but vanished exactly at zero, if the criterion is no worse there."""
+    lambdas = [lam.copy() for lam in point.state.lambdas]
+    changed = False
+    for lam, T in zip(lambdas, point.d.T, strict=True):
+        for column in range(len(lam)) if len(lam) > 1 else ():
+            c = lam[:, column]
+            if c.any() and c @ np.abs(T) @ c < ZERO_COLUMN:
+                lam[:, column] = 0.0
+                changed = True
+    if not changed:
+        return point, 0
+    state = evaluate_state(problem, tuple(lambdas), reml)
+    if state.objective > point.state.objective + 8 * ROUNDING * max(1.0, abs(state.objective)):
+        return point, 1
+    return _point(problem, parameters.pack(lambdas), state), 1

@@ -1,0 +1,231 @@
+"""A model made ready: the design's cross-products in the engine's coordinates, and the elimination plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors, pack_lambda
+from lmmtools.engines.pls.crossprod import (
+    CrossProducts,
+    DesignChunks,
+    ResponseProducts,
+    Scaling,
+    accumulate,
+    indicator_rows,
+    project_response,
+)
+from lmmtools.engines.pls.structure import Structure, build_structure, merge_blocks
+from lmmtools.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Problem", "prepare"]
+
+
+class RowData:
+    """Z' and X of all rows in the engine's coordinates, made when something first needs rows again (a new response,
+    hat values) and kept for the next time."""
+
+    def __init__(self, design: Design, scaling: Scaling, structure: Structure) -> None:
+        self._design, self._scaling, self._structure = design, scaling, structure
+
+    @cached_property
+    def Zt(self) -> sparse.csr_matrix:
+        """Z' in the engine's order, shape (q, n)."""
+        d = self._design
+        codes, bases = tuple(b.codes for b in d.blocks), tuple(b.basis for b in d.blocks)
+        Z = indicator_rows(codes, bases, tuple(b.m for b in d.blocks), self._scaling.basis_maps)
+        Zt = Z.T.tocsr()
+        order = self._structure.order
+        return Zt if np.array_equal(order, np.arange(len(order))) else Zt[order]
+
+    @cached_property
+    def Q(self) -> Floats:
+        """X in the engine's coordinates, shape (n, p)."""
+        return np.asarray(self._design.X @ self._scaling.x_map)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Everything that evaluating the criterion needs; made by :func:`prepare`, once per design.
+
+    Attributes
+    ----------
+    design : Design
+        Only its sizes and names are read once the problem is made (and its rows for a new response).
+    scaling : Scaling
+        The engine's coordinates.
+    structure : Structure
+        The elimination plan, with Z'WZ.
+    ZX : ndarray, shape (q, p)
+        Z'WX in the engine's order.
+    XX : ndarray, shape (p, p)
+    log_weights : float
+    response : ResponseProducts
+    rows : RowData
+    """
+
+    design: Design
+    scaling: Scaling
+    structure: Structure
+    ZX: Floats
+    XX: Floats
+    log_weights: float
+    response: ResponseProducts
+    rows: RowData
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.design.n
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects."""
+        return self.XX.shape[0]
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """l of each block in design order."""
+        return tuple(len(R) for R in self.scaling.basis_maps)
+
+    @cached_property
+    def C(self) -> Floats:
+        """Z'W[X y], shape (q, p + 1)."""
+        return np.column_stack([self.ZX, self.response.Zy])
+
+    @cached_property
+    def H(self) -> Floats:
+        """[X y]'W[X y], shape (p + 1, p + 1)."""
+        p = self.p
+        H = np.empty((p + 1, p + 1))
+        H[:p, :p], H[:p, p], H[p, :p], H[p, p] = self.XX, self.response.Xy, self.response.Xy, self.response.yy
+        return H
+
+    @cached_property
+    def log_x_map(self) -> float:
+        """2 log|x_map|: what log|Hxx| owes to the engine's coordinates of X."""
+        return 2.0 * float(np.log(np.abs(np.diag(self.scaling.x_map))).sum())
+
+    @cached_property
+    def information(self) -> float:
+        """Mean over the columns of Z of Z'WZ: the reciprocal of a relative variance that begins to matter."""
+        return max(float(self.structure.A.diagonal().mean()), 1e-12)
+
+    def constant(self, reml: bool) -> float:
+        """What the criterion on the data's scale has beyond that in the engine's coordinates."""
+        dof = self.n - self.p if reml else self.n
+        out = 2.0 * dof * float(np.log(self.response.y_scale)) - self.log_weights
+        return out - self.log_x_map if reml else out
+
+    def to_lambdas(self, theta: Floats) -> tuple[Floats, ...]:
+        """lambda per block in the engine's coordinates, from theta on the data's scale.
+
+        Raises
+        ------
+        EngineError
+            If theta has the wrong length or values that are not finite.
+        """
+        theta = np.asarray(theta, dtype=float)
+        if theta.shape != (self.design.k,):
+            raise EngineError(f"theta has shape {theta.shape}; this model has {self.design.k} covariance parameters.")
+        if not np.isfinite(theta).all():
+            raise EngineError("theta holds values that are not finite numbers.")
+        lambdas = lambda_factors(theta, self.design.blocks)
+        return tuple(R @ lam for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True))
+
+    def to_theta(self, lambdas: Sequence[Floats]) -> Floats:
+        """theta on the data's scale, shape (k,), columns of lambda signed so that its diagonal is not negative."""
+        out = []
+        for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True):
+            if len(R) == 1:
+                out.append(np.abs(lam) / R[0, 0])
+                continue
+            original = np.tril(np.linalg.solve(R, lam))
+            signs = np.where(original.diagonal() < 0, -1.0, 1.0)
+            original *= signs
+            original[:, ~lam.any(axis=0)] = 0.0
+            original += 0.0  # no negative zeros
+            out.append(original)
+        return pack_lambda(out)
+
+    def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
+        """lambda per merged factor in order of elimination, block diagonal where a factor has several terms."""
+        out = []
+        for f in self.structure.factors:
+            if len(f.blocks) == 1:
+                out.append(lambdas[f.blocks[0]])
+                continue
+            lam = np.zeros((f.l, f.l))
+            for k, part in f.parts():
+                lam[part, part] = lambdas[k]
+            out.append(lam)
+        return tuple(out)
+
+    def with_response(self, y: Floats) -> Problem:
+        """The same design with another response (offset included, as in the design), all structure shared.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n,)
+
+        Raises
+        ------
+        EngineError
+            If y has another length, is not finite, or is reproduced exactly by X.
+        """
+        y = np.asarray(y, dtype=float)
+        if y.shape != (self.n,):
+            raise EngineError(f"The new response has shape {y.shape}; this design has {self.n} rows.")
+        if self.design.offset is not None:
+            y = y - self.design.offset
+        Zy, Xy, yy, centre, scale = project_response(self.rows.Zt, self.rows.Q, self.design.weights, y[:, None])
+        response = ResponseProducts(Zy[:, 0], Xy[:, 0], float(yy[0]), centre[:, 0], float(scale[0]))
+        return replace(self, response=response)
+
+
+def prepare(design: Design) -> Problem:
+    """Read the design once and return the problem to evaluate, optimize, or refit.
+
+    Raises
+    ------
+    EngineError
+        If there is no random term, X is rank deficient, or the response has no variation left beside X.
+    """
+    if not design.blocks:
+        raise EngineError("The model has no random-effects term; this engine needs at least one.")
+    scaling, cross = accumulate(DesignChunks(design))
+    levels = [b.m for b in design.blocks]
+    _check_sizes(design)
+    groups = merge_blocks([b.codes for b in design.blocks], levels)
+    structure = build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
+    return _assemble(design, scaling, cross, structure)
+
+
+def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure: Structure) -> Problem:
+    order = structure.order
+    response = replace(cross.response, Zy=cross.response.Zy[order])
+    rows = RowData(design, scaling, structure)
+    return Problem(design, scaling, structure, cross.ZX[order], cross.XX, cross.log_weights, response, rows)
+
+
+def _check_sizes(design: Design) -> None:
+    """Refuse a term that takes all rows to itself: its variance and the residual's are the same number."""
+    for block in design.blocks:
+        if block.m >= design.n and design.weights is None:
+            raise EngineError(
+                f"{block.term} has {block.m} levels for {design.n} rows: with one row per level its variance cannot "
+                "be told from the residual's. Use a coarser factor."
+            )

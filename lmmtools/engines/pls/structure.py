@@ -1,0 +1,293 @@
+"""The elimination plan, made once per model: merged factors, the nested chain, and what is left to a dense factor.
+
+Blocks on one factor become one (lambda block diagonal). Factors are then put in the order of elimination: first a
+chain in which every factor is nested in the next (``class`` in ``school`` in ``region``), whose diagonal blocks stay
+block diagonal however long it is; then everything that crosses it, the *rest*, whose Schur complement is dense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from lmmtools.engines.pls.coupling import Coupling, couple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Factor", "Link", "Stage", "Structure", "build_structure", "merge_blocks"]
+
+SMALL_Q = 64
+"""Up to this many random effects one dense factor costs less than the calls that would exploit its structure."""
+
+MEDIUM_Q = 160
+"""The same where something is left over beside the chain, which costs more calls still."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One grouping factor with all the terms on it.
+
+    Attributes
+    ----------
+    blocks : tuple of int
+        Indices in ``design.blocks``.
+    widths : tuple of int
+        Effects per level of each of those blocks.
+    m : int
+        Levels.
+    l : int
+        Effects per level, the sum of the widths.
+    start : int
+        First column in the engine's order of Z's columns.
+    """
+
+    blocks: tuple[int, ...]
+    widths: tuple[int, ...]
+    m: int
+    l: int
+    start: int
+
+    @property
+    def q(self) -> int:
+        """Columns of Z."""
+        return self.m * self.l
+
+    @property
+    def columns(self) -> slice:
+        """Where the factor stands in the engine's order."""
+        return slice(self.start, self.start + self.q)
+
+    def parts(self) -> list[tuple[int, slice]]:
+        """Each block with its place within a level."""
+        ends = np.cumsum((0, *self.widths)).tolist()
+        return [(k, slice(a, b)) for k, a, b in zip(self.blocks, ends[:-1], ends[1:], strict=True)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """How a factor of the chain hangs on a coarser one.
+
+    Attributes
+    ----------
+    parent : ndarray of int, shape (m,)
+        The level of the coarser factor that each level lies in.
+    gather : csr_matrix, shape (m_parent, m)
+        Sums over the children of each parent.
+    A : ndarray, shape (m, l, l_parent)
+        Cross-products of each level with its parent.
+    """
+
+    parent: NDArray[np.intp]
+    gather: sparse.csr_matrix
+    A: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """One factor of the chain before anything is eliminated.
+
+    Attributes
+    ----------
+    factor : Factor
+    A : ndarray, shape (m, l, l)
+        Its diagonal blocks of Z'WZ.
+    links : tuple of Link
+        One per coarser factor of the chain, nearest first.
+    coupling : Coupling or None
+        Cross-products with the rest; None where there is no rest.
+    """
+
+    factor: Factor
+    A: Floats
+    links: tuple[Link, ...]
+    coupling: Coupling | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """A model's elimination plan with its numbers.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+        In order of elimination.
+    chain : tuple of Stage
+        Finest first.
+    rest : tuple of Factor
+        What crosses the chain; their columns follow the chain's.
+    A_rest : ndarray, shape (q_rest, q_rest), Fortran order
+        Z'WZ among the rest.
+    A : csr_matrix, shape (q, q)
+        Z'WZ in the engine's order, for products.
+    order : ndarray of int, shape (q,)
+        Column of Z (merged blocks in design order) at each place of the engine's order.
+    """
+
+    factors: tuple[Factor, ...]
+    chain: tuple[Stage, ...]
+    rest: tuple[Factor, ...]
+    A_rest: Floats
+    A: sparse.csr_matrix
+    order: NDArray[np.intp]
+
+    @property
+    def q(self) -> int:
+        """Number of random effects."""
+        return len(self.order)
+
+    @property
+    def q_chain(self) -> int:
+        """Number of random effects in the chain."""
+        return self.q - self.q_rest
+
+    @property
+    def q_rest(self) -> int:
+        """Number of random effects in the rest."""
+        return self.A_rest.shape[0]
+
+
+def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
+    """Blocks grouped by grouping factor, in the order of their first; equal codes make equal factors."""
+    groups: list[list[int]] = []
+    for i, (code, m) in enumerate(zip(codes, levels, strict=True)):
+        for group in groups:
+            j = group[0]
+            if levels[j] == m and (codes[j] is code or np.array_equal(codes[j], code)):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups
+
+
+def build_structure(
+    A: sparse.csr_matrix, groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]
+) -> Structure:
+    """Make the plan from Z'WZ (blocks in design order).
+
+    Nothing but the pattern of A decides it, so what counts as nested or crossed is what the numbers say.
+    """
+    starts = np.cumsum([0, *(m * l for m, l in zip(levels, widths, strict=True))])
+    columns = [_merged_columns(group, starts, levels, widths) for group in groups]
+    sizes = [len(c) for c in columns]
+    chain_groups: list[int] = []
+    chain_links: dict[tuple[int, int], NDArray[np.intp]] = {}
+    q = sum(sizes)
+    if q > SMALL_Q:
+        pattern = _level_patterns(A, columns, [sum(widths[k] for k in g) for g in groups])
+        chain_groups, chain_links = _longest_chain(pattern, sizes)
+        if q <= MEDIUM_Q and len(chain_groups) < len(groups):
+            chain_groups = []
+    rest_groups = [g for g in range(len(groups)) if g not in chain_groups]
+    sequence = [*chain_groups, *rest_groups]
+    order = np.concatenate([columns[g] for g in sequence])
+    if not np.array_equal(order, np.arange(len(order))):
+        A = A[order][:, order].tocsr()
+    factors = []
+    start = 0
+    for g in sequence:
+        w = tuple(widths[k] for k in groups[g])
+        factor = Factor(tuple(groups[g]), w, levels[groups[g][0]], sum(w), start)
+        factors.append(factor)
+        start += factor.q
+    n_chain = len(chain_groups)
+    rest = tuple(factors[n_chain:])
+    first_rest = rest[0].start if rest else q
+    A_rest = np.asfortranarray((A[first_rest:, first_rest:] if n_chain else A).toarray())
+    stages = _build_stages(A, factors[:n_chain], chain_groups, chain_links, first_rest)
+    return Structure(tuple(factors), stages, rest, A_rest, A, order)
+
+
+def _merged_columns(
+    group: Sequence[int], starts: NDArray[np.intp], levels: Sequence[int], widths: Sequence[int]
+) -> NDArray[np.intp]:
+    """Columns of the blocks of one factor, interleaved level by level."""
+    parts = [starts[k] + np.arange(levels[k] * widths[k]).reshape(levels[k], widths[k]) for k in group]
+    return np.asarray(parts[0].ravel() if len(parts) == 1 else np.concatenate(parts, axis=1).ravel())
+
+
+def _level_patterns(
+    A: sparse.csr_matrix, columns: Sequence[NDArray[np.intp]], widths: Sequence[int]
+) -> dict[tuple[int, int], sparse.csr_matrix]:
+    """For every ordered pair of factors, which levels meet; shape (m_i, m_j)."""
+    found = {}
+    for i in range(len(columns)):
+        rows = A[columns[i]]
+        for j in range(i + 1, len(columns)):
+            block = rows[:, columns[j]].tocoo()
+            shape = (len(columns[i]) // widths[i], len(columns[j]) // widths[j])
+            ones = np.ones(block.nnz, dtype=bool)
+            meet = sparse.csr_matrix((ones, (block.row // widths[i], block.col // widths[j])), shape=shape)
+            found[i, j] = meet
+            found[j, i] = meet.T.tocsr()
+    return found
+
+
+def _longest_chain(
+    pattern: dict[tuple[int, int], sparse.csr_matrix], sizes: Sequence[int]
+) -> tuple[list[int], dict[tuple[int, int], NDArray[np.intp]]]:
+    """The chain of nested factors that takes the most columns, finest first, and the parents of its levels."""
+    parents = {}
+    for (i, j), meet in pattern.items():
+        counts = np.diff(meet.indptr)
+        if counts.max(initial=0) <= 1 and sizes[i] >= sizes[j]:
+            parent = np.zeros(meet.shape[0], dtype=np.intp)
+            parent[counts == 1] = meet.indices
+            parents[i, j] = parent
+    best: list[int] = []
+    for first in sorted(range(len(sizes)), key=lambda g: -sizes[g]):
+        chain = [first]
+        for g in sorted(range(len(sizes)), key=lambda g: -sizes[g]):
+            if g not in chain and all((c, g) in parents for c in chain):
+                chain.append(g)
+        if sum(sizes[g] for g in chain) > sum(sizes[g] for g in best):
+            best = chain
+    return best, parents
+
+
+def _build_stages(
+    A: sparse.csr_matrix,
+    factors: Sequence[Factor],
+    groups: Sequence[int],
+    parents: dict[tuple[int, int], NDArray[np.intp]],
+    first_rest: int,
+) -> tuple[Stage, ...]:
+    """Cut A into the arrays that elimination works on."""
+    q_rest = A.shape[0] - first_rest
+    links_of = []
+    for i, factor in enumerate(factors):
+        links = []
+        for j in range(i + 1, len(factors)):
+            coarser = factors[j]
+            parent = parents[groups[i], groups[j]]
+            ones = np.ones(factor.m)
+            gather = sparse.csr_matrix((ones, (parent, np.arange(factor.m))), shape=(coarser.m, factor.m))
+            block = A[factor.columns, coarser.columns].tocoo()
+            values = np.zeros((factor.m, factor.l, coarser.l))
+            values[block.row // factor.l, block.row % factor.l, block.col % coarser.l] = block.data
+            links.append(Link(parent, gather, values))
+        links_of.append(tuple(links))
+    couplings: list[Coupling | None] = [None] * len(factors)
+    if q_rest and factors:
+        pieces = [A[f.columns, first_rest:].tocsr() for f in factors]
+        couplings = list(couple(pieces, [f.l for f in factors], links_of))
+    stages = []
+    for factor, links, coupling in zip(factors, links_of, couplings, strict=True):
+        stages.append(Stage(factor, diagonal_blocks(A, factor), links, coupling))
+    return tuple(stages)
+
+
+def diagonal_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
+    """The factor's own blocks of A, shape (m, l, l)."""
+    block = A[factor.columns, factor.columns].tocoo()
+    values = np.zeros((factor.m, factor.l, factor.l))
+    values[block.row // factor.l, block.row % factor.l, block.col % factor.l] = block.data
+    return values
