@@ -17,8 +17,9 @@ from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing
 from lmmtools.errors import DataError
+from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import columns_of, fold_calls, quote_argument
-from lmmtools.formula.tokens import tokenize
+from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -176,17 +177,18 @@ def _spell_safely(text: str, columns: list[str]) -> tuple[str, dict[str, str]]:
         fold_calls(tokenize(text), text, trusted=True, spell=spell)
         for spell in (quote_argument, spelling(False), spelling(True))
     ]
-    words, spelled = [], {}
+    safe_of, spelled = {}, {}
     for own, plain, coded in zip(*folded, strict=True):
         if own.kind == "name":
-            safe = spelling(False)(own.text)
+            safe_of[quote_name(own.text)] = safe = spelling(False)(own.text)
             spelled[safe] = own.text
-        else:
-            safe = coded.text if own.text.startswith("C(") else plain.text
-            if own.kind == "call":
-                spelled[safe] = own.text
-        words.append(safe)
-    return " ".join(words), spelled
+        elif own.kind == "call":
+            safe_of[own.text] = safe = coded.text if own.text.startswith("C(") else plain.text
+            spelled[safe] = own.text
+    # Multiplied out: formulaic takes exception to a constant inside a product, ``x * 1``.
+    terms = expand_terms(folded[0], text)
+    words = ["1" if () in terms else "0", *(":".join(safe_of[factor] for factor in term) for term in terms if term)]
+    return " + ".join(words), spelled
 
 
 def _restore(text: str, spelled: Mapping[str, str]) -> str:

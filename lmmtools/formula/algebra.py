@@ -15,6 +15,7 @@ Term = tuple[str, ...]
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&", "&&", "!", "%", "//", "=", "<-", "%%", "%/%")
 # (a + b + c)**4 holds all there is of three factors; larger exponents only cost time.
 _LARGEST_POWER = 9
+_MOST_TERMS = 1000
 
 
 def split_at(tokens: list[Token], *symbols: str) -> list[tuple[Token | None, list[Token]]]:
@@ -125,9 +126,10 @@ def _sum(tokens: list[Token], source: str, start: list[Term]) -> list[Term]:
         is_zero = len(part) == 1 and part[0].kind == "number" and part[0].text == "0"
         new: list[Term] = [()] if is_zero else _product(part, source)
         if (sign == "-") != is_zero:
-            terms = [t for t in terms if not _is_in(t, new)]
+            removed = {frozenset(t) for t in new}
+            terms = [t for t in terms if frozenset(t) not in removed]
         else:
-            terms += [t for t in _unique(new) if not _is_in(t, terms)]
+            terms = _unique([*terms, *new])
     return terms
 
 
@@ -140,7 +142,7 @@ def _product(tokens: list[Token], source: str) -> list[Term]:
         if operator is None:
             terms = new
         elif operator.text == "*":
-            terms = [*terms, *new, *(_cross(a, b) for a, b in product(terms, new))]
+            terms = [*terms, *new, *_cross_all(terms, new, tokens, source)]
         else:
             everything = _cross(*terms)
             terms = [*terms, *(_cross(everything, b) for b in new)]
@@ -153,7 +155,7 @@ def _interaction(tokens: list[Token], source: str) -> list[Term]:
     terms: list[Term] = [()]
     for operator, piece in split_at(tokens, ":"):
         _need_operand(piece, operator, tokens, source)
-        terms = _unique([_cross(a, b) for a, b in product(terms, _power(piece, source))])
+        terms = _cross_all(terms, _power(piece, source), tokens, source)
     return terms
 
 
@@ -173,7 +175,9 @@ def _power(tokens: list[Token], source: str) -> list[Term]:
                 operator.stop,
                 cure="Write I(x**2) for the square of a column.",
             )
-        terms = _unique([_cross(*choice) for choice in product(terms, repeat=int(piece[0].text))])
+        base_terms = terms
+        for _ in range(int(piece[0].text) - 1):
+            terms = _cross_all(terms, base_terms, tokens, source)
     return terms
 
 
@@ -241,15 +245,24 @@ def _cross(*terms: Term) -> Term:
     return tuple(dict.fromkeys(factor for term in terms for factor in term))
 
 
-def _is_in(term: Term, terms: list[Term]) -> bool:
-    """Whether a term is among others, ``a:b`` and ``b:a`` being the same."""
-    return any(set(term) == set(other) for other in terms)
+def _cross_all(left: list[Term], right: list[Term], tokens: list[Token], source: str) -> list[Term]:
+    """Return the interactions of each term with each, without repeats."""
+    if len(left) * len(right) > _MOST_TERMS**2:
+        _fail_at_size(tokens, source)
+    terms = _unique([_cross(a, b) for a, b in product(left, right)])
+    if len(terms) > _MOST_TERMS:
+        _fail_at_size(tokens, source)
+    return terms
+
+
+def _fail_at_size(tokens: list[Token], source: str) -> NoReturn:
+    message = f"This multiplies out to more than {_MOST_TERMS} terms:"
+    fail(message, source, tokens[0].start, tokens[-1].stop, cure="Write the interactions that you mean.")
 
 
 def _unique(terms: list[Term]) -> list[Term]:
-    """Terms without repeats, first spelling kept."""
-    kept: list[Term] = []
+    """Return terms without repeats, the first spelling kept; ``a:b`` and ``b:a`` are the same."""
+    first: dict[frozenset[str], Term] = {}
     for term in terms:
-        if not _is_in(term, kept):
-            kept.append(term)
-    return kept
+        first.setdefault(frozenset(term), term)
+    return list(first.values())

@@ -26,6 +26,8 @@ _LEXER = re.compile(
     re.VERBOSE,
 )
 _BARE_NAME = re.compile(r"[^\W\d][\w.]*|\.[^\W\d][\w.]*")
+# Readers call themselves for what is in parentheses; Python stops at about a thousand calls.
+_DEEPEST = 50
 _CLOSER = {"(": ")", "[": "]"}
 
 
@@ -159,6 +161,8 @@ def _check_balance(tokens: list[Token], source: str) -> None:
     for token in tokens:
         if token.kind == "open":
             opened.append(token)
+            if len(opened) > _DEEPEST:
+                fail("Parentheses are nested too deeply:", source, token.start, token.stop)
         elif token.kind == "close":
             if not opened or _CLOSER[opened[-1].text] != token.text:
                 fail(f"This {token.text} closes nothing:", source, token.start, token.stop)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.parser import parse
@@ -249,6 +252,9 @@ MALFORMED = {
     "y ~ x$z + (1|g)": ("does not fit", "$"),
     "y ~ x[1] + (1|g)": ("no operator", "["),
     "y ~ x, z + (1|g)": ("does not fit", ","),
+    "y ~ (a+b+c+d+e+f+h+i+j+k+l+m)^9 + (1|g)": ("1000 terms", "(a+b+c+d+e+f+h+i+j+k+l+m)^9"),
+    "y ~ " + "(" * 2000 + "x" + ")" * 2000 + " + (1|g)": ("too deeply", "("),
+    "y ~ " + "log(" * 60 + "x" + ")" * 60 + " + (1|g)": ("too deeply", "("),
     "y = x + (1|g)": ("no ~", "y = x + (1|g)"),
 }
 
@@ -293,6 +299,14 @@ def test_malformed_formula_is_refused_with_a_caret_under_the_fault(text):
     shown, carets = message.split("\n")[1:3]
     start = carets.index("^")
     assert shown[start : start + carets.count("^")] == marked
+
+
+@given(st.text("yxzg1|()+-*:/~` .'\"^,[]=%\\é\n", max_size=30))
+@settings(max_examples=500)
+def test_any_text_parses_or_is_a_formula_error(text):
+    for formula in (text, f"y ~ {text} + (1|g)", f"y ~ ({text}|g)", f"y ~ (1|{text})"):
+        with contextlib.suppress(FormulaError):
+            parse(formula)
 
 
 def test_caret_is_right_in_a_formula_of_several_lines():
