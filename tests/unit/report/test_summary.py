@@ -174,9 +174,6 @@ def test_summary_has_every_printed_digit_of_lme4(fit):
     assert without_notes(str(summarise(data_of(fit, text)))) == without_notes(text)
 
 
-# make_reference.R prints these after it has evaluated the criterion beside the optimum for the gradient, which moves
-# the state that lme4 prints: the texts are not of the recorded numbers until it prints first.
-@pytest.mark.xfail(reason="the recorded texts are printed off the optimum", strict=False)
 @pytest.mark.parametrize("fit", recorded_fits())
 def test_summary_has_every_printed_digit_of_lme4_at_the_exact_optimum(fit):
     text = (REFERENCE / fit["summary_files"]["exact"]).read_text()
