@@ -61,7 +61,7 @@ def split_sum(tokens: list[Token], source: str) -> list[tuple[str, list[Token]]]
 
 def is_group(tokens: list[Token]) -> bool:
     """Whether the tokens are one pair of parentheses and what is inside."""
-    return tokens[0].kind == "open" and closing(tokens, 0) == len(tokens) - 1
+    return tokens[0].text == "(" and tokens[0].kind == "open" and closing(tokens, 0) == len(tokens) - 1
 
 
 def write(tokens: list[Token]) -> str:
@@ -184,7 +184,7 @@ def _power(tokens: list[Token], source: str) -> list[Term]:
 def _operand(tokens: list[Token], source: str) -> list[Term]:
     """Terms of a name, a call, the constant, or what is in parentheses."""
     first = tokens[0]
-    if is_group(tokens) and first.text == "(":
+    if is_group(tokens):
         if len(tokens) == 2:
             fail("There is nothing in these parentheses:", source, first.start, tokens[1].stop)
         return _sum(tokens[1:-1], source, start=[])
@@ -209,6 +209,8 @@ def _need_operand(piece: list[Token], operator: Token | None, tokens: list[Token
 def _refuse_run(tokens: list[Token], source: str) -> NoReturn:
     """Raise the error for operands that stand side by side, or an operator that terms do not have."""
     for token in tokens:
+        if token.text == "[" and token.kind == "open":
+            fail("Brackets have no meaning between terms:", source, token.start, token.stop, cure="Write parentheses.")
         if token.kind == "operator":
             _refuse(token, source)
     second = tokens[closing(tokens, 0) + 1] if tokens[0].kind == "open" else tokens[1]
