@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +20,7 @@ from lmmtools.errors import (
     LmmWarning,
 )
 from lmmtools.formula.parser import parse
-from lmmtools.results.lmm_results import LMMResults
+from lmmtools.results.lmm_results import LMMResults, Names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from lmmtools.formula.declare import Declaration
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.report.comparison import Comparison
-    from lmmtools.results.estimate import Estimate
 
 __all__ = ["Model", "compare", "lmm"]
 
@@ -51,13 +50,13 @@ class Model:
         What was declared.
     design : Design
         What the data make of it: y, X, Z (sparse), blocks; ``D(fit)``, ``R(fit)``, ``V(fit)`` for teaching.
-    data_name : str or None
-        Name of the data for reports.
+    names : Names
+        What data, weights and offset are called, for reports.
     """
 
     formula: ModelFormula
     design: Design
-    data_name: str | None = None
+    names: Names = field(default_factory=Names)
 
     @cached_property
     def spec(self) -> MixedLMSpec:
@@ -95,12 +94,12 @@ class Model:
         started = time.perf_counter()
         estimate = module.fit(self.design, reml=reml, **options)
         seconds = time.perf_counter() - started
-        result = LMMResults(self.design, estimate, self.data_name, seconds)
+        result = LMMResults(self.design, estimate, self.names, seconds)
         found = _findings(result)
         for category, text in found:
             warnings.warn(text, category, stacklevel=2)
         said = (*(text for _, text in found), *estimate.messages)
-        return LMMResults(self.design, estimate, self.data_name, seconds, tuple(dict.fromkeys(said)))
+        return replace(result, warnings=tuple(dict.fromkeys(said)))
 
     def __repr__(self) -> str:
         return f"<lmmtools model {self.formula}: {self.design.n} rows>"
@@ -149,7 +148,12 @@ def lmm(
     """
     parsed = parse(formula, random, trusted=trusted)
     design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
-    return Model(parsed, design, data_name or _name_of(data))
+    names = Names(data_name or _name_of(data), _label(weights, "weights"), _label(offset, "offset"))
+    return Model(parsed, design, names)
+
+
+def _label(given: str | ArrayLike | None, otherwise: str) -> str | None:
+    return given if isinstance(given, str) or given is None else otherwise
 
 
 def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) -> Comparison:
@@ -222,7 +226,7 @@ def _name_of(data: Any) -> str | None:
 
 
 def _findings(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
-    """What a fit must not keep to itself, with its warning class."""
+    """Return what a fit must not keep to itself, with its warning class."""
     found: list[tuple[type[LmmWarning], str]] = []
     dropped = result.design.dropped
     if dropped.n_rows:

@@ -99,6 +99,7 @@ def _chapter(example: Example) -> str:
     from lmmtools.api import compare
     from lmmtools.datasets import recorded
     from lmmtools.errors import LmmWarning
+
     model = _declare(example)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LmmWarning)
@@ -130,7 +131,7 @@ def _trap() -> str:
 
     # As a CSV file gives them: text. (Categoricals give yet another wrong answer: all levels in every group.)
     data = datasets.load("Penicillin").astype({"plate": object, "sample": object})
-    obvious = dict(groups="plate", vc_formula={"plate": "1 + C(plate)", "sample": "0 + C(sample)"})
+    obvious = {"groups": "plate", "vc_formula": {"plate": "1 + C(plate)", "sample": "0 + C(sample)"}}
     spec = api.lmm("diameter ~ 1 + (1|plate) + (1|sample)", data).spec
     rows = [
         ["obvious: groups='plate'", *_statsmodels_numbers("diameter ~ 1", data, obvious)],

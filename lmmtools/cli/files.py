@@ -67,7 +67,9 @@ def _read(path: str) -> pd.DataFrame:
     if kind in PARQUET:
         return _read_parquet(path)
     if kind not in SEPARATORS:
-        raise DataError(f"{path}: lmmtools reads .csv, .tsv, .txt and .parquet files, not {kind or 'files without ending'}")
+        raise DataError(
+            f"{path}: lmmtools reads .csv, .tsv, .txt and .parquet files, not {kind or 'files without ending'}"
+        )
     separator = SEPARATORS[kind]
     if separator is None:
         return _parse(pd.read_csv, file, path, sep=None, engine="python")

@@ -21,11 +21,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
     parser.add_argument("--format", choices=FORMATS, default="text", help="of the report (default: text)")
     criterion = parser.add_mutually_exclusive_group()
-    criterion.add_argument("--reml", dest="reml", action="store_true", default=True, help="restricted likelihood (default)")
+    criterion.add_argument(
+        "--reml", dest="reml", action="store_true", default=True, help="restricted likelihood (default)"
+    )
     criterion.add_argument("--ml", dest="reml", action="store_false", help="maximum likelihood")
     parser.add_argument("--engine", default="auto", metavar="NAME", help="auto (default), pls or mixedlm")
     parser.add_argument(
-        "--factor", action="append", default=[], metavar="NAME", help="treat the numbers in this column as codes; may be repeated"
+        "--factor",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="treat the numbers in this column as codes; may be repeated",
     )
     parser.add_argument("--weights", metavar="COLUMN", help="prior weights")
     parser.add_argument("--offset", metavar="COLUMN", help="known part of the mean")

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools translate``."""
     parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
     parser.add_argument("data", metavar="DATA", help="CSV, TSV or Parquet file; - reads CSV from standard input")
-    parser.add_argument("--factor", action="append", default=[], metavar="NAME", help="treat the numbers in this column as codes")
+    parser.add_argument(
+        "--factor", action="append", default=[], metavar="NAME", help="treat the numbers in this column as codes"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""What the data make of a model formula."""

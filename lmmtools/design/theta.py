@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ __all__ = ["lambda_factors", "pack_lambda", "theta_slices"]
 def theta_slices(blocks: Sequence[Block]) -> list[slice]:
     """Return where each block's parameters stand in theta."""
     ends = np.cumsum([0, *(b.k for b in blocks)])
-    return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(ends)]
 
 
 def lambda_factors(theta: NDArray[np.float64], blocks: Sequence[Block]) -> list[NDArray[np.float64]]:

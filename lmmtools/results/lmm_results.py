@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from lmmtools.report.summary import Summary
     from lmmtools.results.estimate import Agreement, Certificate, Estimate
 
-__all__ = ["LMMResults"]
+__all__ = ["LMMResults", "Names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What data, weights and offset are called, for reports; None where there is none, or no name is known."""
+
+    data: str | None = None
+    weights: str | None = None
+    offset: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -35,8 +44,8 @@ class LMMResults:
         What was fitted.
     estimate : Estimate
         What the engine returned.
-    data_name : str or None
-        Name of the data, where known.
+    names : Names
+        What data, weights and offset are called, where known.
     fit_seconds : float
         Wall-clock time from the design to the estimate.
     warnings : tuple of str
@@ -45,7 +54,7 @@ class LMMResults:
 
     design: Design
     estimate: Estimate
-    data_name: str | None = None
+    names: Names = field(default_factory=Names)
     fit_seconds: float = float("nan")
     warnings: tuple[str, ...] = ()
     _problem: Any = field(default=None, repr=False)
@@ -260,7 +269,7 @@ class LMMResults:
 
     @cached_property
     def resid(self) -> pd.Series[float]:
-        """y less the conditional fitted values."""
+        """Y less the conditional fitted values."""
         return self._rows(self.design.y - self.fittedvalues.to_numpy(), "resid")
 
     @property

@@ -39,7 +39,9 @@ def summarise_results(result: LMMResults) -> Summary:
         estimates=result.estimate.beta,
         std_errors=np.sqrt(np.diag(result.estimate.beta_cov)),
         cov=result.estimate.beta_cov,
-        data_name=result.data_name,
+        data_name=result.names.data,
+        weights=result.names.weights,
+        offset=result.names.offset,
         notes=notes(result),
     )
     return summarise(data)
@@ -58,9 +60,7 @@ def notes(result: LMMResults) -> tuple[str, ...]:
         out.append(f"{dropped.n_rows} of {dropped.n_input} rows left out for missing values ({by})")
     if dropped.columns:
         out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
-    out += [
-        f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels
-    ]
+    out += [f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels]
     out.append(_engine(result))
     return tuple(out)
 

@@ -126,7 +126,9 @@ class VarCorr:
         columns = ("grp", "var1", "var2", "vcov", "sdcor")
         values = dict(zip(columns, zip(*self.rows(), strict=True), strict=True))
         # Text columns of objects: pandas' own string type would turn None into NaN.
-        return pd.DataFrame({c: pd.Series(values[c], dtype=float if c in ("vcov", "sdcor") else object) for c in columns})
+        return pd.DataFrame(
+            {c: pd.Series(values[c], dtype=float if c in ("vcov", "sdcor") else object) for c in columns}
+        )
 
     def __str__(self) -> str:
         frame = self.to_frame()

@@ -18,7 +18,11 @@ ENGINES = ("auto", "pls", "mixedlm")
 EXACT = {
     ("Dyestuff", "Yield ~ 1 + (1|Batch)"): (1764.05, 2451.25),
     ("Pastes", "strength ~ 1 + (1|batch/cask)"): (8.433666666666667, 1.6573086419753087, 0.678),
-    ("Penicillin", "diameter ~ 1 + (1|plate) + (1|sample)"): (0.7169082125603865, 3.7309178743961353, 0.3024154589371981),
+    ("Penicillin", "diameter ~ 1 + (1|plate) + (1|sample)"): (
+        0.7169082125603865,
+        3.7309178743961353,
+        0.3024154589371981,
+    ),
 }
 
 
@@ -69,7 +73,7 @@ def test_units_of_a_covariate_do_not_matter(unit, engine):
     plain = lmt.lmm("Reaction ~ Days + (Days|Subject)", data).fit(engine=engine)
     moved = lmt.lmm("Reaction ~ Days + (Days|Subject)", data.assign(Days=data["Days"] * unit)).fit(engine=engine)
     assert moved.params["Days"] * unit == pytest.approx(plain.params["Days"], rel=RATIO)
-    sd = [t.sd for t in plain.varcorr][0], [t.sd for t in moved.varcorr][0]
+    sd = plain.varcorr.terms[0].sd, moved.varcorr.terms[0].sd
     np.testing.assert_allclose(sd[1] * [1, unit], sd[0], rtol=1e-7)
     assert moved.objective - plain.objective == pytest.approx(2 * np.log(unit), abs=1e-6)
     assert not moved.is_singular

@@ -12,9 +12,9 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.reference_data import Recorded, all_fits
 
 from lmmtools.errors import LmmWarning, TranslationError
+from tests.reference_data import Recorded, all_fits
 
 CRITERION = 1e-9
 PARAMETER = 2e-6

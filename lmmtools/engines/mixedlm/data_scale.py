@@ -23,7 +23,7 @@ VARIANCE_FLOOR = 1e-9
 
 
 def on_data_scale(design: Design, estimate: Estimate) -> Any:
-    """Return MixedLM's result for the spec of ``design``, in the data's units, its optimiser started at ``estimate``."""
+    """Return MixedLM's result for the spec of ``design``, in the data's units, started at ``estimate``."""
     from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams
 
     layout = plan(design)

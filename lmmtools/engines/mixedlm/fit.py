@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.plan import MixedLMPlan, plan
-from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.errors import EngineError
 from lmmtools.results.estimate import Agreement
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Readback", "confirm", "evaluate_at", "fit", "search"]
 
 # A direction of lambda_k whose singular value is below this share of the largest entry of all lambda is left out of
-# the MixedLM model: MixedLM itself treats variance ratios under 1e-10 as zero, and wrongly (it drops the fixed effects).
+# the MixedLM model: MixedLM itself treats variance ratios under 1e-10 as zero, and wrongly (it loses fixed effects).
 RANK_TOL = 2e-5
 # MixedLM's optimisers stop on the largest element of the gradient of llf / n; its default of 1e-5 leaves 4 digits.
 GTOL = 1e-8
@@ -133,7 +134,7 @@ def build_model(
 
     order = np.argsort(layout.islands, kind="stable")
     bounds = np.searchsorted(layout.islands[order], np.arange(layout.n_islands + 1))
-    rows = [order[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    rows = [order[a:b] for a, b in pairwise(bounds)]
     names, colnames, mats = [], [], []
     for index, basis in vc_bases.items():
         names.append(f"v{index:04d}")
@@ -144,16 +145,16 @@ def build_model(
     return MixedLM(data.endog, data.exog, groups=layout.islands, exog_re=re_basis, exog_vc=vc)
 
 
-def _indicators(
-    codes: NDArray[np.intp], basis: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+def _indicators(codes: NDArray[np.intp], basis: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     levels, position = np.unique(codes, return_inverse=True)
     mat = np.zeros((codes.size, levels.size))
     mat[np.arange(codes.size), position] = basis
     return mat, levels
 
 
-def search(design: Design, layout: MixedLMPlan, *, reml: bool) -> tuple[NDArray[np.float64] | None, int, tuple[str, ...]]:
+def search(
+    design: Design, layout: MixedLMPlan, *, reml: bool
+) -> tuple[NDArray[np.float64] | None, int, tuple[str, ...]]:
     """Return the theta that MixedLM's own optimisers find (None if they fail), evaluations, and what they said."""
     from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
@@ -183,7 +184,7 @@ def _cholesky(cov: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lower-triangular factor with a non-negative diagonal of a positive semidefinite matrix of any rank."""
     values, vectors = np.linalg.eigh(cov)
     root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    R = np.linalg.qr(root.T, mode="r")
+    R = np.asarray(np.linalg.qr(root.T, mode="r"))
     return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)
 
 

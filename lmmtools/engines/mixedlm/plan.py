@@ -63,10 +63,10 @@ def plan(design: Design) -> MixedLMPlan:
     vectors = [i for i, b in enumerate(design.blocks) if not b.is_scalar]
     _check_vectors(design, vectors, matching, n_islands)
     if vectors:
-        re_block = vectors[0]
+        candidates = vectors
     else:
-        constant = [i for i in matching if design.blocks[i].term.basis == "1"]
-        re_block = constant[0] if constant else None
+        candidates = [i for i in matching if design.blocks[i].term.basis == "1"]
+    re_block = candidates[0] if candidates else None
     vc_blocks = tuple(i for i in range(len(design.blocks)) if i != re_block)
     group_block = re_block if re_block is not None else (matching[0] if matching else None)
     return MixedLMPlan(islands, n_islands, group_block, re_block, vc_blocks)

@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["MixedLMSpec", "component_names", "write_spec"]
 
 # Names that mean a function inside a statsmodels formula, so that a column of that name would be hidden by them.
-SHADOWED = frozenset({"C", "Q", "I", "np", "bs", "cr", "cc", "te", "center", "standardize", "scale", "Treatment", "Sum"})
+SHADOWED = frozenset(
+    {"C", "Q", "I", "np", "bs", "cr", "cc", "te", "center", "standardize", "scale", "Treatment", "Sum"}
+)
 # MixedLM's gradient methods start far off and stop early or not at all on some models (bfgs is 30 units of the
-# criterion off on log(Reaction) ~ Days + (Days|Subject)); Powell's with a tight tolerance was right on every model tried.
+# criterion off on log(Reaction) ~ Days + (Days|Subject)); Powell's, with a tight tolerance, reached every optimum tried.
 OPTIMISER = 'method=["powell", "bfgs"], ftol=1e-12, maxiter=1000'
-# Above this many levels a map from levels to islands is no longer something to read; one group for all rows is right too.
+# Above this many levels a map from levels to islands is nothing to read; one group for all rows is right too.
 MAX_MAPPED_LEVELS = 60
 
 
@@ -243,14 +245,10 @@ def _factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _W
     if is_plain_name(column) and (is_groups or not is_categorical or layout.n_islands == 1):
         return column
     # A categorical keeps all its levels in every group, and a name such as "body weight" or "C" cannot stand bare.
-    return writer.assign(
-        writer.fresh(f"{column}_id"), block.codes, f"data.groupby({column!r}, observed=True).ngroup()"
-    )
+    return writer.assign(writer.fresh(f"{column}_id"), block.codes, f"data.groupby({column!r}, observed=True).ngroup()")
 
 
-def _groups(
-    design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer
-) -> tuple[str, str]:
+def _groups(design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer) -> tuple[str, str]:
     if layout.group_block is not None:
         block = design.blocks[layout.group_block]
         note = f"the levels of {block.group} are independent of each other: they are the groups"
@@ -294,7 +292,7 @@ def _basis_formula(block: Block, writer: _Writer) -> str:
 
 
 def _vc_formula(block: Block, column: str, alone: bool, writer: _Writer) -> str:
-    """Formula of a scalar component; inside its own group a slope needs no indicator."""
+    """Return the formula of a scalar component; inside its own group a slope needs no indicator."""
     if block.term.basis == "1":
         return f"0 + C({column})"
     slope = _basis_formula(block, writer).removeprefix("0 + ")

@@ -24,7 +24,11 @@ def islands():
     island = rng.integers(0, 3, 240)
     effects = rng.normal(size=(3, 4))[island, a] + rng.normal(size=(3, 5))[island, b]
     return pd.DataFrame(
-        {"y": effects + rng.normal(size=240), "a": [f"a{i}{j}" for i, j in zip(island, a, strict=True)], "b": island * 5 + b}
+        {
+            "y": effects + rng.normal(size=240),
+            "a": [f"a{i}{j}" for i, j in zip(island, a, strict=True)],
+            "b": island * 5 + b,
+        }
     )
 
 
