@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from lmmtools.engines.pls.objective import Derivatives, State, derivatives, eval
 from lmmtools.results.estimate import Certificate, NullSpace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
@@ -60,13 +63,15 @@ def certify_state(problem: Problem, s: State, d: Derivatives) -> Certificate:
     lambda that is zero; what those could gain is the null spaces' business. Element i's share of the expected decrease is
     |g_i (B^-1 g)_i|.
     """
-    g = parameters.gradient(d.G, s.lambdas)
-    nulls, free = _null_spaces(problem, s, d)
+    frames, factors = parameters.frame(s.lambdas)
+    nulls, free = _null_spaces(problem, d, frames, factors)
     if not free.any():
         holds = all(_is_proven(n, d) for n in nulls)
         return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
+    s = replace(s, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
+    g = parameters.gradient(d.G, s.lambdas, frames)
     at = np.flatnonzero(free)
-    B = hessian(problem, s, d, at)
+    B = hessian(problem, s, d, parameters.pack(factors), frames, at)
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])
     along = vectors.T @ (scale * g[at])
@@ -82,22 +87,19 @@ def _is_proven(null: NullSpace, d: Derivatives) -> bool:
     return null.min_eigenvalue >= -NULL_TOL * float(np.abs(np.diag(d.T[null.block])).max())
 
 
-def _null_spaces(problem: Problem, s: State, d: Derivatives) -> tuple[list[NullSpace], NDArray[np.bool_]]:
+def _null_spaces(
+    problem: Problem, d: Derivatives, frames: Sequence[Floats], factors: Sequence[Floats]
+) -> tuple[list[NullSpace], NDArray[np.bool_]]:
     """One record per rank-deficient lambda_k, and which elements of phi are free."""
     nulls, free = [], []
-    for k, (lam, G, R) in enumerate(zip(s.lambdas, d.G, problem.scaling.basis_maps, strict=True)):
-        l = len(lam)
-        values, vectors = np.linalg.eigh(lam @ lam.T) if l > 1 else (lam[0] ** 2, np.ones((1, 1)))
-        null = values * problem.information <= NULL_VARIANCE
+    for k, (Q, L, G, R) in enumerate(zip(frames, factors, d.G, problem.scaling.basis_maps, strict=True)):
+        l = len(Q)
+        null = np.diag(L) ** 2 * problem.information <= NULL_VARIANCE
         if null.any():
-            basis = vectors[:, null]
+            basis = Q[:, null]
             smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])
             # A direction v of the engine's basis is R'v on the data's scale.
             original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
             nulls.append(NullSpace(k, original, smallest))
-        if l == 1:
-            free.append(~null)
-        else:
-            zero = (lam**2).sum(axis=0) * problem.information <= NULL_VARIANCE
-            free.append(~zero[np.triu_indices(l)[0]])
+        free.append(~null if l == 1 else ~null[np.triu_indices(l)[0]])
     return nulls, np.concatenate(free)

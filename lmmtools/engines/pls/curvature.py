@@ -11,6 +11,7 @@ all of Z'PZ is cheap to have, the trace itself is used and Newton's method conve
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,8 @@ from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.objective import derivatives, evaluate_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.objective import Derivatives, State
@@ -28,13 +31,40 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["average_information", "hessian", "quadratic_forms"]
+__all__ = ["Curvature", "curvature", "hessian", "quadratic_forms", "trace_products"]
+
+DENSE_Q = 400
+"""Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
 
 
-def quadratic_forms(problem: Problem, s: State) -> tuple[Floats, Floats]:
-    """q_i, shape (k,), and q_ij, shape (k, k)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Curvature:
+    """Second derivatives with respect to phi.
+
+    Attributes
+    ----------
+    exact : ndarray, shape (k, k), or None
+        The Hessian, where it is cheap.
+    average : ndarray, shape (k, k)
+        The average-information approximation.
+    """
+
+    exact: Floats | None
+    average: Floats
+
+
+def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Return q_i, shape (k,), and q_ij, shape (k, k).
+
+    Parameters
+    ----------
+    problem : Problem
+    s : State
+    sigma : sequence of ndarray, each (parameters of the block, l, l)
+        dSigma_i per block.
+    """
     f = s.f
-    D = parameters.directions(f, s.lambdas, problem.structure.factors, problem.design.k)
+    D = parameters.directions(f, sigma, problem.structure.factors)
     q = D.T @ f
     _, N = solve(s.elimination, problem.structure.A @ D)
     Q = D.T @ N
@@ -44,45 +74,117 @@ def quadratic_forms(problem: Problem, s: State) -> tuple[Floats, Floats]:
     return q, 0.5 * (Q + Q.T)
 
 
-def average_information(problem: Problem, s: State, d: Derivatives) -> Floats:
-    """The average-information approximation of the Hessian with respect to phi, shape (k, k)."""
-    q, Q = quadratic_forms(problem, s)
-    B = s.dof * (Q / s.r2 - np.outer(q, q) / s.r2**2)
-    return B + parameters.second_order(d.G, problem.widths)
+def trace_products(problem: Problem, s: State, d: Derivatives, sigma: Sequence[Floats]) -> Floats | None:
+    """Return tr(P V_i P V_j), shape (k, k), or None where Z'PZ would cost too much.
 
-
-def hessian(problem: Problem, s: State, d: Derivatives, at: NDArray[np.intp]) -> Floats:
-    """The Hessian with respect to the elements ``at`` of phi, by central differences of the exact gradient.
-
-    Each difference is taken twice, at h and 2h, and extrapolated (error of order h^4); a variance nearer to zero than
-    2h has its step shortened.
+    tr(P V_i P V_j) = sum_gh tr(dSigma_i N_gh dSigma_j N_hg) over the blocks N_gh of Z'PZ.
     """
-    phi = parameters.pack(s.lambdas)
-    widths = problem.widths
-    B = average_information(problem, s, d)
-    limits = parameters.bounded(widths)
+    st = problem.structure
+    if d.inverse.N is not None:
+        return _trace_one_factor(problem, d.inverse.N, d.Y, sigma)
+    if st.q > DENSE_Q:
+        return None
+    if d.inverse.W_rest is not None and not st.chain:
+        N = st.A_rest - st.A_rest @ d.inverse.W_rest @ st.A_rest
+    else:
+        _, N = solve(s.elimination, st.A.toarray())
+    N = N - d.Y @ d.Y.T
+    places = [(k, f, part) for f in st.factors for k, part in f.parts()]
+    starts = np.cumsum([0, *(len(x) for x in sigma)])
+    out = np.empty((starts[-1], starts[-1]))
+    for i, (k, f, own) in enumerate(places):
+        rows = N[f.columns]
+        for j, other, part in places[: i + 1]:
+            block = rows[:, other.columns]
+            if f.l == other.l == 1:
+                t = np.vdot(block, block)
+                out[starts[k], starts[j]] = out[starts[j], starts[k]] = t
+                continue
+            cut = block.reshape(f.m, f.l, other.m, other.l)[:, own, :, part]
+            flat = cut.transpose(1, 3, 0, 2).reshape(cut.shape[1] * cut.shape[3], -1)
+            t = _contract(flat @ flat.T, sigma[k], sigma[j])
+            out[starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = t
+            out[starts[j] : starts[j + 1], starts[k] : starts[k + 1]] = t.T
+    return out
+
+
+def _contract(gram: Floats, left: Floats, right: Floats) -> Floats:
+    """sum_abcd left_i[a,b] right_j[c,d] gram[(a,c),(b,d)]."""
+    a, c = left.shape[1], right.shape[1]
+    g = gram.reshape(a, c, a, c).transpose(0, 2, 1, 3).reshape(a * a, c * c)
+    return np.asarray(left.reshape(len(left), -1) @ g @ right.reshape(len(right), -1).T)
+
+
+def _trace_one_factor(problem: Problem, N: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+    """The same for one factor with no other: N_gh = (N_gg where g = h) - Y_g Y_h', in time linear in its levels."""
+    f = problem.structure.factors[0]
+    m, l = f.m, f.l
+    flat = N.reshape(m, l * l)
+    gram = flat.T @ flat
+    if Y.shape[1]:
+        y = Y.reshape(m, l, -1)
+        own = np.matmul(y, y.transpose(0, 2, 1)).reshape(m, l * l)
+        cross = flat.T @ own
+        gram = gram - cross - cross.T
+        p = y.shape[2]
+        wide = Y.reshape(m, l * p)
+        S = (wide.T @ wide).reshape(l, p, l, p)
+        gram += np.einsum("aubv,cudv->acbd", S, S).reshape(l * l, l * l)
+    starts = np.cumsum([0, *(len(x) for x in sigma)])
+    out = np.empty((starts[-1], starts[-1]))
+    g = gram.reshape(l, l, l, l)
+    for k, own_part in f.parts():
+        for j, part in f.parts():
+            piece = g[own_part, part, own_part, part]
+            size = piece.shape[0] * piece.shape[1]
+            t = _contract(piece.reshape(size, size), sigma[k], sigma[j])
+            out[starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = t
+    return out
+
+
+def curvature(problem: Problem, s: State, d: Derivatives, frames: Sequence[Floats]) -> Curvature:
+    """Return the second derivatives at an evaluated point, with respect to phi in the given frames."""
+    sigma = [parameters.sigma_directions(lam, Q) for lam, Q in zip(s.lambdas, frames, strict=True)]
+    q, Q = quadratic_forms(problem, s, sigma)
+    Q = Q * (s.dof / s.r2)
+    rest = parameters.second_order(d.G, frames) - np.outer(q, q) * (s.dof / s.r2**2)
+    t = trace_products(problem, s, d, sigma)
+    return Curvature(None if t is None else 2.0 * Q - t + rest, Q + rest)
+
+
+def hessian(
+    problem: Problem, s: State, d: Derivatives, phi: Floats, frames: Sequence[Floats], at: NDArray[np.intp]
+) -> Floats:
+    """Return the Hessian with respect to the elements ``at`` of phi.
+
+    Exact where that is cheap, else by central differences of the exact gradient.
+    """
+    B = curvature(problem, s, d, frames)
+    if B.exact is not None:
+        return B.exact[np.ix_(at, at)]
+    limits = parameters.bounded(problem.widths)
     out = np.empty((len(at), len(at)))
     for row, i in enumerate(at):
-        h = _step(phi, B, int(i), bool(limits[i]))
-        g = [_gradient_at(problem, s, phi, int(i), c * h)[at] for c in (-2.0, -1.0, 1.0, 2.0)]
-        out[row] = (8.0 * (g[2] - g[1]) - (g[3] - g[0])) / (12.0 * h)
+        h = _step(phi, B.average, int(i), bool(limits[i]))
+        low, high = (_gradient_at(problem, s, phi, frames, int(i), change)[at] for change in (-h, h))
+        out[row] = (high - low) / (2.0 * h)
     return 0.5 * (out + out.T)
 
 
-DIFFERENCE = 1e-3
+DIFFERENCE = 0.02
 """Step of the differences, as a share of the distance over which the criterion rises by one half."""
 
 
 def _step(phi: Floats, B: Floats, i: int, is_variance: bool) -> float:
-    """A step over which the gradient changes by much more than its rounding error and little else changes."""
+    """Return a step over which the gradient changes by much more than its rounding error and little else changes."""
     size = max(abs(float(phi[i])), 1e-3 * float(np.abs(phi).max(initial=0.0)), 1e-12)
     natural = 1.0 / np.sqrt(abs(float(B[i, i]))) if B[i, i] else size
-    h = min(DIFFERENCE * natural * 10.0, DIFFERENCE * 10.0 * max(size, 1e-3 * natural))
+    h = DIFFERENCE * min(natural, max(size, 1e-3 * natural))
     return min(h, 0.4 * float(phi[i])) if is_variance else h
 
 
-def _gradient_at(problem: Problem, s: State, phi: Floats, i: int, change: float) -> Floats:
+def _gradient_at(problem: Problem, s: State, phi: Floats, frames: Sequence[Floats], i: int, change: float) -> Floats:
     moved = phi.copy()
     moved[i] += change
-    state = evaluate_state(problem, parameters.unpack(moved, problem.widths), s.reml)
-    return parameters.gradient(derivatives(problem, state).G, state.lambdas)
+    state = evaluate_state(problem, parameters.unpack(moved, frames), s.reml)
+    return parameters.gradient(derivatives(problem, state).G, state.lambdas, frames)

@@ -133,7 +133,7 @@ def fit(
     reml: bool = True,
     start: Floats | None = None,
     max_iter: int = 200,
-    tol: float = 1e-13,
+    tol: float = 1e-18,
     callback: Callable[[Progress], Any] | None = None,
 ) -> Estimate:
     """Fit a design by penalised least squares.

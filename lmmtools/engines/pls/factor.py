@@ -300,6 +300,8 @@ class Inverse:
         Blocks of W between chain and rest, in the coupling's layout.
     W_rest : ndarray, shape (q_rest, q_rest), or None
         W among the rest, full.
+    N : ndarray, shape (m, l, l), or None
+        Diagonal blocks of N for a chain of one factor with no rest, where they are all of N.
     """
 
     T: tuple[Floats, ...]
@@ -307,6 +309,7 @@ class Inverse:
     links: tuple[tuple[Floats, ...], ...]
     couplings: tuple[Floats | None, ...]
     W_rest: Floats | None
+    N: Floats | None
 
 
 SMALL_GAIN = 1e-3
@@ -322,7 +325,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
     st = el.structure
     n_chain = len(el.stages)
     T: list[Floats] = [np.zeros(0)] * len(st.factors)
-    W_rest = None
+    W_rest = N_only = None
     if el.L_rest is not None and el.A_rest is not None:
         W_rest = _invert_rest(el, el.L_rest, el.A_rest, T)
     diagonal: list[Floats] = [np.zeros(0)] * n_chain
@@ -336,6 +339,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
         if i == 0 and not blocks and not s.links:
             if kind is None or s.coupling is None or W_rest is None:
                 T[0] = P.sum(0)
+                N_only = P
             else:
                 T[0] = P.sum(0) - kind.quadratic(kind.scale(J, s.coupling), W_rest)
             break
@@ -374,7 +378,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
             s0 = slice(f.start - st.q_chain, f.start - st.q_chain + f.q)
             blocks_rest.append(dense_blocks(W_rest[s0, s0], f.m, f.l))
     T = [0.5 * (t + t.T) for t in T]
-    return Inverse(tuple(T), (*diagonal, *blocks_rest), tuple(links), tuple(couplings), W_rest)
+    return Inverse(tuple(T), (*diagonal, *blocks_rest), tuple(links), tuple(couplings), W_rest, N_only)
 
 
 def _ancestor_block(
@@ -421,7 +425,7 @@ def _invert_rest(el: Elimination, L: Floats, A: Floats, T: list[Floats]) -> Floa
     for i, (f, lam) in enumerate(zip(st.rest, lams, strict=True)):
         s = slice(f.start - st.q_chain, f.start - st.q_chain + f.q)
         gain = f.m * np.eye(f.l) - dense_blocks(inverse[s, s], f.m, f.l).sum(0)
-        if lam.diagonal().all() and float(np.linalg.eigvalsh(gain)[0]) > SMALL_GAIN * f.m:
+        if float(np.linalg.eigvalsh(gain)[0]) > SMALL_GAIN * f.m:
             half = np.linalg.solve(lam.T, gain)
             T[len(el.stages) + i] = np.linalg.solve(lam.T, half.T)
         else:

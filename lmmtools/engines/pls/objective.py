@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
-from lmmtools.engines.pls.factor import Elimination, eliminate, invert, solve
+from lmmtools.engines.pls.factor import Elimination, Inverse, eliminate, invert, solve
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class State:
     Attributes
     ----------
     lambdas : tuple of ndarray, each (l, l)
-        Per block in design order.
+        Per block in design order, any factor of Sigma_k.
     reml : bool
     objective : float
         The criterion on the data's scale.
@@ -95,10 +95,16 @@ class Derivatives:
         d criterion / d Sigma_k per block in design order, symmetric.
     T : tuple of ndarray, each (l, l)
         Its first part, the derivative of log|V|.
+    inverse : Inverse
+        What they were made of.
+    Y : ndarray, shape (q, p) or (q, 0)
+        Z'V^-1X Lxx^-T under REML: N - YY' is Z'PZ.
     """
 
     G: tuple[Floats, ...]
     T: tuple[Floats, ...]
+    inverse: Inverse
+    Y: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +191,8 @@ def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> S
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
     """G_k of every block, in the engine's coordinates."""
-    T = invert(s.elimination).T
+    inverse = invert(s.elimination)
+    T = inverse.T
     p = problem.p
     f = s.f * np.sqrt(s.dof / s.r2)
     if s.reml and p:
@@ -207,4 +214,4 @@ def derivatives(problem: Problem, s: State) -> Derivatives:
         full = t - y @ y.T
         for k, part in factor.parts():
             trace[k], G[k] = t[part, part], full[part, part]
-    return Derivatives(tuple(G), tuple(trace))
+    return Derivatives(tuple(G), tuple(trace), inverse, Y[:, :-1])

@@ -9,13 +9,13 @@ is below ``Options.tol`` of the criterion's own rounding error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmmtools.engines.pls import parameters
-from lmmtools.engines.pls.curvature import average_information
+from lmmtools.engines.pls.curvature import curvature
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
 from lmmtools.engines.pls.start import starting_lambdas
 from lmmtools.errors import EngineError
@@ -37,6 +37,10 @@ ROUNDING = 4e-16
 MAX_GROWTH = 6.0
 """A step multiplies a variance, or the largest entry of lambda, by no more than this: far from the optimum the model
 has the right sign but not the right size."""
+
+WEAKEST = 1e-6
+"""The exact Hessian is used where its smallest eigenvalue (unit diagonal) exceeds this; elsewhere the average
+information, which is never indefinite, gives the better direction."""
 
 EIGEN_FLOOR = 1e-9
 """Smallest curvature that the scaled model is given."""
@@ -78,7 +82,7 @@ class Options:
     """
 
     max_iter: int = 200
-    tol: float = 1e-13
+    tol: float = 1e-18
     callback: Callable[[Progress], object] | None = None
 
 
@@ -112,79 +116,111 @@ class Descent:
     interrupted: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Point:
-    """One iterate: phi and everything known there."""
+    """One iterate: phi in its own frame, and everything known there."""
 
     phi: Floats
+    frames: tuple[Floats, ...]
     state: State
     d: Derivatives
     g: Floats
     B: Floats
+    is_exact: bool
 
 
 def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, options: Options) -> Descent:
-    """Minimise from ``start`` (lambda per block, engine's coordinates; by default moments) and say where it ended.
+    """Minimise from ``start`` and say where it ended.
+
+    Parameters
+    ----------
+    problem : Problem
+    reml : bool
+    start : sequence of ndarray, each (l, l), or None
+        A factor of Sigma per block in the engine's coordinates; by default moments.
+    options : Options
 
     Raises
     ------
     EngineError
         If the criterion cannot be evaluated at the start.
     """
-    widths = problem.widths
-    bounded = parameters.bounded(widths)
-    phi = parameters.pack(starting_lambdas(problem) if start is None else start)
-    point = _first_point(problem, phi, reml)
+    bounded = parameters.bounded(problem.widths)
+    point = _first_point(problem, starting_lambdas(problem) if start is None else start, reml)
     secant = np.zeros_like(point.B)
-    count, reach = 1, 1.0
+    count, last, stalls = 1, np.inf, 0
     message, converged, interrupted = "", False, False
     try:
         while True:
             free = ~(bounded & (point.phi == 0) & (point.g >= 0))
-            B = point.B + secant
             if _tell(options, count, point, free):
                 message, interrupted = "stopped by the callback", True
                 break
-            step, expected = newton_step(point.phi, point.g, B, bounded, free)
-            if expected <= max(options.tol, ROUNDING * abs(point.state.objective) * 0.25):
+            step, expected = newton_step(
+                point.phi, point.g, point.B if point.is_exact else point.B + secant, bounded, free
+            )
+            rounding = ROUNDING * max(1.0, abs(point.state.objective))
+            stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
+            if expected <= (options.tol if point.is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
                 message, converged = "the expected decrease is within the tolerance", True
                 break
             if count >= options.max_iter:
-                message = (
-                    f"max_iter={options.max_iter} evaluations reached; the criterion may still fall by {expected:.2g}"
-                )
+                message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
                 break
-            limit = _step_limit(problem, point.phi, step, bounded)
-            trial, used, reach = _search(problem, point, step, B, bounded, min(limit, 1.0), reach, reml)
+            last = expected
+            trial, used = _search(problem, point, step, bounded, _step_limit(problem, point.phi, step))
             count += used
             if trial is None:
                 message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
-                converged = expected <= 1e3 * ROUNDING * max(1.0, abs(point.state.objective))
+                converged = expected <= 1e3 * rounding
                 break
-            secant = _learn(secant, trial.phi - point.phi, trial.g - point.g, trial.B)
-            point = trial
-        point, used = _snap(problem, point, reml)
+            state, phi = trial
+            moved = _point(problem, state)
+            if not moved.is_exact and bounded.all():
+                secant = _learn(secant, phi - point.phi, moved.g - point.g, moved.B)
+            point = moved
+        point, used = _snap(problem, point)
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
-    return Descent(point.state, point.d, point.B + secant, count, converged, message, interrupted)
+    return Descent(point.state, point.d, point.B, count, converged, message, interrupted)
 
 
-def _first_point(problem: Problem, phi: Floats, reml: bool) -> _Point:
-    """The start, pulled towards smaller variances while it is beyond what the arithmetic can hold."""
-    for _ in range(12):
+def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> _Point:
+    """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold."""
+    shrink = 1.0
+    while True:
         try:
-            return _point(problem, phi, evaluate_state(problem, parameters.unpack(phi, problem.widths), reml))
-        except EngineError as error:
-            last = error
-            phi = phi / 100.0
-    raise last
+            return _point(problem, evaluate_state(problem, tuple(lam * shrink for lam in start), reml))
+        except EngineError:
+            shrink *= 0.1
+            if shrink < 1e-12:
+                raise
 
 
-def _point(problem: Problem, phi: Floats, state: State) -> _Point:
+def _point(problem: Problem, state: State) -> _Point:
+    frames, factors = parameters.frame(state.lambdas)
+    if max(problem.widths) > 1:
+        # The same Sigma, in its own frame.
+        state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
     d = derivatives(problem, state)
-    g = parameters.gradient(d.G, state.lambdas)
-    return _Point(phi, state, d, g, average_information(problem, state, d))
+    phi = parameters.pack(factors)
+    g = parameters.gradient(d.G, state.lambdas, frames)
+    B = curvature(problem, state, d, frames)
+    if B.exact is not None and is_positive(B.exact, ~(parameters.bounded(problem.widths) & (phi == 0))):
+        return _Point(phi, frames, state, d, g, B.exact, True)
+    return _Point(phi, frames, state, d, g, B.average, False)
+
+
+def is_positive(B: Floats, free: NDArray[np.bool_]) -> bool:
+    """Return whether the curvature over the free parameters is that of a minimum."""
+    if not free.all():
+        B = B[np.ix_(free, free)]
+    diagonal = np.diag(B)
+    if not (diagonal > 0).all():
+        return False
+    scale = 1.0 / np.sqrt(diagonal)
+    return bool(len(B) <= 1 or np.linalg.eigvalsh(B * scale * scale[:, None])[0] > WEAKEST)
 
 
 def _tell(options: Options, count: int, point: _Point, free: NDArray[np.bool_]) -> bool:
@@ -233,14 +269,14 @@ def _solve_positive(B: Floats, right: Floats) -> Floats:
     return np.asarray(scale * (vectors @ ((vectors.T @ (scale * right)) / values)))
 
 
-def _step_limit(problem: Problem, phi: Floats, step: Floats, bounded: NDArray[np.bool_]) -> float:
-    """The share of the step that keeps every variance within MAX_GROWTH of what it was, or of one that matters."""
+def _step_limit(problem: Problem, phi: Floats, step: Floats) -> float:
+    """Return the share of the step that keeps every variance within MAX_GROWTH of what it was, or of one that matters."""
     limit, at = 1.0, 0
     for l in problem.widths:
         k = l * (l + 1) // 2
         own, change = np.abs(phi[at : at + k]).max(), np.abs(step[at : at + k]).max()
-        unit = 1.0 / problem.information if l == 1 else np.sqrt(1.0 / problem.information)
-        room = (MAX_GROWTH if l == 1 else np.sqrt(MAX_GROWTH)) * max(own, unit)
+        unit = 1.0 / problem.information
+        room = MAX_GROWTH * max(own, unit) if l == 1 else np.sqrt(MAX_GROWTH) * max(own, np.sqrt(unit))
         if change > room:
             limit = min(limit, room / change)
         at += k
@@ -248,37 +284,36 @@ def _step_limit(problem: Problem, phi: Floats, step: Floats, bounded: NDArray[np
 
 
 def _search(
-    problem: Problem,
-    point: _Point,
-    step: Floats,
-    B: Floats,
-    bounded: NDArray[np.bool_],
-    limit: float,
-    reach: float,
-    reml: bool,
-) -> tuple[_Point | None, int, float]:
-    """The first point along the step at which the criterion falls enough, evaluations used, and how far it reached."""
+    problem: Problem, point: _Point, step: Floats, bounded: NDArray[np.bool_], share: float
+) -> tuple[tuple[State, Floats] | None, int]:
+    """Find a point along the step, from ``share`` of it downwards, at which the criterion falls enough.
+
+    Returns
+    -------
+    found : (State, phi) or None
+    used : int
+        Evaluations.
+    """
     objective = point.state.objective
     noise = 8 * ROUNDING * max(1.0, abs(objective))
-    share = limit
-    for used in range(1, 30):
+    for used in range(1, 40):
         phi = point.phi + share * step
         phi[bounded] = np.maximum(phi[bounded], 0.0)
         slope = float(point.g @ (phi - point.phi))
         try:
-            state = evaluate_state(problem, parameters.unpack(phi, problem.widths), reml)
+            state = evaluate_state(problem, parameters.unpack(phi, point.frames), point.state.reml)
         except EngineError:
             share *= 0.1
             continue
         fall = objective - state.objective
         if fall >= -1e-4 * slope - (noise if -slope < 1e3 * noise else 0.0):
-            return _point(problem, phi, state), used, share
-        # Minimum of the parabola through both values and the slope, kept between a tenth and a half.
+            return (state, phi), used
+        # The minimum of the parabola through both values and the slope, kept between a tenth and a half.
         curve = 2.0 * (-fall - slope)
         share *= min(0.5, max(0.1, -slope / curve)) if curve > 0 else 0.5
         if share * abs(slope) < 1e-3 * noise:
             break
-    return None, used, share
+    return None, used
 
 
 def _learn(secant: Floats, s: Floats, y: Floats, B: Floats) -> Floats:
@@ -294,19 +329,19 @@ def _learn(secant: Floats, s: Floats, y: Floats, B: Floats) -> Floats:
     return np.asarray(update)
 
 
-def _snap(problem: Problem, point: _Point, reml: bool) -> tuple[_Point, int]:
+def _snap(problem: Problem, point: _Point) -> tuple[_Point, int]:
     """Put columns of lambda that have all but vanished exactly at zero, if the criterion is no worse there."""
     lambdas = [lam.copy() for lam in point.state.lambdas]
     changed = False
     for lam, T in zip(lambdas, point.d.T, strict=True):
         for column in range(len(lam)) if len(lam) > 1 else ():
             c = lam[:, column]
-            if c.any() and c @ np.abs(T) @ c < ZERO_COLUMN:
+            if c.any() and c @ T @ c < ZERO_COLUMN:
                 lam[:, column] = 0.0
                 changed = True
     if not changed:
         return point, 0
-    state = evaluate_state(problem, tuple(lambdas), reml)
+    state = evaluate_state(problem, tuple(lambdas), point.state.reml)
     if state.objective > point.state.objective + 8 * ROUNDING * max(1.0, abs(state.objective)):
         return point, 1
-    return _point(problem, parameters.pack(lambdas), state), 1
+    return _point(problem, state), 1

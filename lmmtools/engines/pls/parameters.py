@@ -1,9 +1,11 @@
-"""The optimiser's parameters phi, between lambda and the derivatives with respect to Sigma.
+"""The optimiser's parameters phi, and the derivatives with respect to them from those with respect to Sigma.
 
-A term with one effect per level has phi = lambda**2 >= 0, the relative variance itself: the criterion is smooth in it
-at zero, so the boundary is an ordinary bound. A vector-valued term has the entries of lambda, column by column and
-unbounded: the criterion does not see the sign of a column, and where a column vanishes its curvature 2 G is that of
-an ordinary minimum.
+A term with one effect per level has phi = Sigma >= 0, the relative variance itself: the criterion is smooth in it at
+zero, so the boundary is an ordinary bound. A vector-valued term has a factor ``Q L`` of Sigma: Q holds the current
+Sigma's eigenvectors, largest first, and L is lower triangular, its entries (column by column) unbounded. In that frame
+small eigenvalues stand last whatever Sigma is, so a vanishing column of L is an ordinary minimum with curvature 2 G.
+In the fixed frame of theta it need not be: where the leading rows of lambda are themselves dependent, columns can be
+rotated into each other at next to no cost, and Newton's method creeps along a curved valley.
 """
 
 from __future__ import annotations
@@ -21,85 +23,116 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["bounded", "directions", "gradient", "pack", "second_order", "sigma_directions", "unpack"]
+__all__ = ["bounded", "directions", "frame", "gradient", "pack", "second_order", "sigma_directions", "unpack"]
+
+UNIT = np.ones((1, 1))
 
 
-def pack(lambdas: Sequence[Floats]) -> Floats:
-    """Phi, shape (k,), of lambda per block."""
-    parts = [lam.ravel() ** 2 if len(lam) == 1 else lam.T[np.triu_indices(len(lam))] for lam in lambdas]
+def frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+    """Return Q and L per block with Q L L'Q' = lambda lambda', L diagonal and decreasing."""
+    frames, factors = [], []
+    for lam in lambdas:
+        if len(lam) == 1:
+            frames.append(UNIT)
+            factors.append(np.abs(lam))
+            continue
+        Q, values, _ = np.linalg.svd(lam)
+        frames.append(Q)
+        factors.append(np.diag(values))
+    return tuple(frames), tuple(factors)
+
+
+def pack(factors: Sequence[Floats]) -> Floats:
+    """Return phi, shape (k,), of L per block."""
+    if all(len(L) == 1 for L in factors):
+        return np.array([L[0, 0] ** 2 for L in factors])
+    parts = [L.ravel() ** 2 if len(L) == 1 else L.T[np.triu_indices(len(L))] for L in factors]
     return np.concatenate(parts)
 
 
-def unpack(phi: Floats, widths: Sequence[int]) -> tuple[Floats, ...]:
-    """lambda per block, the inverse of :func:`pack`."""
+def unpack(phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
+    """Return a factor Q L of Sigma per block."""
     out, at = [], 0
-    for l in widths:
-        lam = np.zeros((l, l))
+    for Q in frames:
+        l = len(Q)
         if l == 1:
-            lam[0, 0] = np.sqrt(phi[at])
+            out.append(np.sqrt(phi[at : at + 1, None]))
             at += 1
         else:
             k = l * (l + 1) // 2
-            lam.T[np.triu_indices(l)] = phi[at : at + k]
+            L = np.zeros((l, l))
+            L.T[np.triu_indices(l)] = phi[at : at + k]
+            out.append(Q @ L)
             at += k
-        out.append(lam)
     return tuple(out)
 
 
 def bounded(widths: Sequence[int]) -> NDArray[np.bool_]:
-    """Which elements of phi are variances, shape (k,)."""
+    """Return which elements of phi are variances, shape (k,)."""
     return np.concatenate([np.full(l * (l + 1) // 2, l == 1) for l in widths])
 
 
-def gradient(G: Sequence[Floats], lambdas: Sequence[Floats]) -> Floats:
-    """Derivative with respect to phi, shape (k,), from G = d criterion / d Sigma per block."""
+def gradient(G: Sequence[Floats], lambdas: Sequence[Floats], frames: Sequence[Floats]) -> Floats:
+    """Return the derivative with respect to phi, shape (k,), from G = d criterion / d Sigma and the factor Q L."""
     parts = []
-    for g, lam in zip(G, lambdas, strict=True):
-        parts.append(g.ravel() if len(lam) == 1 else 2.0 * (g @ lam).T[np.triu_indices(len(lam))])
+    for g, lam, Q in zip(G, lambdas, frames, strict=True):
+        parts.append(g.ravel() if len(Q) == 1 else 2.0 * (Q.T @ g @ lam).T[np.triu_indices(len(Q))])
     return np.concatenate(parts)
 
 
-def sigma_directions(lam: Floats) -> Floats:
-    """d Sigma / d phi of one block, shape (its parameters, l, l)."""
-    l = len(lam)
+def sigma_directions(lam: Floats, Q: Floats) -> Floats:
+    """Return the derivatives of Sigma with respect to one block's phi, shape (parameters, l, l)."""
+    l = len(Q)
     if l == 1:
-        return np.ones((1, 1, 1))
+        return UNIT[None]
     columns, rows = np.triu_indices(l)
-    out = np.zeros((len(rows), l, l))
-    at = np.arange(len(rows))
-    out[at, rows, :] += lam.T[columns]
-    out[at, :, rows] += lam.T[columns]
-    return out
+    # d Sigma / d L_ab = Q_a (Q L)_b' + its transpose.
+    half = Q.T[rows][:, :, None] * lam.T[columns][:, None, :]
+    return np.asarray(half + half.transpose(0, 2, 1))
 
 
-def directions(f: Floats, lambdas: Sequence[Floats], factors: Sequence[Factor], k: int) -> Floats:
-    """dSigma_i f for every parameter i, shape (q, k), f (q,) in the engine's order."""
-    starts = np.cumsum([0, *(len(lam) * (len(lam) + 1) // 2 for lam in lambdas)])
-    out = np.zeros((len(f), k))
+def directions(f: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
+    """Return dSigma_i f for every parameter i, shape (q, k).
+
+    Parameters
+    ----------
+    f : ndarray, shape (q,)
+        In the engine's order.
+    sigma : sequence of ndarray, each (parameters of the block, l, l)
+        dSigma_i per block in design order.
+    factors : sequence of Factor
+    """
+    starts = np.cumsum([0, *(len(d) for d in sigma)]).tolist()
+    out = np.zeros((len(f), starts[-1]))
     for factor in factors:
         if factor.l == 1:
-            out[factor.columns, starts[factor.blocks[0]]] = f[factor.columns]
+            k = factor.blocks[0]
+            for i, d in enumerate(sigma[k]):
+                out[factor.columns, starts[k] + i] = f[factor.columns] * d[0, 0]
             continue
         rows = f[factor.columns].reshape(factor.m, factor.l)
-        view = out[factor.columns].reshape(factor.m, factor.l, k)
-        for block, part in factor.parts():
-            d = sigma_directions(lambdas[block])
+        view = out[factor.columns].reshape(factor.m, factor.l, -1)
+        for k, part in factor.parts():
+            d = sigma[k]
             # dSigma is symmetric: f_g' dSigma_i, all levels and parameters in one product.
-            l = len(lambdas[block])
-            moved = (rows[:, part] @ d.transpose(1, 0, 2).reshape(l, -1)).reshape(factor.m, -1, l)
-            view[:, part, starts[block] : starts[block + 1]] = moved.transpose(0, 2, 1)
+            moved = rows[:, part] @ d.transpose(1, 2, 0).reshape(d.shape[1], -1)
+            view[:, part, starts[k] : starts[k + 1]] = moved.reshape(factor.m, d.shape[1], len(d))
     return out
 
 
-def second_order(G: Sequence[Floats], widths: Sequence[int]) -> Floats:
-    """Curvature of the criterion through Sigma = lambda lambda', exactly 2 G (x) I per column of lambda; (k, k)."""
-    k = sum(l * (l + 1) // 2 for l in widths)
+def second_order(G: Sequence[Floats], frames: Sequence[Floats]) -> Floats:
+    """Return the curvature of the criterion through Sigma = QL L'Q', exactly 2 Q'GQ for each column of L; (k, k)."""
+    k = sum(len(Q) * (len(Q) + 1) // 2 for Q in frames)
     out = np.zeros((k, k))
     at = 0
-    for g, l in zip(G, widths, strict=True):
-        for column in range(l if l > 1 else 0):
+    for G_k, Q in zip(G, frames, strict=True):
+        l = len(Q)
+        if l == 1:
+            at += 1
+            continue
+        g = 2.0 * (Q.T @ G_k @ Q)
+        for column in range(l):
             size = l - column
-            out[at : at + size, at : at + size] = 2.0 * g[column:, column:]
+            out[at : at + size, at : at + size] = g[column:, column:]
             at += size
-        at += l == 1
     return out

@@ -18,6 +18,7 @@ from lmmtools.engines.pls.crossprod import (
     indicator_rows,
     project_response,
 )
+from lmmtools.engines.pls.start import MomentSystem, moment_system
 from lmmtools.engines.pls.structure import Structure, build_structure, merge_blocks
 from lmmtools.errors import EngineError
 
@@ -35,11 +36,19 @@ __all__ = ["Problem", "prepare"]
 
 
 class RowData:
-    """Z' and X of all rows in the engine's coordinates, made when something first needs rows again (a new response,
-    hat values) and kept for the next time."""
+    """What is made of a design when something first needs it, and shared by all its responses.
 
-    def __init__(self, design: Design, scaling: Scaling, structure: Structure) -> None:
+    Z' and X of all rows are needed again for a new response and for hat values.
+    """
+
+    def __init__(self, design: Design, scaling: Scaling, structure: Structure, ZX: Floats) -> None:
+        self._ZX = ZX
         self._design, self._scaling, self._structure = design, scaling, structure
+
+    @cached_property
+    def moments(self) -> MomentSystem:
+        """The linear system behind the starting values."""
+        return moment_system(self._structure, self._ZX, self._design.n)
 
     @cached_property
     def Zt(self) -> sparse.csr_matrix:
@@ -85,6 +94,11 @@ class Problem:
     log_weights: float
     response: ResponseProducts
     rows: RowData
+
+    @property
+    def moments(self) -> MomentSystem:
+        """The linear system behind the starting values."""
+        return self.rows.moments
 
     @property
     def n(self) -> int:
@@ -153,12 +167,13 @@ class Problem:
             if len(R) == 1:
                 out.append(np.abs(lam) / R[0, 0])
                 continue
-            original = np.tril(np.linalg.solve(R, lam))
-            signs = np.where(original.diagonal() < 0, -1.0, 1.0)
-            original *= signs
-            original[:, ~lam.any(axis=0)] = 0.0
-            original += 0.0  # no negative zeros
-            out.append(original)
+            present = lam.any(axis=0)
+            triangular = np.zeros_like(lam)
+            if present.any():
+                # Any factor of Sigma is a rotation away from the triangular one; vanished columns stay exactly zero.
+                r = np.linalg.qr(np.linalg.solve(R, lam)[:, present].T, mode="r")
+                triangular[:, : len(r)] = (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
+            out.append(np.tril(triangular) + 0.0)
         return pack_lambda(out)
 
     def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
@@ -217,8 +232,9 @@ def prepare(design: Design) -> Problem:
 def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure: Structure) -> Problem:
     order = structure.order
     response = replace(cross.response, Zy=cross.response.Zy[order])
-    rows = RowData(design, scaling, structure)
-    return Problem(design, scaling, structure, cross.ZX[order], cross.XX, cross.log_weights, response, rows)
+    ZX = cross.ZX[order]
+    rows = RowData(design, scaling, structure, ZX)
+    return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
 
 
 def _check_sizes(design: Design) -> None:

@@ -6,66 +6,148 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.engines.pls.structure import diagonal_blocks
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
+    from lmmtools.engines.pls.structure import Factor, Structure
 
     Floats = NDArray[np.float64]
 
-__all__ = ["column_types", "starting_lambdas"]
+__all__ = ["MomentSystem", "moment_system", "starting_lambdas"]
 
-FLOOR = 0.1
+FLOOR = 0.05
 """A starting variance is at least this times the reciprocal of a level's own information: away from the boundary,
 where an optimiser has least to go by."""
 
+PROJECTIONS = 300
+"""Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X are left out of account."""
 
-def column_types(problem: Problem) -> tuple[NDArray[np.intp], list[tuple[int, int]]]:
-    """Which (block, effect) each column of Z belongs to, shape (q,), and the list of those pairs."""
-    types: list[tuple[int, int]] = []
-    parts = []
-    for f in problem.structure.factors:
-        own = [(k, a) for k, w in zip(f.blocks, f.widths, strict=True) for a in range(w)]
-        parts.append(np.tile(np.arange(len(types), len(types) + f.l), f.m))
-        types += own
-    return np.concatenate(parts), types
+
+class MomentSystem:
+    """The linear system of the moments; it depends on the design alone, so refits share it.
+
+    Attributes
+    ----------
+    types : ndarray of int, shape (q,)
+        Which effect of which block each column of Z belongs to.
+    names : list of (int, int)
+        (block, effect) of each type.
+    inverse : ndarray, shape (q,)
+        Reciprocal of the diagonal of A, zero where that is zero.
+    M : ndarray, shape (types + 1, types + 1)
+        Coefficients of the variances, the residual's last.
+    information : ndarray, shape (types,)
+        Mean diagonal of A.
+    """
+
+    __slots__ = ("M", "information", "inverse", "names", "types")
+
+    def __init__(
+        self, types: NDArray[np.intp], names: list[tuple[int, int]], inverse: Floats, M: Floats, information: Floats
+    ) -> None:
+        self.types, self.names, self.inverse, self.M, self.information = types, names, inverse, M, information
+
+
+def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
+    """Make the system for :func:`starting_lambdas`.
+
+    With Q the orthonormal X, B = Z'W(I - QQ'W)Z = A - CC', C = Z'WQ, every sum of squares of B over a pair of types
+    follows from A, A C and small cross-products; B itself, which is dense, is never formed.
+    """
+    names = [(k, e) for f in st.factors for k, w in zip(f.blocks, f.widths, strict=True) for e in range(w)]
+    parts, first = [], 0
+    for f in st.factors:
+        parts.append(np.tile(np.arange(first, first + f.l), f.m))
+        first += f.l
+    types = np.concatenate(parts)
+    K = len(names)
+    a = st.A.diagonal()
+    inverse = np.zeros(len(a))
+    np.divide(1.0, a, out=inverse, where=a > 0)
+    onehot = np.zeros((len(types), K))
+    onehot[np.arange(len(types)), types] = 1.0
+    squares = st.A.copy()
+    squares.data = squares.data**2
+    weighted = onehot * inverse[:, None]
+    M = np.empty((K + 1, K + 1))
+    M[:-1, :-1] = weighted.T @ (squares @ onehot)
+    p = min(ZX.shape[1], max(1, PROJECTIONS // K))
+    C = ZX[:, :p]
+    row = np.einsum("qp,qp->q", C, C)
+    for t in range(K):
+        mine = types == t
+        AC = st.A @ (C * mine[:, None])
+        M[:-1, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
+        G = C[mine].T @ C[mine]
+        M[:-1, t] += weighted.T @ np.einsum("qp,qp->q", C @ G, C)
+    M[:-1, -1] = weighted.T @ (a - row)
+    M[-1, :-1] = onehot.T @ (a - row)
+    M[-1, -1] = n - p
+    counts = np.maximum(onehot.T @ (a > 0), 1.0)
+    return MomentSystem(types, names, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12))
 
 
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
-    """lambda per block in the engine's coordinates, diagonal.
+    """Return starting lambdas per block, in the engine's coordinates.
 
-    Every effect c of every term is taken for a variance component v_c of its own. With a_g the diagonal of A and z = Z'Wy,
+    Every effect c of every term is taken for a variance component v_c of its own. With a_g the diagonal of A, B the
+    cross-products of Z with X projected out, and z = Z'Wr,
 
-        E sum_g z_g^2 / a_g  =  sum_d v_d sum_gh A_gh^2 / a_g  +  m v_e ,     E y'Wy = sum_d v_d tr A_d + n v_e
+        E sum_g z_g^2 / a_g  =  sum_d v_d sum_gh B_gh^2 / a_g  +  v_e sum_g B_gg / a_g
+        E r'Wr               =  sum_d v_d tr B_d               +  v_e (n - p)
 
-    (g over the columns of c, h over those of d) is a small linear system for the v (degrees of freedom lost to X apart):
-    the method of moments of Henderson (1953) on the cross-products.
+    (g over the columns of c, h over those of d) is a small linear system for the v: the method of moments of
+    Henderson (1953, Biometrics 9) on the cross-products, exact for balanced data.
     """
-    types, names = column_types(problem)
-    n_types = len(names)
-    A = problem.structure.A
-    a = A.diagonal()
-    inverse = np.where(a > 0, 1.0 / np.where(a > 0, a, 1.0), 0.0)
+    system = problem.moments
     z = problem.response.Zy
-    onehot = np.zeros((len(types), n_types))
-    onehot[np.arange(len(types)), types] = 1.0
-    squares = A.copy()
-    squares.data = squares.data**2
-    M = np.empty((n_types + 1, n_types + 1))
-    M[:-1, :-1] = onehot.T @ (inverse[:, None] * (squares @ onehot))
-    counts = np.bincount(types, weights=a > 0, minlength=n_types)
-    M[:-1, -1] = counts
-    M[-1, :-1] = np.bincount(types, weights=a, minlength=n_types)
-    M[-1, -1] = problem.n
-    right = np.append(np.bincount(types, weights=z * z * inverse, minlength=n_types), problem.response.yy)
-    v = np.linalg.lstsq(M, right, rcond=1e-10)[0]
+    K = len(system.names)
+    right = np.append(np.bincount(system.types, weights=z * z * system.inverse, minlength=K), problem.response.yy)
+    try:
+        v = np.linalg.solve(system.M, right)
+    except np.linalg.LinAlgError:
+        v = np.linalg.lstsq(system.M, right, rcond=1e-10)[0]
     total = problem.response.yy / problem.n
-    residual = max(v[-1], 1e-12 * total)
-    if v[-1] <= 0:
-        residual = max(total - v[:-1].clip(0).sum(), 0.05 * total)
-    information = np.maximum(M[-1, :-1] / np.maximum(counts, 1.0), 1e-12)
-    ratio = np.maximum(v[:-1] / residual, FLOOR / information)
-    lambdas = [np.zeros((l, l)) for l in problem.widths]
-    for (k, effect), value in zip(names, ratio, strict=True):
-        lambdas[k][effect, effect] = np.sqrt(value)
-    return tuple(lambdas)
+    if not np.isfinite(v).all() or v[-1] <= 1e-14 * total:
+        v[-1] = 0.1 * total
+        v[:-1] = np.where(np.isfinite(v[:-1]), v[:-1], total)
+    ratio = np.maximum(v[:-1] / v[-1], FLOOR / system.information)
+    sigmas = [np.zeros((l, l)) for l in problem.widths]
+    for (k, effect), value in zip(system.names, ratio, strict=True):
+        sigmas[k][effect, effect] = value
+    for f in problem.structure.factors:
+        for k, part in f.parts():
+            if len(sigmas[k]) > 1:
+                others = sum(float(np.trace(s)) for j, s in enumerate(sigmas) if j != k)
+                sigmas[k] = _covariances(problem, f, k, part, sigmas[k], v[-1], others)
+    return tuple(np.sqrt(s) if len(s) == 1 else np.linalg.cholesky(s) for s in sigmas)
+
+
+def _covariances(
+    problem: Problem, f: Factor, k: int, part: slice, diagonal: Floats, residual: float, others: float
+) -> Floats:
+    """Return Sigma_k of a vector-valued term from the moments of its own levels.
+
+    E sum_g z_g z_g' = sum_g A_g Sigma A_g + s2 sum_g A_g, the other terms' variance counted as residual, and the share
+    of z that X took made good; a system in the l**2 entries of Sigma.
+    """
+    l = len(diagonal)
+    A = diagonal_blocks(problem.structure, f)[:, part, part]
+    total = A.sum(0)
+    C = problem.ZX[f.columns].reshape(f.m, f.l, -1)[:, part]
+    kept = 1.0 - float(np.vdot(C, C)) / max(float(np.trace(total)), 1e-12)
+    z = problem.response.Zy[f.columns].reshape(f.m, f.l)[:, part]
+    flat = A.reshape(f.m, l * l)
+    gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
+    right = z.T @ z / (residual * max(kept, 0.1)) - (1.0 + others) * total
+    floor = FLOOR / problem.information
+    try:
+        values, vectors = np.linalg.eigh(np.linalg.solve(gram, right.ravel()).reshape(l, l))
+    except np.linalg.LinAlgError:
+        return diagonal
+    if not np.isfinite(values).all() or values[-1] <= floor:
+        return diagonal
+    return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)

@@ -281,12 +281,23 @@ def _build_stages(
         couplings = list(couple(pieces, [f.l for f in factors], links_of))
     stages = []
     for factor, links, coupling in zip(factors, links_of, couplings, strict=True):
-        stages.append(Stage(factor, diagonal_blocks(A, factor), links, coupling))
+        stages.append(Stage(factor, _own_blocks(A, factor), links, coupling))
     return tuple(stages)
 
 
-def diagonal_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
-    """The factor's own blocks of A, shape (m, l, l)."""
+def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
+    """Return the factor's own blocks of A, shape (m, l, l)."""
+    for stage in st.chain:
+        if stage.factor is factor:
+            return stage.A
+    start = factor.start - st.q_chain
+    own = st.A_rest[start : start + factor.q, start : start + factor.q].reshape(factor.m, factor.l, factor.m, factor.l)
+    at = np.arange(factor.m)
+    return np.asarray(own[at, :, at, :])
+
+
+def _own_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
+    """Cut the factor's own blocks out of A, shape (m, l, l)."""
     block = A[factor.columns, factor.columns].tocoo()
     values = np.zeros((factor.m, factor.l, factor.l))
     values[block.row // factor.l, block.row % factor.l, block.col % factor.l] = block.data
