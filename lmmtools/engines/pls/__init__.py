@@ -2,6 +2,7 @@
 
 from lmmtools.engines.pls.certificate import certify
 from lmmtools.engines.pls.engine import Optimum, fit, fit_problem, optimize
+from lmmtools.engines.pls.information import VarianceInformation, information
 from lmmtools.engines.pls.objective import Evaluation, evaluate
 from lmmtools.engines.pls.optimize import Options, Progress
 from lmmtools.engines.pls.problem import Problem, prepare
@@ -20,12 +21,14 @@ __all__ = [
     "Problem",
     "Progress",
     "Recovered",
+    "VarianceInformation",
     "certify",
     "conditional_covariances",
     "evaluate",
     "fit",
     "fit_problem",
     "hat_values",
+    "information",
     "optimize",
     "prediction_variances",
     "prepare",
