@@ -3,6 +3,7 @@
 from lmmtools.engines.pls.certificate import certify
 from lmmtools.engines.pls.engine import Optimum, fit, fit_problem, optimize
 from lmmtools.engines.pls.information import VarianceInformation, information
+from lmmtools.engines.pls.many import Refits, refit_many
 from lmmtools.engines.pls.objective import Evaluation, evaluate
 from lmmtools.engines.pls.optimize import Options, Progress
 from lmmtools.engines.pls.problem import Problem, prepare
@@ -21,6 +22,7 @@ __all__ = [
     "Problem",
     "Progress",
     "Recovered",
+    "Refits",
     "VarianceInformation",
     "certify",
     "conditional_covariances",
@@ -33,4 +35,5 @@ __all__ = [
     "prediction_variances",
     "prepare",
     "recover",
+    "refit_many",
 ]

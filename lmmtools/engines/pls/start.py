@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MomentSystem", "moment_system", "starting_lambdas"]
+__all__ = ["MomentSystem", "moment_system", "starting_lambdas", "starting_sigmas"]
 
 FLOOR = 0.05
 """A starting variance is at least this times the reciprocal of a level's own information: away from the boundary,
@@ -26,15 +27,16 @@ PROJECTIONS = 300
 """Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X are left out of account."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class MomentSystem:
     """The linear system of the moments; it depends on the design alone, so refits share it.
 
     Attributes
     ----------
-    types : ndarray of int, shape (q,)
-        Which effect of which block each column of Z belongs to.
     names : list of (int, int)
-        (block, effect) of each type.
+        (block, effect) of each type of column of Z.
+    onehot : ndarray, shape (q, types)
+        The type of each column, as indicators.
     inverse : ndarray, shape (q,)
         Reciprocal of the diagonal of A, zero where that is zero.
     M : ndarray, shape (types + 1, types + 1)
@@ -43,12 +45,11 @@ class MomentSystem:
         Mean diagonal of A.
     """
 
-    __slots__ = ("M", "information", "inverse", "names", "types")
-
-    def __init__(
-        self, types: NDArray[np.intp], names: list[tuple[int, int]], inverse: Floats, M: Floats, information: Floats
-    ) -> None:
-        self.types, self.names, self.inverse, self.M, self.information = types, names, inverse, M, information
+    names: list[tuple[int, int]]
+    onehot: Floats
+    inverse: Floats
+    M: Floats
+    information: Floats
 
 
 def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
@@ -87,11 +88,17 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
     M[-1, :-1] = onehot.T @ (a - row)
     M[-1, -1] = n - p
     counts = np.maximum(onehot.T @ (a > 0), 1.0)
-    return MomentSystem(types, names, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12))
+    return MomentSystem(names, onehot, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12))
 
 
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
-    """Return starting lambdas per block, in the engine's coordinates.
+    """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
+    sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
+    return tuple(np.sqrt(s[0]) if s.shape[1] == 1 else np.linalg.cholesky(s[0]) for s in sigmas)
+
+
+def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, ...]:
+    """Return starting values of Sigma for B responses, (B, l, l) per block, in the engine's coordinates.
 
     Every effect c of every term is taken for a variance component v_c of its own. With a_g the diagonal of A, B the
     cross-products of Z with X projected out, and z = Z'Wr,
@@ -101,53 +108,61 @@ def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
 
     (g over the columns of c, h over those of d) is a small linear system for the v: the method of moments of
     Henderson (1953, Biometrics 9) on the cross-products, exact for balanced data.
+
+    Parameters
+    ----------
+    problem : Problem
+    Zy : ndarray, shape (B, q)
+    yy : ndarray, shape (B,)
     """
     system = problem.moments
-    z = problem.response.Zy
-    K = len(system.names)
-    right = np.append(np.bincount(system.types, weights=z * z * system.inverse, minlength=K), problem.response.yy)
+    squares = (Zy * Zy) @ (system.onehot * system.inverse[:, None])
+    right = np.column_stack([squares, yy])
     try:
-        v = np.linalg.solve(system.M, right)
+        v = np.linalg.solve(system.M, right.T).T
     except np.linalg.LinAlgError:
-        v = np.linalg.lstsq(system.M, right, rcond=1e-10)[0]
-    total = problem.response.yy / problem.n
-    if not np.isfinite(v).all() or v[-1] <= 1e-14 * total:
-        v[-1] = 0.1 * total
-        v[:-1] = np.where(np.isfinite(v[:-1]), v[:-1], total)
-    ratio = np.maximum(v[:-1] / v[-1], FLOOR / system.information)
-    sigmas = [np.zeros((l, l)) for l in problem.widths]
-    for (k, effect), value in zip(system.names, ratio, strict=True):
-        sigmas[k][effect, effect] = value
-    for f in problem.structure.factors:
-        for k, part in f.parts():
-            if len(sigmas[k]) > 1:
-                others = sum(float(np.trace(s)) for j, s in enumerate(sigmas) if j != k)
-                sigmas[k] = _covariances(problem, f, k, part, sigmas[k], v[-1], others)
-    return tuple(np.sqrt(s) if len(s) == 1 else np.linalg.cholesky(s) for s in sigmas)
+        v = (np.linalg.pinv(system.M, rcond=1e-10) @ right.T).T
+    total = yy / problem.n
+    residual = np.where(v[:, -1] > 1e-14 * total, v[:, -1], 0.1 * total)
+    ratio = np.maximum(v[:, :-1] / residual[:, None], FLOOR / system.information)
+    sigmas = [np.zeros((len(yy), l, l)) for l in problem.widths]
+    for c, (k, effect) in enumerate(system.names):
+        sigmas[k][:, effect, effect] = ratio[:, c]
+    if max(problem.widths) > 1:
+        traces = [np.einsum("zaa->z", s) for s in sigmas]
+        for f in problem.structure.factors:
+            for k, part in f.parts():
+                if problem.widths[k] > 1:
+                    others = sum(t for j, t in enumerate(traces) if j != k) + np.zeros(len(yy))
+                    z = Zy[:, f.columns].reshape(len(yy), f.m, f.l)[:, :, part]
+                    sigmas[k] = _covariances(problem, f, part, z, sigmas[k], residual, others)
+    return tuple(sigmas)
 
 
 def _covariances(
-    problem: Problem, f: Factor, k: int, part: slice, diagonal: Floats, residual: float, others: float
+    problem: Problem, f: Factor, part: slice, z: Floats, diagonal: Floats, residual: Floats, others: Floats
 ) -> Floats:
-    """Return Sigma_k of a vector-valued term from the moments of its own levels.
+    """Return Sigma_k of a vector-valued term, (B, l, l), from the moments of its own levels.
 
     E sum_g z_g z_g' = sum_g A_g Sigma A_g + s2 sum_g A_g, the other terms' variance counted as residual, and the share
     of z that X took made good; a system in the l**2 entries of Sigma.
     """
-    l = len(diagonal)
+    B, _, l = z.shape
     A = diagonal_blocks(problem.structure, f)[:, part, part]
     total = A.sum(0)
     C = problem.ZX[f.columns].reshape(f.m, f.l, -1)[:, part]
     kept = 1.0 - float(np.vdot(C, C)) / max(float(np.trace(total)), 1e-12)
-    z = problem.response.Zy[f.columns].reshape(f.m, f.l)[:, part]
     flat = A.reshape(f.m, l * l)
     gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
-    right = z.T @ z / (residual * max(kept, 0.1)) - (1.0 + others) * total
+    moments = z.transpose(0, 2, 1) @ z / (residual * max(kept, 0.1))[:, None, None]
+    right = moments - (1.0 + others)[:, None, None] * total
     floor = FLOOR / problem.information
     try:
-        values, vectors = np.linalg.eigh(np.linalg.solve(gram, right.ravel()).reshape(l, l))
+        solved = np.linalg.solve(gram, right.reshape(B, l * l).T).T.reshape(B, l, l)
     except np.linalg.LinAlgError:
         return diagonal
-    if not np.isfinite(values).all() or values[-1] <= floor:
-        return diagonal
-    return np.asarray((vectors * np.maximum(values, floor)) @ vectors.T)
+    bad = ~np.isfinite(solved).all(axis=(1, 2))
+    solved[bad] = diagonal[bad]
+    values, vectors = np.linalg.eigh(0.5 * (solved + solved.transpose(0, 2, 1)))
+    out = (vectors * np.maximum(values, floor)[:, None, :]) @ vectors.transpose(0, 2, 1)
+    return np.where((values[:, -1] > floor)[:, None, None], out, diagonal)

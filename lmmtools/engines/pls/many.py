@@ -1,0 +1,458 @@
+"""refit_many: one design, thousands of responses, Newton's method on all of them in step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.engines.pls import parameters
+from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for
+from lmmtools.engines.pls.certificate import NULL_TOL
+from lmmtools.engines.pls.crossprod import project_response
+from lmmtools.engines.pls.engine import fit_problem
+from lmmtools.engines.pls.optimize import EIGEN_FLOOR, MAX_GROWTH, ROUNDING, WEAKEST, ZERO_COLUMN, Options
+from lmmtools.engines.pls.start import starting_sigmas
+from lmmtools.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Refits", "refit_many"]
+
+BATCH_NUMBERS = 2_000_000
+"""Numbers (16 MB) in the largest array of one batch: about what the caches hold."""
+
+MAX_ROUNDS = 60
+"""Evaluations in step; what has not converged by then is fitted by itself, with restarts."""
+
+TOL = 1e-17
+"""Expected decrease of the criterion at which a response is done."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Refits:
+    """Fits of B responses on one design.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (B, k)
+    beta : ndarray, shape (B, p)
+    beta_cov : ndarray, shape (B, p, p)
+    sigma : ndarray, shape (B,)
+    objective : ndarray, shape (B,)
+        REML criterion or deviance.
+    converged : ndarray of bool, shape (B,)
+        Whether the stopping rule was met at a point where no zero variance would rather be positive.
+    n_evaluations : ndarray of int, shape (B,)
+    """
+
+    theta: Floats
+    beta: Floats
+    beta_cov: Floats
+    sigma: Floats
+    objective: Floats
+    converged: NDArray[np.bool_]
+    n_evaluations: NDArray[np.intp]
+
+
+def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
+    """Fit every column of Y on the design of ``problem``.
+
+    Parameters
+    ----------
+    problem : Problem
+    Y : ndarray, shape (n, B)
+        Responses, offset included as in the design.
+    reml : bool
+
+    Raises
+    ------
+    EngineError
+        If Y has another number of rows, or a response is not finite or is reproduced exactly by X.
+    """
+    Y = np.asarray(Y, dtype=float)
+    if Y.ndim != 2 or Y.shape[0] != problem.n:
+        raise EngineError(f"The responses have shape {Y.shape}; give {problem.n} rows, one column per response.")
+    B, k, p = Y.shape[1], problem.design.k, problem.p
+    out = Refits(
+        np.empty((B, k)),
+        np.empty((B, p)),
+        np.empty((B, p, p)),
+        np.empty(B),
+        np.empty(B),
+        np.zeros(B, dtype=bool),
+        np.zeros(B, dtype=np.intp),
+    )
+    kind = kernel_for(problem)
+    if kind is not None:
+        f = problem.structure.factors[0]
+        each = f.q * max(f.l, p + 1, k) if kind is OneFactor else problem.structure.q**2
+        step = max(1, BATCH_NUMBERS // each)
+        for start in range(0, B, step):
+            rows = np.arange(start, min(start + step, B))
+            _fit_batch(problem, kind, _project(problem, Y[:, rows]), rows, reml, out)
+    for i in np.flatnonzero(~out.converged):
+        fit = fit_problem(problem.with_response(Y[:, i]), reml=reml, options=Options())
+        out.theta[i], out.beta[i], out.beta_cov[i] = fit.theta, fit.beta, fit.beta_cov
+        out.sigma[i], out.objective[i] = fit.sigma, fit.objective
+        out.converged[i] = fit.certificate is not None and fit.certificate.holds
+        out.n_evaluations[i] += fit.n_evaluations
+    return out
+
+
+def _project(problem: Problem, Y: Floats) -> Responses:
+    d = problem.design
+    if d.offset is not None:
+        Y = Y - d.offset[:, None]
+    Zy, Xy, yy, centre, scale = project_response(problem.rows.Zt, problem.rows.Q, d.weights, Y)
+    return Responses(np.ascontiguousarray(Zy.T), np.ascontiguousarray(Xy.T), yy, centre.T, scale)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Front:
+    """The responses that are still moving, at their last accepted point, with the step to try next.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (B,)
+        Which responses.
+    y : Responses
+    lambdas, frames : tuple of ndarray, each (B, l, l)
+        The factor Q L of Sigma per block, and Q.
+    phi, g, step : ndarray, shape (B, k)
+    objective, expected, share : ndarray, shape (B,)
+        The criterion; the decrease that the step promises; the share of the step to try.
+    settled : ndarray of bool, shape (B,)
+        Whether the criterion does not fall into any null space of Sigma.
+    T : tuple of ndarray, each (B, l, l)
+        Derivative of log|V| per block.
+    """
+
+    rows: NDArray[np.intp]
+    y: Responses
+    lambdas: tuple[Floats, ...]
+    frames: tuple[Floats, ...]
+    phi: Floats
+    g: Floats
+    step: Floats
+    objective: Floats
+    expected: Floats
+    share: Floats
+    settled: NDArray[np.bool_]
+    T: tuple[Floats, ...]
+
+    def take(self, at: NDArray[np.intp]) -> _Front:
+        """Return some of the responses."""
+        return _Front(
+            self.rows[at],
+            self.y.take(at),
+            tuple(x[at] for x in self.lambdas),
+            tuple(x[at] for x in self.frames),
+            self.phi[at],
+            self.g[at],
+            self.step[at],
+            self.objective[at],
+            self.expected[at],
+            self.share[at],
+            self.settled[at],
+            tuple(x[at] for x in self.T),
+        )
+
+
+def _where(use: NDArray[np.bool_], new: _Front, old: _Front) -> _Front:
+    """Return ``new`` where ``use``, else ``old``."""
+
+    def pick(a: Floats, b: Floats) -> Floats:
+        return np.where(use.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+    return _Front(
+        new.rows,
+        new.y,
+        tuple(pick(a, b) for a, b in zip(new.lambdas, old.lambdas, strict=True)),
+        tuple(pick(a, b) for a, b in zip(new.frames, old.frames, strict=True)),
+        pick(new.phi, old.phi),
+        pick(new.g, old.g),
+        pick(new.step, old.step),
+        pick(new.objective, old.objective),
+        pick(new.expected, old.expected),
+        pick(new.share, 0.35 * old.share),
+        np.where(use, new.settled, old.settled),
+        tuple(pick(a, b) for a, b in zip(new.T, old.T, strict=True)),
+    )
+
+
+def _fit_batch(
+    problem: Problem,
+    kind: type[OneFactor] | type[Dense],
+    y: Responses,
+    rows: NDArray[np.intp],
+    reml: bool,
+    out: Refits,
+) -> None:
+    """Fit some responses; those that do not converge are left to the caller."""
+    sigmas = starting_sigmas(problem, y.Zy, y.yy)
+    lambdas = tuple(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s) for s in sigmas)
+    front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
+    out.n_evaluations[rows] = 1
+    front = front.take(np.flatnonzero(np.isfinite(front.objective)))
+    bounded = parameters.bounded(problem.widths)
+    for _ in range(MAX_ROUNDS):
+        done = front.expected <= TOL
+        if done.any():
+            _record(problem, kind, front.take(np.flatnonzero(done)), reml, out)
+        front = front.take(np.flatnonzero(~done & (front.share > 1e-8)))
+        if not len(front.rows):
+            return
+        trial = front.phi + front.share[:, None] * front.step
+        trial[:, bounded] = np.maximum(trial[:, bounded], 0.0)
+        slope = np.einsum("zi,zi->z", front.g, trial - front.phi)
+        lambdas = _unpack(trial, front.frames)
+        state = evaluate_batch(problem, kind, front.y, lambdas, reml)
+        out.n_evaluations[front.rows] += 1
+        noise = 8 * ROUNDING * np.maximum(1.0, np.abs(front.objective))
+        slack = np.where(-slope < 1e3 * noise, noise, 0.0)
+        good = front.objective - state.objective >= -1e-4 * slope - slack
+        front = _where(good, _front(problem, front.rows, front.y, lambdas, state, reml), front)
+
+
+def _front(
+    problem: Problem,
+    rows: NDArray[np.intp],
+    y: Responses,
+    lambdas: tuple[Floats, ...],
+    s: BatchState,
+    reml: bool,
+) -> _Front:
+    """Return derivatives, and Newton's step, at evaluated points."""
+    B, p, k = len(rows), problem.p, problem.design.k
+    dof = problem.n - p if reml else problem.n
+    frames, factors, framed = _frame(lambdas)
+    f = s.Fy - np.einsum("zqp,zp->zq", s.Fx, s.b)
+    Y = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1)).transpose(0, 2, 1) if p else s.Fx
+    ratio = dof / s.r2
+    if not reml:
+        Y = Y[:, :, :0]
+    G: list[Floats] = [f] * len(lambdas)
+    T: list[Floats] = [f] * len(lambdas)
+    for factor, t in zip(problem.structure.factors, s.kernel.blocks(), strict=True):
+        rank = Y[:, factor.columns].reshape(B, factor.m, factor.l, -1).transpose(0, 2, 1, 3).reshape(B, factor.l, -1)
+        own = f[:, factor.columns].reshape(B, factor.m, factor.l).transpose(0, 2, 1)
+        full = t - rank @ rank.transpose(0, 2, 1) - ratio[:, None, None] * (own @ own.transpose(0, 2, 1))
+        for j, part in factor.parts():
+            T[j], G[j] = t[:, part, part], full[:, part, part]
+    sigma = [_sigma_directions(lam, Q) for lam, Q in zip(framed, frames, strict=True)]
+    D = _directions(f, sigma, problem, k)
+    q = np.einsum("zqk,zq->zk", D, f)
+    Q2 = D.transpose(0, 2, 1) @ s.kernel.times_N(D)
+    if p:
+        z = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1) @ D)
+        Q2 = Q2 - z.transpose(0, 2, 1) @ z
+    Q2 = 0.5 * (Q2 + Q2.transpose(0, 2, 1)) * ratio[:, None, None]
+    rest = -np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
+    settled = np.ones(B, dtype=bool)
+    parts, at = [], 0
+    for g, t, lam, Q in zip(G, T, framed, frames, strict=True):
+        l = lam.shape[1]
+        if l == 1:
+            parts.append(g.reshape(B, 1))
+            at += 1
+            continue
+        turned = Q.transpose(0, 2, 1) @ g @ Q
+        columns, lower = np.triu_indices(l)
+        parts.append(2.0 * (Q.transpose(0, 2, 1) @ g @ lam)[:, lower, columns])
+        for column in range(l):
+            size = l - column
+            rest[:, at : at + size, at : at + size] += 2.0 * turned[:, column:, column:]
+            at += size
+        worst = turned[:, range(l), range(l)] + NULL_TOL * np.einsum("zaa->z", np.abs(t))[:, None]
+        settled &= ((worst >= 0) | lam.any(axis=1)).all(axis=1)
+    phi = np.concatenate(
+        [
+            L.reshape(B, 1) ** 2
+            if L.shape[1] == 1
+            else L.transpose(0, 2, 1)[(slice(None), *np.triu_indices(L.shape[1]))]
+            for L in factors
+        ],
+        axis=1,
+    )
+    exact = 2.0 * Q2 - s.kernel.squares(Y, sigma, problem.structure.factors) + rest
+    gradient = np.concatenate(parts, axis=1)
+    bounded = parameters.bounded(problem.widths)
+    bad = ~np.isfinite(s.objective)
+    for array in (gradient, exact, Q2, rest, phi):
+        array[bad] = 0.0
+    step, expected = _newton(phi, gradient, exact, Q2 + rest, bounded)
+    share = _limit(problem, phi, step)
+    expected[bad] = np.inf
+    return _Front(rows, y, framed, frames, phi, gradient, step, s.objective, expected, share, settled, tuple(T))
+
+
+def _frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, ...], tuple[Floats, ...]]:
+    """Return Q, L and Q L per block; see parameters.frame."""
+    frames, factors, framed = [], [], []
+    for lam in lambdas:
+        if lam.shape[1] == 1:
+            frames.append(np.ones_like(lam))
+            factors.append(np.abs(lam))
+            framed.append(np.abs(lam))
+            continue
+        Q, values, _ = np.linalg.svd(np.where(np.isfinite(lam), lam, 0.0))
+        L = np.zeros_like(lam)
+        L[:, range(lam.shape[1]), range(lam.shape[1])] = values
+        frames.append(Q)
+        factors.append(L)
+        framed.append(Q * values[:, None, :])
+    return tuple(frames), tuple(factors), tuple(framed)
+
+
+def _unpack(phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
+    """Return Q L per block; see parameters.unpack."""
+    out, at = [], 0
+    for Q in frames:
+        l = Q.shape[1]
+        if l == 1:
+            out.append(np.sqrt(phi[:, at : at + 1, None]))
+            at += 1
+            continue
+        columns, rows = np.triu_indices(l)
+        L = np.zeros_like(Q)
+        L[:, rows, columns] = phi[:, at : at + len(rows)]
+        at += len(rows)
+        out.append(Q @ L)
+    return tuple(out)
+
+
+def _sigma_directions(lam: Floats, Q: Floats) -> Floats:
+    """Return dSigma / dphi of one block, (B, parameters, l, l); see parameters.sigma_directions."""
+    B, l = Q.shape[:2]
+    if l == 1:
+        return np.ones((B, 1, 1, 1))
+    columns, rows = np.triu_indices(l)
+    half = Q.transpose(0, 2, 1)[:, rows][..., None] * lam.transpose(0, 2, 1)[:, columns][:, :, None, :]
+    return np.asarray(half + half.transpose(0, 1, 3, 2))
+
+
+def _directions(f: Floats, sigma: Sequence[Floats], problem: Problem, k: int) -> Floats:
+    """Return dSigma_i f, (B, q, k); see parameters.directions."""
+    B = len(f)
+    starts = np.cumsum([0, *(s.shape[1] for s in sigma)]).tolist()
+    out = np.zeros((B, f.shape[1], k))
+    for factor in problem.structure.factors:
+        rows = f[:, factor.columns].reshape(B, factor.m, factor.l)
+        view = out[:, factor.columns].reshape(B, factor.m, factor.l, k)
+        for j, part in factor.parts():
+            moved = np.einsum("zgb,ziab->zgai", rows[:, :, part], sigma[j], optimize=True)
+            view[:, :, part, starts[j] : starts[j + 1]] = moved
+        out[:, factor.columns] = view.reshape(B, factor.q, k)
+    return out
+
+
+def _newton(
+    phi: Floats, g: Floats, exact: Floats, average: Floats, bounded: NDArray[np.bool_]
+) -> tuple[Floats, Floats]:
+    """Return steps and expected decreases of all responses; see optimize.newton_step."""
+    k = phi.shape[1]
+    identity = np.eye(k)
+    active = ~(bounded & (phi == 0) & (g >= 0))
+    both = active[:, :, None] & active[:, None, :]
+    scaled, _ = _scaled(np.where(both, exact, identity))
+    use = np.linalg.eigvalsh(scaled)[:, 0] > WEAKEST
+    B = np.where(use[:, None, None], exact, average)
+    step = np.zeros_like(phi)
+    for _ in range(k + 1):
+        both = active[:, :, None] & active[:, None, :]
+        right = np.where(active, g + np.einsum("zij,zj->zi", B, np.where(active, 0.0, step)), 0.0)
+        scaled, scale = _scaled(np.where(both, B, identity))
+        values, vectors = np.linalg.eigh(scaled)
+        values = np.maximum(np.abs(values), EIGEN_FLOOR)
+        along = np.einsum("zij,zi->zj", vectors, scale * right) / values
+        step = np.where(active, -scale * np.einsum("zij,zj->zi", vectors, along), step)
+        below = active & bounded & (phi + step < 0)
+        if not below.any():
+            break
+        step = np.where(below, -phi, step)
+        active &= ~below
+    slope = np.einsum("zi,zi->z", g, step)
+    expected = -slope - 0.5 * np.einsum("zi,zij,zj->z", step, B, step)
+    return step, np.maximum(expected, -0.5 * slope)
+
+
+def _scaled(B: Floats) -> tuple[Floats, Floats]:
+    """Return B scaled to a diagonal of plus or minus one, and the scale."""
+    diagonal = np.abs(np.einsum("zii->zi", B))
+    top = diagonal.max(axis=1, keepdims=True)
+    scale = 1.0 / np.sqrt(np.maximum(diagonal, np.where(top > 0, 1e-14 * top, 1.0)))
+    return B * scale[:, :, None] * scale[:, None, :], scale
+
+
+def _limit(problem: Problem, phi: Floats, step: Floats) -> Floats:
+    """Return the shares of the steps that can be trusted; see optimize._step_limit."""
+    share, at = np.ones(len(phi)), 0
+    unit = 1.0 / problem.information
+    for l in problem.widths:
+        k = l * (l + 1) // 2
+        own, change = np.abs(phi[:, at : at + k]).max(axis=1), np.abs(step[:, at : at + k]).max(axis=1)
+        room = MAX_GROWTH * np.maximum(own, unit) if l == 1 else np.sqrt(MAX_GROWTH) * np.maximum(own, np.sqrt(unit))
+        share = np.minimum(share, room / np.maximum(change, room))
+        at += k
+    return share
+
+
+def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front, reml: bool, out: Refits) -> None:
+    """Put vanished columns at zero and write the results of finished responses."""
+    lambdas, tried = [], np.zeros(len(front.rows), dtype=bool)
+    for lam, T in zip(front.lambdas, front.T, strict=True):
+        if lam.shape[1] == 1:
+            lambdas.append(lam)
+            continue
+        size = np.einsum("zac,zab,zbc->zc", lam, T, lam)
+        vanished = (size < ZERO_COLUMN) & lam.any(axis=1)
+        tried |= vanished.any(axis=1)
+        lambdas.append(np.where(vanished[:, None, :], 0.0, lam))
+    s = evaluate_batch(problem, kind, front.y, lambdas, reml)
+    settled = front.settled
+    if tried.any():
+        worse = s.objective > front.objective + 8 * ROUNDING * np.maximum(1.0, np.abs(front.objective))
+        back = worse & tried
+        if back.any():
+            lambdas = [np.where(back[:, None, None], a, b) for a, b in zip(front.lambdas, lambdas, strict=True)]
+            s = evaluate_batch(problem, kind, front.y, lambdas, reml)
+        settled = _front(problem, front.rows, front.y, tuple(lambdas), s, reml).settled
+    rows = front.rows
+    dof = problem.n - problem.p if reml else problem.n
+    scale = front.y.y_scale
+    sigma2 = scale**2 * s.r2 / dof
+    X = problem.scaling.x_map
+    out.objective[rows] = s.objective
+    out.sigma[rows] = np.sqrt(sigma2)
+    out.converged[rows] = settled
+    if problem.p:
+        out.beta[rows] = (front.y.centre + scale[:, None] * s.b) @ X.T
+        half = np.linalg.solve(s.Lxx, np.broadcast_to(X.T, (len(rows), *X.shape)))
+        out.beta_cov[rows] = sigma2[:, None, None] * (half.transpose(0, 2, 1) @ half)
+    out.theta[rows] = _to_theta(problem, lambdas)
+
+
+def _to_theta(problem: Problem, lambdas: Sequence[Floats]) -> Floats:
+    """Return theta on the data's scale, (B, k); see Problem.to_theta."""
+    parts = []
+    for R, lam in zip(problem.scaling.basis_maps, lambdas, strict=True):
+        B, l = lam.shape[:2]
+        if l == 1:
+            parts.append(np.abs(lam[:, :, 0]) / R[0, 0])
+            continue
+        r = np.linalg.qr(np.linalg.solve(R, lam).transpose(0, 2, 1), mode="r")
+        signs = np.where(np.einsum("zii->zi", r) < 0, -1.0, 1.0)
+        # Columns of lambda stand by decreasing size, so those that have vanished are the last.
+        present = np.arange(l) < lam.any(axis=1).sum(axis=1)[:, None]
+        r = np.where(present[:, :, None], r * signs[:, :, None], 0.0)
+        parts.append(r[(slice(None), *np.triu_indices(l))])
+    return np.concatenate(parts, axis=1)
