@@ -13,6 +13,7 @@ from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.varcorr import VarCorr
+from lmmtools.results.variance_errors import variance_standard_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,11 +189,7 @@ class LMMResults:
         error on its own scale (variances in squared units of y, standard deviations in units of y). On the boundary
         they are undefined: NaN, and the note says why.
         """
-        return prediction.variance_standard_errors(self.varcorr, self._variance_information)
-
-    @cached_property
-    def _variance_information(self) -> Any:
-        return pls.information(self.problem, self.estimate.theta, self.reml)
+        return variance_standard_errors(self.varcorr, pls.information(self.problem, self.estimate.theta, self.reml))
 
     @property
     def ngroups(self) -> FactorDict[int]:

@@ -81,7 +81,7 @@ def predict_new(
     """Return predictions for new rows; see :meth:`LMMResults.predict`."""
     import pandas as pd
 
-    from lmmtools.design import newdata
+    import lmmtools.design.newdata as newdata
 
     if unseen not in ("error", "population"):
         raise DataError(f'unseen={unseen!r} is not an option; write "error" or "population"')

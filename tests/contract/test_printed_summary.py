@@ -32,6 +32,15 @@ def without_formula(words: list[str]) -> list[str]:
     return words[:start] + words[stop:]
 
 
+def is_tie(ours: str, theirs: str, exact: list[float]) -> bool:
+    """Whether two printed numbers are the two roundings of a recorded one that lies half-way between them."""
+    try:
+        middle = (float(ours) + float(theirs)) / 2
+    except ValueError:
+        return False
+    return any(abs(middle - value) <= 1e-9 * abs(value) for value in exact)
+
+
 @pytest.mark.parametrize("engine", ["auto", "mixedlm"])
 @pytest.mark.parametrize("recorded", all_fits(), ids=str)
 def test_a_report_differs_from_lme4s_in_spacing_names_and_notes_only(recorded: Recorded, engine: str):
@@ -50,4 +59,8 @@ def test_a_report_differs_from_lme4s_in_spacing_names_and_notes_only(recorded: R
     data = fit.summary().data
     data_name = text.split("Data:")[1].splitlines()[0].strip() if "Data:" in text else None
     data = replace(data, names=tuple(want["fixef_names"]), varcorr=spelt, data_name=data_name, notes=())
-    assert without_formula(tokens(str(summarise(data)))) == without_formula(tokens(text))
+    ours, theirs = without_formula(tokens(str(summarise(data)))), without_formula(tokens(text))
+    assert len(ours) == len(theirs)
+    # Balanced data have exact decimal estimates (16.340625): which way the last digit rounds is the last bit's choice.
+    different = [pair for pair in zip(ours, theirs, strict=True) if pair[0] != pair[1]]
+    assert all(is_tie(*pair, want["fixef"] + want["std_errors"]) for pair in different), different

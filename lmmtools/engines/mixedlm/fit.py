@@ -33,6 +33,8 @@ __all__ = ["Readback", "confirm", "evaluate_at", "fit", "search"]
 # A direction of lambda_k whose singular value is below this share of the largest entry of all lambda is left out of
 # the MixedLM model: MixedLM itself treats variance ratios under 1e-10 as zero, and wrongly (it loses fixed effects).
 RANK_TOL = 2e-5
+# Smallest diagonal of lambda_k that the polish starts from.
+START_FLOOR = 0.05
 # MixedLM's optimisers stop on the largest element of the gradient of llf / n; its default of 1e-5 leaves 4 digits.
 GTOL = 1e-8
 
@@ -176,8 +178,18 @@ def search(
         lambdas[layout.re_block] = _cholesky(np.asarray(result.cov_re_unscaled)) / data.units[layout.re_block][:, None]
     for i, variance in zip(layout.vc_blocks, np.atleast_1d(result.vcomp) / result.scale, strict=True):
         lambdas[i] = np.sqrt(np.atleast_2d(variance)) / data.units[i][:, None]
-    theta = pack_lambda(lambdas)
+    # theta = 0 is a stationary point of the square-root parametrisation, MixedLM's as well as ours, whether or not it is
+    # the optimum: lifted off it, the polish can tell which way is down.
+    lifted = [_lift(lam, unit) for lam, unit in zip(lambdas, data.units, strict=True)]
+    theta = pack_lambda(lifted)
     return (theta, evaluations, said) if np.all(np.isfinite(theta)) else (None, evaluations, said)
+
+
+def _lift(lam: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return lambda_k with diagonal elements of at least START_FLOOR, in units of sigma per unit of the basis."""
+    lifted = lam.copy()
+    np.fill_diagonal(lifted, np.maximum(np.diag(lam), START_FLOOR / unit))
+    return lifted
 
 
 def _cholesky(cov: NDArray[np.float64]) -> NDArray[np.float64]:
