@@ -12,8 +12,8 @@ __all__ = ["engine_names", "load_engine"]
 
 
 def engine_names() -> tuple[str, ...]:
-    """Return the names of all engines, the modules of this package."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_")))
+    """Return the names of all engines: the modules of this package, but for the record that they hand on."""
+    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "estimate"))
 
 
 def load_engine(name: str) -> ModuleType:

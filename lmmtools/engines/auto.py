@@ -10,7 +10,7 @@ from lmmtools.errors import EngineError, TranslationError
 
 if TYPE_CHECKING:
     from lmmtools.design.record import Design
-    from lmmtools.results.estimate import Estimate
+    from lmmtools.engines.estimate import Estimate
 
 __all__ = ["COST_BOUND", "fit"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
-    from lmmtools.results.estimate import Certificate
+    from lmmtools.engines.estimate import Certificate
 
 __all__ = ["Boundary", "BoundaryRow", "find_boundary", "is_singular"]
 

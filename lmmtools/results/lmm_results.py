@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.record import Design
     from lmmtools.report.summary import Summary
-    from lmmtools.results.estimate import Agreement, Certificate, Estimate
+    from lmmtools.engines.estimate import Agreement, Certificate, Estimate
 
 __all__ = ["LMMResults", "Names"]
 

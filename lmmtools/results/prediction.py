@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.design.record import Design
-    from lmmtools.results.estimate import Estimate
+    from lmmtools.engines.estimate import Estimate
 
 __all__ = ["covariances_by_factor", "fitted", "modes_by_factor", "predict_new"]
 

@@ -13,7 +13,7 @@ from lmmtools.engines.mixedlm.spec import component_names, write_spec
 
 if TYPE_CHECKING:
     from lmmtools.design.record import Design
-    from lmmtools.results.estimate import Estimate
+    from lmmtools.engines.estimate import Estimate
 
 __all__ = ["on_data_scale"]
 

@@ -20,13 +20,13 @@ from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.plan import MixedLMPlan, plan
 from lmmtools.errors import EngineError
-from lmmtools.results.estimate import Agreement
+from lmmtools.engines.estimate import Agreement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
-    from lmmtools.results.estimate import Estimate
+    from lmmtools.engines.estimate import Estimate
 
 __all__ = ["Readback", "confirm", "evaluate_at", "fit", "search"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.curvature import hessian
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
-from lmmtools.results.estimate import Certificate, NullSpace
+from lmmtools.engines.estimate import Certificate, NullSpace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.start import starting_lambdas
-from lmmtools.results.estimate import Certificate, Estimate
+from lmmtools.engines.estimate import Certificate, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
