@@ -15,7 +15,9 @@ def examples(text: str) -> str:
     blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, flags=re.MULTILINE)
     sessions = [block for block in blocks if ">>> " in block]
     # A blank line stands for itself before a prompt, and is part of the output elsewhere.
-    return "\n".join(re.sub(r"^\n(?!    >>> )", "    <BLANKLINE>\n", s.strip("\n") + "\n", flags=re.M) for s in sessions)
+    return "\n".join(
+        re.sub(r"^\n(?!    >>> )", "    <BLANKLINE>\n", s.strip("\n") + "\n", flags=re.M) for s in sessions
+    )
 
 
 def test_examples_print_what_the_readme_shows():

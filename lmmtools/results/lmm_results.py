@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.design.record import Design
-    from lmmtools.report.summary import Summary
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
+    from lmmtools.report.summary import Summary
 
 __all__ = ["LMMResults", "Names"]
 

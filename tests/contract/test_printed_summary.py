@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.reference_data import Recorded, all_fits
 
 from lmmtools.errors import LmmWarning
 from lmmtools.report.summary import summarise
+from tests.reference_data import Recorded, all_fits
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 # What lme4 adds at the end (its optimiser's messages); what we add are notes, left out by the test.

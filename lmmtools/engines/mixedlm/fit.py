@@ -18,9 +18,9 @@ import numpy as np
 
 from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.engines import pls
+from lmmtools.engines.estimate import Agreement
 from lmmtools.engines.mixedlm.plan import MixedLMPlan, plan
 from lmmtools.errors import EngineError
-from lmmtools.engines.estimate import Agreement
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,8 +178,8 @@ def search(
         lambdas[layout.re_block] = _cholesky(np.asarray(result.cov_re_unscaled)) / data.units[layout.re_block][:, None]
     for i, variance in zip(layout.vc_blocks, np.atleast_1d(result.vcomp) / result.scale, strict=True):
         lambdas[i] = np.sqrt(np.atleast_2d(variance)) / data.units[i][:, None]
-    # theta = 0 is a stationary point of the square-root parametrisation, MixedLM's as well as ours, whether or not it is
-    # the optimum: lifted off it, the polish can tell which way is down.
+    # theta = 0 is a stationary point of the square-root parametrisation, MixedLM's as well as ours, optimum or not:
+    # lifted off it, the polish can tell which way is down.
     lifted = [_lift(lam, unit) for lam, unit in zip(lambdas, data.units, strict=True)]
     theta = pack_lambda(lifted)
     return (theta, evaluations, said) if np.all(np.isfinite(theta)) else (None, evaluations, said)

@@ -62,10 +62,7 @@ def plan(design: Design) -> MixedLMPlan:
     matching = [i for i, b in enumerate(design.blocks) if b.m == n_islands]
     vectors = [i for i, b in enumerate(design.blocks) if not b.is_scalar]
     _check_vectors(design, vectors, matching, n_islands)
-    if vectors:
-        candidates = vectors
-    else:
-        candidates = [i for i in matching if design.blocks[i].term.basis == "1"]
+    candidates = vectors or [i for i in matching if design.blocks[i].term.basis == "1"]
     re_block = candidates[0] if candidates else None
     vc_blocks = tuple(i for i in range(len(design.blocks)) if i != re_block)
     group_block = re_block if re_block is not None else (matching[0] if matching else None)

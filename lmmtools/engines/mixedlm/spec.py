@@ -24,7 +24,7 @@ SHADOWED = frozenset(
     {"C", "Q", "I", "np", "bs", "cr", "cc", "te", "center", "standardize", "scale", "Treatment", "Sum"}
 )
 # MixedLM's gradient methods start far off and stop early or not at all on some models (bfgs is 30 units of the
-# criterion off on log(Reaction) ~ Days + (Days|Subject)); Powell's, with a tight tolerance, reached every optimum tried.
+# criterion off on log(Reaction) ~ Days + (Days|Subject)); Powell's, with a tight tolerance, is right on all tried.
 OPTIMISER = 'method=["powell", "bfgs"], ftol=1e-12, maxiter=1000'
 # Above this many levels a map from levels to islands is nothing to read; one group for all rows is right too.
 MAX_MAPPED_LEVELS = 60
