@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-_LEFT, _RIGHT = "text-align: left", "text-align: right"
+# Inside the elements, since a fragment in a page or a notebook cannot count on a style sheet.
+_LEFT, _RIGHT = "text-align: left; padding: 0.1em 0.7em", "text-align: right; padding: 0.1em 0.7em"
+_TABLE = "font-variant-numeric: tabular-nums; border-collapse: collapse; margin: 0.7em 0"
+_CAPTION = "text-align: left; font-style: italic; white-space: nowrap; padding: 0 0.7em"
 
 
 def render(document: Document) -> str:
@@ -61,9 +64,9 @@ def _render_table(table: Table) -> str:
     headers = "".join(
         f'<th scope="col" style="{_style(c)}">{escape(c.name)}</th>' if c.name else "<td></td>" for c in table.columns
     )
-    lines = ['<table style="font-variant-numeric: tabular-nums">']
+    lines = [f'<table style="{_TABLE}">']
     if table.title:
-        lines.append(f"<caption>{escape(table.title)}</caption>")
+        lines.append(f'<caption style="{_CAPTION}">{escape(table.title)}</caption>')
     lines += ["<thead>", f"<tr>{headers}</tr>", "</thead>", "<tbody>"]
     lines += [f"<tr>{_render_row(table, row)}</tr>" for row in format_cells(table)]
     lines += ["</tbody>", "</table>"]
