@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from lmmtools.engines.pls.rest import dense_blocks
+from lmmtools.engines.pls.small import small_inverse, small_logdet
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,8 +82,7 @@ class OneFactor:
         if st.chain:
             A = st.chain[0].A
         else:
-            at = np.arange(f.m)
-            A = st.A_rest.reshape(f.m, f.l, f.m, f.l)[at, :, at, :]
+            A = dense_blocks(st.rest_products(), f.m, f.l)
         lam = _merge(f, lambdas)
         if f.l == 1:
             s = (lam**2)[:, None]
@@ -146,7 +148,7 @@ class Dense:
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
         self.factors = st.factors
-        self.A = st.A_rest if not st.chain else st.A.toarray()
+        self.A = st.rest_products() if not st.chain else st.A.toarray()
         B = len(lambdas[0])
         self.lams = [_merge(f, lambdas) for f in st.factors]
         half = self._scale(np.broadcast_to(self.A, (B, *self.A.shape)), transpose=False)
@@ -230,26 +232,6 @@ def _merge(f: Factor, lambdas: Sequence[Floats]) -> Floats:
     for k, part in f.parts():
         out[:, part, part] = lambdas[k]
     return out
-
-
-def small_inverse(K: Floats) -> Floats:
-    """Return the inverses of many small matrices (..., l, l); two by two in closed form."""
-    if K.shape[-1] != 2:
-        return np.linalg.inv(K)
-    a, b, c, d = K[..., 0, 0], K[..., 0, 1], K[..., 1, 0], K[..., 1, 1]
-    r = 1.0 / (a * d - b * c)
-    out = np.empty_like(K)
-    out[..., 0, 0], out[..., 0, 1], out[..., 1, 0], out[..., 1, 1] = d * r, -b * r, -c * r, a * r
-    return out
-
-
-def small_logdet(K: Floats) -> Floats:
-    """Return log|K| of many small matrices with positive determinants, nan where it is not positive."""
-    if K.shape[-1] != 2:
-        sign, out = np.linalg.slogdet(K)
-        return np.where(sign > 0, out, np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.log(K[..., 0, 0] * K[..., 1, 1] - K[..., 0, 1] * K[..., 1, 0]))
 
 
 DENSE_BATCH_Q = 160

@@ -37,8 +37,11 @@ DENSE_LIMIT = 8_000_000
 SCRATCH = 4_000_000
 """Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
 
-PAIR_COST = 700.0
-"""Dense multiply-adds that cost as much as one sparse one (measured on two cores)."""
+PAIR_COST = 300.0
+"""Dense multiply-adds of a symmetric rank-k update that take as long as one pair of columns added by index (two cores)."""
+
+PAIR_LIMIT = 4_000_000
+"""Pairs (96 MB) that may be held as indices."""
 
 
 class Coupling(Protocol):
@@ -48,11 +51,15 @@ class Coupling(Protocol):
     def values(self) -> Floats:
         """The numbers of the untouched cross-products."""
 
+    @property
+    def reads_lower(self) -> bool:
+        """Whether ``quadratic`` needs no more than the lower triangle of W."""
+
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e times the block of each level e; T is (m, l', l)."""
 
     def subtract_gram(self, values: Floats, S: Floats) -> None:
-        """S -= sum_e values_e' values_e, lower triangle only; S is Fortran-ordered."""
+        """Take sum_e values_e' values_e off the lower triangle of a Fortran-ordered S."""
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
@@ -61,7 +68,10 @@ class Coupling(Protocol):
         """sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
 
     def quadratic(self, values: Floats, W: Floats) -> Floats:
-        """sum_e values_e W values_e', shape (l, l), of a symmetric W (q_rest, q_rest)."""
+        """sum_e values_e W values_e', shape (l, l), of a symmetric, Fortran-ordered W (q_rest, q_rest).
+
+        Only the lower triangle of W is read where ``reads_lower``.
+        """
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W in the columns that e meets."""
@@ -85,6 +95,7 @@ class DenseCoupling:
 
     values: Floats
     links: tuple[Link, ...]
+    reads_lower: bool = False
 
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e values_e."""
@@ -151,8 +162,10 @@ class SparseCoupling:
         Per coarser factor: the pair of its pattern that each pair falls into, and the matrix that sums accordingly.
     sums : csr_matrix, shape (m, pairs)
         Sums the pairs of a level.
-    by_pairs : bool
-        Whether Gram matrices are cheaper pair by pair than through dense copies.
+    pairs : Pairs
+        The levels whose products are added one by one.
+    heavy : ndarray of int
+        The levels that are copied to dense rows for theirs, because they meet too many columns.
     """
 
     values: Floats
@@ -162,7 +175,13 @@ class SparseCoupling:
     q_rest: int
     maps: tuple[tuple[NDArray[np.intp], sparse.csr_matrix], ...]
     sums: sparse.csr_matrix
-    by_pairs: bool
+    pairs: Pairs
+    heavy: NDArray[np.intp]
+
+    @property
+    def reads_lower(self) -> bool:
+        """Whether ``quadratic`` needs no more than the lower triangle of W."""
+        return self.values.shape[1] == 1 or not len(self.heavy)
 
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e values_e."""
@@ -172,14 +191,10 @@ class SparseCoupling:
 
     def subtract_gram(self, values: Floats, S: Floats) -> None:
         """S -= sum_e values_e' values_e."""
-        if self.by_pairs:
-            for a in range(values.shape[1]):
-                Y = self._matrix(values, a)
-                gram = sparse.csr_matrix(Y.T.tocsr() @ Y)
-                rows = np.repeat(np.arange(self.q_rest, dtype=np.int32), np.diff(gram.indptr))
-                S[rows, gram.indices] -= gram.data
-            return
-        for _, dense in self._dense_rows(values):
+        if len(self.pairs.target):
+            flat = S.ravel(order="K")
+            flat -= np.bincount(self.pairs.target, weights=self.pairs.products(values), minlength=len(flat))
+        for dense in self._dense_rows(values, self.heavy):
             dsyrk(-1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
 
     def times(self, values: Floats, B: Floats) -> Floats:
@@ -197,36 +212,34 @@ class SparseCoupling:
     def quadratic(self, values: Floats, W: Floats) -> Floats:
         """sum_e values_e W values_e'."""
         l = values.shape[1]
-        out = np.zeros((l, l))
-        if self.by_pairs and l == 1:
-            Y = self._matrix(values, 0)
-            gram = sparse.csr_matrix(Y.T.tocsr() @ Y)
-            rows = np.repeat(np.arange(self.q_rest, dtype=np.int32), np.diff(gram.indptr))
-            out[0, 0] = W[rows, gram.indices] @ gram.data
+        out = self.pairs.quadratic(values, W)
+        if not len(self.heavy):
             return out
         if l == 1:
             S = np.zeros((self.q_rest, self.q_rest), order="F")
-            self.subtract_gram(values, S)
-            diagonal = np.diag(S) @ np.diag(W)
-            out[0, 0] = diagonal - 2.0 * np.vdot(S.T, W.T if W.flags.f_contiguous else W)
+            for dense in self._dense_rows(values, self.heavy):
+                dsyrk(1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
+            # The upper triangle of S is zero: twice the lower, less the diagonal counted twice.
+            out[0, 0] += 2.0 * np.vdot(S.T, W.T) - np.diag(S) @ np.diag(W)
             return out
-        for _, dense in self._dense_rows(values):
-            right = (dense.reshape(-1, self.q_rest) @ W).reshape(dense.shape)
-            for a in range(l):
-                for b in range(a + 1):
-                    out[a, b] += np.vdot(dense[a], right[b])
-        return np.asarray(np.tril(out) + np.tril(out, -1).T)
+        for dense in self._dense_rows(values, self.heavy):
+            right = (dense.reshape(-1, self.q_rest) @ W).reshape(l, -1)
+            out += dense.reshape(l, -1) @ right.T
+        return out
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W in the pattern."""
         out = np.empty_like(values)
-        for levels, dense in self._dense_rows(values):
-            l = dense.shape[0]
+        l = values.shape[1]
+        start = 0
+        for dense in self._dense_rows(values, np.arange(len(self.indptr) - 1)):
+            stop = start + dense.shape[1]
             right = (dense.reshape(-1, self.q_rest) @ W).reshape(dense.shape)
-            span = slice(self.indptr[levels.start], self.indptr[levels.stop])
-            rows, columns = self.rows[span] - levels.start, self.columns[span]
+            span = slice(self.indptr[start], self.indptr[stop])
+            rows, columns = self.rows[span] - start, self.columns[span]
             for a in range(l):
                 out[span, a] = right[a, rows, columns]
+            start = stop
         return out
 
     def contract(self, left: Floats, right: Floats) -> Floats:
@@ -255,17 +268,75 @@ class SparseCoupling:
         shape = (len(self.indptr) - 1, self.q_rest)
         return sparse.csr_matrix((np.ascontiguousarray(values[:, a]), self.columns, self.indptr), shape=shape)
 
-    def _dense_rows(self, values: Floats) -> Iterator[tuple[slice, Floats]]:
-        """Dense copies (l, levels, q_rest) of consecutive levels, small enough for the cache to hold some."""
-        m, l = len(self.indptr) - 1, values.shape[1]
+    def _dense_rows(self, values: Floats, levels: NDArray[np.intp]) -> Iterator[Floats]:
+        """Dense copies (l, some levels, q_rest), a few megabytes at a time."""
+        l = values.shape[1]
         step = max(1, SCRATCH // (l * self.q_rest))
-        for start in range(0, m, step):
-            levels = slice(start, min(start + step, m))
-            span = slice(self.indptr[levels.start], self.indptr[levels.stop])
-            dense = np.zeros((l, levels.stop - levels.start, self.q_rest))
+        counts = np.diff(self.indptr)
+        for start in range(0, len(levels), step):
+            chosen = levels[start : start + step]
+            sizes = counts[chosen]
+            local = np.repeat(np.arange(len(chosen)), sizes)
+            ends = np.cumsum(sizes)
+            at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.indptr[chosen] - (ends - sizes), sizes)
+            dense = np.zeros((l, len(chosen), self.q_rest))
             for a in range(l):
-                dense[a, self.rows[span] - levels.start, self.columns[span]] = values[span, a]
-            yield levels, dense
+                dense[a, local, self.columns[at]] = values[at, a]
+            yield dense
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """Pairs of columns met by the same level, as places in the layout of values.
+
+    Attributes
+    ----------
+    first, second : ndarray of int, shape (pairs,)
+        Places of the two, the column of the first not before that of the second.
+    target : ndarray of int, shape (pairs,)
+        Place of (column of first, column of second) in a Fortran-ordered (q_rest, q_rest) matrix: its lower triangle.
+    """
+
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    target: NDArray[np.intp]
+
+    def products(self, values: Floats) -> Floats:
+        """Return values_first' values_second of each pair."""
+        if values.shape[1] == 1:
+            flat = values[:, 0]
+            return flat[self.first] * flat[self.second]
+        return np.einsum("pa,pa->p", values[self.first], values[self.second])
+
+    def quadratic(self, values: Floats, W: Floats) -> Floats:
+        """Return the sum over pairs, both ways round, of values_first W values_second', shape (l, l)."""
+        if not len(self.target):
+            return np.zeros((values.shape[1], values.shape[1]))
+        weight = W.ravel(order="K")[self.target]
+        weight[self.first == self.second] *= 0.5
+        if values.shape[1] == 1:
+            return np.array([[2.0 * (weight @ self.products(values))]])
+        half = values[self.first].T @ (weight[:, None] * values[self.second])
+        return half + half.T
+
+
+def _light_pairs(indptr: NDArray[np.int32], columns: NDArray[np.int32], q_rest: int) -> tuple[Pairs, NDArray[np.intp]]:
+    """Return the pairs of the levels that are cheaper pair by pair, and the other levels."""
+    counts = np.diff(indptr).astype(np.intp)
+    order = np.argsort(counts, kind="stable")
+    c = counts[order]
+    pairs = np.cumsum(c * (c + 1) // 2)
+    light = int(np.count_nonzero((PAIR_COST * c * (c + 1) < float(q_rest) ** 2) & (pairs <= PAIR_LIMIT)))
+    first, second = [], []
+    for size in np.unique(c[:light]):
+        starts = indptr[order[:light][c[:light] == size]].astype(np.intp)
+        i, j = np.tril_indices(size)
+        first.append((starts[:, None] + i).ravel())
+        second.append((starts[:, None] + j).ravel())
+    one = np.concatenate(first) if first else np.zeros(0, dtype=np.intp)
+    two = np.concatenate(second) if second else np.zeros(0, dtype=np.intp)
+    wide = columns.astype(np.intp)
+    return Pairs(one, two, wide[two] * q_rest + wide[one]), np.sort(order[light:])
 
 
 def couple(
@@ -320,11 +391,10 @@ def _couple_sparse(
             ones = np.ones(len(rows))
             gather = sparse.csr_matrix((ones, (to, np.arange(len(rows)))), shape=(len(keys[i + 1 + step]), len(rows)))
             maps.append((to, gather))
-        counts = np.diff(pattern.indptr).astype(float)
-        by_pairs = bool(PAIR_COST * (counts @ counts) < len(counts) * float(q_rest) ** 2)
+        pairs, heavy = _light_pairs(pattern.indptr, pattern.indices, q_rest)
         sums = sparse.csr_matrix((np.ones(len(rows)), np.arange(len(rows)), pattern.indptr))
         couplings.append(
-            SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, by_pairs)
+            SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, pairs, heavy)
         )
     return couplings
 

@@ -85,7 +85,8 @@ def trace_products(problem: Problem, s: State, d: Derivatives, sigma: Sequence[F
     if st.q > DENSE_Q:
         return None
     if d.inverse.W_rest is not None and not st.chain:
-        N = st.A_rest - st.A_rest @ d.inverse.W_rest @ st.A_rest
+        A = st.rest_products()
+        N = A - A @ d.inverse.W_rest @ A
     else:
         _, N = solve(s.elimination, st.A.toarray())
     N = N - d.Y @ d.Y.T

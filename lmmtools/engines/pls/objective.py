@@ -24,7 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
-from lmmtools.engines.pls.factor import Elimination, Inverse, eliminate, invert, solve
+from lmmtools.engines.pls.factor import Elimination, eliminate, solve
+from lmmtools.engines.pls.inverse import Inverse, invert
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.linalg.lapack import dpotrs, dtrtrs
 
 from lmmtools.engines.pls.crossprod import indicator_rows
-from lmmtools.engines.pls.factor import Inverse, invert, solve
+from lmmtools.engines.pls.factor import solve
+from lmmtools.engines.pls.inverse import Inverse, invert
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.errors import EngineError
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
-    from lmmtools.engines.pls.structure import Factor
 
     Floats = NDArray[np.float64]
 
@@ -231,8 +231,3 @@ def prediction_variances(
         z, _ = dtrtrs(s.Lxx, x.T, lower=1)
         out += np.einsum("pr,pr->r", z, z)
     return sigma2 * out
-
-
-def factor_of(problem: Problem, block: int) -> Factor:
-    """The merged factor that a block belongs to."""
-    return next(f for f in problem.structure.factors if block in f.blocks)

@@ -31,6 +31,10 @@ MEDIUM_Q = 160
 """The same where something is left over beside the chain, which costs more calls still."""
 
 
+DENSE_REST = 1200
+"""Up to this size (12 MB) the rest's cross-products are kept dense: copying them costs less than scattering them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Factor:
     """One grouping factor with all the terms on it.
@@ -123,8 +127,8 @@ class Structure:
         Finest first.
     rest : tuple of Factor
         What crosses the chain; their columns follow the chain's.
-    A_rest : ndarray, shape (q_rest, q_rest), Fortran order
-        Z'WZ among the rest.
+    A_rest : ndarray, shape (q_rest, q_rest), Fortran order, or csr_matrix
+        Z'WZ among the rest; sparse where it is large.
     A : csr_matrix, shape (q, q)
         Z'WZ in the engine's order, for products.
     order : ndarray of int, shape (q,)
@@ -134,7 +138,7 @@ class Structure:
     factors: tuple[Factor, ...]
     chain: tuple[Stage, ...]
     rest: tuple[Factor, ...]
-    A_rest: Floats
+    A_rest: Floats | sparse.csr_matrix
     A: sparse.csr_matrix
     order: NDArray[np.intp]
 
@@ -151,7 +155,13 @@ class Structure:
     @property
     def q_rest(self) -> int:
         """Number of random effects in the rest."""
-        return self.A_rest.shape[0]
+        return int(self.A_rest.shape[0])
+
+    def rest_products(self) -> Floats:
+        """Return Z'WZ among the rest, dense and Fortran-ordered; after a chain a copy that may be overwritten."""
+        if isinstance(self.A_rest, np.ndarray):
+            return self.A_rest.copy(order="F") if self.chain else self.A_rest
+        return np.asarray(self.A_rest.toarray(order="F"))
 
 
 def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
@@ -201,7 +211,9 @@ def build_structure(
     n_chain = len(chain_groups)
     rest = tuple(factors[n_chain:])
     first_rest = rest[0].start if rest else q
-    A_rest = np.asfortranarray((A[first_rest:, first_rest:] if n_chain else A).toarray())
+    A_rest = A[first_rest:, first_rest:] if n_chain else A
+    if A_rest.shape[0] <= DENSE_REST:
+        A_rest = A_rest.toarray(order="F")
     stages = _build_stages(A, factors[:n_chain], chain_groups, chain_links, first_rest)
     return Structure(tuple(factors), stages, rest, A_rest, A, order)
 
@@ -290,10 +302,7 @@ def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
     for stage in st.chain:
         if stage.factor is factor:
             return stage.A
-    start = factor.start - st.q_chain
-    own = st.A_rest[start : start + factor.q, start : start + factor.q].reshape(factor.m, factor.l, factor.m, factor.l)
-    at = np.arange(factor.m)
-    return np.asarray(own[at, :, at, :])
+    return _own_blocks(st.A, factor)
 
 
 def _own_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
