@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.engines.pls import parameters
-from lmmtools.engines.pls.curvature import hessian
+from lmmtools.engines.pls.curvature import curvature, curvature_along
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
 from lmmtools.engines.estimate import Certificate, NullSpace
 
@@ -56,12 +56,16 @@ def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
     return certify_state(problem, state, derivatives(problem, state))
 
 
-def certify_state(problem: Problem, s: State, d: Derivatives) -> Certificate:
-    """Certificate of an evaluated point.
+def certify_state(problem: Problem, s: State, d: Derivatives, model: Floats | None = None) -> Certificate:
+    """Return the certificate of an evaluated point.
 
     The gradient is taken over the elements of phi that are free: a variance at zero is not, and neither is a column of
-    lambda that is zero; what those could gain is the null spaces' business. Element i's share of the expected decrease is
-    |g_i (B^-1 g)_i|.
+    lambda that is zero; what those could gain is the null spaces' business. Element i's share of the expected decrease
+    is |g_i (B^-1 g)_i|.
+
+    Where the exact Hessian is not cheap (see :mod:`~lmmtools.engines.pls.curvature`) B is the average information, or
+    the optimiser's ``model`` of the Hessian (k, k), and the smallest curvature is the exact one along B's weakest
+    direction.
     """
     frames, factors = parameters.frame(s.lambdas)
     nulls, free = _null_spaces(problem, d, frames, factors)
@@ -71,16 +75,25 @@ def certify_state(problem: Problem, s: State, d: Derivatives) -> Certificate:
     s = replace(s, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
     g = parameters.gradient(d.G, s.lambdas, frames)
     at = np.flatnonzero(free)
-    B = hessian(problem, s, d, parameters.pack(factors), frames, at)
+    known = curvature(problem, s, d, frames)
+    B = known.exact
+    if B is None:
+        B = known.average if model is None else model
+    B = B[np.ix_(at, at)]
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])
+    weakest = float(values[0])
+    if known.exact is None:
+        direction = np.zeros_like(g)
+        direction[at] = scale * vectors[:, 0]
+        weakest = min(weakest, curvature_along(problem, s, g, parameters.pack(factors), frames, direction))
     along = vectors.T @ (scale * g[at])
     # Where the curvature vanishes Newton's step has no meaning; the gradient there must then vanish as well.
     newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
     shares = np.abs(g[at] * newton)
-    expected = 0.5 * float(g[at] @ newton)
-    holds = expected <= DECREASE_TOL and values[0] >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
-    return Certificate(float(shares.max()), float(values[0]), tuple(nulls), max(expected, 0.0), bool(holds))
+    expected = max(0.5 * float(g[at] @ newton), 0.0)
+    holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
+    return Certificate(float(shares.max()), weakest, tuple(nulls), expected, bool(holds))
 
 
 def _is_proven(null: NullSpace, d: Derivatives) -> bool:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Curvature", "curvature", "hessian", "quadratic_forms", "trace_products"]
+__all__ = ["Curvature", "curvature", "curvature_along", "quadratic_forms", "trace_products"]
 
 DENSE_Q = 400
 """Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
@@ -153,39 +153,35 @@ def curvature(problem: Problem, s: State, d: Derivatives, frames: Sequence[Float
     return Curvature(None if t is None else 2.0 * Q - t + rest, Q + rest)
 
 
-def hessian(
-    problem: Problem, s: State, d: Derivatives, phi: Floats, frames: Sequence[Floats], at: NDArray[np.intp]
-) -> Floats:
-    """Return the Hessian with respect to the elements ``at`` of phi.
+def curvature_along(
+    problem: Problem, s: State, g: Floats, phi: Floats, frames: Sequence[Floats], direction: Floats
+) -> float:
+    """Return the exact second derivative of the criterion along a direction of phi, by one difference of gradients.
 
-    Exact where that is cheap, else by central differences of the exact gradient.
+    Parameters
+    ----------
+    g, phi : ndarray, shape (k,)
+        The gradient at s, and s itself.
+    frames : sequence of ndarray
+    direction : ndarray, shape (k,)
+        Scaled so that the criterion rises by about one half over its length.
     """
-    B = curvature(problem, s, d, frames)
-    if B.exact is not None:
-        return B.exact[np.ix_(at, at)]
     limits = parameters.bounded(problem.widths)
-    out = np.empty((len(at), len(at)))
-    for row, i in enumerate(at):
-        h = _step(phi, B.average, int(i), bool(limits[i]))
-        low, high = (_gradient_at(problem, s, phi, frames, int(i), change)[at] for change in (-h, h))
-        out[row] = (high - low) / (2.0 * h)
-    return 0.5 * (out + out.T)
+    at_risk = limits & (direction < 0)
+    h = DIFFERENCE
+    if at_risk.any():
+        # A variance stays positive; towards more of it there is always room.
+        room = float((phi[at_risk] / -direction[at_risk]).min())
+        if room < 2.0 * h:
+            direction, room = -direction, np.inf
+            falling = limits & (direction < 0)
+            if falling.any():
+                room = float((phi[falling] / -direction[falling]).min())
+        h = min(h, 0.4 * room)
+    state = evaluate_state(problem, parameters.unpack(phi + h * direction, frames), s.reml)
+    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, frames)
+    return float(direction @ (moved - g)) / h
 
 
 DIFFERENCE = 0.02
-"""Step of the differences, as a share of the distance over which the criterion rises by one half."""
-
-
-def _step(phi: Floats, B: Floats, i: int, is_variance: bool) -> float:
-    """Return a step over which the gradient changes by much more than its rounding error and little else changes."""
-    size = max(abs(float(phi[i])), 1e-3 * float(np.abs(phi).max(initial=0.0)), 1e-12)
-    natural = 1.0 / np.sqrt(abs(float(B[i, i]))) if B[i, i] else size
-    h = DIFFERENCE * min(natural, max(size, 1e-3 * natural))
-    return min(h, 0.4 * float(phi[i])) if is_variance else h
-
-
-def _gradient_at(problem: Problem, s: State, phi: Floats, frames: Sequence[Floats], i: int, change: float) -> Floats:
-    moved = phi.copy()
-    moved[i] += change
-    state = evaluate_state(problem, parameters.unpack(moved, frames), s.reml)
-    return parameters.gradient(derivatives(problem, state).G, state.lambdas, frames)
+"""Step of the difference, as a share of the distance over which the criterion rises by one half."""

@@ -80,14 +80,14 @@ def optimize(
     options = Options() if options is None else options
     first = None if start is None else problem.to_lambdas(start)
     best = descend(problem, reml, first, options)
-    certificate = certify_state(problem, best.state, best.derivatives)
+    certificate = certify_state(problem, best.state, best.derivatives, best.curvature)
     count = best.n_evaluations
     messages = [best.message]
     if not certificate.holds and not best.interrupted and count < options.max_iter:
         for factor in RESTARTS:
             other = _restart(problem, reml, best, factor, options)
             count += other.n_evaluations
-            proof = certify_state(problem, other.state, other.derivatives)
+            proof = certify_state(problem, other.state, other.derivatives, other.curvature)
             better = other.state.objective < best.state.objective - 1e-9 * max(1.0, abs(best.state.objective))
             as_good = other.state.objective < best.state.objective + 1e-9 * max(1.0, abs(best.state.objective))
             if better or (as_good and proof.holds):

@@ -183,7 +183,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
-    return Descent(point.state, point.d, point.B, count, converged, message, interrupted)
+    return Descent(point.state, point.d, point.B if point.is_exact else point.B + secant, count, converged, message, interrupted)
 
 
 def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> _Point:
