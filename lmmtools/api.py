@@ -20,6 +20,7 @@ from lmmtools.errors import (
     LmmWarning,
 )
 from lmmtools.formula.parser import parse
+from lmmtools.progress import watch
 from lmmtools.results.lmm_results import LMMResults, Names
 
 if TYPE_CHECKING:
@@ -71,7 +72,15 @@ class Model:
 
         return mixedlm.write_spec(self.design, mixedlm.plan(self.design))
 
-    def fit(self, reml: bool = True, engine: str = "auto", **options: Any) -> LMMResults:
+    def fit(
+        self,
+        reml: bool = True,
+        engine: str = "auto",
+        *,
+        progress: bool = False,
+        verbose: bool = False,
+        **options: Any,
+    ) -> LMMResults:
         """Fit the model.
 
         Parameters
@@ -80,8 +89,13 @@ class Model:
             REML (lme4's default) or maximum likelihood.
         engine : str
             ``"auto"``: the pls optimum, confirmed by MixedLM where it can be; ``"pls"``; ``"mixedlm"``.
+        progress : bool
+            Show evaluations, criterion and gradient norm in a line that renews itself (needs tqdm).
+        verbose : bool
+            Print them on standard error, one line per evaluation.
         **options
-            Passed to the engine: ``max_iter``, ``tol``, ``callback``, ``progress``.
+            Passed to the engine: ``max_iter`` (evaluations allowed), ``tol`` (expected decrease of the criterion at
+            which to stop), ``start`` (theta), ``callback``.
 
         Raises
         ------
@@ -92,7 +106,10 @@ class Model:
         """
         module = load_engine(engine)
         started = time.perf_counter()
-        estimate = module.fit(self.design, reml=reml, **options)
+        with watch(progress=progress, verbose=verbose) as callback:
+            if callback is not None:
+                options = {"callback": callback, **options}
+            estimate = module.fit(self.design, reml=reml, **options)
         seconds = time.perf_counter() - started
         result = LMMResults(self.design, estimate, self.names, seconds)
         found = _findings(result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -309,6 +309,51 @@ class LMMResults:
         if data is None:
             return self._rows(prediction.fitted(self.design, self.estimate, random=random), "predict")
         return prediction.predict_new(self.design, self.estimate, data, random=random, unseen=unseen, offset=offset)
+
+    @cached_property
+    def hat_values(self) -> pd.Series[float]:
+        """Leverages: the diagonal of the map from y to the conditional fitted values, indexed as the rows used."""
+        return self._rows(pls.hat_values(self.problem, self.estimate.theta, self.reml), "hat_values")
+
+    # -- other responses, same design -----------------------------------------------------------------------------
+
+    def refit(self, y: ArrayLike) -> LMMResults:
+        """Return the fit of another response on the same design, by the pls engine; all structure is reused.
+
+        Parameters
+        ----------
+        y : array-like, shape (nobs,)
+            One value per row used, in the order of ``fittedvalues``.
+
+        Raises
+        ------
+        EngineError
+            If y has another length, is not finite, or X reproduces it exactly.
+        """
+        values = np.asarray(y, dtype=float)
+        problem = self.problem.with_response(values)
+        estimate = pls.fit_problem(problem, reml=self.reml)
+        return LMMResults(replace(self.design, y=values), estimate, self.names, _problem=problem)
+
+    def refit_many(self, Y: ArrayLike) -> pls.Refits:
+        """Return the fits of many responses on the same design, in step: for bootstraps, permutations, mass tests.
+
+        Parameters
+        ----------
+        Y : array-like, shape (nobs, B)
+            One response per column.
+
+        Returns
+        -------
+        Refits
+            Arrays over the B responses: theta, beta, beta_cov, sigma, objective, converged, n_evaluations.
+
+        Raises
+        ------
+        EngineError
+            If Y has another number of rows, or a response is not finite or is reproduced exactly by X.
+        """
+        return pls.refit_many(self.problem, np.asarray(Y, dtype=float), self.reml)
 
     # -- report ---------------------------------------------------------------------------------------------------
 

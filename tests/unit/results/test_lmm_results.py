@@ -153,3 +153,48 @@ def test_an_unknown_engine_is_named():
     model = lmt.lmm("strength ~ 1 + (1|batch/cask)", lmt.datasets.load("Pastes"))
     with pytest.raises(lmt.EngineError, match="'mixedlm'"):
         model.fit(engine="lme5")
+
+
+def test_a_refit_is_the_fit_of_the_other_response(sleep):
+    data = lmt.datasets.load("sleepstudy")
+    other = data["Reaction"].to_numpy()[::-1].copy()
+    fresh = lmt.lmm("Reaction ~ Days + (Days|Subject)", data.assign(Reaction=other)).fit(engine="pls")
+    again = sleep.refit(other)
+    assert again.objective == pytest.approx(fresh.objective, rel=1e-10)
+    np.testing.assert_allclose(again.params, fresh.params, rtol=1e-7)
+    np.testing.assert_allclose(again.resid, fresh.resid, atol=1e-4)
+    with pytest.raises(lmt.EngineError, match="180 rows"):
+        sleep.refit(other[:10])
+
+
+def test_many_refits_are_the_single_refits(sleep):
+    rng = np.random.default_rng(5)
+    Y = sleep.fittedvalues.to_numpy()[:, None] + 25 * rng.normal(size=(180, 6))
+    many = sleep.refit_many(Y)
+    for i in range(6):
+        one = sleep.refit(Y[:, i])
+        assert many.objective[i] == pytest.approx(one.objective, rel=1e-9)
+        np.testing.assert_allclose(many.beta[i], one.params, rtol=1e-6)
+
+
+def test_leverages_are_the_diagonal_of_the_map_to_the_fitted_values(sleep):
+    y = sleep.design.y
+    V = sleep.design.V(sleep).toarray()
+    X = sleep.design.X
+    Vi = np.linalg.inv(V)
+    P = Vi - Vi @ X @ np.linalg.solve(X.T @ Vi @ X, X.T @ Vi)
+    H = np.eye(len(y)) - sleep.scale * P
+    np.testing.assert_allclose(sleep.fittedvalues, H @ y, rtol=1e-6)
+    np.testing.assert_allclose(sleep.hat_values, np.diag(H), rtol=1e-6)
+
+
+def test_a_long_fit_can_be_watched(capsys):
+    # Unbalanced: on the whole data the start is the optimum.
+    model = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy").iloc[7:])
+    want = f"criterion {model.fit().objective:.2f}"
+    model.fit(verbose=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) >= 2
+    assert want in lines[-1]
+    model.fit(progress=True)
+    assert want in capsys.readouterr().err
