@@ -86,22 +86,13 @@ def condition(design: Design) -> Conditioned:
     norms = np.sqrt(np.mean(design.X**2, axis=0))
     Q, R = np.linalg.qr(design.X / norms)
     Q, R = Q * root, R / root * norms
-    y = design.response
-    middle = float(np.mean(y))
-    centred = y - middle
-    gamma = Q.T @ centred / n
-    # Once more on the residual: one pass of Gram-Schmidt loses digits when the fit explains nearly everything.
-    resid = centred - Q @ gamma
+    gamma = Q.T @ design.response / n
+    resid = design.response - Q @ gamma
+    # Once more on the residual: one pass of Gram-Schmidt loses digits where X explains nearly everything.
     again = Q.T @ resid / n
     resid -= Q @ again
-    ones = Q.T @ np.ones(n) / n
-    spans_constant = np.allclose(Q @ ones, 1.0, atol=1e-9)
-    if not spans_constant:
-        gamma = Q.T @ y / n
-        resid = y - Q @ gamma
-        again, middle = np.zeros_like(gamma), 0.0
     scale = float(np.sqrt(np.mean(resid**2)))
-    b_ols = np.linalg.solve(R, gamma + again + middle * ones)
+    b_ols = np.linalg.solve(R, gamma + again)
     units = tuple(_units(b.basis) for b in design.blocks)
     bases = tuple(b.basis / u for b, u in zip(design.blocks, units, strict=True))
     return Conditioned(resid / scale, Q, R, b_ols, scale, bases, units)
