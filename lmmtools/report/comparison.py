@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lmmtools.report.cells import is_number
 from lmmtools.report.comparison_column import ComparisonColumn, group_key, match_key, rename_like
-from lmmtools.report.formats import render
+from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import format_numbers
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 from lmmtools.report.verdicts import SAME, Verdict, explain, is_same_number, judge_pair
@@ -76,8 +76,8 @@ class ComparisonRow:
         return f"{self.part}, {self.label}" if self.label else self.part
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Printable):
     """Fits side by side; prints as text, shows as HTML in notebooks.
 
     Attributes
@@ -116,35 +116,6 @@ class Comparison:
     def document(self) -> Document:
         """Table and sentences, unrounded."""
         return Document("", (_build_table(self), Prose("sentences", self.sentences)))
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def __repr__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def to_text(self) -> str:
-        """Return plain text."""
-        return render(self.document, "text")
-
-    def to_markdown(self) -> str:
-        """Return Markdown with a pipe table."""
-        return render(self.document, "markdown")
-
-    def to_html(self) -> str:
-        """Return an HTML fragment that needs no style sheet."""
-        return render(self.document, "html")
-
-    def to_latex(self) -> str:
-        """Return a LaTeX table; the preamble needs ``booktabs``."""
-        return render(self.document, "latex")
-
-    def to_json(self) -> str:
-        """Return JSON with every number at full precision."""
-        return render(self.document, "json")
 
 
 def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:

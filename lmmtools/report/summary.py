@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.report.abbreviate import abbreviate
-from lmmtools.report.formats import render
+from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import significance_stars
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Part, Prose, Table
 
@@ -92,49 +92,25 @@ class SummaryData:
     notes: tuple[str, ...] = field(default=())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Summary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Summary(Printable):
     """A fit's report; prints as text, shows as HTML in notebooks.
 
     Attributes
     ----------
     data : SummaryData
         The numbers.
-    document : Document
-        Title, facts and tables, unrounded.
+    parts : tuple of Part
+        Facts and tables, unrounded.
     """
 
     data: SummaryData
-    document: Document
+    parts: tuple[Part, ...]
 
-    def __str__(self) -> str:
-        return self.to_text()
-
-    def __repr__(self) -> str:
-        return self.to_text()
-
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def to_text(self) -> str:
-        """Return plain text, as R prints it."""
-        return render(self.document, "text")
-
-    def to_markdown(self) -> str:
-        """Return Markdown with pipe tables."""
-        return render(self.document, "markdown")
-
-    def to_html(self) -> str:
-        """Return an HTML fragment that needs no style sheet."""
-        return render(self.document, "html")
-
-    def to_latex(self) -> str:
-        """Return LaTeX tables; the preamble needs ``booktabs``."""
-        return render(self.document, "latex")
-
-    def to_json(self) -> str:
-        """Return JSON with every number at full precision."""
-        return render(self.document, "json")
+    @property
+    def document(self) -> Document:
+        """Title, facts and tables, unrounded."""
+        return Document(_title(self.data), self.parts)
 
 
 def summarise(data: SummaryData, *, correlation: bool | None = None) -> Summary:
@@ -162,7 +138,7 @@ def summarise(data: SummaryData, *, correlation: bool | None = None) -> Summary:
         _correlations(data) if shown and len(data.names) > 1 else None,
         Prose("notes", notes) if notes else None,
     ]
-    return Summary(data, Document(_title(data), tuple(part for part in parts if part is not None)))
+    return Summary(data, tuple(part for part in parts if part is not None))
 
 
 def _title(data: SummaryData) -> str:
