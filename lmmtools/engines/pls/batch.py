@@ -79,10 +79,7 @@ class OneFactor:
         st = problem.structure
         self.f = st.factors[0]
         f = self.f
-        if st.chain:
-            A = st.chain[0].A
-        else:
-            A = dense_blocks(st.rest_products(), f.m, f.l)
+        A = st.chain[0].A if st.chain else dense_blocks(st.rest_products(), f.m, f.l)
         lam = _merge(f, lambdas)
         if f.l == 1:
             s = (lam**2)[:, None]
@@ -161,7 +158,7 @@ class Dense:
             sign, self.logdet = np.linalg.slogdet(M)
             self.logdet = np.where(sign > 0, self.logdet, np.nan)
             M[~np.isfinite(self.logdet)] = np.eye(st.q)
-        inverse = np.linalg.inv(M)
+        inverse = np.asarray(np.linalg.inv(M), dtype=float)
         W = self._scale(inverse, transpose=True)
         self.W = self._scale(W.transpose(0, 2, 1), transpose=True)
         self.N = self.A - self.A @ self.W @ self.A
@@ -301,7 +298,7 @@ def evaluate_batch(
     with np.errstate(invalid="ignore", divide="ignore"):
         objective = logdet + dof * (1.0 + log(2.0 * pi / dof) + np.log(r2)) + _constants(problem, y.y_scale, reml)
     objective = np.where(np.isfinite(objective), objective, np.inf)
-    return BatchState(objective, kernel, Fx, Fy[:, :, 0], L, b, r2)
+    return BatchState(objective, kernel, Fx, Fy[:, :, 0], np.asarray(L, dtype=float), b, r2)
 
 
 def _constants(problem: Problem, y_scale: Floats, reml: bool) -> Floats:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.engines.estimate import Certificate, NullSpace
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.curvature import curvature, curvature_along
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
-from lmmtools.engines.estimate import Certificate, NullSpace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def certify_state(problem: Problem, s: State, d: Derivatives, model: Floats | No
         holds = all(_is_proven(n, d) for n in nulls)
         return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
     s = replace(s, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
-    g = parameters.gradient(d.G, s.lambdas, frames)
+    g = parameters.gradient(d.G, s.lambdas, frames, problem.units)
     at = np.flatnonzero(free)
     known = curvature(problem, s, d, frames)
     B = known.exact
@@ -86,7 +86,9 @@ def certify_state(problem: Problem, s: State, d: Derivatives, model: Floats | No
     if known.exact is None:
         direction = np.zeros_like(g)
         direction[at] = scale * vectors[:, 0]
-        weakest = min(weakest, curvature_along(problem, s, g, parameters.pack(factors), frames, direction))
+        weakest = min(
+            weakest, curvature_along(problem, s, g, parameters.pack(factors, problem.units), frames, direction)
+        )
     along = vectors.T @ (scale * g[at])
     # Where the curvature vanishes Newton's step has no meaning; the gradient there must then vanish as well.
     newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
@@ -107,7 +109,7 @@ def _null_spaces(
     nulls, free = [], []
     for k, (Q, L, G, R) in enumerate(zip(frames, factors, d.G, problem.scaling.basis_maps, strict=True)):
         l = len(Q)
-        null = np.diag(L) ** 2 * problem.information <= NULL_VARIANCE
+        null = np.diag(L) ** 2 * problem.units[k] <= NULL_VARIANCE
         if null.any():
             basis = Q[:, null]
             smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])

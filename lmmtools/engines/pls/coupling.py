@@ -38,7 +38,7 @@ SCRATCH = 4_000_000
 """Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
 
 PAIR_COST = 300.0
-"""Dense multiply-adds of a symmetric rank-k update that take as long as one pair of columns added by index (two cores)."""
+"""Dense multiply-adds of a rank-k update that take as long as one pair of columns added by index (two cores)."""
 
 PAIR_LIMIT = 4_000_000
 """Pairs (96 MB) that may be held as indices."""
@@ -108,7 +108,7 @@ class DenseCoupling:
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """values_e B."""
-        return np.matmul(values, B)
+        return np.asarray(np.matmul(values, B))
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
         """sum_e values_e' V_e."""
@@ -117,19 +117,18 @@ class DenseCoupling:
     def quadratic(self, values: Floats, W: Floats) -> Floats:
         """sum_e values_e W values_e'."""
         m, l, q = values.shape
-        right = (values.reshape(-1, q) @ W).reshape(m, l * q)
+        right = np.asarray(values.reshape(-1, q) @ W).reshape(m, l, q)
         if l == 1:
             return np.array([[np.vdot(values, right)]])
-        right = right.reshape(m, l, q)
         return np.asarray(np.matmul(values, right.transpose(0, 2, 1)).sum(0))
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W."""
-        return np.matmul(values, W)
+        return np.asarray(np.matmul(values, W))
 
     def contract(self, left: Floats, right: Floats) -> Floats:
         """left_e right_e'."""
-        return np.matmul(left, right.transpose(0, 2, 1))
+        return np.asarray(np.matmul(left, right.transpose(0, 2, 1)))
 
     def lift(self, link: int, values: Floats) -> Floats:
         """Sums over children."""
@@ -306,7 +305,7 @@ class Pairs:
         if values.shape[1] == 1:
             flat = values[:, 0]
             return flat[self.first] * flat[self.second]
-        return np.einsum("pa,pa->p", values[self.first], values[self.second])
+        return np.asarray(np.einsum("pa,pa->p", values[self.first], values[self.second]))
 
     def quadratic(self, values: Floats, W: Floats) -> Floats:
         """Return the sum over pairs, both ways round, of values_first W values_second', shape (l, l)."""

@@ -206,7 +206,7 @@ def choose_scaling(chunk: Chunk) -> Scaling:
             x_map = np.array([[1.0 / norms[0]]])
             centre = X.T @ y
         else:
-            R = np.linalg.qr(X, mode="r") if len(y) >= p else np.zeros((1, 1))
+            R = np.asarray(np.linalg.qr(X, mode="r")) if len(y) >= p else np.zeros((1, 1))
             if R.shape[0] == p and np.abs(np.diag(R)).min() > RANK_TOL:
                 T = solve_triangular(R, np.eye(p), check_finite=False)
                 Q = X @ T
@@ -234,7 +234,7 @@ def _basis_map(basis: Floats, root_w: Floats | None) -> Floats:
         return norms.reshape(1, 1)
     if n >= l:
         # QL through the QR of the reversed columns: reversing rows and columns of R turns upper into lower.
-        R = np.linalg.qr((B / norms)[:, ::-1], mode="r")[::-1, ::-1] / np.sqrt(n)
+        R = np.asarray(np.linalg.qr((B / norms)[:, ::-1], mode="r"))[::-1, ::-1] / np.sqrt(n)
         d = np.diag(R)
         if np.abs(d).min() > RANK_TOL:
             return np.asarray(R * np.sign(d)[:, None] * norms)

@@ -98,8 +98,7 @@ def trace_products(problem: Problem, s: State, d: Derivatives, sigma: Sequence[F
         for j, other, part in places[: i + 1]:
             block = rows[:, other.columns]
             if f.l == other.l == 1:
-                t = np.vdot(block, block)
-                out[starts[k], starts[j]] = out[starts[j], starts[k]] = t
+                out[starts[k], starts[j]] = out[starts[j], starts[k]] = np.vdot(block, block)
                 continue
             cut = block.reshape(f.m, f.l, other.m, other.l)[:, own, :, part]
             flat = cut.transpose(1, 3, 0, 2).reshape(cut.shape[1] * cut.shape[3], -1)
@@ -145,10 +144,10 @@ def _trace_one_factor(problem: Problem, N: Floats, Y: Floats, sigma: Sequence[Fl
 
 def curvature(problem: Problem, s: State, d: Derivatives, frames: Sequence[Floats]) -> Curvature:
     """Return the second derivatives at an evaluated point, with respect to phi in the given frames."""
-    sigma = [parameters.sigma_directions(lam, Q) for lam, Q in zip(s.lambdas, frames, strict=True)]
+    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(s.lambdas, frames, problem.units, strict=True)]
     q, Q = quadratic_forms(problem, s, sigma)
     Q = Q * (s.dof / s.r2)
-    rest = parameters.second_order(d.G, frames) - np.outer(q, q) * (s.dof / s.r2**2)
+    rest = parameters.second_order(d.G, s.lambdas, frames, problem.units) - np.outer(q, q) * (s.dof / s.r2**2)
     t = trace_products(problem, s, d, sigma)
     return Curvature(None if t is None else 2.0 * Q - t + rest, Q + rest)
 
@@ -178,8 +177,8 @@ def curvature_along(
             if falling.any():
                 room = float((phi[falling] / -direction[falling]).min())
         h = min(h, 0.4 * room)
-    state = evaluate_state(problem, parameters.unpack(phi + h * direction, frames), s.reml)
-    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, frames)
+    state = evaluate_state(problem, parameters.unpack(phi + h * direction, frames, problem.units), s.reml)
+    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, frames, problem.units)
     return float(direction @ (moved - g)) / h
 
 

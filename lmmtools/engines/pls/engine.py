@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import certify_state
 from lmmtools.engines.pls.objective import State
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.start import starting_lambdas
-from lmmtools.engines.estimate import Certificate, Estimate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,10 @@ __all__ = ["Optimum", "fit", "fit_problem", "optimize"]
 
 RESTARTS = (0.01, 10.0, 0.1)
 """Where else to start, as multiples of the first start's variances, when a certificate fails."""
+
+
+FLAT = 1e-5
+"""With less curvature than this the parameters are not all identified, and other optima are common."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +87,8 @@ def optimize(
     certificate = certify_state(problem, best.state, best.derivatives, best.curvature)
     count = best.n_evaluations
     messages = [best.message]
-    if not certificate.holds and not best.interrupted and count < options.max_iter:
+    doubtful = not certificate.holds or certificate.min_curvature < FLAT
+    if doubtful and not best.interrupted and count < options.max_iter:
         for factor in RESTARTS:
             other = _restart(problem, reml, best, factor, options)
             count += other.n_evaluations

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.certificate import NULL_VARIANCE
 from lmmtools.engines.pls.curvature import quadratic_forms, trace_products
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
@@ -45,7 +44,7 @@ class VarianceInformation:
     vcov : ndarray, shape (k + 1,)
         Variances and covariances, squared units of y.
     vcov_cov : ndarray, shape (k + 1, k + 1)
-        Covariance of those: the inverse of half the Hessian of -2 log L (or of the REML criterion). NaN where undefined.
+        Covariance of those: the inverse of half the Hessian of -2 log L or the REML criterion. NaN where undefined.
     sdcor_names : tuple of str
         ``sd(...)`` and ``cor(...)``.
     sdcor : ndarray, shape (k + 1,)
@@ -107,7 +106,7 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
         half = np.linalg.solve(R, lam)
         covariances.append(sigma2 * half @ half.T)
         smallest = np.linalg.svd(lam, compute_uv=False)[-1] ** 2
-        is_interior = smallest * problem.information > NULL_VARIANCE
+        is_interior = smallest * problem.units[k] > NULL_VARIANCE
         interior.append(is_interior)
         reason = "" if is_interior else BOUNDARY.format(_reason(blocks[k], covariances[k]))
         columns, rows = np.triu_indices(len(lam))
@@ -242,7 +241,7 @@ def _trace_by_differences(
                 moved[block] = np.linalg.cholesky(Sigma + c * h * direction)
                 T.append(_traces(problem, evaluate_state(problem, moved, s.reml), sigma))
             out[starts[block] + i] = -(8.0 * (T[2] - T[1]) - (T[3] - T[0])) / (12.0 * h)
-    return 0.5 * (out + out.T)
+    return np.asarray(0.5 * (out + out.T))
 
 
 def _traces(problem: Problem, s: State, sigma: Sequence[Floats]) -> Floats:

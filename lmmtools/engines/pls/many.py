@@ -12,7 +12,7 @@ from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, 
 from lmmtools.engines.pls.certificate import NULL_TOL
 from lmmtools.engines.pls.crossprod import project_response
 from lmmtools.engines.pls.engine import fit_problem
-from lmmtools.engines.pls.optimize import EIGEN_FLOOR, MAX_GROWTH, ROUNDING, WEAKEST, ZERO_COLUMN, Options
+from lmmtools.engines.pls.optimize import EIGEN_FLOOR, LOG_GROWTH, MAX_GROWTH, ROUNDING, WEAKEST, ZERO_COLUMN, Options
 from lmmtools.engines.pls.start import starting_sigmas
 from lmmtools.errors import EngineError
 
@@ -199,7 +199,9 @@ def _fit_batch(
 ) -> None:
     """Fit some responses; those that do not converge are left to the caller."""
     sigmas = starting_sigmas(problem, y.Zy, y.yy)
-    lambdas = tuple(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s) for s in sigmas)
+    lambdas: tuple[Floats, ...] = tuple(
+        np.asarray(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s), dtype=float) for s in sigmas
+    )
     front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
     front = front.take(np.flatnonzero(np.isfinite(front.objective)))
@@ -214,7 +216,7 @@ def _fit_batch(
         trial = front.phi + front.share[:, None] * front.step
         trial[:, bounded] = np.maximum(trial[:, bounded], 0.0)
         slope = np.einsum("zi,zi->z", front.g, trial - front.phi)
-        lambdas = _unpack(trial, front.frames)
+        lambdas = _unpack(problem, trial, front.frames)
         state = evaluate_batch(problem, kind, front.y, lambdas, reml)
         out.n_evaluations[front.rows] += 1
         noise = 8 * ROUNDING * np.maximum(1.0, np.abs(front.objective))
@@ -236,7 +238,9 @@ def _front(
     dof = problem.n - p if reml else problem.n
     frames, factors, framed = _frame(lambdas)
     f = s.Fy - np.einsum("zqp,zp->zq", s.Fx, s.b)
-    Y = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1)).transpose(0, 2, 1) if p else s.Fx
+    Y = s.Fx
+    if p:
+        Y = np.asarray(np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1)).transpose(0, 2, 1), dtype=float)
     ratio = dof / s.r2
     if not reml:
         Y = Y[:, :, :0]
@@ -248,21 +252,23 @@ def _front(
         full = t - rank @ rank.transpose(0, 2, 1) - ratio[:, None, None] * (own @ own.transpose(0, 2, 1))
         for j, part in factor.parts():
             T[j], G[j] = t[:, part, part], full[:, part, part]
-    sigma = [_sigma_directions(lam, Q) for lam, Q in zip(framed, frames, strict=True)]
+    units = problem.units
+    sigma = [_sigma_directions(lam, Q, c) for lam, Q, c in zip(framed, frames, units, strict=True)]
     D = _directions(f, sigma, problem, k)
     q = np.einsum("zqk,zq->zk", D, f)
-    Q2 = D.transpose(0, 2, 1) @ s.kernel.times_N(D)
+    Q2 = np.asarray(D.transpose(0, 2, 1) @ s.kernel.times_N(D))
     if p:
         z = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1) @ D)
-        Q2 = Q2 - z.transpose(0, 2, 1) @ z
-    Q2 = 0.5 * (Q2 + Q2.transpose(0, 2, 1)) * ratio[:, None, None]
+        Q2 = np.asarray(Q2 - z.transpose(0, 2, 1) @ z, dtype=float)
+    Q2 = np.asarray(0.5 * (Q2 + Q2.transpose(0, 2, 1)) * ratio[:, None, None])
     rest = -np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
     settled = np.ones(B, dtype=bool)
     parts, at = [], 0
-    for g, t, lam, Q in zip(G, T, framed, frames, strict=True):
+    for g, t, lam, Q, c in zip(G, T, framed, frames, units, strict=True):
         l = lam.shape[1]
         if l == 1:
-            parts.append(g.reshape(B, 1))
+            parts.append(g.reshape(B, 1) * (1.0 / c + lam[:, 0] ** 2))
+            rest[:, at, at] += parts[-1][:, 0]
             at += 1
             continue
         turned = Q.transpose(0, 2, 1) @ g @ Q
@@ -274,15 +280,7 @@ def _front(
             at += size
         worst = turned[:, range(l), range(l)] + NULL_TOL * np.einsum("zaa->z", np.abs(t))[:, None]
         settled &= ((worst >= 0) | lam.any(axis=1)).all(axis=1)
-    phi = np.concatenate(
-        [
-            L.reshape(B, 1) ** 2
-            if L.shape[1] == 1
-            else L.transpose(0, 2, 1)[(slice(None), *np.triu_indices(L.shape[1]))]
-            for L in factors
-        ],
-        axis=1,
-    )
+    phi = np.concatenate([_pack(L, c) for L, c in zip(factors, units, strict=True)], axis=1)
     exact = 2.0 * Q2 - s.kernel.squares(Y, sigma, problem.structure.factors) + rest
     gradient = np.concatenate(parts, axis=1)
     bounded = parameters.bounded(problem.widths)
@@ -313,13 +311,21 @@ def _frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats,
     return tuple(frames), tuple(factors), tuple(framed)
 
 
-def _unpack(phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
+def _pack(L: Floats, c: float) -> Floats:
+    """Return phi of one block, (B, its parameters); see parameters.pack."""
+    if L.shape[1] == 1:
+        return np.log1p(c * L[:, 0] ** 2)
+    columns, rows = np.triu_indices(L.shape[1])
+    return L[:, rows, columns]
+
+
+def _unpack(problem: Problem, phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
     """Return Q L per block; see parameters.unpack."""
     out, at = [], 0
-    for Q in frames:
+    for Q, c in zip(frames, problem.units, strict=True):
         l = Q.shape[1]
         if l == 1:
-            out.append(np.sqrt(phi[:, at : at + 1, None]))
+            out.append(np.sqrt(np.expm1(phi[:, at : at + 1, None]) / c))
             at += 1
             continue
         columns, rows = np.triu_indices(l)
@@ -330,11 +336,11 @@ def _unpack(phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
     return tuple(out)
 
 
-def _sigma_directions(lam: Floats, Q: Floats) -> Floats:
+def _sigma_directions(lam: Floats, Q: Floats, c: float) -> Floats:
     """Return dSigma / dphi of one block, (B, parameters, l, l); see parameters.sigma_directions."""
     B, l = Q.shape[:2]
     if l == 1:
-        return np.ones((B, 1, 1, 1))
+        return (1.0 / c + lam**2)[:, None]
     columns, rows = np.triu_indices(l)
     half = Q.transpose(0, 2, 1)[:, rows][..., None] * lam.transpose(0, 2, 1)[:, columns][:, :, None, :]
     return np.asarray(half + half.transpose(0, 1, 3, 2))
@@ -396,11 +402,10 @@ def _scaled(B: Floats) -> tuple[Floats, Floats]:
 def _limit(problem: Problem, phi: Floats, step: Floats) -> Floats:
     """Return the shares of the steps that can be trusted; see optimize._step_limit."""
     share, at = np.ones(len(phi)), 0
-    unit = 1.0 / problem.information
-    for l in problem.widths:
+    for l, c in zip(problem.widths, problem.units, strict=True):
         k = l * (l + 1) // 2
         own, change = np.abs(phi[:, at : at + k]).max(axis=1), np.abs(step[:, at : at + k]).max(axis=1)
-        room = MAX_GROWTH * np.maximum(own, unit) if l == 1 else np.sqrt(MAX_GROWTH) * np.maximum(own, np.sqrt(unit))
+        room = LOG_GROWTH * np.ones_like(own) if l == 1 else np.sqrt(MAX_GROWTH) * np.maximum(own, np.sqrt(1.0 / c))
         share = np.minimum(share, room / np.maximum(change, room))
         at += k
     return share
@@ -445,11 +450,11 @@ def _to_theta(problem: Problem, lambdas: Sequence[Floats]) -> Floats:
     """Return theta on the data's scale, (B, k); see Problem.to_theta."""
     parts = []
     for R, lam in zip(problem.scaling.basis_maps, lambdas, strict=True):
-        B, l = lam.shape[:2]
+        l = lam.shape[1]
         if l == 1:
             parts.append(np.abs(lam[:, :, 0]) / R[0, 0])
             continue
-        r = np.linalg.qr(np.linalg.solve(R, lam).transpose(0, 2, 1), mode="r")
+        r = np.asarray(np.linalg.qr(np.linalg.solve(R, lam).transpose(0, 2, 1), mode="r"))
         signs = np.where(np.einsum("zii->zi", r) < 0, -1.0, 1.0)
         # Columns of lambda stand by decreasing size, so those that have vanished are the last.
         present = np.arange(l) < lam.any(axis=1).sum(axis=1)[:, None]

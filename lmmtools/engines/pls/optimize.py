@@ -35,8 +35,11 @@ ROUNDING = 4e-16
 """Relative rounding error of the criterion, a few units in the last place."""
 
 MAX_GROWTH = 6.0
-"""A step multiplies a variance, or the largest entry of lambda, by no more than this: far from the optimum the model
-has the right sign but not the right size."""
+"""A step multiplies the variances of a vector-valued term by no more than this: far from the optimum the model has the
+right sign but not the right size."""
+
+LOG_GROWTH = 6.0
+"""The same for a scalar term, on the scale of its logarithm, where the criterion is close to convex."""
 
 WEAKEST = 1e-6
 """The exact Hessian is used where its smallest eigenvalue (unit diagonal) exceeds this; elsewhere the average
@@ -46,7 +49,7 @@ EIGEN_FLOOR = 1e-9
 """Smallest curvature that the scaled model is given."""
 
 ZERO_COLUMN = 1e-5
-"""A column of lambda that contributes less than this, as a sum over levels of relative information, is tried at zero."""
+"""A column of lambda that contributes less than this, a sum of relative information over levels, is tried at zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +186,8 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
-    return Descent(point.state, point.d, point.B if point.is_exact else point.B + secant, count, converged, message, interrupted)
+    curvature_there = point.B if point.is_exact else point.B + secant
+    return Descent(point.state, point.d, curvature_there, count, converged, message, interrupted)
 
 
 def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> _Point:
@@ -204,8 +208,8 @@ def _point(problem: Problem, state: State) -> _Point:
         # The same Sigma, in its own frame.
         state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
     d = derivatives(problem, state)
-    phi = parameters.pack(factors)
-    g = parameters.gradient(d.G, state.lambdas, frames)
+    phi = parameters.pack(factors, problem.units)
+    g = parameters.gradient(d.G, state.lambdas, frames, problem.units)
     B = curvature(problem, state, d, frames)
     if B.exact is not None and is_positive(B.exact, ~(parameters.bounded(problem.widths) & (phi == 0))):
         return _Point(phi, frames, state, d, g, B.exact, True)
@@ -233,7 +237,7 @@ def _tell(options: Options, count: int, point: _Point, free: NDArray[np.bool_]) 
 def newton_step(
     phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_], free: NDArray[np.bool_]
 ) -> tuple[Floats, float]:
-    """Minimiser of g's + s'Bs/2 with phi + s >= 0 where bounded, B made positive definite; and the decrease expected."""
+    """Minimiser of g's + s'Bs/2 with phi + s >= 0 where bounded, B made positive definite; the expected decrease."""
     step = np.zeros_like(phi)
     active = free.copy()
     if not active.any():
@@ -272,11 +276,10 @@ def _solve_positive(B: Floats, right: Floats) -> Floats:
 def _step_limit(problem: Problem, phi: Floats, step: Floats) -> float:
     """Return the share of the step that keeps every variance within MAX_GROWTH of what it was, or of one that matters."""
     limit, at = 1.0, 0
-    for l in problem.widths:
+    for l, c in zip(problem.widths, problem.units, strict=True):
         k = l * (l + 1) // 2
-        own, change = np.abs(phi[at : at + k]).max(), np.abs(step[at : at + k]).max()
-        unit = 1.0 / problem.information
-        room = MAX_GROWTH * max(own, unit) if l == 1 else np.sqrt(MAX_GROWTH) * max(own, np.sqrt(unit))
+        change = np.abs(step[at : at + k]).max()
+        room = LOG_GROWTH if l == 1 else np.sqrt(MAX_GROWTH) * max(np.abs(phi[at : at + k]).max(), np.sqrt(1.0 / c))
         if change > room:
             limit = min(limit, room / change)
         at += k
@@ -301,7 +304,7 @@ def _search(
         phi[bounded] = np.maximum(phi[bounded], 0.0)
         slope = float(point.g @ (phi - point.phi))
         try:
-            state = evaluate_state(problem, parameters.unpack(phi, point.frames), point.state.reml)
+            state = evaluate_state(problem, parameters.unpack(phi, point.frames, problem.units), point.state.reml)
         except EngineError:
             share *= 0.1
             continue

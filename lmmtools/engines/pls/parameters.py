@@ -1,7 +1,8 @@
 """The optimiser's parameters phi, and the derivatives with respect to them from those with respect to Sigma.
 
-A term with one effect per level has phi = Sigma >= 0, the relative variance itself: the criterion is smooth in it at
-zero, so the boundary is an ordinary bound. A vector-valued term has a factor ``Q L`` of Sigma: Q holds the current
+A term with one effect per level has phi = log(1 + c Sigma) >= 0, Sigma its relative variance and c the information of
+an average level. The criterion is smooth in it at zero, so the boundary is an ordinary bound, and for a balanced one-way
+layout it is convex: (m-1) phi + dof log(SSE + SSB exp(-phi)). A vector-valued term has a factor ``Q L`` of Sigma: Q holds the current
 Sigma's eigenvectors, largest first, and L is lower triangular, its entries (column by column) unbounded. In that frame
 small eigenvalues stand last whatever Sigma is, so a vanishing column of L is an ordinary minimum with curvature 2 G.
 In the fixed frame of theta it need not be: where the leading rows of lambda are themselves dependent, columns can be
@@ -42,21 +43,22 @@ def frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, 
     return tuple(frames), tuple(factors)
 
 
-def pack(factors: Sequence[Floats]) -> Floats:
-    """Return phi, shape (k,), of L per block."""
-    if all(len(L) == 1 for L in factors):
-        return np.array([L[0, 0] ** 2 for L in factors])
-    parts = [L.ravel() ** 2 if len(L) == 1 else L.T[np.triu_indices(len(L))] for L in factors]
-    return np.concatenate(parts)
+def pack(factors: Sequence[Floats], units: Sequence[float]) -> Floats:
+    """Return phi, shape (k,), of L per block, with c per block."""
+    parts = [
+        np.log1p(c * L.ravel() ** 2) if len(L) == 1 else L.T[np.triu_indices(len(L))]
+        for L, c in zip(factors, units, strict=True)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def unpack(phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
+def unpack(phi: Floats, frames: Sequence[Floats], units: Sequence[float]) -> tuple[Floats, ...]:
     """Return a factor Q L of Sigma per block."""
     out, at = [], 0
-    for Q in frames:
+    for Q, c in zip(frames, units, strict=True):
         l = len(Q)
         if l == 1:
-            out.append(np.sqrt(phi[at : at + 1, None]))
+            out.append(np.sqrt(np.expm1(phi[at : at + 1, None]) / c))
             at += 1
         else:
             k = l * (l + 1) // 2
@@ -72,19 +74,24 @@ def bounded(widths: Sequence[int]) -> NDArray[np.bool_]:
     return np.concatenate([np.full(l * (l + 1) // 2, l == 1) for l in widths])
 
 
-def gradient(G: Sequence[Floats], lambdas: Sequence[Floats], frames: Sequence[Floats]) -> Floats:
+def gradient(
+    G: Sequence[Floats], lambdas: Sequence[Floats], frames: Sequence[Floats], units: Sequence[float]
+) -> Floats:
     """Return the derivative with respect to phi, shape (k,), from G = d criterion / d Sigma and the factor Q L."""
     parts = []
-    for g, lam, Q in zip(G, lambdas, frames, strict=True):
-        parts.append(g.ravel() if len(Q) == 1 else 2.0 * (Q.T @ g @ lam).T[np.triu_indices(len(Q))])
+    for g, lam, Q, c in zip(G, lambdas, frames, units, strict=True):
+        if len(Q) == 1:
+            parts.append(g.ravel() * (1.0 / c + lam[0, 0] ** 2))
+        else:
+            parts.append(2.0 * (Q.T @ g @ lam).T[np.triu_indices(len(Q))])
     return np.concatenate(parts)
 
 
-def sigma_directions(lam: Floats, Q: Floats) -> Floats:
+def sigma_directions(lam: Floats, Q: Floats, c: float) -> Floats:
     """Return the derivatives of Sigma with respect to one block's phi, shape (parameters, l, l)."""
     l = len(Q)
     if l == 1:
-        return UNIT[None]
+        return np.array([[[1.0 / c + lam[0, 0] ** 2]]])
     columns, rows = np.triu_indices(l)
     # d Sigma / d L_ab = Q_a (Q L)_b' + its transpose.
     half = Q.T[rows][:, :, None] * lam.T[columns][:, None, :]
@@ -120,14 +127,18 @@ def directions(f: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) ->
     return out
 
 
-def second_order(G: Sequence[Floats], frames: Sequence[Floats]) -> Floats:
-    """Return the curvature of the criterion through Sigma = QL L'Q', exactly 2 Q'GQ for each column of L; (k, k)."""
+def second_order(
+    G: Sequence[Floats], lambdas: Sequence[Floats], frames: Sequence[Floats], units: Sequence[float]
+) -> Floats:
+    """Return the curvature of the criterion through Sigma(phi): exactly 2 Q'GQ for each column of L; (k, k)."""
     k = sum(len(Q) * (len(Q) + 1) // 2 for Q in frames)
     out = np.zeros((k, k))
     at = 0
-    for G_k, Q in zip(G, frames, strict=True):
+    for G_k, lam, Q, c in zip(G, lambdas, frames, units, strict=True):
         l = len(Q)
         if l == 1:
+            # exp is its own derivative: d2 Sigma / dphi2 = d Sigma / dphi.
+            out[at, at] = G_k[0, 0] * (1.0 / c + lam[0, 0] ** 2)
             at += 1
             continue
         g = 2.0 * (Q.T @ G_k @ Q)

@@ -108,7 +108,7 @@ class Problem:
     @property
     def p(self) -> int:
         """Number of fixed effects."""
-        return self.XX.shape[0]
+        return int(self.XX.shape[0])
 
     @cached_property
     def widths(self) -> tuple[int, ...]:
@@ -134,9 +134,9 @@ class Problem:
         return 2.0 * float(np.log(np.abs(np.diag(self.scaling.x_map))).sum())
 
     @cached_property
-    def information(self) -> float:
-        """Mean over the columns of Z of Z'WZ: the reciprocal of a relative variance that begins to matter."""
-        return max(float(self.structure.A.diagonal().mean()), 1e-12)
+    def units(self) -> tuple[float, ...]:
+        """Information of an average level per block, n / m: a relative variance of 1 / units begins to matter."""
+        return tuple(self.n / b.m for b in self.design.blocks)
 
     def constant(self, reml: bool) -> float:
         """What the criterion on the data's scale has beyond that in the engine's coordinates."""
@@ -171,7 +171,7 @@ class Problem:
             triangular = np.zeros_like(lam)
             if present.any():
                 # Any factor of Sigma is a rotation away from the triangular one; vanished columns stay exactly zero.
-                r = np.linalg.qr(np.linalg.solve(R, lam)[:, present].T, mode="r")
+                r = np.asarray(np.linalg.qr(np.linalg.solve(R, lam)[:, present].T, mode="r"))
                 triangular[:, : len(r)] = (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
             out.append(np.tril(triangular) + 0.0)
         return pack_lambda(out)

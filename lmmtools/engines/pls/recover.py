@@ -91,7 +91,11 @@ def recover_state(problem: Problem, s: State) -> Recovered:
         rows = u[f.columns].reshape(f.m, f.l)
         for k, part in f.parts():
             R = problem.scaling.basis_maps[k]
-            modes[k] = rows[:, part] / R[0, 0] if len(R) == 1 else np.linalg.solve(R, rows[:, part].T).T
+            modes[k] = (
+                rows[:, part] / R[0, 0]
+                if len(R) == 1
+                else np.asarray(np.linalg.solve(R, rows[:, part].T).T, dtype=float)
+            )
     logdet_x = 2.0 * float(np.log(s.Lxx.diagonal()).sum()) - problem.log_x_map if problem.p else 0.0
     return Recovered(
         problem.to_theta(s.lambdas),
@@ -136,8 +140,8 @@ def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) 
 def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     """Leverages: the diagonal of the map from y to the conditional fitted values, shape (n,), at a given theta.
 
-    h_i = w_i [ z_i'W z_i + (x_i - U_X'z_i)' Hxx^-1 (x_i - U_X'z_i) ] with W = Lambda M^-1 Lambda'; only the entries of W
-    that some row of Z meets are formed.
+    h_i = w_i [ z_i'W z_i + (x_i - U_X'z_i)' Hxx^-1 (x_i - U_X'z_i) ] with W = Lambda M^-1 Lambda'; only the entries of
+    W that some row of Z meets are formed.
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     W = invert(s.elimination, blocks=True)
@@ -199,8 +203,8 @@ def prediction_variances(
     X : ndarray, shape (r, p)
         Columns as in the design.
     codes : sequence of ndarray of int, each (r,), optional
-        Level of each new row per block, -1 for a level that the design does not have; such a level's effect is predicted
-        by zero and adds its whole variance z' Sigma z. Without codes the prediction is of X b alone.
+        Level of each new row per block, -1 for a level that the design does not have; such a level's effect is
+        predicted by zero and adds its whole variance z' Sigma z. Without codes the prediction is of X b alone.
     bases : sequence of ndarray, each (r, l), optional
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)

@@ -178,7 +178,7 @@ def invert_rest(r: Rest, *, full: bool) -> tuple[Floats, list[Floats]]:
             continue
         gains = f.m * np.eye(f.l) - dense_blocks(inverse[s, s], f.m, f.l).sum(0)
         if float(np.linalg.eigvalsh(gains)[0]) > SMALL_GAIN * f.m:
-            T.append(np.linalg.solve(lam.T, np.linalg.solve(lam.T, gains).T))
+            T.append(np.asarray(np.linalg.solve(lam.T, np.linalg.solve(lam.T, gains).T), dtype=float))
         else:
             T.append(gains)
             weak.append((i, s))
@@ -206,7 +206,7 @@ def _weak_trace(r: Rest, W: Floats, s: slice, f: Factor) -> Floats:
     if f.l == 1:
         return np.array([[own.trace() - np.vdot(right, rows)]])
     quadratic = np.einsum("eak,ebk->ab", right, rows.reshape(f.m, f.l, -1))
-    return dense_blocks(own, f.m, f.l).sum(0) - quadratic
+    return np.asarray(dense_blocks(own, f.m, f.l).sum(0) - quadratic)
 
 
 def dense_blocks(W: Floats, m: int, l: int) -> Floats:

@@ -32,7 +32,7 @@ def multiply(A: Floats, B: Floats) -> Floats:
                 np.multiply(A[:, i, 0], B[:, 0, j], out=out[:, i, j])
                 out[:, i, j] += A[:, i, 1] * B[:, 1, j]
         return out
-    return np.matmul(A, B)
+    return np.asarray(np.matmul(A, B))
 
 
 def transpose_multiply(A: Floats, B: Floats) -> Floats:
@@ -65,7 +65,7 @@ def _cholesky(D: Floats) -> Floats | None:
     """Return the lower factors, None if one does not exist."""
     if D.shape[-1] != 2:
         try:
-            return np.linalg.cholesky(D)
+            return np.asarray(np.linalg.cholesky(D), dtype=float)
         except np.linalg.LinAlgError:
             return None
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -93,7 +93,7 @@ def resolvent(A: Floats, lam: Floats) -> Floats:
     """Return (I + A_e Sigma)^-1, Sigma = lambda lambda'."""
     l = lam.shape[0]
     if l == 1:
-        return 1.0 / (1.0 + A * lam[0, 0] ** 2)
+        return np.asarray(1.0 / (1.0 + A * lam[0, 0] ** 2))
     K = multiply(A, np.broadcast_to(lam @ lam.T, A.shape))
     K[:, range(l), range(l)] += 1.0
     return small_inverse(K)

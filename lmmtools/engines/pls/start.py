@@ -24,7 +24,7 @@ FLOOR = 0.05
 where an optimiser has least to go by."""
 
 PROJECTIONS = 300
-"""Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X are left out of account."""
+"""Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X do not count."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,7 +156,7 @@ def _covariances(
     gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
     moments = z.transpose(0, 2, 1) @ z / (residual * max(kept, 0.1))[:, None, None]
     right = moments - (1.0 + others)[:, None, None] * total
-    floor = FLOOR / problem.information
+    floor = FLOOR * f.m / problem.n
     try:
         solved = np.linalg.solve(gram, right.reshape(B, l * l).T).T.reshape(B, l, l)
     except np.linalg.LinAlgError:

@@ -292,8 +292,8 @@ def _build_stages(
         pieces = [A[f.columns, first_rest:].tocsr() for f in factors]
         couplings = list(couple(pieces, [f.l for f in factors], links_of))
     stages = []
-    for factor, links, coupling in zip(factors, links_of, couplings, strict=True):
-        stages.append(Stage(factor, _own_blocks(A, factor), links, coupling))
+    for factor, own_links, coupling in zip(factors, links_of, couplings, strict=True):
+        stages.append(Stage(factor, _own_blocks(A, factor), own_links, coupling))
     return tuple(stages)
 
 
