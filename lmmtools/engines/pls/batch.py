@@ -205,7 +205,8 @@ class Dense:
                 cut = N[:, f.columns, other.columns].reshape(B, f.m, f.l, other.m, other.l)[:, :, own, :, part]
                 a, c = cut.shape[2], cut.shape[4]
                 if a == c == 1:
-                    t = np.einsum("zgahb,zgahb->z", cut, cut)[:, None, None] * np.ones((1, 1, 1))
+                    squares = np.einsum("zgahb,zgahb->z", cut, cut)
+                    t = squares[:, None, None] * sigma[k][:, :, :, 0] * sigma[j][:, :, :, 0]
                 else:
                     flat = cut.transpose(0, 2, 4, 1, 3).reshape(B, a * c, -1)
                     t = _contract((flat @ flat.transpose(0, 2, 1)).reshape(B, a, c, a, c), sigma[k], sigma[j])

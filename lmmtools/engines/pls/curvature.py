@@ -98,7 +98,8 @@ def trace_products(problem: Problem, s: State, d: Derivatives, sigma: Sequence[F
         for j, other, part in places[: i + 1]:
             block = rows[:, other.columns]
             if f.l == other.l == 1:
-                out[starts[k], starts[j]] = out[starts[j], starts[k]] = np.vdot(block, block)
+                squares = np.vdot(block, block) * sigma[k][0, 0, 0] * sigma[j][0, 0, 0]
+                out[starts[k], starts[j]] = out[starts[j], starts[k]] = squares
                 continue
             cut = block.reshape(f.m, f.l, other.m, other.l)[:, own, :, part]
             flat = cut.transpose(1, 3, 0, 2).reshape(cut.shape[1] * cut.shape[3], -1)
