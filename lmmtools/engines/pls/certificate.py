@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmmtools.engines.estimate import Certificate, NullSpace
-from lmmtools.engines.pls import parameters
-from lmmtools.engines.pls.curvature import curvature, curvature_along
-from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
+from lmmtools.engines.pls.curvature import LocalModel, curvature_along, local_model
+from lmmtools.engines.pls.objective import Derivatives, evaluate_state
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
 
     Floats = NDArray[np.float64]
 
-__all__ = ["certify", "certify_state"]
+__all__ = ["certify", "certify_model"]
 
 NULL_VARIANCE = 1e-9
 """A direction of Sigma is null if its relative variance, times the information of one level, is below this: the data
@@ -39,7 +35,7 @@ CURVATURE_TOL = -1e-5
 
 
 def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
-    """Certificate of theta (data's scale), whoever found it.
+    """Return the certificate of theta (data's scale), whoever found it.
 
     Parameters
     ----------
@@ -52,11 +48,10 @@ def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
     EngineError
         If the criterion cannot be evaluated at theta.
     """
-    state = evaluate_state(problem, problem.to_lambdas(theta), reml)
-    return certify_state(problem, state, derivatives(problem, state))
+    return certify_model(problem, local_model(problem, evaluate_state(problem, problem.to_lambdas(theta), reml)))
 
 
-def certify_state(problem: Problem, s: State, d: Derivatives, model: Floats | None = None) -> Certificate:
+def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = None) -> Certificate:
     """Return the certificate of an evaluated point.
 
     The gradient is taken over the elements of phi that are free: a variance at zero is not, and neither is a column of
@@ -64,31 +59,26 @@ def certify_state(problem: Problem, s: State, d: Derivatives, model: Floats | No
     is |g_i (B^-1 g)_i|.
 
     Where the exact Hessian is not cheap (see :mod:`~lmmtools.engines.pls.curvature`) B is the average information, or
-    the optimiser's ``model`` of the Hessian (k, k), and the smallest curvature is the exact one along B's weakest
-    direction.
+    what the optimiser ``believed`` the Hessian to be (k, k), and the smallest curvature is the exact one along B's
+    weakest direction.
     """
-    frames, factors = parameters.frame(s.lambdas)
-    nulls, free = _null_spaces(problem, d, frames, factors)
+    d, g = m.d, m.g
+    nulls, free = _null_spaces(problem, m)
     if not free.any():
         holds = all(_is_proven(n, d) for n in nulls)
         return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
-    s = replace(s, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
-    g = parameters.gradient(d.G, s.lambdas, frames, problem.units)
     at = np.flatnonzero(free)
-    known = curvature(problem, s, d, frames)
-    B = known.exact
+    B = m.exact
     if B is None:
-        B = known.average if model is None else model
+        B = m.average if believed is None else believed
     B = B[np.ix_(at, at)]
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])
     weakest = float(values[0])
-    if known.exact is None:
+    if m.exact is None:
         direction = np.zeros_like(g)
         direction[at] = scale * vectors[:, 0]
-        weakest = min(
-            weakest, curvature_along(problem, s, g, parameters.pack(factors, problem.units), frames, direction)
-        )
+        weakest = min(weakest, curvature_along(problem, m, direction))
     along = vectors.T @ (scale * g[at])
     # Where the curvature vanishes Newton's step has no meaning; the gradient there must then vanish as well.
     newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
@@ -102,14 +92,13 @@ def _is_proven(null: NullSpace, d: Derivatives) -> bool:
     return null.min_eigenvalue >= -NULL_TOL * float(np.abs(np.diag(d.T[null.block])).max())
 
 
-def _null_spaces(
-    problem: Problem, d: Derivatives, frames: Sequence[Floats], factors: Sequence[Floats]
-) -> tuple[list[NullSpace], NDArray[np.bool_]]:
-    """One record per rank-deficient lambda_k, and which elements of phi are free."""
+def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDArray[np.bool_]]:
+    """Return one record per rank-deficient lambda_k, and which elements of phi are free."""
     nulls, free = [], []
-    for k, (Q, L, G, R) in enumerate(zip(frames, factors, d.G, problem.scaling.basis_maps, strict=True)):
+    parts = zip(m.frames, m.factors, m.d.G, problem.scaling.basis_maps, problem.units, strict=True)
+    for k, (Q, L, G, R, c) in enumerate(parts):
         l = len(Q)
-        null = np.diag(L) ** 2 * problem.units[k] <= NULL_VARIANCE
+        null = np.diag(L) ** 2 * c <= NULL_VARIANCE
         if null.any():
             basis = Q[:, null]
             smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])

@@ -401,7 +401,8 @@ def _couple_sparse(
 def _level_rows(piece: sparse.csr_matrix, l: int) -> sparse.csr_matrix:
     """Which columns each level meets, as ones."""
     if l == 1:
-        return sparse.csr_matrix((np.ones(piece.nnz), piece.indices, piece.indptr), shape=piece.shape)
+        # Copies: the caller sorts them, and piece keeps its own order.
+        return sparse.csr_matrix((np.ones(piece.nnz), piece.indices.copy(), piece.indptr.copy()), shape=piece.shape)
     entries = piece.tocoo()
     shape = (piece.shape[0] // l, piece.shape[1])
     return sparse.csr_matrix((np.ones(entries.nnz), (entries.row // l, entries.col)), shape=shape)

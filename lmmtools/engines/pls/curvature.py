@@ -11,7 +11,7 @@ all of Z'PZ is cheap to have, the trace itself is used and Newton's method conve
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,26 +31,43 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Curvature", "curvature", "curvature_along", "quadratic_forms", "trace_products"]
+__all__ = ["LocalModel", "curvature_along", "local_model", "quadratic_forms", "trace_products"]
 
 DENSE_Q = 400
 """Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Curvature:
-    """Second derivatives with respect to phi.
+class LocalModel:
+    """The criterion around one point, to second order in phi.
 
     Attributes
     ----------
+    state : State
+    d : Derivatives
+    frames, factors : tuple of ndarray, each (l, l)
+        Q and L per block.
+    phi, g : ndarray, shape (k,)
+        The point and the gradient.
     exact : ndarray, shape (k, k), or None
         The Hessian, where it is cheap.
     average : ndarray, shape (k, k)
         The average-information approximation.
     """
 
+    state: State
+    d: Derivatives
+    frames: tuple[Floats, ...]
+    factors: tuple[Floats, ...]
+    phi: Floats
+    g: Floats
     exact: Floats | None
     average: Floats
+
+    @property
+    def objective(self) -> float:
+        """The criterion."""
+        return self.state.objective
 
 
 def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tuple[Floats, Floats]:
@@ -143,44 +160,51 @@ def _trace_one_factor(problem: Problem, N: Floats, Y: Floats, sigma: Sequence[Fl
     return out
 
 
-def curvature(problem: Problem, s: State, d: Derivatives, frames: Sequence[Floats]) -> Curvature:
-    """Return the second derivatives at an evaluated point, with respect to phi in the given frames."""
-    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(s.lambdas, frames, problem.units, strict=True)]
-    q, Q = quadratic_forms(problem, s, sigma)
-    Q = Q * (s.dof / s.r2)
-    rest = parameters.second_order(d.G, s.lambdas, frames, problem.units) - np.outer(q, q) * (s.dof / s.r2**2)
-    t = trace_products(problem, s, d, sigma)
-    return Curvature(None if t is None else 2.0 * Q - t + rest, Q + rest)
+def local_model(problem: Problem, state: State) -> LocalModel:
+    """Return an evaluated point in its own frame, with first and second derivatives."""
+    frames, factors = parameters.frame(state.lambdas)
+    if max(problem.widths) > 1:
+        # The same Sigma, factored in that frame.
+        state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
+    d = derivatives(problem, state)
+    units = problem.units
+    phi = parameters.pack(factors, units)
+    g = parameters.gradient(d.G, state.lambdas, frames, units)
+    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(state.lambdas, frames, units, strict=True)]
+    q, Q2 = quadratic_forms(problem, state, sigma)
+    Q2 *= state.dof / state.r2
+    rest = parameters.second_order(d.G, state.lambdas, frames, units)
+    rest -= np.outer(q, q) * (state.dof / state.r2**2)
+    t = trace_products(problem, state, d, sigma)
+    return LocalModel(state, d, frames, factors, phi, g, None if t is None else 2.0 * Q2 - t + rest, Q2 + rest)
 
 
-def curvature_along(
-    problem: Problem, s: State, g: Floats, phi: Floats, frames: Sequence[Floats], direction: Floats
-) -> float:
+def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float:
     """Return the exact second derivative of the criterion along a direction of phi, by one difference of gradients.
 
     Parameters
     ----------
-    g, phi : ndarray, shape (k,)
-        The gradient at s, and s itself.
-    frames : sequence of ndarray
+    problem : Problem
+    m : LocalModel
     direction : ndarray, shape (k,)
         Scaled so that the criterion rises by about one half over its length.
     """
     limits = parameters.bounded(problem.widths)
-    at_risk = limits & (direction < 0)
     h = DIFFERENCE
-    if at_risk.any():
+    room = _room(m.phi, direction, limits)
+    if room < 2.0 * h:
         # A variance stays positive; towards more of it there is always room.
-        room = float((phi[at_risk] / -direction[at_risk]).min())
-        if room < 2.0 * h:
-            direction, room = -direction, np.inf
-            falling = limits & (direction < 0)
-            if falling.any():
-                room = float((phi[falling] / -direction[falling]).min())
-        h = min(h, 0.4 * room)
-    state = evaluate_state(problem, parameters.unpack(phi + h * direction, frames, problem.units), s.reml)
-    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, frames, problem.units)
-    return float(direction @ (moved - g)) / h
+        direction = -direction
+        room = _room(m.phi, direction, limits)
+    h = min(h, 0.4 * room)
+    state = evaluate_state(problem, parameters.unpack(m.phi + h * direction, m.frames, problem.units), m.state.reml)
+    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, m.frames, problem.units)
+    return float(direction @ (moved - m.g)) / h
+
+
+def _room(phi: Floats, direction: Floats, limits: NDArray[np.bool_]) -> float:
+    falling = limits & (direction < 0)
+    return float((phi[falling] / -direction[falling]).min(initial=np.inf))
 
 
 DIFFERENCE = 0.02

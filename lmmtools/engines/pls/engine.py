@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.engines.estimate import Certificate, Estimate
-from lmmtools.engines.pls.certificate import certify_state
+from lmmtools.engines.pls.certificate import certify_model
+from lmmtools.engines.pls.curvature import DENSE_Q
 from lmmtools.engines.pls.objective import State
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, prepare
@@ -16,7 +17,7 @@ from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.start import starting_lambdas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -30,6 +31,10 @@ __all__ = ["Optimum", "fit", "fit_problem", "optimize"]
 RESTARTS = (0.01, 10.0, 0.1)
 """Where else to start, as multiples of the first start's variances, when a certificate fails."""
 
+
+LONG = 8
+"""A search of more evaluations than this has crossed ground where the criterion is not convex, and another optimum may
+be near; while a second search is cheap it is worth having."""
 
 FLAT = 1e-5
 """With less curvature than this the parameters are not all identified, and other optima are common."""
@@ -84,31 +89,49 @@ def optimize(
     options = Options() if options is None else options
     first = None if start is None else problem.to_lambdas(start)
     best = descend(problem, reml, first, options)
-    certificate = certify_state(problem, best.state, best.derivatives, best.curvature)
+    certificate = certify_model(problem, best.model, best.curvature)
     count = best.n_evaluations
     messages = [best.message]
+    for name, again in _elsewhere(problem, best, certificate, is_first=start is None):
+        if best.interrupted or count >= options.max_iter:
+            break
+        other = descend(problem, reml, again, options)
+        proof = certify_model(problem, other.model, other.curvature)
+        count += other.n_evaluations
+        messages.append(f"restarted from {name}: {other.message}")
+        slack = 1e-9 * max(1.0, abs(best.model.objective))
+        gain = best.model.objective - other.model.objective
+        if gain > slack or (gain > -slack and proof.holds and not certificate.holds):
+            best, certificate = other, proof
+        if other.interrupted or (certificate.holds and certificate.min_curvature >= FLAT and gain <= slack):
+            break
+    if not certificate.holds and not best.interrupted:
+        messages.append("the certificate does not hold: this may not be the optimum")
+    state = best.model.state
+    return Optimum(
+        problem.to_theta(state.lambdas),
+        state.objective,
+        certificate,
+        count,
+        tuple(messages),
+        certificate.holds,
+        state,
+    )
+
+
+def _elsewhere(
+    problem: Problem, best: Descent, certificate: Certificate, *, is_first: bool
+) -> Iterator[tuple[str, tuple[Floats, ...]]]:
+    """Yield other starts, where one search is not to be trusted."""
     doubtful = not certificate.holds or certificate.min_curvature < FLAT
-    if doubtful and not best.interrupted and count < options.max_iter:
+    is_small = problem.structure.q <= DENSE_Q
+    if doubtful or (is_first and is_small and best.n_evaluations > LONG):
+        identity = np.concatenate([np.eye(b.l)[np.triu_indices(b.l)] for b in problem.design.blocks])
+        yield "theta of the identity", problem.to_lambdas(identity)
+    if doubtful:
         for factor in RESTARTS:
-            other = _restart(problem, reml, best, factor, options)
-            count += other.n_evaluations
-            proof = certify_state(problem, other.state, other.derivatives, other.curvature)
-            better = other.state.objective < best.state.objective - 1e-9 * max(1.0, abs(best.state.objective))
-            as_good = other.state.objective < best.state.objective + 1e-9 * max(1.0, abs(best.state.objective))
-            if better or (as_good and proof.holds):
-                best, certificate = other, proof
-            messages.append(f"restarted from {factor:g} times the starting variances: {other.message}")
-            if other.interrupted or (certificate.holds and not better):
-                break
-        if not certificate.holds:
-            messages.append("the certificate does not hold: this may not be the optimum")
-    theta = problem.to_theta(best.state.lambdas)
-    return Optimum(theta, best.state.objective, certificate, count, tuple(messages), certificate.holds, best.state)
-
-
-def _restart(problem: Problem, reml: bool, best: Descent, factor: float, options: Options) -> Descent:
-    start = tuple(lam * np.sqrt(factor) for lam in starting_lambdas(problem))
-    return descend(problem, reml, start, options)
+            start = tuple(lam * np.sqrt(factor) for lam in starting_lambdas(problem))
+            yield f"{factor:g} times the starting variances", start
 
 
 def fit_problem(

@@ -12,7 +12,8 @@ from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, 
 from lmmtools.engines.pls.certificate import NULL_TOL
 from lmmtools.engines.pls.crossprod import project_response
 from lmmtools.engines.pls.engine import fit_problem
-from lmmtools.engines.pls.optimize import EIGEN_FLOOR, LOG_GROWTH, MAX_GROWTH, ROUNDING, WEAKEST, ZERO_COLUMN, Options
+from lmmtools.engines.pls.newton import newton_steps
+from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
 from lmmtools.engines.pls.start import starting_sigmas
 from lmmtools.errors import EngineError
 
@@ -287,7 +288,7 @@ def _front(
     bad = ~np.isfinite(s.objective)
     for array in (gradient, exact, Q2, rest, phi):
         array[bad] = 0.0
-    step, expected = _newton(phi, gradient, exact, Q2 + rest, bounded)
+    step, expected = newton_steps(phi, gradient, exact, Q2 + rest, bounded)
     share = _limit(problem, phi, step)
     expected[bad] = np.inf
     return _Front(rows, y, framed, frames, phi, gradient, step, s.objective, expected, share, settled, tuple(T))
@@ -338,7 +339,7 @@ def _unpack(problem: Problem, phi: Floats, frames: Sequence[Floats]) -> tuple[Fl
 
 def _sigma_directions(lam: Floats, Q: Floats, c: float) -> Floats:
     """Return dSigma / dphi of one block, (B, parameters, l, l); see parameters.sigma_directions."""
-    B, l = Q.shape[:2]
+    l = Q.shape[1]
     if l == 1:
         return (1.0 / c + lam**2)[:, None]
     columns, rows = np.triu_indices(l)
@@ -359,44 +360,6 @@ def _directions(f: Floats, sigma: Sequence[Floats], problem: Problem, k: int) ->
             view[:, :, part, starts[j] : starts[j + 1]] = moved
         out[:, factor.columns] = view.reshape(B, factor.q, k)
     return out
-
-
-def _newton(
-    phi: Floats, g: Floats, exact: Floats, average: Floats, bounded: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Return steps and expected decreases of all responses; see optimize.newton_step."""
-    k = phi.shape[1]
-    identity = np.eye(k)
-    active = ~(bounded & (phi == 0) & (g >= 0))
-    both = active[:, :, None] & active[:, None, :]
-    scaled, _ = _scaled(np.where(both, exact, identity))
-    use = np.linalg.eigvalsh(scaled)[:, 0] > WEAKEST
-    B = np.where(use[:, None, None], exact, average)
-    step = np.zeros_like(phi)
-    for _ in range(k + 1):
-        both = active[:, :, None] & active[:, None, :]
-        right = np.where(active, g + np.einsum("zij,zj->zi", B, np.where(active, 0.0, step)), 0.0)
-        scaled, scale = _scaled(np.where(both, B, identity))
-        values, vectors = np.linalg.eigh(scaled)
-        values = np.maximum(np.abs(values), EIGEN_FLOOR)
-        along = np.einsum("zij,zi->zj", vectors, scale * right) / values
-        step = np.where(active, -scale * np.einsum("zij,zj->zi", vectors, along), step)
-        below = active & bounded & (phi + step < 0)
-        if not below.any():
-            break
-        step = np.where(below, -phi, step)
-        active &= ~below
-    slope = np.einsum("zi,zi->z", g, step)
-    expected = -slope - 0.5 * np.einsum("zi,zij,zj->z", step, B, step)
-    return step, np.maximum(expected, -0.5 * slope)
-
-
-def _scaled(B: Floats) -> tuple[Floats, Floats]:
-    """Return B scaled to a diagonal of plus or minus one, and the scale."""
-    diagonal = np.abs(np.einsum("zii->zi", B))
-    top = diagonal.max(axis=1, keepdims=True)
-    scale = 1.0 / np.sqrt(np.maximum(diagonal, np.where(top > 0, 1e-14 * top, 1.0)))
-    return B * scale[:, :, None] * scale[:, None, :], scale
 
 
 def _limit(problem: Problem, phi: Floats, step: Floats) -> Floats:

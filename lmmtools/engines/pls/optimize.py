@@ -9,14 +9,15 @@ is below ``Options.tol`` of the criterion's own rounding error.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmmtools.engines.pls import parameters
-from lmmtools.engines.pls.curvature import curvature
-from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
+from lmmtools.engines.pls.curvature import LocalModel, local_model
+from lmmtools.engines.pls.newton import is_positive, newton_step
+from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.start import starting_lambdas
 from lmmtools.errors import EngineError
 
@@ -41,12 +42,15 @@ right sign but not the right size."""
 LOG_GROWTH = 6.0
 """The same for a scalar term, on the scale of its logarithm, where the criterion is close to convex."""
 
-WEAKEST = 1e-6
-"""The exact Hessian is used where its smallest eigenvalue (unit diagonal) exceeds this; elsewhere the average
-information, which is never indefinite, gives the better direction."""
+STRAIGHT = 0.75
+"""A step on which the criterion falls by this share of what its slope promised could have been longer: the average
+information sees too much curvature there."""
 
-EIGEN_FLOOR = 1e-9
-"""Smallest curvature that the scaled model is given."""
+MAX_STRETCH = 64.0
+"""Multiple of the model's step that may be tried after steps that could have been longer."""
+
+LARGEST_START = 1e6
+"""Relative standard deviation, in units of one that matters, beyond which a start is pulled back."""
 
 ZERO_COLUMN = 1e-5
 """A column of lambda that contributes less than this, a sum of relative information over levels, is tried at zero."""
@@ -95,41 +99,22 @@ class Descent:
 
     Attributes
     ----------
-    state : State
-        The best point.
-    derivatives : Derivatives
-        There.
+    model : LocalModel
+        The best point, with the derivatives there.
     curvature : ndarray, shape (k, k)
-        The model's Hessian there.
+        The Hessian that the search believed in there.
     n_evaluations : int
-    converged : bool
-        Whether the stopping rule was met.
     message : str
         Why it stopped.
     interrupted : bool
         Whether the user stopped it.
     """
 
-    state: State
-    derivatives: Derivatives
+    model: LocalModel
     curvature: Floats
     n_evaluations: int
-    converged: bool
     message: str
     interrupted: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Point:
-    """One iterate: phi in its own frame, and everything known there."""
-
-    phi: Floats
-    frames: tuple[Floats, ...]
-    state: State
-    d: Derivatives
-    g: Floats
-    B: Floats
-    is_exact: bool
 
 
 def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, options: Options) -> Descent:
@@ -150,144 +135,94 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     """
     bounded = parameters.bounded(problem.widths)
     point = _first_point(problem, starting_lambdas(problem) if start is None else start, reml)
-    secant = np.zeros_like(point.B)
-    count, last, stalls = 1, np.inf, 0
-    message, converged, interrupted = "", False, False
+    secant = np.zeros_like(point.average)
+    count, last, stalls, stretch = 1, np.inf, 0, 1.0
+    message, interrupted = "", False
     try:
         while True:
-            free = ~(bounded & (point.phi == 0) & (point.g >= 0))
-            if _tell(options, count, point, free):
+            if _tell(options, count, point, bounded):
                 message, interrupted = "stopped by the callback", True
                 break
-            step, expected = newton_step(
-                point.phi, point.g, point.B if point.is_exact else point.B + secant, bounded, free
-            )
-            rounding = ROUNDING * max(1.0, abs(point.state.objective))
+            is_exact, B = _believe(point, bounded, secant)
+            step, expected = newton_step(point.phi, point.g, B, bounded)
+            rounding = ROUNDING * max(1.0, abs(point.objective))
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
-            if expected <= (options.tol if point.is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
-                message, converged = "the expected decrease is within the tolerance", True
+            if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
+                message = "the expected decrease is within the tolerance"
                 break
             if count >= options.max_iter:
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
                 break
             last = expected
-            trial, used = _search(problem, point, step, bounded, _step_limit(problem, point.phi, step))
+            share = _step_limit(problem, point.phi, step, 1.0 if is_exact else stretch)
+            trial, used = _search(problem, point, step, bounded, share)
             count += used
             if trial is None:
                 message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
-                converged = expected <= 1e3 * rounding
                 break
             state, phi = trial
-            moved = _point(problem, state)
-            if not moved.is_exact and bounded.all():
-                secant = _learn(secant, phi - point.phi, moved.g - point.g, moved.B)
+            moved = local_model(problem, state)
+            straight = point.objective - moved.objective > STRAIGHT * -float(point.g @ (phi - point.phi))
+            stretch = min(2.0 * stretch, MAX_STRETCH) if straight and used == 1 else 1.0
+            if moved.exact is None and bounded.all():
+                secant = _learn(secant, phi - point.phi, moved.g - point.g, moved.average)
             point = moved
         point, used = _snap(problem, point)
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
-    curvature_there = point.B if point.is_exact else point.B + secant
-    return Descent(point.state, point.d, curvature_there, count, converged, message, interrupted)
+    return Descent(point, _believe(point, bounded, secant)[1], count, message, interrupted)
 
 
-def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> _Point:
+def _believe(point: LocalModel, bounded: NDArray[np.bool_], secant: Floats) -> tuple[bool, Floats]:
+    """Return whether the exact Hessian is to be used, and the Hessian to use."""
+    if point.exact is None:
+        return False, point.average + secant
+    if is_positive(point.exact, ~(bounded & (point.phi == 0))):
+        return True, point.exact
+    return False, point.average
+
+
+def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
     """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold."""
-    shrink = 1.0
+    # The roundings of the gradient grow with the variance: from the far end of the range nothing points back.
+    largest = max(float(np.abs(lam).max()) * np.sqrt(c) for lam, c in zip(start, problem.units, strict=True))
+    shrink = min(1.0, LARGEST_START / largest) if largest > 0 else 1.0
     while True:
         try:
-            return _point(problem, evaluate_state(problem, tuple(lam * shrink for lam in start), reml))
+            return local_model(problem, evaluate_state(problem, tuple(lam * shrink for lam in start), reml))
         except EngineError:
             shrink *= 0.1
             if shrink < 1e-12:
                 raise
 
 
-def _point(problem: Problem, state: State) -> _Point:
-    frames, factors = parameters.frame(state.lambdas)
-    if max(problem.widths) > 1:
-        # The same Sigma, in its own frame.
-        state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
-    d = derivatives(problem, state)
-    phi = parameters.pack(factors, problem.units)
-    g = parameters.gradient(d.G, state.lambdas, frames, problem.units)
-    B = curvature(problem, state, d, frames)
-    if B.exact is not None and is_positive(B.exact, ~(parameters.bounded(problem.widths) & (phi == 0))):
-        return _Point(phi, frames, state, d, g, B.exact, True)
-    return _Point(phi, frames, state, d, g, B.average, False)
-
-
-def is_positive(B: Floats, free: NDArray[np.bool_]) -> bool:
-    """Return whether the curvature over the free parameters is that of a minimum."""
-    if not free.all():
-        B = B[np.ix_(free, free)]
-    diagonal = np.diag(B)
-    if not (diagonal > 0).all():
-        return False
-    scale = 1.0 / np.sqrt(diagonal)
-    return bool(len(B) <= 1 or np.linalg.eigvalsh(B * scale * scale[:, None])[0] > WEAKEST)
-
-
-def _tell(options: Options, count: int, point: _Point, free: NDArray[np.bool_]) -> bool:
+def _tell(options: Options, count: int, point: LocalModel, bounded: NDArray[np.bool_]) -> bool:
     if options.callback is None:
         return False
+    free = ~(bounded & (point.phi == 0) & (point.g >= 0))
     norm = float(np.abs(point.g[free]).max(initial=0.0))
-    return options.callback(Progress(count, point.state.objective, norm)) is True
+    return options.callback(Progress(count, point.objective, norm)) is True
 
 
-def newton_step(
-    phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_], free: NDArray[np.bool_]
-) -> tuple[Floats, float]:
-    """Minimiser of g's + s'Bs/2 with phi + s >= 0 where bounded, B made positive definite; the expected decrease."""
-    step = np.zeros_like(phi)
-    active = free.copy()
-    if not active.any():
-        return step, 0.0
-    for _ in range(len(phi) + 1):
-        at = np.flatnonzero(active)
-        right = g[at] + (B[np.ix_(at, np.flatnonzero(~active))] @ step[~active] if not active.all() else 0.0)
-        step[at] = -_solve_positive(B[np.ix_(at, at)], right)
-        below = active & bounded & (phi + step < 0)
-        if not below.any():
-            break
-        step[below] = -phi[below]
-        active &= ~below
-        if not active.any():
-            break
-    expected = -float(g @ step) - 0.5 * _curve(B, step)
-    return step, max(expected, -0.5 * float(g @ step))
+def _step_limit(problem: Problem, phi: Floats, step: Floats, limit: float) -> float:
+    """Return the share of the step, at most ``limit``, that keeps variances within MAX_GROWTH of what they were.
 
-
-def _curve(B: Floats, step: Floats) -> float:
-    return float(step @ B @ step)
-
-
-def _solve_positive(B: Floats, right: Floats) -> Floats:
-    """B^-1 right with the eigenvalues of the scaled B replaced by their absolute values and kept off zero."""
-    diagonal = np.abs(np.diag(B))
-    top = diagonal.max(initial=0.0)
-    scale = 1.0 / np.sqrt(np.maximum(diagonal, 1e-14 * top) if top > 0 else np.ones_like(diagonal))
-    if len(B) == 1:
-        return right * scale**2
-    values, vectors = np.linalg.eigh(B * scale * scale[:, None])
-    values = np.maximum(np.abs(values), EIGEN_FLOOR)
-    return np.asarray(scale * (vectors @ ((vectors.T @ (scale * right)) / values)))
-
-
-def _step_limit(problem: Problem, phi: Floats, step: Floats) -> float:
-    """Return the share of the step that keeps every variance within MAX_GROWTH of what it was, or of one that matters."""
-    limit, at = 1.0, 0
+    Or of one that matters, where they were smaller.
+    """
+    at = 0
     for l, c in zip(problem.widths, problem.units, strict=True):
         k = l * (l + 1) // 2
         change = np.abs(step[at : at + k]).max()
         room = LOG_GROWTH if l == 1 else np.sqrt(MAX_GROWTH) * max(np.abs(phi[at : at + k]).max(), np.sqrt(1.0 / c))
-        if change > room:
-            limit = min(limit, room / change)
+        if limit * change > room:
+            limit = room / change
         at += k
     return float(limit)
 
 
 def _search(
-    problem: Problem, point: _Point, step: Floats, bounded: NDArray[np.bool_], share: float
+    problem: Problem, point: LocalModel, step: Floats, bounded: NDArray[np.bool_], share: float
 ) -> tuple[tuple[State, Floats] | None, int]:
     """Find a point along the step, from ``share`` of it downwards, at which the criterion falls enough.
 
@@ -297,7 +232,7 @@ def _search(
     used : int
         Evaluations.
     """
-    objective = point.state.objective
+    objective = point.objective
     noise = 8 * ROUNDING * max(1.0, abs(objective))
     for used in range(1, 40):
         phi = point.phi + share * step
@@ -332,7 +267,7 @@ def _learn(secant: Floats, s: Floats, y: Floats, B: Floats) -> Floats:
     return np.asarray(update)
 
 
-def _snap(problem: Problem, point: _Point) -> tuple[_Point, int]:
+def _snap(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
     """Put columns of lambda that have all but vanished exactly at zero, if the criterion is no worse there."""
     lambdas = [lam.copy() for lam in point.state.lambdas]
     changed = False
@@ -345,6 +280,6 @@ def _snap(problem: Problem, point: _Point) -> tuple[_Point, int]:
     if not changed:
         return point, 0
     state = evaluate_state(problem, tuple(lambdas), point.state.reml)
-    if state.objective > point.state.objective + 8 * ROUNDING * max(1.0, abs(state.objective)):
+    if state.objective > point.objective + 8 * ROUNDING * max(1.0, abs(state.objective)):
         return point, 1
-    return _point(problem, state), 1
+    return local_model(problem, state), 1

@@ -1,12 +1,14 @@
 """The optimiser's parameters phi, and the derivatives with respect to them from those with respect to Sigma.
 
 A term with one effect per level has phi = log(1 + c Sigma) >= 0, Sigma its relative variance and c the information of
-an average level. The criterion is smooth in it at zero, so the boundary is an ordinary bound, and for a balanced one-way
-layout it is convex: (m-1) phi + dof log(SSE + SSB exp(-phi)). A vector-valued term has a factor ``Q L`` of Sigma: Q holds the current
-Sigma's eigenvectors, largest first, and L is lower triangular, its entries (column by column) unbounded. In that frame
-small eigenvalues stand last whatever Sigma is, so a vanishing column of L is an ordinary minimum with curvature 2 G.
-In the fixed frame of theta it need not be: where the leading rows of lambda are themselves dependent, columns can be
-rotated into each other at next to no cost, and Newton's method creeps along a curved valley.
+an average level. The criterion is smooth in it at zero, so the boundary is an ordinary bound, and for a balanced
+one-way layout it is convex: (m-1) phi + dof log(SSE + SSB exp(-phi)).
+
+A vector-valued term has a factor ``Q L`` of Sigma: Q holds the current Sigma's eigenvectors, largest first, and L is
+lower triangular, its entries (column by column) unbounded. In that frame small eigenvalues stand last whatever Sigma
+is, so a vanishing column of L is an ordinary minimum with curvature 2 G. In the fixed frame of theta it need not be:
+where the leading rows of lambda are themselves dependent, columns can be rotated into each other at next to no cost,
+and Newton's method creeps along a curved valley.
 """
 
 from __future__ import annotations
