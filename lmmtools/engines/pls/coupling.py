@@ -14,6 +14,8 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg.blas import dsyrk
 
+from lmmtools.engines.pls.pairs import Pairs, light_pairs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -37,12 +39,6 @@ DENSE_LIMIT = 8_000_000
 SCRATCH = 4_000_000
 """Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
 
-PAIR_COST = 300.0
-"""Dense multiply-adds of a rank-k update that take as long as one pair of columns added by index (two cores)."""
-
-PAIR_LIMIT = 4_000_000
-"""Pairs (96 MB) that may be held as indices."""
-
 
 class Coupling(Protocol):
     """What elimination asks of the block between a factor and the rest."""
@@ -58,8 +54,8 @@ class Coupling(Protocol):
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e times the block of each level e; T is (m, l', l)."""
 
-    def subtract_gram(self, values: Floats, S: Floats) -> None:
-        """Take sum_e values_e' values_e off the lower triangle of a Fortran-ordered S."""
+    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
+        """Take sum_e (T_e values_e)'(T_e values_e) off the lower triangle of a Fortran-ordered S; T is (m, l', l)."""
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
@@ -67,8 +63,8 @@ class Coupling(Protocol):
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
         """sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
 
-    def quadratic(self, values: Floats, W: Floats) -> Floats:
-        """sum_e values_e W values_e', shape (l, l), of a symmetric, Fortran-ordered W (q_rest, q_rest).
+    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
+        """sum_e J_e values_e W values_e' J_e', shape (l, l), of a symmetric, Fortran-ordered W (q_rest, q_rest).
 
         Only the lower triangle of W is read where ``reads_lower``.
         """
@@ -101,9 +97,9 @@ class DenseCoupling:
         """T_e values_e."""
         return T * values if T.shape[1] == T.shape[2] == 1 else np.matmul(T, values)
 
-    def subtract_gram(self, values: Floats, S: Floats) -> None:
-        """S -= sum_e values_e' values_e."""
-        flat = values.reshape(-1, values.shape[2])
+    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
+        """S -= sum_e (T_e values_e)'(T_e values_e)."""
+        flat = self.scale(T, values).reshape(-1, values.shape[2])
         dsyrk(-1.0, flat.T, beta=1.0, c=S, lower=1, overwrite_c=1)
 
     def times(self, values: Floats, B: Floats) -> Floats:
@@ -114,13 +110,14 @@ class DenseCoupling:
         """sum_e values_e' V_e."""
         return np.asarray(values.reshape(-1, values.shape[2]).T @ V.reshape(-1, V.shape[2]))
 
-    def quadratic(self, values: Floats, W: Floats) -> Floats:
-        """sum_e values_e W values_e'."""
-        m, l, q = values.shape
-        right = np.asarray(values.reshape(-1, q) @ W).reshape(m, l, q)
+    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
+        """sum_e J_e values_e W values_e' J_e'."""
+        scaled = self.scale(J, values)
+        m, l, q = scaled.shape
+        right = np.asarray(scaled.reshape(-1, q) @ W).reshape(m, l, q)
         if l == 1:
-            return np.array([[np.vdot(values, right)]])
-        return np.asarray(np.matmul(values, right.transpose(0, 2, 1)).sum(0))
+            return np.array([[np.vdot(scaled, right)]])
+        return np.asarray(np.matmul(scaled, right.transpose(0, 2, 1)).sum(0))
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W."""
@@ -188,12 +185,17 @@ class SparseCoupling:
             return values * T[self.rows, :, 0]
         return np.asarray(np.matmul(T[self.rows], values[:, :, None])[:, :, 0])
 
-    def subtract_gram(self, values: Floats, S: Floats) -> None:
-        """S -= sum_e values_e' values_e."""
+    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
+        """S -= sum_e (T_e values_e)'(T_e values_e)."""
+        scaled = self.scale(T, values)
         if len(self.pairs.target):
+            if T.shape[1] == 1 and values is self.values:
+                products = self.pairs.weighted(T[:, 0, 0] ** 2)
+            else:
+                products = self.pairs.products(scaled)
             flat = S.ravel(order="K")
-            flat -= np.bincount(self.pairs.target, weights=self.pairs.products(values), minlength=len(flat))
-        for dense in self._dense_rows(values, self.heavy):
+            flat -= np.bincount(self.pairs.target, weights=products, minlength=len(flat))
+        for dense in self._dense_rows(scaled, self.heavy):
             dsyrk(-1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
 
     def times(self, values: Floats, B: Floats) -> Floats:
@@ -208,20 +210,24 @@ class SparseCoupling:
             out += self._matrix(values, a).T @ V[:, a, :]
         return out
 
-    def quadratic(self, values: Floats, W: Floats) -> Floats:
-        """sum_e values_e W values_e'."""
+    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
+        """sum_e J_e values_e W values_e' J_e'."""
         l = values.shape[1]
-        out = self.pairs.quadratic(values, W)
+        scaled = self.scale(J, values)
+        if l == 1 and values is self.values:
+            out = np.array([[self.pairs.weighted_sum(J[:, 0, 0] ** 2, W)]])
+        else:
+            out = self.pairs.quadratic(scaled, W)
         if not len(self.heavy):
             return out
         if l == 1:
             S = np.zeros((self.q_rest, self.q_rest), order="F")
-            for dense in self._dense_rows(values, self.heavy):
+            for dense in self._dense_rows(scaled, self.heavy):
                 dsyrk(1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
             # The upper triangle of S is zero: twice the lower, less the diagonal counted twice.
             out[0, 0] += 2.0 * np.vdot(S.T, W.T) - np.diag(S) @ np.diag(W)
             return out
-        for dense in self._dense_rows(values, self.heavy):
+        for dense in self._dense_rows(scaled, self.heavy):
             right = (dense.reshape(-1, self.q_rest) @ W).reshape(l, -1)
             out += dense.reshape(l, -1) @ right.T
         return out
@@ -284,60 +290,6 @@ class SparseCoupling:
             yield dense
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """Pairs of columns met by the same level, as places in the layout of values.
-
-    Attributes
-    ----------
-    first, second : ndarray of int, shape (pairs,)
-        Places of the two, the column of the first not before that of the second.
-    target : ndarray of int, shape (pairs,)
-        Place of (column of first, column of second) in a Fortran-ordered (q_rest, q_rest) matrix: its lower triangle.
-    """
-
-    first: NDArray[np.intp]
-    second: NDArray[np.intp]
-    target: NDArray[np.intp]
-
-    def products(self, values: Floats) -> Floats:
-        """Return values_first' values_second of each pair."""
-        if values.shape[1] == 1:
-            flat = values[:, 0]
-            return flat[self.first] * flat[self.second]
-        return np.asarray(np.einsum("pa,pa->p", values[self.first], values[self.second]))
-
-    def quadratic(self, values: Floats, W: Floats) -> Floats:
-        """Return the sum over pairs, both ways round, of values_first W values_second', shape (l, l)."""
-        if not len(self.target):
-            return np.zeros((values.shape[1], values.shape[1]))
-        weight = W.ravel(order="K")[self.target]
-        weight[self.first == self.second] *= 0.5
-        if values.shape[1] == 1:
-            return np.array([[2.0 * (weight @ self.products(values))]])
-        half = values[self.first].T @ (weight[:, None] * values[self.second])
-        return half + half.T
-
-
-def _light_pairs(indptr: NDArray[np.int32], columns: NDArray[np.int32], q_rest: int) -> tuple[Pairs, NDArray[np.intp]]:
-    """Return the pairs of the levels that are cheaper pair by pair, and the other levels."""
-    counts = np.diff(indptr).astype(np.intp)
-    order = np.argsort(counts, kind="stable")
-    c = counts[order]
-    pairs = np.cumsum(c * (c + 1) // 2)
-    light = int(np.count_nonzero((PAIR_COST * c * (c + 1) < float(q_rest) ** 2) & (pairs <= PAIR_LIMIT)))
-    first, second = [], []
-    for size in np.unique(c[:light]):
-        starts = indptr[order[:light][c[:light] == size]].astype(np.intp)
-        i, j = np.tril_indices(size)
-        first.append((starts[:, None] + i).ravel())
-        second.append((starts[:, None] + j).ravel())
-    one = np.concatenate(first) if first else np.zeros(0, dtype=np.intp)
-    two = np.concatenate(second) if second else np.zeros(0, dtype=np.intp)
-    wide = columns.astype(np.intp)
-    return Pairs(one, two, wide[two] * q_rest + wide[one]), np.sort(order[light:])
-
-
 def couple(
     pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
 ) -> list[Coupling]:
@@ -390,7 +342,7 @@ def _couple_sparse(
             ones = np.ones(len(rows))
             gather = sparse.csr_matrix((ones, (to, np.arange(len(rows)))), shape=(len(keys[i + 1 + step]), len(rows)))
             maps.append((to, gather))
-        pairs, heavy = _light_pairs(pattern.indptr, pattern.indices, q_rest)
+        pairs, heavy = light_pairs(pattern.indptr, pattern.indices, values, q_rest)
         sums = sparse.csr_matrix((np.ones(len(rows)), np.arange(len(rows)), pattern.indptr))
         couplings.append(
             SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, pairs, heavy)

@@ -113,13 +113,13 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
                     links[j][other - step - 1] = links[j][other - step - 1] - total
         values, kind = couplings[i], stage.coupling
         if kind is not None and values is not None and A_rest is not None:
-            Y = kind.scale(T, values)
+            Y = kind.scale(T, values) if stage.links else values
             for step in range(len(stage.links)):
                 above = couplings[i + 1 + step]
                 assert above is not None
                 product = kind.scale(scaled[step].transpose(0, 2, 1), Y)
                 couplings[i + 1 + step] = above - kind.lift(step, product)
-            kind.subtract_gram(Y, A_rest)
+            kind.subtract_gram(T, values, A_rest)
         done.append(StageFactor(stage, A[i], w, resolvent(A[i], lambdas[i]), tuple(links[i]), values))
     if A_rest is None:
         return Elimination(st, tuple(done), None, logdet)

@@ -85,7 +85,7 @@ def _invert_single(s: StageFactor, W_rest: Floats | None, T_rest: list[Floats]) 
     kind = s.stage.coupling
     if kind is None or s.coupling is None or W_rest is None:
         return Inverse((0.5 * (T + T.T),), (), (), (), None, P)
-    T = T - kind.quadratic(kind.scale(s.J, s.coupling), W_rest)
+    T = T - kind.quadratic(s.J, s.coupling, W_rest)
     return Inverse((0.5 * (T + T.T), *T_rest), (), (), (), W_rest, None)
 
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lmmtools.engines import pls
-from lmmtools.engines.pls import coupling, structure
+from lmmtools.engines.pls import coupling, pairs, structure
 from lmmtools.errors import EngineError
 from tests.unit.engines.pls.dense import central_gradient, dense_criterion, lambdas
 from tests.unit.engines.pls.designs import make_design, random_design, random_theta
@@ -51,7 +51,7 @@ ROUTES = {
 @pytest.fixture(params=ROUTES, ids=[r.replace(" ", "-") for r in ROUTES])
 def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     for name, value in ROUTES[request.param].items():
-        monkeypatch.setattr(structure if hasattr(structure, name) else coupling, name, value)
+        monkeypatch.setattr(next(m for m in (structure, coupling, pairs) if hasattr(m, name)), name, value)
     return str(request.param)
 
 
