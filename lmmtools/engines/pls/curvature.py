@@ -19,7 +19,9 @@ from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.factor import solve
-from lmmtools.engines.pls.objective import derivatives, evaluate_state
+from lmmtools.engines.pls.inverse import Inverse, invert
+from lmmtools.engines.pls.objective import derivatives, derivatives_from, evaluate_state, projector
+from lmmtools.engines.pls.rest import KEEP_Q
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,22 +93,22 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
     return q, 0.5 * (Q + Q.T)
 
 
-def trace_products(problem: Problem, s: State, d: Derivatives, sigma: Sequence[Floats]) -> Floats | None:
+def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigma: Sequence[Floats]) -> Floats | None:
     """Return tr(P V_i P V_j), shape (k, k), or None where Z'PZ would cost too much.
 
     tr(P V_i P V_j) = sum_gh tr(dSigma_i N_gh dSigma_j N_hg) over the blocks N_gh of Z'PZ.
     """
     st = problem.structure
-    if d.inverse.N is not None:
-        return _trace_one_factor(problem, d.inverse.N, d.Y, sigma)
+    if inverse.N is not None:
+        return _trace_one_factor(problem, inverse.N, Y, sigma)
     if st.q > DENSE_Q:
         return None
-    if d.inverse.W_rest is not None and not st.chain:
+    if inverse.W_rest is not None and not st.chain:
         A = st.rest_products()
-        N = A - A @ d.inverse.W_rest @ A
+        N = A - A @ inverse.W_rest @ A
     else:
         _, N = solve(s.elimination, st.A.toarray())
-    N = N - d.Y @ d.Y.T
+    N = N - Y @ Y.T
     places = [(k, f, part) for f in st.factors for k, part in f.parts()]
     starts = np.cumsum([0, *(len(x) for x in sigma)])
     out = np.empty((starts[-1], starts[-1]))
@@ -166,7 +168,8 @@ def local_model(problem: Problem, state: State) -> LocalModel:
     if max(problem.widths) > 1:
         # The same Sigma, factored in that frame.
         state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
-    d = derivatives(problem, state)
+    inverse, Y = invert(state.elimination), projector(state)
+    d = derivatives_from(problem, state, inverse, Y)
     units = problem.units
     phi = parameters.pack(factors, units)
     g = parameters.gradient(d.G, state.lambdas, frames, units)
@@ -175,7 +178,10 @@ def local_model(problem: Problem, state: State) -> LocalModel:
     Q2 *= state.dof / state.r2
     rest = parameters.second_order(d.G, state.lambdas, frames, units)
     rest -= np.outer(q, q) * (state.dof / state.r2**2)
-    t = trace_products(problem, state, d, sigma)
+    t = trace_products(problem, state, inverse, Y, sigma)
+    if problem.structure.q_rest > KEEP_Q:
+        # What follows needs no more of the factor; the next point needs its memory.
+        state = replace(state, elimination=replace(state.elimination, stages=(), rest=None))
     return LocalModel(state, d, frames, factors, phi, g, None if t is None else 2.0 * Q2 - t + rest, Q2 + rest)
 
 

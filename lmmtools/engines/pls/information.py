@@ -9,7 +9,8 @@ import numpy as np
 
 from lmmtools.engines.pls.certificate import NULL_VARIANCE
 from lmmtools.engines.pls.curvature import quadratic_forms, trace_products
-from lmmtools.engines.pls.objective import Derivatives, State, derivatives, evaluate_state
+from lmmtools.engines.pls.inverse import invert
+from lmmtools.engines.pls.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -171,13 +172,14 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
         s2^2 D_Phi,Phi = H          s2^2 D_Phi,s2 = q / s2 - g - H Sigma
         s2^2 D_s2,s2   = 2 r2 / s2 - dof + 2 (g - q / s2)'Sigma + Sigma'H Sigma
     """
-    d = derivatives(problem, s)
+    inverse, Y = invert(s.elimination), projector(s)
+    d = derivatives_from(problem, s, inverse, Y)
     s2 = sigma2 / problem.response.y_scale**2
     sigma = [_original_directions(R) for R in problem.scaling.basis_maps]
     starts = np.cumsum([0, *(len(x) for x in sigma)])
     at = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in inside]) if inside else np.zeros(0, dtype=int)
     q, Q = quadratic_forms(problem, s, sigma)
-    t = trace_products(problem, s, d, sigma)
+    t = trace_products(problem, s, inverse, Y, sigma)
     if t is None:
         t = _trace_by_differences(problem, s, inside, sigma, starts)
     H = (2.0 * Q / s2 - t)[np.ix_(at, at)]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Evaluation", "State", "derivatives", "evaluate", "evaluate_state"]
+__all__ = ["Evaluation", "State", "derivatives", "derivatives_from", "evaluate", "evaluate_state", "projector"]
 
 TINY = 1e-300
 """r2 must exceed this (in units of y's own spread): at less the random effects reproduce y exactly."""
@@ -96,16 +96,10 @@ class Derivatives:
         d criterion / d Sigma_k per block in design order, symmetric.
     T : tuple of ndarray, each (l, l)
         Its first part, the derivative of log|V|.
-    inverse : Inverse
-        What they were made of.
-    Y : ndarray, shape (q, p) or (q, 0)
-        Z'V^-1X Lxx^-T under REML: N - YY' is Z'PZ.
     """
 
     G: tuple[Floats, ...]
     T: tuple[Floats, ...]
-    inverse: Inverse
-    Y: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -191,17 +185,23 @@ def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> S
 
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
+    """Return G_k of every block, in the engine's coordinates."""
+    return derivatives_from(problem, s, invert(s.elimination), projector(s))
+
+
+def projector(s: State) -> Floats:
+    """Return Y = Z'V^-1X Lxx^-T under REML, shape (q, p), so that N - YY' is Z'PZ; (q, 0) under ML."""
+    p = len(s.b)
+    if not (s.reml and p):
+        return np.zeros((len(s.F), 0))
+    return np.asarray(dtrtrs(s.Lxx, s.F[:, :p].T, lower=1)[0].T)
+
+
+def derivatives_from(problem: Problem, s: State, inverse: Inverse, Y: Floats) -> Derivatives:
     """G_k of every block, in the engine's coordinates."""
-    inverse = invert(s.elimination)
     T = inverse.T
-    p = problem.p
     f = s.f * np.sqrt(s.dof / s.r2)
-    if s.reml and p:
-        Y = np.empty((len(f), p + 1))
-        Y[:, :p] = dtrtrs(s.Lxx, s.F[:, :p].T, lower=1)[0].T
-        Y[:, p] = f
-    else:
-        Y = f[:, None]
+    Y = np.column_stack([Y, f])
     G: list[Floats] = [f] * len(s.lambdas)
     trace: list[Floats] = [f] * len(s.lambdas)
     for factor, t in zip(problem.structure.factors, T, strict=True):
@@ -215,4 +215,4 @@ def derivatives(problem: Problem, s: State) -> Derivatives:
         full = t - y @ y.T
         for k, part in factor.parts():
             trace[k], G[k] = t[part, part], full[part, part]
-    return Derivatives(tuple(G), tuple(trace), inverse, Y[:, :-1])
+    return Derivatives(tuple(G), tuple(trace))

@@ -27,6 +27,12 @@ __all__ = ["Rest", "dense_blocks", "factor_rest", "invert_rest", "not_definite",
 SMALL_GAIN = 1e-3
 """Below this mean of lambda' N lambda the trace m I - sum [M^-1] would lose digits to cancellation."""
 
+KEEP_Q = 1200
+"""Beyond this size (12 MB a matrix) the rest keeps no more matrices than it must."""
+
+COMFORTABLE = 0.01
+"""Relative variance, times a mean diagonal of A, from which dividing by lambda costs no digits that matter."""
+
 TILE = 256
 """Tiles in which a triangle is mirrored: two of them fit the cache."""
 
@@ -40,8 +46,8 @@ class Rest:
     lambdas : tuple of ndarray, each (l, l)
     scale : ndarray, shape (q_rest,), or None
         The diagonal of Lambda where all factors are scalar.
-    A : ndarray, shape (q_rest, q_rest)
-        Cross-products in the metric of the chain.
+    A : ndarray, shape (q_rest, q_rest), or None
+        Cross-products in the metric of the chain; None where they were overwritten to save memory.
     L : ndarray, shape (q_rest, q_rest)
         Lower Cholesky factor of I + Lambda'A Lambda; its upper triangle is not used.
     is_lower : bool
@@ -57,13 +63,18 @@ class Rest:
         factors: tuple[Factor, ...],
         lambdas: tuple[Floats, ...],
         scale: Floats | None,
-        A: Floats,
+        A: Floats | None,
         L: Floats,
         is_lower: bool,
         logdet: float,
     ) -> None:
         self.factors, self.lambdas, self.scale = factors, lambdas, scale
         self.A, self.L, self.is_lower, self.logdet = A, L, is_lower, logdet
+
+    def products(self) -> Floats:
+        """Return A where it was kept."""
+        assert self.A is not None
+        return self.A
 
 
 def not_definite() -> EngineError:
@@ -81,9 +92,14 @@ def factor_rest(st: Structure, A: Floats, lambdas: tuple[Floats, ...]) -> Rest:
     """
     is_lower = bool(st.chain)
     scale = None
+    kept: Floats | None = A
     if all(len(lam) == 1 for lam in lambdas):
         scale = np.repeat([lam[0, 0] for lam in lambdas], [f.m for f in st.rest])
-        S = A * scale
+        if is_lower and len(A) > KEEP_Q and _is_comfortable(st.rest, lambdas, A.diagonal()):
+            S, kept = A, None
+            S *= scale
+        else:
+            S, kept = A * scale, A
         S *= scale[:, None]
     else:
         full = _symmetric(A) if is_lower else A
@@ -93,7 +109,17 @@ def factor_rest(st: Structure, A: Floats, lambdas: tuple[Floats, ...]) -> Rest:
     logdet = 2.0 * float(np.log(L.diagonal()).sum()) if info == 0 else np.nan
     if not np.isfinite(logdet):
         raise not_definite()
-    return Rest(st.rest, lambdas, scale, A, L, is_lower, logdet)
+    return Rest(st.rest, lambdas, scale, kept, L, is_lower, logdet)
+
+
+def _is_comfortable(factors: Sequence[Factor], lambdas: Sequence[Floats], diagonal: Floats) -> bool:
+    """Return whether every scalar lambda is far enough from zero to be divided by."""
+    start = 0
+    for f, lam in zip(factors, lambdas, strict=True):
+        if lam[0, 0] ** 2 * float(diagonal[start : start + f.q].mean()) < COMFORTABLE:
+            return False
+        start += f.q
+    return True
 
 
 def _symmetric(A: Floats) -> Floats:
@@ -137,10 +163,14 @@ def solve_rest(r: Rest, C: Floats) -> tuple[Floats, Floats]:
     if r.scale is not None:
         x, _ = dpotrs(r.L, C * r.scale[:, None], lower=1)
         U = x * r.scale[:, None]
+        if r.A is None:
+            # (I + Lambda'A Lambda) x = Lambda'C, so Lambda'(C - A U) is x itself.
+            return U, x / r.scale[:, None]
     else:
         x, _ = dpotrs(r.L, _times_lambda(C.T, r.factors, r.lambdas).T, lower=1)
         U = _times_lambda(x.T, r.factors, r.lambdas, transpose=True).T
-    return U, C - (dsymm(1.0, r.A, U, lower=1) if r.is_lower else r.A @ U)
+    A = r.products()
+    return U, C - (dsymm(1.0, A, U, lower=1) if r.is_lower else A @ U)
 
 
 def invert_rest(r: Rest, *, full: bool) -> tuple[Floats, list[Floats]]:
@@ -172,8 +202,9 @@ def invert_rest(r: Rest, *, full: bool) -> tuple[Floats, list[Floats]]:
         start += f.q
         if f.l == 1:
             gain = f.m - float(inverse.diagonal()[s].sum())
-            T.append(np.array([[gain / lam[0, 0] ** 2 if gain > SMALL_GAIN * f.m else 0.0]]))
-            if gain <= SMALL_GAIN * f.m:
+            is_weak = gain <= SMALL_GAIN * f.m and r.A is not None
+            T.append(np.array([[0.0 if is_weak else gain / lam[0, 0] ** 2]]))
+            if is_weak:
                 weak.append((i, s))
             continue
         gains = f.m * np.eye(f.l) - dense_blocks(inverse[s, s], f.m, f.l).sum(0)
@@ -196,11 +227,12 @@ def invert_rest(r: Rest, *, full: bool) -> tuple[Floats, list[Floats]]:
 
 def _weak_trace(r: Rest, W: Floats, s: slice, f: Factor) -> Floats:
     """Return the trace of N over one factor without dividing by its lambda."""
+    A = r.products()
     if r.is_lower:
-        own = _symmetric(np.asfortranarray(r.A[s, s]))
-        rows = np.concatenate([r.A[s, : s.start], own, r.A[s.stop :, s].T], axis=1)
+        own = _symmetric(np.asfortranarray(A[s, s]))
+        rows = np.concatenate([A[s, : s.start], own, A[s.stop :, s].T], axis=1)
     else:
-        own, rows = r.A[s, s], r.A[s]
+        own, rows = A[s, s], A[s]
     # Rows of A W, from the lower triangle of W.
     right = dsymm(1.0, W, rows, lower=1, side=1).reshape(f.m, f.l, -1)
     if f.l == 1:
