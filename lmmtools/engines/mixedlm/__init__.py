@@ -3,6 +3,18 @@
 from lmmtools.engines.mixedlm.data_scale import on_data_scale
 from lmmtools.engines.mixedlm.fit import confirm, fit
 from lmmtools.engines.mixedlm.plan import MixedLMPlan, cost, plan
+from lmmtools.engines.mixedlm.reading import MixedLMReading, read_model
 from lmmtools.engines.mixedlm.spec import MixedLMSpec, write_spec
 
-__all__ = ["MixedLMPlan", "MixedLMSpec", "confirm", "cost", "fit", "on_data_scale", "plan", "write_spec"]
+__all__ = [
+    "MixedLMPlan",
+    "MixedLMReading",
+    "MixedLMSpec",
+    "confirm",
+    "cost",
+    "fit",
+    "on_data_scale",
+    "plan",
+    "read_model",
+    "write_spec",
+]

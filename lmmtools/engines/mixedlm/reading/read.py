@@ -1,0 +1,289 @@
+"""MixedLM model -> MixedLMReading, from its arrays."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.engines.mixedlm.reading.columns import Columns, collect_columns, merge_parallel, split_columns
+from lmmtools.engines.mixedlm.reading.labels import parse_label
+from lmmtools.engines.mixedlm.reading.pieces import (
+    Groups,
+    crosses_groups,
+    name_variable,
+    read_piece,
+    read_re_piece,
+    term_label,
+)
+from lmmtools.engines.mixedlm.reading.record import Component, Kind, MixedLMReading, Piece
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read_model"]
+
+
+def read_model(model: Any, free: Any = None) -> MixedLMReading:
+    """Return what a statsmodels ``MixedLM`` model really is.
+
+    Parameters
+    ----------
+    model : MixedLM or MixedLMResults
+        From a formula or from arrays, with random coefficients, variance components or both.
+    free : MixedLMParams, optional
+        The pattern of free parameters that ``fit(free=...)`` was given: correlations held at zero make effects
+        uncorrelated. By default a result's own; a bare model is read as declared.
+
+    Raises
+    ------
+    DataError
+        If it is no MixedLM model, or its data were removed.
+    """
+    if hasattr(model, "cov_re") and hasattr(model, "model"):
+        free = model.freepat if free is None else free
+        model = model.model
+    _check_model(model)
+    groups = _read_groups(model)
+    components = (*_read_re(model, groups, free), *_read_vcs(model, groups))
+    response, fixed = _fixed(model)
+    return MixedLMReading(
+        response,
+        fixed,
+        isinstance(getattr(model, "formula", None), str),
+        groups.name,
+        groups.codes,
+        groups.labels,
+        components,
+        _confounded(components),
+        groups.frame,
+    )
+
+
+def _check_model(model: Any) -> None:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    if not isinstance(model, MixedLM):
+        raise DataError(f"this reads a statsmodels MixedLM model or its result, not {type(model).__name__}")
+    for name in ("endog", "exog"):
+        if getattr(model, name, None) is None:
+            raise DataError(
+                f"the model has lost its data ({name}): remove_data() was called, or it was saved with "
+                "remove_data=True. Read the result before, or save it whole."
+            )
+
+
+def _read_groups(model: Any) -> Groups:
+    n = len(model.endog)
+    rows = [np.asarray(model.row_indices[label], dtype=np.intp) for label in model.group_labels]
+    codes = np.full(n, -1, dtype=np.intp)
+    for g, own in enumerate(rows):
+        if len(own) and own.max() >= n:
+            raise DataError(
+                f"groups has more rows than the model's data ({own.max() + 1} and {n}): MixedLM dropped rows with "
+                'missing values from the arrays alone. Drop them before the call, or use a formula with missing="drop".'
+            )
+        codes[own] = g
+    if np.any(codes < 0):
+        raise DataError(f"{np.count_nonzero(codes < 0)} rows of the model are in no group")
+    frame = getattr(model.data, "frame", None)
+    frame = frame if isinstance(frame, pd.DataFrame) and len(frame) == n else None
+    labels = pd.Index(list(model.group_labels))
+    return Groups(_group_name(model, codes, frame), codes, labels, rows, frame)
+
+
+def _group_name(model: Any, codes: NDArray[np.intp], frame: pd.DataFrame | None) -> str:
+    """Return the name of the column that the groups are; MixedLM keeps it at times only."""
+    said = [str(name) for name in getattr(model.data, "exog_re_names", [])]
+    given = getattr(getattr(model, "groups", None), "name", None)
+    if given is not None:
+        return str(given)
+    if frame is not None:
+        same = [str(c) for c in frame.columns if _is_partition(frame[c], codes)]
+        named = [c for c in same if c in said]
+        equal = [c for c in same if np.array_equal(frame[c].astype(str), np.asarray(model.groups).astype(str))]
+        for found in (named, equal, same):
+            if found:
+                return found[0]
+    return "Group"
+
+
+def _is_partition(column: Any, codes: NDArray[np.intp]) -> bool:
+    """Whether a column splits the rows as the groups do."""
+    try:
+        own, uniques = pd.factorize(column)
+    except TypeError:
+        return False
+    count = int(codes.max()) + 1
+    if len(uniques) != count or np.any(own < 0):
+        return False
+    return len(np.unique(own.astype(np.int64) * count + codes)) == count
+
+
+def _fixed(model: Any) -> tuple[str, str]:
+    """Return response and fixed part: the formula's, or the names of the columns."""
+    formula = getattr(model, "formula", None)
+    if isinstance(formula, str) and "~" in formula:
+        response, _, fixed = formula.partition("~")
+        return response.strip(), fixed.strip()
+    names = [str(name) for name in model.exog_names]
+    ones = [bool(np.all(column == 1.0)) for column in model.exog.T]
+    rest = [name_variable(name) for name, is_one in zip(names, ones, strict=True) if not is_one]
+    return str(model.endog_names), " + ".join([str(int(any(ones))), *rest])
+
+
+# -- exog_re ----------------------------------------------------------------------------------------------------------
+
+
+def _read_re(model: Any, groups: Groups, free: Any) -> list[Component]:
+    if model.k_re == 0:
+        return []
+    exog_re = np.asarray(model.exog_re, dtype=float)
+    names = [str(name).removesuffix(" Var") for name in model.data.exog_re_names]
+    return [_re_component(exog_re, names, groups, columns, free) for columns in _correlated_sets(model.k_re, free)]
+
+
+def _correlated_sets(k_re: int, free: Any) -> list[tuple[int, ...]]:
+    """Return the columns of ``exog_re`` that are correlated with each other, set by set."""
+    if free is None:
+        return [tuple(range(k_re))]
+    from scipy.sparse import csgraph
+
+    linked = np.asarray(free.cov_re) != 0
+    _, member = csgraph.connected_components(linked | linked.T, directed=False)
+    return [tuple(np.flatnonzero(member == k).tolist()) for k in np.unique(member)]
+
+
+def _re_component(
+    exog_re: NDArray[np.float64], names: list[str], groups: Groups, columns: tuple[int, ...], free: Any
+) -> Component:
+    piece = read_re_piece(exog_re[:, columns], [names[j] for j in columns], groups)
+    kind: Kind = "correlated" if len(columns) > 1 else ("intercept" if piece.is_constant else "slope")
+    caveats = []
+    if free is not None:
+        own = np.asarray(free.cov_re)[np.ix_(columns, columns)]
+        if np.any(own[np.tril_indices(len(columns))] == 0):
+            caveats.append("fit(free=...) held some of its variances or covariances fixed")
+    name = names[columns[0]] if len(columns) == 1 else groups.name
+    return Component(
+        name,
+        "re",
+        columns[0],
+        kind,
+        (piece,),
+        groups.name,
+        tuple(dict.fromkeys(f for j in columns for f in parse_label(names[j]).factors)),
+        None,
+        groups.count,
+        len(columns) * groups.count,
+        re_columns=columns,
+        caveats=tuple(caveats),
+    )
+
+
+# -- exog_vc ----------------------------------------------------------------------------------------------------------
+
+
+def _read_vcs(model: Any, groups: Groups) -> list[Component]:
+    spec = model.exog_vc
+    found = []
+    for j, name in enumerate(spec.names):
+        columns = collect_columns(spec.mats[j], spec.colnames[j], groups.rows)
+        found.append(_vc_component(str(name), j, columns, groups))
+    return found
+
+
+def _vc_component(name: str, index: int, declared: Columns, groups: Groups) -> Component:
+    n_columns = len(declared.labels) + declared.n_empty
+    if not declared.labels:
+        zero = ("its columns are zero throughout",)
+        return Component(
+            name, "vc", index, "empty", (), groups.name, (), None, groups.count, n_columns, n_columns, (), zero
+        )
+    columns = merge_parallel(declared)
+    sets = split_columns(columns)
+    pieces = tuple(read_piece(own, groups, name) for own in sets)
+    kind, caveats = _judge(columns, sets, pieces, groups)
+    factors = tuple(dict.fromkeys(f for own in sets for f in term_label(own).factors))
+    crosses = [crosses_groups(own, groups) for own in sets]
+    return Component(
+        name,
+        "vc",
+        index,
+        kind,
+        pieces,
+        groups.name,
+        factors,
+        None if None in crosses else any(crosses),
+        groups.count,
+        n_columns,
+        declared.n_empty,
+        caveats=caveats,
+    )
+
+
+def _judge(
+    columns: Columns, sets: list[Columns], pieces: tuple[Piece, ...], groups: Groups
+) -> tuple[Kind, tuple[str, ...]]:
+    """Return the kind of a component, and in what its lme4 terms are not the whole truth."""
+    has_contrast = any(parse_label(text).is_reduced for texts in columns.labels for text in texts)
+    if len(pieces) > 1:
+        terms = " and ".join(str(p.term) for p in pieces)
+        kind: Kind = "reference-coded" if has_contrast else "several columns"
+        shared = f"{terms} share one variance, which lme4 cannot say"
+        without = int(np.count_nonzero(pieces[-1].basis == 0))
+        if kind == "reference-coded" and without and not pieces[-1].term.variables:
+            return kind, (shared, f"{without} rows, those of a reference level, have no part in {pieces[-1].term}")
+        return kind, (shared,)
+    piece = pieces[0]
+    by_groups = piece.codes is groups.codes
+    if columns.n_merged:
+        return "reference-coded", (_weights_sentence(piece, columns),)
+    if piece.term.variables:
+        return ("slope" if by_groups else "indicator slope"), ()
+    without = int(np.count_nonzero(piece.basis == 0))
+    if without:
+        return "reference-coded", (f"{without} rows, those of a reference level, have no random effect at all",)
+    if not piece.is_constant:
+        factor = float(columns.values[0]) ** 2
+        return ("intercept" if by_groups else "indicator"), (
+            f"its columns are not ones: lme4's variance is {factor:.4g} times MixedLM's",
+        )
+    return ("intercept" if by_groups else "indicator"), ()
+
+
+def _weights_sentence(piece: Piece, columns: Columns) -> str:
+    counts = sorted({round(float(v) ** 2, 6) for v in columns.values})
+    if len(counts) == 1:
+        return f"each level counts {counts[0]:g} times: lme4's variance is {counts[0]:g} times MixedLM's"
+    low = [str(piece.levels[j]) for j in np.unique(piece.codes[piece.basis[:, 0] ** 2 <= counts[0] * (1 + 1e-9)])]
+    shown = ", ".join(low[:3]) + ("" if len(low) <= 3 else ", ...")
+    return (
+        f"levels are contrasts to a reference: {shown} has {counts[0] / counts[-1]:.3g} of the variance that the "
+        "other levels have"
+    )
+
+
+def _confounded(components: tuple[Component, ...]) -> tuple[tuple[str, str], ...]:
+    """Return the pairs of components of which only the sum is identified, the residual included."""
+    single = [c for c in components if len(c.pieces) == 1]
+    pairs = [(a.name, b.name) for a, b in combinations(single, 2) if _overlap(a.piece, b.piece)]
+    return (*pairs, *((c.name, "Residual") for c in single if c.is_residual))
+
+
+def _overlap(a: Piece, b: Piece) -> bool:
+    """Whether an effect of one is an effect of the other."""
+    return any(x.is_same_as(y) for x in _effects(a) for y in _effects(b))
+
+
+def _effects(piece: Piece) -> list[Piece]:
+    l = piece.basis.shape[1]
+    if l == 1:
+        return [piece]
+    return [
+        Piece(piece.term, piece.codes, piece.levels, piece.basis[:, [j]], (piece.cnames[j],), piece.labels)
+        for j in range(l)
+    ]

@@ -1,0 +1,67 @@
+"""A reading in words: one sentence or two for each component."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.engines.mixedlm.reading.record import write_term
+
+if TYPE_CHECKING:
+    from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
+
+__all__ = ["describe"]
+
+
+def describe(reading: MixedLMReading) -> tuple[str, ...]:
+    """Return what a model assumes, sentence by sentence."""
+    groups = (
+        f"{reading.group} makes the groups: all {reading.n} rows are one group."
+        if reading.n_groups == 1
+        else f"{reading.group} makes the groups: {reading.n_groups} of them, independent of each other."
+    )
+    out = [groups, *(describe_component(c) for c in reading.components)]
+    for first, second in reading.confounded:
+        if second == "Residual":
+            out.append(
+                f"{first} has one row for each level: its variance and the residual's cannot be told apart, only "
+                "their sum is identified."
+            )
+        else:
+            out.append(f"{first} and {second} are the same effects: only the sum of their variances is identified.")
+    return tuple(out)
+
+
+def describe_component(component: Component) -> str:
+    """Return a component in a sentence or two."""
+    if not component.pieces:
+        return f"{component.name}: nothing, {component.caveats[0]}."
+    pieces = "; and ".join(_describe_piece(p) for p in component.pieces)
+    text = f"{component.name}: {pieces}."
+    if component.is_crossed_inside and component.factors:
+        text += " " + _inside(component)
+    for caveat in component.caveats:
+        text += f" Not quite: {caveat}."
+    return text
+
+
+def _describe_piece(piece: Piece) -> str:
+    group = " and ".join(piece.term.factors)
+    each = f"each {group}" if len(piece.term.factors) == 1 else f"each combination of {group}"
+    names = ["intercept" if c == "(Intercept)" else f"slope of {c}" for c in piece.cnames]
+    rows = piece.rows_per_level
+    levels = "1 level" if piece.m == 1 else f"{piece.m} levels"
+    count = f"{levels}, one row each" if rows.max() == 1 == rows.min() else levels
+    if len(names) == 1:
+        article = "an" if names[0] == "intercept" else "a"
+        return f"{article} {names[0]} for {each} ({count}): {write_term(piece.term)}"
+    listed = ", ".join(names[:-1]) + f" and {names[-1]}"
+    return f"{listed} for {each}, correlated ({count}): {write_term(piece.term)}"
+
+
+def _inside(component: Component) -> str:
+    factor = ":".join(component.factors)
+    return (
+        f"Levels of {factor} occur in several levels of {component.group}, but what is declared inside the groups "
+        f"starts anew in each: a level of {factor} in one {component.group} has nothing to do with the same level "
+        "in another."
+    )
