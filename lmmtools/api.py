@@ -18,6 +18,7 @@ from lmmtools.errors import (
     DroppedColumnsWarning,
     DroppedRowsWarning,
     LmmWarning,
+    StructureWarning,
 )
 from lmmtools.formula.parser import parse
 from lmmtools.progress import watch
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.report.comparison import Comparison
 
-__all__ = ["Model", "compare", "lmm"]
+__all__ = ["Model", "compare", "from_mixedlm", "lmm"]
 
 # Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
 # double precision, and the worst seen over the reference models is 1e-11.
@@ -167,6 +168,48 @@ def lmm(
     design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
     names = Names(data_name or _name_of(data), _label(weights, "weights"), _label(offset, "offset"))
     return Model(parsed, design, names)
+
+
+def from_mixedlm(result: Any) -> LMMResults:
+    """Return the record of a model that statsmodels' ``MixedLM`` fitted, with right numbers on the data's scale.
+
+    The model is read from its arrays, so that ``str(fit.design.formula.source)`` and the report name, in lme4's
+    notation, the model that was fitted and not the one that its call looks like. Nothing is fitted again: criterion,
+    fixed effects, standard errors and modes are those at MixedLM's own variances, and the certificate tells whether
+    these are an optimum. ``fit.mixedlm`` is ``result`` itself.
+
+    Parameters
+    ----------
+    result : MixedLMResults
+        From a formula or from arrays, by REML or ML, with any optimiser.
+
+    Raises
+    ------
+    DataError
+        If it is no MixedLM result, or its data were removed.
+    TranslationError
+        If a component has several columns per row that share one variance, which no lme4 model has.
+    EngineError
+        If MixedLM ended outside the parameter space.
+    """
+    from lmmtools.engines import pls
+    from lmmtools.engines.mixedlm import reading
+
+    if not hasattr(result, "cov_re_unscaled"):
+        raise DataError(f"from_mixedlm() takes the result of a MixedLM fit, not {type(result).__name__}")
+    model = reading.read_model(result)
+    read = reading.as_design(result.model, model)
+    problem = pls.prepare(read.design)
+    estimate = reading.as_estimate(result, read, problem)
+    fit = LMMResults(read.design, estimate, remarks=model.remarks, _problem=problem)
+    found = _findings(fit)
+    found += [(StructureWarning, text) for text in model.remarks]
+    for category, text in found:
+        warnings.warn(text, category, stacklevel=2)
+    said = (*(text for _, text in found), *estimate.messages)
+    fit = replace(fit, warnings=tuple(dict.fromkeys(said)), remarks=(*model.remarks, *estimate.messages))
+    vars(fit)["mixedlm"] = result
+    return fit
 
 
 def _label(given: str | ArrayLike | None, otherwise: str) -> str | None:

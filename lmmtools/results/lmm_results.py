@@ -51,6 +51,8 @@ class LMMResults:
         Wall-clock time from the design to the estimate.
     warnings : tuple of str
         Everything the fit had to say: dropped rows and columns, boundary, the engine's own messages.
+    remarks : tuple of str
+        Sentences for the foot of the report beyond what numbers tell: what a MixedLM model that was read really is.
     """
 
     design: Design
@@ -58,6 +60,7 @@ class LMMResults:
     names: Names = field(default_factory=Names)
     fit_seconds: float = float("nan")
     warnings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     _problem: Any = field(default=None, repr=False)
 
     # -- criterion ------------------------------------------------------------------------------------------------

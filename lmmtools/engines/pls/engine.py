@@ -12,7 +12,7 @@ from lmmtools.engines.pls.certificate import certify_model
 from lmmtools.engines.pls.curvature import DENSE_Q
 from lmmtools.engines.pls.objective import State
 from lmmtools.engines.pls.optimize import Descent, Options, descend
-from lmmtools.engines.pls.problem import Problem, prepare
+from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.start import starting_lambdas
 
@@ -185,4 +185,5 @@ def fit(
     EngineError
         If the model cannot be fitted to working precision; the message says what to change.
     """
+    check_sizes(design)
     return fit_problem(prepare(design), reml=reml, start=start, options=Options(max_iter, tol, callback))

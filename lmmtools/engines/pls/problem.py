@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Problem", "prepare"]
+__all__ = ["Problem", "check_sizes", "prepare"]
 
 
 class RowData:
@@ -223,7 +223,6 @@ def prepare(design: Design) -> Problem:
         raise EngineError("The model has no random-effects term; this engine needs at least one.")
     scaling, cross = accumulate(DesignChunks(design))
     levels = [b.m for b in design.blocks]
-    _check_sizes(design)
     groups = merge_blocks([b.codes for b in design.blocks], levels)
     structure = build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
     return _assemble(design, scaling, cross, structure)
@@ -237,8 +236,16 @@ def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure:
     return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
 
 
-def _check_sizes(design: Design) -> None:
-    """Refuse a term that takes all rows to itself: its variance and the residual's are the same number."""
+def check_sizes(design: Design) -> None:
+    """Refuse a term that takes all rows to itself: its variance and the residual's are the same number.
+
+    The criterion has a value all the same, and :func:`prepare` takes such a design; it is its optimum that is none.
+
+    Raises
+    ------
+    EngineError
+        If there is such a term.
+    """
     for block in design.blocks:
         if block.m >= design.n and design.weights is None:
             raise EngineError(

@@ -1,6 +1,17 @@
-"""What a MixedLM model really is, read from its arrays."""
+"""What a MixedLM model really is, read from its arrays; and its results on the data's scale."""
 
+from lmmtools.engines.mixedlm.reading.as_design import ReadDesign, as_design
+from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate
 from lmmtools.engines.mixedlm.reading.read import read_model
 from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece, write_term
 
-__all__ = ["Component", "MixedLMReading", "Piece", "read_model", "write_term"]
+__all__ = [
+    "Component",
+    "MixedLMReading",
+    "Piece",
+    "ReadDesign",
+    "as_design",
+    "as_estimate",
+    "read_model",
+    "write_term",
+]

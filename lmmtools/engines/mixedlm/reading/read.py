@@ -44,8 +44,10 @@ def read_model(model: Any, free: Any = None) -> MixedLMReading:
         If it is no MixedLM model, or its data were removed.
     """
     if hasattr(model, "cov_re") and hasattr(model, "model"):
-        free = model.freepat if free is None else free
+        free = _pattern(model) if free is None else np.asarray(free.cov_re) != 0
         model = model.model
+    elif free is not None:
+        free = np.asarray(free.cov_re) != 0
     _check_model(model)
     groups = _read_groups(model)
     components = (*_read_re(model, groups, free), *_read_vcs(model, groups))
@@ -61,6 +63,13 @@ def read_model(model: Any, free: Any = None) -> MixedLMReading:
         _confounded(components),
         groups.frame,
     )
+
+
+def _pattern(result: Any) -> NDArray[np.bool_] | None:
+    """Return which elements of the covariance matrix a fit left free; derivative-free optimisers ignore ``free``."""
+    if getattr(result, "freepat", None) is None:
+        return None
+    return np.asarray((np.asarray(result.freepat.cov_re) != 0) | (np.asarray(result.cov_re_unscaled) != 0))
 
 
 def _check_model(model: Any) -> None:
@@ -138,7 +147,7 @@ def _fixed(model: Any) -> tuple[str, str]:
 # -- exog_re ----------------------------------------------------------------------------------------------------------
 
 
-def _read_re(model: Any, groups: Groups, free: Any) -> list[Component]:
+def _read_re(model: Any, groups: Groups, free: NDArray[np.bool_] | None) -> list[Component]:
     if model.k_re == 0:
         return []
     exog_re = np.asarray(model.exog_re, dtype=float)
@@ -146,27 +155,28 @@ def _read_re(model: Any, groups: Groups, free: Any) -> list[Component]:
     return [_re_component(exog_re, names, groups, columns, free) for columns in _correlated_sets(model.k_re, free)]
 
 
-def _correlated_sets(k_re: int, free: Any) -> list[tuple[int, ...]]:
+def _correlated_sets(k_re: int, free: NDArray[np.bool_] | None) -> list[tuple[int, ...]]:
     """Return the columns of ``exog_re`` that are correlated with each other, set by set."""
     if free is None:
         return [tuple(range(k_re))]
     from scipy.sparse import csgraph
 
-    linked = np.asarray(free.cov_re) != 0
-    _, member = csgraph.connected_components(linked | linked.T, directed=False)
+    _, member = csgraph.connected_components(free | free.T, directed=False)
     return [tuple(np.flatnonzero(member == k).tolist()) for k in np.unique(member)]
 
 
 def _re_component(
-    exog_re: NDArray[np.float64], names: list[str], groups: Groups, columns: tuple[int, ...], free: Any
+    exog_re: NDArray[np.float64],
+    names: list[str],
+    groups: Groups,
+    columns: tuple[int, ...],
+    free: NDArray[np.bool_] | None,
 ) -> Component:
     piece = read_re_piece(exog_re[:, columns], [names[j] for j in columns], groups)
     kind: Kind = "correlated" if len(columns) > 1 else ("intercept" if piece.is_constant else "slope")
     caveats = []
-    if free is not None:
-        own = np.asarray(free.cov_re)[np.ix_(columns, columns)]
-        if np.any(own[np.tril_indices(len(columns))] == 0):
-            caveats.append("fit(free=...) held some of its variances or covariances fixed")
+    if free is not None and not np.all(free[np.ix_(columns, columns)][np.tril_indices(len(columns))]):
+        caveats.append("fit(free=...) held some of its variances or covariances fixed")
     name = names[columns[0]] if len(columns) == 1 else groups.name
     return Component(
         name,

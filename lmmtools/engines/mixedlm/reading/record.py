@@ -271,6 +271,13 @@ class MixedLMReading:
         return all(c.is_exact for c in self.components)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """In what the model is not what its lme4 formula says, and which variances it cannot tell apart."""
+        from lmmtools.engines.mixedlm.reading.words import remark
+
+        return remark(self)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """What the model assumes, sentence by sentence."""
         from lmmtools.engines.mixedlm.reading.words import describe

@@ -13,35 +13,45 @@ __all__ = ["describe"]
 
 
 def describe(reading: MixedLMReading) -> tuple[str, ...]:
-    """Return what a model assumes, sentence by sentence."""
+    """Return what a model assumes, sentence by sentence, without full stops."""
     groups = (
-        f"{reading.group} makes the groups: all {reading.n} rows are one group."
+        f"{reading.group} makes the groups: all {reading.n} rows are one group"
         if reading.n_groups == 1
-        else f"{reading.group} makes the groups: {reading.n_groups} of them, independent of each other."
+        else f"{reading.group} makes the groups: {reading.n_groups} of them, independent of each other"
     )
     out = [groups, *(describe_component(c) for c in reading.components)]
+    return (*out, *_confounded(reading))
+
+
+def remark(reading: MixedLMReading) -> tuple[str, ...]:
+    """Return in what a model is not what its lme4 formula says, and which variances it cannot tell apart."""
+    caveats = [f"{c.name}: {caveat}" for c in reading.components for caveat in c.caveats]
+    return (*caveats, *_confounded(reading))
+
+
+def _confounded(reading: MixedLMReading) -> list[str]:
+    out = []
     for first, second in reading.confounded:
         if second == "Residual":
             out.append(
                 f"{first} has one row for each level: its variance and the residual's cannot be told apart, only "
-                "their sum is identified."
+                "their sum is identified"
             )
         else:
-            out.append(f"{first} and {second} are the same effects: only the sum of their variances is identified.")
-    return tuple(out)
+            out.append(f"{first} and {second} are the same effects: only the sum of their variances is identified")
+    return out
 
 
 def describe_component(component: Component) -> str:
     """Return a component in a sentence or two."""
     if not component.pieces:
-        return f"{component.name}: nothing, {component.caveats[0]}."
+        return f"{component.name}: nothing, {component.caveats[0]}"
     pieces = "; and ".join(_describe_piece(p) for p in component.pieces)
-    text = f"{component.name}: {pieces}."
+    sentences = [f"{component.name}: {pieces}"]
     if component.is_crossed_inside and component.factors:
-        text += " " + _inside(component)
-    for caveat in component.caveats:
-        text += f" Not quite: {caveat}."
-    return text
+        sentences.append(_inside(component))
+    sentences += [f"Not quite: {caveat}" for caveat in component.caveats]
+    return ". ".join(sentences)
 
 
 def _describe_piece(piece: Piece) -> str:
@@ -63,5 +73,5 @@ def _inside(component: Component) -> str:
     return (
         f"Levels of {factor} occur in several levels of {component.group}, but what is declared inside the groups "
         f"starts anew in each: a level of {factor} in one {component.group} has nothing to do with the same level "
-        "in another."
+        "in another"
     )

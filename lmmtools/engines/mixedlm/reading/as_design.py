@@ -1,0 +1,197 @@
+"""MixedLMReading -> Design: the same model in the package's own record, whatever its arrays are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.design.blocks import Block
+from lmmtools.design.build import order_blocks
+from lmmtools.design.encoders import learn_matrix
+from lmmtools.design.factors import combine_factors, encode_factor
+from lmmtools.design.known_rows import KnownRows
+from lmmtools.design.rank import independent_columns
+from lmmtools.design.record import Design, Dropped
+from lmmtools.errors import DataError, LmmError, TranslationError
+from lmmtools.formula.declare import crossed
+from lmmtools.formula.parser import parse
+from lmmtools.formula.terms import ModelFormula, RandomTerm
+from lmmtools.formula.tokens import quote_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.encoders import Encoder
+    from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
+
+__all__ = ["ReadDesign", "as_design"]
+
+# A recipe is the model's own if it makes the same matrix to this, relative to the column: patsy and formulaic compute
+# splines and the like in different orders.
+SAME_TOL = 1e-10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReadDesign:
+    """A design, and where each component of the reading went.
+
+    Attributes
+    ----------
+    design : Design
+    blocks : tuple of (Component, Block)
+        In the order of the reading; an empty component is left out.
+    is_confounded : bool
+        Whether of some components only the sum of variances is identified.
+    """
+
+    design: Design
+    blocks: tuple[tuple[Component, Block], ...]
+    is_confounded: bool = False
+
+
+def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
+    """Return the Design that a MixedLM model is.
+
+    Raises
+    ------
+    TranslationError
+        If a component has several columns per row that share one variance, or nothing is random.
+    DataError
+        If the arrays hold values that are not finite.
+    """
+    _check(model, reading)
+    frame = _frame(model, reading)
+    columns = {str(name): frame[name] for name in frame.columns}
+    y = np.ascontiguousarray(model.endog, dtype=float)
+    X = np.asarray(model.exog, dtype=float)
+    kept = independent_columns(X)
+    names = tuple(map(str, model.exog_names))
+    fixed, encoder = _fixed(model, reading, columns, X)
+    pairs: list[tuple[Component, Block]] = []
+    taken: dict[str, NDArray[np.intp]] = {}
+    for component in reading.components:
+        if component.pieces:
+            pairs.append((component, _block(component.piece, component.name, columns, taken)))
+    blocks = [block for _, block in pairs]
+    formula = ModelFormula(reading.response, fixed, tuple(b.term for b in blocks), source=reading.formula)
+    design = Design(
+        formula=formula,
+        y=y,
+        X=np.ascontiguousarray(X[:, kept]),
+        x_names=tuple(names[j] for j in kept),
+        blocks=order_blocks(blocks),
+        weights=None,
+        offset=None,
+        rows=np.arange(len(y)),
+        frame=frame,
+        dropped=Dropped(len(y), columns=tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))),
+        encoder=encoder,
+    )
+    return ReadDesign(design, tuple(pairs), bool(reading.confounded))
+
+
+def _check(model: Any, reading: MixedLMReading) -> None:
+    for component in reading.components:
+        if len(component.pieces) > 1:
+            raise TranslationError(
+                f"the component {component.name!r} is {component.lme4} with one variance for all of it "
+                f"({component.kind}), which is no lme4 model.\nWrite 0 + C(factor) in its formula for one effect per "
+                "level, or one component for each column."
+            )
+    if not any(component.pieces for component in reading.components):
+        raise TranslationError("the model has no random effects: all its components are zero throughout")
+    for name in ("endog", "exog"):
+        if not np.all(np.isfinite(getattr(model, name))):
+            raise DataError(f"the model's {name} holds values that are not finite numbers")
+
+
+def _frame(model: Any, reading: MixedLMReading) -> pd.DataFrame:
+    """Return the data: the formula's, or the arrays under their names."""
+    if reading.frame is not None:
+        return reading.frame
+    columns = {str(model.endog_names): model.endog}
+    columns |= {str(name): model.exog[:, j] for j, name in enumerate(model.exog_names)}
+    columns[reading.group] = np.asarray(reading.group_labels)[reading.groups]
+    original = getattr(model.data, "orig_endog", None)
+    index = original.index if isinstance(original, pd.Series | pd.DataFrame) else None
+    return pd.DataFrame(columns, index=index)
+
+
+def _fixed(
+    model: Any, reading: MixedLMReading, columns: Mapping[str, Any], X: NDArray[np.float64]
+) -> tuple[str, Encoder | KnownRows]:
+    """Return the fixed part and the recipe of X, where one makes the same matrix."""
+    names = tuple(map(str, model.exog_names))
+    by_columns = " + ".join(["0", *map(quote_name, names)])
+    text = by_columns
+    if reading.has_formula:
+        try:
+            text = parse(f"{quote_name('y')} ~ {reading.fixed}", crossed("g")).fixed
+        except LmmError:
+            return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")
+    encoder = _recipe(text, columns, X, names)
+    if encoder is None:
+        return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")
+    return text, encoder
+
+
+def _recipe(
+    text: str, columns: Mapping[str, Any], wanted: NDArray[np.float64], names: tuple[str, ...]
+) -> Encoder | None:
+    """Return the encoder of a sum of terms if it makes the matrix ``wanted``, its columns so named; else None."""
+    try:
+        matrix, encoder = learn_matrix(text, columns, len(wanted))
+    except (LmmError, KeyError, ValueError, TypeError):
+        return None
+    if matrix.shape != wanted.shape:
+        return None
+    size = np.abs(wanted).max(axis=0, initial=0.0)
+    if not np.all(np.abs(matrix - wanted) <= SAME_TOL * size):
+        return None
+    return replace(encoder, column_names=names)
+
+
+def _block(piece: Piece, name: str, columns: Mapping[str, Any], taken: dict[str, NDArray[np.intp]]) -> Block:
+    """Return the block of a piece, its levels labelled and ordered as the data's factors have them."""
+    factor = _factor_of(piece, columns) or _factor_of_labels(piece)
+    codes, levels, parts, members = factor
+    term = piece.term
+    # One name, one grouping: reports and frames of modes go by it.
+    if not np.array_equal(taken.setdefault(term.group, codes), codes):
+        term = RandomTerm(term.intercept, term.variables, (f"{term.group} ({name})",))
+        parts, members = (levels,), np.arange(len(levels), dtype=np.intp)[:, None]
+        taken[term.group] = codes
+    return Block(term, levels, codes, piece.basis, piece.cnames, _basis_encoder(piece, columns), parts, members)
+
+
+_Labelled = tuple[Any, Any, tuple[Any, ...], Any]
+
+
+def _factor_of(piece: Piece, columns: Mapping[str, Any]) -> _Labelled | None:
+    """Return codes, levels, parts and members of the data's own factors, if they group the rows as the piece does."""
+    names = piece.term.factors
+    if not set(names) <= set(columns) or any(columns[n].isna().any() for n in names):
+        return None
+    factor = combine_factors([encode_factor(columns[n]) for n in names])
+    pairs = np.unique(np.column_stack([factor.codes, piece.codes]), axis=0)
+    if not len(pairs) == piece.m == len(factor.levels):
+        return None
+    return factor.codes, factor.levels, factor.parts, factor.members
+
+
+def _factor_of_labels(piece: Piece) -> _Labelled:
+    """Return the piece's own levels, their labels taken for one column."""
+    levels = pd.Index(piece.levels)
+    return piece.codes, levels, (levels,), np.arange(len(levels), dtype=np.intp)[:, None]
+
+
+def _basis_encoder(piece: Piece, columns: Mapping[str, Any]) -> Encoder | KnownRows | None:
+    if piece.is_constant:
+        return None
+    encoder = _recipe(piece.term.basis, columns, piece.basis, piece.cnames) if piece.term.variables else None
+    return encoder or KnownRows(piece.cnames, f"the basis of {piece.term}")

@@ -1,0 +1,180 @@
+"""MixedLMResults -> Estimate on the data's scale: its variances, and everything else computed at them."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import pack_lambda
+from lmmtools.engines import pls
+from lmmtools.engines.estimate import Agreement, Certificate, Estimate
+from lmmtools.errors import DataError, EngineError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.mixedlm.reading.as_design import ReadDesign
+    from lmmtools.engines.mixedlm.reading.record import Component
+    from lmmtools.engines.pls import Problem
+
+__all__ = ["as_estimate", "read_theta"]
+
+# A covariance matrix may have eigenvalues below zero by this share of the largest: rounding.
+NEGATIVE_TOL = 1e-10
+# MixedLM's fixed effects are those of its variances if they agree to this share of their standard errors.
+FIXED_TOL = 1e-3
+# Two computations of one closed form in double precision; the worst seen is 1e-11.
+AGREEMENT_TOL = 1e-8
+# Along a ridge the curvature is zero but for the error of differences, and Newton's step means little.
+RIDGE_DECREASE, RIDGE_CURVATURE = 1e-6, 1e-3
+# A criterion this much above the optimum is worth a sentence: it moves estimates by a hundredth of a standard error.
+GAP = 1e-4
+
+
+def read_theta(result: Any, read: ReadDesign) -> NDArray[np.float64]:
+    """Return the relative covariance parameters of a MixedLM result, shape (k,), blocks in design order.
+
+    Raises
+    ------
+    EngineError
+        If MixedLM ended at a variance below zero or a covariance matrix that is none.
+    """
+    cov_re, vcomp = np.asarray(result.cov_re_unscaled, float), np.atleast_1d(np.asarray(result.vcomp, float))
+    lambdas = {}
+    for component, block in read.blocks:
+        if component.source == "re":
+            own = cov_re[np.ix_(component.re_columns, component.re_columns)]
+        else:
+            own = np.atleast_2d(vcomp[component.index] / result.scale)
+        lambdas[id(block)] = _cholesky(own, component)
+    return pack_lambda([lambdas[id(block)] for block in read.design.blocks])
+
+
+def _cholesky(cov: NDArray[np.float64], component: Component) -> NDArray[np.float64]:
+    """Lower-triangular factor, diagonal not negative, of a positive semidefinite matrix of any rank."""
+    values, vectors = np.linalg.eigh(cov)
+    if not np.all(np.isfinite(values)):
+        raise EngineError(f"MixedLM's estimate of {component.name!r} is not a finite number: its fit failed")
+    if values[0] < -NEGATIVE_TOL * max(values[-1], 1e-300):
+        raise EngineError(
+            f"MixedLM ended outside the parameter space: {component.name!r} has the relative variance "
+            f"{values[0]:.4g} in some direction. Fit again with use_sqrt=True, which keeps variances positive."
+        )
+    root = vectors * np.sqrt(np.clip(values, 0.0, None))
+    R = np.asarray(np.linalg.qr(root.T, mode="r"))
+    return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)
+
+
+def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
+    """Return the estimate at a MixedLM result's variances: criterion, fixed effects, modes, certificate.
+
+    Everything but the variance ratios is computed anew at them, in closed form; ``agreement`` says how close MixedLM's
+    own criterion is.
+
+    Raises
+    ------
+    EngineError
+        If MixedLM's variances are none, or the criterion cannot be evaluated at them.
+    """
+    reml = _is_reml(result)
+    at = pls.recover(problem, read_theta(result, read), reml)
+    certificate = pls.certify(problem, at.theta, reml)
+    if read.is_confounded and not certificate.holds:
+        certificate = _certify_ridge(certificate)
+    objective, agreement, messages = _agree(result, at, reml)
+    if not result.converged:
+        messages.append("MixedLM reported that its optimiser did not converge")
+    messages += _fixed_effects(result, read, at)
+    messages += _compare_with_optimum(problem, objective, reml) if not certificate.holds else []
+    count = sum(int(h.get("fcalls", 0)) for h in getattr(result, "hist", None) or () if isinstance(h, dict))
+    return Estimate(
+        "mixedlm",
+        reml,
+        at.theta,
+        at.beta,
+        at.beta_cov,
+        at.sigma,
+        objective,
+        at.modes,
+        certificate,
+        count,
+        tuple(messages),
+        agreement,
+    )
+
+
+def _certify_ridge(certificate: Certificate) -> Certificate:
+    """Return the certificate of a model of which only a sum of variances is identified: an optimum is a ridge there."""
+    is_level = certificate.expected_decrease <= RIDGE_DECREASE and certificate.min_curvature >= -RIDGE_CURVATURE
+    return replace(certificate, holds=is_level and not certificate.null_spaces)
+
+
+def _agree(result: Any, at: pls.Recovered, reml: bool) -> tuple[float, Agreement | None, list[str]]:
+    """Return the criterion, how closely the two computations of it agree, and what to say if they do not."""
+    own, failure = _criterion(result, reml)
+    if own is None:
+        return at.objective, None, [failure]
+    difference = (at.objective - own) / max(1.0, abs(own))
+    if abs(difference) <= AGREEMENT_TOL:
+        return own, Agreement("pls", at.objective, difference), []
+    text = f"MixedLM's own criterion at its estimate is {own:.6f}; the right one is {at.objective:.6f}"
+    return at.objective, None, [text]
+
+
+def _compare_with_optimum(problem: Problem, objective: float, reml: bool) -> list[str]:
+    """Say how far above the optimum a result is that is not certified."""
+    try:
+        best = pls.fit_problem(problem, reml=reml)
+    except EngineError:
+        return []
+    gap = objective - best.objective
+    if not gap > GAP:
+        return []
+    return [
+        f"MixedLM stopped short of the optimum: its criterion {objective:.4f} is {gap:.2g} above {best.objective:.4f}, "
+        "which the pls engine reaches"
+    ]
+
+
+def _is_reml(result: Any) -> bool:
+    method = getattr(result, "method", None)
+    if method not in ("REML", "ML"):
+        raise DataError(f"the result does not say whether it is REML or ML (method is {method!r})")
+    return bool(method == "REML")
+
+
+def _criterion(result: Any, reml: bool) -> tuple[float | None, str]:
+    """Return MixedLM's own criterion at its estimate, or why there is none."""
+    # The model remembers the last fit's choice, which need not be this result's.
+    model = copy.copy(result.model)
+    model.reml, model.cov_pen, model.fe_pen = reml, None, None
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            value = -2.0 * float(model.loglike(result.params_object, profile_fe=False))
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
+            return None, f"MixedLM's own likelihood fails at its estimate: {error}"
+    return (value, "") if np.isfinite(value) else (None, "MixedLM's own likelihood is not finite at its estimate")
+
+
+def _fixed_effects(result: Any, read: ReadDesign, at: pls.Recovered) -> list[str]:
+    """Say so where MixedLM's fixed effects are not those that its variances imply."""
+    messages = []
+    if result.cov_pen is not None or getattr(result.model, "fe_pen", None) is not None:
+        messages.append("the fit was penalised: its variances are no REML or ML estimates")
+    own = np.asarray(result.fe_params, dtype=float)
+    if len(own) != len(at.beta):
+        return messages
+    away = np.abs(own - at.beta) / np.sqrt(np.diag(at.beta_cov))
+    j = int(np.argmax(away)) if len(away) else -1
+    if j >= 0 and not away[j] <= FIXED_TOL:
+        messages.append(
+            f"MixedLM's own estimate of {read.design.x_names[j]}, {own[j]:.6g}, is not the one that its variances "
+            f"imply, {at.beta[j]:.6g}, which stands here (MixedLM loses fixed effects where a variance is zero, and "
+            "penalties move them)"
+        )
+    return messages
