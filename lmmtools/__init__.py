@@ -33,6 +33,7 @@ _HOME = {
     "from_mixedlm": "api",
     "lmm": "api",
     "nested": "formula.declare",
+    "patch_summary": "api",
     "random": "formula.declare",
     "structure": "design.structure",
 }
@@ -55,6 +56,7 @@ __all__ = [
     "from_mixedlm",
     "lmm",
     "nested",
+    "patch_summary",
     "random",
     "structure",
 ]

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
     from lmmtools.design.record import Design
     from lmmtools.engines.mixedlm import MixedLMSpec
+    from lmmtools.engines.mixedlm.reading import ReadDesign
     from lmmtools.formula.declare import Declaration
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.report.comparison import Comparison
 
-__all__ = ["Model", "compare", "from_mixedlm", "lmm"]
+__all__ = ["Model", "compare", "from_mixedlm", "lmm", "patch_summary"]
 
 # Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
 # double precision, and the worst seen over the reference models is 1e-11.
@@ -192,11 +193,46 @@ def from_mixedlm(result: Any) -> LMMResults:
     EngineError
         If MixedLM ended outside the parameter space.
     """
+    return _read(result)[0]
+
+
+def patch_summary(result: Any) -> Any:
+    """Return a MixedLM result with ``params bse conf_int() cov_params() summary()`` on the scale of the data.
+
+    For what prints results by these names: ``summary_col([patch_summary(result)])`` and other packages' tables show
+    variances instead of variances divided by the residual's, standard errors on the variances' own scale (from the
+    observed information; NaN where there is none, ``.undefined`` says why), and lme4's standard errors of the fixed
+    effects. ``conf_int`` of a variance is symmetric, the estimate -/+ normal quantile times standard error; p-values of
+    variances are NaN. The result given is left as it is.
+
+    Parameters
+    ----------
+    result : MixedLMResults
+        As :func:`from_mixedlm` takes it.
+
+    Returns
+    -------
+    MixedLMResults
+        A copy with the same names and methods; ``.lmm`` is the same fit as ``LMMResults``.
+
+    Raises
+    ------
+    DataError, TranslationError, EngineError
+        As :func:`from_mixedlm`.
+    """
+    from lmmtools.results.patched import patch
+
+    fit, read = _read(result)
+    return patch(result, fit, read)
+
+
+def _read(result: Any) -> tuple[LMMResults, ReadDesign]:
+    """Read a MixedLM result; warnings point to the caller's caller."""
     from lmmtools.engines import pls
     from lmmtools.engines.mixedlm import reading
 
     if not hasattr(result, "cov_re_unscaled"):
-        raise DataError(f"from_mixedlm() takes the result of a MixedLM fit, not {type(result).__name__}")
+        raise DataError(f"this takes the result of a MixedLM fit, not {type(result).__name__}")
     model = reading.read_model(result)
     read = reading.as_design(result.model, model)
     problem = pls.prepare(read.design)
@@ -205,11 +241,11 @@ def from_mixedlm(result: Any) -> LMMResults:
     found = _findings(fit)
     found += [(StructureWarning, text) for text in model.remarks]
     for category, text in found:
-        warnings.warn(text, category, stacklevel=2)
+        warnings.warn(text, category, stacklevel=3)
     said = (*(text for _, text in found), *estimate.messages)
     fit = replace(fit, warnings=tuple(dict.fromkeys(said)), remarks=(*model.remarks, *estimate.messages))
     vars(fit)["mixedlm"] = result
-    return fit
+    return fit, read
 
 
 def _label(given: str | ArrayLike | None, otherwise: str) -> str | None:

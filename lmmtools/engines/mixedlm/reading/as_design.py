@@ -45,13 +45,13 @@ class ReadDesign:
     design : Design
     blocks : tuple of (Component, Block)
         In the order of the reading; an empty component is left out.
-    is_confounded : bool
-        Whether of some components only the sum of variances is identified.
+    confounded : tuple of str
+        Components of whose variances only sums are identified.
     """
 
     design: Design
     blocks: tuple[tuple[Component, Block], ...]
-    is_confounded: bool = False
+    confounded: tuple[str, ...] = ()
 
 
 def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
@@ -92,7 +92,8 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
         dropped=Dropped(len(y), columns=tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))),
         encoder=encoder,
     )
-    return ReadDesign(design, tuple(pairs), bool(reading.confounded))
+    unidentified = dict.fromkeys(name for pair in reading.confounded for name in pair if name != "Residual")
+    return ReadDesign(design, tuple(pairs), tuple(unidentified))
 
 
 def _check(model: Any, reading: MixedLMReading) -> None:

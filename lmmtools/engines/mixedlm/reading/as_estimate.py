@@ -83,7 +83,7 @@ def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
     reml = _is_reml(result)
     at = pls.recover(problem, read_theta(result, read), reml)
     certificate = pls.certify(problem, at.theta, reml)
-    if read.is_confounded and not certificate.holds:
+    if read.confounded and not certificate.holds:
         certificate = _certify_ridge(certificate)
     objective, agreement, messages = _agree(result, at, reml)
     if not result.converged:
