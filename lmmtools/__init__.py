@@ -36,6 +36,7 @@ _HOME = {
     "patch_summary": "api",
     "random": "formula.declare",
     "structure": "design.structure",
+    "translate": "api",
 }
 _MODULES = ("datasets", "errors")
 
@@ -59,6 +60,7 @@ __all__ = [
     "patch_summary",
     "random",
     "structure",
+    "translate",
 ]
 
 

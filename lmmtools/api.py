@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from lmmtools.formula.declare import Declaration
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.report.comparison import Comparison
+    from lmmtools.report.translation import Translation
 
-__all__ = ["Model", "compare", "from_mixedlm", "lmm", "patch_summary"]
+__all__ = ["Model", "compare", "from_mixedlm", "lmm", "patch_summary", "translate"]
 
 # Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
 # double precision, and the worst seen over the reference models is 1e-11.
@@ -224,6 +225,33 @@ def patch_summary(result: Any) -> Any:
 
     fit, read = _read(result)
     return patch(result, fit, read)
+
+
+def translate(model: Any, data: Any = None) -> Translation:
+    """Return a model in every notation: lme4's, lmmtools', MixedLM's, in words and as an equation.
+
+    Parameters
+    ----------
+    model : str, Declaration, Model, LMMResults, MixedLM, MixedLMResults or MixedLMSpec
+        An lme4 formula, a declaration (``crossed("plate", "sample")``), a model or its result. A MixedLM model is read
+        from its arrays: what is translated is the model that it is.
+    data : DataFrame, optional
+        Beside a formula or declaration: shows what is nested and what the independent groups are. Without it the
+        MixedLM call is one that is right for any data.
+
+    Returns
+    -------
+    Translation
+        ``.lme4 .declaration .mixedlm .words .latex``; ``str()`` prints them all.
+
+    Raises
+    ------
+    FormulaError, DataError
+        As :func:`lmm`; a DataError also if ``model`` is none of these.
+    """
+    from lmmtools.report.translation import translate_model
+
+    return translate_model(model, data)
 
 
 def _read(result: Any) -> tuple[LMMResults, ReadDesign]:

@@ -17,7 +17,7 @@ COMMANDS = {
     "fit": "fit a model to a file of your own",
     "demo": "four classic data sets: declared, translated to MixedLM, fitted, compared with lme4",
     "structure": "say how the factors of a file relate: nested, crossed, islands",
-    "translate": "print the MixedLM call that an lme4 formula stands for",
+    "translate": "write an lme4 formula as a declaration, a MixedLM call, in words and in LaTeX",
 }
 
 EXAMPLES = """\

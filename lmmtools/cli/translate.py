@@ -1,15 +1,18 @@
-"""``lmmtools translate FORMULA DATA``: the MixedLM call that an lme4 formula stands for."""
+"""``lmmtools translate FORMULA DATA``: an lme4 formula as a declaration, a MixedLM call, words and LaTeX."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from lmmtools.cli.files import read_data
+from lmmtools.errors import TranslationError
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["add_arguments", "run"]
+
+NAMES = ("lme4", "declaration", "mixedlm", "words", "latex")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,10 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--factor", action="append", default=[], metavar="NAME", help="treat the numbers in this column as codes"
     )
 
+    parser.add_argument("--only", choices=NAMES, metavar="NOTATION", help=f"print one alone: {', '.join(NAMES)}")
+
 
 def run(options: argparse.Namespace) -> int:
-    """Print runnable statsmodels code."""
-    from lmmtools.api import lmm
+    """Print the model in every notation, or in one."""
+    from lmmtools.api import lmm, translate
 
-    print(lmm(options.formula, read_data(options.data, options.factor)).spec)
+    out = translate(lmm(options.formula, read_data(options.data, options.factor)))
+    if options.only is None:
+        print(out)
+    elif (text := getattr(out, options.only)) is not None:
+        print(text)
+    else:
+        raise TranslationError("\n".join(out.notes))
     return 0

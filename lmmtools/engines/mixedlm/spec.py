@@ -161,7 +161,7 @@ def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> Mix
     )
 
 
-def _is_elementary(expression: str) -> bool:
+def is_elementary(expression: str) -> bool:
     """Whether patsy and formulaic read ``expression`` alike: names, numbers, + : * and C(name)."""
     try:
         tree = ast.parse(expression.replace(":", "|"), mode="eval")
@@ -213,7 +213,7 @@ def _response(design: Design, writer: _Writer) -> str:
 
 def _fixed(design: Design, writer: _Writer) -> str:
     text = design.formula.fixed
-    if _is_elementary(text) and not design.dropped.columns:
+    if is_elementary(text) and not design.dropped.columns:
         return text
     writer.need("import formulaic")
     names = []
@@ -278,7 +278,7 @@ def _re_formula(block: Block, writer: _Writer) -> str:
 
 def _basis_formula(block: Block, writer: _Writer) -> str:
     text = block.term.basis
-    if _is_elementary(text):
+    if is_elementary(text):
         return text
     # Prepared columns: a transform that looks at its data (scale, poly, bs) must look at all of them at once.
     writer.need("import formulaic")

@@ -144,10 +144,21 @@ def test_structure_names_what_the_data_show(capsys, pastes):
 
 
 def test_translate_prints_code(capsys, pastes):
-    status, out, _ = run(capsys, "translate", FORMULA, pastes)
+    status, out, _ = run(capsys, "translate", FORMULA, pastes, "--only", "mixedlm")
     assert status == 0
     compile(out, "spec", "exec")
     assert "smf.mixedlm(" in out
+
+
+def test_translate_prints_every_notation(capsys, pastes):
+    status, out, _ = run(capsys, "translate", FORMULA, pastes)
+    assert status == 0
+    headings = [line for line in out.splitlines() if line and not line.startswith(" ")]
+    assert headings == ["lme4:", "lmmtools:", "statsmodels:", "In words:", "LaTeX:"]
+    assert 'random=lmt.nested("batch", "cask")' in out
+    assert "(1|batch) + (1|cask:batch)" in out
+    assert "cask:batch is nested in batch" in out
+    assert r"\begin{aligned}" in out
 
 
 def test_demo_shows_the_trap_and_its_cure_and_agrees_with_lme4(capsys):

@@ -3,7 +3,7 @@
 from lmmtools.engines.mixedlm.reading.as_design import ReadDesign, as_design
 from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate
 from lmmtools.engines.mixedlm.reading.read import read_model
-from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece, write_term
+from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
 
 __all__ = [
     "Component",
@@ -13,5 +13,4 @@ __all__ = [
     "as_design",
     "as_estimate",
     "read_model",
-    "write_term",
 ]

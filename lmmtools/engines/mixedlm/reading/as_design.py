@@ -117,6 +117,8 @@ def _frame(model: Any, reading: MixedLMReading) -> pd.DataFrame:
         return reading.frame
     columns = {str(model.endog_names): model.endog}
     columns |= {str(name): model.exog[:, j] for j, name in enumerate(model.exog_names)}
+    if model.k_re:
+        columns |= {str(name): model.exog_re[:, j] for j, name in enumerate(model.data.exog_re_names)}
     columns[reading.group] = np.asarray(reading.group_labels)[reading.groups]
     original = getattr(model.data, "orig_endog", None)
     index = original.index if isinstance(original, pd.Series | pd.DataFrame) else None
@@ -129,12 +131,10 @@ def _fixed(
     """Return the fixed part and the recipe of X, where one makes the same matrix."""
     names = tuple(map(str, model.exog_names))
     by_columns = " + ".join(["0", *map(quote_name, names)])
-    text = by_columns
-    if reading.has_formula:
-        try:
-            text = parse(f"{quote_name('y')} ~ {reading.fixed}", crossed("g")).fixed
-        except LmmError:
-            return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")
+    try:
+        text = parse(f"`the response` ~ {reading.fixed}", crossed("g")).fixed
+    except LmmError:
+        return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")
     encoder = _recipe(text, columns, X, names)
     if encoder is None:
         return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lmmtools.formula.tokens import quote_name
+from lmmtools.formula.notation import write_term
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lmmtools.formula.terms import RandomTerm
 
-__all__ = ["Component", "Kind", "MixedLMReading", "Piece", "write_term"]
+__all__ = ["Component", "Kind", "MixedLMReading", "Piece"]
 
 Kind = Literal[
     "intercept",
@@ -28,11 +28,6 @@ Kind = Literal[
     "several columns",
     "empty",
 ]
-
-
-def write_term(term: RandomTerm) -> str:
-    """Return a term as lme4's users write it, ``"(1|plate:sample)"``, ``"(1 + Days|Subject)"``."""
-    return f"({term.basis}|{':'.join(map(quote_name, term.factors))})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmmtools.engines.mixedlm.reading.record import write_term
+from lmmtools.formula.notation import write_term
 
 if TYPE_CHECKING:
     from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece

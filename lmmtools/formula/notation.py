@@ -1,0 +1,110 @@
+"""A declared model written out: as lme4's users write it, and as a declaration of lmmtools."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lmmtools.formula.tokens import quote_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmmtools.formula.terms import ModelFormula, RandomTerm
+
+__all__ = ["write_call", "write_declaration", "write_lme4", "write_term"]
+
+_R_SPELLING = (
+    (re.compile(r"\bnp\.(log|log2|log10|log1p|sqrt|exp|sin|cos|tan)\("), r"\1("),
+    (re.compile(r"\bC\((?=[\w.`]+\))"), "factor("),
+    (re.compile(r"\*\*"), "^"),
+)
+
+
+def write_term(term: RandomTerm) -> str:
+    """Return a term as lme4's users write it, ``"(1|plate:sample)"``, ``"(1 + Days|Subject)"``."""
+    return f"({_in_r(term.basis)}|{':'.join(map(quote_name, term.factors))})"
+
+
+def write_lme4(formula: ModelFormula) -> str:
+    """Return a formula in lme4's notation and R's spelling, slashes and double bars written out."""
+    parts = [_in_r(formula.fixed), *(f"offset({_in_r(o)})" for o in formula.offsets), *map(write_term, formula.random)]
+    return f"{_in_r(formula.response)} ~ {' + '.join(parts)}"
+
+
+def _in_r(text: str) -> str:
+    for pattern, replacement in _R_SPELLING:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def write_declaration(terms: Sequence[RandomTerm]) -> str:
+    """Return the declaration of random terms as code, ``'lmt.nested("batch", "cask")'``."""
+    left = list(terms)
+    parts = [f"lmt.nested({_listed(chain)})" for chain in _take_chains(left)]
+    crossed = [t for t in left if _is_intercept(t) and len(t.factors) == 1 and not _partners(t, left)]
+    if crossed:
+        parts.append(f"lmt.crossed({_listed([t.factors[0] for t in crossed])})")
+        left = [t for t in left if t not in crossed]
+    while left:
+        parts.append(_random(left))
+    return " + ".join(parts)
+
+
+def write_call(formula: ModelFormula) -> str:
+    """Return the call of ``lmt.lmm`` that declares a model, random effects apart from the formula."""
+    fixed = " + ".join([formula.fixed, *(f"offset({o})" for o in formula.offsets)])
+    return f"lmt.lmm({_quoted(f'{formula.response} ~ {fixed}')}, data, random={write_declaration(formula.random)})"
+
+
+def _is_intercept(term: RandomTerm) -> bool:
+    return term.intercept and not term.variables
+
+
+def _take_chains(terms: list[RandomTerm]) -> list[list[str]]:
+    """Take out of ``terms`` those that are ``(1|a/b/c)`` written out; return the factors of each, outermost first."""
+    chains = []
+    for outer in [t for t in terms if _is_intercept(t) and len(t.factors) == 1]:
+        chain, names = [outer], [outer.factors[0]]
+        while inner := next((t for t in terms if _extends(t, names)), None):
+            (name,) = set(inner.factors) - set(names)
+            chain.append(inner)
+            names.append(name)
+        if len(chain) > 1:
+            chains.append(names)
+            for t in chain:
+                terms.remove(t)
+    return chains
+
+
+def _extends(term: RandomTerm, names: list[str]) -> bool:
+    return _is_intercept(term) and len(term.factors) == len(names) + 1 and set(names) < set(term.factors)
+
+
+def _partners(term: RandomTerm, terms: Sequence[RandomTerm]) -> list[RandomTerm]:
+    """Return the single slopes on a single effect's factor: with it, what ``||`` stands for."""
+    if len(term.variables) + term.intercept != 1:
+        return []
+    single = [t for t in terms if t != term and not t.intercept and len(t.variables) == 1]
+    return [t for t in single if t.factors == term.factors]
+
+
+def _random(terms: list[RandomTerm]) -> str:
+    """Take the first term, and those uncorrelated with it on its factor, out of ``terms``; return their code."""
+    first = terms.pop(0)
+    factor = _quoted(first.factors[0]) if len(first.factors) == 1 else f"({_listed(first.factors)})"
+    others = _partners(first, terms)
+    if not others:
+        return f"lmt.random({factor}, {_quoted(first.basis)})"
+    for t in others:
+        terms.remove(t)
+    basis = " + ".join([str(int(first.intercept)), *first.variables, *(v for t in others for v in t.variables)])
+    return f"lmt.random({factor}, {_quoted(basis)}, correlated=False)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_quoted, names))
+
+
+def _quoted(text: str) -> str:
+    return repr(text) if '"' in text or "\\" in text else f'"{text}"'
