@@ -190,9 +190,15 @@ def from_mixedlm(result: Any) -> LMMResults:
     DataError
         If it is no MixedLM result, or its data were removed.
     TranslationError
-        If a component has several columns per row that share one variance, which no lme4 model has.
+        If nothing in the model is random.
     EngineError
         If MixedLM ended outside the parameter space.
+
+    Notes
+    -----
+    A component of several columns per row (``vc_formula={"cask": "C(cask)"}``) has one variance for all of them, which
+    no lme4 model has: it is shown as several terms of equal variance, ``design.shared`` and a remark say so. It is
+    counted once in ``k_params``; refits and bootstraps of such a model are refused.
     """
     return _read(result)[0]
 

@@ -89,6 +89,8 @@ class Design:
         The column given as ``offset=``.
     has_given_offset : bool
         Whether an offset was given beside the formula, as a column or as values.
+    shared : tuple of tuple of int
+        Sets of blocks that have one covariance matrix between them; empty but for a MixedLM model that was read.
     """
 
     formula: ModelFormula
@@ -105,6 +107,7 @@ class Design:
     offset_encoders: tuple[Any, ...] = ()
     offset_column: str | None = None
     has_given_offset: bool = False
+    shared: tuple[tuple[int, ...], ...] = ()
 
     @property
     def n(self) -> int:
@@ -125,6 +128,11 @@ class Design:
     def k(self) -> int:
         """Number of relative covariance parameters theta."""
         return sum(b.k for b in self.blocks)
+
+    @property
+    def k_free(self) -> int:
+        """Number of covariance parameters that are free: k, those that blocks share counted once."""
+        return self.k - sum(self.blocks[i].k for members in self.shared for i in members[1:])
 
     @property
     def response(self) -> NDArray[np.float64]:

@@ -153,17 +153,12 @@ def _from_mixedlm(model: Any) -> Translation:
     """Translate what a MixedLM model is, not what its call looks like."""
     reading = mixedlm.read_model(model)
     words = "\n".join(f"{sentence}." for sentence in reading.words)
-    try:
-        design = as_design(getattr(model, "model", model), reading).design
-    except TranslationError as error:
+    if any(len(c.pieces) > 1 for c in reading.components):
+        notes = ("No lme4 formula, declaration or call of one is this model.", *reading.remarks)
         return Translation(
-            reading.formula,
-            write_call(_formula(reading)),
-            None,
-            words,
-            _shared_equation(reading),
-            (f"There is no right call or declaration: {error}",),
+            reading.formula, write_call(_formula(reading)), None, words, _shared_equation(reading), notes
         )
+    design = as_design(getattr(model, "model", model), reading).design
     out = _from_design(design.formula, design)
     arrays = () if reading.has_formula else ("the model came as arrays: names stand for their columns",)
     return replace(out, lme4=reading.formula, words=words, notes=(*out.notes, *arrays, *reading.remarks))

@@ -93,7 +93,7 @@ class LMMResults:
     @property
     def k_params(self) -> int:
         """Number of parameters: fixed effects, covariance parameters and the residual variance."""
-        return self.design.p + self.design.k + 1
+        return self.design.p + self.design.k_free + 1
 
     @property
     def df_resid(self) -> int:

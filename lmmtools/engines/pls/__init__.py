@@ -14,6 +14,7 @@ from lmmtools.engines.pls.recover import (
     prediction_variances,
     recover,
 )
+from lmmtools.engines.pls.shared import certify_shared, lowest_shared
 
 __all__ = [
     "Evaluation",
@@ -25,12 +26,14 @@ __all__ = [
     "Refits",
     "VarianceInformation",
     "certify",
+    "certify_shared",
     "conditional_covariances",
     "evaluate",
     "fit",
     "fit_problem",
     "hat_values",
     "information",
+    "lowest_shared",
     "optimize",
     "prediction_variances",
     "prepare",

@@ -14,6 +14,7 @@ from lmmtools.engines.pls.objective import State
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
 from lmmtools.engines.pls.recover import recover_state
+from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import starting_lambdas
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def optimize(
     Raises
     ------
     EngineError
-        If the criterion cannot be evaluated at the start.
+        If the criterion cannot be evaluated at the start, or blocks share a variance.
     """
+    refuse_shared(problem.design, "refit")
     options = Options() if options is None else options
     first = None if start is None else problem.to_lambdas(start)
     best = descend(problem, reml, first, options)

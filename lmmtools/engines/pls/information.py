@@ -11,6 +11,7 @@ from lmmtools.engines.pls.certificate import NULL_VARIANCE
 from lmmtools.engines.pls.curvature import quadratic_forms, trace_products
 from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
+from lmmtools.engines.pls.shared import tie
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
+    from lmmtools.design.record import Design
     from lmmtools.engines.pls.problem import Problem
 
     Floats = NDArray[np.float64]
@@ -121,7 +123,7 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     info = np.full((len(free), len(free)), np.nan)
     info[np.ix_(at, at)] = _observed(problem, s, [k for k, inside in enumerate(interior) if inside], sigma2)
     cov = np.full_like(info, np.nan)
-    cov[np.ix_(at, at)], failure = _invert(info[np.ix_(at, at)])
+    cov[np.ix_(at, at)], failure = _invert_tied(info[np.ix_(at, at)], problem.design, at)
     if failure:
         reasons = [r or failure for r in reasons]
     vcov = np.array([*values, sigma2])
@@ -151,6 +153,17 @@ def _reason(block: Block, covariance: Floats) -> str:
     if zero:
         return f"the variance of {', '.join(zero)} in {block.term} is zero"
     return f"the covariance matrix of {block.term} is singular"
+
+
+def _invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> tuple[Floats, str]:
+    """Return the covariance of the elements ``at``, those that blocks share being one parameter."""
+    if not design.shared:
+        return _invert(info)
+    P = np.zeros((design.k + 1, design.k_free + 1))
+    P[:-1, :-1], P[-1, -1] = tie(design), 1.0
+    P = P[at][:, P[at].any(axis=0)]
+    cov, failure = _invert(P.T @ info @ P)
+    return P @ cov @ P.T, failure
 
 
 def _invert(info: Floats) -> tuple[Floats, str]:

@@ -14,6 +14,7 @@ from lmmtools.engines.pls.crossprod import project_response
 from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
+from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import starting_sigmas
 from lmmtools.errors import EngineError
 
@@ -79,6 +80,7 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
     EngineError
         If Y has another number of rows, or a response is not finite or is reproduced exactly by X.
     """
+    refuse_shared(problem.design, "refit")
     Y = np.asarray(Y, dtype=float)
     if Y.ndim != 2 or Y.shape[0] != problem.n:
         raise EngineError(f"The responses have shape {Y.shape}; give {problem.n} rows, one column per response.")

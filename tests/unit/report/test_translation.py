@@ -109,7 +109,7 @@ def test_a_shared_variance_has_one_symbol_and_no_call():
     translation = lmt.translate(model)
     assert translation.latex.count(r"\sigma_{1}^2") == 2
     assert translation.mixedlm is None
-    assert "one variance" in translation.notes[0]
+    assert "share one variance" in translation.notes[1]
 
 
 def test_words_and_equation_of_slopes():

@@ -44,7 +44,7 @@ class ReadDesign:
     ----------
     design : Design
     blocks : tuple of (Component, Block)
-        In the order of the reading; an empty component is left out.
+        In the order of the reading; a component of several pieces has several blocks, an empty one none.
     confounded : tuple of str
         Components of whose variances only sums are identified.
     """
@@ -60,7 +60,7 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
     Raises
     ------
     TranslationError
-        If a component has several columns per row that share one variance, or nothing is random.
+        If nothing is random.
     DataError
         If the arrays hold values that are not finite.
     """
@@ -75,35 +75,38 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
     pairs: list[tuple[Component, Block]] = []
     taken: dict[str, NDArray[np.intp]] = {}
     for component in reading.components:
-        if component.pieces:
-            pairs.append((component, _block(component.piece, component.name, columns, taken)))
+        pairs += [(component, _block(piece, component.name, columns, taken)) for piece in component.pieces]
     blocks = [block for _, block in pairs]
     formula = ModelFormula(reading.response, fixed, tuple(b.term for b in blocks), source=reading.formula)
+    ordered = order_blocks(blocks)
     design = Design(
         formula=formula,
         y=y,
         X=np.ascontiguousarray(X[:, kept]),
         x_names=tuple(names[j] for j in kept),
-        blocks=order_blocks(blocks),
+        blocks=ordered,
         weights=None,
         offset=None,
         rows=np.arange(len(y)),
         frame=frame,
         dropped=Dropped(len(y), columns=tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))),
         encoder=encoder,
+        shared=_shared(pairs, ordered),
     )
     unidentified = dict.fromkeys(name for pair in reading.confounded for name in pair if name != "Residual")
     return ReadDesign(design, tuple(pairs), tuple(unidentified))
 
 
+def _shared(pairs: list[tuple[Component, Block]], ordered: tuple[Block, ...]) -> tuple[tuple[int, ...], ...]:
+    """Return the sets of blocks that are one component."""
+    place = {id(block): i for i, block in enumerate(ordered)}
+    members: dict[int, list[int]] = {}
+    for component, block in pairs:
+        members.setdefault(id(component), []).append(place[id(block)])
+    return tuple(tuple(sorted(m)) for m in members.values() if len(m) > 1)
+
+
 def _check(model: Any, reading: MixedLMReading) -> None:
-    for component in reading.components:
-        if len(component.pieces) > 1:
-            raise TranslationError(
-                f"the component {component.name!r} is {component.lme4} with one variance for all of it "
-                f"({component.kind}), which is no lme4 model.\nWrite 0 + C(factor) in its formula for one effect per "
-                "level, or one component for each column."
-            )
     if not any(component.pieces for component in reading.components):
         raise TranslationError("the model has no random effects: all its components are zero throughout")
     for name in ("endog", "exog"):

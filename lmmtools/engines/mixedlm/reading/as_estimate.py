@@ -82,14 +82,15 @@ def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
     """
     reml = _is_reml(result)
     at = pls.recover(problem, read_theta(result, read), reml)
-    certificate = pls.certify(problem, at.theta, reml)
+    certify = pls.certify_shared if read.design.shared else pls.certify
+    certificate = certify(problem, at.theta, reml)
     if read.confounded and not certificate.holds:
         certificate = _certify_ridge(certificate)
     objective, agreement, messages = _agree(result, at, reml)
     if not result.converged:
         messages.append("MixedLM reported that its optimiser did not converge")
     messages += _fixed_effects(result, read, at)
-    messages += _compare_with_optimum(problem, objective, reml) if not certificate.holds else []
+    messages += _compare_with_optimum(problem, at, objective) if not certificate.holds else []
     count = sum(int(h.get("fcalls", 0)) for h in getattr(result, "hist", None) or () if isinstance(h, dict))
     return Estimate(
         "mixedlm",
@@ -125,17 +126,20 @@ def _agree(result: Any, at: pls.Recovered, reml: bool) -> tuple[float, Agreement
     return at.objective, None, [text]
 
 
-def _compare_with_optimum(problem: Problem, objective: float, reml: bool) -> list[str]:
+def _compare_with_optimum(problem: Problem, at: pls.Recovered, objective: float) -> list[str]:
     """Say how far above the optimum a result is that is not certified."""
     try:
-        best = pls.fit_problem(problem, reml=reml)
+        if problem.design.shared:
+            best = pls.lowest_shared(problem, at.theta, at.reml)
+        else:
+            best = pls.fit_problem(problem, reml=at.reml).objective
     except EngineError:
         return []
-    gap = objective - best.objective
+    gap = objective - best
     if not gap > GAP:
         return []
     return [
-        f"MixedLM stopped short of the optimum: its criterion {objective:.4f} is {gap:.2g} above {best.objective:.4f}, "
+        f"MixedLM stopped short of the optimum: its criterion {objective:.4f} is {gap:.2g} above {best:.4f}, "
         "which the pls engine reaches"
     ]
 

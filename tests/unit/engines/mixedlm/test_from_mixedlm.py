@@ -180,6 +180,18 @@ CALLS = {
         "(1|Subject)",
         "sleepstudy_intercept",
     ),
+    "samples as contrasts to the first": (
+        lambda: formula_model("Penicillin", "diameter ~ 1", groups="one", vc_formula={"s": "C(sample)"}),
+        TIGHT,
+        "(1|one) + (1|sample)",
+        None,
+    ),
+    "intercepts and slopes of one variance": (
+        lambda: formula_model("sleepstudy", "Reaction ~ Days", groups="Subject", vc_formula={"s": "Days"}),
+        {"reml": False, **TIGHT},
+        "(1|Subject) + (0 + Days|Subject)",
+        None,
+    ),
     "machines inside workers, fixed effects of a factor": (
         lambda: formula_model(
             "Machines", "score ~ Machine", groups="Worker", re_formula="1", vc_formula={"m": "0 + C(Machine)"}
@@ -247,9 +259,14 @@ def test_numbers_are_those_of_the_model_that_was_fitted(name, results):
 @pytest.mark.parametrize("name", CALLS)
 def test_variances_are_mixedlms_on_the_scale_of_the_data(name, results):
     result = results(name)
-    ours = sorted(fit_variances(lmt.from_mixedlm(result)))
-    theirs = sorted([*np.diag(np.asarray(result.cov_re)), *np.atleast_1d(result.vcomp), result.scale])
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    fit = lmt.from_mixedlm(result)
+    theirs = [*np.diag(np.asarray(result.cov_re)), *np.atleast_1d(result.vcomp), result.scale]
+    ours = fit_variances(fit)
+    if fit.design.shared:
+        ours = [ours[0], *ours[2:]]
+    np.testing.assert_allclose(sorted(ours), sorted(theirs), rtol=1e-6)
+    # Every variance parameter is one of MixedLM's.
+    assert fit.k_params == len(result.params) + 1 - (name == "slopes held uncorrelated")
 
 
 def fit_variances(fit):
@@ -310,10 +327,52 @@ def test_a_formula_model_predicts_and_an_array_model_says_what_it_needs(results)
         arrays.predict(pd.DataFrame({"Days": [1.0]}))
 
 
-def test_one_variance_for_several_columns_is_refused_with_what_it_is():
-    model = formula_model("Penicillin", "diameter ~ 1", groups="one", vc_formula={"s": "C(sample)"})
-    with pytest.raises(lmt.TranslationError, match=r"'s' is \(1\|one\) \+ \(1\|sample\) with one variance"):
-        lmt.from_mixedlm(model.fit())
+@pytest.mark.parametrize("name", ["samples as contrasts to the first", "intercepts and slopes of one variance"])
+def test_one_variance_for_several_columns_is_one_parameter(name, results):
+    result = results(name)
+    fit = lmt.from_mixedlm(result)
+    assert fit.converged
+    assert "share one variance" in fit.warnings[0]
+    # Standard errors: the dense criterion's curvature in (variance, residual variance), by differences.
+    v, s2 = float(result.vcomp[0]), result.scale
+    h = 1e-3 * np.array([v, s2])
+
+    def at(i, j):
+        return dense_at(result, v + i * h[0], s2 + j * h[1])
+
+    H = np.empty((2, 2))
+    H[0, 0] = (at(1, 0) - 2 * at(0, 0) + at(-1, 0)) / h[0] ** 2
+    H[1, 1] = (at(0, 1) - 2 * at(0, 0) + at(0, -1)) / h[1] ** 2
+    H[0, 1] = H[1, 0] = (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1)) / (4 * h[0] * h[1])
+    errors = np.sqrt(np.diag(np.linalg.inv(H / 2)))
+    np.testing.assert_allclose(fit.varcorr_bse["se_vcov"].to_numpy()[[0, 1, 2]], errors[[0, 0, 1]], rtol=1e-3)
+    patched = lmt.patch_summary(result)
+    assert patched.bse["s Var"] == pytest.approx(errors[0], rel=1e-3)
+    with pytest.raises(lmt.EngineError, match="share one variance"):
+        fit.refit(fit.design.y)
+    with pytest.raises(lmt.EngineError, match="share one variance"):
+        fit.refit_many(fit.design.y[:, None])
+
+
+def dense_at(result, variance, sigma2):
+    """-2 log (restricted) likelihood of a model of one component, nothing profiled but the fixed effects."""
+    model, n = result.model, len(result.model.endog)
+    V = sigma2 * np.eye(n)
+    for g, label in enumerate(model.group_labels):
+        mat = model.exog_vc.mats[0][g]
+        V[np.ix_(model.row_indices[label], model.row_indices[label])] += variance * (mat @ mat.T)
+    X, y = model.exog, model.endog
+    H = X.T @ np.linalg.solve(V, X)
+    r = y - X @ np.linalg.solve(H, X.T @ np.linalg.solve(V, y))
+    value = np.linalg.slogdet(V)[1] + r @ np.linalg.solve(V, r)
+    return value + np.linalg.slogdet(H)[1] if result.method == "REML" else value
+
+
+def test_a_shared_variance_that_stopped_short_says_so():
+    model = formula_model("sleepstudy", "Reaction ~ Days", groups="Subject", vc_formula={"s": "Days"})
+    fit = lmt.from_mixedlm(model.fit(start_params=np.array([5.0]), method="bfgs", maxiter=0))
+    assert not fit.converged
+    assert "stopped short" in " ".join(fit.warnings)
 
 
 def test_a_result_outside_the_parameter_space_is_refused():
