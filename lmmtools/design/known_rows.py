@@ -36,6 +36,6 @@ class KnownRows:
             Always.
         """
         raise DataError(
-            f"{self.what} is known for the rows of the fit only, so that there is no prediction for the {len(frame)} "
-            "new rows. Declare the model to lmmtools.lmm(), whose results predict."
+            f"{self.what} is known for the rows of the fit only, so that {len(frame)} new rows have no prediction. "
+            "Declare the model to lmmtools.lmm(), whose results predict."
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
-__all__ = ["write_call", "write_declaration", "write_lme4", "write_term"]
+__all__ = ["write_call", "write_declaration", "write_expression", "write_lme4", "write_term"]
 
 _R_SPELLING = (
     (re.compile(r"\bnp\.(log|log2|log10|log1p|sqrt|exp|sin|cos|tan)\("), r"\1("),
@@ -23,16 +23,21 @@ _R_SPELLING = (
 
 def write_term(term: RandomTerm) -> str:
     """Return a term as lme4's users write it, ``"(1|plate:sample)"``, ``"(1 + Days|Subject)"``."""
-    return f"({_in_r(term.basis)}|{':'.join(map(quote_name, term.factors))})"
+    return f"({write_expression(term.basis)}|{':'.join(map(quote_name, term.factors))})"
 
 
 def write_lme4(formula: ModelFormula) -> str:
     """Return a formula in lme4's notation and R's spelling, slashes and double bars written out."""
-    parts = [_in_r(formula.fixed), *(f"offset({_in_r(o)})" for o in formula.offsets), *map(write_term, formula.random)]
-    return f"{_in_r(formula.response)} ~ {' + '.join(parts)}"
+    parts = [
+        write_expression(formula.fixed),
+        *(f"offset({write_expression(o)})" for o in formula.offsets),
+        *map(write_term, formula.random),
+    ]
+    return f"{write_expression(formula.response)} ~ {' + '.join(parts)}"
 
 
-def _in_r(text: str) -> str:
+def write_expression(text: str) -> str:
+    """Return the fixed part, a basis or the response in R's spelling."""
     for pattern, replacement in _R_SPELLING:
         text = pattern.sub(replacement, text)
     return text

@@ -122,7 +122,10 @@ def _agree(result: Any, at: pls.Recovered, reml: bool) -> tuple[float, Agreement
     difference = (at.objective - own) / max(1.0, abs(own))
     if abs(difference) <= AGREEMENT_TOL:
         return own, Agreement("pls", at.objective, difference), []
-    text = f"MixedLM's own criterion at its estimate is {own:.6f}; the right one is {at.objective:.6f}"
+    text = (
+        f"MixedLM's own criterion at its fixed effects is {own:.6f}; at those that its variances imply it is "
+        f"{at.objective:.6f}"
+    )
     return at.objective, None, [text]
 
 

@@ -101,15 +101,18 @@ def read_piece(columns: Columns, groups: Groups, name: str) -> Piece:
     basis = np.zeros((n, 1))
     basis[columns.rows, 0] = columns.values
     if np.bincount(columns.groups, minlength=groups.count).max() <= 1:
-        return _by_groups(columns, groups, basis)
+        return _by_groups(columns, groups, basis, name)
     return _by_factor(columns, groups, basis, name)
 
 
-def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64]) -> Piece:
+def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64], name: str) -> Piece:
     label = term_label(columns)
     declared = dict(zip(columns.groups.tolist(), _declared(columns), strict=True))
     if np.all(basis != 0) and (columns.n_merged or not label.variables or np.all(basis == 1.0)):
         variables: tuple[str, ...] = ()
+    elif label.text.isdigit():
+        # A number is no name: MixedLM numbers the columns of arrays.
+        variables = (name_variable(name),)
     elif label.variables and not label.factors:
         variables = (":".join(map(name_variable, label.variables)),)
     else:
@@ -154,13 +157,22 @@ def _codes(columns: Columns, groups: Groups, label: ColumnLabel, declared: list[
     return codes, len(unplaced)
 
 
+def _write_factor(name: str, frame: pd.DataFrame | None) -> str:
+    """Return a factor of the basis as a formula writes it: numbers need C() to be one."""
+    if frame is not None and name in frame.columns and pd.api.types.is_numeric_dtype(frame[name]):
+        return f"C({quote_name(name)})"
+    return name_variable(name)
+
+
 def read_re_piece(exog_re: NDArray[np.float64], names: list[str], groups: Groups) -> Piece:
     """Return the piece that (correlated) columns of ``exog_re``, shape (n, l), are."""
     ones = [bool(np.all(column == 1.0)) for column in exog_re.T]
     terms: dict[str, None] = {}
     for name, is_one in zip(names, ones, strict=True):
         if not is_one:
-            terms[":".join(map(name_variable, (*(p := parse_label(name)).factors, *p.variables))) or name] = None
+            label = parse_label(name)
+            parts = [_write_factor(f, groups.frame) for f in label.factors] + list(map(name_variable, label.variables))
+            terms[":".join(parts) or name] = None
     cnames = tuple("(Intercept)" if is_one else name for name, is_one in zip(names, ones, strict=True))
     term = RandomTerm(any(ones), tuple(terms), (groups.name,))
     return Piece(term, groups.codes, groups.labels, exog_re, cnames, tuple(map(str, groups.labels)))

@@ -19,7 +19,10 @@ from lmmtools.engines.mixedlm.reading.pieces import (
     term_label,
 )
 from lmmtools.engines.mixedlm.reading.record import Component, Kind, MixedLMReading, Piece
-from lmmtools.errors import DataError
+from lmmtools.errors import DataError, LmmError
+from lmmtools.formula.declare import crossed
+from lmmtools.formula.notation import write_expression
+from lmmtools.formula.parser import parse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,7 +104,11 @@ def _read_groups(model: Any) -> Groups:
     frame = getattr(model.data, "frame", None)
     frame = frame if isinstance(frame, pd.DataFrame) and len(frame) == n else None
     labels = pd.Index(list(model.group_labels))
-    return Groups(_group_name(model, codes, frame), codes, labels, rows, frame)
+    name = _group_name(model, codes, frame)
+    if frame is not None and name not in frame.columns:
+        # missing="drop" keeps the columns of the formulas only.
+        frame = frame.assign(**{name: labels.take(codes)})
+    return Groups(name, codes, labels, rows, frame)
 
 
 def _group_name(model: Any, codes: NDArray[np.intp], frame: pd.DataFrame | None) -> str:
@@ -114,10 +121,19 @@ def _group_name(model: Any, codes: NDArray[np.intp], frame: pd.DataFrame | None)
         same = [str(c) for c in frame.columns if _is_partition(frame[c], codes)]
         named = [c for c in same if c in said]
         equal = [c for c in same if np.array_equal(frame[c].astype(str), np.asarray(model.groups).astype(str))]
-        for found in (named, equal, same):
+        # MixedLM calls the constant of re_formula after the groups.
+        constant = [
+            name for name, is_one in zip(said, _ones(model.exog_re), strict=False) if is_one and name != "Group"
+        ]
+        for found in (named, equal, constant, same):
             if found:
                 return found[0]
     return "Group"
+
+
+def _ones(matrix: Any) -> list[bool]:
+    """Whether each column is the constant 1."""
+    return [] if matrix is None else [bool(np.all(column == 1.0)) for column in np.asarray(matrix).T]
 
 
 def _is_partition(column: Any, codes: NDArray[np.intp]) -> bool:
@@ -136,10 +152,15 @@ def _fixed(model: Any) -> tuple[str, str]:
     """Return response and fixed part: the formula's, or the names of the columns."""
     formula = getattr(model, "formula", None)
     if isinstance(formula, str) and "~" in formula:
-        response, _, fixed = formula.partition("~")
-        return response.strip(), fixed.strip()
+        try:
+            parsed = parse(formula, crossed("the groups"))
+        except LmmError:
+            # What only patsy understands stands as it is.
+            response, _, fixed = formula.partition("~")
+            return response.strip(), fixed.strip()
+        return write_expression(parsed.response), write_expression(parsed.fixed)
     names = [str(name) for name in model.exog_names]
-    ones = [bool(np.all(column == 1.0)) for column in model.exog.T]
+    ones = _ones(model.exog)
     rest = [name_variable(name) for name, is_one in zip(names, ones, strict=True) if not is_one]
     return str(model.endog_names), " + ".join([str(int(any(ones))), *rest])
 

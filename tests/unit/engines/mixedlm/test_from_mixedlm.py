@@ -375,6 +375,42 @@ def test_a_shared_variance_that_stopped_short_says_so():
     assert "stopped short" in " ".join(fit.warnings)
 
 
+def test_rows_left_out_by_mixedlm_stay_out_and_keep_their_labels():
+    data = load("sleepstudy")
+    data.loc[[3, 50], "Reaction"] = np.nan
+    data.index += 1000
+    model = MixedLM.from_formula("Reaction ~ Days", data, groups="Subject", re_formula="~Days", missing="drop")
+    fit = lmt.from_mixedlm(model.fit(**TIGHT))
+    want = lmt.lmm("Reaction ~ Days + (Days|Subject)", data).fit(engine="pls")
+    assert fit.objective == pytest.approx(want.objective, rel=OPTIMUM)
+    assert list(fit.fittedvalues.index) == list(want.fittedvalues.index)
+    np.testing.assert_allclose(fit.predict(data.iloc[[3]]), want.predict(data.iloc[[3]]), rtol=1e-3)
+
+
+def test_a_variance_of_zero_is_a_certified_boundary():
+    fit = lmt.from_mixedlm(formula_model("Dyestuff2", "Yield ~ 1", groups="Batch").fit())
+    want = RECORDED["dyestuff2"]["fits"]["REML"]
+    assert fit.is_singular
+    assert fit.converged
+    assert fit.objective == pytest.approx(want["criterion"], rel=OPTIMUM)
+    np.testing.assert_allclose(fit.params, want["fixef"], rtol=1e-9)
+
+
+def test_effects_of_a_numeric_factor_predict_as_a_factors():
+    data = load("Machines").assign(k=lambda d: d["Machine"].cat.codes)
+    model = MixedLM.from_formula("score ~ C(k)", data, groups="Worker", re_formula="C(k)")
+    fit = lmt.from_mixedlm(model.fit(method="powell"))
+    np.testing.assert_allclose(fit.predict(data.iloc[::-1]), fit.fittedvalues.iloc[::-1])
+
+
+def test_penalised_fixed_effects_are_told_from_those_that_stand():
+    model, X = sleepstudy_arrays()
+    bare = MixedLM(model.endog, X.to_numpy(), groups=model.groups.to_numpy())
+    fit = lmt.from_mixedlm(bare.fit_regularized(alpha=2000.0))
+    assert "penalties move them" in " ".join(fit.warnings)
+    assert fit.params["const"] == pytest.approx(RECORDED["sleepstudy_intercept"]["fits"]["REML"]["fixef"][0], rel=1e-6)
+
+
 def test_a_result_outside_the_parameter_space_is_refused():
     # What MixedLM says of it is that the optimisation did not converge; its slopes have a variance of -2085.
     result = array_slopes(use_sqrt=False).fit(method="lbfgs")

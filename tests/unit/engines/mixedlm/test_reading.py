@@ -186,6 +186,34 @@ def test_array_components_are_read_with_or_without_names_of_levels(is_sparse):
     assert component.m == 8
 
 
+def test_components_of_nameless_arrays_go_by_the_names_of_the_components():
+    data = lmt.datasets.load("sleepstudy")
+    X = sm.add_constant(data[["Days"]])
+    rows = data.groupby("Subject", observed=True).groups
+    vc = {name: {g: X.loc[i, [name]].to_numpy() for g, i in rows.items()} for name in X}
+    with pytest.warns(FutureWarning, match="deprecated"):
+        model = MixedLM(data["Reaction"], X, groups=data["Subject"], exog_vc=vc)
+    assert read_model(model).lme4 == "(0 + Days|Subject) + (1|Subject)"
+
+
+def test_the_groups_keep_their_name_where_mixedlm_lost_the_column():
+    data = lmt.datasets.load("sleepstudy")
+    data.loc[[3, 50], "Reaction"] = np.nan
+    model = MixedLM.from_formula("Reaction ~ Days", data, groups="Subject", re_formula="~Days", missing="drop")
+    reading = read_model(model)
+    assert (reading.n, reading.lme4) == (178, "(1 + Days|Subject)")
+    assert "Subject" in reading.frame
+
+
+def test_formulas_are_written_in_rs_spelling():
+    data = lmt.datasets.load("Machines").assign(k=lambda d: d["Machine"].cat.codes)
+    model = MixedLM.from_formula("np.log(score) ~ C(k)", data, groups="Worker", re_formula="C(k)")
+    assert read_model(model).formula == "log(score) ~ factor(k) + (1 + factor(k)|Worker)"
+    data = data.rename(columns={"Worker": "the worker", "score": "my score"})
+    model = MixedLM.from_formula("Q('my score') ~ Machine", data, groups="the worker")
+    assert read_model(model).formula == "`my score` ~ Machine + (1|`the worker`)"
+
+
 def test_effects_held_uncorrelated_are_read_as_two_terms():
     from statsmodels.regression.mixed_linear_model import MixedLMParams
 
