@@ -191,7 +191,7 @@ def test_components_of_nameless_arrays_go_by_the_names_of_the_components():
     X = sm.add_constant(data[["Days"]])
     rows = data.groupby("Subject", observed=True).groups
     vc = {name: {g: X.loc[i, [name]].to_numpy() for g, i in rows.items()} for name in X}
-    with pytest.warns(FutureWarning, match="deprecated"):
+    with pytest.warns((FutureWarning, UserWarning), match="deprecated"):
         model = MixedLM(data["Reaction"], X, groups=data["Subject"], exog_vc=vc)
     assert read_model(model).lme4 == "(0 + Days|Subject) + (1|Subject)"
 
