@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
+    from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.lmm_results import LMMResults
     from lmmtools.results.varcorr import VarCorr
 
@@ -35,6 +36,7 @@ _HOME = {
     "nested": "formula.declare",
     "patch_summary": "api",
     "random": "formula.declare",
+    "read_lme4_summary": "printout.read",
     "structure": "design.structure",
     "translate": "api",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "nested",
     "patch_summary",
     "random",
+    "read_lme4_summary",
     "structure",
     "translate",
 ]

@@ -13,6 +13,7 @@ __all__ = [
     "FormulaError",
     "LmmError",
     "LmmWarning",
+    "PrintoutError",
     "StructureWarning",
     "TranslationError",
     "caret",
@@ -29,6 +30,10 @@ class FormulaError(LmmError, ValueError):
 
 class DataError(LmmError, ValueError):
     """Data that cannot carry the declared model: a missing column, a factor with one level, ..."""
+
+
+class PrintoutError(DataError):
+    """A printed summary that cannot be read: cut, from another package, or changed."""
 
 
 class TranslationError(LmmError, ValueError):

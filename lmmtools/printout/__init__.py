@@ -1,0 +1,1 @@
+"""Reading what R printed: the text of ``summary(lmer(...))`` -> PrintedSummary."""

@@ -1,0 +1,228 @@
+"""The printed fixed effects: the table of ``summary()``, and the names over numbers of ``print()``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from lmmtools.errors import PrintoutError
+from lmmtools.printout.record import PrintedCoefficient
+from lmmtools.printout.tail import read_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmmtools.printout.lines import Line
+    from lmmtools.printout.number import PrintedNumber
+    from lmmtools.printout.tail import Tail
+
+__all__ = ["has_stars", "read_fixed_correlations", "read_fixed_effects"]
+
+_COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
+_HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
+# What stands between backticks is one word.
+_WORD = re.compile(r"(?:[^\s`]|`[^`]*`)+")
+_STARS = re.compile(r"\s(?P<stars>[*∗⋆]{1,3})$|\s\.$")
+
+
+@dataclass(slots=True)
+class _Strip:
+    """Some columns of the table, with the rows below their heading."""
+
+    columns: tuple[str, ...]
+    names: list[str] = field(default_factory=list)
+    rows: list[tuple[PrintedNumber, ...]] = field(default_factory=list)
+
+
+def read_fixed_effects(lines: Sequence[Line]) -> list[PrintedCoefficient]:
+    """Return the fixed effects; none where the model has none.
+
+    Parameters
+    ----------
+    lines : sequence of Line
+        What is printed from ``Fixed effects:`` to the next heading.
+
+    Raises
+    ------
+    PrintoutError
+        If a row lacks numbers, or its t value is not estimate over standard error.
+    """
+    filled = [line for line in lines if not line.is_blank]
+    if not filled:
+        raise PrintoutError("Nothing is printed below 'Fixed effects:': was the text cut?")
+    if filled[0].words == "No fixed effect coefficients":
+        return []
+    if _HEADER.fullmatch(filled[0].words):
+        return _read_table(lines)
+    return _read_names_over_numbers(lines)
+
+
+def has_stars(lines: Sequence[Line]) -> bool:
+    """Whether a row ends in stars, which R explains below the table."""
+    return any(found is not None and found["stars"] for found in (_STARS.search(line.text) for line in lines))
+
+
+def _column_name(text: str) -> str:
+    if text.startswith("Pr"):
+        return "p"
+    return {"E": "estimate", "S": "std_error", "d": "df", "t": "t", "z": "z"}[text[0]]
+
+
+def _read_table(lines: Sequence[Line]) -> list[PrintedCoefficient]:
+    strips = _read_strips(lines)
+    if any(strip.names != strips[0].names for strip in strips):
+        raise PrintoutError("The columns of the fixed effects have not the same rows: was the text cut?")
+    if not strips[0].names:
+        raise PrintoutError("The table of fixed effects has no rows: was the text cut?")
+    columns = [c for strip in strips for c in strip.columns]
+    if "z" in columns:
+        raise PrintoutError("The fixed effects have z values: this is no linear mixed model of lme4 (glmer? glmmTMB?).")
+    rows = [sum(parts, ()) for parts in zip(*(strip.rows for strip in strips), strict=True)]
+    found = [
+        PrintedCoefficient(name, **dict(zip(columns, row, strict=True)))
+        for name, row in zip(strips[0].names, rows, strict=True)
+    ]
+    for c in found:
+        _check_quotient(c)
+    return found
+
+
+def _read_strips(lines: Sequence[Line]) -> list[_Strip]:
+    """Return the table strip by strip; it ends where a line is no row."""
+    strips: list[_Strip] = []
+    after_blank = False
+    for k, line in enumerate(lines):
+        if line.is_blank:
+            after_blank = True
+            continue
+        if _HEADER.fullmatch(line.words):
+            strips.append(_Strip(tuple(_column_name(c) for c in _COLUMN.findall(line.words))))
+            continue
+        strip = strips[-1]
+        text = _STARS.sub("", line.text) if "p" in strip.columns else line.text
+        tail = read_tail(text)
+        count = len(strip.columns)
+        is_last = all(rest.is_blank for rest in lines[k + 1 :])
+        is_row = len(tail) >= count and bool(tail.label(count).strip())
+        # What comes after a blank line is no longer the table's, or is another row of it.
+        if not is_row and (after_blank or not (len(tail) or is_last)):
+            break
+        if not is_row or (is_last and _is_shorter(tail.last(count), strip)):
+            raise PrintoutError(
+                f"Line {line.number}, in the table of fixed effects, has not {count} numbers after a name: "
+                f"{line.words!r}. Was the text cut?"
+            )
+        strip.names.append(" ".join(tail.label(count).split()))
+        # R rounds the numbers of this table, and then lays them out with the digits that the column needs.
+        strip.rows.append(tuple(number.rounded_twice() for number in tail.last(count)))
+        after_blank = False
+    return strips
+
+
+def _is_shorter(row: tuple[PrintedNumber, ...], strip: _Strip) -> bool:
+    """Whether the last number has fewer decimals than those above it: a column of R's has as many in each row."""
+    return bool(strip.rows) and "p" not in strip.columns and row[-1].decimals < strip.rows[-1][-1].decimals
+
+
+def _check_quotient(c: PrintedCoefficient) -> None:
+    if c.std_error is None or c.t is None or not c.std_error > c.std_error.half_unit:
+        return
+    t = c.estimate / c.std_error
+    # First order: what the last digits of the three may hide.
+    hidden = (c.estimate.half_unit + abs(t) * c.std_error.half_unit) / (c.std_error - c.std_error.half_unit)
+    if abs(t - c.t) > hidden + c.t.half_unit:
+        raise PrintoutError(
+            f"The t value of {c.name!r}, {c.t}, is not its estimate {c.estimate} over its standard error "
+            f"{c.std_error}: a digit was lost or changed."
+        )
+
+
+def _read_names_over_numbers(lines: Sequence[Line]) -> list[PrintedCoefficient]:
+    filled = [line for line in lines if not line.is_blank]
+    after_blank = {line.number for before, line in pairwise(lines) if before.is_blank}
+    found: list[PrintedCoefficient] = []
+    for k in range(0, len(filled), 2):
+        tail = read_tail(filled[k + 1].text) if k + 1 < len(filled) else None
+        if tail is None or not len(tail) or tail.label(len(tail)).strip():
+            if found and filled[k].number in after_blank:
+                break
+            if tail is not None and len(read_tail(filled[k].text)) > 1:
+                raise PrintoutError(
+                    "The table of fixed effects has no heading 'Estimate Std. Error t value': paste it with its first "
+                    "line."
+                )
+            raise PrintoutError(
+                f"Line {filled[k].number}, in the fixed effects, has no line of numbers below it: "
+                f"{filled[k].words!r}. Was the text cut?"
+            )
+        names = _split_names(filled[k], tail)
+        found.extend(PrintedCoefficient(name, value) for name, value in zip(names, tail.numbers, strict=True))
+    if found[-1].estimate.decimals < found[0].estimate.decimals:
+        raise PrintoutError(
+            f"The last fixed effect, {found[-1].name} {found[-1].estimate}, has fewer decimals than the others: was "
+            "the text cut?"
+        )
+    return found
+
+
+def _split_names(names: Line, tail: Tail) -> list[str]:
+    """Return the names over numbers: by words, or where they have blanks, by the ends of the numbers."""
+    words = _WORD.findall(names.text)
+    if len(words) == len(tail):
+        return words
+    ends = [0, *(len(tail.text[:start].rstrip()) for start in tail.starts[1:]), len(tail.text)]
+    pieces = [names.text[a:b].strip() for a, b in pairwise(ends)]
+    is_apart = all(names.text[end : end + 1].strip() == "" for end in ends[1:])
+    if not is_apart or len(names.text) > ends[-1] or not all(pieces):
+        raise PrintoutError(
+            f"Line {names.number} does not name {len(tail)} fixed effects, one over each number: {names.words!r}. Was "
+            "the text cut, or its blanks lost?"
+        )
+    return [" ".join(piece.split()) for piece in pieces]
+
+
+def read_fixed_correlations(lines: Sequence[Line], p: int) -> tuple[tuple[PrintedNumber, ...], ...] | None:
+    """Return the lower triangle of the correlations of ``p`` fixed effects, row by row, the first row left out.
+
+    None if they are printed as symbols.
+
+    Raises
+    ------
+    PrintoutError
+        If rows are missing.
+    """
+    filled = [line for line in lines if not line.is_blank]
+    rows: list[list[PrintedNumber]] = [[] for _ in range(p - 1)]
+    at, done = 0, 0
+    while done < p - 1:
+        block = filled[at + 1 : at + p]
+        width = _count_correlations(block[-1].text) if len(block) == p - 1 else 0
+        if not width and done == 0 and len(block) == p - 1 and len(filled) > p:
+            return None
+        if not 0 < width <= p - 1 - done:
+            raise PrintoutError(
+                f"The correlations of the {p} fixed effects are not complete: {len(block)} of {p - 1} rows, "
+                f"{done} of {p - 1} columns before them. Was the text cut?"
+            )
+        for i, line in enumerate(block):
+            due = min(max(i + 1 - done, 0), width)
+            tail = read_tail(line.text)
+            if _count_correlations(line.text) < due:
+                raise PrintoutError(
+                    f"Line {line.number}, in the correlations of the fixed effects, lacks numbers: {line.words!r}."
+                )
+            rows[i].extend(tail.last(due))
+        at, done = at + p, done + width
+    return tuple(map(tuple, rows))
+
+
+def _count_correlations(text: str) -> int:
+    """Return how many numbers at the end of a row can be correlations, with three decimals."""
+    count = 0
+    for number in reversed(read_tail(text).numbers):
+        if not (number != number or (abs(number) <= 1 and number.decimals == 3)):
+            break
+        count += 1
+    return count

@@ -1,0 +1,79 @@
+"""What a printed R formula says, as far as the printed tables can be held against it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["has_no_fixed_effects", "missing_terms"]
+
+_NAME = re.compile(r"`[^`]+`|(?<![\w.])\.?[^\W\d][\w.]*")
+_NO_VARIABLE_AFTER = re.compile(r"\s*(?:\(|::|=(?!=))")
+_CONSTANTS = frozenset({"TRUE", "FALSE", "T", "F", "NULL", "NA", "pi", "Inf"})
+# What typesetting makes of R's signs.
+_SIGNS = str.maketrans({"∼": "~", "˜": "~", "～": "~", "∣": "|", "│": "|", "−": "-", "–": "-"})
+
+
+def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
+    """Return the variables and interactions of the fixed part that no fixed effect is named after.
+
+    Parameters
+    ----------
+    formula : str
+        As printed, ``"Reaction ~ Days + (Days | Subject)"``.
+    names : sequence of str
+        The fixed effects.
+
+    Returns
+    -------
+    list of str
+        Empty as well where the formula does not tell: only a name of it is printed, or it has a dot or takes terms
+        away.
+    """
+    terms = _fixed_terms(formula)
+    if terms is None or "." in terms or any("-" in re.sub(r"- ?1\b|\([^()]*\)", "", term) for term in terms):
+        return []
+    text = re.sub(r"%[^%]*%", " ", " + ".join(terms))
+    found = [
+        match[0]
+        for match in _NAME.finditer(text)
+        if match[0] not in _CONSTANTS and not _NO_VARIABLE_AFTER.match(text, match.end())
+    ]
+    everything = " ".join(names)
+    variables = [name for name in dict.fromkeys(found) if name.strip("`") not in everything]
+    return [*variables, *(":".join(parts) for parts in _interactions(terms) if not _have_interaction(names, parts))]
+
+
+def _interactions(terms: Sequence[str]) -> list[list[str]]:
+    """Return the variables of each term that is ``a * b`` or ``a:b`` of plain names."""
+    split = ([part.strip() for part in re.split(r"[*:]", term)] for term in terms)
+    return [parts for parts in split if len(parts) > 1 and all(_NAME.fullmatch(part) for part in parts)]
+
+
+def _have_interaction(names: Sequence[str], parts: Sequence[str]) -> bool:
+    return any(name.count(":") >= len(parts) - 1 and all(part in name for part in parts) for name in names)
+
+
+def has_no_fixed_effects(formula: str) -> bool:
+    """Whether a printed formula declares none: ``y ~ 0 + (1 | g)``."""
+    terms = _fixed_terms(formula)
+    return terms is not None and bool(terms) and all(term.replace(" ", "") in ("0", "-1") for term in terms)
+
+
+def _fixed_terms(formula: str) -> list[str] | None:
+    """Return what the outermost plus signs join, without random effects and offsets; None if there is no tilde."""
+    _, tilde, right = formula.translate(_SIGNS).partition("~")
+    if not tilde:
+        return None
+    pieces, depth = [""], 0
+    for sign in right:
+        depth += (sign in "([") - (sign in ")]")
+        if sign == "+" and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += sign
+    terms = (piece.strip() for piece in pieces)
+    return [term for term in terms if term and "|" not in term and not term.startswith("offset(")]

@@ -1,0 +1,137 @@
+"""Numbers that were rounded when they were printed, and know it."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+__all__ = ["PrintedNumber", "RoundedNumber", "is_number_text", "rounding_of"]
+
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"), "-")
+_NUMBER = re.compile(
+    r"(?P<bound><?)(?P<value>[-+]?(?:\d+[.,]?(?P<decimals>\d*)|[.,](?P<more>\d+))(?:e(?P<power>[-+]?\d+))?)", re.I
+)
+# A number that ends in 5 is rounded up or down by the noise of its last bits.
+_NOISE = 1e-12
+_SPECIAL = {"NA": math.nan, "NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
+
+
+class RoundedNumber(float):
+    """A number that is known within half a unit of its last digit.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    half_unit : float
+        How far the number before rounding may be from it.
+    """
+
+    __slots__ = ("half_unit",)
+    half_unit: float
+
+    def __new__(cls, value: float, half_unit: float) -> RoundedNumber:
+        """Return the number."""
+        number = super().__new__(cls, value)
+        number.half_unit = half_unit
+        return number
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return float(self), self.half_unit
+
+    def squared(self) -> RoundedNumber:
+        """Return the square, with what is known of it."""
+        value = float(self)
+        return RoundedNumber(value * value, 2.0 * abs(value) * self.half_unit + self.half_unit**2)
+
+    def root(self) -> RoundedNumber:
+        """Return the square root, with what is known of it; the number must not be negative."""
+        value = math.sqrt(self)
+        return RoundedNumber(
+            value, max(math.sqrt(self + self.half_unit) - value, value - math.sqrt(max(self - self.half_unit, 0.0)))
+        )
+
+    def shows(self, value: float) -> bool:
+        """Whether ``value`` rounds to this number."""
+        if math.isnan(value) or math.isnan(self):
+            return math.isnan(value) and math.isnan(self)
+        return abs(value - float(self)) <= self.half_unit + _NOISE * abs(value)
+
+
+class PrintedNumber(RoundedNumber):
+    """A number as it was printed; prints as it was.
+
+    Parameters
+    ----------
+    text : str
+        The digits, ``"0.7169"``, ``"3.26e-06"``, ``"NaN"``; ``"<2e-16"`` is a bound from above.
+    decimals : int, optional
+        Places after the point to which it was rounded, if more than are shown: a final zero may have been dropped.
+
+    Raises
+    ------
+    ValueError
+        If the text is no number.
+    """
+
+    __slots__ = ("decimals", "is_bound", "text")
+    text: str
+    decimals: int
+    is_bound: bool
+
+    def __new__(cls, text: str, decimals: int | None = None) -> PrintedNumber:
+        """Return the number that the text is."""
+        value, places, is_bound = _parse(text)
+        places = places if decimals is None else max(places, decimals)
+        number = float.__new__(cls, value)
+        number.half_unit = 0.5 * 10.0**-places if math.isfinite(value) else 0.0
+        number.text, number.decimals, number.is_bound = text, places, is_bound
+        return number
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return self.text, self.decimals
+
+    def rounded_twice(self) -> PrintedNumber:
+        """Return the number as one that had been rounded before, to a digit more or further: 0.14951, 0.1495, 0.15."""
+        number = PrintedNumber(self.text, self.decimals)
+        number.half_unit *= 1.1
+        return number
+
+    def __repr__(self) -> str:
+        return self.text
+
+    __str__ = __repr__
+
+    @property
+    def significant(self) -> int:
+        """Significant digits shown; zero for a zero."""
+        value = abs(float(self))
+        return 0 if not math.isfinite(value) or value == 0 else math.floor(math.log10(value)) + self.decimals + 1
+
+    def shows(self, value: float) -> bool:
+        """Whether ``value`` would be printed as this number."""
+        return value <= float(self) if self.is_bound else super().shows(value)
+
+
+def rounding_of(value: float | None) -> float:
+    """Return how far a number may be from what it was before it was printed; zero for one that was not."""
+    return value.half_unit if isinstance(value, RoundedNumber) else 0.0
+
+
+def is_number_text(text: str) -> bool:
+    """Whether a word is a number as R prints them, whatever kind of dash is its minus."""
+    text = text.translate(_DASHES)
+    return text in _SPECIAL or _NUMBER.fullmatch(text) is not None
+
+
+def _parse(text: str) -> tuple[float, int, bool]:
+    """Return the value, the places after the point, and whether it is a bound."""
+    plain = text.translate(_DASHES).replace(" ", "")
+    if plain in _SPECIAL:
+        return _SPECIAL[plain], 0, False
+    found = _NUMBER.fullmatch(plain)
+    if found is None:
+        raise ValueError(f"{text!r} is no number")
+    places = len(found["decimals"] or found["more"] or "") - int(found["power"] or 0)
+    return float(found["value"].replace(",", ".")), places, bool(found["bound"])

@@ -1,0 +1,221 @@
+"""The printed text of ``summary(lmer(...))`` -> PrintedSummary."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lmmtools.errors import PrintoutError
+from lmmtools.printout.fixed_effects import has_stars, read_fixed_correlations, read_fixed_effects
+from lmmtools.printout.foreign import name_source
+from lmmtools.printout.formula import has_no_fixed_effects, missing_terms
+from lmmtools.printout.lines import clean_lines
+from lmmtools.printout.number import PrintedNumber
+from lmmtools.printout.random_effects import read_random_effects
+from lmmtools.printout.record import PrintedSummary
+from lmmtools.printout.sections import find_sections
+from lmmtools.printout.tail import read_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmmtools.printout.record import PrintedCoefficient
+    from lmmtools.printout.sections import Sections
+
+__all__ = ["read_lme4_summary"]
+
+# Part -> what a person calls it. A printout without one of these was cut.
+_NEEDED = {
+    "criterion": "the criterion ('REML criterion at convergence:', or the table 'AIC BIC logLik deviance')",
+    "random": "the table 'Random effects'",
+    "nobs": "the line 'Number of obs'",
+    "fixed": "the table 'Fixed effects'",
+}
+_METHOD = re.compile(r"t-tests use [^\[]*[^\[ .]")
+_CLASS = re.compile(r"\[\W*(\w+)")
+_OWN_CLASSES = ("lmerMod", "lmerModLmerTest", "merModLmerTest")
+_QUANTILES = ["Min", "1Q", "Median", "3Q", "Max"]
+# summary() rounds the criterion to one decimal and shows seven digits; a final zero is dropped.
+_CRITERION_DECIMALS, _CRITERION_DIGITS = 1, 7
+
+
+def read_lme4_summary(text: str) -> PrintedSummary:
+    """Return the numbers of a printed lme4 fit, each with the digits that it shows.
+
+    Reads what R prints for ``summary(lmer(...))`` and for the fit itself, lmerTest's columns included, as it was
+    pasted from a session, a knitr document or a PDF: with prompts, comment marks, lost or odd blanks, and tables that a
+    narrow page cut in strips.
+
+    Parameters
+    ----------
+    text : str
+        The printout, from ``Linear mixed model fit by`` to the end; what is around it does not matter.
+
+    Raises
+    ------
+    PrintoutError
+        If the text is empty, cut, of another package, or its numbers contradict each other; the message names what is
+        missing or whose it is.
+
+    Examples
+    --------
+    >>> printed = lmt.read_lme4_summary(open("summary.txt").read())
+    >>> lmt.compare(printed, fit)
+    """
+    if not isinstance(text, str):
+        raise PrintoutError(
+            f"read_lme4_summary() takes the printed text, not {type(text).__name__}: open the file and read() it."
+        )
+    if not text.strip():
+        raise PrintoutError("The text is empty: paste what summary(lmer(...)) prints.")
+    sections = find_sections(clean_lines(text))
+    _check_source(sections, text)
+    _check_complete(sections)
+    return _assemble(sections)
+
+
+def _check_source(sections: Sections, text: str) -> None:
+    """Refuse the printout of something else."""
+    named = _CLASS.search(sections.words("title") or "")
+    if named and named[1] in _OWN_CLASSES and "random" in sections:
+        return
+    source = name_source(text)
+    if source is not None:
+        raise PrintoutError(f"The text is {source}.")
+    if "title" not in sections and not {"reml", "random", "fixed"} & set(sections.parts):
+        raise PrintoutError(
+            "The text is no printed lmer() fit: it has no line 'Linear mixed model fit by REML' (or 'by maximum "
+            "likelihood') and none of its tables. Paste what summary(lmer(...)) prints."
+        )
+
+
+def _check_complete(sections: Sections) -> None:
+    there = set(sections.parts)
+    if there & {"reml", "criteria"}:
+        there.add("criterion")
+    if has_no_fixed_effects(sections.words("formula") or ""):
+        there.add("fixed")
+    missing = [what for part, what in _NEEDED.items() if part not in there]
+    if missing:
+        listed = missing[0] if len(missing) == 1 else f"{', '.join(missing[:-1])} and {missing[-1]}"
+        raise PrintoutError(
+            f"The printout is not complete; missing: {listed}. Paste all that summary(lmer(...)) prints, from "
+            "'Linear mixed model fit by' on."
+        )
+
+
+def _assemble(sections: Sections) -> PrintedSummary:
+    criteria = _read_criteria(sections)
+    reml, criterion = _read_criterion(sections, criteria)
+    nobs, ngroups = _read_sizes(sections.words("nobs") or "")
+    effects, residual = read_random_effects(sections.parts["random"], ngroups)
+    fixed = read_fixed_effects(sections.parts["fixed"]) if "fixed" in sections else []
+    formula = sections.words("formula")
+    _check_fixed(formula, fixed, sections)
+    correlations = None
+    if "correlations" in sections and len(fixed) > 1:
+        correlations = read_fixed_correlations(sections.parts["correlations"], len(fixed))
+    method = _METHOD.search(sections.words("title") or "")
+    return PrintedSummary(
+        reml=reml,
+        criterion=criterion,
+        random=tuple(effects),
+        residual=residual,
+        nobs=nobs,
+        ngroups=ngroups,
+        fixed=tuple(fixed),
+        formula=formula,
+        data_name=sections.words("data"),
+        weights=sections.words("weights"),
+        offset=sections.words("offset"),
+        subset=sections.words("subset"),
+        control=sections.words("control"),
+        method=method[0] if method else None,
+        criteria=criteria,
+        scaled_residuals=_read_quantiles(sections),
+        fixed_correlations=correlations,
+        messages=sections.messages,
+    )
+
+
+def _read_pairs(sections: Sections, part: str) -> dict[str, PrintedNumber]:
+    """Return a row of numbers under a row of names, cut in strips or not."""
+    names: list[str] = []
+    numbers: list[PrintedNumber] = []
+    for line in sections.block(part):
+        tail = read_tail(line.text)
+        if not tail.label(len(tail)):
+            numbers.extend(tail.numbers)
+        else:
+            names.extend(line.words.split())
+    return dict(zip(names, numbers, strict=False)) if len(names) == len(numbers) else {}
+
+
+def _read_criteria(sections: Sections) -> dict[str, PrintedNumber] | None:
+    if "criteria" not in sections:
+        return None
+    found = _read_pairs(sections, "criteria")
+    # Later versions of lme4 call the deviance what it is.
+    criteria = {"deviance" if name.startswith("-2") else name: value for name, value in found.items()}
+    if "deviance" not in criteria:
+        raise PrintoutError("The table 'AIC BIC logLik deviance' has not a number below each name: was the text cut?")
+    return criteria
+
+
+def _read_criterion(sections: Sections, criteria: dict[str, PrintedNumber] | None) -> tuple[bool, PrintedNumber]:
+    title = sections.words("title") or ""
+    if "reml" in sections:
+        tail = read_tail(sections.words("reml") or "")
+        if len(tail) != 1:
+            raise PrintoutError("The line 'REML criterion at convergence' has no number: was the text cut?")
+        return True, _restore_zero(tail.numbers[0])
+    assert criteria is not None
+    if "fit by REML" in title:
+        # Versions of lme4 before 1.0.
+        if "REMLdev" not in criteria:
+            raise PrintoutError("The title says REML, but no REML criterion is printed: was the text cut?")
+        return True, criteria["REMLdev"]
+    return False, criteria["deviance"]
+
+
+def _restore_zero(criterion: PrintedNumber) -> PrintedNumber:
+    """Return the criterion with the decimal that R drops when it is zero: 1454 is 1454.0."""
+    has_room = abs(criterion) < 10 ** (_CRITERION_DIGITS - _CRITERION_DECIMALS) and criterion.decimals == 0
+    return PrintedNumber(criterion.text, _CRITERION_DECIMALS) if has_room else criterion
+
+
+def _read_sizes(words: str) -> tuple[int, dict[str, int]]:
+    """Return rows and levels per group of ``180, groups: Subject, 18; item, 20``."""
+    rows, _, listed = words.partition(",")
+    groups: dict[str, int] = {}
+    for entry in listed.partition("groups:")[2].split(";"):
+        name, _, count = entry.rpartition(",")
+        if not name.strip() or not count.strip().isdigit():
+            break
+        groups[name.strip()] = int(count)
+    else:
+        if rows.strip().isdigit():
+            return int(rows), groups
+    raise PrintoutError(
+        f"The line 'Number of obs: {words}' does not read as '180, groups: Subject, 18': was the text cut?"
+    )
+
+
+def _read_quantiles(sections: Sections) -> tuple[PrintedNumber, ...] | None:
+    found = _read_pairs(sections, "residuals")
+    return tuple(q.rounded_twice() for q in found.values()) if list(found) == _QUANTILES else None
+
+
+def _check_fixed(formula: str | None, fixed: Sequence[PrintedCoefficient], sections: Sections) -> None:
+    """Refuse a table of fixed effects that ends before the formula does, or before the legend of its stars."""
+    is_last = not {"correlations", "legend", "hidden"} & set(sections.parts) and not sections.messages
+    if is_last and has_stars(sections.filled("fixed")):
+        raise PrintoutError("The text ends with the table of fixed effects, before 'Signif. codes': was it cut?")
+    if formula is None or any("rank deficient" in m for m in sections.messages):
+        return
+    missing = missing_terms(formula, [c.name for c in fixed])
+    if missing:
+        raise PrintoutError(
+            f"The table of fixed effects has no row for {', '.join(missing)}, which the formula {formula} has: "
+            "was the text cut?"
+        )
