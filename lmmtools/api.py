@@ -292,8 +292,9 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     Parameters
     ----------
     *items
-        What to compare: ``LMMResults``, a statsmodels ``OLS`` result (the model with every variance zero), a recorded
-        fit (as ``datasets.recorded`` returns), or a ``Model`` and names of engines to fit it with.
+        What to compare: ``LMMResults``, a printed lme4 summary (as ``read_lme4_summary`` returns it), a statsmodels
+        ``OLS`` result (the model with every variance zero), a recorded fit (as ``datasets.recorded`` returns), or a
+        ``Model`` and names of engines to fit it with.
     names : sequence of str, optional
         Headings of the columns, one per item; by default the engines' names.
     reml : bool
@@ -304,6 +305,7 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     DataError
         If there is nothing to compare, or an item is none of these.
     """
+    from lmmtools.printout.record import PrintedSummary
     from lmmtools.report.comparison import compare_columns
     from lmmtools.report.comparison_column import ComparisonColumn
 
@@ -318,6 +320,8 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
             column = source
         elif isinstance(source, LMMResults):
             column = ComparisonColumn.from_result(source, name)
+        elif isinstance(source, PrintedSummary):
+            column = ComparisonColumn.from_printed(source, name or "lme4")
         elif isinstance(source, dict):
             column = ComparisonColumn.from_recorded(source, name or "lme4")
         elif hasattr(source, "mse_resid") and hasattr(source, "model"):

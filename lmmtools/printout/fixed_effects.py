@@ -56,6 +56,10 @@ def read_fixed_effects(lines: Sequence[Line]) -> list[PrintedCoefficient]:
         return []
     if _HEADER.fullmatch(filled[0].words):
         return _read_table(lines)
+    if len(read_tail(_STARS.sub("", filled[0].text))) > 1:
+        raise PrintoutError(
+            "The table of fixed effects has no heading 'Estimate Std. Error t value': paste it with its first line."
+        )
     return _read_names_over_numbers(lines)
 
 
@@ -148,11 +152,6 @@ def _read_names_over_numbers(lines: Sequence[Line]) -> list[PrintedCoefficient]:
         if tail is None or not len(tail) or tail.label(len(tail)).strip():
             if found and filled[k].number in after_blank:
                 break
-            if tail is not None and len(read_tail(filled[k].text)) > 1:
-                raise PrintoutError(
-                    "The table of fixed effects has no heading 'Estimate Std. Error t value': paste it with its first "
-                    "line."
-                )
             raise PrintoutError(
                 f"Line {filled[k].number}, in the fixed effects, has no line of numbers below it: "
                 f"{filled[k].words!r}. Was the text cut?"

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["PrintedNumber", "RoundedNumber", "is_number_text", "rounding_of"]
+__all__ = ["PrintedNumber", "RoundedNumber", "is_number_text", "rounding_of", "shown"]
 
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"), "-")
 _NUMBER = re.compile(
@@ -39,6 +39,13 @@ class RoundedNumber(float):
 
     def __getnewargs__(self) -> tuple[Any, ...]:
         return float(self), self.half_unit
+
+    @property
+    def text(self) -> str:
+        """The digits that are known."""
+        if self.half_unit == 0:
+            return f"{float(self)}"
+        return f"{float(self):.{max(0, math.floor(-math.log10(2 * self.half_unit)))}f}"
 
     def squared(self) -> RoundedNumber:
         """Return the square, with what is known of it."""
@@ -75,8 +82,8 @@ class PrintedNumber(RoundedNumber):
         If the text is no number.
     """
 
-    __slots__ = ("decimals", "is_bound", "text")
-    text: str
+    __slots__ = ("_text", "decimals", "is_bound")
+    _text: str
     decimals: int
     is_bound: bool
 
@@ -86,7 +93,7 @@ class PrintedNumber(RoundedNumber):
         places = places if decimals is None else max(places, decimals)
         number = float.__new__(cls, value)
         number.half_unit = 0.5 * 10.0**-places if math.isfinite(value) else 0.0
-        number.text, number.decimals, number.is_bound = text, places, is_bound
+        number._text, number.decimals, number.is_bound = text, places, is_bound
         return number
 
     def __getnewargs__(self) -> tuple[Any, ...]:
@@ -104,6 +111,11 @@ class PrintedNumber(RoundedNumber):
     __str__ = __repr__
 
     @property
+    def text(self) -> str:
+        """The digits, as they were printed."""
+        return self._text
+
+    @property
     def significant(self) -> int:
         """Significant digits shown; zero for a zero."""
         value = abs(float(self))
@@ -117,6 +129,11 @@ class PrintedNumber(RoundedNumber):
 def rounding_of(value: float | None) -> float:
     """Return how far a number may be from what it was before it was printed; zero for one that was not."""
     return value.half_unit if isinstance(value, RoundedNumber) else 0.0
+
+
+def shown(value: Any) -> Any:
+    """Return a rounded number as text with the digits that are known of it, and anything else as it is."""
+    return value.text if isinstance(value, RoundedNumber) else value
 
 
 def is_number_text(text: str) -> bool:

@@ -66,9 +66,10 @@ def read_lme4_summary(text: str) -> PrintedSummary:
         raise PrintoutError(
             f"read_lme4_summary() takes the printed text, not {type(text).__name__}: open the file and read() it."
         )
-    if not text.strip():
+    lines = clean_lines(text)
+    if all(line.is_blank for line in lines):
         raise PrintoutError("The text is empty: paste what summary(lmer(...)) prints.")
-    sections = find_sections(clean_lines(text))
+    sections = find_sections(lines)
     _check_source(sections, text)
     _check_complete(sections)
     return _assemble(sections)

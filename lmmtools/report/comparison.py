@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools.printout.number import shown
 from lmmtools.report.cells import is_number
 from lmmtools.report.comparison_column import ComparisonColumn, group_key, match_key, rename_like
 from lmmtools.report.printable import Printable
@@ -164,10 +166,12 @@ def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Verdict]) ->
 
     yield row("criterion", _criterion_label(columns), [c.criterion for c in columns])
     variances = _aligned([c.variances for c in columns], group_key, [c.is_ols for c in columns])
-    residuals: list[Cell] = [c.sigma**2 for c in columns]
+    residuals: list[Cell] = [c.sigma**2 if c.residual_variance is None else c.residual_variance for c in columns]
     yield from (row("variance", label, values) for label, values in variances)
     yield row("variance", "residual", residuals)
-    yield from (row("std. dev.", label, [_root(v) for v in values]) for label, values in variances)
+    std_devs = [c.std_devs or {k: _root(v) for k, v in c.variances.items()} for c in columns]
+    for label, values in _aligned(std_devs, group_key, [c.is_ols for c in columns]):
+        yield row("std. dev.", label, values)
     yield row("std. dev.", "residual", [c.sigma for c in columns])
     for label, values in _aligned([c.correlations for c in columns], group_key):
         yield row("correlation", label, values, scale=1.0)
@@ -198,8 +202,8 @@ def _yes(flag: bool) -> str:
     return "yes" if flag else "no"
 
 
-def _root(value: float | None) -> float | None:
-    return None if value is None else max(value, 0.0) ** 0.5
+def _root(value: float) -> float:
+    return math.sqrt(max(value, 0.0))
 
 
 def _aligned(
@@ -230,7 +234,9 @@ def _make_row(
     relative = tuple(None if d is None or size == 0 else d / size for d in differences)
     verdicts: list[Verdict | Literal[""]] = [NO_VERDICT]
     for value, meaning in zip(values[1:], meanings, strict=True):
-        verdicts.append(SAME if _is_same(part, value, reference, scale) else meaning)
+        # A printout without standard errors contradicts nobody; a missing effect has a row of its own.
+        is_silent = part == "std. error" and None in (value, reference)
+        verdicts.append(NO_VERDICT if is_silent else SAME if _is_same(part, value, reference, scale) else meaning)
     return ComparisonRow(part, label, values, differences, relative, tuple(verdicts))
 
 
@@ -258,7 +264,13 @@ def _build_table(comparison: Comparison) -> Table:
         Column("verdict"),
     )
     rows = tuple(
-        (row.name, *row.values, _largest(row.differences[1:]), _largest(row.relative[1:]), row.verdict or None)
+        (
+            row.name,
+            *map(shown, row.values),
+            _largest(row.differences[1:]),
+            _largest(row.relative[1:]),
+            row.verdict or None,
+        )
         for row in comparison.rows
     )
     formats = tuple(_number_format(row) for row in comparison.rows)

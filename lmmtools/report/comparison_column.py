@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
+from lmmtools.printout.number import rounding_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from lmmtools.printout.record import PrintedSummary
 
 __all__ = ["ComparisonColumn", "group_key", "match_key", "rename_like"]
 
@@ -54,6 +56,10 @@ class ComparisonColumn:
         Time that the fit took.
     engine : str or None
         What fitted it.
+    std_devs : dict of str to float, or None
+        Standard deviations by the labels of ``variances``, where they were read; the roots of the variances if None.
+    residual_variance : float or None
+        The same for the residual; the square of sigma if None.
     is_ols : bool
         Whether it is a linear model: all variances of random effects zero.
     notes : tuple of str
@@ -74,6 +80,8 @@ class ComparisonColumn:
     converged: bool | None = None
     seconds: float | None = None
     engine: str | None = None
+    std_devs: Mapping[str, float] | None = None
+    residual_variance: float | None = None
     is_ols: bool = False
     notes: tuple[str, ...] = field(default=())
 
@@ -141,6 +149,35 @@ class ComparisonColumn:
             raise DataError(
                 f"the recorded fit has no entry {missing}; record it with tests/reference/make_reference.R"
             ) from None
+
+    @classmethod
+    def from_printed(cls, printed: PrintedSummary, name: str = "lme4") -> ComparisonColumn:
+        """Return the column of a printed lme4 fit; its numbers know how far they were rounded.
+
+        Parameters
+        ----------
+        printed : PrintedSummary
+            As ``read_lme4_summary`` returns it.
+        name : str
+            Header.
+        """
+        return cls(
+            name=name,
+            criterion=printed.criterion,
+            reml=printed.reml,
+            variances=printed.variances,
+            correlations=printed.correlations,
+            sigma=printed.sigma,
+            fixef=printed.fixef,
+            std_errors=printed.std_errors,
+            nobs=printed.nobs,
+            is_singular=printed.is_singular,
+            converged=printed.converged,
+            engine="lme4",
+            std_devs=printed.std_devs,
+            residual_variance=printed.residual_variance,
+            notes=printed.messages,
+        )
 
     @classmethod
     def from_ols(cls, result: Any, name: str = "OLS", *, reml: bool = True) -> ComparisonColumn:
@@ -218,7 +255,8 @@ def _floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]
 
 def match_key(label: str) -> str:
     """Return a key that is the same for R's and Python's spelling of an effect: ``recipe[T.B]`` and ``recipeB``."""
-    key = _FACTOR.sub(r"\1", _LEVEL.sub(r"\1", label)).replace("np.", "").replace("**", "^").replace(" ", "")
+    key = _FACTOR.sub(r"\1", _LEVEL.sub(r"\1", label)).replace("np.", "").replace("**", "^")
+    key = key.replace("`", "").replace(" ", "")
     return "(Intercept)" if key == "Intercept" else key
 
 
@@ -237,17 +275,24 @@ def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[
     That is so where the criteria are the same and the variances that only one of the two has are the same numbers:
     ``sample`` is ``cask:batch``. The second value has the labels that changed, old -> new.
     """
-    is_same_fit = math.isclose(column.criterion, reference.criterion, rel_tol=1e-9) and column.reml == reference.reml
+    is_same_fit = _are_close(column.criterion, reference.criterion, 1e-9) and column.reml == reference.reml
     if column.is_ols or reference.is_ols or not is_same_fit:
         return column, {}
     mine, theirs = _unmatched(column.variances, reference.variances), _unmatched(reference.variances, column.variances)
     mine.sort(key=column.variances.__getitem__)
     theirs.sort(key=reference.variances.__getitem__)
     values = [(column.variances[a], reference.variances[b]) for a, b in zip(mine, theirs, strict=False)]
-    if len(mine) != len(theirs) or not all(math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-12) for a, b in values):
+    if len(mine) != len(theirs) or not all(_are_close(a, b, 1e-4) for a, b in values):
         return column, {}
     changed = dict(zip(mine, theirs, strict=True))
-    return replace(column, variances={changed.get(k, k): v for k, v in column.variances.items()}), changed
+    variances = {changed.get(k, k): v for k, v in column.variances.items()}
+    std_devs = column.std_devs and {changed.get(k, k): v for k, v in column.std_devs.items()}
+    return replace(column, variances=variances, std_devs=std_devs), changed
+
+
+def _are_close(a: float, b: float, rel: float) -> bool:
+    """Whether two numbers are the same, to ``rel`` of their size and to the digits that were printed of them."""
+    return abs(a - b) <= rel * max(abs(a), abs(b)) + 1e-12 + rounding_of(a) + rounding_of(b)
 
 
 def _unmatched(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:

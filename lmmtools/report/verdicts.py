@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools.printout.number import rounding_of
 from lmmtools.report.comparison_column import group_key, match_key
 
 if TYPE_CHECKING:
@@ -31,19 +32,31 @@ CRITERION_NOISE = 1e-10
 
 
 def is_same_number(value: float | None, reference: float | None, scale: float = 0.0) -> bool:
-    """Whether two numbers are the same but for rounding, at the size of the reference or ``scale``."""
+    """Whether two numbers are the same but for rounding, at the size of the reference or ``scale``.
+
+    A number that was read from a printout is the same as any that rounds to it.
+    """
     if value is None or reference is None:
         return value is None and reference is None
     if math.isnan(value) or math.isnan(reference):
         return math.isnan(value) and math.isnan(reference)
-    return abs(value - reference) <= SAME_REL * max(abs(reference), scale)
+    return abs(value - reference) <= SAME_REL * max(abs(reference), scale) + rounding_of(value) + rounding_of(reference)
 
 
 def judge_pair(column: ComparisonColumn, reference: ComparisonColumn) -> Verdict:
     """Return what numbers that differ between two columns mean."""
     if _are_different_models(column, reference):
         return OTHER_MODEL
-    return LOOSER if abs(column.criterion - reference.criterion) < CRITERION_TOL else OTHER_OPTIMUM
+    return (
+        LOOSER
+        if abs(column.criterion - reference.criterion) < CRITERION_TOL + _rounding(column, reference)
+        else OTHER_OPTIMUM
+    )
+
+
+def _rounding(column: ComparisonColumn, reference: ComparisonColumn) -> float:
+    """How far the difference of two criteria may be from what was printed of them."""
+    return rounding_of(column.criterion) + rounding_of(reference.criterion)
 
 
 def _are_different_models(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
@@ -53,7 +66,7 @@ def _are_different_models(column: ComparisonColumn, reference: ComparisonColumn)
         return True
     if column.is_ols or reference.is_ols:
         # With all variances at zero, the mixed model is the linear model.
-        return abs(column.criterion - reference.criterion) >= CRITERION_TOL
+        return abs(column.criterion - reference.criterion) >= CRITERION_TOL + _rounding(column, reference)
     return any(
         set(map(group_key, one)) != set(map(group_key, other))
         for one, other in (
@@ -100,7 +113,12 @@ def _explain_pair(
         return
     gap = column.criterion - reference.criterion
     worse, better = (b, a) if gap > 0 else (a, b)
-    if verdict == LOOSER and abs(gap) <= CRITERION_NOISE * max(1.0, abs(reference.criterion)):
+    if verdict == LOOSER and abs(gap) <= _rounding(column, reference):
+        yield (
+            f"{b} and {a} have the same criterion as far as it is printed; numbers that differ by more than their last "
+            "digit mean that an optimiser stopped early."
+        )
+    elif verdict == LOOSER and abs(gap) <= CRITERION_NOISE * max(1.0, abs(reference.criterion)):
         yield f"{b} and {a} have the same criterion, which is too flat here to fix the other numbers further."
     elif verdict == LOOSER:
         yield (
@@ -138,7 +156,7 @@ def _ols_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> str:
     if column.reml != reference.reml:
         return f"{ols.name} is the linear model: {mixed.name} with the variances of all random effects at zero."
     gap = ols.criterion - mixed.criterion
-    if abs(gap) < CRITERION_TOL:
+    if abs(gap) < CRITERION_TOL + _rounding(column, reference):
         return f"With its variances at zero, {mixed.name} is the linear model: {ols.name} has the same criterion."
     return (
         f"{ols.name} is {mixed.name} with the variances of all random effects at zero; that makes the criterion worse "
