@@ -22,6 +22,7 @@ __all__ = ["has_stars", "read_fixed_correlations", "read_fixed_effects"]
 
 _COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
 _HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
+_NEEDED = {"estimate": "'Estimate'", "std_error": "'Std. Error'", "t": "'t value'"}
 # What stands between backticks is one word.
 _WORD = re.compile(r"(?:[^\s`]|`[^`]*`)+")
 _STARS = re.compile(r"\s(?P<stars>[*∗⋆]{1,3})$|\s\.$")
@@ -83,6 +84,9 @@ def _read_table(lines: Sequence[Line]) -> list[PrintedCoefficient]:
     columns = [c for strip in strips for c in strip.columns]
     if "z" in columns:
         raise PrintoutError("The fixed effects have z values: this is no linear mixed model of lme4 (glmer? glmmTMB?).")
+    missing = [title for column, title in _NEEDED.items() if columns.count(column) != 1]
+    if missing:
+        raise PrintoutError(f"The table of fixed effects has not one column {', '.join(missing)}: was the text cut?")
     rows = [sum(parts, ()) for parts in zip(*(strip.rows for strip in strips), strict=True)]
     found = [
         PrintedCoefficient(name, **dict(zip(columns, row, strict=True)))

@@ -18,7 +18,7 @@ _SIGNS = str.maketrans({"∼": "~", "˜": "~", "～": "~", "∣": "|", "│": "|
 
 
 def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
-    """Return the variables and interactions of the fixed part that no fixed effect is named after.
+    """Return the intercept, variables and interactions of the fixed part that no fixed effect is named after.
 
     Parameters
     ----------
@@ -44,7 +44,13 @@ def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
     ]
     everything = " ".join(names)
     variables = [name for name in dict.fromkeys(found) if name.strip("`") not in everything]
-    return [*variables, *(":".join(parts) for parts in _interactions(terms) if not _have_interaction(names, parts))]
+    has_intercept = not any(re.search(r"^0$|- ?1$", term) for term in terms)
+    intercept = ["(Intercept)"] if has_intercept and "(Intercept)" not in everything else []
+    return [
+        *intercept,
+        *variables,
+        *(":".join(parts) for parts in _interactions(terms) if not _have_interaction(names, parts)),
+    ]
 
 
 def _interactions(terms: Sequence[str]) -> list[list[str]]:

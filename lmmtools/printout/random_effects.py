@@ -73,6 +73,7 @@ def read_random_effects(lines: Sequence[Line], groups: Iterable[str]) -> tuple[l
     PrintoutError
         If a row or column is missing, or the numbers of a row contradict each other.
     """
+    names = tuple(groups)
     strips = _split_strips(lines)
     columns = [c for strip in strips for c in strip.columns]
     amounts = [c for c in columns if c in _AMOUNTS]
@@ -83,10 +84,10 @@ def read_random_effects(lines: Sequence[Line], groups: Iterable[str]) -> tuple[l
     if "Cov" in columns:
         raise PrintoutError("The table of random effects shows covariances; print it with correlations.")
     is_narrow = "Name" not in strips[0].columns
-    rows = _read_apart(strips[0], strips[1]) if is_narrow else _read_labels(strips[0], set(groups))
+    rows = _read_apart(strips[0], strips[1]) if is_narrow else _read_labels(strips[0], set(names))
     for strip in strips[1 + is_narrow :]:
         _fill(rows, strip)
-    return _finish(rows, amounts)
+    return _finish(rows, amounts, names)
 
 
 def _split_strips(lines: Sequence[Line]) -> list[_Strip]:
@@ -239,7 +240,9 @@ def _numbers_only(line: Line) -> tuple[PrintedNumber, ...]:
     return tail.numbers
 
 
-def _finish(rows: Sequence[_Row], columns: Sequence[str]) -> tuple[list[PrintedEffect], PrintedEffect]:
+def _finish(
+    rows: Sequence[_Row], columns: Sequence[str], groups: Sequence[str]
+) -> tuple[list[PrintedEffect], PrintedEffect]:
     """Return the rows as records, once each has all its numbers."""
     effects: list[PrintedEffect] = []
     for row in rows:
@@ -258,5 +261,12 @@ def _finish(rows: Sequence[_Row], columns: Sequence[str]) -> tuple[list[PrintedE
         raise PrintoutError(
             "The table of random effects has no row 'Residual': paste it whole; a model without a residual variance "
             "(glmer) is no linear mixed model."
+        )
+    there = {name for effect in effects for name in (effect.group, _TERM_NUMBER.sub("", effect.group))}
+    missing = [group for group in groups if group not in there]
+    if missing:
+        raise PrintoutError(
+            f"The table of random effects has no row for {', '.join(missing)}, which 'Number of obs' lists: was a line "
+            "lost?"
         )
     return effects[:-1], effects[-1]

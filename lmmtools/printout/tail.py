@@ -52,7 +52,7 @@ def read_tail(text: str) -> Tail:
     starts: list[int] = []
     for word in reversed(list(_WORD.finditer(text))):
         is_sign = word[0] == "<" or _LONE_DASH.fullmatch(word[0]) is not None
-        if is_sign and numbers and numbers[-1].text[0] not in "<-":
+        if is_sign and numbers and numbers[-1].text[0] in "0123456789.":
             numbers[-1] = PrintedNumber(word[0] + numbers[-1].text)
             starts[-1] = word.start()
             continue

@@ -133,6 +133,7 @@ def test_no_cut_within_a_line_passes():
         ("Estimate", "no heading 'Estimate Std. Error t value'"),
         (" Residual", "no row 'Residual'"),
         ("Days          10.467", "no row for Days"),
+        ("(Intercept)  251.405", "no row for (Intercept)"),
         ("Days -0.138", "correlations of the 2 fixed effects are not complete"),
     ],
 )
@@ -162,6 +163,12 @@ def test_changed_numbers_are_seen(old, new, named):
 def test_columns_that_blank_lines_told_apart():
     text = "\n".join(line for line in text_of("groups_apart").splitlines() if line.strip())
     with pytest.raises(lmt.LmmError, match="blank lines that tell which effect is whose were lost"):
+        lmt.read_lme4_summary(text)
+
+
+def test_a_lost_component_is_named():
+    text = "\n".join(line for line in text_of("nested").splitlines() if "cask:batch (Intercept)" not in line)
+    with pytest.raises(lmt.LmmError, match="no row for cask:batch, which 'Number of obs' lists"):
         lmt.read_lme4_summary(text)
 
 
