@@ -91,14 +91,15 @@ class Model:
         reml : bool
             REML (lme4's default) or maximum likelihood.
         engine : str
-            ``"auto"``: the pls optimum, confirmed by MixedLM where it can be; ``"pls"``; ``"mixedlm"``.
+            ``"auto"``: the pls optimum, confirmed by MixedLM where it can be; ``"pls"``; ``"mixedlm"``; ``"lme4"``: R.
         progress : bool
             Show evaluations, criterion and gradient norm in a line that renews itself (needs tqdm).
         verbose : bool
             Print them on standard error, one line per evaluation.
         **options
             Passed to the engine: ``max_iter`` (evaluations allowed), ``tol`` (expected decrease of the criterion at
-            which to stop), ``start`` (theta), ``callback``.
+            which to stop), ``start`` (theta), ``callback``; lme4's are ``timeout`` (seconds), ``optimizer``,
+            ``control``, ``start``.
 
         Raises
         ------
@@ -114,6 +115,8 @@ class Model:
                 options = {"callback": callback, **options}
             estimate = module.fit(self.design, reml=reml, **options)
         seconds = time.perf_counter() - started
+        if estimate.seconds is not None:
+            seconds = estimate.seconds
         result = LMMResults(self.design, estimate, self.names, seconds)
         found = _findings(result)
         for category, text in found:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reml", dest="reml", action="store_true", default=True, help="restricted likelihood (default)"
     )
     criterion.add_argument("--ml", dest="reml", action="store_false", help="maximum likelihood")
-    parser.add_argument("--engine", default="auto", metavar="NAME", help="auto (default), pls or mixedlm")
+    parser.add_argument("--engine", default="auto", metavar="NAME", help="auto (default), pls, mixedlm, lme4 (needs R)")
     parser.add_argument(
         "--factor",
         action="append",

@@ -107,6 +107,8 @@ class Estimate:
         What the engine said.
     agreement : Agreement or None
         A second engine's confirmation.
+    seconds : float or None
+        Time of the fit as the engine itself took it, where starting it takes time of its own (R); else None.
     """
 
     engine: str
@@ -121,3 +123,4 @@ class Estimate:
     n_evaluations: int = 0
     messages: tuple[str, ...] = ()
     agreement: Agreement | None = None
+    seconds: float | None = None

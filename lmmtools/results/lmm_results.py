@@ -48,7 +48,7 @@ class LMMResults:
     names : Names
         What data, weights and offset are called, where known.
     fit_seconds : float
-        Wall-clock time from the design to the estimate.
+        Wall-clock time from the design to the estimate; of ``lmer()`` itself where R fitted the model.
     warnings : tuple of str
         Everything the fit had to say: dropped rows and columns, boundary, the engine's own messages.
     remarks : tuple of str
@@ -240,7 +240,7 @@ class LMMResults:
         None where statsmodels took no part in the fit. MixedLM cannot hold a variance of zero: it is shown 1e-9 of
         the residual's instead.
         """
-        if self.agreement is None:
+        if self.agreement is None or self.engine == "lme4":
             return None
         from lmmtools.engines import mixedlm
 

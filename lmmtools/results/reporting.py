@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["notes", "summarise_results"]
 
-ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto": "lmmtools pls"}
+ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto": "lmmtools pls", "lme4": "R's lme4"}
 # Agreement is shown from 8 digits on (below that it is disagreement) and up to 10: what is beyond differs from one
 # processor to the next.
 MIN_DIGITS, MAX_DIGITS = 8, 10

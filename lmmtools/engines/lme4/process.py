@@ -1,0 +1,146 @@
+"""Running Rscript: a time limit, no orphans, no endless output."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmmtools.errors import EngineError
+
+__all__ = ["Finished", "run_script"]
+
+SCRIPT = Path(__file__).with_name("fit.R")
+STARTED = "started"
+STARTUP_SECONDS = 60.0
+"""R takes some tenths of a second to reach the script's first line, some seconds on a busy machine or a network drive;
+a program that has not come so far in this time is not going to."""
+MOST_OUTPUT = 2**26
+"""Bytes: what lme4 has to say is some kilobytes; a program that prints more is not R."""
+TAIL_LINES, TAIL_BYTES = 12, 4000
+LOOK_SECONDS = 0.1
+_GROUP_FLAG: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that came to its end.
+
+    Attributes
+    ----------
+    code : int
+        Exit status; negative for a signal.
+    tail : str
+        The last lines that it printed, for error messages.
+    """
+
+    code: int
+    tail: str
+
+
+def run_script(program: str, folder: Path, timeout: float | None) -> Finished:
+    """Run fit.R on a folder and return how it ended.
+
+    The program runs in a process group of its own, which is killed as a whole on time-out and on any exception, Ctrl-C
+    included. Its temporary files go into the folder.
+
+    Parameters
+    ----------
+    program : str
+        Path of Rscript.
+    folder : Path
+        Has the jobs and their data, and receives the results.
+    timeout : float or None
+        Seconds that it may take; None for no limit.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be started, does not start R within a minute, takes too long, or prints without end.
+    """
+    log = folder / "printed.txt"
+    # The user's profile could print, change options or read other data; site and environment files, where libraries
+    # are named, are read.
+    command = [program, "--no-save", "--no-restore", "--no-init-file", str(SCRIPT), str(folder)]
+    with open(log, "wb") as sink:
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                env=_environment(folder),
+                start_new_session=True,
+                creationflags=_GROUP_FLAG,
+            )
+        except OSError as error:
+            raise EngineError(f"{program} cannot be run: {error.strerror or error}") from error
+        try:
+            code = _wait(process, program, folder, log, timeout)
+        except BaseException:
+            _kill_group(process)
+            raise
+    return Finished(code, _tail(log))
+
+
+def _wait(process: subprocess.Popen[bytes], program: str, folder: Path, log: Path, timeout: float | None) -> int:
+    started = time.monotonic()
+    is_running = False
+    while True:
+        try:
+            return process.wait(LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            seconds = time.monotonic() - started
+        is_running = is_running or (folder / STARTED).exists()
+        if timeout is not None and seconds > timeout:
+            raise EngineError(
+                f"R was stopped after {timeout:g} seconds, the time limit. Give it more (timeout=..., in seconds; None "
+                f'for no limit), or use engine="pls".{_said(log)}'
+            )
+        if not is_running and seconds > STARTUP_SECONDS:
+            raise EngineError(
+                f"{program} did not start R within {STARTUP_SECONDS:g} seconds: it hangs, or is not Rscript."
+                f"{_said(log)}"
+            )
+        if log.stat().st_size > MOST_OUTPUT:
+            raise EngineError(f"{program} prints without end: it is not Rscript, or R is broken.{_said(log)}")
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    own = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
+    # Messages in English, so that they read the same everywhere.
+    return {**os.environ, **own, "LANGUAGE": "en", "R_DEFAULT_PACKAGES": "methods,stats,utils"}
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """End the process and its children at once."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
+    elif process.returncode is None:
+        # Not yet waited for, so that the number still is this process' and its group's.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(10.0)
+
+
+def _said(log: Path) -> str:
+    tail = _tail(log)
+    return f" It had printed:\n{tail}" if tail else ""
+
+
+def _tail(log: Path) -> str:
+    """Return the last lines of a file, as text that can be printed."""
+    size = log.stat().st_size
+    with open(log, "rb") as file:
+        file.seek(max(0, size - TAIL_BYTES))
+        text = file.read().decode("utf-8", errors="replace")
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text.replace("\r\n", "\n"))
+    lines = [line.rstrip() for line in shown.split("\n") if line.strip()]
+    return "\n".join(lines[-TAIL_LINES:])
