@@ -127,9 +127,9 @@ def _garbage(finished: Finished, program: str) -> EngineError:
 
 
 def _read_fit(fit: dict[str, Any], design: Design) -> LmerFit | EngineError:
-    said = tuple(restore_names(str(text), design) for text in fit["said"])
+    said = tuple(restore_names(_in_one_line(text), design) for text in fit["said"])
     if "error" in fit:
-        text = restore_names(str(fit["error"]), design)
+        text = restore_names(_in_one_line(fit["error"]), design)
         before = f" Before that it said: {'; '.join(said)}" if said else ""
         return EngineError(f"lme4 refused the model {design.formula}: {text}{before}")
     if fit["levels"] != [b.m for b in design.blocks] or fit["widths"] != [b.l for b in design.blocks]:
@@ -149,6 +149,10 @@ def _read_fit(fit: dict[str, Any], design: Design) -> LmerFit | EngineError:
     by_block = tuple(v.reshape(b.m, b.l) for v, b in zip(np.split(modes, ends), design.blocks, strict=True))
     count, seconds = int(fit["evaluations"]), float(fit["seconds"])
     return LmerFit(objective, theta, beta, beta_cov, sigma, by_block, count, seconds, said)
+
+
+def _in_one_line(text: Any) -> str:
+    return " ".join(str(text).split())
 
 
 def _numbers(values: Any, count: int) -> NDArray[np.float64]:

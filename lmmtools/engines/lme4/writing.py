@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "restore_names", "write_jobs"]
 
-# A factor's number, a term's, or a column's: lmm_g1, lmm_z2, lmm_z2_1, lmm_X3, and the columns of which there is one.
-_GENERATED = re.compile(r"\blmm_(?:(?P<kind>[gzX])(?P<number>\d+)(?:_(?P<column>\d+))?|(?P<single>[ywoX])\b)")
+# A factor's number, a term's, or a column's: lmm_g1, lmm_z2, lmm_z2_1, lmm_X3, and the columns of which there is one;
+# the zero that goes before them in formulas is a generated one too.
+_GENERATED = re.compile(
+    r"(?:\b0 \+ )?\blmm_(?:(?P<kind>[gzX])(?P<number>\d+)(?:_(?P<column>\d+))?|(?P<single>[ywoX])\b)"
+)
 
 
 @dataclass(frozen=True, slots=True)
