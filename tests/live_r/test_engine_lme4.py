@@ -155,7 +155,7 @@ def test_a_model_that_lme4_refuses_leaves_the_others_alone():
     designs = [lmt.lmm(formula, DATA).design for formula in formulas]
     first, second, third = lme4.fit_several(designs, control={"check.scaleX": "stop"})
     assert isinstance(second, lmt.EngineError)
-    assert "refused the model y ~ x + I(1000000 * t) + (1 | school): Some predictor variables are on very" in str(second)
+    assert "refused the model y ~ x + I(1000000 * t) + (1 | school): Some predictor variables" in str(second)
     assert first.objective == third.objective
 
 
