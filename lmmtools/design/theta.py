@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,13 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
 
-__all__ = ["lambda_factors", "pack_lambda", "theta_slices"]
+__all__ = ["lambda_factors", "pack_lambda", "theta_slices", "upper_triangle"]
+
+
+@cache
+def upper_triangle(l: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return ``np.triu_indices(l)``: of a transposed matrix the lower triangle column by column. Read only."""
+    return np.triu_indices(l)
 
 
 def theta_slices(blocks: Sequence[Block]) -> list[slice]:
@@ -29,11 +36,11 @@ def lambda_factors(theta: NDArray[np.float64], blocks: Sequence[Block]) -> list[
     for block, part in zip(blocks, theta_slices(blocks), strict=True):
         lam = np.zeros((block.l, block.l))
         # Column by column of the lower triangle is row by row of the transposed upper triangle.
-        lam.T[np.triu_indices(block.l)] = theta[part]
+        lam.T[upper_triangle(block.l)] = theta[part]
         factors.append(lam)
     return factors
 
 
 def pack_lambda(factors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return theta, shape (k,), of the lambda_k: the inverse of :func:`lambda_factors`."""
-    return np.concatenate([lam.T[np.triu_indices(lam.shape[0])] for lam in factors])
+    return np.concatenate([lam.T[upper_triangle(lam.shape[0])] for lam in factors])

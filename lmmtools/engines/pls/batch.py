@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lmmtools.engines.pls.rest import dense_blocks
+from lmmtools.engines.pls.dense_rest import dense_blocks
 from lmmtools.engines.pls.small import small_inverse, small_logdet
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class OneFactor:
         st = problem.structure
         self.f = st.factors[0]
         f = self.f
-        A = st.chain[0].A if st.chain else dense_blocks(st.rest_products(), f.m, f.l)
+        A = st.chain[0].A if st.chain else dense_blocks(st.layout.products(), f.m, f.l)
         lam = _merge(f, lambdas)
         if f.l == 1:
             s = (lam**2)[:, None]
@@ -145,7 +145,7 @@ class Dense:
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
         self.factors = st.factors
-        self.A = st.rest_products() if not st.chain else st.A.toarray()
+        self.A = st.layout.products() if not st.chain else st.A.toarray()
         B = len(lambdas[0])
         self.lams = [_merge(f, lambdas) for f in st.factors]
         half = self._scale(np.broadcast_to(self.A, (B, *self.A.shape)), transpose=False)

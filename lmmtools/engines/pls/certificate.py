@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, NullSpace
 from lmmtools.engines.pls.curvature import LocalModel, curvature_along, local_model
 from lmmtools.engines.pls.objective import Derivatives, evaluate_state
@@ -105,5 +106,5 @@ def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDAr
             # A direction v of the engine's basis is R'v on the data's scale.
             original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
             nulls.append(NullSpace(k, original, smallest))
-        free.append(~null if l == 1 else ~null[np.triu_indices(l)[0]])
+        free.append(~null if l == 1 else ~null[upper_triangle(l)[0]])
     return nulls, np.concatenate(free)

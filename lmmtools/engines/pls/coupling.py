@@ -21,11 +21,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.engines.pls.rest import Layout
     from lmmtools.engines.pls.structure import Link
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Coupling", "DenseCoupling", "SparseCoupling", "couple"]
+__all__ = [
+    "Coupling",
+    "DenseCoupling",
+    "SparseCoupling",
+    "couple_dense",
+    "couple_sparse",
+    "is_dense",
+    "meeting_patterns",
+]
 
 DENSE_FILL = 0.2
 """Share of level pairs that meet from which dense arithmetic wins."""
@@ -234,6 +243,8 @@ class SparseCoupling:
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W in the pattern."""
+        if W.ndim == 1:
+            return self.pairs.restrict(values, W)
         out = np.empty_like(values)
         l = values.shape[1]
         start = 0
@@ -290,10 +301,17 @@ class SparseCoupling:
             yield dense
 
 
-def couple(
+def is_dense(pieces: Sequence[sparse.csr_matrix]) -> bool:
+    """Return whether the couplings of a chain with the rest, (m*l, q_rest) per factor, are better held dense."""
+    numbers = sum(p.shape[0] * p.shape[1] for p in pieces)
+    stored = sum(p.nnz for p in pieces)
+    return numbers <= DENSE_SIZE or bool(stored > DENSE_FILL * numbers and numbers <= DENSE_LIMIT)
+
+
+def couple_dense(
     pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
 ) -> list[Coupling]:
-    """The couplings of a whole chain with the rest, all of one kind.
+    """The couplings of a whole chain with the rest.
 
     Parameters
     ----------
@@ -304,19 +322,16 @@ def couple(
     links : sequence of tuple of Link
         Links of each factor to the coarser ones.
     """
-    numbers = sum(p.shape[0] * p.shape[1] for p in pieces)
-    stored = sum(p.nnz for p in pieces)
-    if numbers <= DENSE_SIZE or (stored > DENSE_FILL * numbers and numbers <= DENSE_LIMIT):
-        return [
-            DenseCoupling(p.toarray().reshape(-1, l, p.shape[1]), link)
-            for p, l, link in zip(pieces, widths, links, strict=True)
-        ]
-    return _couple_sparse(pieces, widths, links)
+    return [
+        DenseCoupling(p.toarray().reshape(-1, l, p.shape[1]), link)
+        for p, l, link in zip(pieces, widths, links, strict=True)
+    ]
 
 
-def _couple_sparse(
+def meeting_patterns(
     pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
-) -> list[Coupling]:
+) -> list[sparse.csr_matrix]:
+    """Which columns of the rest the levels of each chain factor meet, (m, q_rest), sorted."""
     patterns: list[sparse.csr_matrix] = []
     for i, (piece, l) in enumerate(zip(pieces, widths, strict=True)):
         pattern = _level_rows(piece, l)
@@ -327,10 +342,21 @@ def _couple_sparse(
         pattern.sum_duplicates()
         pattern.sort_indices()
         patterns.append(pattern)
-    q_rest = pieces[0].shape[1]
+    return patterns
+
+
+def couple_sparse(
+    pieces: Sequence[sparse.csr_matrix],
+    patterns: Sequence[sparse.csr_matrix],
+    links: Sequence[tuple[Link, ...]],
+    layout: Layout,
+) -> list[Coupling]:
+    """The same as :func:`couple_dense`, by the pairs of level and column that meet."""
+    q_rest = layout.q
     keys = [_rows_of(p) * q_rest + p.indices for p in patterns]
     couplings: list[Coupling] = []
-    for i, (piece, l, pattern) in enumerate(zip(pieces, widths, patterns, strict=True)):
+    for i, (piece, pattern) in enumerate(zip(pieces, patterns, strict=True)):
+        l = piece.shape[0] // pattern.shape[0]
         rows = _rows_of(pattern)
         entries = piece.tocoo()
         at = np.searchsorted(keys[i], (entries.row // l).astype(np.int64) * q_rest + entries.col)
@@ -342,7 +368,7 @@ def _couple_sparse(
             ones = np.ones(len(rows))
             gather = sparse.csr_matrix((ones, (to, np.arange(len(rows)))), shape=(len(keys[i + 1 + step]), len(rows)))
             maps.append((to, gather))
-        pairs, heavy = light_pairs(pattern.indptr, pattern.indices, values, q_rest)
+        pairs, heavy = light_pairs(pattern.indptr, pattern.indices, values, layout)
         sums = sparse.csr_matrix((np.ones(len(rows)), np.arange(len(rows)), pattern.indptr))
         couplings.append(
             SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, pairs, heavy)

@@ -104,7 +104,7 @@ def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigm
     if st.q > DENSE_Q:
         return None
     if inverse.W_rest is not None and not st.chain:
-        A = st.rest_products()
+        A = st.layout.products()
         N = A - A @ inverse.W_rest @ A
     else:
         _, N = solve(s.elimination, st.A.toarray())

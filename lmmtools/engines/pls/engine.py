@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import certify_model
 from lmmtools.engines.pls.curvature import DENSE_Q
@@ -128,7 +129,7 @@ def _elsewhere(
     doubtful = not certificate.holds or certificate.min_curvature < FLAT
     is_small = problem.structure.q <= DENSE_Q
     if doubtful or (is_first and is_small and best.n_evaluations > LONG):
-        identity = np.concatenate([np.eye(b.l)[np.triu_indices(b.l)] for b in problem.design.blocks])
+        identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in problem.design.blocks])
         yield "theta of the identity", problem.to_lambdas(identity)
     if doubtful:
         for factor in RESTARTS:
@@ -141,7 +142,7 @@ def fit_problem(
 ) -> Estimate:
     """Fit a prepared problem (for a refit: ``problem.with_response(y)``)."""
     optimum = optimize(problem, reml, start, options)
-    r = recover_state(problem, optimum.state)
+    r = recover_state(problem, optimum.state, optimum.theta)
     return Estimate(
         "pls",
         reml,

@@ -8,7 +8,7 @@ factor's own covariance (Woodbury, level by level):
     w_e    =  Sigma (I + A_e Sigma)^-1  =  lambda (I + lambda' A_e lambda)^-1 lambda'
 
 and adds log|I + lambda' A_e lambda| to log|V|. Nothing needs lambda to be invertible, or triangular. What remains at
-the end has the dense factor of I + Lambda' A Lambda.
+the end, the rest, has a factor of its own, dense or sparse.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines.pls.rest import Rest, factor_rest, not_definite, solve_rest
+from lmmtools.engines.pls.rest import not_definite
 from lmmtools.engines.pls.small import multiply, resolvent, transpose_multiply, weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from lmmtools.engines.pls.rest import Rest
     from lmmtools.engines.pls.structure import Stage, Structure
 
     Floats = NDArray[np.float64]
@@ -88,14 +89,14 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
     """
     n_chain = len(st.chain)
     if not n_chain:
-        rest = factor_rest(st, st.rest_products(), lambdas)
+        rest = st.layout.factor(st.layout.products(), lambdas)
         return Elimination(st, (), rest, rest.logdet)
     logdet = 0.0
     done: list[StageFactor] = []
     A = [s.A for s in st.chain]
     links = [[link.A for link in s.links] for s in st.chain]
     couplings = [None if s.coupling is None else s.coupling.values for s in st.chain]
-    A_rest = st.rest_products() if st.q_rest else None
+    A_rest = st.layout.products() if st.q_rest else None
     for i, stage in enumerate(st.chain):
         T, w, change = weights(A[i], lambdas[i])
         if not np.isfinite(change):
@@ -123,7 +124,7 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
         done.append(StageFactor(stage, A[i], w, resolvent(A[i], lambdas[i]), tuple(links[i]), values))
     if A_rest is None:
         return Elimination(st, tuple(done), None, logdet)
-    rest = factor_rest(st, A_rest, lambdas[n_chain:])
+    rest = st.layout.factor(A_rest, lambdas[n_chain:])
     return Elimination(st, tuple(done), rest, logdet + rest.logdet)
 
 
@@ -145,7 +146,7 @@ def solve(el: Elimination, C: Floats) -> tuple[Floats, Floats]:
     """
     st = el.structure
     if not el.stages and el.rest is not None:
-        return solve_rest(el.rest, C)
+        return el.rest.solve(C)
     b = C.shape[1]
     U, F = np.empty_like(C), np.empty_like(C)
     parts = [C[s.stage.factor.columns].reshape(s.stage.factor.m, s.stage.factor.l, b) for s in el.stages]
@@ -160,7 +161,7 @@ def solve(el: Elimination, C: Floats) -> tuple[Floats, Floats]:
             c_rest = c_rest - s.stage.coupling.transpose_times(s.coupling, v)
     u_rest = c_rest
     if el.rest is not None:
-        u_rest, F[st.q_chain :] = solve_rest(el.rest, c_rest)
+        u_rest, F[st.q_chain :] = el.rest.solve(c_rest)
         U[st.q_chain :] = u_rest
     for i in range(len(el.stages) - 1, -1, -1):
         s = el.stages[i]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.certificate import NULL_VARIANCE
 from lmmtools.engines.pls.curvature import quadratic_forms, trace_products
 from lmmtools.engines.pls.inverse import invert
@@ -112,7 +113,7 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
         is_interior = smallest * problem.units[k] > NULL_VARIANCE
         interior.append(is_interior)
         reason = "" if is_interior else BOUNDARY.format(_reason(blocks[k], covariances[k]))
-        columns, rows = np.triu_indices(len(lam))
+        columns, rows = upper_triangle(len(lam))
         for a, b in zip(rows.tolist(), columns.tolist(), strict=True):
             owners.append(k)
             entries.append((a, b))
@@ -215,7 +216,7 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
 
 def _original_directions(R: Floats) -> Floats:
     """Return dSigma (engine's coordinates) per entry of the data-scale Sigma, lower triangle column by column."""
-    columns, rows = np.triu_indices(len(R))
+    columns, rows = upper_triangle(len(R))
     half = R.T[rows][:, :, None] * R.T[columns][:, None, :]
     out = half + half.transpose(0, 2, 1)
     out[rows == columns] *= 0.5
@@ -224,7 +225,7 @@ def _original_directions(R: Floats) -> Floats:
 
 def _lower(R: Floats, lam: Floats) -> Floats:
     half = np.linalg.solve(R, lam)
-    return np.asarray((half @ half.T)[np.triu_indices(len(R))[::-1]])
+    return np.asarray((half @ half.T)[upper_triangle(len(R))[::-1]])
 
 
 def _score(problem: Problem, s: State, k: int) -> Floats:

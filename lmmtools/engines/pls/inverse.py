@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines.pls.rest import dense_blocks, invert_rest
+from lmmtools.engines.pls.rest import level_blocks
 from lmmtools.engines.pls.small import multiply
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ class Inverse:
         Blocks of W between a chain factor's levels and their parents, (m, l, l_parent).
     couplings : tuple of ndarray or None
         Blocks of W between chain and rest, in the coupling's layout.
-    W_rest : ndarray, shape (q_rest, q_rest), or None
-        W among the rest; its lower triangle only, unless there is no chain or all blocks were asked for.
+    W_rest : ndarray or None
+        W among the rest as its layout has it; its lower triangle only, unless the rest is dense and there is no chain
+        or all blocks were asked for.
     N : ndarray, shape (m, l, l), or None
         Diagonal blocks of N for a chain of one factor with no rest, where they are all of N.
     """
@@ -63,7 +64,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
     T_rest: list[Floats] = []
     if el.rest is not None:
         kind = el.stages[0].stage.coupling if only else None
-        W_rest, T_rest = invert_rest(el.rest, full=kind is None or not kind.reads_lower)
+        W_rest, T_rest = el.rest.invert(full=kind is None or not kind.reads_lower)
     if not n_chain:
         diagonal = _rest_blocks(el, W_rest) if blocks else ()
         return Inverse(tuple(T_rest), diagonal, (), (), W_rest, None)
@@ -146,11 +147,4 @@ def _invert_stage(s: StageFactor, i: int, W: _ChainBlocks, W_rest: Floats | None
 
 
 def _rest_blocks(el: Elimination, W_rest: Floats | None) -> tuple[Floats, ...]:
-    if W_rest is None:
-        return ()
-    out, start = [], 0
-    for f in el.structure.rest:
-        s = slice(start, start + f.q)
-        out.append(dense_blocks(W_rest[s, s], f.m, f.l))
-        start += f.q
-    return tuple(out)
+    return () if W_rest is None else level_blocks(el.structure.layout, W_rest)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for
 from lmmtools.engines.pls.certificate import NULL_TOL
@@ -275,7 +276,7 @@ def _front(
             at += 1
             continue
         turned = Q.transpose(0, 2, 1) @ g @ Q
-        columns, lower = np.triu_indices(l)
+        columns, lower = upper_triangle(l)
         parts.append(2.0 * (Q.transpose(0, 2, 1) @ g @ lam)[:, lower, columns])
         for column in range(l):
             size = l - column
@@ -318,7 +319,7 @@ def _pack(L: Floats, c: float) -> Floats:
     """Return phi of one block, (B, its parameters); see parameters.pack."""
     if L.shape[1] == 1:
         return np.log1p(c * L[:, 0] ** 2)
-    columns, rows = np.triu_indices(L.shape[1])
+    columns, rows = upper_triangle(L.shape[1])
     return L[:, rows, columns]
 
 
@@ -331,7 +332,7 @@ def _unpack(problem: Problem, phi: Floats, frames: Sequence[Floats]) -> tuple[Fl
             out.append(np.sqrt(np.expm1(phi[:, at : at + 1, None]) / c))
             at += 1
             continue
-        columns, rows = np.triu_indices(l)
+        columns, rows = upper_triangle(l)
         L = np.zeros_like(Q)
         L[:, rows, columns] = phi[:, at : at + len(rows)]
         at += len(rows)
@@ -344,7 +345,7 @@ def _sigma_directions(lam: Floats, Q: Floats, c: float) -> Floats:
     l = Q.shape[1]
     if l == 1:
         return (1.0 / c + lam**2)[:, None]
-    columns, rows = np.triu_indices(l)
+    columns, rows = upper_triangle(l)
     half = Q.transpose(0, 2, 1)[:, rows][..., None] * lam.transpose(0, 2, 1)[:, columns][:, :, None, :]
     return np.asarray(half + half.transpose(0, 1, 3, 2))
 
@@ -424,5 +425,5 @@ def _to_theta(problem: Problem, lambdas: Sequence[Floats]) -> Floats:
         # Columns of lambda stand by decreasing size, so those that have vanished are the last.
         present = np.arange(l) < lam.any(axis=1).sum(axis=1)[:, None]
         r = np.where(present[:, :, None], r * signs[:, :, None], 0.0)
-        parts.append(r[(slice(None), *np.triu_indices(l))])
+        parts.append(r[(slice(None), *upper_triangle(l))])
     return np.concatenate(parts, axis=1)

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.factor import Elimination, eliminate, solve
 from lmmtools.engines.pls.inverse import Inverse, invert
 from lmmtools.errors import EngineError
@@ -152,7 +153,7 @@ def evaluate(problem: Problem, theta: Floats, reml: bool = True, gradient: bool 
     parts = []
     for R, g, lam in zip(problem.scaling.basis_maps, G, lambdas, strict=True):
         full = 2.0 * R.T @ (g @ lam)
-        parts.append(full.T[np.triu_indices(len(lam))])
+        parts.append(full.T[upper_triangle(len(lam))])
     return Evaluation(theta, reml, state.objective, np.concatenate(parts), original)
 
 

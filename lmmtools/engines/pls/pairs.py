@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.engines.pls.rest import Layout
+
     Floats = NDArray[np.float64]
 
 __all__ = ["Pairs", "light_pairs"]
@@ -34,7 +36,7 @@ class Pairs:
     starts : ndarray of int, shape (light levels,)
         Place of each one's first column in the layout of values.
     target : ndarray of int, shape (pairs,)
-        Place of (later column, earlier column) in a Fortran-ordered (q_rest, q_rest) matrix: its lower triangle.
+        Place of (later column, earlier column) in a matrix of the rest.
     """
 
     def __init__(
@@ -44,14 +46,14 @@ class Pairs:
         starts: NDArray[np.intp],
         columns: NDArray[np.intp],
         values: Floats,
-        q_rest: int,
+        layout: Layout,
     ) -> None:
         self.levels, self.counts, self.starts = levels, counts, starts
         self._values = values
         targets = []
         for rows, (i, j) in self._groups():
             met = columns[rows]
-            targets.append((met[:, j] * q_rest + met[:, i]).ravel())
+            targets.append(layout.place(met[:, i].ravel(), met[:, j].ravel()))
         self.target = np.concatenate(targets) if targets else np.zeros(0, dtype=np.intp)
 
     def _groups(self) -> list[tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]]:
@@ -126,9 +128,21 @@ class Pairs:
         half = values[first].T @ (weight[:, None] * values[second])
         return np.asarray(half + half.T)
 
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """Return values_e W in the columns that e meets, (places, l), of the light levels; zero elsewhere."""
+        first, second = self.places
+        weight = W.ravel(order="K")[self.target]
+        mirrored = weight.copy()
+        mirrored[self._diagonal] = 0.0
+        out = np.empty_like(values)
+        for a in range(values.shape[1]):
+            out[:, a] = np.bincount(first, weights=weight * values[second, a], minlength=len(values))
+            out[:, a] += np.bincount(second, weights=mirrored * values[first, a], minlength=len(values))
+        return out
+
 
 def light_pairs(
-    indptr: NDArray[np.int32], columns: NDArray[np.int32], values: Floats, q_rest: int
+    indptr: NDArray[np.int32], columns: NDArray[np.int32], values: Floats, layout: Layout
 ) -> tuple[Pairs, NDArray[np.intp]]:
     """Return the pairs of the levels that are cheaper pair by pair, and the other levels.
 
@@ -137,15 +151,16 @@ def light_pairs(
     indptr, columns : ndarray of int
         CSR pattern over levels.
     values : ndarray, shape (pairs of level and column, l)
-    q_rest : int
+    layout : Layout
     """
     counts = np.diff(indptr).astype(np.intp)
     order = np.argsort(counts, kind="stable")
     c = counts[order]
     pairs = np.cumsum(c * (c + 1) // 2)
-    light = (PAIR_COST * c * (c + 1) < float(q_rest) ** 2) & (pairs <= PAIR_LIMIT)
+    # A sparse rest has room for nothing but pairs, and was chosen because they are few.
+    light = (PAIR_COST * c * (c + 1) < float(layout.q) ** 2) & (pairs <= PAIR_LIMIT) | layout.is_sparse
     chosen = order[: int(np.count_nonzero(light))]
     # A level that meets nothing has no pairs; what it adds is nothing either.
     chosen = chosen[counts[chosen] > 0]
-    held = Pairs(chosen, counts[chosen], indptr[chosen].astype(np.intp), columns.astype(np.intp), values, q_rest)
+    held = Pairs(chosen, counts[chosen], indptr[chosen].astype(np.intp), columns.astype(np.intp), values, layout)
     return held, np.sort(order[int(np.count_nonzero(light)) :])

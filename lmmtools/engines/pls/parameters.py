@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.theta import upper_triangle
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,7 +50,7 @@ def frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, 
 def pack(factors: Sequence[Floats], units: Sequence[float]) -> Floats:
     """Return phi, shape (k,), of L per block, with c per block."""
     parts = [
-        np.log1p(c * L.ravel() ** 2) if len(L) == 1 else L.T[np.triu_indices(len(L))]
+        np.log1p(c * L.ravel() ** 2) if len(L) == 1 else L.T[upper_triangle(len(L))]
         for L, c in zip(factors, units, strict=True)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
@@ -65,7 +67,7 @@ def unpack(phi: Floats, frames: Sequence[Floats], units: Sequence[float]) -> tup
         else:
             k = l * (l + 1) // 2
             L = np.zeros((l, l))
-            L.T[np.triu_indices(l)] = phi[at : at + k]
+            L.T[upper_triangle(l)] = phi[at : at + k]
             out.append(Q @ L)
             at += k
     return tuple(out)
@@ -85,7 +87,7 @@ def gradient(
         if len(Q) == 1:
             parts.append(g.ravel() * (1.0 / c + lam[0, 0] ** 2))
         else:
-            parts.append(2.0 * (Q.T @ g @ lam).T[np.triu_indices(len(Q))])
+            parts.append(2.0 * (Q.T @ g @ lam).T[upper_triangle(len(Q))])
     return np.concatenate(parts)
 
 
@@ -94,7 +96,7 @@ def sigma_directions(lam: Floats, Q: Floats, c: float) -> Floats:
     l = len(Q)
     if l == 1:
         return np.array([[[1.0 / c + lam[0, 0] ** 2]]])
-    columns, rows = np.triu_indices(l)
+    columns, rows = upper_triangle(l)
     # d Sigma / d L_ab = Q_a (Q L)_b' + its transpose.
     half = Q.T[rows][:, :, None] * lam.T[columns][:, None, :]
     return np.asarray(half + half.transpose(0, 2, 1))

@@ -78,8 +78,8 @@ def recover(problem: Problem, theta: Floats, reml: bool = True) -> Recovered:
     return recover_state(problem, evaluate_state(problem, problem.to_lambdas(theta), reml))
 
 
-def recover_state(problem: Problem, s: State) -> Recovered:
-    """The same from an evaluated point."""
+def recover_state(problem: Problem, s: State, theta: Floats | None = None) -> Recovered:
+    """The same from an evaluated point, whose theta may be known already."""
     scale = problem.response.y_scale
     sigma = scale * float(np.sqrt(s.r2 / s.dof))
     X = problem.scaling.x_map
@@ -98,7 +98,7 @@ def recover_state(problem: Problem, s: State) -> Recovered:
             )
     logdet_x = 2.0 * float(np.log(s.Lxx.diagonal()).sum()) - problem.log_x_map if problem.p else 0.0
     return Recovered(
-        problem.to_theta(s.lambdas),
+        problem.to_theta(s.lambdas) if theta is None else theta,
         s.reml,
         s.objective,
         beta,
@@ -175,7 +175,7 @@ def _between(
     columns = fj.start - st.q_chain + cj[:, None] * fj.l + np.arange(fj.l)
     if i >= n_chain and W.W_rest is not None:
         own = fi.start - st.q_chain + ci[:, None] * fi.l + np.arange(fi.l)
-        return np.asarray(W.W_rest[own[:, :, None], columns[:, None, :]])
+        return W.W_rest.ravel(order="K")[st.layout.place(own[:, :, None], columns[:, None, :])]
     kind, values = st.chain[i].coupling, W.couplings[i]
     assert kind is not None
     assert values is not None

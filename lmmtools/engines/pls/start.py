@@ -28,6 +28,25 @@ PROJECTIONS = 300
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class VectorMoments:
+    """What the design says of the moments of a vector-valued term's own levels.
+
+    Attributes
+    ----------
+    total : ndarray, shape (l, l)
+        Sum of the A_g.
+    gram : ndarray, shape (l * l, l * l)
+        Of sum_g A_g Sigma A_g as a linear map of Sigma.
+    kept : float
+        Share of z that X did not take.
+    """
+
+    total: Floats
+    gram: Floats
+    kept: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class MomentSystem:
     """The linear system of the moments; it depends on the design alone, so refits share it.
 
@@ -43,6 +62,8 @@ class MomentSystem:
         Coefficients of the variances, the residual's last.
     information : ndarray, shape (types,)
         Mean diagonal of A.
+    vectors : dict of int to VectorMoments
+        Of each block with several effects per level.
     """
 
     names: list[tuple[int, int]]
@@ -50,6 +71,7 @@ class MomentSystem:
     inverse: Floats
     M: Floats
     information: Floats
+    vectors: dict[int, VectorMoments]
 
 
 def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
@@ -88,7 +110,21 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
     M[-1, :-1] = onehot.T @ (a - row)
     M[-1, -1] = n - p
     counts = np.maximum(onehot.T @ (a > 0), 1.0)
-    return MomentSystem(names, onehot, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12))
+    vectors = {
+        k: _vector_moments(st, f, part, ZX) for f in st.factors for k, part in f.parts() if part.stop - part.start > 1
+    }
+    return MomentSystem(names, onehot, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12), vectors)
+
+
+def _vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> VectorMoments:
+    A = diagonal_blocks(st, f)[:, part, part]
+    l = A.shape[1]
+    total = A.sum(0)
+    C = ZX[f.columns].reshape(f.m, f.l, -1)[:, part]
+    kept = 1.0 - float(np.vdot(C, C)) / max(float(np.trace(total)), 1e-12)
+    flat = A.reshape(f.m, l * l)
+    gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
+    return VectorMoments(total, gram, max(kept, 0.1))
 
 
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
@@ -135,12 +171,13 @@ def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, .
                 if problem.widths[k] > 1:
                     others = sum(t for j, t in enumerate(traces) if j != k) + np.zeros(len(yy))
                     z = Zy[:, f.columns].reshape(len(yy), f.m, f.l)[:, :, part]
-                    sigmas[k] = _covariances(problem, f, part, z, sigmas[k], residual, others)
+                    floor = FLOOR * f.m / problem.n
+                    sigmas[k] = _covariances(system.vectors[k], z, sigmas[k], residual, others, floor)
     return tuple(sigmas)
 
 
 def _covariances(
-    problem: Problem, f: Factor, part: slice, z: Floats, diagonal: Floats, residual: Floats, others: Floats
+    known: VectorMoments, z: Floats, diagonal: Floats, residual: Floats, others: Floats, floor: float
 ) -> Floats:
     """Return Sigma_k of a vector-valued term, (B, l, l), from the moments of its own levels.
 
@@ -148,17 +185,10 @@ def _covariances(
     of z that X took made good; a system in the l**2 entries of Sigma.
     """
     B, _, l = z.shape
-    A = diagonal_blocks(problem.structure, f)[:, part, part]
-    total = A.sum(0)
-    C = problem.ZX[f.columns].reshape(f.m, f.l, -1)[:, part]
-    kept = 1.0 - float(np.vdot(C, C)) / max(float(np.trace(total)), 1e-12)
-    flat = A.reshape(f.m, l * l)
-    gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
-    moments = z.transpose(0, 2, 1) @ z / (residual * max(kept, 0.1))[:, None, None]
-    right = moments - (1.0 + others)[:, None, None] * total
-    floor = FLOOR * f.m / problem.n
+    moments = z.transpose(0, 2, 1) @ z / (residual * known.kept)[:, None, None]
+    right = moments - (1.0 + others)[:, None, None] * known.total
     try:
-        solved = np.linalg.solve(gram, right.reshape(B, l * l).T).T.reshape(B, l, l)
+        solved = np.linalg.solve(known.gram, right.reshape(B, l * l).T).T.reshape(B, l, l)
     except np.linalg.LinAlgError:
         return diagonal
     bad = ~np.isfinite(solved).all(axis=(1, 2))

@@ -2,23 +2,30 @@
 
 Blocks on one factor become one (lambda block diagonal). Factors are then put in the order of elimination: first a
 chain in which every factor is nested in the next (``class`` in ``school`` in ``region``), whose diagonal blocks stay
-block diagonal however long it is; then everything that crosses it, the *rest*, whose Schur complement is dense.
+block diagonal however long it is; then everything that crosses it, the *rest*, whose Schur complement is dense, or
+sparse where its fill is low.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from lmmtools.engines.pls.coupling import Coupling, couple
+from lmmtools.engines.pls.coupling import Coupling, couple_dense, couple_sparse, is_dense, meeting_patterns
+from lmmtools.engines.pls.dense_rest import DenseLayout
+from lmmtools.engines.pls.sparse_rest import sparse_layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.rest import Layout
 
     Floats = NDArray[np.float64]
 
@@ -31,8 +38,8 @@ MEDIUM_Q = 160
 """The same where something is left over beside the chain, which costs more calls still."""
 
 
-DENSE_REST = 1200
-"""Up to this size (12 MB) the rest's cross-products are kept dense: copying them costs less than scattering them."""
+SPARSE_REST = 300
+"""From this size of the rest a sparse elimination is considered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +76,15 @@ class Factor:
         """Where the factor stands in the engine's order."""
         return slice(self.start, self.start + self.q)
 
-    def parts(self) -> list[tuple[int, slice]]:
+    def parts(self) -> tuple[tuple[int, slice], ...]:
         """Each block with its place within a level."""
-        ends = np.cumsum((0, *self.widths)).tolist()
-        return [(k, slice(a, b)) for k, a, b in zip(self.blocks, ends[:-1], ends[1:], strict=True)]
+        return _parts(self.blocks, self.widths)
+
+
+@cache
+def _parts(blocks: tuple[int, ...], widths: tuple[int, ...]) -> tuple[tuple[int, slice], ...]:
+    ends = list(accumulate(widths, initial=0))
+    return tuple((k, slice(a, b)) for k, a, b in zip(blocks, ends[:-1], ends[1:], strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,8 +139,8 @@ class Structure:
         Finest first.
     rest : tuple of Factor
         What crosses the chain; their columns follow the chain's.
-    A_rest : ndarray, shape (q_rest, q_rest), Fortran order, or csr_matrix
-        Z'WZ among the rest; sparse where it is large.
+    layout : Layout
+        Where the rest's matrices have their entries, with Z'WZ among the rest.
     A : csr_matrix, shape (q, q)
         Z'WZ in the engine's order, for products.
     order : ndarray of int, shape (q,)
@@ -138,7 +150,7 @@ class Structure:
     factors: tuple[Factor, ...]
     chain: tuple[Stage, ...]
     rest: tuple[Factor, ...]
-    A_rest: Floats | sparse.csr_matrix
+    layout: Layout
     A: sparse.csr_matrix
     order: NDArray[np.intp]
 
@@ -155,13 +167,7 @@ class Structure:
     @property
     def q_rest(self) -> int:
         """Number of random effects in the rest."""
-        return int(self.A_rest.shape[0])
-
-    def rest_products(self) -> Floats:
-        """Return Z'WZ among the rest, dense and Fortran-ordered; after a chain a copy that may be overwritten."""
-        if isinstance(self.A_rest, np.ndarray):
-            return self.A_rest.copy(order="F") if self.chain else self.A_rest
-        return np.asarray(self.A_rest.toarray(order="F"))
+        return self.layout.q
 
 
 def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
@@ -212,10 +218,13 @@ def build_structure(
     rest = tuple(factors[n_chain:])
     first_rest = rest[0].start if rest else q
     A_rest = A[first_rest:, first_rest:] if n_chain else A
-    if A_rest.shape[0] <= DENSE_REST:
-        A_rest = A_rest.toarray(order="F")
-    stages = _build_stages(A, factors[:n_chain], chain_groups, chain_links, first_rest)
-    return Structure(tuple(factors), stages, rest, A_rest, A, order)
+    links = _links(A, factors[:n_chain], chain_groups, chain_links)
+    couplings, layout = _couple(A[:first_rest, first_rest:], A_rest, factors[:n_chain], links, rest)
+    stages = tuple(
+        Stage(f, _own_blocks(A, f), link, coupling)
+        for f, link, coupling in zip(factors[:n_chain], links, couplings, strict=True)
+    )
+    return Structure(tuple(factors), stages, rest, layout, A, order)
 
 
 def _merged_columns(
@@ -265,16 +274,14 @@ def _longest_chain(
     return best, parents
 
 
-def _build_stages(
+def _links(
     A: sparse.csr_matrix,
     factors: Sequence[Factor],
     groups: Sequence[int],
     parents: dict[tuple[int, int], NDArray[np.intp]],
-    first_rest: int,
-) -> tuple[Stage, ...]:
-    """Cut A into the arrays that elimination works on."""
-    q_rest = A.shape[0] - first_rest
-    links_of = []
+) -> list[tuple[Link, ...]]:
+    """Return how each factor of the chain hangs on the coarser ones, nearest first."""
+    out = []
     for i, factor in enumerate(factors):
         links = []
         for j in range(i + 1, len(factors)):
@@ -286,15 +293,27 @@ def _build_stages(
             values = np.zeros((factor.m, factor.l, coarser.l))
             values[block.row // factor.l, block.row % factor.l, block.col % coarser.l] = block.data
             links.append(Link(parent, gather, values))
-        links_of.append(tuple(links))
-    couplings: list[Coupling | None] = [None] * len(factors)
-    if q_rest and factors:
-        pieces = [A[f.columns, first_rest:].tocsr() for f in factors]
-        couplings = list(couple(pieces, [f.l for f in factors], links_of))
-    stages = []
-    for factor, own_links, coupling in zip(factors, links_of, couplings, strict=True):
-        stages.append(Stage(factor, _own_blocks(A, factor), own_links, coupling))
-    return tuple(stages)
+        out.append(tuple(links))
+    return out
+
+
+def _couple(
+    B: sparse.csr_matrix,
+    A_rest: sparse.csr_matrix,
+    chain: Sequence[Factor],
+    links: Sequence[tuple[Link, ...]],
+    rest: tuple[Factor, ...],
+) -> tuple[Sequence[Coupling | None], Layout]:
+    """Return the chain's couplings with the rest, cut from B (q_chain, q_rest), and the rest's layout."""
+    dense = DenseLayout.of(A_rest, rest, is_lower=bool(chain))
+    if not (chain and rest):
+        return [None] * len(chain), dense
+    pieces, widths = [B[f.columns].tocsr() for f in chain], [f.l for f in chain]
+    if is_dense(pieces):
+        return couple_dense(pieces, widths, links), dense
+    patterns = meeting_patterns(pieces, widths, links)
+    layout = (sparse_layout(A_rest, patterns, rest) if A_rest.shape[0] >= SPARSE_REST else None) or dense
+    return couple_sparse(pieces, patterns, links, layout), layout
 
 
 def diagonal_blocks(st: Structure, factor: Factor) -> Floats:

@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lmmtools.engines import pls
-from lmmtools.engines.pls import coupling, pairs, structure
 from lmmtools.errors import EngineError
 from tests.unit.engines.pls.dense import central_gradient, dense_criterion, lambdas
 from tests.unit.engines.pls.designs import make_design, random_design, random_theta
 from tests.unit.engines.pls.models import model
+from tests.unit.engines.pls.routes import ROUTES, take
 
 CRITERION = 1e-9
 """Relative: what issue and design ask; the oracle's own n x n inverse is good to about 1e-12."""
@@ -20,38 +20,10 @@ CRITERION = 1e-9
 GRADIENT = 2e-6
 """Relative to the gradient's size plus one: the error of five-point differences with h = 1e-4."""
 
-ROUTES = {
-    "as planned": {},
-    "chain, dense coupling": {"SMALL_Q": -1, "MEDIUM_Q": -1},
-    "chain, sparse coupling by pairs": {
-        "SMALL_Q": -1,
-        "MEDIUM_Q": -1,
-        "DENSE_SIZE": -1,
-        "DENSE_FILL": 2.0,
-        "PAIR_COST": 0.0,
-    },
-    "chain, sparse coupling by rows": {
-        "SMALL_Q": -1,
-        "MEDIUM_Q": -1,
-        "DENSE_SIZE": -1,
-        "DENSE_FILL": 2.0,
-        "PAIR_COST": 1e9,
-    },
-    "chain, sparse coupling mixed": {
-        "SMALL_Q": -1,
-        "MEDIUM_Q": -1,
-        "DENSE_SIZE": -1,
-        "DENSE_FILL": 2.0,
-        "PAIR_COST": 1.0,
-    },
-    "sparse rest": {"SMALL_Q": -1, "MEDIUM_Q": -1, "DENSE_REST": -1},
-}
-
 
 @pytest.fixture(params=ROUTES, ids=[r.replace(" ", "-") for r in ROUTES])
 def route(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in ROUTES[request.param].items():
-        monkeypatch.setattr(next(m for m in (structure, coupling, pairs) if hasattr(m, name)), name, value)
+    take(request.param, monkeypatch)
     return str(request.param)
 
 

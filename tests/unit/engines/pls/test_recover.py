@@ -6,19 +6,14 @@ import numpy as np
 import pytest
 
 from lmmtools.engines import pls
-from lmmtools.engines.pls import coupling, curvature, structure
+from lmmtools.engines.pls import curvature
 from tests.unit.engines.pls.dense import dense_fit, unprofiled
 from tests.unit.engines.pls.designs import make_design, random_design, random_theta
 from tests.unit.engines.pls.models import model
+from tests.unit.engines.pls.routes import ROUTES, take
 
 CLOSE = 1e-8
 """Relative to the largest element."""
-
-ROUTES = {
-    "as planned": {},
-    "dense": {"SMALL_Q": -1, "MEDIUM_Q": -1},
-    "sparse": {"SMALL_Q": -1, "MEDIUM_Q": -1, "DENSE_SIZE": -1, "DENSE_FILL": 2.0},
-}
 
 
 def close(a: np.ndarray, b: np.ndarray, rtol: float = CLOSE) -> None:
@@ -28,8 +23,7 @@ def close(a: np.ndarray, b: np.ndarray, rtol: float = CLOSE) -> None:
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("seed", range(20))
 def test_recovered_quantities_equal_the_textbook(seed: int, route: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in ROUTES[route].items():
-        monkeypatch.setattr(structure if hasattr(structure, name) else coupling, name, value)
+    take(route, monkeypatch)
     reml = bool(seed % 2)
     design = random_design(seed)
     theta = random_theta(design, seed)
