@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.factors import Factor
 
-__all__ = ["Pair", "relate"]
+__all__ = ["Pair", "relate", "tell_apart"]
 
 Relation = Literal["equivalent", "nested", "implicitly nested", "crossed", "partially crossed"]
 
@@ -92,6 +92,27 @@ class Pair:
         if self.relation != "implicitly nested":
             return self.relation
         return "crossed" if self.n_cells == self.n_possible else "partially crossed"
+
+
+def tell_apart(pair: Pair) -> Pair:
+    """Return the outer factor of a pair that labels make implicitly nested, with the combinations as the inner one.
+
+    Parameters
+    ----------
+    pair : Pair
+        One with ``inner`` and ``outer``.
+    """
+    import pandas as pd
+
+    is_outer_first = pair.outer == pair.a
+    levels, codes = (pair.a_levels, pair.a_codes) if is_outer_first else (pair.b_levels, pair.b_codes)
+    inner_levels, inner_codes = (pair.b_levels, pair.b_codes) if is_outer_first else (pair.a_levels, pair.a_codes)
+    order = np.lexsort((inner_codes, codes))
+    codes, inner_codes, counts = codes[order], inner_codes[order], pair.counts[order]
+    labels = [f"{levels[i]}:{inner_levels[j]}" for i, j in zip(codes, inner_codes, strict=True)]
+    outer, inner = str(pair.outer), f"{pair.outer}:{pair.inner}"
+    cells = np.arange(len(codes), dtype=np.intp)
+    return Pair(outer, inner, "nested", inner, outer, levels, pd.Index(labels), codes, cells, counts, len(levels), None)
 
 
 def relate(names: tuple[str, str], factors: tuple[Factor, Factor], ids: Mapping[str, NDArray[np.intp]]) -> Pair:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.components import connected_components, count_pairs, is_nested
+from lmmtools.design.components import connected_components, is_nested
 from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, is_missing, kind_of, need_columns
 from lmmtools.design.relations import Pair, relate
@@ -20,10 +20,31 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.design.crosstab import CrossTable
     from lmmtools.design.finding import Finding
+    from lmmtools.design.incidence import Incidence, Order
+    from lmmtools.design.marks import Characters
+    from lmmtools.design.picture import Picture
     from lmmtools.design.suggestion import Suggestion
 
-__all__ = ["FactorCounts", "Islands", "Structure", "connected_components", "crosstab", "is_nested", "structure"]
+__all__ = ["FactorCounts", "Islands", "Structure", "connected_components", "is_nested", "structure"]
+
+PAIR_COLUMNS = [
+    "a",
+    "b",
+    "relation",
+    "by_labels",
+    "inner",
+    "outer",
+    "a_levels",
+    "b_levels",
+    "cells",
+    "possible",
+    "share",
+    "min_rows",
+    "max_rows",
+    "islands",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,15 +139,128 @@ class Structure:
                 return pair
         raise KeyError(f"{a!r} and {b!r} are not two of the factors {[f.name for f in self.factors]}")
 
-    def __str__(self) -> str:
+    def incidence(self, a: str, b: str, order: Order = "structure") -> Incidence:
+        """Return the combinations of levels of ``a`` and ``b`` at their places in an ordered table, for pictures.
+
+        Parameters
+        ----------
+        a, b : str
+            Two of the factors: ``a`` goes down, ``b`` across.
+        order : {"structure", "levels"}
+            ``"structure"``: levels in an order that shows nesting, crossing and islands; ``"levels"``: their own.
+
+        Raises
+        ------
+        DataError
+            If they are not two of the factors, or there is no such order.
+        """
+        from lmmtools.design.incidence import build_incidence
+
+        names = [f.name for f in self.factors]
+        if a == b or a not in names or b not in names:
+            raise DataError(f"{a!r} and {b!r} are not two of the factors {', '.join(names)}.")
+        if order not in ("structure", "levels"):
+            raise DataError(f"order is 'structure' or 'levels', not {order!r}.")
+        return build_incidence(self.pair(a, b), a, order)
+
+    def crosstab(self, a: str, b: str, order: Order = "levels") -> CrossTable:
+        """Return the number of rows of each combination of levels, ``a`` down and ``b`` across, as R's ``xtabs``.
+
+        It prints as a table; where there are too many levels, as a table of blocks. ``.to_frame()`` has all of it.
+
+        Parameters
+        ----------
+        a, b, order
+            As for ``incidence``. A table in blocks always has the levels in the order that shows the structure.
+
+        Raises
+        ------
+        DataError
+            If they are not two of the factors, or there is no such order.
+        """
+        from lmmtools.design.crosstab import CrossTable
+
+        return CrossTable(self.incidence(a, b, order))
+
+    def picture(self, a: str, b: str, order: Order = "structure") -> Picture:
+        """Return a picture of which combinations of levels occur, ``a`` down and ``b`` across.
+
+        Nested factors make stairs, crossed ones a full field, islands fields that share no row or column. If labels
+        are probably reused, a second panel has the inner factor's levels told apart.
+
+        Parameters
+        ----------
+        a, b, order
+            As for ``incidence``.
+
+        Raises
+        ------
+        DataError
+            If they are not two of the factors, or there is no such order.
+        """
+        from lmmtools.design.picture import draw_pair
+
+        return draw_pair(self.incidence(a, b, order), order)
+
+    def to_text(self, characters: Characters = "auto") -> str:
+        """Return sentences, small tables and pictures, 80 characters wide.
+
+        Parameters
+        ----------
+        characters : {"auto", "unicode", "ascii"}
+            Shades of pictures as block characters or in plain ASCII; ``"auto"``: as standard output can write them.
+
+        Raises
+        ------
+        DataError
+            If there is no such set of characters.
+        """
+        from lmmtools.design.marks import choose_marks
         from lmmtools.design.structure_text import describe
 
-        return describe(self)
+        return describe(self, choose_marks(characters))
+
+    def to_html(self) -> str:
+        """Return the same as an HTML fragment that needs no style sheet, pictures as SVG."""
+        from lmmtools.design.structure_html import render_structure
+
+        return render_structure(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per pair of factors.
+
+        Columns: ``a``, ``b``, ``relation``, ``by_labels`` (the relation if equal labels are equal levels), ``inner``,
+        ``outer``, ``a_levels``, ``b_levels``, ``cells`` (combinations that occur), ``possible``, ``share``,
+        ``min_rows`` and ``max_rows`` (of a combination that occurs), ``islands``.
+        """
+        import pandas as pd
+
+        rows = [
+            {
+                "a": p.a,
+                "b": p.b,
+                "relation": p.relation,
+                "by_labels": p.by_labels,
+                "inner": p.inner,
+                "outer": p.outer,
+                "a_levels": len(p.a_levels),
+                "b_levels": len(p.b_levels),
+                "cells": p.n_cells,
+                "possible": p.n_possible,
+                "share": p.n_cells / p.n_possible,
+                "min_rows": p.count_min,
+                "max_rows": p.count_max,
+                "islands": p.n_components,
+            }
+            for p in self.pairs
+        ]
+        return pd.DataFrame(rows, columns=PAIR_COLUMNS)
+
+    def __str__(self) -> str:
+        return self.to_text()
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        return f"<pre>{escape(str(self))}</pre>"
+        return self.to_html()
 
     def __repr__(self) -> str:
         relations = "; ".join(f"{p.a}, {p.b}: {p.relation}" for p in self.pairs)
@@ -199,30 +333,6 @@ def _examine(
         cell_counts=np.bincount(joint)[np.unique(joint)].astype(np.intp),
         findings=find(counts, pairs, len(frame), n_missing),
         suggestion=suggest(counts, pairs, len(frame)),
-    )
-
-
-def crosstab(data: Any, a: str | tuple[str, ...], b: str | tuple[str, ...]) -> pd.DataFrame:
-    """Return the number of rows of each combination of levels: a's levels as rows, b's as columns.
-
-    Raises
-    ------
-    DataError
-        If a column is missing, or no row has a value in both.
-    """
-    import pandas as pd
-
-    frame = as_frame(data)
-    columns = [_columns(factor, frame) for factor in (a, b)]
-    frame, _ = _complete(frame, sorted({c for cs in columns for c in cs}))
-    rows, cols = (combine_factors([encode_factor(frame[c]) for c in cs]) for cs in columns)
-    table = np.zeros((len(rows.levels), len(cols.levels)), dtype=np.int64)
-    i, j, counts = count_pairs(rows.codes, cols.codes)
-    table[i, j] = counts
-    return pd.DataFrame(
-        table,
-        index=pd.Index(rows.levels, name=":".join(columns[0])),
-        columns=pd.Index(cols.levels, name=":".join(columns[1])),
     )
 
 

@@ -8,29 +8,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tabulate import tabulate
 
+from lmmtools.design.crosstab import CrossTable
+from lmmtools.design.incidence import build_incidence
+from lmmtools.design.picture import draw, draw_pair
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.design.incidence import Incidence
+    from lmmtools.design.marks import Marks
     from lmmtools.design.relations import Pair
     from lmmtools.design.structure import Structure
 
-__all__ = ["describe"]
+__all__ = [
+    "compact_panels",
+    "describe",
+    "factor_rows",
+    "is_small",
+    "island_sentence",
+    "joint_sentence",
+    "pair_sentence",
+    "rows_sentence",
+]
 
 WIDTH = 80
-# What fits on a screen; of longer tables the first and the last lines are shown.
-MAX_ROWS, MAX_COLUMNS, MIN_COLUMNS, MAX_TABLES = 12, 12, 3, 6
+# The largest table that is shown cell by cell, the lines of a picture, and of how many pairs there is one.
+MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_TABLES = 12, 12, 14, 6
 
 
-def describe(structure: Structure) -> str:
+def describe(structure: Structure, marks: Marks) -> str:
     """Return the structure as text: factors, each pair with its table, islands, findings, suggestion."""
     parts = [_factors(structure)]
     for k, pair in enumerate(structure.pairs):
-        parts.append(_fill(_pair_sentence(pair)))
+        parts.append(_fill(pair_sentence(pair)))
         if k < MAX_TABLES:
-            parts.append(_table(pair))
+            parts.extend(_pictures(pair, marks))
     if len(structure.factors) > 2:
-        parts.append(_fill(_joint_sentence(structure)))
-    parts.append(_fill(_island_sentence(structure)))
+        parts.append(_fill(joint_sentence(structure)))
+    parts.append(_fill(island_sentence(structure)))
     if structure.findings:
         parts.append("\n".join(_fill(f"- {finding}", "  ") for finding in structure.findings))
     if structure.suggestion is not None:
@@ -53,19 +68,29 @@ def _range(counts: NDArray[np.intp]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def _factors(structure: Structure) -> str:
-    rows = [
+def factor_rows(structure: Structure) -> list[tuple[str, str, str]]:
+    """Return name, levels and rows per level of each factor, in words."""
+    return [
         (f.name, _count(f.m, "level"), f"{_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
         for f in structure.factors
     ]
-    table = tabulate(rows, tablefmt="plain", disable_numparse=True, colalign=("left", "right", "left"))
-    head = _count(structure.n_rows, "row")
-    if structure.n_missing:
-        head += f" ({structure.n_missing:,} left out: no value in some factor)"
-    return f"{head}\n{textwrap.indent(table, '  ')}"
 
 
-def _pair_sentence(pair: Pair) -> str:
+def rows_sentence(structure: Structure) -> str:
+    """Return how many rows are used, and how many are not."""
+    lost = f" ({structure.n_missing:,} left out: no value in some factor)" if structure.n_missing else ""
+    return f"{_count(structure.n_rows, 'row')}{lost}"
+
+
+def _factors(structure: Structure) -> str:
+    table = tabulate(
+        factor_rows(structure), tablefmt="plain", disable_numparse=True, colalign=("left", "right", "left")
+    )
+    return f"{rows_sentence(structure)}\n{textwrap.indent(table, '  ')}"
+
+
+def pair_sentence(pair: Pair) -> str:
+    """Return how two factors relate, with the counts that show it."""
     if pair.relation == "equivalent":
         return f"{pair.a} and {pair.b} are the same factor under two names: they split the rows alike."
     if pair.relation == "nested":
@@ -108,13 +133,15 @@ def _reuse_sentence(pair: Pair) -> str:
     )
 
 
-def _joint_sentence(structure: Structure) -> str:
+def joint_sentence(structure: Structure) -> str:
+    """Return how often combinations of all factors occur."""
     counts = structure.cell_counts
     rows = "1 row" if counts.max() == 1 else f"{_range(counts)} rows"
     return f"All factors together: {_count(len(counts), 'combination')} of levels, with {rows} each."
 
 
-def _island_sentence(structure: Structure) -> str:
+def island_sentence(structure: Structure) -> str:
+    """Return into how many groups without a common level the rows fall."""
     islands = structure.components
     if len(islands) == 1:
         return "All rows hang together through shared levels: for MixedLM they are one group."
@@ -124,46 +151,25 @@ def _island_sentence(structure: Structure) -> str:
     )
 
 
-def _table(pair: Pair) -> str:
-    """Return the rows of each combination as a table, a dot where there is none; what does not fit is left out."""
-    for most in range(MAX_COLUMNS, MIN_COLUMNS, -1):
-        text = _cut_table(pair, most)
-        if len(text.split("\n", 1)[0]) <= WIDTH - 2:
-            break
-    return textwrap.indent(text, "  ")
+def compact_panels(pair: Pair) -> tuple[tuple[str, Incidence], ...]:
+    """Return the pictures of a pair with the factor of more levels across, where there is more room."""
+    return draw_pair(build_incidence(pair, pair.a if len(pair.a_levels) <= len(pair.b_levels) else pair.b)).panels
 
 
-def _cut_table(pair: Pair, most: int) -> str:
-    """Return the table with at most so many columns."""
-    # The factor with more levels goes down, where there is more room.
-    is_down = len(pair.a_levels) >= len(pair.b_levels)
-    down, across = (pair.a, pair.b) if is_down else (pair.b, pair.a)
-    down_levels, across_levels = (pair.a_levels, pair.b_levels) if is_down else (pair.b_levels, pair.a_levels)
-    i, j = (pair.a_codes, pair.b_codes) if is_down else (pair.b_codes, pair.a_codes)
-    rows, columns = _chosen(len(down_levels), MAX_ROWS), _chosen(len(across_levels), most)
-    is_shown = np.isin(i, rows) & np.isin(j, columns)
-    shown = zip(i[is_shown].tolist(), j[is_shown].tolist(), pair.counts[is_shown].tolist(), strict=True)
-    cells = {(r, c): str(count) for r, c, count in shown}
-    header = [f"{down} \\ {across}", *_with_gap([_label(across_levels[c]) for c in columns], len(across_levels))]
-    body = [
-        [_label(down_levels[r]), *_with_gap([cells.get((r, c), ".") for c in columns], len(across_levels))]
-        for r in rows
-    ]
-    if len(rows) < len(down_levels):
-        body.insert(-1, ["...", *("" for _ in header[1:])])
-    align = ("left", *("right" for _ in header[1:]))
-    return tabulate(body, header, tablefmt="simple", disable_numparse=True, colalign=align)
+def is_small(incidence: Incidence) -> bool:
+    """Whether a table is shown cell by cell."""
+    return incidence.shape[0] <= MAX_ROWS and incidence.shape[1] <= MAX_COLUMNS
 
 
-def _label(level: object) -> str:
-    """Return a level as text; a whole number without its point."""
-    return str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+def _pictures(pair: Pair, marks: Marks) -> list[str]:
+    """Return the combinations of a pair: as a table where it is small, as a picture where not."""
+    return [_picture(title, incidence, marks) for title, incidence in compact_panels(pair)]
 
 
-def _chosen(m: int, most: int) -> list[int]:
-    """Return which levels of m to show: all, or the first and the last."""
-    return list(range(m)) if m <= most else [*range(most - 2), m - 1]
-
-
-def _with_gap(texts: list[str], m: int) -> list[str]:
-    return texts if len(texts) == m else [*texts[:-1], "...", texts[-1]]
+def _picture(title: str, incidence: Incidence, marks: Marks) -> str:
+    if is_small(incidence):
+        text = CrossTable(incidence).to_text()
+        if len(text.split("\n")) <= MAX_ROWS + 2:
+            return textwrap.indent(text, "  ")
+    text = f"{title}\n\n{draw(incidence, marks, MAX_LINES, WIDTH - 2)}"
+    return textwrap.indent(text, "  ", lambda line: bool(line.strip()))

@@ -143,6 +143,20 @@ def test_structure_names_what_the_data_show(capsys, pastes):
     assert "sample is nested in batch" in out
 
 
+def test_structure_draws_in_ascii_and_writes_a_page(capsys, pastes, tmp_path):
+    status, out, _ = run(capsys, "structure", pastes, "batch", "sample", "--ascii")
+    assert status == 0
+    assert "A 222..." in out
+    assert out.isascii()
+    page = tmp_path / "page.html"
+    status, out, _ = run(capsys, "structure", pastes, "batch", "sample", "--html", str(page))
+    assert (status, out) == (0, "")
+    assert "<svg" in page.read_text(encoding="utf-8")
+    status, _, err = run(capsys, "structure", pastes, "batch", "--html", str(tmp_path / "no" / "page.html"))
+    assert status == 2
+    assert "cannot be written" in err
+
+
 def test_translate_prints_code(capsys, pastes):
     status, out, _ = run(capsys, "translate", FORMULA, pastes, "--only", "mixedlm")
     assert status == 0

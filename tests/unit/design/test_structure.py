@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmmtools import datasets
-from lmmtools.design.structure import connected_components, crosstab, is_nested, structure
+from lmmtools.design.structure import connected_components, is_nested, structure
 from lmmtools.errors import DataError
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -229,15 +229,6 @@ def test_what_is_not_there_is_named(data, factors, message):
         structure(data, factors)
 
 
-def test_crosstab_counts_rows():
-    table = crosstab(datasets.load("Pastes"), "batch", "cask")
-    assert table.shape == (10, 3)
-    assert (table.to_numpy() == 2).all()
-    assert (table.index.name, table.columns.name) == ("batch", "cask")
-    reference = pd.crosstab(SCHOOLS["school"], SCHOOLS["section"])
-    np.testing.assert_array_equal(crosstab(SCHOOLS, "school", "section"), reference)
-
-
 # -- print --------------------------------------------------------------------------------------------------------
 
 
@@ -251,7 +242,9 @@ def test_crosstab_counts_rows():
     ],
 )
 def test_printed_structure(name, factors):
-    assert f"{structure(datasets.load(name), factors)}\n" == (EXPECTED / f"structure_{name}.txt").read_text()
+    assert f"{structure(datasets.load(name), factors).to_text('unicode')}\n" == (
+        EXPECTED / f"structure_{name}.txt"
+    ).read_text(encoding="utf-8")
 
 
 def test_thousands_of_levels_print_on_a_screen():
@@ -263,6 +256,27 @@ def test_thousands_of_levels_print_on_a_screen():
     assert "(1 | `user id`) + (1 | item)" in text
 
 
-def test_html_is_the_text_escaped():
+def test_html_escapes_names():
     data = pd.DataFrame({"a<b": list("ppqq"), "c": list("uvuv")})
-    assert "a&lt;b" in structure(data, ["a<b", "c"])._repr_html_()
+    html = structure(data, ["a<b", "c"])._repr_html_()
+    assert "a&lt;b" in html
+    assert "a<b" not in html
+
+
+def test_html_has_every_part_of_the_text():
+    html = structure(datasets.load("Pastes"), ["batch", "cask", "sample"]).to_html()
+    for part in ("60 rows", "nested in batch", "<svg", "labels are reused", "<code>(1 | batch/cask)</code>"):
+        assert part in html
+
+
+def test_html_of_thousands_of_levels_stays_small():
+    assert len(structure(datasets.load("InstEval"), ["s", "d", "dept"]).to_html()) < 500_000
+
+
+def test_frame_has_a_row_per_pair_with_its_counts():
+    table = structure(datasets.load("Pastes"), ["batch", "cask", "sample"]).to_frame().set_index(["a", "b"])
+    assert table["relation"].tolist() == ["implicitly nested", "nested", "nested"]
+    first = table.loc[("batch", "cask")]
+    assert (first["by_labels"], first["inner"], first["outer"]) == ("crossed", "cask", "batch")
+    assert first[["cells", "possible", "min_rows", "max_rows", "islands"]].tolist() == [30, 30, 2, 2, 1]
+    assert structure(DRUGS, "drug").to_frame().shape == (0, 14)

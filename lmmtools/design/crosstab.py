@@ -1,0 +1,167 @@
+"""Cross-tabulation of two factors, as R's ``xtabs``: every cell where they have room, blocks of levels where not."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tabulate import tabulate
+
+from lmmtools.design.incidence import build_incidence
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.design.incidence import Blocks, Incidence
+
+__all__ = ["WIDTH", "CrossTable", "block_label", "describe_blocks", "level_label"]
+
+WIDTH = 80
+# What is still a table to read, and into how many blocks a larger one is cut.
+MAX_ROWS, MAX_COLUMNS, MAX_LINES, BLOCKS, MIN_COLUMNS = 40, 30, 60, 12, 3
+# Of a table with more cells, only those that are not zero are stored.
+MAX_DENSE = 5_000_000
+_LABEL = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CrossTable:
+    """Rows of data of each combination of the levels of two factors; prints as a table, shows as HTML in notebooks.
+
+    Attributes
+    ----------
+    incidence : Incidence
+        The table, its rows and columns in order.
+    """
+
+    incidence: Incidence
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the whole table, ``a``'s levels down and ``b``'s across; columns are sparse if it is large."""
+        import pandas as pd
+
+        table = self.incidence
+        index, columns = pd.Index(table.a_levels, name=table.a), pd.Index(table.b_levels, name=table.b)
+        shape = table.shape
+        if shape[0] * shape[1] > MAX_DENSE:
+            from scipy import sparse
+
+            matrix = sparse.coo_array((table.counts.astype(np.int64), (table.rows, table.columns)), shape=shape)
+            frame: pd.DataFrame = pd.DataFrame.sparse.from_spmatrix(  # type: ignore[attr-defined]
+                sparse.csc_matrix(matrix), index=index, columns=columns
+            )
+            return frame
+        dense = np.zeros(shape, dtype=np.int64)
+        dense[table.rows, table.columns] = table.counts
+        return pd.DataFrame(dense, index=index, columns=columns)
+
+    def blocks(self, max_rows: int = BLOCKS, max_columns: int = BLOCKS) -> Blocks:
+        """Return the table in at most so many blocks of neighbouring levels."""
+        return self.incidence.blocks(max_rows, max_columns)
+
+    def to_text(self, max_rows: int = MAX_ROWS, max_columns: int = MAX_COLUMNS) -> str:
+        """Return the table as text, 80 characters wide, columns that do not fit below the others, as R has them.
+
+        In blocks of levels if it has more rows or columns than given, or needs more lines than a screen has.
+        """
+        rows, columns = self.incidence.shape
+        if rows <= max_rows and columns <= max_columns:
+            text = _panels(self.incidence)
+            if len(text.split("\n")) <= MAX_LINES:
+                return text
+        ordered = build_incidence(self.incidence.pair, self.incidence.a)
+        for most in range(min(BLOCKS, columns), 0, -1):
+            blocks = ordered.blocks(rows if rows <= min(max_rows, BLOCKS) else BLOCKS, most)
+            text = _grid(ordered, blocks)
+            if _width(text) <= WIDTH or most <= MIN_COLUMNS:
+                break
+        return f"{text}\n{describe_blocks(ordered, blocks, 'Rows of data in blocks of levels')}"
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    __repr__ = __str__
+
+    def to_html(self) -> str:
+        """Return an HTML table that needs no style sheet, cells shaded by how full they are."""
+        from lmmtools.design.incidence_html import render_table
+
+        rows, columns = self.incidence.shape
+        if rows <= MAX_ROWS and columns <= MAX_COLUMNS:
+            return render_table(self.incidence, self.incidence.blocks(rows, columns))
+        ordered = build_incidence(self.incidence.pair, self.incidence.a)
+        return render_table(ordered, ordered.blocks(MAX_ROWS // 2, BLOCKS))
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def level_label(level: Any) -> str:
+    """Return a level as text, a whole number without its point, a long one shortened."""
+    text = str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+    return text if len(text) <= _LABEL else f"{text[: _LABEL - 2]}.."
+
+
+def block_label(levels: pd.Index[Any], edges: NDArray[np.intp], i: int, joint: str = " .. ") -> str:
+    """Return the name of a block: its level, or its first and its last."""
+    first, last = level_label(levels[edges[i]]), level_label(levels[edges[i + 1] - 1])
+    return first if edges[i + 1] - edges[i] == 1 else f"{first}{joint}{last}"
+
+
+def describe_blocks(incidence: Incidence, blocks: Blocks, what: str, width: int = WIDTH) -> str:
+    """Return what the blocks of a table are, as a sentence; empty if every block is a cell."""
+    if blocks.is_whole:
+        return ""
+    parts = [
+        _describe_edges(incidence.a, blocks.row_edges, "down"),
+        _describe_edges(incidence.b, blocks.column_edges, "across"),
+    ]
+    is_ordered = incidence.order.is_changed
+    order = " Levels that go together stand together." if is_ordered else ""
+    return textwrap.fill(f"{what}: {'; '.join(parts)}.{order}", width, break_on_hyphens=False)
+
+
+def _describe_edges(name: str, edges: NDArray[np.intp], where: str) -> str:
+    sizes = np.diff(edges)
+    low, high = int(sizes.min()), int(sizes.max())
+    if high == 1:
+        return f"{len(sizes):,} of {name} {where}"
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{int(edges[-1]):,} of {name} {where}, {each} in a block"
+
+
+def _panels(incidence: Incidence) -> str:
+    """Return the table with every cell, columns in as many panels as the width needs."""
+    blocks = incidence.blocks(*incidence.shape)
+    start, columns, panels = 0, incidence.shape[1], []
+    while start < columns:
+        stop = columns
+        while _width(panel := _grid(incidence, blocks, range(start, stop))) > WIDTH and stop > start + 1:
+            stop -= 1
+        panels.append(panel)
+        start = stop
+    return "\n\n".join(panels)
+
+
+def _grid(incidence: Incidence, blocks: Blocks, columns: range | None = None) -> str:
+    columns = range(blocks.counts.shape[1]) if columns is None else columns
+    header = [
+        f"{incidence.a} \\ {incidence.b}",
+        *(block_label(incidence.b_levels, blocks.column_edges, j, " ..\n") for j in columns),
+    ]
+    body = [
+        [
+            block_label(incidence.a_levels, blocks.row_edges, i),
+            *("." if row[j] == 0 else f"{row[j]:,}" for j in columns),
+        ]
+        for i, row in enumerate(blocks.counts.tolist())
+    ]
+    align = ("left", *("right" for _ in header[1:]))
+    return tabulate(body, header, tablefmt="simple", disable_numparse=True, colalign=align)
+
+
+def _width(text: str) -> int:
+    return max(map(len, text.split("\n")))
