@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
+    from lmmtools.linting.lint import lint
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.lmm_results import LMMResults
     from lmmtools.results.varcorr import VarCorr
@@ -32,6 +33,7 @@ _HOME = {
     "compare": "api",
     "crossed": "formula.declare",
     "from_mixedlm": "api",
+    "lint": "linting.lint",
     "lmm": "api",
     "nested": "formula.declare",
     "patch_summary": "api",
@@ -57,6 +59,7 @@ __all__ = [
     "crossed",
     "datasets",
     "from_mixedlm",
+    "lint",
     "lmm",
     "nested",
     "patch_summary",

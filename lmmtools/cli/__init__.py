@@ -17,6 +17,7 @@ COMMANDS = {
     "fit": "fit a model to a file of your own",
     "demo": "four classic data sets: declared, translated to MixedLM, fitted, compared with lme4",
     "structure": "say how the factors of a file relate: nested, crossed, islands",
+    "lint": "say what the MixedLM calls of a script or notebook really fit; nothing is run",
     "translate": "write an lme4 formula as a declaration, a MixedLM call, in words and in LaTeX",
 }
 
@@ -26,9 +27,11 @@ examples:
   lmmtools fit pastes.csv "strength ~ 1 + (1|batch/cask)"
   lmmtools fit scores.tsv "y ~ x + (1 + x | school)" --factor school --ml --format markdown
   lmmtools structure pastes.csv batch cask
+  lmmtools lint analysis.py --data penicillin.csv
   lmmtools translate "strength ~ 1 + (1|batch/cask)" pastes.csv
 
-exit status: 0 done, 1 the fit is not certified as an optimum, 2 wrong input (one line on standard error says what)
+exit status: 0 done; 1 the fit is not certified as an optimum, or lint found errors or warnings; 2 wrong input (one line
+on standard error says what)
 """
 
 

@@ -1,0 +1,42 @@
+"""``lmmtools lint SCRIPT``: what the MixedLM calls of a script or notebook really fit; nothing is run."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``lmmtools lint``."""
+    parser.add_argument(
+        "script", metavar="SCRIPT", help="Python file or notebook; - reads a script from standard input"
+    )
+    parser.add_argument(
+        "--data", metavar="FILE", help="the data of its calls (CSV, TSV, Parquet), so that lint can look"
+    )
+    parser.add_argument("--factor", metavar="COLUMN", action="append", default=[], help="read this column as text")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the findings; return 1 if there are errors or warnings."""
+    from lmmtools.cli.files import read_data
+    from lmmtools.linting.lint import lint_file
+
+    data = read_data(options.data, options.factor) if options.data else None
+    reports, unread = lint_file(options.script, data)
+    if options.json:
+        print(
+            json.dumps({"calls": [r.to_dict() for r in reports], "unread": list(unread)}, indent=2, ensure_ascii=False)
+        )
+    else:
+        print("\n\n".join(map(str, reports)) if reports else f"{options.script}: no call of MixedLM found")
+        for line in unread:
+            print(f"not read: {line}", file=sys.stderr)
+    return int(not all(r.is_clean for r in reports))

@@ -1,0 +1,171 @@
+"""What the text of a MixedLM call says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from lmmtools.formula.terms import RandomTerm
+from lmmtools.linting.sides import Part, Side, read_side, split_formula
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["DeclaredComponent", "FitCall", "MixedLMCall"]
+
+
+@dataclass(frozen=True, slots=True)
+class FitCall:
+    """The arguments of ``model.fit(...)``.
+
+    Attributes
+    ----------
+    keywords : tuple of str
+        Names of the arguments given.
+    method : tuple of str or None
+        Optimisers; None if not given, or not shown by the text.
+    reml : bool or None
+        None if not shown by the text.
+    """
+
+    keywords: tuple[str, ...] = ()
+    method: tuple[str, ...] | None = None
+    reml: bool | None = True
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredComponent:
+    """One entry of ``vc_formula``.
+
+    Attributes
+    ----------
+    name : str
+    side : Side or None
+        None where the formula cannot be read.
+    """
+
+    name: str
+    side: Side | None
+
+
+@dataclass(frozen=True, slots=True)
+class MixedLMCall:
+    """A call of ``mixedlm`` or ``MixedLM``, as far as its text tells.
+
+    Attributes
+    ----------
+    api : {"formula", "arrays"}
+        ``smf.mixedlm`` and ``MixedLM.from_formula``, or the class itself.
+    formula, groups, re_formula : str or None
+        ``groups`` is the name of a column. None if not given, or not shown by the text (then in ``unknown``).
+    vc_formula : mapping of str to str, or None
+    given : frozenset of str
+        Names of all arguments given.
+    unknown : frozenset of str
+        Arguments whose value the text does not show; ``"**"`` if there may be others.
+    is_one_group : bool
+        Whether all rows are known to be in one group.
+    data : str
+        The data as the code writes them.
+    groups_text : str
+        The groups as the code writes them.
+    groups_frame : str or None
+        The frame that the groups are taken from, where it is not a name of a column.
+    kinds : mapping of str to {"text", "category", "number"}
+        What the code makes of columns (``df["g"] = df["g"].astype(str)``), for those where it shows.
+    made : frozenset of str
+        Columns that the code makes.
+    fits : tuple of FitCall
+    """
+
+    api: Literal["formula", "arrays"] = "formula"
+    formula: str | None = None
+    groups: str | None = None
+    re_formula: str | None = None
+    vc_formula: Mapping[str, str] | None = None
+    given: frozenset[str] = frozenset()
+    unknown: frozenset[str] = frozenset()
+    is_one_group: bool = False
+    data: str = "data"
+    groups_text: str = ""
+    groups_frame: str | None = None
+    kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    made: frozenset[str] = frozenset()
+    fits: tuple[FitCall, ...] = ()
+
+    @classmethod
+    def from_arguments(
+        cls, formula: str, groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
+    ) -> MixedLMCall:
+        """Return the call that Python values make; groups that are no name of a column are unknown."""
+        names = {"formula": formula, "groups": groups, "re_formula": re_formula, "vc_formula": vc_formula}
+        given = frozenset(name for name, value in names.items() if value is not None)
+        name = groups if isinstance(groups, str) else getattr(groups, "name", None)
+        unknown = frozenset({"groups"}) if groups is not None and name is None else frozenset[str]()
+        return cls(
+            formula=formula,
+            groups=None if name is None else str(name),
+            re_formula=re_formula,
+            vc_formula=vc_formula,
+            given=given | {"data"},
+            unknown=unknown,
+        )
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether formula, groups, ``re_formula`` and ``vc_formula`` are all shown."""
+        hidden = self.unknown & {"formula", "groups", "re_formula", "vc_formula", "**"}
+        known = self.groups is not None or self.is_one_group
+        return self.api == "formula" and not hidden and self.formula is not None and known
+
+    @property
+    def components(self) -> tuple[DeclaredComponent, ...]:
+        """The entries of ``vc_formula``."""
+        return tuple(DeclaredComponent(name, read_side(text)) for name, text in (self.vc_formula or {}).items())
+
+    @property
+    def fixed(self) -> Side | None:
+        """The fixed effects."""
+        parts = split_formula(self.formula) if self.formula is not None else None
+        return read_side(parts[1]) if parts else None
+
+    def terms(self, *, inside: bool) -> tuple[RandomTerm, ...] | None:
+        """Return the random effects as lme4's terms, None where the text does not tell.
+
+        Parameters
+        ----------
+        inside : bool
+            As MixedLM takes them: a factor inside groups starts anew in each. Otherwise as it reads, equal labels
+            being equal levels.
+        """
+        if not self.is_readable:
+            return None
+        found: dict[RandomTerm, None] = {}
+        group = () if self.is_one_group or self.groups is None else (self.groups,)
+        if self.re_formula is not None or not self.vc_formula:
+            side = read_side(self.re_formula or "1")
+            if side is None:
+                return None
+            if group:
+                found[RandomTerm(side.intercept, tuple(_text(p) for p in side.parts), group)] = None
+        for component in self.components:
+            if component.side is None:
+                return None
+            if component.side.intercept and group:
+                found[RandomTerm(True, (), group)] = None
+            for part in component.side.parts:
+                found[self._term(part, group, inside=inside)] = None
+        return tuple(term for term in found if term.factors)
+
+    @staticmethod
+    def _term(part: Part, group: tuple[str, ...], *, inside: bool) -> RandomTerm:
+        own = part.factors
+        if not own or (inside and not set(group) & set(own)):
+            own = (*group, *own)
+        variables = (":".join(part.variables),) if part.variables else ()
+        return RandomTerm(not variables, variables, own)
+
+
+def _text(part: Part) -> str:
+    return ":".join((*(f"C({f})" for f in part.factors), *part.variables))

@@ -1,0 +1,118 @@
+"""``lint``: findings on a MixedLM model, a result, a call with its data, or a script that is not run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.design.finding import Finding
+from lmmtools.errors import DataError
+from lmmtools.linting.make_case import case_of_call, case_of_model, case_of_text
+from lmmtools.linting.report import LintReport
+from lmmtools.linting.rules import run_rules
+from lmmtools.linting.script import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lmmtools.linting.case import Case
+    from lmmtools.linting.script import FoundCall
+
+__all__ = ["lint", "lint_file"]
+
+
+def lint(
+    model: Any,
+    groups: Any = None,
+    re_formula: str | None = None,
+    vc_formula: Mapping[str, str] | None = None,
+    data: Any = None,
+) -> LintReport:
+    """Say what a MixedLM model really is, and what in it is probably not what its author meant.
+
+    Parameters
+    ----------
+    model : MixedLM, MixedLMResults, str or tuple
+        A model or a result of statsmodels; or the arguments of ``smf.mixedlm``: a formula, with the others as keywords,
+        or all as one tuple (formula, groups, re_formula, vc_formula, data). A model is made of them, and not fitted.
+    groups : str or array_like, shape (n,), optional
+    re_formula : str, optional
+    vc_formula : mapping of str to str, optional
+    data : DataFrame, optional
+
+    Returns
+    -------
+    LintReport
+        ``.findings`` (each with ``code``, ``severity``, ``message`` and ``cure``), empty when nothing is wrong.
+
+    Raises
+    ------
+    DataError
+        If ``model`` is none of these, or names columns that the data do not have.
+    """
+    if isinstance(model, tuple):
+        if len(model) != 5:
+            raise DataError(
+                f"a tuple must be (formula, groups, re_formula, vc_formula, data); this has {len(model)} items"
+            )
+        return lint(*model)
+    if not isinstance(model, str):
+        if groups is not None or re_formula is not None or vc_formula is not None or data is not None:
+            raise DataError("a model knows its groups, formulas and data: give lint the model alone")
+        return _report(case_of_model(model))
+    if data is None or groups is None:
+        raise DataError("with a formula, lint needs data= and groups= as well")
+    components = dict(vc_formula) if vc_formula is not None else None
+    return _report(case_of_call(model, data, groups, re_formula, components))
+
+
+def lint_file(path: str, data: Any = None) -> tuple[list[LintReport], tuple[str, ...]]:
+    """Lint the MixedLM calls of a Python file or notebook, which is not run.
+
+    Parameters
+    ----------
+    path : str
+        Ending in ``.py`` or ``.ipynb``; ``-`` is a script on standard input.
+    data : DataFrame, optional
+        The data of the calls. Without, lint says what the text alone tells.
+
+    Returns
+    -------
+    reports : list of LintReport
+        One for each call, in order.
+    unread : tuple of str
+        What could not be read.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or is no Python.
+    """
+    source = read_file(path)
+    return [_lint_found(source.path, found, data) for found in source.calls], source.unread
+
+
+def _lint_found(path: str, found: FoundCall, data: Any) -> LintReport:
+    where = f"{path}, line {found.line}" if found.cell is None else f"{path}, cell {found.cell}, line {found.line}"
+    call = found.call
+    if data is not None and call.is_readable and call.formula is not None:
+        frame = data
+        groups: Any = call.groups
+        if call.is_one_group:
+            groups = [1] * len(frame)
+        case = case_of_call(
+            call.formula, frame, groups, call.re_formula, dict(call.vc_formula) if call.vc_formula else None, call
+        )
+    else:
+        case = case_of_text(call)
+    return _report(case, where)
+
+
+def _report(case: Case, place: str = "") -> LintReport:
+    findings = run_rules(case)
+    if case.failure is not None:
+        said = " ".join(str(case.failure).split())
+        failure = Finding(
+            "no-model", "error", f"MixedLM cannot make this model: {type(case.failure).__name__}: {said}", ""
+        )
+        findings = (failure, *findings)
+    return LintReport(findings, case.reading.formula if case.reading is not None else "", place)

@@ -1,0 +1,90 @@
+"""Intercepts, contrasts and numbers where indicators of levels were meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.design.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from lmmtools.linting.call import DeclaredComponent
+    from lmmtools.linting.case import Case
+
+__all__ = ["check"]
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield findings on the formulas of variance components."""
+    if case.call is not None:
+        coded = {c.name for c in case.reading.components if c.kind == "reference-coded"} if case.reading else set()
+        for component in case.call.components:
+            if component.name not in coded:
+                yield from _intercept(case, component)
+            yield from _number(case, component)
+    if case.reading is not None:
+        for found in case.reading.components:
+            if found.kind == "reference-coded":
+                name = ":".join(found.factors) or found.name
+                yield Finding(
+                    "reference-coded",
+                    "error",
+                    f"{found.name} codes {name} by contrasts with a reference level, which has no effect of its own: "
+                    "the variance is that of differences from it, and changes with the choice of reference.",
+                    f'vc_formula={{"{found.name}": "0 + C({name})"}}',
+                )
+
+
+def _intercept(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
+    side = component.side
+    if side is None or not side.intercept or not side.factors:
+        return
+    factors = ":".join(f"C({f})" for f in side.factors)
+    is_own = case.call is not None and case.call.groups in side.factors
+    where = (
+        f" Within {case.call.groups} it is the only level, so that the intercept stands for it."
+        if is_own and case.call is not None
+        else ""
+    )
+    yield Finding(
+        "intercept-inside",
+        "warning",
+        f"{component.name}: {side.text!r} has an intercept beside the levels of {', '.join(side.factors)}: a column of "
+        f"ones, and contrasts with a reference level in place of indicators, all with one variance.{where}",
+        f'vc_formula={{"{component.name}": "0 + {factors}"}}'
+        + (', or re_formula="1" for the groups' if is_own else ""),
+    )
+
+
+def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
+    """Yield a finding for a whole number that looks like a label, used as a covariate."""
+    side, call = component.side, case.call
+    if side is None or call is None:
+        return
+    for part in side.parts:
+        if part.factors or len(part.variables) != 1:
+            continue
+        name = part.variables[0]
+        is_number = call.kinds.get(name) == "number" and call.kinds.get(name) != "category"
+        column = case.frame[name] if case.frame is not None and name in case.frame.columns else None
+        if column is not None:
+            is_number = _looks_like_labels(column)
+        if is_number and name not in case.fixed_columns:
+            seen = f" {column.nunique()} whole numbers in {len(column)} rows." if column is not None else ""
+            yield Finding(
+                "number-as-slope",
+                "error" if column is not None else "warning",
+                f"{component.name}: {side.text!r} takes {name} for a covariate, one random slope for each group, "
+                f"because its values are numbers.{seen} It is not in the fixed effects, as a covariate would be.",
+                f'vc_formula={{"{component.name}": "0 + C({name})"}}',
+            )
+
+
+def _looks_like_labels(column: pd.Series) -> bool:
+    """Whether numbers are whole, and each occurs more than once on average."""
+    if column.dtype.kind not in "iu" and not (column.dtype.kind == "f" and bool((column.dropna() % 1 == 0).all())):
+        return False
+    return 2 < column.nunique() <= len(column) / 2

@@ -1,0 +1,97 @@
+"""A factor inside the groups that does not belong there: its levels start anew in every group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.design.finding import Finding
+from lmmtools.formula.terms import RandomTerm
+from lmmtools.linting.cures import write_model
+from lmmtools.linting.inside import judge_inside, lowest_criterion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.engines.mixedlm.reading import Component
+    from lmmtools.linting.case import Case
+
+__all__ = ["check"]
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield a finding for every factor that crosses the groups it is declared in."""
+    if case.reading is not None:
+        inside = [c for c in case.reading.components if c.is_crossed_inside]
+        crossed = {c.factors for c in inside if judge_inside(case, c).kind == "crossed"}
+        for component in inside:
+            yield from _judged(case, component, crossed)
+    elif case.call is not None:
+        yield from _from_text(case)
+
+
+def _judged(case: Case, component: Component, crossed: set[tuple[str, ...]]) -> Iterator[Finding]:
+    reading, name = case.reading, ":".join(component.factors)
+    assert reading is not None
+    verdict = judge_inside(case, component)
+    really = component.lme4
+    start = f"{name} is declared inside {reading.group}, so that the model has {really}"
+    if verdict.kind == "crossed":
+        terms = _with_main_effects(case, crossed)
+        then = lowest_criterion(case, terms)
+        gain = f" With the two crossed the lowest criterion is {then:.4f}." if then is not None else ""
+        yield Finding(
+            "crossed-inside",
+            "error",
+            f"{name} is crossed with {reading.group}, declared inside it: the model has {really}, in which a level of "
+            f"{name} in one {reading.group} has nothing to do with the same level in another. {verdict.evidence}{gain}",
+            "One group for all rows, each factor a variance component:\n" + write_model(case, terms),
+        )
+    elif verdict.kind == "reused":
+        yield Finding(
+            "nested-by-labels",
+            "info",
+            f"{start}: right, because the labels of {name} are reused in every {reading.group}. {verdict.evidence} "
+            f"It is right by luck: were one {name} meant in several levels of {reading.group}, nothing would say so.",
+            f"In lme4's notation the model is {reading.formula}.",
+        )
+    elif verdict.kind == "unknown":
+        yield Finding(
+            "factor-inside",
+            "info",
+            f"{start}. This is right if equal labels of {name} in several levels of {reading.group} mean different "
+            "things, wrong if they mean the same.",
+            f"If they mean the same:\n{write_model(case, _with_main_effects(case, {component.factors}))}",
+        )
+
+
+def _with_main_effects(case: Case, crossed: set[tuple[str, ...]]) -> list[RandomTerm]:
+    """Return the terms of the reading with the crossed factors taken out of the groups."""
+    reading = case.reading
+    assert reading is not None
+    terms: dict[RandomTerm, None] = {}
+    for component in reading.components:
+        for piece in component.pieces:
+            old = piece.term
+            is_out = component.factors in crossed
+            term = RandomTerm(old.intercept, old.variables, component.factors) if is_out else old
+            if piece.m > 1 or is_out:
+                terms[term] = None
+    return sorted(terms, key=lambda t: len(t.factors))
+
+
+def _from_text(case: Case) -> Iterator[Finding]:
+    call = case.call
+    if call is None or call.groups is None or call.is_one_group or call.api != "formula":
+        return
+    for component in call.components:
+        factors = component.side.factors if component.side is not None else ()
+        if factors and call.groups not in factors:
+            name = ":".join(factors)
+            yield Finding(
+                "factor-inside",
+                "info",
+                f"{name} is declared inside {call.groups}: the model has (1|{call.groups}:{name}). This is right if "
+                f"equal labels of {name} in several levels of {call.groups} mean different things (nested), and wrong "
+                "if they mean the same (crossed).",
+                "With the data at hand lint can tell: lmmtools lint SCRIPT --data FILE, or lmt.lint(model).",
+            )

@@ -1,0 +1,55 @@
+"""Columns on scales so different that MixedLM's optimiser loses its way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.linting.case import Case
+
+__all__ = ["check"]
+
+# lme4 warns of columns whose standard deviations differ by more than this (its checkScaleX).
+WIDE = 1e5
+# Slopes with a range this far from one leave variances that a gradient in their own units does not see.
+STEEP = 1e3
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield findings on the scales of fixed effects and random slopes."""
+    if case.model is None:
+        return
+    X = np.asarray(case.model.exog, dtype=float)
+    names = list(case.model.exog_names)
+    sd = X.std(axis=0)
+    varying = np.flatnonzero(sd > 0)
+    if len(varying) > 1:
+        low, high = varying[np.argmin(sd[varying])], varying[np.argmax(sd[varying])]
+        if sd[high] / sd[low] > WIDE:
+            yield Finding(
+                "badly-scaled",
+                "warning",
+                f"The columns of X are on very different scales: {names[high]} has standard deviation {sd[high]:.3g}, "
+                f"{names[low]} {sd[low]:.3g}.",
+                f'Rescale: data["{names[high]}"] = data["{names[high]}"] / {10 ** round(np.log10(sd[high])):g}',
+            )
+    for component in case.reading.components if case.reading is not None else ():
+        for piece in component.pieces:
+            for name, column in zip(piece.cnames, piece.basis.T, strict=True):
+                size = float(np.sqrt(np.mean(column[column != 0] ** 2))) if np.any(column) else 1.0
+                # A number that is no covariate in the fixed effects is another rule's business.
+                is_covariate = name != "(Intercept)" and (name in case.fixed_columns or case.call is None)
+                if is_covariate and not 1 / STEEP <= size <= STEEP:
+                    yield Finding(
+                        "badly-scaled-slope",
+                        "warning",
+                        f"The random slope for {name} multiplies values of about {size:.3g}: its variance is some "
+                        f"{size**2:.0e} times smaller than the others, and MixedLM's optimiser works in these units.",
+                        f'Rescale: data["{name}"] = data["{name}"] / {10 ** round(np.log10(size)):g}',
+                    )

@@ -1,0 +1,74 @@
+"""Random slopes: constant where they should vary, or without the correlation that was meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.finding import Finding
+from lmmtools.formula.terms import RandomTerm
+from lmmtools.linting.cures import use_lmm
+from lmmtools.linting.inside import reading_terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.engines.mixedlm.reading import Component
+    from lmmtools.linting.case import Case
+
+__all__ = ["check"]
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield findings on random slopes."""
+    reading = case.reading
+    if reading is None:
+        return
+    for component in reading.components:
+        for piece in component.pieces:
+            for j, name in enumerate(piece.cnames):
+                if name != "(Intercept)" and _is_constant_within(component, j):
+                    yield Finding(
+                        "slope-constant",
+                        "error" if "correlated" in component.kind else "warning",
+                        f"{name} does not vary within the levels of {':'.join(piece.term.factors)}: a random slope for "
+                        "it cannot be told from a random intercept whose variance depends on it.",
+                        f"Leave {name} out of the random effects; its fixed effect stays.",
+                    )
+    yield from _uncorrelated(case)
+
+
+def _is_constant_within(component: Component, j: int) -> bool:
+    piece = component.piece
+    values = piece.basis[:, j]
+    if piece.m == len(values):
+        return False
+    low, high = np.full(piece.m, np.inf), np.full(piece.m, -np.inf)
+    np.minimum.at(low, piece.codes, values)
+    np.maximum.at(high, piece.codes, values)
+    return bool(np.all(high - low <= 1e-12 * np.abs(values).max(initial=1e-300)))
+
+
+def _uncorrelated(case: Case) -> Iterator[Finding]:
+    """Yield a note where intercept and slope of one factor are components of their own."""
+    reading = case.reading
+    assert reading is not None
+    by_factor: dict[tuple[str, ...], list[RandomTerm]] = {}
+    for term in reading_terms(reading):
+        by_factor.setdefault(term.factors, []).append(term)
+    for factors, terms in by_factor.items():
+        slopes = [v for t in terms for v in t.variables]
+        if len(terms) < 2 or not slopes or not any(t.intercept for t in terms):
+            continue
+        joint = RandomTerm(True, tuple(dict.fromkeys(slopes)), factors)
+        others = [t for t in reading_terms(reading) if t.factors != factors]
+        name = ":".join(factors)
+        yield Finding(
+            "uncorrelated-slopes",
+            "info",
+            f"Intercepts and slopes ({', '.join(slopes)}) by {name} are variance components of their own, hence taken "
+            f"for uncorrelated: lme4's ({' + '.join(['1', *slopes])} || {name}). MixedLM can correlate the effects of "
+            "its groups only, through re_formula.",
+            f"If the correlation is wanted:\n{use_lmm(case, [joint, *others])}",
+        )

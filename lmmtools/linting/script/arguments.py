@@ -1,0 +1,193 @@
+"""The arguments of a MixedLM call in a script -> the record of what its text says."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.linting.call import FitCall, MixedLMCall
+from lmmtools.linting.script.frames import column_of, facts_of, is_constant_array, resolve, unwrap
+from lmmtools.linting.script.values import UNKNOWN, Unknown, evaluate, is_known
+
+if TYPE_CHECKING:
+    from lmmtools.linting.script.values import Scope
+
+__all__ = ["read_call", "read_fit"]
+
+_FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_sparse", "missing")
+_ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
+_FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", "free", "full_output", "method")
+MAX_TEXT = 60
+
+
+@dataclass(slots=True)
+class _Given:
+    """Arguments by name: expressions, or values where ``**options`` is a known dict."""
+
+    nodes: dict[str, ast.expr] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
+    is_open: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.nodes) | frozenset(self.values)
+
+    def value(self, name: str, scope: Scope) -> Any:
+        """Return the constant given, None if not given (or given as None), else UNKNOWN."""
+        if name in self.values:
+            return self.values[name]
+        if name in self.nodes:
+            return evaluate(self.nodes[name], scope)
+        return UNKNOWN if self.is_open else None
+
+
+def _bind(node: ast.Call, order: tuple[str, ...], scope: Scope) -> _Given:
+    given = _Given()
+    for i, argument in enumerate(node.args):
+        if isinstance(argument, ast.Starred) or i >= len(order):
+            given.is_open = True
+            break
+        given.nodes[order[i]] = argument
+    for keyword in node.keywords:
+        if keyword.arg is not None:
+            given.nodes[keyword.arg] = keyword.value
+            continue
+        options = evaluate(keyword.value, scope)
+        if isinstance(options, dict):
+            given.values |= {str(k): v for k, v in options.items()}
+        elif (pairs := _open_dict(keyword.value, scope)) is not None:
+            given.nodes |= pairs
+        else:
+            given.is_open = True
+    return given
+
+
+def _open_dict(node: ast.expr, scope: Scope) -> dict[str, ast.expr] | None:
+    """Return the entries of ``dict(data=df, groups="g")`` or ``{"data": df}``, whose values need not be constants."""
+    node = resolve(node, scope)
+    if isinstance(node, ast.Dict):
+        keys = [evaluate(k, scope) if k is not None else UNKNOWN for k in node.keys]
+        named = [k for k in keys if isinstance(k, str)]
+        return dict(zip(named, node.values, strict=True)) if len(named) == len(keys) else None
+    is_dict = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
+    if is_dict and isinstance(node, ast.Call) and not node.args and all(k.arg for k in node.keywords):
+        return {str(k.arg): k.value for k in node.keywords}
+    return None
+
+
+def read_call(node: ast.Call, api: str, scope: Scope) -> MixedLMCall:
+    """Return what a call says.
+
+    Parameters
+    ----------
+    node : ast.Call
+    api : {"formula", "arrays"}
+    scope : Scope
+        What names are worth there.
+    """
+    if api == "arrays":
+        return _read_arrays(node, scope)
+    given = _bind(node, _FORMULA_ORDER, scope)
+    unknown = {"**"} if given.is_open else set[str]()
+    texts: dict[str, str | None] = {}
+    for name in ("formula", "re_formula"):
+        value = given.value(name, scope)
+        texts[name] = value if isinstance(value, str) else None
+        if not isinstance(value, str) and (value is not None or name == "formula"):
+            unknown.add(name)
+    components = given.value("vc_formula", scope)
+    is_dict = isinstance(components, dict) and all(isinstance(v, str) for v in components.values())
+    if components is not None and not is_dict:
+        unknown.add("vc_formula")
+    data = given.nodes.get("data")
+    facts = facts_of(data, scope) if data is not None else {}
+    groups = _groups(given, facts, data, scope)
+    if groups.name is None and not groups.is_constant:
+        unknown.add("groups")
+    return MixedLMCall(
+        formula=texts["formula"],
+        groups=groups.name,
+        re_formula=texts["re_formula"],
+        vc_formula={str(k): v for k, v in components.items()} if is_dict else None,
+        given=given.names,
+        unknown=frozenset(unknown),
+        is_one_group=groups.is_constant,
+        data=_shorten(data) if data is not None else "data",
+        groups_text=groups.text,
+        groups_frame=groups.frame,
+        kinds={c: f for c, f in facts.items() if f in ("text", "category", "number")},
+        made=frozenset(facts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    name: str | None
+    text: str
+    frame: str | None = None
+    is_constant: bool = False
+
+
+def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: Scope) -> _Groups:
+    value = given.value("groups", scope)
+    if isinstance(value, str):
+        return _Groups(value, repr(value), is_constant=facts.get(value) == "constant")
+    node = given.nodes.get("groups")
+    if node is None:
+        return _Groups(None, "")
+    column = column_of(node, scope)
+    if column is not None:
+        name, frame = column
+        own = unwrap(frame, scope)
+        base = unwrap(data, scope) if data is not None else None
+        is_same = base is not None and ast.dump(_follow(own, scope)) == ast.dump(_follow(base, scope))
+        is_one = is_same and (facts.get(name) == "constant" or facts_of(frame, scope).get(name) == "constant")
+        return _Groups(name, _shorten(node), None if is_same else _shorten(frame), is_one)
+    return _Groups(None, _shorten(node), is_constant=not is_known(value) and is_constant_array(node, scope))
+
+
+def _follow(node: ast.expr, scope: Scope) -> ast.expr:
+    """Return the frame behind names that are other names of it: ``d = df.copy()``."""
+    for _ in range(10):
+        inner = unwrap(resolve(node, scope) if isinstance(node, ast.Name) else node, scope)
+        if not isinstance(inner, ast.Name) or inner is node:
+            break
+        node = inner
+    return node
+
+
+def _read_arrays(node: ast.Call, scope: Scope) -> MixedLMCall:
+    given = _bind(node, _ARRAY_ORDER, scope)
+    unknown = frozenset({"**"}) if given.is_open else frozenset[str]()
+    data, groups = given.nodes.get("endog"), given.nodes.get("groups")
+    column = column_of(groups, scope) if groups is not None else None
+    missing = given.value("missing", scope)
+    return MixedLMCall(
+        api="arrays",
+        groups=column[0] if column is not None else None,
+        given=given.names | ({"missing=drop"} if missing == "drop" else set()),
+        unknown=unknown,
+        is_one_group=groups is not None and column is None and is_constant_array(groups, scope),
+        data=_shorten(data) if data is not None else "data",
+        groups_text=_shorten(groups) if groups is not None else "",
+    )
+
+
+def read_fit(node: ast.Call, scope: Scope) -> FitCall:
+    """Return what the arguments of ``.fit(...)`` say."""
+    given = _bind(node, _FIT_ORDER, scope)
+    method, reml = given.value("method", scope), given.value("reml", scope)
+    methods = (method,) if isinstance(method, str) else method
+    is_shown = isinstance(methods, tuple) and all(isinstance(m, str) for m in methods)
+    shown: bool | None = True if reml is None else bool(reml)
+    return FitCall(
+        tuple(sorted(given.names)),
+        methods if is_shown else None,
+        None if isinstance(reml, Unknown) else shown,
+    )
+
+
+def _shorten(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."

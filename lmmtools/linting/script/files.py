@@ -1,0 +1,160 @@
+"""Python files and notebooks -> the MixedLM calls in them."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+import sys
+import tokenize
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lmmtools.errors import DataError
+from lmmtools.linting.script.reader import FoundCall, read_trees
+
+__all__ = ["Source", "read_file"]
+
+# What IPython takes beside Python: magics, shell commands, help.
+_LINE_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$")
+_ASSIGNED_MAGIC = re.compile(r"^(\s*[\w., ]+=\s*)[%!].*$")
+_HARMLESS_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was read of a file.
+
+    Attributes
+    ----------
+    path : str
+    calls : tuple of FoundCall
+        In order.
+    unread : tuple of str
+        Why cells of a notebook could not be read, one sentence each; a script is read whole or not at all.
+    """
+
+    path: str
+    calls: tuple[FoundCall, ...]
+    unread: tuple[str, ...] = ()
+
+
+def read_file(path: str) -> Source:
+    """Return the MixedLM calls in a Python file or notebook, which is not run.
+
+    Parameters
+    ----------
+    path : str
+        Ending in ``.py`` or ``.ipynb``; ``-`` is a script on standard input.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read: no such file, another ending, no Python, no notebook.
+    """
+    suffix = Path(path).suffix.lower()
+    if path != "-" and suffix not in (".py", ".pyw", ".ipynb"):
+        raise DataError(f"{path}: lint reads Python files (.py) and notebooks (.ipynb), not {suffix or 'this'}")
+    raw = _read_bytes(path)
+    try:
+        return _read_notebook(raw, path) if suffix == ".ipynb" else _read_script(raw, path)
+    except (RecursionError, MemoryError):
+        raise DataError(f"{path}: its expressions are nested too deeply to be read") from None
+
+
+def _read_bytes(path: str) -> bytes:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _read_script(raw: bytes, path: str) -> Source:
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        text = raw.decode(encoding)
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        raise DataError(f"{path} is no text that Python reads: {error}") from error
+    return Source(path, tuple(read_trees({None: _parse(text, path)})))
+
+
+def _parse(text: str, where: str) -> ast.Module:
+    """Return the syntax tree.
+
+    Raises
+    ------
+    DataError
+        With the line and a caret under what Python does not read.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A script's invalid escapes are not this reader's business.
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except SyntaxError as error:
+        shown = (error.text or "").rstrip("\n")
+        place = f"\n    {shown}\n    {' ' * max(0, (error.offset or 1) - 1)}^" if shown.strip() else ""
+        raise DataError(f"{where}, line {error.lineno}: this is not Python: {error.msg}{place}") from None
+    except ValueError as error:
+        raise DataError(f"{where}: this is not Python: {error}") from None
+
+
+def _read_notebook(raw: bytes, path: str) -> Source:
+    cells = _code_cells(raw, path)
+    trees: dict[int | None, ast.Module] = {}
+    unread = []
+    for number, text in cells.items():
+        code = _strip_magics(text)
+        if code is None:
+            continue
+        try:
+            trees[number] = _parse(code, f"{path}, cell {number}")
+        except DataError as error:
+            unread.append(str(error))
+    return Source(path, tuple(read_trees(trees)), tuple(unread))
+
+
+def _code_cells(raw: bytes, path: str) -> dict[int, str]:
+    """Return the code of a notebook by cell, numbered from 1 over all its cells."""
+    try:
+        notebook = json.loads(raw.decode("utf-8-sig"))
+        cells = notebook["cells"] if "cells" in notebook else notebook["worksheets"][0]["cells"]
+        language = _language(notebook)
+        code = {
+            i: "".join(cell.get("source", cell.get("input", "")))
+            for i, cell in enumerate(cells, 1)
+            if cell["cell_type"] == "code"
+        }
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(f"{path} is no notebook: {type(error).__name__}: {error}") from error
+    if language is not None and language.lower() not in ("python", "ipython"):
+        raise DataError(f"{path} is a notebook in {language}; lint reads Python")
+    return code
+
+
+def _language(notebook: dict[str, Any]) -> str | None:
+    metadata = notebook.get("metadata", {})
+    found = metadata.get("kernelspec", {}).get("language") or metadata.get("language_info", {}).get("name")
+    return found if isinstance(found, str) else None
+
+
+def _strip_magics(text: str) -> str | None:
+    """Return a cell as Python with the same lines, None if it is in another language (``%%R``)."""
+    lines = text.split("\n")
+    first = next((i for i, line in enumerate(lines) if line.strip()), 0)
+    if lines and lines[first].startswith("%%"):
+        magic = lines[first][2:].split()
+        if not magic or magic[0] not in _HARMLESS_CELL_MAGICS:
+            return None
+        lines[first] = ""
+    out = []
+    for line in lines:
+        if _LINE_MAGIC.match(line):
+            line = _LINE_MAGIC.sub(r"\1pass", line)
+        out.append(_ASSIGNED_MAGIC.sub(r"\1None", line))
+    return "\n".join(out)

@@ -1,0 +1,300 @@
+"""What an expression of a script is worth, where the text alone tells: constants and what is built of them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+__all__ = ["UNKNOWN", "Dotted", "ModelRef", "Opaque", "Scope", "Unknown", "dotted", "evaluate", "is_known", "items_of"]
+
+# Nothing that a model call needs is larger; a script that builds more is not followed.
+MAX_SIZE = 10_000
+MAX_DEPTH = 60
+# Formats of a given width could fill the memory.
+_WIDE = re.compile(r"%[^%sdrif]*[\d*]")
+_PLAIN_FIELDS = re.compile(r"(?:[^{}]|\{\{|\}\}|\{\w*\})*")
+
+
+class Unknown:
+    """The value of what the text does not tell."""
+
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Dotted:
+    """An imported module or function, by its full name."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A name that holds the model of a call found, by the call's number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """A value that is only known as the expression that made it."""
+
+    node: ast.expr
+
+
+@dataclass(slots=True)
+class Scope:
+    """Names and what they are worth at one place of a script.
+
+    Attributes
+    ----------
+    values : dict of str to value
+        Constants, ``Dotted``, ``ModelRef``, ``Opaque`` or ``UNKNOWN``.
+    columns : dict of str to dict of str to str
+        Frame -> column -> what the script makes of it: ``"constant"``, ``"text"``, ``"category"``, ``"number"``,
+        ``"made"``.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    def copy(self) -> Scope:
+        """Return a scope that may go its own way."""
+        return Scope(dict(self.values), {name: dict(facts) for name, facts in self.columns.items()})
+
+    def merge(self, *others: Scope) -> None:
+        """Keep what all ways of control agree on."""
+        for name in {n for scope in (self, *others) for n in scope.values}:
+            found = [scope.values.get(name, UNKNOWN) for scope in (self, *others)]
+            same = all(type(v) is type(found[0]) and v == found[0] for v in found)
+            self.values[name] = found[0] if same else UNKNOWN
+        for name in {n for scope in (self, *others) for n in scope.columns}:
+            facts = [scope.columns.get(name, {}) for scope in (self, *others)]
+            both = {c: f for c, f in facts[0].items() if all(other.get(c) == f for other in facts)}
+            rest = {c: "made" for other in facts for c in other if c not in both}
+            self.columns[name] = {**rest, **both}
+
+
+def is_known(value: Any) -> bool:
+    """Whether a value is a constant."""
+    return not isinstance(value, Unknown | Opaque | Dotted | ModelRef)
+
+
+def dotted(node: ast.expr, scope: Scope) -> str | None:
+    """Return the full name of ``smf.mixedlm`` and the like, None for anything else."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    root = scope.values.get(node.id)
+    if isinstance(root, Dotted):
+        return ".".join([root.path, *reversed(names)])
+    return None if node.id in scope.values else ".".join([node.id, *reversed(names)])
+
+
+def evaluate(node: ast.expr, scope: Scope, depth: int = 0) -> Any:
+    """Return the constant that an expression is: text, number, None, tuple or dict of such; else UNKNOWN.
+
+    Nothing is run: names are looked up in ``scope``; text is joined, formatted and put into containers here.
+    """
+    if depth > MAX_DEPTH:
+        return UNKNOWN
+    handler = _HANDLERS.get(type(node))
+    value = handler(node, scope, depth + 1) if handler is not None else UNKNOWN
+    return UNKNOWN if is_known(value) and _weight(value) > MAX_SIZE else value
+
+
+def items_of(node: ast.expr, scope: Scope) -> tuple[Any, ...] | None:
+    """Return the items of a constant collection, None of anything else."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
+        owner = evaluate(node.func.value, scope)
+        if isinstance(owner, dict) and node.func.attr in ("items", "keys", "values"):
+            return tuple(getattr(owner, node.func.attr)())
+    value = evaluate(node, scope)
+    return tuple(value) if isinstance(value, tuple | dict) else None
+
+
+def _weight(value: Any) -> int:
+    """Return how much a constant holds, counted no further than the limit."""
+    total, waiting = 0, [value]
+    while waiting and total <= MAX_SIZE:
+        item = waiting.pop()
+        total += len(item) if isinstance(item, str) else 1
+        if isinstance(item, dict):
+            waiting += [*item.keys(), *item.values()]
+        elif isinstance(item, tuple):
+            waiting += item
+    return total
+
+
+def _all_known(values: list[Any]) -> bool:
+    return all(is_known(v) for v in values)
+
+
+def _constant(node: ast.Constant, scope: Scope, depth: int) -> Any:
+    return node.value
+
+
+def _name(node: ast.Name, scope: Scope, depth: int) -> Any:
+    value = scope.values.get(node.id, UNKNOWN)
+    return value if is_known(value) else UNKNOWN
+
+
+def _joined(node: ast.JoinedStr, scope: Scope, depth: int) -> Any:
+    words = []
+    for part in node.values:
+        if isinstance(part, ast.FormattedValue):
+            value = evaluate(part.value, scope, depth)
+            if part.format_spec is not None or part.conversion not in (-1, 115) or not _is_scalar(value):
+                return UNKNOWN
+            words.append(str(value))
+        else:
+            words.append(str(evaluate(part, scope, depth)))
+    return "".join(words)
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _binary(node: ast.BinOp, scope: Scope, depth: int) -> Any:
+    left, right = evaluate(node.left, scope, depth), evaluate(node.right, scope, depth)
+    if not _all_known([left, right]):
+        return UNKNOWN
+    if isinstance(node.op, ast.Add):
+        if isinstance(left, str) and isinstance(right, str):
+            return left + right
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            return left + right
+    if isinstance(node.op, ast.Mod) and isinstance(left, str) and not _WIDE.search(left):
+        return _format(lambda: left % right)
+    if isinstance(node.op, ast.BitOr) and isinstance(left, dict) and isinstance(right, dict):
+        return {**left, **right}
+    return UNKNOWN
+
+
+def _format(make: Any) -> Any:
+    try:
+        return make()
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, MemoryError):
+        return UNKNOWN
+
+
+def _unary(node: ast.UnaryOp, scope: Scope, depth: int) -> Any:
+    value = evaluate(node.operand, scope, depth)
+    if isinstance(node.op, ast.USub) and isinstance(value, int | float):
+        return -value
+    return not value if isinstance(node.op, ast.Not) and isinstance(value, bool) else UNKNOWN
+
+
+def _sequence(node: ast.List | ast.Tuple, scope: Scope, depth: int) -> Any:
+    items: list[Any] = []
+    for item in node.elts:
+        value = evaluate(item.value if isinstance(item, ast.Starred) else item, scope, depth)
+        if not is_known(value) or (isinstance(item, ast.Starred) and not isinstance(value, tuple)):
+            return UNKNOWN
+        items += value if isinstance(item, ast.Starred) else [value]
+    return tuple(items)
+
+
+def _dict(node: ast.Dict, scope: Scope, depth: int) -> Any:
+    found: dict[Any, Any] = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        content = evaluate(value, scope, depth)
+        if key is None:
+            if not isinstance(content, dict):
+                return UNKNOWN
+            found.update(content)
+            continue
+        name = evaluate(key, scope, depth)
+        if not _is_scalar(name) or not is_known(content):
+            return UNKNOWN
+        found[name] = content
+    return found
+
+
+def _comprehension(node: ast.ListComp | ast.DictComp, scope: Scope, depth: int) -> Any:
+    if len(node.generators) != 1 or node.generators[0].ifs:
+        return UNKNOWN
+    generator = node.generators[0]
+    source = evaluate(generator.iter, scope, depth)
+    if not isinstance(source, tuple | dict) or not isinstance(generator.target, ast.Name):
+        return UNKNOWN
+    inner, items = scope.copy(), []
+    for value in source:
+        inner.values[generator.target.id] = value
+        parts = (node.elt,) if isinstance(node, ast.ListComp) else (node.key, node.value)
+        items.append([evaluate(part, inner, depth) for part in parts])
+    if not all(_all_known(item) for item in items):
+        return UNKNOWN
+    if isinstance(node, ast.ListComp):
+        return tuple(item[0] for item in items)
+    return {key: value for key, value in items if _is_scalar(key)}
+
+
+def _subscript(node: ast.Subscript, scope: Scope, depth: int) -> Any:
+    owner, key = evaluate(node.value, scope, depth), evaluate(node.slice, scope, depth)
+    if isinstance(owner, dict) and isinstance(key, str | int):
+        return _format(lambda: owner[key])
+    if isinstance(owner, tuple) and isinstance(key, int):
+        return _format(lambda: owner[key])
+    return UNKNOWN
+
+
+def _call(node: ast.Call, scope: Scope, depth: int) -> Any:
+    if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+        return UNKNOWN
+    arguments = [evaluate(a, scope, depth) for a in node.args]
+    named = {str(k.arg): evaluate(k.value, scope, depth) for k in node.keywords}
+    if not _all_known([*arguments, *named.values()]):
+        return UNKNOWN
+    if isinstance(node.func, ast.Name) and node.func.id not in scope.values:
+        if node.func.id == "dict" and all(isinstance(a, dict) for a in arguments):
+            return {**{k: v for a in arguments for k, v in a.items()}, **named}
+        if node.func.id == "str" and len(arguments) == 1 and _is_scalar(arguments[0]):
+            return str(arguments[0])
+        return UNKNOWN
+    return _method(node.func, arguments, named, scope, depth) if isinstance(node.func, ast.Attribute) else UNKNOWN
+
+
+def _method(func: ast.Attribute, arguments: list[Any], named: dict[str, Any], scope: Scope, depth: int) -> Any:
+    owner = evaluate(func.value, scope, depth)
+    if isinstance(owner, str):
+        if (
+            func.attr == "format"
+            and _PLAIN_FIELDS.fullmatch(owner)
+            and all(_is_scalar(a) for a in (*arguments, *named.values()))
+        ):
+            return _format(lambda: owner.format(*arguments, **named))
+        if func.attr == "join" and len(arguments) == 1 and isinstance(arguments[0], tuple | dict):
+            is_small = len(owner) * len(arguments[0]) <= MAX_SIZE
+            return _format(lambda: owner.join(arguments[0])) if is_small else UNKNOWN
+        if func.attr == "strip" and not arguments and not named:
+            return owner.strip()
+    if isinstance(owner, dict) and func.attr == "copy" and not arguments:
+        return dict(owner)
+    return UNKNOWN
+
+
+_HANDLERS: dict[type[ast.AST], Any] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.JoinedStr: _joined,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.List: _sequence,
+    ast.Tuple: _sequence,
+    ast.Dict: _dict,
+    ast.ListComp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.Subscript: _subscript,
+    ast.Call: _call,
+}

@@ -1,0 +1,127 @@
+"""lint on MixedLM calls as people write them: what it must say, and no false alarm."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import statsmodels.formula.api as smf
+
+import lmmtools as lmt
+from tests.unit.linting.calls import CALLS, Call, one_group, pastes, penicillin, sleep
+
+
+@pytest.mark.parametrize("call", CALLS, ids=[c.name.replace(" ", "-") for c in CALLS])
+def test_lint_says_what_is_wrong_and_nothing_else(call: Call) -> None:
+    found = lmt.lint(call.make()["formula"], **{k: v for k, v in call.make().items() if k != "formula"})
+    wrong = {f.code for f in found.findings if f.severity in ("error", "warning")}
+    assert wrong == set(call.codes)
+    assert call.notes <= set(found.codes)
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS if not c.codes], ids=lambda c: c.name.replace(" ", "-"))
+def test_a_right_model_made_by_statsmodels_raises_no_alarm_either(call: Call) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = lmt.lint(smf.mixedlm(**call.make()))
+    assert found.is_clean, found
+
+
+def _run(code: str, data) -> float:
+    """-2 log L of the result that code makes of data."""
+    space = {"data": data}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(code, space)
+    return -2.0 * space["result"].llf
+
+
+def _cure(found, code: str) -> str:
+    cure = next(f.cure for f in found.findings if f.code == code)
+    return cure[cure.index("import ") :]
+
+
+def test_the_seed_is_named_and_its_cure_runs() -> None:
+    data = penicillin()
+    model = smf.mixedlm(
+        "diameter ~ 1", data, groups="plate", vc_formula={"plate": "1 + C(plate)", "sample": "0 + C(sample)"}
+    )
+    found = lmt.lint(model)
+    first = found.findings[0]
+    assert first.code == "crossed-inside"
+    assert "sample is crossed with plate, declared inside it" in first.message
+    assert "(1|plate:sample)" in first.message
+    assert "330.8606" in first.message
+    assert "one-row-per-level" in found.codes
+    assert _run(_cure(found, "crossed-inside"), data) == pytest.approx(330.8606, abs=1e-4)
+
+
+def test_pastes_by_batch_is_right_by_luck_and_said_so() -> None:
+    model = smf.mixedlm("strength ~ 1", pastes(), groups="batch", re_formula="1", vc_formula={"cask": "0 + C(cask)"})
+    found = lmt.lint(model)
+    assert found.is_clean
+    assert "right by luck" in next(f.message for f in found.findings if f.code == "nested-by-labels")
+
+
+def test_pastes_declared_crossed_names_both_criteria_and_its_cure_runs() -> None:
+    data = one_group(pastes())
+    parts = {"batch": "0 + C(batch)", "cask": "0 + C(cask)"}
+    found = lmt.lint(smf.mixedlm("strength ~ 1", data, groups="everything", vc_formula=parts))
+    message = next(f.message for f in found.findings if f.code == "nested-crossed")
+    assert "301.47" in message
+    assert "246.99" in message
+    assert _run(_cure(found, "nested-crossed"), data) == pytest.approx(246.9907, abs=1e-4)
+
+
+def _fit(**options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return smf.mixedlm("Reaction ~ Days", sleep(), groups="Subject", re_formula="1 + Days").fit(**options)
+
+
+def test_a_result_at_the_optimum_is_left_alone() -> None:
+    assert lmt.lint(_fit(method=["powell", "bfgs"], ftol=1e-12)).is_clean
+
+
+def test_a_result_short_of_the_optimum_is_told_by_how_much() -> None:
+    found = lmt.lint(_fit(method="bfgs", maxiter=1))
+    finding = next(f for f in found.findings if f.code == "stopped-short")
+    assert "1743.6283" in finding.message
+    assert 'engine="pls"' in finding.cure
+
+
+def test_boundaries_missed_and_false() -> None:
+    zero = lmt.datasets.load("Dyestuff2").astype({"Batch": str})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # In units of a thousandth, what is no boundary looks like one to MixedLM.
+        small = sleep().assign(Reaction=lambda d: d["Reaction"] / 1000)
+        false = smf.mixedlm("Reaction ~ Days", small, groups="Subject").fit(method=["powell", "bfgs"], ftol=1e-14)
+        # In units of 1e-4, MixedLM's zero is above its own threshold.
+        large = zero.assign(Yield=lambda d: d["Yield"] * 1e4)
+        missed = smf.mixedlm("Yield ~ 1", large, groups="Batch").fit(method="powell", ftol=1e-14)
+    assert "boundary-false" in lmt.lint(false).codes
+    assert {"boundary-missed", "stopped-short", "boundary-false"} & set(lmt.lint(missed).codes) <= {"boundary-missed"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "words"),
+    [
+        ((3,), {}, "not int"),
+        (("y ~ x",), {}, "data= and groups="),
+        (("y ~ x",), {"data": sleep(), "groups": "Subject"}, "no column 'x'"),
+        ((("y ~ 1", "g"),), {}, "has 2 items"),
+    ],
+)
+def test_bad_input_is_named(arguments, options, words) -> None:
+    with pytest.raises(lmt.DataError, match=words):
+        lmt.lint(*arguments, **options)
+
+
+def test_the_report_is_data_first() -> None:
+    found = lmt.lint("diameter ~ 1", "plate", None, {"sample": "0 + C(sample)"}, penicillin())
+    frame = found.to_frame()
+    assert list(frame.columns) == ["code", "severity", "message", "cure"]
+    assert len(frame) == len(found) > 0
+    assert set(found.to_dict()) == {"place", "lme4", "findings"}
+    assert "<li>" in found._repr_html_()
