@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.declare import crossed, nested, random
     from lmmtools.linting.lint import lint
     from lmmtools.printout.read import read_lme4_summary
+    from lmmtools.results.fit_json import read_json
     from lmmtools.results.lmm_results import LMMResults
     from lmmtools.results.varcorr import VarCorr
 
@@ -38,6 +39,7 @@ _HOME = {
     "nested": "formula.declare",
     "patch_summary": "api",
     "random": "formula.declare",
+    "read_json": "results.fit_json",
     "read_lme4_summary": "printout.read",
     "structure": "design.structure",
     "translate": "api",
@@ -64,6 +66,7 @@ __all__ = [
     "nested",
     "patch_summary",
     "random",
+    "read_json",
     "read_lme4_summary",
     "structure",
     "translate",

@@ -17,6 +17,7 @@ from lmmtools.errors import (
     DataError,
     DroppedColumnsWarning,
     DroppedRowsWarning,
+    EngineError,
     LmmWarning,
     StructureWarning,
 )
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lmmtools.design.record import Design
+    from lmmtools.engines.estimate import Estimate
     from lmmtools.engines.mixedlm import MixedLMSpec
     from lmmtools.engines.mixedlm.reading import ReadDesign
     from lmmtools.formula.declare import Declaration
@@ -114,13 +116,16 @@ class Model:
             if callback is not None:
                 options = {"callback": callback, **options}
             estimate = module.fit(self.design, reml=reml, **options)
-        seconds = time.perf_counter() - started
+        return self._finish(estimate, time.perf_counter() - started)
+
+    def _finish(self, estimate: Estimate, seconds: float = float("nan")) -> LMMResults:
+        """Return the result of an estimate and warn of what it found; warnings point to the caller's caller."""
         if estimate.seconds is not None:
             seconds = estimate.seconds
         result = LMMResults(self.design, estimate, self.names, seconds)
         found = _findings(result)
         for category, text in found:
-            warnings.warn(text, category, stacklevel=2)
+            warnings.warn(text, category, stacklevel=3)
         said = (*(text for _, text in found), *estimate.messages)
         return replace(result, warnings=tuple(dict.fromkeys(said)))
 
@@ -341,8 +346,9 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
 
 
 def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
-    """Replace a model and the engine names after it by the fits."""
+    """Replace a model and the engine names after it by the fits; those by lme4 are made in one R process."""
     sources: list[Any] = []
+    in_r: dict[int, Model] = {}
     model: Model | None = None
     for item in items:
         if isinstance(item, Model):
@@ -350,9 +356,19 @@ def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
         elif isinstance(item, str):
             if model is None:
                 raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
-            sources.append(model.fit(reml=reml, engine=item))
+            if item == "lme4":
+                in_r[len(sources)] = model
+            sources.append(None if item == "lme4" else model.fit(reml=reml, engine=item))
         else:
             sources.append(item)
+    if in_r:
+        from lmmtools.engines import lme4
+
+        estimates = lme4.fit_several([model.design for model in in_r.values()], reml=reml)
+        for (place, model), estimate in zip(in_r.items(), estimates, strict=True):
+            if isinstance(estimate, EngineError):
+                raise estimate
+            sources[place] = model._finish(estimate)
     return sources
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
 
-__all__ = ["lambda_factors", "pack_lambda", "theta_slices", "upper_triangle"]
+__all__ = ["lambda_factors", "pack_lambda", "theta_slices", "unpack_lambda", "upper_triangle"]
 
 
 @cache
@@ -32,15 +32,22 @@ def theta_slices(blocks: Sequence[Block]) -> list[slice]:
 
 def lambda_factors(theta: NDArray[np.float64], blocks: Sequence[Block]) -> list[NDArray[np.float64]]:
     """Return lambda_k per block, lower triangular (l, l), from theta (k,): lower triangles column by column."""
-    factors = []
-    for block, part in zip(blocks, theta_slices(blocks), strict=True):
-        lam = np.zeros((block.l, block.l))
+    return unpack_lambda(theta, [b.l for b in blocks])
+
+
+def unpack_lambda(theta: NDArray[np.float64], sizes: Sequence[int]) -> list[NDArray[np.float64]]:
+    """Return lambda_k, lower triangular (l, l), per term of l effects: the inverse of :func:`pack_lambda`."""
+    factors, at = [], 0
+    for l in sizes:
+        lam = np.zeros((l, l))
         # Column by column of the lower triangle is row by row of the transposed upper triangle.
-        lam.T[upper_triangle(block.l)] = theta[part]
+        k = l * (l + 1) // 2
+        lam.T[upper_triangle(l)] = theta[at : at + k]
         factors.append(lam)
+        at += k
     return factors
 
 
 def pack_lambda(factors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return theta, shape (k,), of the lambda_k: the inverse of :func:`lambda_factors`."""
+    """Return theta, shape (k,), of the lambda_k: their lower triangles, column by column."""
     return np.concatenate([lam.T[upper_triangle(lam.shape[0])] for lam in factors])

@@ -12,10 +12,13 @@ from lmmtools.engines import pls
 from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.factor_dict import FactorDict
+from lmmtools.results.names import Names
 from lmmtools.results.varcorr import VarCorr
 from lmmtools.results.variance_errors import variance_standard_errors
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
@@ -24,15 +27,6 @@ if TYPE_CHECKING:
     from lmmtools.report.summary import Summary
 
 __all__ = ["LMMResults", "Names"]
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What data, weights and offset are called, for reports; None where there is none, or no name is known."""
-
-    data: str | None = None
-    weights: str | None = None
-    offset: str | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -365,6 +359,25 @@ class LMMResults:
         from lmmtools.results.reporting import summarise_results
 
         return summarise_results(self)
+
+    def to_json(self, path: str | Path | None = None, *, random_effects: bool = False) -> str:
+        """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            File to write.
+        random_effects : bool
+            Record the conditional modes too.
+
+        Notes
+        -----
+        `lmmtools.results.fit_json` describes the format. The data are not in it; their hash is.
+        """
+        from lmmtools.results.fit_json import write_json
+        from lmmtools.results.fit_record import record_of
+
+        return write_json(record_of(self, random_effects=random_effects), path)
 
     def __str__(self) -> str:
         return str(self.summary())

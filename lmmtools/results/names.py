@@ -1,0 +1,16 @@
+"""What data, weights and offset are called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What data, weights and offset are called, for reports; None where there is none, or no name is known."""
+
+    data: str | None = None
+    weights: str | None = None
+    offset: str | None = None

@@ -1,0 +1,140 @@
+"""Fits written as JSON and read back: the same numbers, the same report, for ever."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lmmtools as lmt
+from lmmtools.errors import DataError, LmmWarning
+from lmmtools.results.fit_json import FORMAT
+
+FORMAT_1 = Path(__file__).parent / "expected" / "fit_format_1.json"
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    data = lmt.datasets.load("sleepstudy")
+    data.loc[3, "Reaction"] = np.nan
+    data["w"] = 1.0 + np.arange(len(data)) % 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)
+        model = lmt.lmm("Reaction ~ Days + I(2 * Days) + (Days | Subject)", data, weights="w")
+        return model.fit(engine="pls", reml=False)
+
+
+@pytest.fixture(scope="module")
+def singular():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LmmWarning)
+        return lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+
+
+@pytest.mark.parametrize("name", ["sleep", "singular"])
+def test_every_number_comes_back_bit_by_bit(name, request):
+    fit = request.getfixturevalue(name)
+    back = lmt.read_json(fit.to_json(random_effects=True))
+    for attribute in ("objective", "llf", "aic", "bic", "sigma", "scale", "nobs", "df_resid", "is_singular", "reml"):
+        assert getattr(back, attribute) == getattr(fit, attribute), attribute
+    pd.testing.assert_series_equal(back.params, fit.params, check_exact=True)
+    pd.testing.assert_series_equal(back.bse, fit.bse, check_exact=True)
+    pd.testing.assert_frame_equal(back.cov_params(), fit.cov_params(), check_exact=True)
+    pd.testing.assert_frame_equal(back.varcorr.to_frame(), fit.varcorr.to_frame(), check_exact=True)
+    np.testing.assert_array_equal(back.theta, fit.theta)
+    np.testing.assert_array_equal(back.varcorr.terms[0].lam, fit.varcorr.terms[0].lam)
+    group = next(iter(fit.random_effects))
+    np.testing.assert_array_equal(back.random_effects[group], fit.random_effects[group])
+    assert list(back.random_effects[group].index) == list(map(str, fit.random_effects[group].index))
+    # Read and written again, nothing changes.
+    assert lmt.read_json(back.to_json()).to_json() == back.to_json()
+
+
+def test_the_report_comes_back_letter_by_letter(sleep, singular):
+    for fit in (sleep, singular):
+        assert str(lmt.read_json(fit.to_json())) == str(fit)
+
+
+def test_what_was_lost_and_said_is_recorded(sleep):
+    back = lmt.read_json(sleep.to_json())
+    assert (back.dropped.n_input, back.dropped.n_rows, back.dropped.rows) == (180, 1, {"Reaction": 1})
+    assert back.dropped.columns == ("I(2 * Days)",)
+    assert back.warnings == sleep.warnings
+    assert (back.is_weighted, back.has_offset, back.names.weights) == (True, False, "w")
+    assert back.random_effects is None
+    assert back.provenance.call.endswith(", sleepstudy, weights='w').fit(reml=False, engine='pls')")
+    assert back.provenance.versions["lmmtools"] == lmt.__version__
+
+
+def test_the_hash_of_the_data_sees_a_changed_value_and_not_the_types():
+    from lmmtools.results.provenance import data_hash, response_hash
+
+    data = pd.DataFrame({"y": [1.0, 2.5, 3.0], "g": ["a", "b", "b"]})
+    as_read = pd.DataFrame({"g": pd.Categorical(["a", "b", "b"]), "y": [1.0, 2.5, 3.0]}, index=[7, 8, 9])
+    assert data_hash(data) == data_hash(as_read)
+    assert data_hash(data) != data_hash(data.assign(g=["a", "b", "a"]))
+    y = data["y"].to_numpy()
+    assert response_hash(y) == response_hash(y[::-1] * (1 + 1e-15)) != response_hash(y + 1e-6)
+
+
+def test_a_file_is_written_and_read(singular, tmp_path):
+    path = tmp_path / "fit.json"
+    text = singular.to_json(path)
+    assert lmt.read_json(path).objective == lmt.read_json(str(path)).objective == lmt.read_json(text).objective
+
+
+def test_a_file_of_format_1_is_read_for_ever():
+    # Written by version 0.1.0; this file must never be renewed. A new format gets a file of its own.
+    record = lmt.read_json(FORMAT_1)
+    assert record.formula == "Reaction ~ Days + (Days | Subject)"
+    assert (record.reml, record.engine, record.nobs) == (True, "pls", 180)
+    assert record.objective == 1743.6282719584906
+    assert record.params["Days"] == 10.467285959595964
+    assert record.bse["Days"] == pytest.approx(1.545789, abs=1e-6)
+    assert record.varcorr["Subject"].loc["Days", "Days"] == pytest.approx(35.07166, abs=1e-5)
+    assert record.random_effects["Subject"].shape == (18, 2)
+    assert "Number of obs: 180, groups:  Subject, 18" in str(record)
+    # Keys of a later version that says it is format 1 still are no fault.
+    assert lmt.read_json(json.dumps({**json.loads(FORMAT_1.read_text()), "later": 1})).nobs == 180
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": FORMAT + 1, "lmmtools_version": "9.0"}, "written by lmmtools 9.0.*install a newer lmmtools"),
+        ({"format": "1"}, "must be a whole number"),
+        ({"kind": "lme4 fit"}, 'no entry "kind": "lmmtools fit"'),
+        ({"sigma": None}, "not as format 1 has it"),
+        ({"theta": [1.0]}, "theta has 1 elements"),
+        ({"warnings": "none"}, "a list was expected"),
+        ({"optimum": {}}, "no entry 'singular'"),
+    ],
+)
+def test_a_record_that_cannot_be_read_says_why(change, message):
+    content = {**json.loads(FORMAT_1.read_text()), **change}
+    with pytest.raises(DataError, match=message):
+        lmt.read_json(json.dumps(content))
+
+
+def test_text_that_is_no_record_says_why(tmp_path):
+    text = FORMAT_1.read_text()
+    for source, message in (
+        (text[: len(text) // 2], "is no JSON"),
+        ("[1, 2]", "no record of a fit"),
+        ("no_such_file.json", "neither JSON text nor a file"),
+        ("x" * 100_000, "neither JSON text nor a file"),
+    ):
+        with pytest.raises(DataError, match=message):
+            lmt.read_json(source)
+
+
+def test_numbers_that_json_has_not_come_back():
+    content = json.loads(FORMAT_1.read_text())
+    content["optimum"]["seconds"] = "NaN"
+    content["optimum"]["expected_decrease"] = "Infinity"
+    back = lmt.read_json(lmt.read_json(json.dumps(content)).to_json())
+    assert math.isnan(back.fit_seconds)
+    assert back.expected_decrease == math.inf
