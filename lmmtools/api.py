@@ -300,9 +300,11 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     Parameters
     ----------
     *items
-        What to compare: ``LMMResults``, a printed lme4 summary (as ``read_lme4_summary`` returns it), a statsmodels
-        ``OLS`` result (the model with every variance zero), a recorded fit (as ``datasets.recorded`` returns), or a
-        ``Model`` and names of engines to fit it with.
+        What to compare: ``LMMResults``, a fit read back by ``read_json``, a printed lme4 summary (as
+        ``read_lme4_summary`` returns it), a ``MixedLMResults`` of statsmodels (taken for the model that it really is,
+        see ``from_mixedlm``), an ``OLS`` result (the model with every variance zero), a recorded fit (as
+        ``datasets.recorded`` returns), or a ``Model``, followed by names of engines to fit it with (``"auto"`` if there
+        are none).
     names : sequence of str, optional
         Headings of the columns, one per item; by default the engines' names.
     reml : bool
@@ -316,6 +318,7 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     from lmmtools.printout.record import PrintedSummary
     from lmmtools.report.comparison import compare_columns
     from lmmtools.report.comparison_column import ComparisonColumn
+    from lmmtools.results.fit_record import FitRecord
 
     sources = _fit_models(items, reml)
     if names is not None and len(names) != len(sources):
@@ -326,12 +329,14 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
         name = names[i] if names is not None else None
         if isinstance(source, ComparisonColumn):
             column = source
-        elif isinstance(source, LMMResults):
+        elif isinstance(source, LMMResults | FitRecord):
             column = ComparisonColumn.from_result(source, name)
         elif isinstance(source, PrintedSummary):
             column = ComparisonColumn.from_printed(source, name or "lme4")
         elif isinstance(source, dict):
             column = ComparisonColumn.from_recorded(source, name or "lme4")
+        elif hasattr(source, "cov_re"):
+            column = ComparisonColumn.from_result(from_mixedlm(source), name or "MixedLM")
         elif hasattr(source, "mse_resid") and hasattr(source, "model"):
             column = ComparisonColumn.from_ols(source, name or "OLS", reml=criterion)
         else:
@@ -350,9 +355,11 @@ def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
     sources: list[Any] = []
     in_r: dict[int, Model] = {}
     model: Model | None = None
-    for item in items:
+    for k, item in enumerate(items):
         if isinstance(item, Model):
             model = item
+            if not (k + 1 < len(items) and isinstance(items[k + 1], str)):
+                sources.append(model.fit(reml=reml))
         elif isinstance(item, str):
             if model is None:
                 raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")

@@ -15,6 +15,7 @@ __all__ = ["main"]
 # Subcommand -> what ``lmmtools --help`` says of it; the module of the same name adds the options and runs it.
 COMMANDS = {
     "fit": "fit a model to a file of your own",
+    "compare": "put engines, recorded fits and R's printouts side by side, and say why they differ",
     "demo": "four classic data sets: declared, translated to MixedLM, fitted, compared with lme4",
     "structure": "say how the factors of a file relate: nested, crossed, islands",
     "lint": "say what the MixedLM calls of a script or notebook really fit; nothing is run",
@@ -26,12 +27,13 @@ examples:
   lmmtools demo
   lmmtools fit pastes.csv "strength ~ 1 + (1|batch/cask)"
   lmmtools fit scores.tsv "y ~ x + (1 + x | school)" --factor school --ml --format markdown
+  lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" --engines pls,lme4 --with printout.txt
   lmmtools structure pastes.csv batch cask
   lmmtools lint analysis.py --data penicillin.csv
   lmmtools translate "strength ~ 1 + (1|batch/cask)" pastes.csv
 
-exit status: 0 done; 1 the fit is not certified as an optimum, or lint found errors or warnings; 2 wrong input (one line
-on standard error says what)
+exit status: 0 done; 1 the fit is not certified as an optimum (fit), errors or warnings found (lint), differences found
+(compare); 2 wrong input (one line on standard error says what)
 """
 
 

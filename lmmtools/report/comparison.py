@@ -27,6 +27,12 @@ __all__ = ["Comparison", "ComparisonColumn", "ComparisonRow", "compare_columns"]
 DIGITS = 6
 CRITERION_DECIMALS = 4
 NO_VERDICT: Literal[""] = ""
+_TONES: tuple[tuple[Verdict, str], ...] = (
+    ("same to the digits shown", "good"),
+    ("same optimum, looser convergence", "caution"),
+    ("different optimum", "bad"),
+    ("different model", "bad"),
+)
 # From best to worst.
 _ORDER: tuple[Verdict, ...] = (
     "same to the digits shown",
@@ -36,7 +42,16 @@ _ORDER: tuple[Verdict, ...] = (
 )
 
 Part = Literal[
-    "criterion", "variance", "std. dev.", "correlation", "fixed effect", "std. error", "rows", "singular", "seconds"
+    "criterion",
+    "variance",
+    "std. dev.",
+    "correlation",
+    "fixed effect",
+    "std. error",
+    "theta",
+    "rows",
+    "singular",
+    "seconds",
 ]
 
 
@@ -180,6 +195,8 @@ def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Verdict]) ->
     for label, values in _aligned([c.fixef for c in columns], match_key):
         yield row("fixed effect", label, values, scale=scales.get(match_key(label), 0.0))
     yield from (row("std. error", label, values) for label, values in errors)
+    for label, values in _thetas(columns):
+        yield row("theta", label, values, scale=1.0)
     if any(c.nobs is not None for c in columns):
         yield row("rows", "", [c.nobs for c in columns])
     if any(c.is_singular is not None for c in columns):
@@ -189,6 +206,16 @@ def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Verdict]) ->
         yield ComparisonRow(
             "seconds", "", tuple(c.seconds for c in columns), nothing, nothing, (NO_VERDICT,) * len(columns)
         )
+
+
+def _thetas(columns: Sequence[ComparisonColumn]) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield the relative covariance parameters in lme4's order, where at least two columns have the same number."""
+    counts = [len(c.theta) if c.theta else 0 for c in columns]
+    size = max(counts)
+    if counts.count(size) < 2:
+        return
+    for i in range(size):
+        yield str(i + 1), [c.theta[i] if c.theta and k == size else None for c, k in zip(columns, counts, strict=True)]
 
 
 def _criterion_label(columns: Sequence[ComparisonColumn]) -> str:
@@ -235,7 +262,7 @@ def _make_row(
     verdicts: list[Verdict | Literal[""]] = [NO_VERDICT]
     for value, meaning in zip(values[1:], meanings, strict=True):
         # A printout without standard errors contradicts nobody; a missing effect has a row of its own.
-        is_silent = part == "std. error" and None in (value, reference)
+        is_silent = part in ("std. error", "theta") and None in (value, reference)
         verdicts.append(NO_VERDICT if is_silent else SAME if _is_same(part, value, reference, scale) else meaning)
     return ComparisonRow(part, label, values, differences, relative, tuple(verdicts))
 
@@ -261,7 +288,7 @@ def _build_table(comparison: Comparison) -> Table:
         *(Column(c.name, by_row, "right") for c in comparison.columns),
         Column("largest difference" if many else "difference", small, "right"),
         Column("relative", small, "right"),
-        Column("verdict"),
+        Column("verdict", tones=_TONES),
     )
     rows = tuple(
         (

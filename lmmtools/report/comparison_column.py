@@ -64,6 +64,10 @@ class ComparisonColumn:
         Whether it is a linear model: all variances of random effects zero.
     notes : tuple of str
         What else it said.
+    formula : str or None
+        The model in lme4's notation.
+    lost : str
+        Which rows were left out and why, as a phrase; empty if none, or if it does not say.
     """
 
     name: str
@@ -84,6 +88,8 @@ class ComparisonColumn:
     residual_variance: float | None = None
     is_ols: bool = False
     notes: tuple[str, ...] = field(default=())
+    formula: str | None = None
+    lost: str = ""
 
     @classmethod
     def from_result(cls, result: Any, name: str | None = None) -> ComparisonColumn:
@@ -116,6 +122,8 @@ class ComparisonColumn:
             seconds=seconds if np.isfinite(seconds) else None,
             engine=str(result.engine),
             notes=tuple(map(str, getattr(result, "warnings", ()))),
+            formula=_formula(result),
+            lost=_lost(result),
         )
 
     @classmethod
@@ -177,6 +185,7 @@ class ComparisonColumn:
             std_devs=printed.std_devs,
             residual_variance=printed.residual_variance,
             notes=printed.messages,
+            formula=printed.formula,
         )
 
     @classmethod
@@ -229,6 +238,24 @@ class ComparisonColumn:
             engine="statsmodels OLS",
             is_ols=True,
         )
+
+
+def _formula(result: Any) -> str | None:
+    """Return the model in lme4's notation, of a fit or of its record."""
+    design = getattr(result, "design", None)
+    if design is not None and getattr(design, "formula", None) is not None:
+        return str(design.formula.source or design.formula)
+    found = getattr(result, "formula", None)
+    return None if found is None else str(found)
+
+
+def _lost(result: Any) -> str:
+    """Return which rows were left out, ``"2 of 180 rows have missing values (Reaction 2)"``."""
+    dropped = getattr(getattr(result, "design", result), "dropped", None)
+    if dropped is None or not dropped.n_rows:
+        return ""
+    by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
+    return f"{dropped.n_rows} of {dropped.n_input} rows left out for missing values ({by})"
 
 
 _VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")

@@ -59,12 +59,15 @@ class Column:
         Text alignment.
     is_label : bool
         Whether its cells name their rows (``<th scope="row">`` in HTML).
+    tones : tuple of (str, str)
+        Text of a cell -> ``"good"``, ``"caution"`` or ``"bad"``, where a format has colours.
     """
 
     name: str
     numbers: NumberFormat = TEXT
     align: Literal["left", "right"] = "left"
     is_label: bool = False
+    tones: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

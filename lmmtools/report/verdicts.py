@@ -9,7 +9,7 @@ from lmmtools.printout.number import rounding_of
 from lmmtools.report.comparison_column import group_key, match_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lmmtools.report.comparison_column import ComparisonColumn
 
@@ -27,6 +27,8 @@ OTHER_MODEL: Verdict = "different model"
 CRITERION_TOL = 1e-2
 # One unit of the sixth significant digit: what two fits of one optimum may differ by when one number is rounded up.
 SAME_REL = 1e-6
+# Variances that agree to this are those of one model, whatever its fixed effects are called.
+RECODED = 1e-4
 # Rounding makes a criterion uncertain by about this much, relatively; a smaller difference says nothing.
 CRITERION_NOISE = 1e-10
 
@@ -106,8 +108,16 @@ def _explain_pair(
             "variances are smaller because they do not pay for the fixed effects. Fit both the same way."
         )
     if _differ(column.nobs, reference.nobs):
-        yield f"{a} used {reference.nobs} rows and {b} {column.nobs}: not the same data (missing values?)."
+        lost = "; ".join(f"{c.name}: {c.lost}" for c in (reference, column) if c.lost)
+        why = lost or "missing values?"
+        yield f"{a} used {reference.nobs} rows and {b} {column.nobs}: not the same data ({why})."
+    if is_recoded(column, reference):
+        yield _recoded_sentence(column, reference)
+        return
+    yield from _formula_sentence(column, reference)
     yield from _missing_terms(column, reference)
+    if verdict != OTHER_MODEL or not _are_different_models(column, reference):
+        yield from _scale_sentence(column, reference)
     if column.is_ols or reference.is_ols:
         yield _ols_sentence(column, reference)
         return
@@ -130,6 +140,98 @@ def _explain_pair(
             f"The criterion of {worse} is higher than that of {better} by {abs(gap):.4g}, and lower is better: "
             f"{worse} stopped away from the optimum, or is not the model that its labels say."
         )
+
+
+def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether two fits are one model whose fixed effects have other contrasts, another reference level or other units.
+
+    Variances and sigma do not depend on the coding of X; the fixed effects do.
+    """
+    if column.is_ols or reference.is_ols or column.reml != reference.reml or _differ(column.nobs, reference.nobs):
+        return False
+    if len(column.fixef) != len(reference.fixef) or not _same_values(column.variances, reference.variances, RECODED):
+        return False
+    if not _same_values(column.correlations, reference.correlations, RECODED):
+        return False
+    sigma_gap = abs(column.sigma - reference.sigma)
+    if sigma_gap > RECODED * reference.sigma + rounding_of(column.sigma) + rounding_of(reference.sigma):
+        return False
+    names = set(map(match_key, column.fixef)), set(map(match_key, reference.fixef))
+    if names[0] != names[1]:
+        # Under ML the criterion does not depend on the coding either.
+        return column.reml or judge_gap(column, reference) < CRITERION_TOL
+    gap = judge_gap(column, reference)
+    is_gap_of_coding = gap > CRITERION_TOL if column.reml else gap < CRITERION_TOL
+    return is_gap_of_coding and not _are_same_effects(column, reference)
+
+
+def judge_gap(column: ComparisonColumn, reference: ComparisonColumn) -> float:
+    """Return how far two criteria differ beyond what was printed of them."""
+    return max(0.0, abs(column.criterion - reference.criterion) - _rounding(column, reference))
+
+
+def _same_values(
+    one: Mapping[str, float], other: Mapping[str, float], rel: float, key: Callable[[str], str] = group_key
+) -> bool:
+    mine, theirs = ({key(k): v for k, v in table.items()} for table in (one, other))
+    if set(mine) != set(theirs):
+        return False
+    return all(
+        abs(v - theirs[k]) <= rel * max(abs(v), abs(theirs[k])) + rounding_of(v) + rounding_of(theirs[k])
+        for k, v in mine.items()
+    )
+
+
+def _are_same_effects(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether the fixed effects agree to a small share of their standard errors."""
+    theirs = {match_key(k): v for k, v in reference.fixef.items()}
+    errors = {match_key(k): v for k, v in reference.std_errors.items()}
+    for label, value in column.fixef.items():
+        other = theirs[match_key(label)]
+        slack = 0.05 * errors.get(match_key(label), abs(other)) + rounding_of(value) + rounding_of(other)
+        if abs(value - other) > slack:
+            return False
+    return True
+
+
+def _recoded_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> str:
+    gap = judge_gap(column, reference)
+    criteria = (
+        f" Under REML the criterion depends on the coding of X (by log|X'X|), hence the difference of {gap:.4g} in it."
+        if column.reml and gap > CRITERION_TOL
+        else ""
+    )
+    return (
+        f"{column.name} codes the fixed effects otherwise than {reference.name}: other contrasts, another reference "
+        "level, or other units of a column. Variances and residual are the same, so it is one model in other "
+        f"coordinates.{criteria}"
+    )
+
+
+def _formula_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    is_same = set(map(group_key, column.variances)) == set(map(group_key, reference.variances))
+    if column.formula and reference.formula and not is_same and not (column.is_ols or reference.is_ols):
+        yield f"Not the same model: {reference.name} is {reference.formula}, {column.name} is {column.formula}."
+
+
+def _scale_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    """Yield a sentence where all standard errors differ by one factor while the estimates agree."""
+    mine = {match_key(k): v for k, v in column.std_errors.items()}
+    theirs = {match_key(k): v for k, v in reference.std_errors.items()}
+    common = [k for k in mine if theirs.get(k, 0.0) > 0 and mine[k] > 0]
+    if not common or not _same_values(column.fixef, reference.fixef, 1e-4, match_key):
+        return
+    ratios = [mine[k] / theirs[k] for k in common]
+    slack = max((rounding_of(mine[k]) / mine[k] + rounding_of(theirs[k]) / theirs[k]) for k in common)
+    middle = math.exp(sum(map(math.log, ratios)) / len(ratios))
+    if abs(middle - 1.0) <= 1e-3 + slack or any(abs(r / middle - 1.0) > 1e-3 + slack for r in ratios):
+        return
+    is_sigma = abs(middle * reference.sigma - 1.0) < 1e-2 or abs(middle / reference.sigma - 1.0) < 1e-2
+    why = f" That is sigma ({reference.sigma:.4g}): one of the two leaves it out." if is_sigma else ""
+    yield (
+        f"The estimates agree, but all standard errors of {column.name} are {middle:.4g} times those of "
+        f"{reference.name}: they are on another scale.{why}"
+    )
 
 
 def _missing_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:

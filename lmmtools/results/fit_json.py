@@ -9,15 +9,15 @@ The record is one JSON object. Its keys in format 1:
 ``formula``, ``call``, ``engine``
     The model as lme4 writes it, the code that declares and fits it, what fitted it.
 ``criterion``
-    ``reml`` (false: maximum likelihood), ``value`` (REML criterion or -2 log L), ``llf``, ``aic``, ``bic``, ``k_params``,
-    ``df_resid``.
+    ``reml`` (false: maximum likelihood), ``value`` (REML criterion or -2 log L), ``llf``, ``aic``, ``bic``,
+    ``k_params``, ``df_resid``.
 ``nobs``, ``ngroups``
     Rows used; levels per grouping factor.
 ``sigma``, ``theta``
     Residual standard deviation; relative covariance parameters in lme4's order.
 ``varcorr``
-    Per term ``name``, ``group``, ``effects``, ``vcov`` (matrix, squared units of y) and ``sdcor`` (standard deviations on
-    the diagonal, correlations beside it; for other readers).
+    Per term ``name``, ``group``, ``effects``, ``vcov`` (matrix, squared units of y) and ``sdcor`` (standard deviations
+    on the diagonal, correlations beside it; for other readers).
 ``fixed_effects``
     ``names``, ``estimates``, ``std_errors``, ``cov_params`` (matrix), ``levels`` (of the factors among them).
 ``scaled_residuals``

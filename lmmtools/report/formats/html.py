@@ -17,6 +17,12 @@ __all__ = ["render"]
 _LEFT, _RIGHT = "text-align: left; padding: 0.1em 0.7em", "text-align: right; padding: 0.1em 0.7em"
 _TABLE = "font-variant-numeric: tabular-nums; border-collapse: collapse; margin: 0.7em 0"
 _CAPTION = "text-align: left; font-style: italic; white-space: nowrap; padding: 0 0.7em"
+# Told apart by colour-blind readers, on light and dark ground; in print the weight is left.
+_TONES = {
+    "good": "color: #1a7fbf",
+    "caution": "color: #c07000; font-weight: 600",
+    "bad": "color: #d0451b; font-weight: 700",
+}
 
 
 def render(document: Document) -> str:
@@ -78,6 +84,11 @@ def _render_row(table: Table, row: list[str]) -> str:
     return "".join(
         f'<th scope="row" style="{_LEFT}">{escape(text)}</th>'
         if column.is_label
-        else f'<td style="{_style(column)}">{escape(text.strip())}</td>'
+        else f'<td style="{_style(column)}{_tone(column, text.strip())}">{escape(text.strip())}</td>'
         for column, text in zip(table.columns, row, strict=True)
     )
+
+
+def _tone(column: Column, text: str) -> str:
+    style = _TONES.get(dict(column.tones).get(text, ""), "")
+    return f"; {style}" if style else ""

@@ -158,6 +158,56 @@ def test_formats():
     assert json.loads(found.to_json())["comparison"]["rows"][0][1] == PLATES.criterion
 
 
+def test_theta_has_rows_where_two_fits_have_as_many() -> None:
+    found = compare_columns([PLATES, replace(PLATES, name="b", theta=(1.6, 3.51241)), replace(PLATES, theta=None)])
+    first = next(r for r in found.rows if r.name == "theta, 1")
+    assert first.values == (1.53759, 1.6, None)
+    assert first.verdicts[1:] == ("same optimum, looser convergence", "")
+
+
+def test_other_models_are_named_in_lme4_notation() -> None:
+    one = replace(PLATES, formula="diameter ~ 1 + (1|plate) + (1|sample)")
+    other = replace(
+        PLATES, name="b", formula="diameter ~ 1 + (1|plate)", variances={"plate (Intercept)": 0.1}, criterion=613.256
+    )
+    assert "Not the same model: lme4 is diameter ~ 1 + (1|plate) + (1|sample), b is" in sentences(
+        compare_columns([one, other])
+    )
+    assert "Not the same model" not in sentences(compare_columns([one, replace(one, name="b", criterion=330.87)]))
+
+
+def test_another_coding_of_the_fixed_effects_is_one_model() -> None:
+    one = replace(PLATES, fixef={"Intercept": 23.0, "g[T.B]": 1.5}, std_errors={"Intercept": 0.8, "g[T.B]": 0.3})
+    other = replace(
+        one, name="b", criterion=331.9, fixef={"Intercept": 24.5, "g[T.A]": -1.5}, std_errors={"Intercept": 0.8}
+    )
+    said = sentences(compare_columns([one, other]))
+    assert "b codes the fixed effects otherwise than lme4" in said
+    assert "hence the difference of 1.039" in said
+    assert "another model" not in said
+    # Under ML the criterion does not depend on the coding: there it is another model.
+    ml = compare_columns([replace(one, reml=False), replace(other, reml=False)])
+    assert "codes the fixed effects otherwise" not in sentences(ml)
+
+
+def test_standard_errors_on_another_scale_are_told_with_the_factor() -> None:
+    errors = {k: v / PLATES.sigma for k, v in PLATES.std_errors.items()}
+    said = sentences(compare_columns([PLATES, replace(PLATES, name="b", std_errors=errors)]))
+    assert "all standard errors of b are 1.818 times those of lme4" in said
+    assert "That is sigma (0.5499)" in said
+    assert "another scale" not in sentences(compare_columns([PLATES, replace(PLATES, name="b")]))
+
+
+def test_lost_rows_are_told_with_their_column() -> None:
+    lost = replace(PLATES, name="b", nobs=142, lost="2 of 144 rows left out for missing values (diameter 2)")
+    assert "b: 2 of 144 rows left out for missing values (diameter 2)" in sentences(compare_columns([PLATES, lost]))
+
+
+def test_html_colours_the_verdicts() -> None:
+    html = compare_columns([PLATES, replace(PLATES, name="b", criterion=340.0)]).to_html()
+    assert html.count("font-weight: 700") == 1
+
+
 # -- where columns come from --------------------------------------------------------------------------------------
 
 

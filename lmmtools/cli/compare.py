@@ -1,0 +1,67 @@
+"""``lmmtools compare``: engines, recorded fits and R's printouts side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.cli.files import read_data
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add_arguments", "run"]
+
+FORMATS = ("text", "markdown", "html", "latex", "json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``lmmtools compare``."""
+    parser.add_argument("data", metavar="DATA", nargs="?", help="CSV, TSV or Parquet file")
+    parser.add_argument("formula", metavar="FORMULA", nargs="?", help="as lme4 writes it")
+    parser.add_argument("--engines", default="pls,mixedlm", help="comma-separated: pls, mixedlm, lme4, auto")
+    parser.add_argument(
+        "--with",
+        dest="others",
+        metavar="FILE",
+        nargs="+",
+        default=[],
+        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...))",
+    )
+    parser.add_argument("--factor", metavar="COLUMN", action="append", default=[], help="a column of numbers as factor")
+    parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
+    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table and the sentences; return 1 unless all columns agree to the digits shown."""
+    from lmmtools.api import compare, lmm
+
+    items: list[Any] = []
+    names: list[str] = []
+    if options.data is not None:
+        if options.formula is None:
+            raise DataError('compare needs a formula beside the data: lmmtools compare DATA "y ~ x + (1 | g)"')
+        engines = [e.strip() for e in options.engines.split(",") if e.strip()]
+        model = lmm(options.formula, read_data(options.data, options.factor), data_name=Path(options.data).stem)
+        items += [model, *engines]
+        names += engines
+    for path in options.others:
+        items.append(_read(path))
+        names.append(Path(path).stem)
+    found = compare(*items, names=names, reml=not options.ml)
+    print(getattr(found, f"to_{options.format}")())
+    return int(found.verdict != "same to the digits shown")
+
+
+def _read(path: str) -> Any:
+    from lmmtools.printout.read import read_lme4_summary
+    from lmmtools.results.fit_json import read_json
+
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return read_json(text) if text.lstrip().startswith("{") else read_lme4_summary(text)
