@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lmmtools.printout.number import shown
 from lmmtools.report.cells import is_number
@@ -12,7 +12,7 @@ from lmmtools.report.comparison_column import ComparisonColumn, group_key, match
 from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import format_numbers
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
-from lmmtools.report.verdicts import SAME, Verdict, explain, is_same_number, judge_pair
+from lmmtools.report.verdicts import LOOSER, SAME, Verdict, explain, is_recoded, is_same_number, judge_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +33,8 @@ _TONES: tuple[tuple[Verdict, str], ...] = (
     ("different optimum", "bad"),
     ("different model", "bad"),
 )
+OTHER_CODING: Literal["other coding"] = "other coding"
+Meaning: TypeAlias = Verdict | Literal["other coding"]
 # From best to worst.
 _ORDER: tuple[Verdict, ...] = (
     "same to the digits shown",
@@ -53,6 +55,8 @@ Part = Literal[
     "singular",
     "seconds",
 ]
+# What depends on the coding of X, and says nothing where two fits code it otherwise.
+_CODED: tuple[Part, ...] = ("criterion", "fixed effect", "std. error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
     first, *others = _distinct(columns)
     renamed = [rename_like(column, first) for column in others]
     named = (first, *(column for column, _ in renamed))
-    meanings = [judge_pair(c, named[0]) for c in named[1:]]
+    meanings = [OTHER_CODING if is_recoded(c, named[0]) else judge_pair(c, named[0]) for c in named[1:]]
     rows = tuple(_rows(named, meanings))
     verdicts = [_worst([row.verdicts[k] for row in rows]) for k in range(1, len(named))]
     names = tuple(
@@ -175,7 +179,7 @@ def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ..
     return tuple(named)
 
 
-def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Verdict]) -> Iterator[ComparisonRow]:
+def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Meaning]) -> Iterator[ComparisonRow]:
     def row(part: Part, label: str, values: Sequence[Cell], scale: float = 0.0) -> ComparisonRow:
         return _make_row(part, label, tuple(values), scale, meanings)
 
@@ -250,7 +254,7 @@ def _aligned(
 
 
 def _make_row(
-    part: Part, label: str, values: tuple[Cell, ...], scale: float, meanings: Sequence[Verdict]
+    part: Part, label: str, values: tuple[Cell, ...], scale: float, meanings: Sequence[Meaning]
 ) -> ComparisonRow:
     reference = values[0]
     size = abs(float(reference)) if is_number(reference) else 0.0  # type: ignore[arg-type]
@@ -263,7 +267,14 @@ def _make_row(
     for value, meaning in zip(values[1:], meanings, strict=True):
         # A printout without standard errors contradicts nobody; a missing effect has a row of its own.
         is_silent = part in ("std. error", "theta") and None in (value, reference)
-        verdicts.append(NO_VERDICT if is_silent else SAME if _is_same(part, value, reference, scale) else meaning)
+        if is_silent:
+            verdicts.append(NO_VERDICT)
+        elif _is_same(part, value, reference, scale):
+            verdicts.append(SAME)
+        elif meaning == OTHER_CODING:
+            verdicts.append(NO_VERDICT if part in _CODED else LOOSER)
+        else:
+            verdicts.append(meaning)
     return ComparisonRow(part, label, values, differences, relative, tuple(verdicts))
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lmmtools.report.comparison_column import ComparisonColumn
 
-__all__ = ["Verdict", "explain", "is_same_number", "judge_pair"]
+__all__ = ["LOOSER", "SAME", "Verdict", "explain", "is_recoded", "is_same_number", "judge_pair"]
 
 Verdict = Literal[
     "same to the digits shown", "same optimum, looser convergence", "different optimum", "different model"
