@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.engines.mixedlm.reading import read_model
-from lmmtools.errors import DataError, LmmError
+from lmmtools.errors import DataError
 from lmmtools.linting.call import MixedLMCall
 from lmmtools.linting.case import Case
 from lmmtools.linting.sides import columns_in, split_formula
@@ -84,12 +84,9 @@ def case_of_call(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = smf.mixedlm(formula, data, groups=groups, re_formula=re_formula, vc_formula=vc_formula)
-        reading = read_model(model)
-    except (LmmError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
+    except Exception as error:  # whatever statsmodels, patsy and NumPy raise: that no model comes of it is the finding
         return Case(call=call, frame=data, groups=groups, failure=error)
-    except Exception as error:  # patsy's errors share no base with the others
-        return Case(call=call, frame=data, groups=groups, failure=error)
-    return Case(call=call, frame=data, groups=groups, model=model, reading=reading)
+    return Case(call=call, frame=data, groups=groups, model=model, reading=read_model(model))
 
 
 def case_of_text(call: MixedLMCall) -> Case:

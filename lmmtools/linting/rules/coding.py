@@ -68,7 +68,7 @@ def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
         if part.factors or len(part.variables) != 1:
             continue
         name = part.variables[0]
-        is_number = call.kinds.get(name) == "number" and call.kinds.get(name) != "category"
+        is_number = call.kinds.get(name) == "number"
         column = case.frame[name] if case.frame is not None and name in case.frame.columns else None
         if column is not None:
             is_number = _looks_like_labels(column)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lmmtools.design.finding import Finding
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.linting.cures import write_model
-from lmmtools.linting.inside import judge_inside, lowest_criterion
+from lmmtools.linting.inside import judge_inside, lowest_criterion, reading_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,15 +43,19 @@ def _judged(case: Case, component: Component, crossed: set[tuple[str, ...]]) -> 
             "crossed-inside",
             "error",
             f"{name} is crossed with {reading.group}, declared inside it: the model has {really}, in which a level of "
-            f"{name} in one {reading.group} has nothing to do with the same level in another. {verdict.evidence}{gain}",
-            "One group for all rows, each factor a variance component:\n" + write_model(case, terms),
+            f"{name} in one {reading.group} has nothing to do with the same level in another."
+            f"{_after(verdict.evidence)}{gain}",
+            "# One group for all rows, each factor a variance component:\n" + write_model(case, terms),
         )
     elif verdict.kind == "reused":
+        has_intercept = any(t.factors == (reading.group,) and t.intercept for t in reading_terms(reading))
+        missing = "" if has_intercept else f" But {reading.group} itself has no intercept here."
         yield Finding(
             "nested-by-labels",
             "info",
             f"{start}: right, because the labels of {name} are reused in every {reading.group}. {verdict.evidence} "
-            f"It is right by luck: were one {name} meant in several levels of {reading.group}, nothing would say so.",
+            f"It is right by luck: were one {name} meant in several levels of {reading.group}, nothing would say so."
+            f"{missing}",
             f"In lme4's notation the model is {reading.formula}.",
         )
     elif verdict.kind == "unknown":
@@ -60,8 +64,12 @@ def _judged(case: Case, component: Component, crossed: set[tuple[str, ...]]) -> 
             "info",
             f"{start}. This is right if equal labels of {name} in several levels of {reading.group} mean different "
             "things, wrong if they mean the same.",
-            f"If they mean the same:\n{write_model(case, _with_main_effects(case, {component.factors}))}",
+            f"# If they mean the same:\n{write_model(case, _with_main_effects(case, {component.factors}))}",
         )
+
+
+def _after(evidence: str) -> str:
+    return f" {evidence}" if evidence else ""
 
 
 def _with_main_effects(case: Case, crossed: set[tuple[str, ...]]) -> list[RandomTerm]:

@@ -27,14 +27,14 @@ def check(case: Case) -> Iterator[Finding]:
                 f"{component.name} is {component.lme4} with one row for each of its {component.m} levels: its variance "
                 "and the residual's cannot be told apart, only their sum is identified. What MixedLM reports for the "
                 "two is where its optimiser happened to stop.",
-                f"Leave {component.name} out, or declare the coarser factor that was meant.",
+                f"# Leave {component.name} out, or declare the coarser factor that was meant.",
             )
         elif component.pieces and component.m >= reading.n:
             yield Finding(
                 "levels-not-below-rows",
                 "error",
                 f"{component.lme4} has {component.m} levels for {reading.n} rows; lme4 refuses such a term.",
-                "Use a coarser factor, or leave the term out.",
+                "# Use a coarser factor, or leave the term out.",
             )
     for first, second in reading.confounded:
         if second != "Residual":
@@ -42,5 +42,5 @@ def check(case: Case) -> Iterator[Finding]:
                 "same-component",
                 "error",
                 f"{first} and {second} are the same random effects twice: only the sum of their variances is known.",
-                f"Leave one of the two out: {second} adds nothing to {first}.",
+                f"# Leave one of the two out: {second} adds nothing to {first}.",
             )

@@ -40,12 +40,14 @@ def _from_model(case: Case) -> Iterator[Finding]:
     now, then = (lowest_criterion(case, terms), lowest_criterion(case, [own, *terms])) if is_column else (None, None)
     # Groups that only keep islands apart have no effect of their own: the criterion tells.
     is_wanted = now - then > MISSED if now is not None and then is not None else _are_inside(case)
-    if not is_wanted:
+    if not is_wanted and not _are_inside(case):
         return
     gain = f" It lowers the criterion from {now:.4f} to {then:.4f}." if now is not None and then is not None else ""
+    if not is_wanted:
+        gain = f" The data do not ask for it: it lowers the criterion from {now:.4f} to {then:.4f} only."
     yield Finding(
         "no-group-intercept",
-        "warning",
+        "warning" if is_wanted else "info",
         f"vc_formula is given without re_formula, so that {reading.group} has no intercept of its own: the model has "
         f"{reading.lme4} and no (1|{reading.group}).{gain}",
         're_formula="1"',

@@ -58,7 +58,7 @@ def _judge(case: Case, terms: list[RandomTerm], pair: Pair) -> Iterator[Finding]
         f"{pair.inner} is declared on its own, so that {pair.inner} {_first(pair)} is one and the same in every "
         f"{pair.outer}; but its labels are reused. {pair.reuse.evidence} The lowest criterion of this model is "
         f"{now:.2f}, with {pair.inner} nested in {pair.outer} it is {then:.2f}.",
-        f"Declare {pair.inner} within {pair.outer}:\n{write_model(case, nested)}",
+        f"# Declare {pair.inner} within {pair.outer}:\n{write_model(case, nested)}",
     )
 
 

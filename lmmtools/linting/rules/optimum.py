@@ -61,6 +61,6 @@ def _refit(case: Case) -> str:
     assert case.reading is not None
     options = "" if case.reml else ", reml=False"
     return (
-        f'model.fit(method=["powell", "bfgs"], ftol=1e-12, maxiter=1000{options})\n'
-        f"or, with a proof of the optimum:\n{use_lmm(case, reading_terms(case.reading))}"
+        f'result = model.fit(method=["powell", "bfgs"], ftol=1e-12, maxiter=1000{options})\n'
+        f"# or, with a proof of the optimum:\n{use_lmm(case, reading_terms(case.reading))}"
     )

@@ -70,5 +70,5 @@ def _uncorrelated(case: Case) -> Iterator[Finding]:
             f"Intercepts and slopes ({', '.join(slopes)}) by {name} are variance components of their own, hence taken "
             f"for uncorrelated: lme4's ({' + '.join(['1', *slopes])} || {name}). MixedLM can correlate the effects of "
             "its groups only, through re_formula.",
-            f"If the correlation is wanted:\n{use_lmm(case, [joint, *others])}",
+            f"# If the correlation is wanted:\n{use_lmm(case, [joint, *others])}",
         )
