@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools._version import __version__
 
 if TYPE_CHECKING:
-    from lmmtools import datasets
+    from lmmtools import datasets, plots
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
@@ -44,7 +44,7 @@ _HOME = {
     "structure": "design.structure",
     "translate": "api",
 }
-_MODULES = ("datasets", "errors")
+_MODULES = ("datasets", "errors", "plots")
 
 __all__ = [
     "DataError",
@@ -65,6 +65,7 @@ __all__ = [
     "lmm",
     "nested",
     "patch_summary",
+    "plots",
     "random",
     "read_json",
     "read_lme4_summary",

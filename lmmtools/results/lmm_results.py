@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
+    from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
 
 __all__ = ["LMMResults", "Names"]
@@ -378,6 +379,13 @@ class LMMResults:
         from lmmtools.results.fit_record import record_of
 
         return write_json(record_of(self, random_effects=random_effects), path)
+
+    @property
+    def plot(self) -> FitPlots:
+        """Plots of the fit: ``fit.plot.caterpillar()``, ``fit.plot.qq()`` and so on; they need matplotlib."""
+        from lmmtools.plots import FitPlots
+
+        return FitPlots(self)
 
     def __str__(self) -> str:
         return str(self.summary())

@@ -1,0 +1,64 @@
+"""Relative differences between fits, quantity by quantity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import DataError
+from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["comparison"]
+
+_FLOOR = 1e-16
+
+
+def comparison(compared: Any, *, ax: Axes | None = None) -> Axes:
+    """Draw the relative differences of each fit from the first as dots, one row per quantity.
+
+    Differences of nothing at all stand at the left edge, "same".
+
+    Parameters
+    ----------
+    compared : Comparison
+        As ``lmmtools.compare(...)`` returns it.
+    ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If no quantity is a number in two of the fits.
+    """
+    rows = [row for row in compared.rows if any(v is not None for v in row.relative[1:]) and row.part != "rows"]
+    if not rows:
+        raise DataError("No quantity of the comparison is a number in two of the fits; there is nothing to draw.")
+    names = [column.name for column in compared.columns]
+    values = np.array([[np.nan if v is None else abs(v) for v in row.relative[1:]] for row in rows])
+    positive = values[np.isfinite(values) & (values > _FLOOR)]
+    smallest = positive.min() if positive.size else 1e-15
+    edge = 10.0 ** (np.floor(np.log10(smallest)) - 1.0)
+    ax = new_axes(ax, (7.2, 1.4 + 0.26 * len(rows)))
+    places = np.arange(len(rows))[::-1]
+    ax.hlines(places, edge, 1.0, color=BAND, linewidth=0.6)
+    count = values.shape[1]
+    for i in range(count):
+        shift = 0.0 if count == 1 else 0.3 * (0.5 - i / (count - 1))
+        at = np.where(values[:, i] > _FLOOR, values[:, i], np.where(np.isnan(values[:, i]), np.nan, edge))
+        style: dict[str, Any] = {"marker": MARKERS[i % 6], "color": COLOURS[i % 6], "markersize": 6}
+        ax.plot(at, places + shift, linestyle="none", label=names[i + 1], clip_on=False, **style)
+    ax.set_xscale("log")
+    ax.set_xlim(edge, max(1.0, 2.0 * positive.max() if positive.size else 1.0))
+    # Whole decades, far enough from the edge that its label has room.
+    first, last = round(np.log10(edge)) + 2, int(np.floor(np.log10(ax.get_xlim()[1])))
+    decades = range(last, first - 1, -max(1, (last - first) // 6))
+    ax.set_xticks([edge, *(10.0**d for d in decades)], ["same", *(f"$10^{{{d}}}$" for d in decades)])
+    ax.minorticks_off()
+    ax.set_yticks(places, [row.name for row in rows], fontsize=9)
+    ax.spines["left"].set_color(GREY)
+    ax.set_xlabel(f"size of the relative difference from {names[0]}")
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    return ax

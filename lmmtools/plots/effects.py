@@ -1,0 +1,131 @@
+"""The population's mean along one variable, with its interval, over the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.frame import kind_of
+from lmmtools.design.newdata import encode_fixed
+from lmmtools.errors import DataError
+from lmmtools.formula.expressions import columns_of
+from lmmtools.plots.style import BAND, COLOURS, GREY, MANY_POINTS, choose, new_axes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+__all__ = ["effects", "reference_grid"]
+
+_POINTS = 100
+
+
+def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
+    """Draw the population's mean and its Wald interval along a variable of the fixed effects, over the data.
+
+    Other numeric columns stand at their mean, other factors at their most frequent level; the title says so.
+
+    Parameters
+    ----------
+    fit : LMMResults
+    variable : str, optional
+        A column of the fixed effects, the first if None.
+    level : float
+        Coverage of the interval of the mean, which holds for the fixed effects alone.
+    ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If the fixed effects have no such column, or ``level`` is not between 0 and 1.
+    """
+    from scipy.special import ndtri
+
+    if not 0 < level < 1:
+        raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
+    variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
+    grid, held = reference_grid(fit, variable)
+    X = encode_fixed(fit.design, grid)
+    mean = X @ fit.estimate.beta
+    half = float(ndtri(0.5 + level / 2)) * np.sqrt(np.einsum("np,pq,nq->n", X, fit.estimate.beta_cov, X))
+    ax = new_axes(ax)
+    y = fit.design.response
+    is_factor = kind_of(fit.design.frame[variable]) == "factor"
+    _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if is_factor else None)
+    name = f"mean, {100 * level:g}% interval"
+    if is_factor:
+        ax.errorbar(
+            range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, linewidth=2, label=name, zorder=3
+        )
+        ax.set_xticks(range(len(grid)), [str(label) for label in grid[variable]])
+    else:
+        x = grid[variable].to_numpy(dtype=float)
+        ax.fill_between(x, mean - half, mean + half, color=COLOURS[1], alpha=0.3, linewidth=0, zorder=2)
+        ax.plot(x, mean, color=COLOURS[1], linewidth=2, label=name, zorder=3)
+    ax.set_xlabel(variable)
+    response = fit.design.formula.response
+    ax.set_ylabel(response if fit.design.offset is None else f"{response} less its offset")
+    if held:
+        ax.set_title("at " + ", ".join(f"{k} = {_short(v)}" for k, v in held.items()), fontsize=9)
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
+def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return rows along a variable, all other columns held, and at what they are held.
+
+    A numeric variable goes from its smallest value to its largest in 100 steps; a factor through its levels.
+    """
+    import pandas as pd
+
+    frame = fit.design.frame
+    held = {name: _centre(frame[name]) for name in columns_of(fit.design.formula.fixed) if name != variable}
+    column = frame[variable]
+    if kind_of(column) == "factor":
+        levels = column.cat.remove_unused_categories().cat.categories if column.dtype == "category" else None
+        along: Any = list(levels) if levels is not None else sorted(column.unique())
+    else:
+        along = np.linspace(float(column.min()), float(column.max()), _POINTS)
+    grid = pd.DataFrame({variable: along})
+    for name, value in held.items():
+        grid[name] = value
+    for name in grid.columns:
+        if frame[name].dtype == "category":
+            grid[name] = grid[name].astype(frame[name].dtype)
+    return grid, held
+
+
+def _centre(column: pd.Series[Any]) -> Any:
+    return column.mode().iloc[0] if kind_of(column) == "factor" else float(column.astype(float).mean())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _draw_data(ax: Axes, column: pd.Series[Any], y: NDArray[np.float64], levels: list[Any] | None) -> None:
+    """Draw the response of each row; beside each other at a level of a factor, quartiles where there are too many."""
+    if levels is None:
+        x = column.to_numpy(dtype=float)
+    else:
+        x = np.array([{level: k for k, level in enumerate(levels)}[value] for value in column], dtype=float)
+    if len(y) > MANY_POINTS:
+        if levels is None:
+            ax.hexbin(x, y, gridsize=50, mincnt=1, bins="log", cmap="Greys", alpha=0.6, linewidths=0.1)
+        else:
+            parts = [y[x == k] for k in range(len(levels))]
+            ax.boxplot(
+                parts,
+                positions=range(len(levels)),
+                widths=0.6,
+                showfliers=False,
+                manage_ticks=False,
+                patch_artist=True,
+                boxprops={"facecolor": BAND, "edgecolor": BAND},
+                medianprops={"color": GREY},
+            )
+        return
+    jitter = 0.0 if levels is None else np.random.default_rng(0).uniform(-0.15, 0.15, len(y))
+    ax.plot(x + jitter, y, linestyle="none", marker="o", markersize=3.5, alpha=0.5, color=COLOURS[0], markeredgewidth=0)

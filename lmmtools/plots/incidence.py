@@ -1,0 +1,98 @@
+"""Which levels of two factors occur together, in an order that shows nesting, crossing and islands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.crosstab import block_label
+from lmmtools.errors import DataError
+from lmmtools.plots.style import GREY, choose, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lmmtools.design.incidence import Incidence
+    from lmmtools.design.structure import Structure
+
+__all__ = ["incidence"]
+
+# A larger table is drawn in blocks; as many levels can be named, and in as many cells is a number legible.
+MAX_BLOCKS, MAX_NAMES, MAX_NUMBERS = 150, 45, 400
+
+
+def incidence(structure: Structure, a: str | None = None, b: str | None = None, *, ax: Axes | None = None) -> Axes:
+    """Draw which combinations of two factors' levels occur: nested, stairs; crossed, a full field; islands, blocks.
+
+    Parameters
+    ----------
+    structure : Structure
+        As ``lmmtools.structure(data, factors)`` returns it.
+    a, b : str, optional
+        Factors that go down and across; by default the first two, the one with more levels across.
+    ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If they are not two of the factors, or there is one factor only.
+    """
+    table = _table(structure, a, b)
+    blocks = table.blocks(MAX_BLOCKS, MAX_BLOCKS)
+    rows, columns = blocks.counts.shape
+    ax = new_axes(ax, (min(9.0, 2.0 + 0.24 * columns), min(7.5, 1.4 + 0.24 * rows)))
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap, PowerNorm
+
+    values: Any = blocks.share.copy()
+    values[values == 0] = float("nan")
+    colours = ListedColormap(colormaps["Blues"](np.linspace(0.25, 1.0, 256)))
+    # The root lets small shares of large tables be seen.
+    norm = PowerNorm(0.5, vmin=0.0, vmax=float(blocks.share.max()))
+    mesh = ax.pcolormesh(range(columns + 1), range(rows + 1), values, cmap=colours, norm=norm)
+    mesh.set_edgecolor("white" if max(rows, columns) <= MAX_NAMES else "none")
+    mesh.set_rasterized(blocks.counts.size > MAX_NUMBERS)
+    ax.set_xlim(0, columns)
+    ax.set_ylim(rows, 0)
+    ax.spines[:].set_visible(True)
+    ax.spines[:].set_color(GREY)
+    if blocks.is_whole and blocks.counts.size <= MAX_NUMBERS:
+        for i, j in zip(*blocks.counts.nonzero(), strict=True):
+            ax.text(j + 0.5, i + 0.5, f"{blocks.counts[i, j]}", ha="center", va="center", fontsize=7, color="white")
+    _name(ax, table, blocks)
+    if not blocks.is_whole:
+        bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8)
+        bar.set_label("share of the combinations that occur")
+    return ax
+
+
+def _table(structure: Structure, a: str | None, b: str | None) -> Incidence:
+    names = [f.name for f in structure.factors]
+    if len(names) < 2:
+        raise DataError(f"An incidence needs two factors; the structure has {names[0]} alone.")
+    if a is None and b is None:
+        first, second = sorted(structure.factors[:2], key=lambda f: f.m)
+        return structure.incidence(first.name, second.name)
+    others = [name for name in names if name not in (a, b)]
+    return structure.incidence(choose(a, [*others, *names], "factor"), choose(b, [*others, *names], "factor"))
+
+
+def _name(ax: Axes, table: Incidence, blocks: Any) -> None:
+    """Write names of factors and, where there is room, of levels; otherwise how many there are."""
+    rows, columns = blocks.counts.shape
+    if rows <= MAX_NAMES:
+        names = [block_label(table.a_levels, blocks.row_edges, i) for i in range(rows)]
+        ax.set_yticks([i + 0.5 for i in range(rows)], names, fontsize=8)
+    else:
+        ax.set_yticks([])
+    if columns <= MAX_NAMES:
+        names = [block_label(table.b_levels, blocks.column_edges, j) for j in range(columns)]
+        is_short = max(map(len, names)) <= 2
+        ax.set_xticks([j + 0.5 for j in range(columns)], names, fontsize=8, rotation=0 if is_short else 90)
+    else:
+        ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.set_ylabel(table.a if rows <= MAX_NAMES else f"{table.a} ({table.shape[0]:,} levels)")
+    ax.set_xlabel(table.b if columns <= MAX_NAMES else f"{table.b} ({table.shape[1]:,} levels)")
+    ax.set_title(f"{table.pair.a} and {table.pair.b}: {table.pair.relation}", fontsize=10)

@@ -1,0 +1,45 @@
+"""Residuals against fitted values, with the running mean that should stay at zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.plots.style import COLOURS, GREY, MANY_POINTS, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["residuals"]
+
+_MAX_BINS, _ROWS_PER_BIN = 20, 10
+
+
+def residuals(fit: Any, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
+    """Draw residuals against conditional fitted values; the line joins means of equal parts of the rows.
+
+    Parameters
+    ----------
+    fit : LMMResults
+    is_scaled : bool
+        Scaled residuals (Pearson's over sigma, as lme4's summary has them) instead of those in units of y.
+    ax : Axes, optional
+    """
+    x = fit.fittedvalues.to_numpy()
+    y = fit.scaled_resid if is_scaled else fit.resid.to_numpy()
+    ax = new_axes(ax)
+    if len(x) > MANY_POINTS:
+        cells = ax.hexbin(x, y, gridsize=60, mincnt=1, bins="log", cmap="Blues", linewidths=0.1)
+        ax.figure.colorbar(cells, ax=ax, shrink=0.8).set_label("rows")
+    else:
+        ax.plot(x, y, linestyle="none", marker="o", markersize=4, alpha=0.7, color=COLOURS[0], markeredgewidth=0)
+    ax.axhline(0.0, color=GREY, linewidth=0.8, linestyle="--")
+    order = np.argsort(x, kind="stable")
+    parts = np.array_split(order, int(np.clip(len(x) // _ROWS_PER_BIN, 1, _MAX_BINS)))
+    means = np.array([(x[part].mean(), y[part].mean()) for part in parts])
+    ax.plot(means[:, 0], means[:, 1], color=COLOURS[1], linewidth=1.8, label="mean of neighbours")
+    ax.set_xlabel(f"fitted {fit.design.formula.response}")
+    ax.set_ylabel("scaled residual" if is_scaled else f"residual, in units of {fit.design.formula.response}")
+    ax.legend(frameon=False, fontsize=9)
+    return ax

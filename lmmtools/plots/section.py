@@ -1,0 +1,121 @@
+"""A section of the criterion through the optimum, with each engine's answer marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import theta_slices, upper_triangle
+from lmmtools.engines import pls
+from lmmtools.errors import DataError, EngineError
+from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["section", "theta_labels"]
+
+# Points of the curve, and how far above the optimum it goes: three standard errors are 9.
+_POINTS, _RISE = 61, 9.0
+
+
+def section(*fits: Any, parameter: str | None = None, width: float | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the criterion along one covariance parameter, the others as in the first fit, and every fit's answer.
+
+    A fit that lies above the curve's lowest point, or off it, stopped early or elsewhere; a curve that only rises from
+    zero is a variance at its boundary.
+
+    Parameters
+    ----------
+    *fits : LMMResults
+        Fits of one model on the same data; the curve goes through the first.
+    parameter : str, optional
+        One of ``theta_labels(fit.design.blocks)``; the first if None.
+    width : float, optional
+        Half the length of the section, in units of theta; by default it reaches where the criterion is higher by about
+        9, or to twice the estimate.
+    ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If there is no fit or parameter of that name, or the fits differ in model or criterion.
+    """
+    if not fits:
+        raise DataError("section() needs at least one fit.")
+    first = fits[0]
+    labels = theta_labels(first.design.blocks)
+    k = list(labels).index(choose(parameter, list(labels), "covariance parameter"))
+    name, is_diagonal = list(labels.items())[k]
+    for fit in fits[1:]:
+        if fit.reml != first.reml or list(theta_labels(fit.design.blocks)) != list(labels) or fit.nobs != first.nobs:
+            raise DataError("section() needs fits of one model on the same data, all by REML or all by ML.")
+    answers = np.array([fit.theta[k] for fit in fits])
+    reach = width if width is not None else _reach(first, k)
+    low, high = min(answers.min(), answers[0] - reach), max(answers.max(), answers[0] + reach)
+    x = np.linspace(max(low, 0.0) if is_diagonal else low, high, _POINTS)
+    x = np.unique(np.concatenate([x, answers[:1]]))
+    y = np.array([_criterion(first, k, value) for value in x])
+    heights = np.array([pls.evaluate(first.problem, fit.theta, first.reml, gradient=False).objective for fit in fits])
+    floor = min(np.nanmin(y), heights.min())
+    ax = new_axes(ax)
+    # A steep side would press the rest flat.
+    is_shown = y - floor <= 3.0 * max(_RISE, y[-1] - floor, float((heights - floor).max()))
+    x, y = x[is_shown], y[is_shown]
+    ax.plot(x, y - floor, color="black", linewidth=1.6)
+    for i, (fit, answer, height) in enumerate(zip(fits, answers, heights - floor, strict=True)):
+        size = 11 - 2 * min(i, 3)
+        label = f"{fit.engine}: {fit.objective:.4f}"
+        style: dict[str, Any] = {"marker": MARKERS[i % 6], "color": COLOURS[i % 6], "markersize": size}
+        ax.plot([answer], [height], linestyle="none", label=label, clip_on=False, zorder=3 + i, **style)
+    if is_diagonal and x[0] == 0.0:
+        ax.axvspan(-0.04 * (x[-1] - x[0]), 0.0, color=BAND, label="boundary: a variance of zero")
+    ax.margins(y=0.08)
+    ax.axhline(0.0, color=GREY, linewidth=0.6)
+    ax.set_xlabel(f"theta of {name}" + (" (standard deviation in units of sigma)" if is_diagonal else ""))
+    ax.set_ylabel(f"{'REML criterion' if first.reml else 'deviance'} above {floor:.4f}")
+    ax.legend(frameon=False, fontsize=9)
+    return ax
+
+
+def theta_labels(blocks: Any) -> dict[str, bool]:
+    """Return a name for each element of theta, in order, and whether it is on the diagonal of its lambda.
+
+    Raises
+    ------
+    DataError
+        If the model has no random effects.
+    """
+    labels: dict[str, bool] = {}
+    for block, part in zip(blocks, theta_slices(blocks), strict=True):
+        columns, rows = upper_triangle(len(block.cnames))
+        for _, i, j in zip(range(part.start, part.stop), rows, columns, strict=True):
+            pair = block.cnames[i] if i == j else f"{block.cnames[i]}, {block.cnames[j]}"
+            label, count = f"{pair} by {block.group}", 2
+            while label in labels:
+                label, count = f"{pair} by {block.group} ({count})", count + 1
+            labels[label] = bool(i == j)
+    return labels
+
+
+def _criterion(fit: Any, k: int, value: float) -> float:
+    """Return the criterion with one element of theta changed; NaN where it cannot be evaluated."""
+    theta = fit.theta
+    theta[k] = value
+    try:
+        return float(pls.evaluate(fit.problem, theta, fit.reml, gradient=False).objective)
+    except EngineError:
+        return float("nan")
+
+
+def _reach(fit: Any, k: int) -> float:
+    """Return how far from the estimate the criterion is higher by about 9."""
+    start, at = float(fit.theta[k]), _criterion(fit, k, float(fit.theta[k]))
+    step = 0.05 * max(abs(start), 0.1)
+    for _ in range(12):
+        rise = _criterion(fit, k, start + step) - at
+        if not rise < _RISE:
+            break
+        step *= 1.6
+    return step

@@ -1,0 +1,64 @@
+"""Effects show the population's mean, and variances add up to that of a row."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import lmmtools as lmt
+from lmmtools.errors import DataError
+from lmmtools.plots.effects import reference_grid
+from lmmtools.plots.variance import variance_parts
+
+EXACT = 1e-10
+
+
+def test_line_and_interval_are_those_of_the_fixed_effects(sleep):
+    ax = sleep.plot.effects("Days")
+    x, mean = ax.lines[1].get_data()
+    assert_allclose(mean, sleep.params["Intercept"] + sleep.params["Days"] * x, rtol=EXACT)
+    half = 1.959963984540054 * sleep.bse["Intercept"]
+    at_zero = ax.collections[0].get_paths()[0].vertices
+    at_zero = at_zero[at_zero[:, 0] == 0.0][:, 1]
+    assert_allclose([at_zero.min(), at_zero.max()], mean[0] + np.array([-half, half]), rtol=EXACT)
+    assert_allclose(ax.lines[0].get_ydata(), sleep.design.y)
+    assert ax.get_title() == ""
+
+
+def test_other_variables_are_held_and_named(cake):
+    grid, held = reference_grid(cake, "recipe")
+    assert list(grid["recipe"]) == ["A", "B", "C"]
+    assert held == {"temp": pytest.approx(200.0)}
+    ax = cake.plot.effects("recipe")
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["A", "B", "C"]
+    assert ax.get_title() == "at temp = 200"
+    means = ax.containers[0].lines[0].get_ydata()
+    assert_allclose(means, cake.predict(grid, random=False, unseen="population"), rtol=EXACT)
+    assert "recipe = A" in cake.plot.effects("temp").get_title()
+
+
+def test_what_is_no_fixed_effect_is_named(sleep, penicillin):
+    with pytest.raises(DataError, match="'Subject' is no column in the fixed effects"):
+        sleep.plot.effects("Subject")
+    with pytest.raises(DataError, match="nothing to plot"):
+        penicillin.plot.effects()
+
+
+def test_parts_of_intercepts_are_the_variances(penicillin):
+    parts = variance_parts(penicillin)
+    assert_allclose(list(parts.values()), penicillin.varcorr.to_frame()["vcov"], rtol=EXACT)
+    assert list(parts) == ["plate", "sample", "residual"]
+
+
+def test_parts_of_slopes_are_the_mean_variance_of_a_row(sleep):
+    parts = variance_parts(sleep)
+    assert sum(parts.values()) == pytest.approx(sleep.design.V(sleep).diagonal().mean(), rel=EXACT)
+    ax = sleep.plot.variance()
+    assert [bar.get_width() for bar in ax.patches] == pytest.approx(list(parts.values()))
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["Subject: (Intercept), Days", "residual"]
+
+
+def test_weights_count_in_the_residual_part():
+    data = lmt.datasets.load("sleepstudy")
+    data["w"] = np.where(data["Days"] > 4, 2.0, 0.5)
+    fit = lmt.lmm("Reaction ~ Days + (1|Subject)", data, weights="w").fit(engine="pls")
+    assert sum(variance_parts(fit).values()) == pytest.approx(fit.design.V(fit).diagonal().mean(), rel=EXACT)
