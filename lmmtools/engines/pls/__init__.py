@@ -2,6 +2,7 @@
 
 from lmmtools.engines.pls.certificate import certify
 from lmmtools.engines.pls.engine import Optimum, fit, fit_problem, optimize
+from lmmtools.engines.pls.fixed import FixedEffectsDerivatives, fixed_effects_derivatives
 from lmmtools.engines.pls.information import VarianceInformation, information
 from lmmtools.engines.pls.many import Refits, refit_many
 from lmmtools.engines.pls.objective import Evaluation, evaluate
@@ -18,6 +19,7 @@ from lmmtools.engines.pls.shared import certify_shared, lowest_shared
 
 __all__ = [
     "Evaluation",
+    "FixedEffectsDerivatives",
     "Optimum",
     "Options",
     "Problem",
@@ -31,6 +33,7 @@ __all__ = [
     "evaluate",
     "fit",
     "fit_problem",
+    "fixed_effects_derivatives",
     "hat_values",
     "information",
     "lowest_shared",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["VarianceInformation", "information"]
+__all__ = ["VarianceInformation", "information", "original_directions"]
 
 BOUNDARY = "not defined on the boundary of the parameter space: {}"
 
@@ -189,7 +189,7 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
     inverse, Y = invert(s.elimination), projector(s)
     d = derivatives_from(problem, s, inverse, Y)
     s2 = sigma2 / problem.response.y_scale**2
-    sigma = [_original_directions(R) for R in problem.scaling.basis_maps]
+    sigma = [original_directions(R) for R in problem.scaling.basis_maps]
     starts = np.cumsum([0, *(len(x) for x in sigma)])
     at = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in inside]) if inside else np.zeros(0, dtype=int)
     q, Q = quadratic_forms(problem, s, sigma)
@@ -214,7 +214,7 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
     return out * (0.5 / sigma2**2)
 
 
-def _original_directions(R: Floats) -> Floats:
+def original_directions(R: Floats) -> Floats:
     """Return dSigma (engine's coordinates) per entry of the data-scale Sigma, lower triangle column by column."""
     columns, rows = upper_triangle(len(R))
     half = R.T[rows][:, :, None] * R.T[columns][:, None, :]

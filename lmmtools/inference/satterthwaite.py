@@ -1,0 +1,86 @@
+"""Satterthwaite's degrees of freedom for contrasts of the fixed effects, from exact derivatives.
+
+For a contrast l of the fixed effects, f = l'C(phi) l with C = (X'V^-1X)^-1 and phi the variances and covariances. With A
+the asymptotic covariance of phi (the inverse of half the Hessian of the criterion),
+
+    df = 2 f^2 / (g'A g) ,   g_i = dC/dphi_i = l'C (X'V^-1 V_i V^-1X) C l
+
+(Giesbrecht & Burns 1985, Biometrics 41; Kuznetsova, Brockhoff & Christensen 2017, J. Stat. Softw. 82(13)). The matrices
+X'V^-1 V_i V^-1X are sums over levels of products of Z'V^-1X, which the engine has: nothing of size n x n is formed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.engines import pls
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Satterthwaite", "satterthwaite"]
+
+FLAT = 1e-12
+"""A contrast whose variance depends on no variance parameter, to this share of itself, has no limit to its degrees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Satterthwaite:
+    """What the degrees of freedom of any contrast follow from.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (p, p)
+        Covariance of the fixed effects.
+    slopes : ndarray, shape (k + 1, p, p)
+        Its derivatives with respect to the variance parameters (variances and covariances, the residual last).
+    covariance : ndarray, shape (k + 1, k + 1)
+        Asymptotic covariance of the variance parameters; rows and columns of those on the boundary are zero.
+    fixed : tuple of str
+        The parameters that are taken as known because they are on the boundary.
+    """
+
+    cov: Floats
+    slopes: Floats
+    covariance: Floats
+    fixed: tuple[str, ...]
+
+    def df(self, contrast: Floats) -> float:
+        """Return the degrees of freedom of one contrast, shape (p,); infinite where its variance is known."""
+        variance = float(contrast @ self.cov @ contrast)
+        g = np.einsum("a,iab,b->i", contrast, self.slopes, contrast)
+        spread = float(g @ self.covariance @ g)
+        return np.inf if spread <= FLAT * variance**2 else 2.0 * variance**2 / spread
+
+    def denominator_df(self, contrasts: Floats) -> float:
+        """Return the denominator degrees of freedom of the F test that all rows of ``contrasts``, (q, p), are zero.
+
+        The rows are turned into independent contrasts; nu_m being the degrees of each, F's are 2 E / (E - q) with
+        E = sum over nu_m > 2 of nu_m / (nu_m - 2) (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54).
+        """
+        if len(contrasts) == 1:
+            return self.df(contrasts[0])
+        _, vectors = np.linalg.eigh(contrasts @ self.cov @ contrasts.T)
+        nu = np.array([self.df(row) for row in vectors.T @ contrasts])
+        if np.ptp(nu) < 1e-8:
+            return float(nu.mean())
+        if (nu <= 2).all():
+            return 2.0
+        E = float(sum(v / (v - 2.0) if np.isfinite(v) else 1.0 for v in nu if v > 2.0))
+        return 2.0 * E / (E - len(nu)) if len(nu) < E else 2.0
+
+
+def satterthwaite(fit: LMMResults) -> Satterthwaite:
+    """Return the derivatives and covariances behind the degrees of freedom of a fit's contrasts."""
+    derivatives = pls.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
+    info = pls.information(fit.problem, fit.theta, fit.reml)
+    covariance = np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)
+    names = tuple(name for name, reason in zip(info.names, info.reasons, strict=True) if reason)
+    return Satterthwaite(derivatives.cov, derivatives.slopes, covariance, names)
