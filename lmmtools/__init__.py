@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
+    from lmmtools.inference.likelihood_ratio import anova
     from lmmtools.linting.lint import lint
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.fit_json import read_json
@@ -31,6 +32,7 @@ _HOME = {
     "Model": "api",
     "TranslationError": "errors",
     "VarCorr": "results.varcorr",
+    "anova": "inference.likelihood_ratio",
     "compare": "api",
     "crossed": "formula.declare",
     "from_mixedlm": "api",
@@ -57,6 +59,7 @@ __all__ = [
     "TranslationError",
     "VarCorr",
     "__version__",
+    "anova",
     "compare",
     "crossed",
     "datasets",

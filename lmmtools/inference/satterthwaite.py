@@ -1,7 +1,7 @@
 """Satterthwaite's degrees of freedom for contrasts of the fixed effects, from exact derivatives.
 
-For a contrast l of the fixed effects, f = l'C(phi) l with C = (X'V^-1X)^-1 and phi the variances and covariances. With A
-the asymptotic covariance of phi (the inverse of half the Hessian of the criterion),
+For a contrast l of the fixed effects, f = l'C(phi) l with C = (X'V^-1X)^-1 and phi the variances and covariances. With
+A the asymptotic covariance of phi (the inverse of half the Hessian of the criterion),
 
     df = 2 f^2 / (g'A g) ,   g_i = dC/dphi_i = l'C (X'V^-1 V_i V^-1X) C l
 

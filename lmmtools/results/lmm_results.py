@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
+    from lmmtools.inference.contrasts import ContrastTests, FTest
     from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
 
@@ -355,11 +356,74 @@ class LMMResults:
 
     # -- report ---------------------------------------------------------------------------------------------------
 
-    def summary(self) -> Summary:
-        """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``."""
+    def summary(self, ddf: str | None = None) -> Summary:
+        """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "residual"}, optional
+            Show degrees of freedom and p-values, as lmerTest does; by default t values alone, as lme4.
+        """
         from lmmtools.results.reporting import summarise_results
 
-        return summarise_results(self)
+        if ddf is None:
+            return summarise_results(self)
+        from lmmtools.inference.contrasts import method_name
+
+        found = self.tests(ddf=ddf)
+        return summarise_results(self, found.df, found.p, method_name(found.ddf))
+
+    def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
+        """Return a t test of every fixed effect, with the degrees of freedom that ``ddf`` says.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "residual", "z"}
+            Satterthwaite's, as lmerTest; n - p; or infinite: the normal distribution.
+
+        Returns
+        -------
+        ContrastTests
+            ``.to_frame()`` has columns ``estimate std_error df t p``.
+
+        Raises
+        ------
+        DataError
+            If there is no such method.
+        """
+        from lmmtools.inference.contrasts import t_tests
+
+        return t_tests(self, None, ddf)
+
+    def t_test(self, constraints: Any, ddf: str = "satterthwaite") -> ContrastTests:
+        """Return a t test of each constraint on the fixed effects.
+
+        Parameters
+        ----------
+        constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
+            As statsmodels takes them: ``"Days = 0"``, ``"a - b = 0, c = 1"``, a matrix, or a matrix and its values.
+        ddf : {"satterthwaite", "residual", "z"}
+
+        Raises
+        ------
+        DataError
+            If a coefficient is unknown, or the matrix has another width than the fixed effects.
+        """
+        from lmmtools.inference.contrasts import t_tests
+
+        return t_tests(self, constraints, ddf)
+
+    def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
+        """Return the F test that all constraints hold at once; arguments and errors as :meth:`t_test`.
+
+        Returns
+        -------
+        FTest
+            ``.to_frame()`` has columns ``sum_sq mean_sq num_df den_df F p``.
+        """
+        from lmmtools.inference.contrasts import f_test
+
+        return f_test(self, constraints, ddf)
 
     def to_json(self, path: str | Path | None = None, *, random_effects: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.

@@ -9,8 +9,12 @@ import numpy as np
 from lmmtools.report.summary import SummaryData, summarise
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lmmtools.report.summary import Summary
     from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
 
 __all__ = ["notes", "summarise_results"]
 
@@ -20,8 +24,10 @@ ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto":
 MIN_DIGITS, MAX_DIGITS = 8, 10
 
 
-def summarise_results(result: LMMResults) -> Summary:
-    """Return the report of ``result`` in lme4's layout."""
+def summarise_results(
+    result: LMMResults, df: Floats | None = None, pvalues: Floats | None = None, method: str = ""
+) -> Summary:
+    """Return the report of ``result`` in lme4's layout, with degrees of freedom and p-values if they are given."""
     design = result.design
     data = SummaryData(
         formula=design.formula.source or str(design.formula),
@@ -42,6 +48,9 @@ def summarise_results(result: LMMResults) -> Summary:
         data_name=result.names.data,
         weights=result.names.weights,
         offset=result.names.offset,
+        df=df,
+        pvalues=pvalues,
+        method=method,
         notes=notes(result),
     )
     return summarise(data)

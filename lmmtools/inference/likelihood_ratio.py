@@ -1,0 +1,174 @@
+"""Likelihood-ratio comparison of fits on the same data, as lme4's ``anova``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["LikelihoodRatio", "anova"]
+
+DIGITS = 5
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class LikelihoodRatio(Printable):
+    """Fits from the smallest to the largest; each is tested against the one before.
+
+    Attributes
+    ----------
+    names, formulas : tuple of str
+    npar : tuple of int
+        Parameters, variance parameters and sigma counted.
+    aic, bic, llf : tuple of float
+    chisq : tuple of float or None
+        Twice the difference of the log-likelihoods; None in the first row.
+    df : tuple of int or None
+    p : tuple of float or None
+        From the chi-squared distribution; None where the models have as many parameters.
+    notes : tuple of str
+    """
+
+    names: tuple[str, ...]
+    formulas: tuple[str, ...]
+    npar: tuple[int, ...]
+    aic: tuple[float, ...]
+    bic: tuple[float, ...]
+    llf: tuple[float, ...]
+    chisq: tuple[float | None, ...]
+    df: tuple[int | None, ...]
+    p: tuple[float | None, ...]
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``npar aic bic llf deviance chisq df p``, a row per fit."""
+        import pandas as pd
+
+        columns = {
+            "npar": self.npar,
+            "aic": self.aic,
+            "bic": self.bic,
+            "llf": self.llf,
+            "deviance": [-2.0 * v for v in self.llf],
+            "chisq": self.chisq,
+            "df": self.df,
+            "p": self.p,
+        }
+        return pd.DataFrame(columns, index=list(self.names))
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        number = NumberFormat("significant", DIGITS)
+        columns = (
+            Column("", is_label=True),
+            Column("npar", NumberFormat("plain", DIGITS), "right"),
+            *(Column(name, number, "right") for name in ("AIC", "BIC", "logLik", "deviance")),
+            Column("Chisq", NumberFormat("correlation", 4), "right"),
+            Column("Df", NumberFormat("plain", DIGITS), "right"),
+            Column("Pr(>Chisq)", NumberFormat("pvalue", 4), "right"),
+        )
+        rows = tuple(
+            (n, k, a, b, ll, -2.0 * ll, c, d, p)
+            for n, k, a, b, ll, c, d, p in zip(
+                self.names, self.npar, self.aic, self.bic, self.llf, self.chisq, self.df, self.p, strict=True
+            )
+        )
+        models = tuple(f"{n}: {f}" for n, f in zip(self.names, self.formulas, strict=True))
+        return Document("", (Prose("models", models), Table("anova", "", columns, rows), Prose("notes", self.notes)))
+
+
+def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = True) -> LikelihoodRatio:
+    """Compare nested fits by likelihood ratio, as lme4's ``anova(m0, m1)``.
+
+    Parameters
+    ----------
+    *fits : LMMResults
+        On the same rows; sorted by their number of parameters.
+    names : sequence of str, optional
+        One per fit; by default m0, m1, ... in the order given.
+    refit : bool
+        Refit REML fits by maximum likelihood, as lme4 does; without, REML fits must have the same fixed effects.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two fits, they are on other rows or responses, some are by REML and others not
+        (with ``refit=False``), or REML criteria of different fixed effects would be compared.
+    """
+    from scipy import stats
+
+    if len(fits) < 2 or not all(hasattr(f, "problem") for f in fits):
+        raise DataError("anova() compares two or more fits of lmmtools: anova(m0, m1)")
+    labels = tuple(names) if names is not None else tuple(f"m{i}" for i in range(len(fits)))
+    if len(labels) != len(fits):
+        raise DataError(f"names has {len(labels)} headings for {len(fits)} fits; give one for each")
+    _check_same_data(fits, labels)
+    notes: list[str] = []
+    if refit and any(f.reml for f in fits):
+        again = [n for n, f in zip(labels, fits, strict=True) if f.reml]
+        notes.append(f"refitted by maximum likelihood instead of REML: {', '.join(again)}")
+        fits = tuple(_by_ml(f) if f.reml else f for f in fits)
+    elif len({f.reml for f in fits}) > 1:
+        raise DataError("some fits are by REML and others by ML; fit all by ML, or leave refit=True")
+    elif fits[0].reml and len({_column_space(f) for f in fits}) > 1:
+        raise DataError("REML criteria of models with different fixed effects do not compare; leave refit=True")
+    order = sorted(range(len(fits)), key=lambda i: fits[i].k_params)
+    ranked = [fits[i] for i in order]
+    chisq: list[float | None] = [None]
+    df: list[int | None] = [None]
+    p: list[float | None] = [None]
+    for smaller, larger in pairwise(ranked):
+        statistic, extra = 2.0 * (larger.llf - smaller.llf), larger.k_params - smaller.k_params
+        chisq.append(statistic)
+        df.append(extra)
+        p.append(float(stats.chi2.sf(max(statistic, 0.0), extra)) if extra else None)
+    if any(len(a.theta) != len(b.theta) for a, b in pairwise(ranked)):
+        notes.append("where a variance is tested at zero, its boundary, the p-values are conservative (too large)")
+    return LikelihoodRatio(
+        tuple(labels[i] for i in order),
+        tuple(f.design.formula.source or str(f.design.formula) for f in ranked),
+        tuple(f.k_params for f in ranked),
+        tuple(f.aic for f in ranked),
+        tuple(f.bic for f in ranked),
+        tuple(f.llf for f in ranked),
+        tuple(chisq),
+        tuple(df),
+        tuple(p),
+        tuple(notes),
+    )
+
+
+def _check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
+    first = fits[0]
+    for fit, label in zip(fits[1:], labels[1:], strict=True):
+        if fit.nobs != first.nobs:
+            raise DataError(
+                f"{labels[0]} used {first.nobs} rows and {label} {fit.nobs}: fits compare on the same rows only. Drop "
+                "the rows with missing values first."
+            )
+        if not np.array_equal(fit.design.y, first.design.y):
+            raise DataError(f"{labels[0]} and {label} have different responses; their likelihoods do not compare")
+
+
+def _by_ml(fit: LMMResults) -> LMMResults:
+    problem = fit.problem
+    return replace(fit, estimate=pls.fit_problem(problem, reml=False), warnings=(), _problem=problem)
+
+
+def _column_space(fit: LMMResults) -> tuple[str, ...]:
+    return tuple(sorted(fit.design.x_names))

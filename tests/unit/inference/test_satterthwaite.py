@@ -1,0 +1,146 @@
+"""Degrees of freedom, tests of contrasts and likelihood ratios, against lmerTest and closed forms."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lmmtools as lmt
+from lmmtools.engines import pls
+
+RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "inference.json").read_text())
+# lmerTest differentiates numerically, at an optimum that lme4 found to some five digits of theta.
+DF, P = 1e-4, 1e-4
+DATA = {"sleepstudy": "sleepstudy", "penicillin": "Penicillin", "pastes": "Pastes", "cake": "cake"}
+
+
+def as_fitted(entry) -> lmt.LMMResults:
+    data = lmt.datasets.load(DATA[entry["name"].partition("_")[0]])
+    if entry["rows"] == "uneven":
+        data = data.iloc[[i for i in range(180) if (i + 1) * 7 % 11]]
+    return lmt.lmm(entry["formula"], data).fit(reml=entry["reml"], engine="pls")
+
+
+@pytest.fixture(scope="module")
+def sleep() -> lmt.LMMResults:
+    return lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+
+
+@pytest.mark.parametrize("entry", RECORDED["fits"], ids=lambda e: e["name"])
+def test_tests_equal_lmertest(entry) -> None:
+    fit = as_fitted(entry)
+    found = fit.tests().to_frame()
+    np.testing.assert_allclose(found["df"], np.atleast_1d(entry["df"]), rtol=DF)
+    np.testing.assert_allclose(found["t"], np.atleast_1d(entry["t"]), rtol=DF)
+    np.testing.assert_allclose(found["p"], np.atleast_1d(entry["p"]), rtol=50 * P)
+    p = len(fit.params)
+    joint = fit.f_test(np.eye(p)[max(0, p - 2) :])
+    assert pytest.approx(entry["F"], rel=P) == joint.F
+    assert joint.num_df == entry["num_df"]
+    assert joint.den_df == pytest.approx(entry["den_df"], rel=DF)
+    assert joint.sum_sq == pytest.approx(entry["sum_sq"], rel=P)
+
+
+def test_balanced_slopes_have_the_degrees_of_a_two_stage_analysis(sleep) -> None:
+    np.testing.assert_allclose(sleep.tests().df, 17.0, rtol=1e-9)
+
+
+def test_one_way_layout_has_the_degrees_of_the_analysis_of_variance() -> None:
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    assert fit.tests().df[0] == pytest.approx(5.0, rel=1e-9)
+
+
+def test_slopes_of_the_covariance_equal_differences(sleep) -> None:
+    found = pls.fixed_effects_derivatives(sleep.problem, sleep.theta)
+    X, Z = sleep.design.X, sleep.design.Z.toarray()
+    intercept, slope, between, s2 = sleep.varcorr.to_frame()["vcov"]
+
+    def cov(phi):
+        Phi = np.array([[phi[0], phi[1]], [phi[1], phi[2]]])
+        V = Z @ np.kron(np.eye(18), Phi) @ Z.T + phi[3] * np.eye(180)
+        return np.linalg.inv(X.T @ np.linalg.solve(V, X))
+
+    phi = np.array([intercept, between, slope, s2])
+    np.testing.assert_allclose(found.cov, cov(phi), rtol=1e-7)
+    for i in range(4):
+        h = np.zeros(4)
+        h[i] = 1e-4 * max(abs(phi[i]), 1.0)
+        slope = (cov(phi + h) - cov(phi - h)) / (2 * h[i])
+        np.testing.assert_allclose(found.slopes[i], slope, rtol=1e-4, atol=1e-7)
+
+
+def test_constraints_as_text_matrix_and_values_agree(sleep) -> None:
+    by_text, by_matrix = sleep.t_test("Days = 10"), sleep.t_test(([[0.0, 1.0]], [10.0]))
+    assert by_text.t[0] == pytest.approx(by_matrix.t[0])
+    assert by_text.estimate[0] == pytest.approx(sleep.params["Days"] - 10)
+    assert pytest.approx(sleep.tests().t[1] ** 2) == sleep.f_test("Days = 0").F
+
+
+def test_methods_differ_in_the_degrees_alone(sleep) -> None:
+    z, residual = sleep.tests("z"), sleep.tests("residual")
+    np.testing.assert_allclose(z.t, residual.t)
+    assert np.isinf(z.df).all()
+    assert (residual.df == 178).all()
+    np.testing.assert_allclose(z.p, sleep.pvalues)
+
+
+def test_on_the_boundary_what_is_known_is_said() -> None:
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+    found = fit.tests()
+    assert np.isfinite(found.df).all()
+    assert found.df[0] == pytest.approx(29.0, rel=1e-6)
+    assert "var(Batch: (Intercept))" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("constraints", "words"),
+    [("Dayz = 0", "Dayz"), ([[1.0, 2.0, 3.0]], r"shape \(1, 3\)"), ([[0.0, 0.0]], "zero"), (object(), "neither")],
+)
+def test_bad_constraints_are_named(sleep, constraints, words) -> None:
+    with pytest.raises(lmt.DataError, match=words):
+        sleep.t_test(constraints)
+
+
+def test_dependent_constraints_and_unknown_methods(sleep) -> None:
+    with pytest.raises(lmt.DataError, match="depend on each other"):
+        sleep.f_test([[0.0, 1.0], [0.0, 2.0]])
+    with pytest.raises(lmt.DataError, match="'satterthwaite'"):
+        sleep.tests("sattherwaite")
+
+
+def test_summary_shows_degrees_and_p(sleep) -> None:
+    text = str(sleep.summary(ddf="satterthwaite"))
+    assert "17" in text
+    assert "Pr(>|t|)" in text
+    assert "Satterthwaite" in text
+    assert "Pr(>|t|)" not in str(sleep.summary())
+
+
+def test_likelihood_ratio_equals_lme4(sleep) -> None:
+    other = lmt.lmm("Reaction ~ Days + (Days||Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    found = lmt.anova(sleep, other, names=["full", "zero"])
+    assert found.names == ("zero", "full")
+    assert found.chisq[1] == pytest.approx(RECORDED["lrt"]["chisq"], rel=1e-4)
+    assert found.chisq[1] == pytest.approx(0.0639, abs=1e-4)
+    assert found.p[1] == pytest.approx(0.8004, abs=1e-4)
+    np.testing.assert_allclose(found.aic, RECORDED["lrt"]["aic"], rtol=1e-8)
+    np.testing.assert_allclose(found.bic, RECORDED["lrt"]["bic"], rtol=1e-8)
+    assert "refitted by maximum likelihood" in found.notes[0]
+    assert list(found.to_frame().columns) == ["npar", "aic", "bic", "llf", "deviance", "chisq", "df", "p"]
+
+
+def test_what_cannot_be_compared_is_refused(sleep) -> None:
+    data = lmt.datasets.load("sleepstudy")
+    fewer = lmt.lmm("Reaction ~ Days + (1|Subject)", data.iloc[:-1]).fit(engine="pls")
+    other = lmt.lmm("np.log(Reaction) ~ Days + (1|Subject)", data).fit(engine="pls")
+    smaller = lmt.lmm("Reaction ~ 1 + (1|Subject)", data).fit(engine="pls")
+    for fit, words in ((fewer, "same rows"), (other, "different responses")):
+        with pytest.raises(lmt.DataError, match=words):
+            lmt.anova(sleep, fit)
+    with pytest.raises(lmt.DataError, match="REML criteria"):
+        lmt.anova(sleep, smaller, refit=False)
+    with pytest.raises(lmt.DataError, match="two or more"):
+        lmt.anova(sleep)
