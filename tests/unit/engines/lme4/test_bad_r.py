@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -115,9 +116,14 @@ def test_an_interrupt_ends_the_program_and_reaches_the_caller(model, rscript, tm
             time.sleep(0.02)
         os.kill(os.getpid(), 2)
 
-    threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(engine="lme4")
+    # A shell starts what it puts into the background with interrupts ignored; here they are to be heard.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt).start()
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(engine="lme4")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert wait_until_gone(int((tmp_path / "own").read_text()))
 
 
