@@ -129,7 +129,8 @@ def test_an_interrupt_ends_the_program_and_reaches_the_caller(model, rscript, tm
 
 def test_a_program_that_prints_without_end_is_ended(model, rscript, monkeypatch):
     monkeypatch.setattr(process, "MOST_OUTPUT", 2**16)
-    rscript("exec yes rubbish")
+    # Bounded, so that a test that is killed leaves no program behind that fills the disk.
+    rscript("yes rubbish | head -c 50000000; exec sleep 100")
     with pytest.raises(lmt.EngineError, match=r"prints without end[\s\S]*rubbish"):
         model.fit(engine="lme4", timeout=60)
 

@@ -1,0 +1,168 @@
+"""What is timed: a model on data, with its known optimum."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from benchmarks.generators import simulate_all
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["CASES", "Against", "Case", "write_data"]
+
+Task = Literal["fit", "evaluation", "refit", "bootstrap"]
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """An aim that depends on a rival: its time divided by ``factor``."""
+
+    rival: str
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of the table.
+
+    Attributes
+    ----------
+    name : str
+    task : {"fit", "evaluation", "refit", "bootstrap"}
+        ``fit``: from formula and DataFrame to a finished result. ``evaluation``: criterion (and gradient, where there
+        is one) at given theta. ``refit``: another response on a fitted model (the fitted values with the residuals
+        in reverse). ``bootstrap``: simulate 1,000 responses and refit each.
+    data : str
+        Name of a simulated data set, or of one that lmmtools ships.
+    fixed : str
+        Response and fixed part, ``"y ~ x"``.
+    random : tuple of str
+        lme4's terms without parentheses, ``"1 + x | subj"``.
+    factors : tuple of str
+        Columns that are grouping factors or categorical.
+    optimum, optimum_ml : float
+        Criterion at the optimum, REML and -2 log L. The REML figures are lme4's (``tests/reference``), polished; for
+        the simulated data lme4's with tight tolerances, and for ``maximal`` the certified one, lower than lme4's.
+    repeats : int
+        Runs in one process, after one that is not counted.
+    aim : float or Against
+        Seconds that lmmtools is to stay under, or a rival's time to hold.
+    aim_bytes : float or None
+        Peak memory that lmmtools is to stay under, interpreter and data included.
+    """
+
+    name: str
+    task: Task
+    data: str
+    fixed: str
+    random: tuple[str, ...]
+    factors: tuple[str, ...]
+    optimum: float
+    optimum_ml: float
+    repeats: int
+    aim: float | Against
+    aim_bytes: float | None = None
+
+    @property
+    def formula(self) -> str:
+        """The lme4 formula."""
+        return " + ".join([self.fixed, *(f"({term})" for term in self.random)])
+
+    def to_json(self) -> str:
+        """Return what a rival's process needs to know."""
+        return json.dumps({**asdict(self), "formula": self.formula})
+
+
+_SLEEP = ("sleepstudy", "Reaction ~ Days", ("Days | Subject",), ("Subject",), 1743.628271958, 1751.939344463)
+_PENICILLIN = (
+    "Penicillin",
+    "diameter ~ 1",
+    ("1 | plate", "1 | sample"),
+    ("plate", "sample"),
+    330.860588991,
+    332.188348669,
+)
+_PASTES = ("Pastes", "strength ~ 1", ("1 | batch/cask",), ("batch", "cask"), 246.990745853, 247.994465862)
+_DYESTUFF2 = ("Dyestuff2", "Yield ~ 1", ("1 | Batch",), ("Batch",), 161.828277812, 162.873036654)
+_CAKE = (
+    "cake",
+    "angle ~ recipe * temp",
+    ("1 | recipe:replicate",),
+    ("recipe", "replicate"),
+    1703.267480075,
+    1696.073256632,
+)
+_INSTEVAL = (
+    "InstEval",
+    "y ~ service",
+    ("1 | s", "1 | d", "1 | dept"),
+    ("s", "d", "dept", "service"),
+    237733.834127519,
+    237721.768774496,
+)
+_SLOPES = ("slopes", "y ~ x", ("1 + x | subj",), ("subj",), 970277.287337, 970272.977078)
+_NESTED = (
+    "nested",
+    "y ~ x",
+    ("1 | region/school/klass",),
+    ("region", "school", "klass"),
+    705586.243830,
+    705582.039271,
+)
+_MAXIMAL = (
+    "maximal",
+    "y ~ S + P + L",
+    ("1 + S + P + L | subj", "1 + S + P + L | item"),
+    ("subj", "item"),
+    28614.014900,
+    28649.405631,
+)
+_MOVERS = ("y ~ 1", ("1 | worker", "1 | firm"), ("worker", "firm"), 958041.967545, 958033.901235)
+_ISLANDS = ("y ~ 1", ("1 | rater", "1 | target"), ("rater", "target"), 391975.875669, 391968.219392)
+_RATINGS = ("y ~ 1", ("1 | g", "1 | h"), ("g", "h"))
+
+# A small fit is to take no longer than the fastest peer that is right on all of them.
+SMALL = Against("mixedlm", 1.0)
+LARGE = Against("lme4", 10.0)
+BOOTSTRAP = Against("lme4", 20.0)
+NOT_USED = float("nan")
+
+CASES: tuple[Case, ...] = (
+    Case("sleepstudy", "fit", *_SLEEP, 30, SMALL),
+    Case("Penicillin", "fit", *_PENICILLIN, 30, SMALL),
+    Case("Pastes", "fit", *_PASTES, 30, SMALL),
+    Case("Dyestuff2", "fit", *_DYESTUFF2, 30, SMALL),
+    Case("cake", "fit", *_CAKE, 30, SMALL),
+    Case("sleepstudy, criterion", "evaluation", *_SLEEP, 200, 0.0003),
+    Case("sleepstudy, refit", "refit", *_SLEEP[:4], 1728.957678599, NOT_USED, 50, 0.0005),
+    Case("Penicillin, refit", "refit", *_PENICILLIN[:4], 327.542506245, NOT_USED, 50, 0.0005),
+    Case("sleepstudy, 1,000 refits", "bootstrap", *_SLEEP, 3, BOOTSTRAP),
+    Case("Penicillin, 1,000 refits", "bootstrap", *_PENICILLIN, 3, BOOTSTRAP),
+    Case("InstEval, 73,421 rows", "fit", *_INSTEVAL, 3, 0.5),
+    Case("slopes, 100,000 rows", "fit", *_SLOPES, 5, 0.08),
+    Case("nested, 100,000 rows", "fit", *_NESTED, 5, 0.1),
+    Case("maximal, 1,792 rows", "fit", *_MAXIMAL, 3, 0.3),
+    Case("movers, 300,000 rows", "fit", "movers", *_MOVERS, 3, LARGE),
+    Case("islands, 120,000 rows", "fit", "islands", *_ISLANDS, 3, LARGE),
+    Case("ratings, 200,000 rows", "fit", "ratings200k", *_RATINGS, 537375.695873, 537369.523500, 3, 1.0),
+    Case("ratings, 1,000,000 rows", "fit", "ratings1m", *_RATINGS, 2659259.381485, 2659252.334398, 1, 15.0, 1e9),
+)
+
+
+def write_data(folder: Path, cases: tuple[Case, ...]) -> None:
+    """Write the data sets that the cases need as CSV files; those that are there already stay."""
+    import lmmtools as lmt
+
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = {c.data for c in cases if not (folder / f"{c.data}.csv").exists()}
+    if not missing:
+        return
+    simulated: dict[str, pd.DataFrame] = {} if missing <= set(lmt.datasets.names()) else simulate_all()
+    for name in sorted(missing):
+        data = simulated[name] if name in simulated else lmt.datasets.load(name)
+        data.to_csv(folder / f"{name}.csv", index=False)

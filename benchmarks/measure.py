@@ -1,0 +1,84 @@
+"""One rival, one case, in a process of its own: ``python measure.py rival.py case.json data.csv``; a line of JSON.
+
+Runs in the rival's environment: it needs pandas, and nothing of lmmtools.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+import warnings
+from typing import Any
+
+import pandas as pd
+
+# No more repeats once a case has taken this long, in seconds.
+BUDGET = 15.0
+
+
+def load_rival(path: str) -> Any:
+    """Return the module of a rival, under a name that hides no package."""
+    spec = importlib.util.spec_from_file_location("rival_under_test", path)
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
+
+
+def read_data(path: str, case: dict[str, Any]) -> pd.DataFrame:
+    """Return the data with factors as categories, as a user would have them."""
+    data = pd.read_csv(path, dtype=dict.fromkeys(case["factors"], str))
+    return data.astype(dict.fromkeys(case["factors"], "category"))
+
+
+def measure(rival: Any, case: dict[str, Any], data: pd.DataFrame) -> dict[str, Any]:
+    """Time the task; the first run is told apart, and counts only where there is time for no other."""
+    run = rival.TASKS[case["task"]](case, data)
+    first, criterion = _time(run)
+    seconds: list[float] = []
+    started = time.perf_counter()
+    while first < BUDGET and len(seconds) < case["repeats"] and time.perf_counter() - started < BUDGET:
+        elapsed, criterion = _time(run)
+        seconds.append(elapsed)
+    return {
+        "criterion": criterion,
+        "first": first,
+        "seconds": seconds or [first],
+        "median": statistics.median(seconds or [first]),
+    }
+
+
+def _time(run: Any) -> tuple[float, float | None]:
+    started = time.perf_counter()
+    criterion = run()
+    return time.perf_counter() - started, criterion
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and print."""
+    rival_path, case_path, data_path = arguments
+    with open(case_path, encoding="utf-8") as file:
+        case = json.load(file)
+    warnings.simplefilter("ignore")
+    # Some packages print while they fit: our line must be the only one on standard output.
+    out = os.dup(1)
+    os.dup2(2, 1)
+    rival = load_rival(rival_path)
+    try:
+        result = measure(rival, case, read_data(data_path, case))
+    except Exception as error:  # a rival may fail in any way; that is a result too
+        result = {"error": f"{type(error).__name__}: {error}"}
+    result["version"] = rival.version()
+    # Kilobytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with os.fdopen(out, "w") as file:
+        file.write(json.dumps(result) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,110 @@
+"""Runs rivals on cases, a process for each, in rounds: the rivals of a case one after the other, then again."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.environments import HERE
+from benchmarks.measure import BUDGET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.cases import Case
+    from benchmarks.environments import Rival
+
+__all__ = ["Outcome", "run_case"]
+
+TIME_LIMIT = 900.0
+"""Seconds after which a rival's process is stopped."""
+
+AT_OPTIMUM = 1e-3
+"""A criterion is at the optimum when it differs by no more than this, or by 1e-9 of its size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rival did on a case.
+
+    Attributes
+    ----------
+    seconds : float or None
+        Median over all runs of all rounds; None if it failed.
+    fastest, slowest : float or None
+    runs : int
+    gap : float or None
+        Its criterion less the optimum's, where the difference is more than rounding; None where it is not, or where
+        the task has no criterion.
+    peak_bytes : float or None
+        Peak memory of the whole process, data and interpreter included.
+    version : str
+    failure : str
+        Why there is no time.
+    """
+
+    seconds: float | None
+    fastest: float | None
+    slowest: float | None
+    runs: int
+    gap: float | None
+    peak_bytes: float | None
+    version: str
+    failure: str
+
+
+def run_case(case: Case, rivals: Sequence[Rival], folder: Path, rounds: int) -> dict[str, Outcome]:
+    """Return the outcome of each rival; those that take longer than the budget run in the first round only."""
+    able = [r for r in rivals if case.task in r.tasks]
+    answers: dict[str, list[dict[str, Any]]] = {r.name: [] for r in able}
+    for _ in range(rounds):
+        for rival in able:
+            before = answers[rival.name]
+            if before and ("error" in before[-1] or before[-1]["first"] > BUDGET):
+                continue
+            before.append(_run(case, rival, folder))
+    return {r.name: _summarise(case, r, answers[r.name]) for r in able}
+
+
+def _run(case: Case, rival: Rival, folder: Path) -> dict[str, Any]:
+    data = folder / f"{case.data}.csv"
+    if rival.script.suffix == ".R":
+        arguments = [case.task, str(data), case.formula, ",".join(case.factors), str(case.repeats), str(BUDGET)]
+        command = [rival.interpreter, "--vanilla", str(rival.script), *arguments]
+    else:
+        description = folder / "case.json"
+        description.write_text(case.to_json(), encoding="utf-8")
+        command = [rival.interpreter, str(HERE / "measure.py"), str(rival.script), str(description), str(data)]
+    # What is measured is this checkout.
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)} if rival.interpreter == sys.executable else None
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, env=environment)
+    except subprocess.TimeoutExpired:
+        return {"error": f"over {TIME_LIMIT:.0f} s"}
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        return {"error": said[-1] if said else f"ended with status {done.returncode}"}
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer
+
+
+def _summarise(case: Case, rival: Rival, answers: Sequence[dict[str, Any]]) -> Outcome:
+    last = answers[-1]
+    version = str(last.get("version", ""))
+    if "error" in last:
+        return Outcome(None, None, None, 0, None, last.get("peak_bytes"), version, last["error"])
+    seconds = [s for answer in answers for s in answer["seconds"]]
+    optimum = case.optimum if rival.reml else case.optimum_ml
+    criterion = last["criterion"]
+    gap = None if criterion is None else criterion - optimum
+    if gap is not None and abs(gap) <= max(AT_OPTIMUM, 1e-9 * abs(optimum)):
+        gap = None
+    peak = max(a["peak_bytes"] or 0.0 for a in answers) or None
+    return Outcome(statistics.median(seconds), min(seconds), max(seconds), len(seconds), gap, peak, version, failure="")

@@ -1,0 +1,115 @@
+"""The table of a run: our medians, and every rival's as a multiple of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["HEADINGS", "US", "format_seconds", "list_versions", "notes", "render"]
+
+US = "lmmtools"
+HEADINGS = {
+    "lme_python": "lme-python",
+    "interlace_lme": "interlace-lme",
+    "gpboost_cholesky": "gpboost (Cholesky)",
+}
+
+
+def render(record: Mapping[str, Any]) -> str:
+    """Return the table as reStructuredText: a row per case, times the time of lmmtools per rival."""
+    rivals = [name for name in record["rivals"] if name != US]
+    headers = ["", US, "aim", *(HEADINGS.get(name, name) for name in rivals)]
+    remarks = _remarks(record)
+    number = {text: i for i, text in enumerate(dict.fromkeys(remarks.values()), 1)}
+    marks = {key: f" [{number[text]}]" for key, text in remarks.items()}
+    rows = []
+    for case in record["cases"]:
+        ours = case["outcomes"][US]
+        row = [case["name"], format_seconds(ours["seconds"]), _aim(case)]
+        for name in rivals:
+            row.append(_times(case["outcomes"].get(name), ours) + marks.get((case["name"], name), ""))
+        rows.append(row)
+    return tabulate(rows, headers, tablefmt="rst", colalign=("left", *["right"] * (len(headers) - 1)))
+
+
+def notes(record: Mapping[str, Any]) -> list[str]:
+    """Return the remarks that the table's marks point to, and what memory was needed where there is an aim for it."""
+    marked = [f"[{i}] {text}" for i, text in enumerate(dict.fromkeys(_remarks(record).values()), 1)]
+    return [*marked, *(_memory(case) for case in record["cases"] if case["aim_bytes"])]
+
+
+def _memory(case: Mapping[str, Any]) -> str:
+    aim, peaks = case["aim_bytes"], {n: o["peak_bytes"] for n, o in case["outcomes"].items() if o["peak_bytes"]}
+    ours = peaks.pop(US)
+    verdict = "met" if ours <= aim else f"missed by {ours / aim:.2g}x"
+    others = "".join(f"; {HEADINGS.get(n, n)} {b / 1e9:.2f} GB" for n, b in peaks.items())
+    return (
+        f"{case['name']}: {US} takes {ours / 1e9:.2f} GB at its peak, interpreter and data frame included (aim "
+        f"{aim / 1e9:g} GB: {verdict}){others}."
+    )
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Return ``"3.2 ms"``, ``"0.85 s"``, ``"8.4 s"``."""
+    if seconds is None:
+        return ""
+    if seconds < 0.0995:
+        return f"{1e3 * seconds:.2g} ms"
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def _times(outcome: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> str:
+    if outcome is None or outcome["seconds"] is None:
+        return "-"
+    ratio = outcome["seconds"] / ours["seconds"]
+    return f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x"
+
+
+def _aim(case: Mapping[str, Any]) -> str:
+    """Return the aim and whether it is met, ``"0.50 s: missed by 1.7x"``."""
+    ours, aim = case["outcomes"][US]["seconds"], case["aim"]
+    if isinstance(aim, dict):
+        factor = f"{aim['factor']:g}x under " if aim["factor"] != 1 else ""
+        name = factor + HEADINGS.get(aim["rival"], aim["rival"])
+        rival = case["outcomes"].get(aim["rival"])
+        if rival is None or rival["seconds"] is None:
+            return name
+        limit = rival["seconds"] / aim["factor"]
+    else:
+        name, limit = format_seconds(aim), aim
+    return f"{name}: {'met' if ours <= limit else f'missed by {ours / limit:.2g}x'}"
+
+
+def _remarks(record: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """Return what must be said of a time, by case and rival: another criterion, or why there is none."""
+    found: dict[tuple[str, str], str] = {}
+    for case in record["cases"]:
+        for name, outcome in case["outcomes"].items():
+            heading = HEADINGS.get(name, name)
+            if outcome["gap"] is not None:
+                side = "above" if outcome["gap"] > 0 else "below"
+                found[case["name"], name] = (
+                    f"{heading}: its criterion is {abs(outcome['gap']):.3g} {side} the optimum's."
+                )
+            elif outcome["failure"]:
+                found[case["name"], name] = f"{heading}: {_sentence(outcome['failure'])}"
+    return found
+
+
+def _sentence(failure: str, width: int = 100) -> str:
+    text = " ".join(failure.split()).removeprefix("NotImplementedError: ")
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def list_versions(record: Mapping[str, Any]) -> Sequence[str]:
+    """Return ``"lme4 1.1-31 (R 4.2.2)"`` for each rival that ran."""
+    versions: dict[str, str] = {}
+    for case in record["cases"]:
+        for name, outcome in case["outcomes"].items():
+            if outcome["version"]:
+                versions[name] = outcome["version"]
+    return [f"{HEADINGS.get(name, name)} {version}" for name, version in versions.items() if name in record["rivals"]]
