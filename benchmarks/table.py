@@ -58,7 +58,7 @@ def format_seconds(seconds: float | None) -> str:
     if seconds is None:
         return ""
     if seconds < 0.0995:
-        return f"{1e3 * seconds:.2g} ms"
+        return f"{1e3 * seconds:#.2g}".rstrip(".") + " ms"
     return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
@@ -81,7 +81,7 @@ def _aim(case: Mapping[str, Any]) -> str:
         limit = rival["seconds"] / aim["factor"]
     else:
         name, limit = format_seconds(aim), aim
-    return f"{name}: {'met' if ours <= limit else f'missed by {ours / limit:.2g}x'}"
+    return f"{name}: {'met' if ours <= limit else f'missed by {ours / limit:.3g}x'}"
 
 
 def _remarks(record: Mapping[str, Any]) -> dict[tuple[str, str], str]:

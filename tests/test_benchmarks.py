@@ -42,7 +42,15 @@ def test_a_run_of_some_cases_renews_those_only(record: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.000213, "0.21 ms"), (0.0996, "0.10 s"), (0.85, "0.85 s"), (8.4, "8.4 s")]
+    ("seconds", "text"),
+    [
+        (0.000213, "0.21 ms"),
+        (0.003, "3.0 ms"),
+        (0.049, "49 ms"),
+        (0.0996, "0.10 s"),
+        (0.85, "0.85 s"),
+        (8.4, "8.4 s"),
+    ],
 )
 def test_times_are_printed_to_two_digits(seconds: float, text: str) -> None:
     assert format_seconds(seconds) == text
