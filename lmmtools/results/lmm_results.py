@@ -13,6 +13,7 @@ from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.names import Names
+from lmmtools.results.testing import TestingMethods
 from lmmtools.results.varcorr import VarCorr
 from lmmtools.results.variance_errors import variance_standard_errors
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
-    from lmmtools.inference.contrasts import ContrastTests, FTest
     from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
 
@@ -32,7 +32,7 @@ __all__ = ["LMMResults", "Names"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LMMResults:
+class LMMResults(TestingMethods):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
 
     Attributes
@@ -372,58 +372,6 @@ class LMMResults:
 
         found = self.tests(ddf=ddf)
         return summarise_results(self, found.df, found.p, method_name(found.ddf))
-
-    def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
-        """Return a t test of every fixed effect, with the degrees of freedom that ``ddf`` says.
-
-        Parameters
-        ----------
-        ddf : {"satterthwaite", "residual", "z"}
-            Satterthwaite's, as lmerTest; n - p; or infinite: the normal distribution.
-
-        Returns
-        -------
-        ContrastTests
-            ``.to_frame()`` has columns ``estimate std_error df t p``.
-
-        Raises
-        ------
-        DataError
-            If there is no such method.
-        """
-        from lmmtools.inference.contrasts import t_tests
-
-        return t_tests(self, None, ddf)
-
-    def t_test(self, constraints: Any, ddf: str = "satterthwaite") -> ContrastTests:
-        """Return a t test of each constraint on the fixed effects.
-
-        Parameters
-        ----------
-        constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
-            As statsmodels takes them: ``"Days = 0"``, ``"a - b = 0, c = 1"``, a matrix, or a matrix and its values.
-        ddf : {"satterthwaite", "residual", "z"}
-
-        Raises
-        ------
-        DataError
-            If a coefficient is unknown, or the matrix has another width than the fixed effects.
-        """
-        from lmmtools.inference.contrasts import t_tests
-
-        return t_tests(self, constraints, ddf)
-
-    def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
-        """Return the F test that all constraints hold at once; arguments and errors as :meth:`t_test`.
-
-        Returns
-        -------
-        FTest
-            ``.to_frame()`` has columns ``sum_sq mean_sq num_df den_df F p``.
-        """
-        from lmmtools.inference.contrasts import f_test
-
-        return f_test(self, constraints, ddf)
 
     def to_json(self, path: str | Path | None = None, *, random_effects: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.

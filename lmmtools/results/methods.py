@@ -1,0 +1,21 @@
+"""What the methods of a result, grouped by what they are for, need of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["FitMethods"]
+
+
+class FitMethods:
+    """Base of the classes that ``LMMResults`` inherits its methods from, one class per subject.
+
+    They hold nothing: each method hands the fit to the function that does the work.
+    """
+
+    @property
+    def _fit(self) -> LMMResults:
+        return cast("LMMResults", self)

@@ -1,0 +1,68 @@
+"""Methods of a result: tests of the fixed effects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.results.methods import FitMethods
+
+if TYPE_CHECKING:
+    from lmmtools.inference.contrasts import ContrastTests, FTest
+
+__all__ = ["TestingMethods"]
+
+
+class TestingMethods(FitMethods):
+    """``fit.tests()``, ``fit.t_test(...)``, ``fit.f_test(...)``."""
+
+    def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
+        """Return a t test of every fixed effect, with the degrees of freedom that ``ddf`` says.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "residual", "z"}
+            Satterthwaite's, as lmerTest; n - p; or infinite: the normal distribution.
+
+        Returns
+        -------
+        ContrastTests
+            ``.to_frame()`` has columns ``estimate std_error df t p``.
+
+        Raises
+        ------
+        DataError
+            If there is no such method.
+        """
+        from lmmtools.inference.contrasts import t_tests
+
+        return t_tests(self._fit, None, ddf)
+
+    def t_test(self, constraints: Any, ddf: str = "satterthwaite") -> ContrastTests:
+        """Return a t test of each constraint on the fixed effects.
+
+        Parameters
+        ----------
+        constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
+            As statsmodels takes them: ``"Days = 0"``, ``"a - b = 0, c = 1"``, a matrix, or a matrix and its values.
+        ddf : {"satterthwaite", "residual", "z"}
+
+        Raises
+        ------
+        DataError
+            If a coefficient is unknown, or the matrix has another width than the fixed effects.
+        """
+        from lmmtools.inference.contrasts import t_tests
+
+        return t_tests(self._fit, constraints, ddf)
+
+    def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
+        """Return the F test that all constraints hold at once; arguments and errors as :meth:`t_test`.
+
+        Returns
+        -------
+        FTest
+            ``.to_frame()`` has columns ``sum_sq mean_sq num_df den_df F p``.
+        """
+        from lmmtools.inference.contrasts import f_test
+
+        return f_test(self._fit, constraints, ddf)
