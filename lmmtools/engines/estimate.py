@@ -69,7 +69,7 @@ class Agreement:
     objective : float
         The second engine's criterion at the same parameters.
     difference : float
-        ``objective`` minus the first engine's, relative to max(1, |objective|).
+        ``objective`` minus the first engine's, relative to ``max(1, |objective|)``.
     """
 
     engine: str
