@@ -43,14 +43,14 @@ class Satterthwaite:
         Its derivatives with respect to the variance parameters (variances and covariances, the residual last).
     covariance : ndarray, shape (k + 1, k + 1)
         Asymptotic covariance of the variance parameters; rows and columns of those on the boundary are zero.
-    fixed : tuple of str
-        The parameters that are taken as known because they are on the boundary.
+    notes : tuple of str
+        Which parameters are taken as known because they are on the boundary.
     """
 
     cov: Floats
     slopes: Floats
     covariance: Floats
-    fixed: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def df(self, contrast: Floats) -> float:
         """Return the degrees of freedom of one contrast, shape (p,); infinite where its variance is known."""
@@ -59,22 +59,22 @@ class Satterthwaite:
         spread = float(g @ self.covariance @ g)
         return np.inf if spread <= FLAT * variance**2 else 2.0 * variance**2 / spread
 
-    def denominator_df(self, contrasts: Floats) -> float:
-        """Return the denominator degrees of freedom of the F test that all rows of ``contrasts``, (q, p), are zero.
+    def f_reference(self, contrasts: Floats) -> tuple[float, float]:
+        """Return F's scale, one, and its denominator degrees of freedom, for independent rows of contrasts, (q, p).
 
         The rows are turned into independent contrasts; nu_m being the degrees of each, F's are 2 E / (E - q) with
         E = sum over nu_m > 2 of nu_m / (nu_m - 2) (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54).
         """
         if len(contrasts) == 1:
-            return self.df(contrasts[0])
+            return 1.0, self.df(contrasts[0])
         _, vectors = np.linalg.eigh(contrasts @ self.cov @ contrasts.T)
         nu = np.array([self.df(row) for row in vectors.T @ contrasts])
         if np.ptp(nu) < 1e-8:
-            return float(nu.mean())
+            return 1.0, float(nu.mean())
         if (nu <= 2).all():
-            return 2.0
+            return 1.0, 2.0
         E = float(sum(v / (v - 2.0) if np.isfinite(v) else 1.0 for v in nu if v > 2.0))
-        return 2.0 * E / (E - len(nu)) if len(nu) < E else 2.0
+        return 1.0, 2.0 * E / (E - len(nu)) if len(nu) < E else 2.0
 
 
 def satterthwaite(fit: LMMResults) -> Satterthwaite:
@@ -82,5 +82,6 @@ def satterthwaite(fit: LMMResults) -> Satterthwaite:
     derivatives = pls.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
     info = pls.information(fit.problem, fit.theta, fit.reml)
     covariance = np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)
-    names = tuple(name for name, reason in zip(info.names, info.reasons, strict=True) if reason)
-    return Satterthwaite(derivatives.cov, derivatives.slopes, covariance, names)
+    known = [name for name, reason in zip(info.names, info.reasons, strict=True) if reason]
+    notes = f"on the boundary, and taken as known for the degrees of freedom: {', '.join(known)}"
+    return Satterthwaite(derivatives.cov, derivatives.slopes, covariance, (notes,) if known else ())

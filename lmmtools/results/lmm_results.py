@@ -361,17 +361,12 @@ class LMMResults(TestingMethods):
 
         Parameters
         ----------
-        ddf : {"satterthwaite", "residual"}, optional
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}, optional
             Show degrees of freedom and p-values, as lmerTest does; by default t values alone, as lme4.
         """
         from lmmtools.results.reporting import summarise_results
 
-        if ddf is None:
-            return summarise_results(self)
-        from lmmtools.inference.contrasts import method_name
-
-        found = self.tests(ddf=ddf)
-        return summarise_results(self, found.df, found.p, method_name(found.ddf))
+        return summarise_results(self, None if ddf is None else self.tests(ddf=ddf))
 
     def to_json(self, path: str | Path | None = None, *, random_effects: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.

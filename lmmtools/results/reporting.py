@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.inference.degrees import method_name
 from lmmtools.report.summary import SummaryData, summarise
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lmmtools.inference.contrasts import ContrastTests
     from lmmtools.report.summary import Summary
     from lmmtools.results.lmm_results import LMMResults
-
-    Floats = NDArray[np.float64]
 
 __all__ = ["notes", "summarise_results"]
 
@@ -24,10 +22,8 @@ ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto":
 MIN_DIGITS, MAX_DIGITS = 8, 10
 
 
-def summarise_results(
-    result: LMMResults, df: Floats | None = None, pvalues: Floats | None = None, method: str = ""
-) -> Summary:
-    """Return the report of ``result`` in lme4's layout, with degrees of freedom and p-values if they are given."""
+def summarise_results(result: LMMResults, tests: ContrastTests | None = None) -> Summary:
+    """Return the report of ``result`` in lme4's layout, with tests of its fixed effects if they are given."""
     design = result.design
     data = SummaryData(
         formula=design.formula.source or str(design.formula),
@@ -43,14 +39,14 @@ def summarise_results(
         ngroups=result.ngroups,
         names=design.x_names,
         estimates=result.estimate.beta,
-        std_errors=np.sqrt(np.diag(result.estimate.beta_cov)),
+        std_errors=np.sqrt(np.diag(result.estimate.beta_cov)) if tests is None else tests.std_error,
         cov=result.estimate.beta_cov,
         data_name=result.names.data,
         weights=result.names.weights,
         offset=result.names.offset,
-        df=df,
-        pvalues=pvalues,
-        method=method,
+        df=None if tests is None else tests.df,
+        pvalues=None if tests is None else tests.p,
+        method="" if tests is None else method_name(tests.ddf),
         notes=notes(result),
     )
     return summarise(data)

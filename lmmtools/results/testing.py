@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
     from lmmtools.inference.contrasts import ContrastTests, FTest
+    from lmmtools.inference.degrees import Degrees
 
 __all__ = ["TestingMethods"]
 
@@ -15,13 +17,19 @@ __all__ = ["TestingMethods"]
 class TestingMethods(FitMethods):
     """``fit.tests()``, ``fit.t_test(...)``, ``fit.f_test(...)``."""
 
+    @cached_property
+    def degrees_found(self) -> dict[str, Degrees]:
+        """What methods for degrees of freedom have found so far, by ``ddf``."""
+        return {}
+
     def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
         """Return a t test of every fixed effect, with the degrees of freedom that ``ddf`` says.
 
         Parameters
         ----------
-        ddf : {"satterthwaite", "residual", "z"}
-            Satterthwaite's, as lmerTest; n - p; or infinite: the normal distribution.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+            Satterthwaite's, as lmerTest; Kenward and Roger's, with their adjusted standard errors, as pbkrtest (REML
+            fits only); n - p; or infinite: the normal distribution.
 
         Returns
         -------
@@ -44,7 +52,7 @@ class TestingMethods(FitMethods):
         ----------
         constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
             As statsmodels takes them: ``"Days = 0"``, ``"a - b = 0, c = 1"``, a matrix, or a matrix and its values.
-        ddf : {"satterthwaite", "residual", "z"}
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
 
         Raises
         ------

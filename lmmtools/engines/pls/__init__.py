@@ -2,7 +2,12 @@
 
 from lmmtools.engines.pls.certificate import certify
 from lmmtools.engines.pls.engine import Optimum, fit, fit_problem, optimize
-from lmmtools.engines.pls.fixed import FixedEffectsDerivatives, fixed_effects_derivatives
+from lmmtools.engines.pls.fixed import (
+    AdjustedCovariance,
+    FixedEffectsDerivatives,
+    adjusted_covariance,
+    fixed_effects_derivatives,
+)
 from lmmtools.engines.pls.information import VarianceInformation, information
 from lmmtools.engines.pls.many import Refits, refit_many
 from lmmtools.engines.pls.objective import Evaluation, evaluate
@@ -18,6 +23,7 @@ from lmmtools.engines.pls.recover import (
 from lmmtools.engines.pls.shared import certify_shared, lowest_shared
 
 __all__ = [
+    "AdjustedCovariance",
     "Evaluation",
     "FixedEffectsDerivatives",
     "Optimum",
@@ -27,6 +33,7 @@ __all__ = [
     "Recovered",
     "Refits",
     "VarianceInformation",
+    "adjusted_covariance",
     "certify",
     "certify_shared",
     "conditional_covariances",

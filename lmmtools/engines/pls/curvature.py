@@ -30,13 +30,24 @@ if TYPE_CHECKING:
 
     from lmmtools.engines.pls.objective import Derivatives, State
     from lmmtools.engines.pls.problem import Problem
+    from lmmtools.engines.pls.structure import Factor
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LocalModel", "curvature_along", "local_model", "quadratic_forms", "trace_products"]
+__all__ = [
+    "LocalModel",
+    "curvature_along",
+    "local_model",
+    "quadratic_forms",
+    "trace_products",
+    "trace_products_by_columns",
+]
 
 DENSE_Q = 400
 """Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
+
+COLUMNS = 256
+"""Columns of Z'PZ at a time, where all of it would be too large."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,23 +120,46 @@ def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigm
     else:
         _, N = solve(s.elimination, st.A.toarray())
     N = N - Y @ Y.T
-    places = [(k, f, part) for f in st.factors for k, part in f.parts()]
-    starts = np.cumsum([0, *(len(x) for x in sigma)])
-    out = np.empty((starts[-1], starts[-1]))
-    for i, (k, f, own) in enumerate(places):
-        rows = N[f.columns]
-        for j, other, part in places[: i + 1]:
-            block = rows[:, other.columns]
-            if f.l == other.l == 1:
-                squares = np.vdot(block, block) * sigma[k][0, 0, 0] * sigma[j][0, 0, 0]
-                out[starts[k], starts[j]] = out[starts[j], starts[k]] = squares
-                continue
-            cut = block.reshape(f.m, f.l, other.m, other.l)[:, own, :, part]
-            flat = cut.transpose(1, 3, 0, 2).reshape(cut.shape[1] * cut.shape[3], -1)
-            t = _contract(flat @ flat.T, sigma[k], sigma[j])
-            out[starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = t
-            out[starts[j] : starts[j + 1], starts[k] : starts[k + 1]] = t.T
+    out = np.zeros((k := sum(len(x) for x in sigma), k))
+    for other in st.factors:
+        _add_products(problem, N[:, other.columns], other, sigma, out)
     return out
+
+
+def trace_products_by_columns(problem: Problem, s: State, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+    """As :func:`trace_products` for any size: some columns of Z'PZ at a time, in memory of order q."""
+    st = problem.structure
+    out = np.zeros((k := sum(len(x) for x in sigma), k))
+    A = st.A.tocsc()
+    for other in st.factors:
+        step = max(1, COLUMNS // other.l)
+        for first in range(0, other.m, step):
+            begin = other.columns.start + first * other.l
+            columns = slice(begin, min(begin + step * other.l, other.columns.stop))
+            _, N = solve(s.elimination, A[:, columns].toarray())
+            _add_products(problem, N - Y @ Y[columns].T, other, sigma, out)
+    return out
+
+
+def _add_products(problem: Problem, N: Floats, other: Factor, sigma: Sequence[Floats], out: Floats) -> None:
+    """Add the share of some levels of one factor, columns N of Z'PZ, to tr(P V_i P V_j)."""
+    starts = np.cumsum([0, *(len(x) for x in sigma)])
+    for f in problem.structure.factors:
+        if f.start > other.start:
+            continue
+        cut = N[f.columns].reshape(f.m, f.l, -1, other.l)
+        for k, own in f.parts():
+            for j, part in other.parts():
+                block = cut[:, own, :, part]
+                a, b = block.shape[1], block.shape[3]
+                if a == b == 1:
+                    t = np.vdot(block, block) * sigma[k][:, :1, 0] * sigma[j][:, 0, 0]
+                else:
+                    flat = block.transpose(1, 3, 0, 2).reshape(a * b, -1)
+                    t = _contract(flat @ flat.T, sigma[k], sigma[j])
+                out[starts[k] : starts[k + 1], starts[j] : starts[j + 1]] += t
+                if f.start != other.start:
+                    out[starts[j] : starts[j + 1], starts[k] : starts[k + 1]] += t.T
 
 
 def _contract(gram: Floats, left: Floats, right: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""The covariance of the fixed effects and its derivatives with respect to the variance parameters."""
+"""The covariance of the fixed effects: its derivatives in the variance parameters, and its small-sample adjustment."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines.pls.information import original_directions
-from lmmtools.engines.pls.objective import evaluate_state
+from lmmtools.engines.pls.curvature import trace_products, trace_products_by_columns
+from lmmtools.engines.pls.factor import solve
+from lmmtools.engines.pls.information import invert_tied, original_directions
+from lmmtools.engines.pls.inverse import invert
+from lmmtools.engines.pls.objective import State, evaluate_state, projector
+from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
 
     Floats = NDArray[np.float64]
 
-__all__ = ["FixedEffectsDerivatives", "fixed_effects_derivatives"]
+__all__ = ["AdjustedCovariance", "FixedEffectsDerivatives", "adjusted_covariance", "fixed_effects_derivatives"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +42,52 @@ class FixedEffectsDerivatives:
     slopes: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class AdjustedCovariance:
+    """Kenward and Roger's adjustment of C = (X'V^-1X)^-1, and what it was made of.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (p, p)
+        C itself.
+    adjusted : ndarray, shape (p, p)
+        C + 2 C {sum_ij W_ij (Q_ij - P_i C P_j)} C.
+    slopes : ndarray, shape (k + 1, p, p)
+        dC/dphi_i = C P_i C, in the order of :func:`~lmmtools.engines.pls.information`.
+    W : ndarray, shape (k + 1, k + 1)
+        Asymptotic covariance of phi, the inverse of half the expected information.
+    """
+
+    cov: Floats
+    adjusted: Floats
+    slopes: Floats
+    W: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Products:
+    """At one theta, in the engine's coordinates, with V in units of sigma**2.
+
+    Attributes
+    ----------
+    state : State
+    sigma : tuple of ndarray, each (parameters of the block, l, l)
+        dSigma per entry of the data-scale Sigma.
+    moved : ndarray, shape (k, q, p)
+        dSigma_i Z'V^-1X.
+    P : ndarray, shape (k, p, p)
+        X'V^-1 V_i V^-1X.
+    phi : ndarray, shape (k,)
+        Entries of Sigma.
+    """
+
+    state: State
+    sigma: tuple[Floats, ...]
+    moved: Floats
+    P: Floats
+    phi: Floats
+
+
 def fixed_effects_derivatives(problem: Problem, theta: Floats, reml: bool = True) -> FixedEffectsDerivatives:
     """Return the covariance of the fixed effects at theta, and its exact derivatives.
 
@@ -47,29 +99,105 @@ def fixed_effects_derivatives(problem: Problem, theta: Floats, reml: bool = True
     EngineError
         If the criterion cannot be evaluated at theta.
     """
-    s = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    made = _products(problem, theta, reml)
+    s2 = made.state.r2 / made.state.dof
+    residual = made.state.Hxx - np.einsum("i,ipq->pq", made.phi, made.P)
+    C = np.asarray(np.linalg.inv(made.state.Hxx), dtype=float)
+    slopes: Floats = np.einsum("ab,ibc,cd->iad", C, np.concatenate([made.P, residual[None]]), C, optimize=True)
+    return FixedEffectsDerivatives(_to_data(problem, s2 * C), _to_data(problem, slopes, units=0))
+
+
+def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
+    """Return Kenward and Roger's adjusted covariance of the fixed effects, at a REML optimum.
+
+    With P_i = X'V^-1 V_i V^-1X, Q_ij = X'V^-1 V_i V^-1 V_j V^-1X and W the inverse of half the expected information
+    tr(P V_i P V_j). V is linear in phi, so that the term of its second derivatives is absent, and what belongs to the
+    residual follows from the other terms.
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at theta, or the expected information is singular.
+
+    Notes
+    -----
+    Kenward & Roger (1997), Biometrics 53: 983-997. Everything comes from solves with the engine's factor; the traces
+    need all of Z'V^-1Z, column by column: time of order q**2 times a level's neighbours.
+    """
+    made = _products(problem, theta, reml=True)
+    s, phi, k, p = made.state, made.phi, len(made.phi), problem.p
+    C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
+    P = np.empty((k + 1, p, p))
+    P[:k], P[k] = made.P, s.Hxx - np.einsum("i,ipq->pq", phi, made.P)
+    # X'V^-1 V_i V^-1 V_j V^-1X = moved_i' (Z'V^-1Z) moved_j.
+    right = made.moved.transpose(1, 0, 2).reshape(-1, k * p)
+    _, N = solve(s.elimination, problem.structure.A @ right)
+    Q = np.empty((k + 1, k + 1, p, p))
+    Q[:k, :k] = (right.T @ N).reshape(k, p, k, p).transpose(0, 2, 1, 3)
+    Q[:k, k] = made.P - np.einsum("j,ijpq->ipq", phi, Q[:k, :k])
+    Q[k, :k] = Q[:k, k].transpose(0, 2, 1)
+    Q[k, k] = P[k] - np.einsum("j,jpq->pq", phi, Q[:k, k])
+    info = _expected_information(problem, made)
+    W, failure = invert_tied(0.5 * info, problem.design, np.arange(k + 1))
+    if failure:
+        raise EngineError(f"Kenward and Roger's method is not defined here: {failure}")
+    U = np.einsum("ij,ijpq->pq", W, Q) - np.einsum("ij,ipa,ab,jbq->pq", W, P, C, P, optimize=True)
     s2 = s.r2 / s.dof
+    slopes = np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True)
+    adjusted = C + 2.0 * C @ (0.5 * (U + U.T)) @ C
+    # phi in units of sigma**2 becomes phi in squared units of y.
+    W = W * (s2 * problem.response.y_scale**2) ** 2
+    return AdjustedCovariance(
+        _to_data(problem, s2 * C), _to_data(problem, s2 * adjusted), _to_data(problem, slopes, units=0), W
+    )
+
+
+def _products(problem: Problem, theta: Floats, reml: bool) -> _Products:
+    s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     p = problem.p
     F = s.F[:, :p]
-    inverse = np.linalg.inv(s.Hxx)
-    products: list[Floats] = [F] * len(s.lambdas)
-    values: list[Floats] = [F] * len(s.lambdas)
+    sigma = tuple(original_directions(R) for R in problem.scaling.basis_maps)
+    starts = np.cumsum([0, *(len(x) for x in sigma)])
+    moved = np.zeros((starts[-1], len(F), p))
+    phi = np.empty(starts[-1])
     for f in problem.structure.factors:
         rows = F[f.columns].reshape(f.m, f.l, p)
         for k, part in f.parts():
-            R = problem.scaling.basis_maps[k]
-            own = rows[:, part]
-            gram = np.einsum("gap,gbq->abpq", own, own, optimize=True)
-            products[k] = np.einsum("iab,abpq->ipq", original_directions(R), gram, optimize=True) / s2**2
-            half = np.linalg.solve(R, s.lambdas[k])
-            columns = np.triu_indices(len(R))
-            values[k] = s2 * (half @ half.T)[columns[::-1]]
-    every = np.concatenate(products) if products else np.zeros((0, p, p))
-    phi = np.concatenate(values) if values else np.zeros(0)
-    residual = (s.Hxx / s2 - np.einsum("i,ipq->pq", phi, every)) / s2
-    every = np.concatenate([every, residual[None]])
-    C = s2 * inverse
-    slopes = np.einsum("ab,ibc,cd->iad", C, every, C, optimize=True)
-    # From the engine's coordinates of X and units of y to the data's.
-    X, scale = problem.scaling.x_map, problem.response.y_scale
-    return FixedEffectsDerivatives(scale**2 * X @ C @ X.T, np.einsum("ab,ibc,dc->iad", X, slopes, X, optimize=True))
+            view = moved[starts[k] : starts[k + 1], f.columns].reshape(-1, f.m, f.l, p)
+            view[:, :, part] = np.einsum("iab,gbp->igap", sigma[k], rows[:, part])
+            moved[starts[k] : starts[k + 1], f.columns] = view.reshape(len(view), -1, p)
+            half = np.linalg.solve(problem.scaling.basis_maps[k], s.lambdas[k])
+            phi[starts[k] : starts[k + 1]] = (half @ half.T)[np.triu_indices(len(half))[::-1]]
+    return _Products(s, sigma, moved, np.einsum("qp,iqr->ipr", F, moved, optimize=True), phi)
+
+
+def _expected_information(problem: Problem, made: _Products) -> Floats:
+    """Return tr(P V_i P V_j), shape (k + 1, k + 1), the residual last: PVP = P gives its row from the others."""
+    s, sigma, phi = made.state, made.sigma, made.phi
+    inverse, Y = invert(s.elimination), projector(s)
+    t = trace_products(problem, s, inverse, Y, sigma)
+    if t is None:
+        t = trace_products_by_columns(problem, s, Y, sigma)
+    first = _traces(problem, inverse.T, Y, sigma)
+    out = np.empty((len(phi) + 1, len(phi) + 1))
+    out[:-1, :-1] = t
+    out[:-1, -1] = out[-1, :-1] = first - t @ phi
+    out[-1, -1] = s.dof - first @ phi - out[:-1, -1] @ phi
+    return out
+
+
+def _traces(problem: Problem, T: Sequence[Floats], Y: Floats, sigma: Sequence[Floats]) -> Floats:
+    """Return tr(P V_i), shape (k,)."""
+    parts: dict[int, Floats] = {}
+    for f, t in zip(problem.structure.factors, T, strict=True):
+        y = Y[f.columns].reshape(f.m, f.l, -1)
+        full = np.asarray(t).reshape(f.l, f.l) - np.einsum("gap,gbp->ab", y, y)
+        for k, part in f.parts():
+            parts[k] = np.einsum("iab,ab->i", sigma[k], full[part, part])
+    return np.concatenate([parts[k] for k in range(len(sigma))])
+
+
+def _to_data(problem: Problem, matrix: Floats, units: int = 1) -> Floats:
+    """From the engine's coordinates of X, and its unit of y to the power 2 ``units``, to the data's."""
+    X = problem.scaling.x_map
+    return np.asarray(problem.response.y_scale ** (2 * units) * (X @ matrix @ X.T))

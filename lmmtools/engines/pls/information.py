@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["VarianceInformation", "information", "original_directions"]
+__all__ = ["VarianceInformation", "information", "invert_tied", "original_directions"]
 
 BOUNDARY = "not defined on the boundary of the parameter space: {}"
 
@@ -124,7 +124,7 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     info = np.full((len(free), len(free)), np.nan)
     info[np.ix_(at, at)] = _observed(problem, s, [k for k, inside in enumerate(interior) if inside], sigma2)
     cov = np.full_like(info, np.nan)
-    cov[np.ix_(at, at)], failure = _invert_tied(info[np.ix_(at, at)], problem.design, at)
+    cov[np.ix_(at, at)], failure = invert_tied(info[np.ix_(at, at)], problem.design, at)
     if failure:
         reasons = [r or failure for r in reasons]
     vcov = np.array([*values, sigma2])
@@ -156,7 +156,7 @@ def _reason(block: Block, covariance: Floats) -> str:
     return f"the covariance matrix of {block.term} is singular"
 
 
-def _invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> tuple[Floats, str]:
+def invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> tuple[Floats, str]:
     """Return the covariance of the elements ``at``, those that blocks share being one parameter."""
     if not design.shared:
         return _invert(info)

@@ -1,0 +1,74 @@
+"""Hypotheses on the fixed effects, as text or as a matrix."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["label_contrast", "read_constraints"]
+
+
+def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """Return L (rows, p), the hypothesised values (rows,) and a label per row.
+
+    Parameters
+    ----------
+    constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
+        As statsmodels takes them: ``"Days = 0"``, ``"a = b, c = 1"``; a matrix L of L beta = 0; or L and its values.
+    names : tuple of str, length p
+
+    Raises
+    ------
+    DataError
+        If a coefficient is unknown, or L has another width than the fixed effects.
+    """
+    if isinstance(constraints, str):
+        return _parse(constraints, names)
+    values: ArrayLike | None = None
+    if isinstance(constraints, tuple) and len(constraints) == 2:
+        constraints, values = constraints
+    try:
+        L = np.atleast_2d(np.asarray(constraints, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise DataError(f"constraints are neither text nor a matrix of numbers: {error}") from None
+    if L.ndim != 2 or L.shape[1] != len(names):
+        raise DataError(
+            f"the contrast matrix has shape {L.shape}; the model has {len(names)} fixed effects: {', '.join(names)}"
+        )
+    if not np.isfinite(L).all() or not L.any(axis=1).all():
+        raise DataError("a row of the contrast matrix is zero or not finite")
+    right = np.zeros(len(L)) if values is None else np.asarray(values, dtype=float).reshape(-1)
+    if len(right) != len(L):
+        raise DataError(f"there are {len(right)} values for {len(L)} contrasts")
+    return L, right, tuple(label_contrast(row, names) for row in L)
+
+
+def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
+    from patsy import DesignInfo, PatsyError
+
+    try:
+        found = DesignInfo(list(names)).linear_constraint(text)
+    except PatsyError as error:
+        said = str(error).splitlines()[0]
+        raise DataError(f"{text!r} cannot be read: {said}. The fixed effects are {', '.join(names)}.") from None
+    L, values = np.asarray(found.coefs, dtype=float), np.asarray(found.constants, dtype=float).reshape(-1)
+    return L, values, tuple(label_contrast(row, names) for row in L)
+
+
+def label_contrast(row: Floats, names: tuple[str, ...]) -> str:
+    """Return a contrast as text, ``"a - b"``, ``"0.5*a + 0.5*b"``."""
+    parts: list[str] = []
+    for weight, name in zip(row, names, strict=True):
+        if weight:
+            size = "" if abs(weight) == 1 else f"{abs(weight):g}*"
+            sign = "-" if weight < 0 else "+"
+            parts.append(f"{sign} {size}{name}" if parts else f"{'-' if weight < 0 else ''}{size}{name}")
+    return " ".join(parts)

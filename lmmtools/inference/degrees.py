@@ -1,0 +1,101 @@
+"""The methods for degrees of freedom, under one contract: a covariance for standard errors, df of t, reference of F."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+import numpy as np
+
+from lmmtools.errors import DataError
+from lmmtools.inference.kenward_roger import kenward_roger
+from lmmtools.inference.satterthwaite import satterthwaite
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["DDF", "Degrees", "check_ddf", "degrees", "method_name"]
+
+DDF = Literal["satterthwaite", "kenward-roger", "residual", "z"]
+_METHODS = {
+    "satterthwaite": "t-tests use Satterthwaite's method",
+    "kenward-roger": "t-tests use Kenward-Roger's method",
+    "residual": "t-tests use the residual degrees of freedom, n - p",
+    "z": "z-tests: the statistics are taken for standard normal",
+}
+
+
+class Degrees(Protocol):
+    """What a method says of one fit."""
+
+    @property
+    def cov(self) -> Floats:
+        """Covariance of the fixed effects that the method's standard errors come from, shape (p, p)."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is taken for known."""
+        ...
+
+    def df(self, contrast: Floats) -> float:
+        """Return the degrees of freedom of one contrast, shape (p,)."""
+        ...
+
+    def f_reference(self, contrasts: Floats) -> tuple[float, float]:
+        """Return F's scale, and its denominator degrees of freedom, for independent rows of contrasts, (q, p)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """The same degrees of freedom for everything."""
+
+    cov: Floats
+    value: float
+    notes: tuple[str, ...] = ()
+
+    def df(self, contrast: Floats) -> float:
+        """Return them."""
+        return self.value
+
+    def f_reference(self, contrasts: Floats) -> tuple[float, float]:
+        """Return no scale, and them."""
+        return 1.0, self.value
+
+
+def method_name(ddf: DDF) -> str:
+    """Return what is done for the degrees of freedom, as a phrase."""
+    return _METHODS[ddf]
+
+
+def check_ddf(ddf: str) -> DDF:
+    """Return the method's name.
+
+    Raises
+    ------
+    DataError
+        If there is no such method.
+    """
+    if ddf not in get_args(DDF):
+        raise DataError(f"ddf={ddf!r} is not known here; use one of {', '.join(map(repr, get_args(DDF)))}")
+    return ddf  # type: ignore[return-value]
+
+
+def degrees(fit: LMMResults, ddf: DDF) -> Degrees:
+    """Return what a method says of a fit; kept with the fit, which does not change."""
+    if ddf not in fit.degrees_found:
+        fit.degrees_found[ddf] = _make(fit, ddf)
+    return fit.degrees_found[ddf]
+
+
+def _make(fit: LMMResults, ddf: DDF) -> Degrees:
+    if ddf == "satterthwaite":
+        return satterthwaite(fit)
+    if ddf == "kenward-roger":
+        return kenward_roger(fit)
+    return Constant(fit.estimate.beta_cov, float(fit.nobs - fit.design.p) if ddf == "residual" else np.inf)
