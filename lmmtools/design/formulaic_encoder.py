@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
 
+TermColumns = tuple[str, frozenset[str], frozenset[str], list[int]]
+"""A term's name, its categorical factors, its numerical ones, and where its columns stand."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
@@ -97,10 +100,33 @@ class FormulaicEncoder:
             is_complete &= ~is_missing(frame[source.name])
         matrix = np.full((len(frame), len(self.column_names)), np.nan)
         if is_complete.any():
-            frame = frame.loc[is_complete]
-            table = {safe: source.encode(frame) for safe, source in self.sources.items()}
-            matrix[is_complete] = _materialise(self.spec, table, self)
+            matrix[is_complete] = _materialise(self.spec, self._table(frame.loc[is_complete]), self)
         return matrix
+
+    def with_all_levels(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[TermColumns]]:
+        """Return the matrix of the fitted rows with a column for every level, shape (n, c), and its terms."""
+        from formulaic import ModelSpec
+
+        spec = ModelSpec(
+            formula=self.spec.formula,
+            ensure_full_rank=False,
+            na_action="ignore",
+            output="numpy",
+            transform_state=self.spec.transform_state,
+        )
+        made = _materialise(spec, self._table(frame), self)
+        kinds = {str(e): kind.value for e, (kind, _) in made.model_spec.encoder_state.items()}
+        terms = []
+        for term, columns in made.model_spec.term_indices.items():
+            parts = [str(f.expr) for f in term.factors if str(f.expr) != "1"]
+            names = {part: _restore(part, self.spelled) for part in parts}
+            factors = frozenset(names[part] for part in parts if kinds.get(part) == "categorical")
+            terms.append((":".join(names.values()), factors, frozenset(names.values()) - factors, list(columns)))
+        return np.array(made, dtype=np.float64), terms
+
+    def _table(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """Return the columns under their safe names."""
+        return {safe: source.encode(frame) for safe, source in self.sources.items()}
 
 
 def learn_formulaic(

@@ -160,13 +160,13 @@ def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTe
     return joint_test(fit, L, values, method)
 
 
-def joint_test(fit: LMMResults, L: Floats, values: Floats, ddf: DDF) -> FTest:
-    """Return the F test of L beta = values, L (q, p) of full row rank."""
+def joint_test(fit: LMMResults, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
+    """Return the F test of L beta = values (zero if None), L (q, p) of full row rank."""
     from scipy import stats
 
     found = degrees(fit, ddf)
     q = len(L)
-    gap = L @ fit.estimate.beta - values
+    gap = L @ fit.estimate.beta - (0.0 if values is None else values)
     scale, den = found.f_reference(L)
     F = scale * float(gap @ np.linalg.solve(L @ found.cov @ L.T, gap)) / q
     p = float(stats.f.sf(F, q, den)) if np.isfinite(den) else float(stats.chi2.sf(F * q, q))

@@ -73,12 +73,12 @@ class LikelihoodRatio(Printable):
     @property
     def document(self) -> Document:
         """The table, unrounded."""
-        number = NumberFormat("significant", DIGITS)
+        number = NumberFormat("zapped", DIGITS)
         columns = (
             Column("", is_label=True),
             Column("npar", NumberFormat("plain", DIGITS), "right"),
             *(Column(name, number, "right") for name in ("AIC", "BIC", "logLik", "deviance")),
-            Column("Chisq", NumberFormat("correlation", 4), "right"),
+            Column("Chisq", NumberFormat("statistic", DIGITS), "right"),
             Column("Df", NumberFormat("plain", DIGITS), "right"),
             Column("Pr(>Chisq)", NumberFormat("pvalue", 4), "right"),
         )

@@ -12,6 +12,7 @@ from lmmtools.report.rformat import (
     format_pvalues,
     format_statistics,
     round_half_even,
+    zapsmall,
 )
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _scientific(values: Sequence[float], digits: int) -> list[str]:
 _RULES: dict[str, Callable[[Sequence[float], int], list[str]]] = {
     "text": lambda values, digits: _each_alone(values, 7),
     "significant": format_numbers,
+    "zapped": lambda values, digits: format_numbers(zapsmall(values, digits), digits),
     "correlation": format_correlations,
     "coefficient": format_coefficients,
     "statistic": format_statistics,

@@ -12,7 +12,16 @@ Cell: TypeAlias = str | float | int | None
 
 
 Rule: TypeAlias = Literal[
-    "text", "significant", "correlation", "coefficient", "statistic", "pvalue", "plain", "scientific", "by row"
+    "text",
+    "significant",
+    "zapped",
+    "correlation",
+    "coefficient",
+    "statistic",
+    "pvalue",
+    "plain",
+    "scientific",
+    "by row",
 ]
 
 
@@ -23,7 +32,8 @@ class NumberFormat:
     Attributes
     ----------
     rule : str
-        ``"significant"``: the fewest decimals that show each number to ``digits`` significant digits;
+        ``"significant"``: the fewest decimals that show each number to ``digits`` significant digits; ``"zapped"``:
+        the same, of numbers rounded to where the largest has ``digits``;
         ``"correlation"``: ``digits`` decimals, always; ``"coefficient"``, ``"statistic"`` and ``"pvalue"``: R's rules
         for the columns of a coefficient table; ``"plain"``: each number on its own to ``digits`` significant digits;
         ``"scientific"``: each in scientific form; ``"by row"``: with the others of its row, as the table says;

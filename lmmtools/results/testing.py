@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
+    from lmmtools.inference.anova import AnovaTable
     from lmmtools.inference.contrasts import ContrastTests, FTest
     from lmmtools.inference.degrees import Degrees
 
@@ -74,3 +75,28 @@ class TestingMethods(FitMethods):
         from lmmtools.inference.contrasts import f_test
 
         return f_test(self._fit, constraints, ddf)
+
+    def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> AnovaTable:
+        """Return an F test of each term of the fixed part, as lmerTest's ``anova(fit)``.
+
+        Parameters
+        ----------
+        type : {3, 2, 1, "III", "II", "I"}
+            Each term after all others, marginal to what contains it (III, whatever the coding of factors); after all
+            that do not contain it (II); after those before it (I).
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+            As for :meth:`tests`.
+
+        Returns
+        -------
+        AnovaTable
+            ``.to_frame()`` has columns ``sum_sq mean_sq num_df den_df F p``, ``.contrasts`` the hypotheses.
+
+        Raises
+        ------
+        DataError
+            If there is no such type or method, or nothing to test.
+        """
+        from lmmtools.inference.anova import anova_table
+
+        return anova_table(self._fit, type, ddf)

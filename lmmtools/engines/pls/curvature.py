@@ -12,7 +12,7 @@ all of Z'PZ is cheap to have, the trace itself is used and Newton's method conve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
@@ -130,7 +130,7 @@ def trace_products_by_columns(problem: Problem, s: State, Y: Floats, sigma: Sequ
     """As :func:`trace_products` for any size: some columns of Z'PZ at a time, in memory of order q."""
     st = problem.structure
     out = np.zeros((k := sum(len(x) for x in sigma), k))
-    A = st.A.tocsc()
+    A: Any = st.A.tocsc()
     for other in st.factors:
         step = max(1, COLUMNS // other.l)
         for first in range(0, other.m, step):

@@ -1,0 +1,82 @@
+"""The terms of the fixed part, each with a column for every level: what hypotheses on whole terms are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.formulaic_encoder import FormulaicEncoder
+from lmmtools.design.plain_encoder import PlainEncoder
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["FixedTerm", "fixed_terms"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FixedTerm:
+    """One term of the fixed part.
+
+    Attributes
+    ----------
+    name : str
+        As the formula has it: ``"recipe:temp"``; empty for the constant.
+    factors : frozenset of str
+        Its categorical factors.
+    covariates : frozenset of str
+        Its numerical ones.
+    columns : ndarray, shape (n, c)
+        An indicator of every combination of levels (no reference left out), times the covariates.
+    """
+
+    name: str
+    factors: frozenset[str]
+    covariates: frozenset[str]
+    columns: Floats
+
+    def is_within(self, other: FixedTerm) -> bool:
+        """Whether ``other`` contains this term: the same covariates, and all its factors and more."""
+        return self.covariates == other.covariates and self.factors < other.factors
+
+
+def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
+    """Return the terms of the fixed part in the formula's order, the constant among them.
+
+    Raises
+    ------
+    DataError
+        If the design knows columns only (a MixedLM model that was read from its arrays).
+    """
+    encoder = design.encoder
+    if isinstance(encoder, PlainEncoder):
+        return tuple(_plain(encoder, design))
+    if isinstance(encoder, FormulaicEncoder):
+        return tuple(_through_formulaic(encoder, design))
+    raise DataError(
+        "this model has columns and no formula, so that its terms are not known; test columns with fit.f_test(...), or "
+        "declare it with lmm(formula, data)"
+    )
+
+
+def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:
+    found = []
+    for term in encoder.terms:
+        full = tuple(replace(column, is_reduced=column.levels is None) for column in term)
+        matrix = PlainEncoder((full,), ()).encode(design.frame)
+        factors = frozenset(c.name for c in term if c.levels is not None)
+        covariates = frozenset(c.name for c in term if c.levels is None)
+        found.append(FixedTerm(":".join(c.name for c in term), factors, covariates, matrix))
+    return found
+
+
+def _through_formulaic(encoder: FormulaicEncoder, design: Design) -> list[FixedTerm]:
+    matrix, terms = encoder.with_all_levels(design.frame)
+    return [FixedTerm(name, factors, covariates, matrix[:, columns]) for name, factors, covariates, columns in terms]

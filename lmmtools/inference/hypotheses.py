@@ -1,0 +1,151 @@
+"""The hypotheses that whole terms of the fixed part are zero: types I, II and III.
+
+Let A hold a column for every level of every term, with no reference level left out, and M the projection off some of
+its terms. A hypothesis on the means is a row l = k'A.
+
+* Type I: the rows of A_e' M A, M off the terms before e.
+* Type II: the same, M off all terms that do not contain e.
+* Type III: the rows that have no part in terms that neither are nor contain e, and that are orthogonal to those of them
+  that concern the containing terms only. Without empty cells, that the sum-to-zero effects of e vanish.
+
+One term contains another if it has the same covariates and all its factors and more. These are the definitions of
+SAS/STAT (User's Guide, "The Four Types of Estimable Functions"); lmerTest's ``anova`` uses them.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lmmtools.design.fixed_terms import FixedTerm, fixed_terms
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["TYPES", "AnovaType", "read_type", "term_hypotheses"]
+
+AnovaType = Literal[1, 2, 3]
+TYPES: dict[object, AnovaType] = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
+RANK = 1e-9
+"""Singular values below this share of the largest are rounding errors."""
+
+
+def read_type(kind: object) -> AnovaType:
+    """Return the type as a number.
+
+    Raises
+    ------
+    DataError
+        If it is none of 1, 2, 3, "I", "II", "III".
+    """
+    if kind not in TYPES:
+        raise DataError(f"type={kind!r} is no type of anova table; use 1, 2 or 3")
+    return TYPES[kind]
+
+
+def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]:
+    """Return each term's name, and the contrasts of the fixed effects that say it is zero, (q, p) of full row rank.
+
+    Terms without an estimable hypothesis (all cells that would tell are empty) are left out; so is the constant.
+
+    Raises
+    ------
+    DataError
+        If the design has no terms.
+    """
+    terms = fixed_terms(design)
+    A, X = _compress([t.columns for t in _in_units(terms)], design.X)
+    make = {1: _first, 2: _second, 3: _third}[kind]
+    found = []
+    for i, term in enumerate(terms):
+        if term.name:
+            rows = make(i, terms, A)
+            contrasts = _independent(rows @ X)
+            if len(contrasts):
+                found.append((term.name, contrasts))
+    return found
+
+
+def _in_units(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
+    """Return the terms with covariates scaled, alike in terms with the same covariates, so that ranks can be told."""
+    largest: dict[frozenset[str], float] = {}
+    for t in terms:
+        norm = float(np.sqrt((t.columns**2).sum(axis=0)).max(initial=0.0))
+        largest[t.covariates] = max(largest.get(t.covariates, 0.0), norm)
+    return [FixedTerm(t.name, t.factors, t.covariates, t.columns / (largest[t.covariates] or 1.0)) for t in terms]
+
+
+def _compress(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]:
+    """Return A by terms, and X, in an orthonormal basis of their common column space: r rows instead of n."""
+    norms = np.sqrt((X**2).sum(axis=0))
+    R = np.asarray(np.linalg.qr(np.column_stack([*parts, X / norms]), mode="r"), dtype=float)
+    ends = np.cumsum([0, *(part.shape[1] for part in parts)]).tolist()
+    return [R[:, a:b] for a, b in pairwise(ends)], R[:, ends[-1] :] * norms
+
+
+def _first(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
+    return _off(_join(A[:i]), A[i]).T
+
+
+def _second(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
+    others = [a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j])]
+    return _off(_join(others), A[i]).T
+
+
+def _third(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
+    """Return k' of each hypothesis k'A."""
+    above = [a for j, a in enumerate(A) if terms[i].is_within(terms[j])]
+    others = [a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j])]
+    own = A[i].shape[1]
+    both = _rows(_off(_join(others), _join([A[i], *above])))
+    if above:
+        upper = _rows(_off(_join([*others, A[i]]), _join(above)))
+        upper = np.column_stack([np.zeros((len(upper), own)), upper])
+        both = _leading(both - both @ upper.T @ upper, len(both) - len(upper))
+    # k'[others, own, above] = [0, l].
+    everything = np.column_stack([_join(others), _join([A[i], *above])])
+    wanted = np.column_stack([np.zeros((len(both), everything.shape[1] - both.shape[1])), both])
+    return np.asarray(np.linalg.lstsq(everything.T, wanted.T, rcond=RANK)[0].T)
+
+
+def _join(parts: Sequence[Floats]) -> Floats:
+    return np.column_stack(parts) if parts else np.zeros((0, 0))
+
+
+def _off(B: Floats, C: Floats) -> Floats:
+    """Return C less its projection on the columns of B."""
+    if not B.size:
+        return C
+    U, d, _ = np.linalg.svd(B, full_matrices=False)
+    U = U[:, d > RANK * d.max(initial=0.0)]
+    # Twice: what is left of a column within B's span is then rounding error of its own size.
+    out = C - U @ (U.T @ C)
+    return np.asarray(out - U @ (U.T @ out))
+
+
+def _rows(B: Floats) -> Floats:
+    """Return an orthonormal basis of the row space, shape (rank, columns); A's columns are of order one."""
+    _, d, V = np.linalg.svd(B, full_matrices=False)
+    return np.asarray(V[d > RANK])
+
+
+def _leading(B: Floats, rank: int) -> Floats:
+    return np.asarray(np.linalg.svd(B, full_matrices=False)[2][:rank])
+
+
+def _independent(L: Floats) -> Floats:
+    """Return rows that span the same space as L's, free of rounding errors."""
+    size = np.abs(L).max(initial=0.0)
+    if size <= RANK:
+        return np.zeros((0, L.shape[1]))
+    _, d, V = np.linalg.svd(L / size, full_matrices=False)
+    return np.asarray(V[d > RANK * d.max()])
