@@ -103,6 +103,10 @@ class FormulaicEncoder:
             matrix[is_complete] = _materialise(self.spec, self._table(frame.loc[is_complete]), self)
         return matrix
 
+    def columns_by_term(self) -> dict[str, tuple[int, ...]]:
+        """Return which columns each term has; the constant's name is empty."""
+        return {_term_name(t, self.spelled): tuple(at) for t, at in self.spec.term_indices.items()}
+
     def with_all_levels(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[TermColumns]]:
         """Return the matrix of the fitted rows with a column for every level, shape (n, c), and its terms."""
         from formulaic import ModelSpec
@@ -118,10 +122,10 @@ class FormulaicEncoder:
         kinds = {str(e): kind.value for e, (kind, _) in made.model_spec.encoder_state.items()}
         terms = []
         for term, columns in made.model_spec.term_indices.items():
-            parts = [str(f.expr) for f in term.factors if str(f.expr) != "1"]
-            names = {part: _restore(part, self.spelled) for part in parts}
-            factors = frozenset(names[part] for part in parts if kinds.get(part) == "categorical")
-            terms.append((":".join(names.values()), factors, frozenset(names.values()) - factors, list(columns)))
+            names = {part: _restore(part, self.spelled) for part in _parts(term)}
+            factors = frozenset(name for part, name in names.items() if kinds.get(part) == "categorical")
+            covariates = frozenset(names.values()) - factors
+            terms.append((_term_name(term, self.spelled), factors, covariates, list(columns)))
         return np.array(made, dtype=np.float64), terms
 
     def _table(self, frame: pd.DataFrame) -> dict[str, Any]:
@@ -215,6 +219,15 @@ def _spell_safely(text: str, columns: list[str]) -> tuple[str, dict[str, str]]:
     terms = expand_terms(folded[0], text)
     words = ["1" if () in terms else "0", *(":".join(safe_of[factor] for factor in term) for term in terms if term)]
     return " + ".join(words), spelled
+
+
+def _parts(term: Any) -> list[str]:
+    """Return the factors of a formulaic term, none for the constant."""
+    return [str(f.expr) for f in term.factors if str(f.expr) != "1"]
+
+
+def _term_name(term: Any, spelled: Mapping[str, str]) -> str:
+    return ":".join(_restore(part, spelled) for part in _parts(term))
 
 
 def _restore(text: str, spelled: Mapping[str, str]) -> str:

@@ -95,6 +95,15 @@ class PlainEncoder:
         made = {id(c): c.encode(frame) for term in self.terms for c in term}
         return _assemble(self.terms, made, len(frame))
 
+    def columns_by_term(self) -> dict[str, tuple[int, ...]]:
+        """Return which columns each term has; the constant's name is empty."""
+        found, at = {}, 0
+        for term in self.terms:
+            size = len(_labels(term, ""))
+            found[":".join(c.name for c in term)] = tuple(range(at, at + size))
+            at += size
+        return found
+
 
 def learn_plain(
     terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str

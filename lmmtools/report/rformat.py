@@ -162,7 +162,7 @@ def format_pvalues(values: Sequence[float | None], digits: int = 3, eps: float =
     text_large = iter(format_numbers(large, digits))
     text_small = iter(format_numbers(small, digits))
     bound = f"< {format_numbers([eps], max(1, digits - 2))[0]}" if any(v >= eps for v in present) else None
-    bound = bound or f"<{format_numbers([eps], max(1, digits - 2))[0]}"
+    bound = bound or f"<{' ' if digits > 3 else ''}{format_numbers([eps], max(1, digits - 2))[0]}"
     cells = []
     for v in values:
         if v is None or math.isnan(v):

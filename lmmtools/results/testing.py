@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lmmtools.inference.anova import AnovaTable
     from lmmtools.inference.contrasts import ContrastTests, FTest
     from lmmtools.inference.degrees import Degrees
+    from lmmtools.inference.ranova import RandomAnova
 
 __all__ = ["TestingMethods"]
 
@@ -100,3 +103,35 @@ class TestingMethods(FitMethods):
         from lmmtools.inference.anova import anova_table
 
         return anova_table(self._fit, type, ddf)
+
+    def ranova(
+        self, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
+    ) -> RandomAnova:
+        """Return likelihood-ratio tests of the random effects by single deletions, as lmerTest's ``ranova``.
+
+        Each is made by the criterion of the fit, REML or ML. Beside lmerTest's chi-squared p-value, which is too large
+        where a variance is tested at zero, stands that of the mixture of chi-squared distributions that holds there.
+
+        Parameters
+        ----------
+        reduce_terms : bool
+            Take ``x`` out of ``(x | g)`` first; otherwise test ``(x | g)`` as a whole.
+        n_sim : int
+            Draws under the smaller model for a p-value at this sample size: from its exact distribution where the
+            variance is the model's only one, else by parametric bootstrap. 0 makes none.
+        rng : numpy.random.Generator, int or None
+            Source of the draws.
+
+        Returns
+        -------
+        RandomAnova
+            ``.to_frame()`` has columns ``npar llf aic lrt df p_chisq p p_simulated reference``.
+
+        Raises
+        ------
+        DataError
+            If ``n_sim`` is negative, or terms share one variance.
+        """
+        from lmmtools.inference.ranova import random_anova
+
+        return random_anova(self._fit, reduce_terms=reduce_terms, n_sim=n_sim, rng=rng)

@@ -6,10 +6,11 @@ from lmmtools.engines.pls.fixed import (
     AdjustedCovariance,
     FixedEffectsDerivatives,
     adjusted_covariance,
+    expected_information,
     fixed_effects_derivatives,
 )
 from lmmtools.engines.pls.information import VarianceInformation, information
-from lmmtools.engines.pls.many import Refits, refit_many
+from lmmtools.engines.pls.many import Refits, objectives_without_effects, refit_many
 from lmmtools.engines.pls.objective import Evaluation, evaluate
 from lmmtools.engines.pls.optimize import Options, Progress
 from lmmtools.engines.pls.problem import Problem, prepare
@@ -38,12 +39,14 @@ __all__ = [
     "certify_shared",
     "conditional_covariances",
     "evaluate",
+    "expected_information",
     "fit",
     "fit_problem",
     "fixed_effects_derivatives",
     "hat_values",
     "information",
     "lowest_shared",
+    "objectives_without_effects",
     "optimize",
     "prediction_variances",
     "prepare",

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["AdjustedCovariance", "FixedEffectsDerivatives", "adjusted_covariance", "fixed_effects_derivatives"]
+__all__ = [
+    "AdjustedCovariance",
+    "FixedEffectsDerivatives",
+    "adjusted_covariance",
+    "expected_information",
+    "fixed_effects_derivatives",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +158,21 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     )
 
 
+def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
+    """Return half of tr(P V_i P V_j), shape (k + 1, k + 1), in squared units of y; on the boundary too.
+
+    Elements are ordered as those of :func:`~lmmtools.engines.pls.information`. Under ML P is V^-1.
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at theta.
+    """
+    made = _products(problem, theta, reml)
+    unit = made.state.r2 / made.state.dof * problem.response.y_scale**2
+    return 0.5 * _expected_information(problem, made) / unit**2
+
+
 def _products(problem: Problem, theta: Floats, reml: bool) -> _Products:
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     p = problem.p
@@ -172,7 +193,7 @@ def _products(problem: Problem, theta: Floats, reml: bool) -> _Products:
 
 
 def _expected_information(problem: Problem, made: _Products) -> Floats:
-    """Return tr(P V_i P V_j), shape (k + 1, k + 1), the residual last: PVP = P gives its row from the others."""
+    """Return tr(P V_i P V_j), V in units of sigma**2, the residual last: PVP = P gives its row from the others."""
     s, sigma, phi = made.state, made.sigma, made.phi
     inverse, Y = invert(s.elimination), projector(s)
     t = trace_products(problem, s, inverse, Y, sigma)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Refits", "refit_many"]
+__all__ = ["Refits", "objectives_without_effects", "refit_many"]
 
 BATCH_NUMBERS = 2_000_000
 """Numbers (16 MB) in the largest array of one batch: about what the caches hold."""
@@ -110,6 +110,24 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
         out.converged[i] = fit.certificate is not None and fit.certificate.holds
         out.n_evaluations[i] += fit.n_evaluations
     return out
+
+
+def objectives_without_effects(problem: Problem, Y: Floats, reml: bool = True) -> Floats:
+    """Return the criterion of every column of Y with all variances of random effects zero, shape (B,).
+
+    Parameters
+    ----------
+    problem : Problem
+    Y : ndarray, shape (n, B)
+        Responses, offset included as in the design.
+    reml : bool
+    """
+    y = _project(problem, np.asarray(Y, dtype=float))
+    L = np.linalg.cholesky(problem.XX)
+    r2 = y.yy - (np.linalg.solve(L, y.Xy.T) ** 2).sum(axis=0)
+    dof = problem.n - problem.p if reml else problem.n
+    out = dof * (1.0 + np.log(2.0 * np.pi * r2 / dof) + 2.0 * np.log(y.y_scale)) - problem.log_weights
+    return np.asarray(out + 2.0 * np.log(np.diag(L)).sum() - problem.log_x_map if reml else out)
 
 
 def _project(problem: Problem, Y: Floats) -> Responses:

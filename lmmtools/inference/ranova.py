@@ -1,0 +1,240 @@
+"""Tests of the random terms by single deletions, as lmerTest's ``ranova``, with the boundary's own distributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
+from lmmtools.inference.reduction import Reduction, reductions
+from lmmtools.inference.simulation import simulate
+from lmmtools.report.printable import Printable
+from lmmtools.report.rformat import significance_stars
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls import Problem
+    from lmmtools.report.table import Cell
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["RandomAnova", "random_anova"]
+
+DIGITS = 5
+
+LARGEST = 3000
+"""Up to this many levels the eigenvalues behind the exact distribution are computed."""
+
+SAME = 1e-9
+"""A draw this close below the observed ratio counts as being as large: both may be zero but for rounding."""
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class RandomAnova(Printable):
+    """The model, and the model without each of its random effects.
+
+    Attributes
+    ----------
+    names : tuple of str
+        What is left out; ``"<none>"`` first.
+    npar : tuple of int
+    llf, aic : tuple of float
+    lrt : tuple of float or None
+        Twice the difference of the (restricted) log-likelihoods.
+    df : tuple of int or None
+    p_chisq : tuple of float or None
+        From the chi-squared distribution with ``df`` degrees, as lmerTest: too large, since variances end at zero.
+    p : tuple of float or None
+        From the mixture of chi-squared distributions that the boundary gives.
+    p_simulated : tuple of float or None
+        From draws under the smaller model; None where none were asked for.
+    references : tuple of str or None
+        The mixtures in words.
+    formula : str
+    notes : tuple of str
+    """
+
+    names: tuple[str, ...]
+    npar: tuple[int, ...]
+    llf: tuple[float, ...]
+    aic: tuple[float, ...]
+    lrt: tuple[float | None, ...]
+    df: tuple[int | None, ...]
+    p_chisq: tuple[float | None, ...]
+    p: tuple[float | None, ...]
+    p_simulated: tuple[float | None, ...]
+    references: tuple[str | None, ...]
+    formula: str
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``npar llf aic lrt df p_chisq p p_simulated reference``, a row per model."""
+        import pandas as pd
+
+        columns = {
+            "npar": self.npar,
+            "llf": self.llf,
+            "aic": self.aic,
+            "lrt": self.lrt,
+            "df": self.df,
+            "p_chisq": self.p_chisq,
+            "p": self.p,
+            "p_simulated": self.p_simulated,
+            "reference": self.references,
+        }
+        return pd.DataFrame(columns, index=list(self.names))
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        zapped, p_value = NumberFormat("zapped", DIGITS), NumberFormat("pvalue", DIGITS - 1)
+        columns = [
+            Column("", is_label=True),
+            Column("npar", NumberFormat("plain", DIGITS), "right"),
+            Column("logLik", zapped, "right"),
+            Column("AIC", zapped, "right"),
+            Column("LRT", NumberFormat("statistic", DIGITS), "right"),
+            Column("Df", NumberFormat("plain", DIGITS), "right"),
+            Column("Pr(>Chisq)", p_value, "right"),
+            Column("Pr(mixture)", p_value, "right"),
+        ]
+        cells: list[tuple[Cell, ...]] = [self.names, self.npar, self.llf, self.aic, self.lrt, self.df]
+        cells += [self.p_chisq, self.p]
+        if any(p is not None for p in self.p_simulated):
+            columns.append(Column("Pr(simulated)", p_value, "right"))
+            cells.append(self.p_simulated)
+        columns.append(Column(""))
+        cells.append(tuple(significance_stars(self.p)))
+        table = Table("ranova", "", tuple(columns), tuple(zip(*cells, strict=True)))
+        model = Prose("model", (f"Model: {self.formula}",))
+        return Document(
+            "ANOVA-like table for random-effects: Single term deletions", (model, table, Prose("notes", self.notes))
+        )
+
+
+def random_anova(
+    fit: LMMResults, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
+) -> RandomAnova:
+    """Return the tests of a fit's random effects; see :meth:`LMMResults.ranova`."""
+    from scipy import stats
+
+    if n_sim < 0:
+        raise DataError(f"n_sim={n_sim} draws cannot be made; 0 makes none")
+    generator = np.random.default_rng(rng)
+    rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
+    notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
+    for smaller in reductions(fit.design, reduce_terms=reduce_terms):
+        null = _null(fit, smaller)
+        df = fit.design.k - sum(b.k for b in smaller.design.blocks)
+        npar = fit.k_params - df
+        lrt = max(null.objective - fit.objective, 0.0)
+        reference = _reference(fit, smaller, null, generator)
+        if null.at_boundary:
+            notes.append(
+                f"{smaller.name}: without it {null.at_boundary}, so that the mixture holds only roughly; n_sim= draws"
+            )
+        simulated = None
+        if n_sim:
+            draws, how = _draws(fit, null, n_sim, generator)
+            simulated = float((1 + (draws >= lrt - SAME).sum()) / (1 + len(draws)))
+            notes.append(f"{smaller.name}: {how}")
+        p_chisq = float(stats.chi2.sf(lrt, df))
+        row = (smaller.name, npar, -0.5 * null.objective, null.objective + 2 * npar, lrt, df)
+        rows.append((*row, p_chisq, reference.sf(lrt), simulated, reference.label))
+    formula = fit.design.formula.source or str(fit.design.formula)
+    columns: list[Any] = [*zip(*rows, strict=True), formula, tuple(notes)]
+    return RandomAnova(*columns)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Null:
+    """The smaller model's fit.
+
+    Attributes
+    ----------
+    problem : Problem or None
+        None where nothing random is left.
+    objective : float
+    beta : ndarray, shape (p,)
+    theta : ndarray, shape (k,)
+        As theta of the full model, zero for what is left out.
+    sigma : float
+    at_boundary : str
+        Which variance that stays is zero, if one is.
+    """
+
+    problem: Problem | None
+    objective: float
+    beta: Floats
+    theta: Floats
+    sigma: float
+    at_boundary: str
+
+
+def _null(fit: LMMResults, smaller: Reduction) -> _Null:
+    if not smaller.design.blocks:
+        theta = np.zeros(fit.design.k)
+        at = pls.recover(fit.problem, theta, fit.reml)
+        return _Null(None, pls.evaluate(fit.problem, theta, fit.reml, False).objective, at.beta, theta, at.sigma, "")
+    problem = pls.prepare(smaller.design)
+    found = pls.fit_problem(problem, reml=fit.reml)
+    reasons = [r for r in pls.information(problem, found.theta, fit.reml).reasons if r]
+    doubt = reasons[0].rpartition(": ")[2] if reasons else ""
+    theta = _embed(fit, smaller, found.theta)
+    return _Null(problem, found.objective, found.beta, theta, found.sigma, doubt)
+
+
+def _embed(fit: LMMResults, smaller: Reduction, theta: Floats) -> Floats:
+    """Return theta of the smaller model as one of the full model, with zeros for the effects that it does not have."""
+    factors = iter(lambda_factors(theta, smaller.design.blocks))
+    full = []
+    for k, block in enumerate(fit.design.blocks):
+        keep = [j for j in range(block.l) if k != smaller.block or j not in smaller.removed]
+        lam = np.zeros((block.l, block.l))
+        if keep:
+            lam[np.ix_(keep, keep)] = next(factors)
+        full.append(lam)
+    return pack_lambda(full)
+
+
+def _reference(fit: LMMResults, smaller: Reduction, null: _Null, rng: np.random.Generator) -> Mixture:
+    block = fit.design.blocks[smaller.block]
+    d = len(smaller.removed)
+    free = (block.l - d) * d
+    if d == 1:
+        return mixture(free, 1, None, rng)
+    info = pls.expected_information(fit.problem, null.theta, fit.reml)
+    first = theta_slices(fit.design.blocks)[smaller.block].start
+    columns, rows = (x.tolist() for x in upper_triangle(block.l))
+    own = [first + i for i, (a, b) in enumerate(zip(rows, columns, strict=True)) if {a, b} <= set(smaller.removed)]
+    rest = [i for i in range(len(info)) if i not in own]
+    beside = info[np.ix_(own, rest)]
+    profiled = info[np.ix_(own, own)] - beside @ np.linalg.pinv(info[np.ix_(rest, rest)]) @ beside.T
+    return mixture(free, d, profiled, rng)
+
+
+def _draws(fit: LMMResults, null: _Null, n_sim: int, rng: np.random.Generator) -> tuple[Floats, str]:
+    """Return draws of the statistic under the smaller model, and how they were made."""
+    blocks = fit.design.blocks
+    if len(blocks) == 1 and blocks[0].l == 1 and blocks[0].m <= LARGEST:
+        A = fit.problem.structure.A.toarray()
+        ZX = fit.problem.ZX
+        residual = np.linalg.eigvalsh(A - ZX @ np.linalg.solve(fit.problem.XX, ZX.T))
+        draws = exact_draws(residual, np.linalg.eigvalsh(A), fit.reml, fit.nobs, fit.design.p, n_sim, rng)
+        return draws, f"{n_sim} draws from the exact distribution at this sample size"
+    Y = simulate(fit.design, null.beta, null.theta, null.sigma, n_sim, rng)
+    larger = pls.refit_many(fit.problem, Y, fit.reml).objective
+    if null.problem is None:
+        smaller = pls.objectives_without_effects(fit.problem, Y, fit.reml)
+    else:
+        smaller = pls.refit_many(null.problem, Y, fit.reml).objective
+    return np.maximum(smaller - larger, 0.0), f"{n_sim} parametric bootstrap draws from the smaller model"
