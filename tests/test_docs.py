@@ -1,13 +1,49 @@
-"""The documentation names everything public."""
+"""What the documentation shows is what a run prints, and it names everything public."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
+import pytest
+
 import lmmtools
+from tests import doc_sessions
 
 DOCS = Path(__file__).parents[1] / "docs"
+PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if p.relative_to(DOCS).parts[0] not in {"_build", "_templates", "api"}]
+IDS = [p.relative_to(DOCS).as_posix() for p in PAGES]
+# A block in another language would not be run.
+RUN = {"console", "rconsole"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_page_shows_what_a_run_prints(page, tmp_path):
+    examples = [e for e in doc_sessions.read_examples(page.read_text(encoding="utf-8")) if e.kind != "r"]
+    printed = doc_sessions.run(examples, tmp_path)
+    wrong = [
+        f"line {e.first}: {e.source}\nshown:\n{e.want}\nprinted:\n{got}"
+        for e, got in zip(examples, printed, strict=True)
+        if not doc_sessions.is_as_shown(e, got)
+    ]
+    assert not wrong, "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_code_block_is_one_that_is_run(page):
+    text = page.read_text(encoding="utf-8")
+    others = [content for language, content in doc_sessions.blocks(text) if language not in RUN]
+    assert not others
+    literal = re.findall(r"^(?!\.\. ).*::\n\n((?: +.*\n)+)", text, flags=re.M)
+    assert all(">>> " in block for block in literal)
+
+
+def test_a_wrong_number_in_a_page_is_found(tmp_path):
+    text = ">>> 6 * 7\n41\n\n.. code-block:: console\n\n   $ echo shown\n   other\n"
+    examples = doc_sessions.read_examples(text)
+    printed = doc_sessions.run(examples, tmp_path)
+    assert [doc_sessions.is_as_shown(e, p) for e, p in zip(examples, printed, strict=True)] == [False, False]
+    assert doc_sessions.renew(text, tmp_path) == text.replace("41", "42").replace("other", "shown")
 
 
 def test_every_public_name_is_in_the_api_reference():
