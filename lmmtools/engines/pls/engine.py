@@ -101,7 +101,7 @@ def optimize(
         other = descend(problem, reml, again, options)
         proof = certify_model(problem, other.model, other.curvature)
         count += other.n_evaluations
-        messages.append(f"restarted from {name}: {other.message}")
+        messages.append(f"restarted from {name}" + (f": {other.message}" if other.message else ""))
         slack = 1e-9 * max(1.0, abs(best.model.objective))
         gain = best.model.objective - other.model.objective
         if gain > slack or (gain > -slack and proof.holds and not certificate.holds):
@@ -116,7 +116,7 @@ def optimize(
         state.objective,
         certificate,
         count,
-        tuple(messages),
+        tuple(filter(None, messages)),
         certificate.holds,
         state,
     )

@@ -105,7 +105,7 @@ class Descent:
         The Hessian that the search believed in there.
     n_evaluations : int
     message : str
-        Why it stopped.
+        Why it stopped; empty where the expected decrease is within the tolerance.
     interrupted : bool
         Whether the user stopped it.
     """
@@ -148,7 +148,6 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
             rounding = ROUNDING * max(1.0, abs(point.objective))
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
             if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
-                message = "the expected decrease is within the tolerance"
                 break
             if count >= options.max_iter:
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
