@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from pathlib import Path
 
@@ -52,3 +53,26 @@ def test_every_public_name_is_in_the_api_reference():
     errors = {name for name in lmmtools.__all__ if name.endswith(("Error", "Warning"))}
     assert set(lmmtools.__all__) - modules - errors <= listed
     assert set(lmmtools.plots.__all__) <= listed
+
+
+def evidence(cell: str) -> Path:
+    """Return the file that a table's cell names, after checking that it has the test named."""
+    file, _, test = cell.partition("::")
+    path = DOCS.parent / file
+    assert path.exists(), cell
+    assert not test or f"def {test}(" in path.read_text(encoding="utf-8"), cell
+    return path
+
+
+@pytest.mark.parametrize("table", sorted((DOCS / "tables").glob("features_*.csv")), ids=lambda p: p.stem)
+def test_every_feature_claimed_has_its_test_and_no_cell_is_empty(table):
+    with table.open(encoding="utf-8", newline="") as lines:
+        head, *rows = csv.reader(lines)
+    for row in rows:
+        assert len(row) == len(head)
+        assert all(re.fullmatch(r"(✓|✗|\?|–|cannot|[\d.]+)( \[#\w+\]_)?", cell) for cell in row[1:]), row
+        name, _, shown_by = row[0].partition("\n\n")
+        if row[1].startswith("✗"):
+            assert shown_by.startswith(":doc:"), name
+        else:
+            evidence(shown_by.strip("`"))
