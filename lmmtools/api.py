@@ -10,19 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.design.build import build_design
 from lmmtools.engines import load_engine
-from lmmtools.errors import (
-    AgreementWarning,
-    BoundaryWarning,
-    ConvergenceWarning,
-    DataError,
-    DroppedColumnsWarning,
-    DroppedRowsWarning,
-    EngineError,
-    LmmWarning,
-    StructureWarning,
-)
+from lmmtools.errors import DataError, EngineError
 from lmmtools.formula.parser import parse
 from lmmtools.progress import watch
+from lmmtools.results import findings
+from lmmtools.results.from_statsmodels import read_mixedlm
 from lmmtools.results.lmm_results import LMMResults, Names
 
 if TYPE_CHECKING:
@@ -40,10 +32,6 @@ if TYPE_CHECKING:
     from lmmtools.report.translation import Translation
 
 __all__ = ["Model", "compare", "from_mixedlm", "lmm", "patch_summary", "translate"]
-
-# Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
-# double precision, and the worst seen over the reference models is 1e-11.
-AGREEMENT_TOL = 1e-8
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -123,7 +111,7 @@ class Model:
         if estimate.seconds is not None:
             seconds = estimate.seconds
         result = LMMResults(self.design, estimate, self.names, seconds)
-        found = _findings(result)
+        found = findings.find(result)
         for category, text in found:
             warnings.warn(text, category, stacklevel=3)
         said = (*(text for _, text in found), *estimate.messages)
@@ -270,23 +258,9 @@ def translate(model: Any, data: Any = None) -> Translation:
 
 def _read(result: Any) -> tuple[LMMResults, ReadDesign]:
     """Read a MixedLM result; warnings point to the caller's caller."""
-    from lmmtools.engines import pls
-    from lmmtools.engines.mixedlm import reading
-
-    if not hasattr(result, "cov_re_unscaled"):
-        raise DataError(f"this takes the result of a MixedLM fit, not {type(result).__name__}")
-    model = reading.read_model(result)
-    read = reading.as_design(result.model, model)
-    problem = pls.prepare(read.design)
-    estimate = reading.as_estimate(result, read, problem)
-    fit = LMMResults(read.design, estimate, remarks=model.remarks, _problem=problem)
-    found = _findings(fit)
-    found += [(StructureWarning, text) for text in model.remarks]
+    fit, read, found = read_mixedlm(result)
     for category, text in found:
         warnings.warn(text, category, stacklevel=3)
-    said = (*(text for _, text in found), *estimate.messages)
-    fit = replace(fit, warnings=tuple(dict.fromkeys(said)), remarks=(*model.remarks, *estimate.messages))
-    vars(fit)["mixedlm"] = result
     return fit, read
 
 
@@ -315,10 +289,8 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     DataError
         If there is nothing to compare, or an item is none of these.
     """
-    from lmmtools.printout.record import PrintedSummary
     from lmmtools.report.comparison import compare_columns
-    from lmmtools.report.comparison_column import ComparisonColumn
-    from lmmtools.results.fit_record import FitRecord
+    from lmmtools.results.comparing import as_column
 
     sources = _fit_models(items, reml)
     if names is not None and len(names) != len(sources):
@@ -326,25 +298,7 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     criterion = next((s.reml for s in sources if isinstance(s, LMMResults)), reml)
     columns = []
     for i, source in enumerate(sources):
-        name = names[i] if names is not None else None
-        if isinstance(source, ComparisonColumn):
-            column = source
-        elif isinstance(source, LMMResults | FitRecord):
-            column = ComparisonColumn.from_result(source, name)
-        elif isinstance(source, PrintedSummary):
-            column = ComparisonColumn.from_printed(source, name or "lme4")
-        elif isinstance(source, dict):
-            column = ComparisonColumn.from_recorded(source, name or "lme4")
-        elif hasattr(source, "cov_re"):
-            column = ComparisonColumn.from_result(from_mixedlm(source), name or "MixedLM")
-        elif hasattr(source, "mse_resid") and hasattr(source, "model"):
-            column = ComparisonColumn.from_ols(source, name or "OLS", reml=criterion)
-        else:
-            raise DataError(
-                f"compare() got {type(source).__name__}; it takes lmmtools results, statsmodels OLS results, recorded "
-                'fits, or a model and engine names: compare(model, "pls", "mixedlm")'
-            )
-        columns.append(column)
+        columns.append(as_column(source, None if names is None else names[i], reml=criterion))
     if len(columns) < 2:
         raise DataError("compare() needs at least two fits")
     return compare_columns(columns)
@@ -383,33 +337,3 @@ def _name_of(data: Any) -> str | None:
     """Name of the data, where the frame carries one (``DataFrame.attrs["name"]``, as our data sets do)."""
     attrs = getattr(data, "attrs", None)
     return attrs.get("name") if isinstance(attrs, dict) else None
-
-
-def _findings(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
-    """Return what a fit must not keep to itself, with its warning class."""
-    found: list[tuple[type[LmmWarning], str]] = []
-    dropped = result.design.dropped
-    if dropped.n_rows:
-        by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
-        found.append((DroppedRowsWarning, f"{dropped.n_rows} of {dropped.n_input} rows have missing values ({by})"))
-    if dropped.columns:
-        names = ", ".join(dropped.columns)
-        found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
-    if result.is_singular:
-        found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
-    if not result.converged:
-        c = result.certificate
-        text = (
-            f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
-            f"(scaled gradient {c.gradient_norm:.2g})"
-        )
-        found.append((ConvergenceWarning, text))
-    if result.agreement is not None and not abs(result.agreement.difference) <= AGREEMENT_TOL:
-        a = result.agreement
-        better = a.engine if a.difference < 0 else result.engine
-        text = (
-            f"engines disagree: {result.engine} has {result.objective:.6f}, {a.engine} {a.objective:.6f} at the same "
-            f"model; {better} has the better (lower) criterion"
-        )
-        found.append((AgreementWarning, text))
-    return found

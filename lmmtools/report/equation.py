@@ -10,7 +10,7 @@ from lmmtools.report.formats.latex import escape
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Effects", "write_equation"]
+__all__ = ["MAX_SHOWN", "Effects", "Equation", "number_fixed", "write_equation"]
 
 # With more fixed effects than this the equation is a vector product.
 MAX_SHOWN = 8
@@ -38,30 +38,41 @@ class Effects:
     variance: int
 
 
-def write_equation(
-    response: str,
-    fixed: Sequence[str | None],
-    effects: Sequence[Effects],
-    *,
-    has_offset: bool = False,
-    has_weights: bool = False,
-) -> str:
-    """Return the model as an ``aligned`` block: the linear predictor, then one line per distribution.
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """What an equation of a model says, before it is written in LaTeX or MathML.
 
-    Parameters
+    Attributes
     ----------
     response : str
-    fixed : sequence of str or None
+    fixed : tuple of str or None
         Columns of X, None for the constant.
-    effects : sequence of Effects
+    effects : tuple of Effects
+        The random-effects terms, in the order of the formula.
     has_offset, has_weights : bool
     """
-    parts = [_fixed(fixed), *(part for k, e in enumerate(effects, 1) for part in _effects(k, e))]
-    if has_offset:
+
+    response: str
+    fixed: tuple[str | None, ...]
+    effects: tuple[Effects, ...]
+    has_offset: bool = False
+    has_weights: bool = False
+
+
+def number_fixed(names: Sequence[str | None]) -> list[tuple[int, str | None]]:
+    """Return the fixed effects with their numbers, the constant first: it has number 0."""
+    return list(enumerate(sorted(names, key=lambda name: name is not None), 0 if None in names else 1))
+
+
+def write_equation(equation: Equation) -> str:
+    """Return the model as an ``aligned`` block: the linear predictor, then one line per distribution."""
+    effects = equation.effects
+    parts = [_fixed(equation.fixed), *(part for k, e in enumerate(effects, 1) for part in _effects(k, e))]
+    if equation.has_offset:
         parts.insert(1, r"o_{i}")
-    lines = [rf"{_text(response)}_{{i}} &= {' + '.join(p for p in parts if p)} + \varepsilon_{{i}}"]
+    lines = [rf"{_text(equation.response)}_{{i}} &= {' + '.join(p for p in parts if p)} + \varepsilon_{{i}}"]
     lines += [_distribution(k, e) for k, e in enumerate(effects, 1)]
-    lines.append(rf"\varepsilon_{{i}} &\sim \mathcal{{N}}(0,\; \sigma^2{' / w_{i}' if has_weights else ''})")
+    lines.append(rf"\varepsilon_{{i}} &\sim \mathcal{{N}}(0,\; \sigma^2{' / w_{i}' if equation.has_weights else ''})")
     body = " \\\\\n".join(lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
@@ -73,9 +84,9 @@ def _text(name: str) -> str:
 def _fixed(names: Sequence[str | None]) -> str:
     if len(names) > MAX_SHOWN:
         return r"x_{i}^\top \beta"
-    first = 0 if None in names else 1
-    numbered = enumerate(sorted(names, key=lambda name: name is not None), first)
-    return " + ".join(rf"\beta_{{{j}}}" + (rf"\,{_text(name)}_{{i}}" if name else "") for j, name in numbered)
+    return " + ".join(
+        rf"\beta_{{{j}}}" + (rf"\,{_text(name)}_{{i}}" if name else "") for j, name in number_fixed(names)
+    )
 
 
 def _effects(k: int, e: Effects) -> list[str]:

@@ -15,7 +15,7 @@ from lmmtools.formula.declare import Declaration
 from lmmtools.formula.notation import write_call, write_lme4
 from lmmtools.formula.parser import parse
 from lmmtools.formula.terms import ModelFormula
-from lmmtools.report.equation import Effects, write_equation
+from lmmtools.report.equation import Effects, Equation, write_equation
 from lmmtools.report.wording import describe_model, fixed_terms
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lmmtools.engines.mixedlm import MixedLMReading, MixedLMSpec
     from lmmtools.formula.terms import RandomTerm
 
-__all__ = ["NOTATIONS", "Translation", "translate_model"]
+__all__ = ["NOTATIONS", "Translation", "model_equation", "translate_model"]
 
 # Field of a Translation -> its heading.
 NOTATIONS = {
@@ -124,7 +124,7 @@ def _from_formula(formula: ModelFormula, data: Any) -> Translation:
         write_call(formula),
         call,
         "\n".join(describe_model(formula, None)),
-        _equation(formula, None),
+        write_equation(model_equation(formula)),
         tuple(notes),
     )
 
@@ -136,7 +136,7 @@ def _from_design(formula: ModelFormula, design: Design) -> Translation:
         write_call(formula),
         None if call is None else str(call),
         "\n".join(describe_model(formula, design)),
-        _equation(formula, design),
+        write_equation(model_equation(formula, design)),
         notes,
         call,
     )
@@ -173,19 +173,25 @@ def _formula(reading: MixedLMReading) -> ModelFormula:
 # -- equations --------------------------------------------------------------------------------------------------------
 
 
-def _equation(formula: ModelFormula, design: Design | None) -> str:
+def model_equation(formula: ModelFormula, design: Design | None = None) -> Equation:
+    """Return the equation of a model, with columns and numbers of levels where there are data."""
     if design is None:
-        names = _fixed_names(formula.fixed)
         effects = [Effects(t.group, _effect_names(t), None, k) for k, t in enumerate(formula.random, 1)]
-        return write_equation(formula.response, names, effects, has_offset=bool(formula.offsets))
+        names = _fixed_names(formula.fixed)
+        return Equation(formula.response, tuple(names), tuple(effects), has_offset=bool(formula.offsets))
     ones = (design.X == 1.0).all(axis=0)
-    names = [None if is_one else name for name, is_one in zip(design.x_names, ones, strict=True)]
-    blocks = [next(b for b in design.blocks if b.term == t) for t in formula.random]
-    effects = [Effects(b.group, _cnames(b.cnames), b.m, k) for k, b in enumerate(blocks, 1)]
-    return write_equation(
+    columns = (None if is_one else name for name, is_one in zip(design.x_names, ones, strict=True))
+    places = [next(i for i, b in enumerate(design.blocks) if b.term == t) for t in formula.random]
+    first = {i: members[0] for members in design.shared for i in members}
+    owners = list(dict.fromkeys(first.get(i, i) for i in places))
+    effects = [
+        Effects(b.group, _cnames(b.cnames), b.m, owners.index(first.get(i, i)) + 1)
+        for i, b in ((i, design.blocks[i]) for i in places)
+    ]
+    return Equation(
         formula.response,
-        names,
-        effects,
+        tuple(columns),
+        tuple(effects),
         has_offset=design.offset is not None,
         has_weights=design.weights is not None,
     )
@@ -199,7 +205,7 @@ def _shared_equation(reading: MixedLMReading) -> str:
         names = _fixed_names(reading.fixed)
     except FormulaError:
         names = [None, reading.fixed]
-    return write_equation(reading.response, names, effects)
+    return write_equation(Equation(reading.response, tuple(names), tuple(effects)))
 
 
 def _fixed_names(text: str) -> list[str | None]:

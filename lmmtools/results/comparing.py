@@ -1,0 +1,97 @@
+"""Anything that has the numbers of a fit as a column of a comparison, and the comparison that a report shows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.engines import load_engine, mixedlm
+from lmmtools.engines.auto import COST_BOUND
+from lmmtools.errors import DataError, EngineError, TranslationError
+from lmmtools.printout.record import PrintedSummary
+from lmmtools.report.comparison import Comparison, compare_columns
+from lmmtools.report.comparison_column import ComparisonColumn
+from lmmtools.results.fit_record import FitRecord
+from lmmtools.results.from_statsmodels import read_mixedlm
+from lmmtools.results.lmm_results import LMMResults
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["as_column", "compare_beside", "compare_engines"]
+
+
+def as_column(source: Any, name: str | None = None, *, reml: bool = True) -> ComparisonColumn:
+    """Return the column of a fit, wherever it comes from.
+
+    Parameters
+    ----------
+    source : ComparisonColumn, LMMResults, FitRecord, PrintedSummary, dict, MixedLMResults or OLS result
+    name : str, optional
+        Header; by default the engine's name.
+    reml : bool
+        Criterion by which an OLS result is judged.
+
+    Raises
+    ------
+    DataError
+        If it is none of these.
+    """
+    if isinstance(source, ComparisonColumn):
+        return source
+    if isinstance(source, LMMResults | FitRecord):
+        return ComparisonColumn.from_result(source, name)
+    if isinstance(source, PrintedSummary):
+        return ComparisonColumn.from_printed(source, name or "lme4")
+    if isinstance(source, dict):
+        return ComparisonColumn.from_recorded(source, name or "lme4")
+    if hasattr(source, "cov_re"):
+        fit, _, found = read_mixedlm(source)
+        for category, text in found:
+            warnings.warn(text, category, stacklevel=3)
+        return ComparisonColumn.from_result(fit, name or "MixedLM")
+    if hasattr(source, "mse_resid") and hasattr(source, "model"):
+        return ComparisonColumn.from_ols(source, name or "OLS", reml=reml)
+    raise DataError(
+        f"compare() got {type(source).__name__}; it takes lmmtools results, statsmodels OLS results, recorded "
+        'fits, or a model and engine names: compare(model, "pls", "mixedlm")'
+    )
+
+
+def compare_beside(fit: LMMResults, others: Sequence[Any]) -> Comparison:
+    """Return the comparison of a fit with others: what `as_column` takes, or names of engines to fit its design with.
+
+    Raises
+    ------
+    DataError, EngineError, TranslationError
+        If an item is none of these, there is no such engine, or it cannot fit the model.
+    """
+    sources = [_fit_again(fit, other) if isinstance(other, str) else other for other in others]
+    return compare_columns([as_column(source, reml=fit.reml) for source in (fit, *sources)])
+
+
+def compare_engines(fit: LMMResults) -> tuple[Comparison | None, str]:
+    """Return the comparison of a fit with MixedLM's (or with pls', where MixedLM made it); or None, and why not."""
+    if fit.engine == "mixedlm":
+        other = "pls"
+    else:
+        other = "mixedlm"
+        try:
+            flops = mixedlm.cost(fit.design, mixedlm.plan(fit.design))
+        except TranslationError as error:
+            return None, f"MixedLM has no such model: {error}"
+        if flops > COST_BOUND:
+            return None, f"MixedLM was not asked: its dense algebra would take {flops:.1e} operations per evaluation."
+    try:
+        return compare_beside(fit, [other]), ""
+    except EngineError as error:
+        return None, f"The {other} engine cannot fit the model: {error}"
+
+
+def _fit_again(fit: LMMResults, engine: str) -> LMMResults:
+    module = load_engine(engine)
+    started = time.perf_counter()
+    estimate = module.fit(fit.design, reml=fit.reml)
+    seconds = time.perf_counter() - started if estimate.seconds is None else estimate.seconds
+    return LMMResults(fit.design, estimate, fit.names, seconds)

@@ -1,0 +1,53 @@
+"""What a fit must not keep to itself: each finding with the class of its warning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.errors import (
+    AgreementWarning,
+    BoundaryWarning,
+    ConvergenceWarning,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    LmmWarning,
+)
+
+if TYPE_CHECKING:
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["find"]
+
+# Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
+# double precision, and the worst seen over the reference models is 1e-11.
+AGREEMENT_TOL = 1e-8
+
+
+def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
+    """Return what a fit must not keep to itself, with its warning class."""
+    found: list[tuple[type[LmmWarning], str]] = []
+    dropped = result.design.dropped
+    if dropped.n_rows:
+        by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
+        found.append((DroppedRowsWarning, f"{dropped.n_rows} of {dropped.n_input} rows have missing values ({by})"))
+    if dropped.columns:
+        names = ", ".join(dropped.columns)
+        found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
+    if result.is_singular:
+        found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
+    if not result.converged:
+        c = result.certificate
+        text = (
+            f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
+            f"(scaled gradient {c.gradient_norm:.2g})"
+        )
+        found.append((ConvergenceWarning, text))
+    if result.agreement is not None and not abs(result.agreement.difference) <= AGREEMENT_TOL:
+        a = result.agreement
+        better = a.engine if a.difference < 0 else result.engine
+        text = (
+            f"engines disagree: {result.engine} has {result.objective:.6f}, {a.engine} {a.objective:.6f} at the same "
+            f"model; {better} has the better (lower) criterion"
+        )
+        found.append((AgreementWarning, text))
+    return found
