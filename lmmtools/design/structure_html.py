@@ -50,7 +50,7 @@ def _factors(structure: Structure) -> str:
         f'<td style="{_CELL}">{levels}</td><td style="{_CELL}">{rows}</td></tr>'
         for name, levels, rows in factor_rows(structure)
     )
-    return f'<table style="border-collapse: collapse"><tbody>{rows}</tbody></table>'
+    return f'<table style="border-collapse: collapse"><caption style="text-align: left">Factors</caption><tbody>{rows}</tbody></table>'
 
 
 def _picture(title: str, incidence: Incidence) -> str:

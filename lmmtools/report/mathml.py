@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["write_mathml"]
 
 # A line of the linear predictor holds so many letters before it is broken at a plus: a telephone's width.
-_LINE = 32
+_LINE = 26
 _THIN, _QUAD = '<mspace width="0.17em"></mspace>', '<mspace width="1em"></mspace>'
-_PLUS, _TILDE, _COMMA = "<mo>+</mo>", "<mo>∼</mo>", '<mo separator="true">,</mo>'
+# At the start of a cell an operator would be taken for a sign, and stand close.
+_PLUS, _EQUALS, _TILDE = (f'<mo form="infix">{mark}</mo>' for mark in "+=∼")
+_COMMA = '<mo separator="true">,</mo>'
 
 
 def write_mathml(equation: Equation) -> str:
@@ -27,7 +29,7 @@ def write_mathml(equation: Equation) -> str:
     by the class ``equation``: the first wants to be set to the right, the second to the left.
     """
     left, first, *rest = _predictor(equation)
-    rows = [(left, f"<mo>=</mo>{first}"), *(("", line) for line in rest)]
+    rows = [(left, f"{_EQUALS}{first}"), *(("", _QUAD + line) for line in rest)]
     rows += [_distribution(k, e) for k, e in enumerate(equation.effects, 1)]
     noise = _power(_i("σ"), _n(2)) + (f"<mo>/</mo>{_sub(_i('w'), _i('i'))}" if equation.has_weights else "")
     rows.append((_sub(_i("ε"), _i("i")), f"{_TILDE}{_normal(noise)}"))
@@ -80,7 +82,7 @@ def _distribution(k: int, e: Effects) -> tuple[str, str]:
     over = ""
     if e.m is not None:
         last = f"{_COMMA}<mo>…</mo>{_COMMA}{_n(e.m)}" if e.m > 1 else ""
-        over = f"{_COMMA}{_QUAD}{_i('j')}<mo>=</mo>{_n(1)}{last}"
+        over = f"{_COMMA}{_QUAD}{_i('j')}{_EQUALS}{_n(1)}{last}"
     if len(e.names) == 1:
         variance = f"<msubsup>{_i('σ')}{_n(e.variance)}{_n(2)}</msubsup>"
         return _mode(k, _i("j")), f"{_TILDE}{_normal(variance)}{over}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmmtools.results.names import Names
     from lmmtools.results.varcorr import VarCorr
 
-__all__ = ["FitRecord", "Provenance", "RowsLost", "record_of"]
+__all__ = ["FitRecord", "Provenance", "RowsLost", "provenance_of", "record_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +277,13 @@ def record_of(fit: LMMResults, *, random_effects: bool = False) -> FitRecord:
         dropped=RowsLost(dropped.n_input, dropped.n_rows, dropped.rows, dropped.columns, dropped.levels),
         warnings=fit.warnings,
         notes=notes(fit),
-        provenance=_provenance(fit),
+        provenance=provenance_of(fit),
         random_effects=fit.random_effects if random_effects else None,
     )
 
 
-def _provenance(fit: LMMResults) -> Provenance:
+def provenance_of(fit: LMMResults) -> Provenance:
+    """Return where the numbers of a fit come from."""
     return Provenance(
         call=_call(fit),
         versions=provenance.versions(),

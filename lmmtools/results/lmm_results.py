@@ -13,6 +13,7 @@ from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.names import Names
+from lmmtools.results.paging import PageMethods
 from lmmtools.results.testing import TestingMethods
 from lmmtools.results.varcorr import VarCorr
 from lmmtools.results.variance_errors import variance_standard_errors
@@ -32,7 +33,7 @@ __all__ = ["LMMResults", "Names"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LMMResults(TestingMethods):
+class LMMResults(TestingMethods, PageMethods):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
 
     Attributes

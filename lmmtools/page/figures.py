@@ -1,0 +1,172 @@
+"""The figures of a report page: which there are, and what each shows, in words for who cannot see them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import EngineError
+from lmmtools.formula.expressions import columns_of
+from lmmtools.page import describing
+from lmmtools.page.svg import inline_svg
+from lmmtools.plots.caterpillar import caterpillar
+from lmmtools.plots.effects import effects
+from lmmtools.plots.qq import qq
+from lmmtools.plots.residuals import residuals
+from lmmtools.plots.section import section
+from lmmtools.plots.shrinkage import least_squares_by_level, shrinkage
+from lmmtools.plots.variance import variance, variance_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from matplotlib.axes import Axes
+
+__all__ = ["Figure", "draw_figures"]
+
+# So many variables of the fixed effects, and effects of grouping factors, have their own figure.
+MAX_EFFECTS, MAX_MODES = 4, 6
+# Up to so many rows the criterion is evaluated along each parameter at its boundary; beyond it would take long.
+MAX_SECTION_ROWS = 20_000
+# A shrinkage plot of one level says nothing, of thousands takes long.
+SHRINKAGE_LEVELS = range(2, 2001)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of the page.
+
+    Attributes
+    ----------
+    name : str
+        Its id, unique in the page.
+    title : str
+        What it shows, the figure's caption.
+    description : str
+        What is to be seen in it, in words.
+    svg : str
+        The drawing.
+    is_tall : bool
+        Whether it is higher than wide.
+    """
+
+    name: str
+    title: str
+    description: str
+    svg: str
+    is_tall: bool = False
+
+
+def draw_figures(fit: Any) -> tuple[Figure, ...]:
+    """Return the figures of a fit.
+
+    Raises
+    ------
+    EngineError
+        If matplotlib is not installed.
+    """
+    return tuple(_figures(fit))
+
+
+def _figures(fit: Any) -> Iterator[Figure]:
+    response = fit.design.formula.response
+    for k, variable in enumerate(_variables(fit)[:MAX_EFFECTS], 1):
+        yield _draw(
+            f"effect-{k}",
+            f"{response} along {variable}",
+            describing.effects(fit, variable),
+            lambda ax, v=variable: effects(fit, v, ax=ax),
+        )
+    parts = variance_parts(fit)
+    yield _draw(
+        "variance",
+        "Where the variance comes from",
+        describing.variance(parts),
+        lambda ax: variance(fit, ax=ax),
+        height=1.2 + 0.5 * len(parts),
+    )
+    yield from _modes(fit)
+    yield from _shrinkage(fit)
+    yield _draw(
+        "residuals", "Residuals against fitted values", describing.residuals(fit), lambda ax: residuals(fit, ax=ax)
+    )
+    yield _draw(
+        "qq",
+        "Residuals against the normal distribution",
+        describing.qq(fit),
+        lambda ax: qq(fit, ax=ax),
+        width=5.2,
+        height=4.6,
+    )
+    yield from _sections(fit)
+
+
+def _modes(fit: Any) -> Iterator[Figure]:
+    pairs = [(factor, effect) for factor, modes in fit.random_effects.items() for effect in modes.columns]
+    for k, (factor, effect) in enumerate(pairs[:MAX_MODES], 1):
+        m = len(fit.random_effects[factor])
+        yield _draw(
+            f"modes-{k}",
+            f"{effect} by {factor}: conditional modes",
+            describing.caterpillar(fit, factor, effect),
+            lambda ax, f=factor, e=effect: caterpillar(fit, f, e, ax=ax),
+            width=5.6,
+            height=float(np.clip(0.22 * m, 2.6, 9.0)) + 0.8,
+        )
+
+
+def _shrinkage(fit: Any) -> Iterator[Figure]:
+    factors = [f for f, modes in fit.random_effects.items() if len(modes) in SHRINKAGE_LEVELS]
+    for k, factor in enumerate(factors[:MAX_MODES], 1):
+        own = least_squares_by_level(fit, factor)
+        if np.isfinite(own).all(axis=1).sum() < 2:
+            continue
+        yield _draw(
+            f"shrinkage-{k}",
+            f"Shrinkage of {factor}",
+            describing.shrinkage(fit, factor, own),
+            lambda ax, f=factor: shrinkage(fit, f, ax=ax),
+            width=5.6,
+            height=4.8,
+        )
+
+
+def _sections(fit: Any) -> Iterator[Figure]:
+    """Draw the criterion along each standard deviation that is zero: why the fit is at its boundary."""
+    if fit.nobs > MAX_SECTION_ROWS:
+        return
+    rows = [row for row in fit.boundary if row.kind == "zero variance"]
+    for k, row in enumerate(rows[:MAX_MODES], 1):
+        label = f"{row.effect} by {row.group}"
+        yield _draw(
+            f"section-{k}",
+            f"The criterion along the standard deviation of {label}",
+            describing.section(fit, label, fit.converged),
+            lambda ax, name=label: section(fit, parameter=name, ax=ax),
+        )
+
+
+def _variables(fit: Any) -> list[str]:
+    return list(columns_of(fit.design.formula.fixed))
+
+
+def _draw(
+    name: str,
+    title: str,
+    description: str,
+    plot: Callable[[Axes], Axes],
+    width: float = 6.4,
+    height: float = 4.2,
+) -> Figure:
+    try:
+        from matplotlib.figure import Figure as Canvas
+    except ImportError as error:
+        raise EngineError('the plots of a report need matplotlib: pip install "lmmtools[report]"') from error
+    # Apart from pyplot, which would keep the figure and might open a window.
+    canvas = Canvas(figsize=(width, height), layout="constrained")
+    ax = canvas.subplots()
+    ax.spines[["top", "right"]].set_visible(False)
+    plot(ax)
+    return Figure(name, title, description, inline_svg(canvas, name, title, description), height > 1.2 * width)

@@ -1,0 +1,241 @@
+"""What the flags of a fit mean here: certificate, boundary, what was left out, who confirms it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.results.boundary import BoundaryRow
+
+__all__ = ["Flag", "read_flags"]
+
+# A variance estimated from so few levels is hardly more than an order of magnitude.
+FEW_LEVELS = 6
+_SECOND = {"mixedlm": "statsmodels' MixedLM", "pls": "the pls engine", "lme4": "R's lme4"}
+
+Tone = Literal["good", "note", "caution", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One flag of a fit.
+
+    Attributes
+    ----------
+    tone : {"good", "note", "caution", "bad"}
+        Whether it is as it should be, to be known, to be thought about, or to be acted on.
+    title : str
+        The flag in a few words.
+    sentences : tuple of str
+        What it means for this fit.
+    """
+
+    tone: Tone
+    title: str
+    sentences: tuple[str, ...]
+
+
+def read_flags(fit: Any) -> tuple[Flag, ...]:
+    """Return the flags of a fit, those to act on first."""
+    order = ("bad", "caution", "note", "good")
+    return tuple(sorted(_flags(fit), key=lambda flag: order.index(flag.tone)))
+
+
+def _flags(fit: Any) -> Iterator[Flag]:
+    yield _optimum(fit)
+    yield from _boundary(fit)
+    yield _rows(fit)
+    yield from _left_out(fit)
+    yield from _levels(fit)
+    yield from _second_engine(fit)
+    yield _criterion(fit)
+    if fit.remarks:
+        yield Flag("note", "What this model really is", tuple(_sentence(text) for text in fit.remarks))
+
+
+def _optimum(fit: Any) -> Flag:
+    c = fit.certificate
+    name = "REML criterion" if fit.reml else "deviance"
+    if not fit.converged:
+        return Flag(
+            "bad",
+            "Not converged",
+            (
+                f"The optimum is not certified: the {name} could still fall by about {c.expected_decrease:.2g}.",
+                "Do not report these numbers. Fit again with another engine (engine='pls') or more iterations, and look "
+                "for effects that the data cannot tell apart.",
+            ),
+        )
+    evidence = (
+        f"Along every free direction the {name}'s derivative vanishes (at most {c.gradient_norm:.1g} in units of a "
+        "parameter's own step)"
+    )
+    evidence += " and its curvature is positive." if c.min_curvature < float("inf") else "."
+    return Flag("good", "Converged, and certified as an optimum", (evidence,))
+
+
+def _boundary(fit: Any) -> Iterator[Flag]:
+    rows = tuple(fit.boundary)
+    if not rows:
+        yield Flag(
+            "good",
+            "Not singular",
+            ("Every variance is above zero, and no effects of a factor determine each other.",),
+        )
+    for row in rows:
+        yield (_zero_variance if row.kind == "zero variance" else _perfect_correlation)(fit, row)
+
+
+def _zero_variance(fit: Any, row: BoundaryRow) -> Flag:
+    what = f"The variance of {row.effect} by {row.group}"
+    sentences = [
+        f"{what} is estimated at zero: what differs between the {fit.ngroups[row.group]:,} levels of {row.group} is no "
+        f"more than residual noise (standard deviation {fit.sigma:.4g}) and the other terms explain.",
+        "This is an estimate and no error of computation; lme4 says of it: boundary (singular) fit.",
+        *_proof(row),
+    ]
+    if len(fit.design.blocks) == 1 and len(fit.design.blocks[0].cnames) == 1:
+        sentences.append("Without it nothing is random but the residual: the estimates are those of least squares.")
+    else:
+        sentences.append("Every other number is that of the model without it.")
+    sentences.append(
+        "A variance of zero is not evidence that there is none: with few levels or rows even a sizeable one is often "
+        "estimated at zero. Keep it if the study's plan has it."
+    )
+    return Flag("caution", f"Boundary: no variance of {row.effect} by {row.group}", tuple(sentences))
+
+
+def _perfect_correlation(fit: Any, row: BoundaryRow) -> Flag:
+    return Flag(
+        "caution",
+        f"Boundary: {row.effect} by {row.group} is determined by the effects before it",
+        (
+            f"The {fit.ngroups[row.group]:,} levels of {row.group} do not show {row.effect} as an effect of its own: it "
+            "follows from the others (a correlation of -1 or 1, or a covariance matrix that has lost rank).",
+            "The model asks for more than the data hold; lme4 says of it: boundary (singular) fit.",
+            *_proof(row),
+            f"Correlations with it mean little here. A smaller model, (... || {row.group}) without correlations or one "
+            f"without {row.effect} by {row.group}, may say the same: compare them with lmt.anova.",
+        ),
+    )
+
+
+def _proof(row: BoundaryRow) -> tuple[str, ...]:
+    if row.certificate is None:
+        return ()
+    if row.certificate < -1e-6:
+        return (f"But the criterion would still fall inside the boundary (derivative {row.certificate:.3g}).",)
+    return ("It is certified: any more of it would make the criterion worse.",)
+
+
+def _rows(fit: Any) -> Flag:
+    dropped = fit.design.dropped
+    if not dropped.n_rows:
+        return Flag("good", "All rows used", (f"None of the {fit.nobs:,} rows lacks a value that the model needs.",))
+    share = 100 * dropped.n_rows / dropped.n_input
+    by = "; ".join(f"{name}: {count:,}" for name, count in dropped.rows.items())
+    return Flag(
+        "caution",
+        f"{_count(dropped.n_rows, 'row')} left out",
+        (
+            f"{dropped.n_rows:,} of {dropped.n_input:,} rows ({share:.2g}%) have a missing value in a column that the "
+            f"model uses ({by}) and are left out; the fit is of the other {fit.nobs:,}.",
+            "The estimates hold if whether a value is missing does not depend on what it would have been.",
+        ),
+    )
+
+
+def _left_out(fit: Any) -> Iterator[Flag]:
+    dropped = fit.design.dropped
+    if dropped.columns:
+        yield Flag(
+            "caution",
+            f"{_count(len(dropped.columns), 'fixed effect')} left out",
+            (
+                f"{', '.join(dropped.columns)}: a combination of the columns before, so that the data cannot tell the "
+                "effect apart. Predictions are the same with any choice of columns; single coefficients are not.",
+            ),
+        )
+    for factor, levels in dropped.levels.items():
+        if levels:
+            some = ", ".join(map(str, levels[:6])) + (f" and {len(levels) - 6} more" if len(levels) > 6 else "")
+            yield Flag(
+                "note",
+                f"Unused levels of {factor}",
+                (f"No row that is used has {some}: nothing is estimated for it.",),
+            )
+
+
+def _levels(fit: Any) -> Iterator[Flag]:
+    few = {group: m for group, m in fit.ngroups.items() if m < FEW_LEVELS}
+    for group, m in few.items():
+        yield Flag(
+            "caution",
+            f"Few levels of {group}",
+            (
+                f"The variance by {group} rests on {m} levels: its estimate is very uncertain, and so are standard "
+                f"errors that depend on it. To speak of these {m} levels only, {group} can be a fixed effect instead.",
+            ),
+        )
+
+
+def _second_engine(fit: Any) -> Iterator[Flag]:
+    agreement = fit.agreement
+    if agreement is None:
+        messages = [m for m in fit.estimate.messages if m.startswith("not confirmed")]
+        if messages:
+            yield Flag("note", "Not confirmed by a second engine", tuple(_sentence(m) for m in messages))
+        return
+    who = _SECOND.get(agreement.engine, agreement.engine)
+    name = "REML criterion" if fit.reml else "deviance"
+    # Eight digits or more: what the report calls agreement.
+    if abs(agreement.difference) < 1e-8:
+        yield Flag(
+            "good",
+            "Confirmed by a second engine",
+            (
+                f"{who}, which computes it in another way, has the same {name} at these parameters, "
+                f"{agreement.objective:.4f}, to eight digits or more.",
+            ),
+        )
+    else:
+        yield Flag(
+            "bad",
+            "Engines disagree",
+            (
+                f"{who} has {agreement.objective:.6f} as {name} where {fit.engine} has {fit.objective:.6f}.",
+                "Please report it with the data, if you can: one of the two is wrong.",
+            ),
+        )
+
+
+def _criterion(fit: Any) -> Flag:
+    if fit.reml:
+        return Flag(
+            "note",
+            "Fitted by REML",
+            (
+                "Variances are estimated after allowing for the fixed effects. Criterion, AIC and BIC compare models with "
+                "the same fixed effects only; lmt.anova refits by maximum likelihood to compare others.",
+            ),
+        )
+    return Flag(
+        "note",
+        "Fitted by maximum likelihood",
+        (
+            "Models with different fixed effects can be compared. Variances are a little too small, the more so the "
+            f"fewer the levels; fit with reml=True to report them ({_count(fit.design.p, 'fixed effect')} here).",
+        ),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")

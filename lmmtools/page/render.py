@@ -1,0 +1,105 @@
+"""The page itself: what it says, put into its template."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.design.structure import structure
+from lmmtools.errors import DataError, EngineError
+from lmmtools.page.figures import draw_figures
+from lmmtools.page.flags import read_flags
+from lmmtools.page.fragments import pre, scrollable
+from lmmtools.report.mathml import write_mathml
+from lmmtools.report.translation import model_equation, translate_model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmmtools.report.comparison import Comparison
+    from lmmtools.report.summary import Summary
+
+__all__ = ["render_page"]
+
+_NOTATIONS = {
+    "lme4": "As lme4 writes it",
+    "declaration": "Declared in lmmtools",
+    "mixedlm": "The same model in statsmodels",
+    "latex": "The equation in LaTeX",
+}
+
+
+def render_page(
+    fit: Any,
+    summary: Summary,
+    provenance: Any,
+    *,
+    comparison: Comparison | None = None,
+    why_none: str = "",
+    title: str | None = None,
+) -> str:
+    """Return the page of a fit: HTML with everything in it, nothing to load, no script.
+
+    Parameters
+    ----------
+    fit : LMMResults
+    summary : Summary
+        The report that is shown, with p-values or without.
+    provenance : Provenance
+        Where the numbers come from.
+    comparison : Comparison, optional
+        Fits beside this one.
+    why_none : str
+        Why there is no comparison, where one was wanted.
+    title : str, optional
+        Heading of the page; by default it names the response.
+
+    Raises
+    ------
+    EngineError
+        If jinja2 or matplotlib is not installed.
+    """
+    try:
+        import jinja2
+    except ImportError as error:
+        raise EngineError('a report page needs jinja2: pip install "lmmtools[report]"') from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("lmmtools.page"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    design = fit.design
+    translation = translate_model(fit)
+    comparing = "" if comparison is None else scrollable(comparison.to_html(), "Fits side by side")
+    return environment.get_template("report.html").render(
+        title=title or f"Linear mixed model of {design.formula.response}",
+        formula=design.formula.source or str(design.formula),
+        data_name=fit.names.data,
+        fit=fit,
+        groups=dict(fit.ngroups),
+        words=translation.words.replace("sigma^2", "σ²").splitlines(),
+        mathml=write_mathml(model_equation(design.formula, design)),
+        notations=[
+            (heading, pre(text, heading)) for name, heading in _NOTATIONS.items() if (text := getattr(translation, name))
+        ],
+        notes=translation.notes,
+        structure=_structure(design),
+        summary=scrollable(summary.to_html(), "Summary"),
+        flags=read_flags(fit),
+        figures=draw_figures(fit),
+        comparison=comparing,
+        why_none=why_none,
+        provenance=provenance,
+        call=pre(f"import lmmtools as lmt\n\nfit = {provenance.call}", "The call"),
+    )
+
+
+def _structure(design: Any) -> str:
+    """Return what the data show of the grouping factors; nothing where they are no columns (a model read from arrays)."""
+    factors: Sequence[tuple[str, ...]] = [design.blocks[i[0]].term.factors for i in design.factors.values()]
+    try:
+        found = structure(design.frame, factors)
+    except DataError:
+        return ""
+    return scrollable(found.to_html(), "Structure")
