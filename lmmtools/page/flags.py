@@ -14,7 +14,7 @@ __all__ = ["Flag", "read_flags"]
 
 # A variance estimated from so few levels is hardly more than an order of magnitude.
 FEW_LEVELS = 6
-_SECOND = {"mixedlm": "statsmodels' MixedLM", "pls": "the pls engine", "lme4": "R's lme4"}
+_SECOND = {"mixedlm": "MixedLM of statsmodels", "pls": "The pls engine", "lme4": "lme4 in R"}
 
 Tone = Literal["good", "note", "caution", "bad"]
 
@@ -69,11 +69,13 @@ def _optimum(fit: Any) -> Flag:
                 "for effects that the data cannot tell apart.",
             ),
         )
+    if c.min_curvature == float("inf"):
+        evidence = f"Every variance is at its boundary, and the {name} would only rise from there."
+        return Flag("good", "Converged, and certified as an optimum", (evidence,))
     evidence = (
         f"Along every free direction the {name}'s derivative vanishes (at most {c.gradient_norm:.1g} in units of a "
-        "parameter's own step)"
+        "parameter's own step) and its curvature is positive."
     )
-    evidence += " and its curvature is positive." if c.min_curvature < float("inf") else "."
     return Flag("good", "Converged, and certified as an optimum", (evidence,))
 
 
@@ -189,7 +191,7 @@ def _second_engine(fit: Any) -> Iterator[Flag]:
         if messages:
             yield Flag("note", "Not confirmed by a second engine", tuple(_sentence(m) for m in messages))
         return
-    who = _SECOND.get(agreement.engine, agreement.engine)
+    who = _SECOND.get(agreement.engine, agreement.engine.capitalize())
     name = "REML criterion" if fit.reml else "deviance"
     # Eight digits or more: what the report calls agreement.
     if abs(agreement.difference) < 1e-8:

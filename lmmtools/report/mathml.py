@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["write_mathml"]
 
-# A line of the linear predictor holds so many letters before it is broken at a plus: a telephone's width.
+# A line of the linear predictor holds so many letters before it is broken at a plus: a telephone's width. Those of an
+# index count two thirds.
 _LINE = 26
 _THIN, _QUAD = '<mspace width="0.17em"></mspace>', '<mspace width="1em"></mspace>'
 # At the start of a cell an operator would be taken for a sign, and stand close.
@@ -53,7 +54,7 @@ def _predictor(equation: Equation) -> list[str]:
             letters = 0
         is_first = lines == [""]
         lines[-1] += text if is_first else _PLUS + text
-        letters += width + 3
+        letters += width + 2
     return [_sub(_text(equation.response), _i("i")), *lines]
 
 
@@ -74,7 +75,7 @@ def _effects(k: int, e: Effects) -> list[tuple[int, str]]:
     for j, name in enumerate(e.names):
         index = place if len(e.names) == 1 else f"{_n(j)}{_COMMA}{place}"
         factor = f"{_THIN}{_sub(_text(name), _i('i'))}" if name else ""
-        terms.append((3 + len(e.group) + len(name or ""), _mode(k, index) + factor))
+        terms.append((2 + len(e.group) * 2 // 3 + len(name or ""), _mode(k, index) + factor))
     return terms
 
 

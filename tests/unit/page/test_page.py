@@ -1,0 +1,266 @@
+"""The report page: one file that loads nothing, that can be read without seeing it, and that names cannot break."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import warnings
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lmmtools as lmt
+
+pytest.importorskip("jinja2")
+pytest.importorskip("matplotlib")
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HOSTILE = "<script>alert('x')</script> & \"y\""
+
+
+class Page(HTMLParser):
+    """Elements of a page, in order: tag, attributes, text within, and the tags around."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self._open = [], []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {[e['tag'] for e in self._open]}"
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), f"an attribute twice: {attrs}"
+        element = {"tag": tag, "text": "", "around": tuple(e["tag"] for e in self._open), **dict(attrs)}
+        self.elements.append(element)
+        if tag not in VOID:
+            self._open.append(element)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.handle_endtag(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop()["tag"] == tag
+
+    def handle_data(self, data):
+        for element in self._open:
+            element["text"] += data
+
+    def all(self, *tags):
+        return [e for e in self.elements if e["tag"] in tags]
+
+
+def fit_of(formula, data, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lmt.LmmWarning)
+        return lmt.lmm(formula, data).fit(**options)
+
+
+@pytest.fixture(scope="module")
+def sleep():
+    data = lmt.datasets.load("sleepstudy")
+    data.loc[[3, 7], "Reaction"] = np.nan
+    return fit_of("Reaction ~ Days + (Days | Subject)", data)
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(6), 6)
+    frame = pd.DataFrame({"y": rng.normal(size=36) + g, HOSTILE: rng.normal(size=36)})
+    frame["g--><i>"] = [f"<b>{k}</b>\u202e&quot;" for k in g]
+    frame.attrs["name"] = "<img src=x onerror=alert(1)>"
+    return fit_of(f"y ~ `{HOSTILE}` + (1 | `g--><i>`)", frame)
+
+
+@pytest.fixture(scope="module")
+def dyestuff2():
+    return fit_of("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2"))
+
+
+@pytest.fixture(scope="module", params=["sleep", "hostile", "dyestuff2"])
+def text(request):
+    return request.getfixturevalue(request.param).to_report()
+
+
+def test_the_page_loads_nothing_and_runs_nothing(text):
+    page = Page(text)
+    assert not page.all("script", "iframe", "object", "embed", "base", "form", "img")
+    for element in page.elements:
+        for name, value in element.items():
+            assert not name.startswith("on"), name
+            if name in ("src", "href", "xlink:href", "action"):
+                assert value.startswith(("#", "data:")), value
+    for word in ("http:", "https:", "url(//", "@import", "<!--"):
+        assert word not in re.sub(r"&\w+;", "", text), word
+
+
+def test_headings_go_down_step_by_step_from_one_title(text):
+    levels = [int(e["tag"][1]) for e in Page(text).all("h1", "h2", "h3", "h4", "h5", "h6")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+
+
+def test_ids_are_unique_and_every_reference_has_its_target(text):
+    page = Page(text)
+    ids = [e["id"] for e in page.elements if "id" in e]
+    assert len(ids) == len(set(ids))
+    wanted = re.findall(r"url\(#([^)]*)\)", text)
+    for e in page.elements:
+        wanted += e.get("aria-labelledby", "").split()
+        if e.get("href", "").startswith("#"):
+            wanted.append(e["href"][1:])
+    assert len(wanted) > 10
+    assert not set(wanted) - set(ids)
+
+
+def test_every_figure_has_a_description_in_words(text):
+    page = Page(text)
+    pictures = page.all("svg")
+    assert len(pictures) >= 5
+    titles, descriptions = ({e["id"]: e["text"] for e in page.all(tag) if "id" in e} for tag in ("title", "desc"))
+    named = 0
+    for e in pictures:
+        assert e["role"] == "img"
+        if "aria-label" in e:
+            assert e["aria-label"]
+            continue
+        title, description = e["aria-labelledby"].split()
+        assert titles[title]
+        assert len(descriptions[description]) > 40
+        named += 1
+    assert named >= 5
+    assert len(page.all("figcaption")) == len(page.all("figure"))
+
+
+def test_landmarks_language_and_a_skip_link(text):
+    page = Page(text)
+    (html,) = page.all("html")
+    assert html["lang"] == "en"
+    for tag in ("header", "nav", "main", "footer"):
+        assert len(page.all(tag)) == 1
+    assert page.all("a")[0]["href"] == "#content"
+    assert page.all("title")[0]["text"] == page.all("h1")[0]["text"]
+
+
+def test_every_table_has_a_caption_and_scopes_and_scrolls_by_keyboard(text):
+    page = Page(text)
+    assert len(page.all("caption")) == len(page.all("table")) >= 4
+    assert all(e["scope"] in ("row", "col") for e in page.all("th"))
+    boxes = [e for e in page.elements if e.get("class") == "scroll"]
+    assert len(boxes) == len(page.all("table"))
+    assert all(e["tabindex"] == "0" and e["role"] == "region" and e["aria-label"] for e in boxes)
+
+
+def test_hostile_names_are_text(hostile):
+    text = hostile.to_report(title=HOSTILE)
+    page = Page(text)
+    assert not page.all("script", "img")
+    assert page.all("h1")[0]["text"] == HOSTILE
+    assert "<script" not in text
+    assert HOSTILE in page.all("math")[0]["text"]
+    assert "g--><i>" in page.all("math")[0]["text"]
+
+
+def section(text, name):
+    start = text.index(f'<section aria-labelledby="{name}">')
+    return text[start : text.index("</section>\n<section aria-labelledby" if name != "provenance" else "</main>", start)]
+
+
+def test_the_equation_is_mathematics_and_latex(sleep):
+    page = Page(sleep.to_report(compare=()))
+    (math,) = page.all("math")
+    assert math["alttext"] == lmt.translate(sleep).latex
+    assert re.sub(r"\s", "", math["text"]).startswith("Reactioni=β0+β1Daysi+b0,Subject[i](1)")
+    assert len(page.all("mtr")) >= 4
+
+
+def test_flags_speak_of_this_fit(sleep, dyestuff2):
+    flags = section(sleep.to_report(compare=()), "flags")
+    assert "2 rows left out" in flags
+    assert "2 of 180 rows" in flags
+    assert "Not singular" in flags
+    flags = section(dyestuff2.to_report(compare=()), "flags")
+    assert "Boundary: no variance of (Intercept) by Batch" in flags
+    assert "the 6 levels of Batch" in flags
+    assert "All rows used" in flags
+
+
+def test_what_failed_comes_first():
+    from dataclasses import replace
+
+    from lmmtools.page.flags import read_flags
+
+    fit = fit_of("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"), engine="pls")
+    assert all(flag.tone in ("good", "note") for flag in read_flags(fit))
+    certificate = replace(fit.certificate, holds=False, expected_decrease=0.25)
+    stalled = replace(fit, estimate=replace(fit.estimate, certificate=certificate))
+    first = read_flags(stalled)[0]
+    assert (first.tone, first.title) == ("bad", "Not converged")
+    assert "0.25" in first.sentences[0]
+
+
+def test_comparison_is_with_mixedlm_or_what_is_given(dyestuff2):
+    assert "mixedlm" in section(dyestuff2.to_report(), "comparison")
+    recorded, _ = lmt.datasets.recorded("dyestuff2")
+    given = section(dyestuff2.to_report(compare=[recorded, "pls"]), "comparison")
+    assert "<td" in given
+    assert "lme4" in given
+    assert "mixedlm" not in given
+    assert "<table" not in section(dyestuff2.to_report(compare=()), "comparison")
+
+
+def test_a_model_beyond_mixedlm_says_why_nothing_stands_beside():
+    rng = np.random.default_rng(3)
+    n = 120
+    frame = pd.DataFrame({"a": np.arange(n) % 10, "b": np.arange(n) // 10, "x": rng.normal(size=n)})
+    frame = frame.astype({"a": str, "b": str}).assign(y=rng.normal(size=n) + frame["a"])
+    fit = fit_of("y ~ x + (1 + x | a) + (1 + x | b)", frame)
+    assert "MixedLM has no such model" in section(fit.to_report(), "comparison")
+
+
+def test_provenance_names_the_call_the_versions_and_the_data(sleep):
+    from lmmtools.results.provenance import data_hash
+
+    part = section(sleep.to_report(compare=()), "provenance")
+    assert data_hash(sleep.design.frame) in part
+    assert "lmt.lmm(&#x27;Reaction ~ Days + (Days | Subject)&#x27;, sleepstudy)" in part
+    assert f"lmmtools {lmt.__version__}" in part
+
+
+def test_p_values_where_asked(sleep):
+    assert "Pr(&gt;|t|)" not in sleep.to_report(compare=())
+    assert "Pr(&gt;|t|)" in sleep.to_report(compare=(), ddf="satterthwaite")
+
+
+def test_the_page_is_written_and_a_bad_path_named(dyestuff2, tmp_path):
+    text = dyestuff2.to_report(tmp_path / "fit.html", compare=())
+    assert (tmp_path / "fit.html").read_text(encoding="utf-8") == text
+    with pytest.raises(lmt.DataError, match="cannot be written"):
+        dyestuff2.to_report(tmp_path / "no" / "fit.html", compare=())
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_chromium_shows_it_without_errors_and_without_sideways_scrolling(sleep, tmp_path):
+    sleep.to_report(tmp_path / "fit.html")
+    # Chromium's own window is 500 pixels wide at least; a frame can be a telephone's.
+    frame = '<body><iframe id="f" src="fit.html" width="390" height="844" style="border: 0"></iframe><script>'
+    frame += "f.onload = () => { const d = f.contentDocument.documentElement; "
+    frame += 'document.body.dataset.width = d.scrollWidth + " " + d.clientWidth; }</script></body>'
+    (tmp_path / "frame.html").write_text(frame)
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--enable-logging=stderr"]
+    options += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=4000", "--dump-dom"]
+    command = [CHROMIUM, *options, (tmp_path / "frame.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "CONSOLE" not in done.stderr
+    found = re.search(r'data-width="(\d+) (\d+)"', done.stdout)
+    assert found is not None, done.stdout[-500:]
+    width, shown = map(int, found.groups())
+    assert shown <= 390
+    assert width <= shown
