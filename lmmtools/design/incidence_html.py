@@ -35,7 +35,9 @@ def render_table(incidence: Incidence, blocks: Blocks) -> str:
         for i in range(blocks.counts.shape[0])
     )
     note = escape(describe_blocks(incidence, blocks, "Rows of data in blocks of levels"))
-    caption = f'<caption style="text-align: left">Rows of data by {escape(incidence.a)} and {escape(incidence.b)}</caption>'
+    caption = (
+        f'<caption style="text-align: left">Rows of data by {escape(incidence.a)} and {escape(incidence.b)}</caption>'
+    )
     table = f'<table style="border-collapse: collapse">{caption}<thead>{head}</thead><tbody>{body}</tbody></table>'
     return f"<div>{table}{f'<p>{note}</p>' if note else ''}</div>"
 

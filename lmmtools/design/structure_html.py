@@ -50,7 +50,8 @@ def _factors(structure: Structure) -> str:
         f'<td style="{_CELL}">{levels}</td><td style="{_CELL}">{rows}</td></tr>'
         for name, levels, rows in factor_rows(structure)
     )
-    return f'<table style="border-collapse: collapse"><caption style="text-align: left">Factors</caption><tbody>{rows}</tbody></table>'
+    caption = '<caption style="text-align: left">Factors</caption>'
+    return f'<table style="border-collapse: collapse">{caption}<tbody>{rows}</tbody></table>'
 
 
 def _picture(title: str, incidence: Incidence) -> str:

@@ -94,8 +94,8 @@ def qq(fit: Any) -> str:
     found, expected = int((scaled > 2).sum()), 0.0455 * len(scaled)
     return (
         "Ordered standardised residuals against normal quantiles, with a simulated 95% band: points on the line are "
-        f"normal. {found:,} of {len(scaled):,} residuals exceed two standard deviations, where a normal distribution has about "
-        f"{expected:.3g}."
+        f"normal. {found:,} of {len(scaled):,} residuals exceed two standard deviations, where a normal "
+        f"distribution has about {expected:.3g}."
     )
 
 

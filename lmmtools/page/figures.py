@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,26 +78,24 @@ def _figures(fit: Any) -> Iterator[Figure]:
             f"effect-{k}",
             f"{response} along {variable}",
             describing.effects(fit, variable),
-            lambda ax, v=variable: effects(fit, v, ax=ax),
+            partial(effects, fit, variable),
         )
     parts = variance_parts(fit)
     yield _draw(
         "variance",
         "Where the variance comes from",
         describing.variance(parts),
-        lambda ax: variance(fit, ax=ax),
+        partial(variance, fit),
         height=1.2 + 0.5 * len(parts),
     )
     yield from _modes(fit)
     yield from _shrinkage(fit)
-    yield _draw(
-        "residuals", "Residuals against fitted values", describing.residuals(fit), lambda ax: residuals(fit, ax=ax)
-    )
+    yield _draw("residuals", "Residuals against fitted values", describing.residuals(fit), partial(residuals, fit))
     yield _draw(
         "qq",
         "Residuals against the normal distribution",
         describing.qq(fit),
-        lambda ax: qq(fit, ax=ax),
+        partial(qq, fit),
         width=5.2,
         height=4.6,
     )
@@ -111,7 +110,7 @@ def _modes(fit: Any) -> Iterator[Figure]:
             f"modes-{k}",
             f"{effect} by {factor}: conditional modes",
             describing.caterpillar(fit, factor, effect),
-            lambda ax, f=factor, e=effect: caterpillar(fit, f, e, ax=ax),
+            partial(caterpillar, fit, factor, effect),
             width=5.6,
             height=float(np.clip(0.22 * m, 2.6, 9.0)) + 0.8,
         )
@@ -127,7 +126,7 @@ def _shrinkage(fit: Any) -> Iterator[Figure]:
             f"shrinkage-{k}",
             f"Shrinkage of {factor}",
             describing.shrinkage(fit, factor, own),
-            lambda ax, f=factor: shrinkage(fit, f, ax=ax),
+            partial(shrinkage, fit, factor),
             width=5.6,
             height=4.8,
         )
@@ -144,7 +143,7 @@ def _sections(fit: Any) -> Iterator[Figure]:
             f"section-{k}",
             f"The criterion along the standard deviation of {label}",
             describing.section(fit, label, fit.converged),
-            lambda ax, name=label: section(fit, parameter=name, ax=ax),
+            partial(section, fit, parameter=label),
         )
 
 
@@ -156,7 +155,7 @@ def _draw(
     name: str,
     title: str,
     description: str,
-    plot: Callable[[Axes], Axes],
+    plot: Callable[..., Axes],
     width: float = 6.4,
     height: float = 4.2,
 ) -> Figure:
@@ -168,5 +167,5 @@ def _draw(
     canvas = Canvas(figsize=(width, height), layout="constrained")
     ax = canvas.subplots()
     ax.spines[["top", "right"]].set_visible(False)
-    plot(ax)
+    plot(ax=ax)
     return Figure(name, title, description, inline_svg(canvas, name, title, description), height > 1.2 * width)

@@ -65,8 +65,8 @@ def _optimum(fit: Any) -> Flag:
             "Not converged",
             (
                 f"The optimum is not certified: the {name} could still fall by about {c.expected_decrease:.2g}.",
-                "Do not report these numbers. Fit again with another engine (engine='pls') or more iterations, and look "
-                "for effects that the data cannot tell apart.",
+                "Do not report these numbers. Fit again with another engine (engine='pls') or more iterations, and "
+                "look for effects that the data cannot tell apart.",
             ),
         )
     if c.min_curvature == float("inf"):
@@ -115,8 +115,8 @@ def _perfect_correlation(fit: Any, row: BoundaryRow) -> Flag:
         "caution",
         f"Boundary: {row.effect} by {row.group} is determined by the effects before it",
         (
-            f"The {fit.ngroups[row.group]:,} levels of {row.group} do not show {row.effect} as an effect of its own: it "
-            "follows from the others (a correlation of -1 or 1, or a covariance matrix that has lost rank).",
+            f"The {fit.ngroups[row.group]:,} levels of {row.group} do not show {row.effect} as an effect of its own: "
+            "it follows from the others (a correlation of -1 or 1, or a covariance matrix that has lost rank).",
             "The model asks for more than the data hold; lme4 says of it: boundary (singular) fit.",
             *_proof(row),
             f"Correlations with it mean little here. A smaller model, (... || {row.group}) without correlations or one "
@@ -220,8 +220,8 @@ def _criterion(fit: Any) -> Flag:
             "note",
             "Fitted by REML",
             (
-                "Variances are estimated after allowing for the fixed effects. Criterion, AIC and BIC compare models with "
-                "the same fixed effects only; lmt.anova refits by maximum likelihood to compare others.",
+                "Variances are estimated after allowing for the fixed effects. Criterion, AIC and BIC compare models "
+                "with the same fixed effects only; lmt.anova refits by maximum likelihood to compare others.",
             ),
         )
     return Flag(

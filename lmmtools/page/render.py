@@ -81,7 +81,9 @@ def render_page(
         words=translation.words.replace("sigma^2", "σ²").splitlines(),
         mathml=write_mathml(model_equation(design.formula, design)),
         notations=[
-            (heading, pre(text, heading)) for name, heading in _NOTATIONS.items() if (text := getattr(translation, name))
+            (heading, pre(text, heading))
+            for name, heading in _NOTATIONS.items()
+            if (text := getattr(translation, name))
         ],
         notes=translation.notes,
         structure=_structure(design),
@@ -96,7 +98,7 @@ def render_page(
 
 
 def _structure(design: Any) -> str:
-    """Return what the data show of the grouping factors; nothing where they are no columns (a model read from arrays)."""
+    """Return what the data show of the grouping factors; nothing where they are no columns, in a model of arrays."""
     factors: Sequence[tuple[str, ...]] = [design.blocks[i[0]].term.factors for i in design.factors.values()]
     try:
         found = structure(design.frame, factors)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import warnings
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -104,7 +105,7 @@ def test_headings_go_down_step_by_step_from_one_title(text):
     levels = [int(e["tag"][1]) for e in Page(text).all("h1", "h2", "h3", "h4", "h5", "h6")]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
 
 
 def test_ids_are_unique_and_every_reference_has_its_target(text):
@@ -170,7 +171,9 @@ def test_hostile_names_are_text(hostile):
 
 def section(text, name):
     start = text.index(f'<section aria-labelledby="{name}">')
-    return text[start : text.index("</section>\n<section aria-labelledby" if name != "provenance" else "</main>", start)]
+    return text[
+        start : text.index("</section>\n<section aria-labelledby" if name != "provenance" else "</main>", start)
+    ]
 
 
 def test_the_equation_is_mathematics_and_latex(sleep):
@@ -254,7 +257,13 @@ def test_chromium_shows_it_without_errors_and_without_sideways_scrolling(sleep, 
     frame += "f.onload = () => { const d = f.contentDocument.documentElement; "
     frame += 'document.body.dataset.width = d.scrollWidth + " " + d.clientWidth; }</script></body>'
     (tmp_path / "frame.html").write_text(frame)
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--enable-logging=stderr"]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--allow-file-access-from-files",
+        "--enable-logging=stderr",
+    ]
     options += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=4000", "--dump-dom"]
     command = [CHROMIUM, *options, (tmp_path / "frame.html").as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
