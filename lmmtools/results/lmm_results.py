@@ -11,6 +11,7 @@ import numpy as np
 from lmmtools.engines import pls
 from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
+from lmmtools.results.describing import DescribingMethods
 from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
@@ -33,7 +34,7 @@ __all__ = ["LMMResults", "Names"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LMMResults(TestingMethods, PageMethods):
+class LMMResults(DescribingMethods, TestingMethods, PageMethods):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
 
     Attributes

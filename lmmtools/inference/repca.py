@@ -1,0 +1,134 @@
+"""Principal components of the random effects: how many directions a term's covariance really has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Components", "RePCA", "repca"]
+
+NEGLIGIBLE = 1e-8
+"""A component with less than this share of its factor's variance is none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Components:
+    """Principal components of one grouping factor's random effects.
+
+    Attributes
+    ----------
+    group : str
+    cnames : tuple of str, length l
+        The effects, of all terms on the factor.
+    sd : ndarray, shape (l,)
+        Standard deviations in units of sigma, falling: the singular values of lambda.
+    rotation : ndarray, shape (l, l)
+        Loadings of the effects, a component per column; its largest loading is positive.
+    """
+
+    group: str
+    cnames: tuple[str, ...]
+    sd: Floats
+    rotation: Floats
+
+    @property
+    def proportion(self) -> Floats:
+        """Share of the factor's variance, shape (l,); zero where the factor has no variance at all."""
+        total = float((self.sd**2).sum())
+        return self.sd**2 / total if total > 0 else np.zeros_like(self.sd)
+
+    @property
+    def rank(self) -> int:
+        """Number of components that have any variance."""
+        return int((self.proportion > NEGLIGIBLE).sum())
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class RePCA(Printable):
+    """Principal components of the random effects of every factor.
+
+    Attributes
+    ----------
+    factors : tuple of Components
+        In the order of the fit's grouping factors.
+    """
+
+    factors: tuple[Components, ...]
+
+    @property
+    def rotation(self) -> dict[str, pd.DataFrame]:
+        """Loadings per factor: effect x component."""
+        import pandas as pd
+
+        return {
+            c.group: pd.DataFrame(c.rotation, index=list(c.cnames), columns=range(1, len(c.sd) + 1))
+            for c in self.factors
+        }
+
+    @property
+    def rows(self) -> list[tuple[str, int, float, float, float]]:
+        """Factor, number of the component, sd, proportion, cumulative proportion."""
+        return [
+            (c.group, i + 1, float(c.sd[i]), float(c.proportion[i]), float(c.proportion[: i + 1].sum()))
+            for c in self.factors
+            for i in range(len(c.sd))
+        ]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``grp component sd proportion cumulative``, sd in units of sigma."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=["grp", "component", "sd", "proportion", "cumulative"])
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded, and what it says of each factor."""
+        share = NumberFormat("correlation", 4)
+        columns = (
+            Column("Groups", is_label=True),
+            Column("Component", NumberFormat("plain", 5), "right"),
+            Column("Std.Dev.", NumberFormat("significant", 4), "right"),
+            Column("Proportion", share, "right"),
+            Column("Cumulative", share, "right"),
+        )
+        notes = ["standard deviations are relative to sigma"]
+        for c in self.factors:
+            if c.rank == 0:
+                notes.append(f"{c.group}: no variance, so no component; its proportions are zero")
+            elif c.rank < len(c.sd):
+                notes.append(
+                    f"{c.group}: {len(c.sd)} effects vary in {c.rank} direction{'s' if c.rank > 1 else ''} only"
+                )
+        return Document("", (Table("repca", "", columns, tuple(self.rows)), Prose("notes", tuple(notes))))
+
+
+def repca(fit: LMMResults) -> RePCA:
+    """Return the principal components of lambda per grouping factor, terms on one factor side by side."""
+    lambdas = [term.lam for term in fit.varcorr]
+    found = []
+    for group, indices in fit.design.factors.items():
+        l = sum(len(lambdas[i]) for i in indices)
+        lam, at = np.zeros((l, l)), 0
+        for i in indices:
+            step = len(lambdas[i])
+            lam[at : at + step, at : at + step] = lambdas[i]
+            at += step
+        rotation, sd, _ = np.linalg.svd(lam)
+        largest = np.abs(rotation).argmax(axis=0)
+        rotation = rotation * np.where(rotation[largest, np.arange(l)] < 0, -1.0, 1.0)
+        cnames = tuple(name for i in indices for name in fit.design.blocks[i].cnames)
+        found.append(Components(group, cnames, sd, rotation))
+    return RePCA(tuple(found))

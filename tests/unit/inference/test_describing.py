@@ -1,0 +1,163 @@
+"""Random effects as frames and components, ICC, R2, partition and design effect, against lme4 and definitions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lmmtools as lmt
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+
+RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "diagnostics.json").read_text())
+# lme4 stops some six digits before the optimum; what is derived from theta has as many.
+LME4 = 2e-5
+EXACT = 1e-10
+
+
+@pytest.fixture(scope="module", params=RECORDED["fits"], ids=lambda e: e["name"])
+def pair(request):
+    entry = request.param
+    return entry, lmt.lmm(entry["formula"], lmt.datasets.load(entry["data"])).fit(engine="pls")
+
+
+@pytest.fixture(scope="module")
+def sleep() -> lmt.LMMResults:
+    return lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+
+
+@pytest.fixture(scope="module")
+def singular() -> lmt.LMMResults:
+    with pytest.warns(lmt.errors.BoundaryWarning):
+        return lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+
+
+def test_ranef_frame_has_the_rows_of_lme4(pair) -> None:
+    entry, fit = pair
+    found, expected = fit.ranef_frame(), entry["ranef"]
+    assert list(found.columns) == ["grpvar", "term", "grp", "condval", "condsd"]
+    for name in ("grpvar", "term"):
+        assert list(found[name]) == expected[name]
+    assert [str(v) for v in found["grp"]] == expected["grp"]
+    scale = np.abs(expected["condval"]).max()
+    np.testing.assert_allclose(found["condval"], expected["condval"], rtol=LME4, atol=LME4 * scale)
+    np.testing.assert_allclose(found["condsd"], expected["condsd"], rtol=LME4)
+
+
+def test_components_equal_repca(pair) -> None:
+    entry, fit = pair
+    found = fit.repca().to_frame()
+    for group, expected in entry["repca"].items():
+        rows = found[found["grp"] == group]
+        np.testing.assert_allclose(rows["sd"], expected["sdev"], rtol=LME4)
+        importance = np.array(expected["importance"])
+        np.testing.assert_allclose(rows["proportion"], importance[1], atol=1e-5)
+        np.testing.assert_allclose(rows["cumulative"], importance[2], atol=1e-5)
+        rotation = fit.repca().rotation[group].to_numpy()
+        np.testing.assert_allclose(np.abs(rotation), np.abs(expected["rotation"]), atol=LME4)
+
+
+def test_a_lost_direction_is_told(singular) -> None:
+    text = str(singular.repca())
+    assert "Batch: no variance, so no component" in text
+    assert singular.repca().to_frame()["proportion"].tolist() == [0.0]
+
+
+def test_sleepstudy_has_the_published_r2_and_icc(sleep) -> None:
+    assert sleep.r2().marginal == pytest.approx(0.279, abs=5e-4)
+    assert sleep.r2().conditional == pytest.approx(0.799, abs=5e-4)
+    assert sleep.icc().adjusted == pytest.approx(0.722, abs=5e-4)
+
+
+def test_random_variance_is_the_mean_of_the_dense_diagonal(sleep) -> None:
+    D = sleep.design.D(sleep).toarray()
+    Z = sleep.design.Z.toarray()
+    random = np.diag(Z @ D @ Z.T).mean()
+    fixed = np.var(sleep.design.X @ sleep.params.to_numpy(), ddof=1)
+    total = random + sleep.scale
+    found = sleep.icc()
+    assert found.adjusted == pytest.approx(random / total, rel=EXACT)
+    assert found.unadjusted == pytest.approx(random / (total + fixed), rel=EXACT)
+    assert sleep.r2().conditional == pytest.approx((random + fixed) / (total + fixed), rel=EXACT)
+
+
+def test_icc_by_group_adds_up(pair) -> None:
+    _, fit = pair
+    table = fit.icc(by_group=True).to_frame()
+    np.testing.assert_allclose(table.drop("all").sum(), table.loc["all"], rtol=EXACT)
+
+
+def test_weights_enter_the_residual_variance() -> None:
+    data = lmt.datasets.load("Dyestuff")
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", data, weights=np.tile([1.0, 4.0, 2.0], 10)).fit(engine="pls")
+    residual = fit.scale * np.mean(1.0 / fit.design.weights)
+    assert fit.variance_partition().variance[-1] == pytest.approx(residual, rel=EXACT)
+
+
+def test_limits_of_a_share_follow_from_the_ratio_alone() -> None:
+    # One-way: the share is a function of theta alone, and its logit is 2 log theta.
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    step, theta = 1e-3, fit.theta
+    at = [pls.evaluate(fit.problem, theta * np.exp(s)).objective for s in (-step, 0.0, step)]
+    se = 2.0 * np.sqrt(2.0 / ((at[0] - 2.0 * at[1] + at[2]) / step**2))
+    logit = 2.0 * np.log(theta[0])
+    found = fit.variance_partition()
+    expected = 1.0 / (1.0 + np.exp(-(logit + np.array([-1.0, 1.0]) * 1.959963984540054 * se)))
+    np.testing.assert_allclose([found.lower[0], found.upper[0]], expected, rtol=1e-4)
+    np.testing.assert_allclose([found.lower[1], found.upper[1]], 1.0 - expected[::-1], rtol=1e-4)
+
+
+def test_limits_of_slopes_agree_with_differences(sleep) -> None:
+    info = pls.information(sleep.problem, sleep.theta)
+    B = sleep.design.blocks[0].basis
+    M = B.T @ B / len(B)
+
+    def logit(phi) -> float:
+        term = phi[0] * M[0, 0] + 2 * phi[1] * M[0, 1] + phi[2] * M[1, 1]
+        return float(np.log(term / phi[3]))
+
+    steps = np.diag(1e-5 * np.abs(info.vcov))
+    gradient = np.array([(logit(info.vcov + s) - logit(info.vcov - s)) / (2 * s.sum()) for s in steps])
+    half = 1.959963984540054 * np.sqrt(gradient @ info.vcov_cov @ gradient)
+    expected = 1.0 / (1.0 + np.exp(-(logit(info.vcov) + half)))
+    assert sleep.variance_partition().upper[0] == pytest.approx(expected, rel=1e-7)
+
+
+def test_undefined_limits_have_a_reason_beside_them(singular) -> None:
+    frame = singular.variance_partition().to_frame()
+    assert frame["share"].tolist() == [0.0, 1.0]
+    assert frame["lower"].isna().all()
+    assert (frame["note"] != "").all()
+    assert singular.icc().adjusted == 0.0
+    assert singular.r2().conditional == 0.0
+    assert "on the boundary" in str(singular.icc())
+
+
+def test_design_effect_counts_unequal_groups() -> None:
+    data = lmt.datasets.load("sleepstudy").iloc[:173]
+    fit = lmt.lmm("Reaction ~ 1 + (1|Subject)", data).fit(engine="pls")
+    found = fit.design_effect("Subject")
+    counts = data["Subject"].value_counts().to_numpy()
+    ones = np.ones(fit.nobs)
+    V = fit.design.V(fit).toarray()
+    rho = fit.icc().adjusted
+    total = V[0, 0]
+    assert found.effect[0] == pytest.approx(ones @ V @ ones / (fit.nobs * total), rel=1e-9)
+    assert found.size[0] == pytest.approx((counts**2).sum() / counts.sum())
+    assert found.effect[0] == pytest.approx(1 + (found.size[0] - 1) * rho)
+    assert found.n_effective[0] == pytest.approx(fit.nobs / found.effect[0])
+
+
+def test_bad_arguments_are_named(sleep) -> None:
+    with pytest.raises(DataError, match="'Person' is no grouping factor"):
+        sleep.design_effect("Person")
+    with pytest.raises(DataError, match="alpha is 2"):
+        sleep.variance_partition(alpha=2)
+
+
+def test_an_interaction_is_found_either_way_round() -> None:
+    fit = lmt.lmm("strength ~ 1 + (1|batch/cask)", lmt.datasets.load("Pastes")).fit(engine="pls")
+    assert fit.design_effect("batch:cask").factors == fit.design_effect("cask:batch").factors
