@@ -1,9 +1,9 @@
 """Satterthwaite's degrees of freedom for contrasts of the fixed effects, from exact derivatives.
 
-For a contrast l of the fixed effects, f = l'C(phi) l with C = (X'V^-1X)^-1 and phi the variances and covariances. With
-A the asymptotic covariance of phi (the inverse of half the Hessian of the criterion),
+For a contrast l of the fixed effects, f = l'C(phi) l with C = (X'V^-1X)^-1 and phi the variance parameters, in any
+coordinates. With A the asymptotic covariance of phi (the inverse of half the Hessian of the criterion),
 
-    df = 2 f^2 / (g'A g) ,   g_i = dC/dphi_i = l'C (X'V^-1 V_i V^-1X) C l
+    df = 2 f^2 / (g'A g) ,   g_i = l'dC/dphi_i l = l'C (X'V^-1 V_i V^-1X) C l
 
 (Giesbrecht & Burns 1985, Biometrics 41; Kuznetsova, Brockhoff & Christensen 2017, J. Stat. Softw. 82(13)). The matrices
 X'V^-1 V_i V^-1X are sums over levels of products of Z'V^-1X, which the engine has: nothing of size n x n is formed.
@@ -39,12 +39,12 @@ class Satterthwaite:
     ----------
     cov : ndarray, shape (p, p)
         Covariance of the fixed effects.
-    slopes : ndarray, shape (k + 1, p, p)
-        Its derivatives with respect to the variance parameters (variances and covariances, the residual last).
-    covariance : ndarray, shape (k + 1, k + 1)
-        Asymptotic covariance of the variance parameters; rows and columns of those on the boundary are zero.
+    slopes : ndarray, shape (m, p, p)
+        Its derivatives with respect to the variance parameters.
+    covariance : ndarray, shape (m, m)
+        Asymptotic covariance of the variance parameters.
     notes : tuple of str
-        Which parameters are taken as known because they are on the boundary.
+        Which terms are held on the boundary.
     """
 
     cov: Floats
@@ -78,7 +78,23 @@ class Satterthwaite:
 
 
 def satterthwaite(fit: LMMResults) -> Satterthwaite:
-    """Return the derivatives and covariances behind the degrees of freedom of a fit's contrasts."""
+    """Return the derivatives and covariances behind the degrees of freedom of a fit's contrasts.
+
+    Raises
+    ------
+    EngineError
+        If the fit is not at a minimum of its criterion.
+    """
+    if fit.design.shared:
+        return _by_shared_variances(fit)
+    found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    held = [str(fit.design.blocks[k].term) for k in found.held]
+    notes = f"on the boundary, and held there for the degrees of freedom: {', '.join(held)}"
+    return Satterthwaite(found.cov, found.slopes, found.covariance, (notes,) if held else ())
+
+
+def _by_shared_variances(fit: LMMResults) -> Satterthwaite:
+    """The same where terms share one variance; a term on the boundary is then taken as known altogether."""
     derivatives = pls.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
     info = pls.information(fit.problem, fit.theta, fit.reml)
     covariance = np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)

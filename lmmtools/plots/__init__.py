@@ -9,6 +9,7 @@ from lmmtools.plots.comparison import comparison
 from lmmtools.plots.effects import effects
 from lmmtools.plots.incidence import incidence
 from lmmtools.plots.of_fit import FitPlots
+from lmmtools.plots.profile import profile_density, profile_zeta
 from lmmtools.plots.qq import qq
 from lmmtools.plots.residuals import residuals
 from lmmtools.plots.section import section
@@ -22,6 +23,8 @@ __all__ = [
     "comparison",
     "effects",
     "incidence",
+    "profile_density",
+    "profile_zeta",
     "qq",
     "residuals",
     "section",

@@ -10,6 +10,7 @@ from lmmtools.plots.by_group import by_group
 from lmmtools.plots.caterpillar import caterpillar
 from lmmtools.plots.effects import effects
 from lmmtools.plots.incidence import incidence
+from lmmtools.plots.profile import profile_density, profile_zeta
 from lmmtools.plots.qq import qq
 from lmmtools.plots.residuals import residuals
 from lmmtools.plots.section import section
@@ -17,6 +18,8 @@ from lmmtools.plots.shrinkage import shrinkage
 from lmmtools.plots.variance import variance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
 
 __all__ = ["FitPlots"]
@@ -54,6 +57,14 @@ class FitPlots:
     def by_group(self, factor: str | None = None, **options: Any) -> Axes:
         """Residuals within each level: ``lmmtools.plots.by_group``."""
         return by_group(self.fit, factor, **options)
+
+    def profile_zeta(self, parameter: str, **options: Any) -> Axes:
+        """The profile of one parameter: ``lmmtools.plots.profile_zeta``."""
+        return profile_zeta(self.fit.profile(parameter), parameter, **options)
+
+    def profile_density(self, parameters: str | Sequence[str], **options: Any) -> Axes:
+        """The density that profiles imply: ``lmmtools.plots.profile_density``."""
+        return profile_density(self.fit.profile(parameters), parameters, **options)
 
     def qq(self, **options: Any) -> Axes:
         """Residuals against normal quantiles, with a band: ``lmmtools.plots.qq``."""

@@ -13,6 +13,7 @@ from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.describing import DescribingMethods
 from lmmtools.results.factor_dict import FactorDict
+from lmmtools.results.intervals import IntervalMethods
 from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
 from lmmtools.results.testing import TestingMethods
@@ -34,7 +35,12 @@ __all__ = ["LMMResults", "Names"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LMMResults(DescribingMethods, TestingMethods, PageMethods):
+class LMMResults(
+    DescribingMethods,
+    IntervalMethods,
+    PageMethods,
+    TestingMethods,
+):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
 
     Attributes
@@ -136,22 +142,6 @@ class LMMResults(DescribingMethods, TestingMethods, PageMethods):
         from scipy.special import ndtr
 
         return self._series(2.0 * ndtr(-np.abs(self.tvalues.to_numpy())), "pvalues")
-
-    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return Wald intervals of the fixed effects: columns 0 (lower) and 1 (upper), as statsmodels has them.
-
-        Raises
-        ------
-        ValueError
-            If ``alpha`` is not between 0 and 1.
-        """
-        import pandas as pd
-        from scipy.special import ndtri
-
-        if not 0 < alpha < 1:
-            raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
-        half = ndtri(1.0 - alpha / 2.0) * self.bse
-        return pd.DataFrame({0: self.params - half, 1: self.params + half})
 
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``."""

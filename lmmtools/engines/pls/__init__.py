@@ -21,7 +21,9 @@ from lmmtools.engines.pls.recover import (
     prediction_variances,
     recover,
 )
+from lmmtools.engines.pls.relative import RelativeUncertainty, relative_uncertainty
 from lmmtools.engines.pls.shared import certify_shared, lowest_shared
+from lmmtools.engines.pls.unprofiled import Unprofiled, unprofiled_deviance
 
 __all__ = [
     "AdjustedCovariance",
@@ -33,6 +35,8 @@ __all__ = [
     "Progress",
     "Recovered",
     "Refits",
+    "RelativeUncertainty",
+    "Unprofiled",
     "VarianceInformation",
     "adjusted_covariance",
     "certify",
@@ -52,4 +56,6 @@ __all__ = [
     "prepare",
     "recover",
     "refit_many",
+    "relative_uncertainty",
+    "unprofiled_deviance",
 ]

@@ -1,0 +1,126 @@
+"""Uncertainty of the variance parameters in the engine's own coordinates, which a singular fit has too.
+
+With phi the coordinates of the relative covariances Sigma_k (see :mod:`~lmmtools.engines.pls.parameters`) and sigma**2
+profiled out, the inverse of half the criterion's Hessian is the asymptotic covariance of phi, and sigma**2 = r2 / dof
+moves with it. A variance of zero, and the columns of a factor that have vanished, are held: the fixed effects'
+covariance does not change with them to first order, and the criterion's mixed derivatives with them are zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.theta import upper_triangle
+from lmmtools.engines.pls import parameters
+from lmmtools.engines.pls.certificate import NULL_VARIANCE
+from lmmtools.engines.pls.curvature import LocalModel, local_model
+from lmmtools.engines.pls.objective import derivatives, evaluate_state
+from lmmtools.errors import EngineError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["RelativeUncertainty", "relative_uncertainty"]
+
+STEP = 0.02
+"""Step of the differences of exact gradients, in standard errors, where the Hessian itself costs more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RelativeUncertainty:
+    """How the covariance of the fixed effects C depends on the variance parameters, and how uncertain these are.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (p, p)
+        C, in squared units of y per units of X.
+    slopes : ndarray, shape (m + 1, p, p)
+        dC with respect to the m free coordinates and sigma**2, the last.
+    covariance : ndarray, shape (m + 1, m + 1)
+        Asymptotic covariance of those.
+    held : tuple of int
+        Blocks with a zero variance or lost rank, which is held.
+    """
+
+    cov: Floats
+    slopes: Floats
+    covariance: Floats
+    held: tuple[int, ...]
+
+
+def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> RelativeUncertainty:
+    """Return derivatives of the fixed effects' covariance and the covariance of what they are taken by.
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at theta, or is not at a minimum there.
+    """
+    s = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    F, b, r2, dof, f = s.F[:, : problem.p], s.b, s.r2, s.dof, s.f
+    C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
+    m = local_model(problem, s)
+    free, held = _free(problem, m)
+    lambdas = [Q @ L for Q, L in zip(m.frames, m.factors, strict=True)]
+    pieces = zip(lambdas, m.frames, problem.units, strict=True)
+    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in pieces]
+    H = m.exact[np.ix_(free, free)] if m.exact is not None else _by_differences(problem, m, free)
+    p, k = len(b), len(m.phi)
+    moved = np.stack([parameters.directions(column, sigma, problem.structure.factors) for column in F.T], axis=0)
+    P = np.einsum("qa,bqi->iab", F, moved, optimize=True).reshape(k, p, p)[free]
+    q = (parameters.directions(f, sigma, problem.structure.factors).T @ f)[free]
+    try:
+        half = np.linalg.inv(np.linalg.cholesky(0.5 * H))
+    except np.linalg.LinAlgError:
+        raise EngineError(
+            "the criterion is not at a minimum of the variance parameters, so that degrees of freedom are not defined"
+        ) from None
+    unit = problem.response.y_scale**2
+    s2 = r2 / dof
+    covariance = np.empty((len(free) + 1, len(free) + 1))
+    own = half.T @ half
+    # sigma**2 = r2 / dof, dr2 = -q dphi; given phi its variance is 2 sigma**4 / dof.
+    follow = -q / dof
+    covariance[:-1, :-1] = own
+    covariance[:-1, -1] = covariance[-1, :-1] = unit * (own @ follow)
+    covariance[-1, -1] = unit**2 * (2.0 * s2 * s2 / dof + follow @ own @ follow)
+    X = problem.scaling.x_map
+    slopes = np.concatenate([s2 * unit * np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True), C[None]])
+    return RelativeUncertainty(s2 * unit * (X @ C @ X.T), X @ slopes @ X.T, covariance, held)
+
+
+def _free(problem: Problem, m: LocalModel) -> tuple[NDArray[np.intp], tuple[int, ...]]:
+    """Return which coordinates move the covariances, and the blocks that have lost rank."""
+    free, held = [], []
+    for k, (L, c) in enumerate(zip(m.factors, problem.units, strict=True)):
+        present = np.diag(L) ** 2 * c > NULL_VARIANCE
+        free.append(present[upper_triangle(len(L))[0]])
+        if not present.all():
+            held.append(k)
+    return np.flatnonzero(np.concatenate(free)), tuple(held)
+
+
+def _by_differences(problem: Problem, m: LocalModel, free: NDArray[np.intp]) -> Floats:
+    """Return the Hessian in the free coordinates by extrapolated central differences of exact gradients."""
+    limits = parameters.bounded(problem.widths)
+    H = np.empty((len(free), len(free)))
+    for row, i in enumerate(free):
+        h = STEP / np.sqrt(max(float(m.average[i, i]), 1e-12))
+        if limits[i]:
+            h = min(h, 0.4 * float(m.phi[i]))
+        g = []
+        for c in (-2.0, -1.0, 1.0, 2.0):
+            phi = m.phi.copy()
+            phi[i] += c * h
+            lambdas = parameters.unpack(phi, m.frames, problem.units)
+            state = evaluate_state(problem, lambdas, m.state.reml)
+            g.append(parameters.gradient(derivatives(problem, state).G, lambdas, m.frames, problem.units)[free])
+        H[row] = (8.0 * (g[2] - g[1]) - (g[3] - g[0])) / (12.0 * h)
+    return 0.5 * (H + H.T)

@@ -1,0 +1,65 @@
+"""Confidence intervals by three methods, under one name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import DataError
+from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.profile import check_alpha, profile_fit, select_parameters
+from lmmtools.inference.profile_coordinates import parameters_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["confidence_intervals"]
+
+
+def confidence_intervals(
+    fit: LMMResults,
+    alpha: float,
+    method: str,
+    parameters: str | Sequence[str] | None,
+    ddf: str,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Return intervals of a fit's parameters; see :meth:`LMMResults.conf_int`."""
+    check_alpha(alpha)
+    if method not in ("wald", "profile"):
+        raise DataError(f'method={method!r} is not known; use "wald" or "profile"')
+    if options and method != "boot":
+        raise DataError(f"conf_int(method={method!r}) has no option {', '.join(options)}")
+    if method == "wald":
+        return _wald(fit, alpha, parameters, ddf)
+    return profile_fit(fit, parameters, alphamax=alpha, joint=False).conf_int(alpha)
+
+
+def _wald(fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:
+    import pandas as pd
+    from scipy import stats
+
+    names = fit.design.x_names
+    found = degrees(fit, check_ddf(ddf))
+    rows = np.eye(len(names))
+    df = np.array([found.df(row) for row in rows])
+    quantile = np.where(np.isfinite(df), stats.t.isf(alpha / 2.0, np.where(np.isfinite(df), df, 1.0)), 0.0)
+    quantile = np.where(np.isfinite(df), quantile, stats.norm.isf(alpha / 2.0))
+    half = quantile * np.sqrt(np.diag(found.cov))
+    beta = fit.estimate.beta
+    frame = pd.DataFrame({0: beta - half, 1: beta + half}, index=list(names))
+    if parameters is None:
+        return frame
+    chosen = select_parameters(parameters_of(fit.design), parameters)
+    others = [p.name for p in chosen if p.kind != "beta"]
+    if others:
+        raise DataError(
+            f'Wald intervals are of fixed effects; of {others[0]} use method="profile" or "boot" (its standard '
+            "error is in fit.varcorr_bse)"
+        )
+    return frame.loc[[p.name for p in chosen]]

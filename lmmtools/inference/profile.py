@@ -1,0 +1,270 @@
+"""Profile likelihood: zeta, intervals and densities of every parameter, as lme4's ``profile`` and ``confint``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.inference.profile_coordinates import Coordinates, Parameter, parameters_of
+from lmmtools.inference.profile_path import Path, follow
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Profile", "check_alpha", "profile_fit", "select_parameters"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """The profile of one parameter.
+
+    Attributes
+    ----------
+    parameter : Parameter
+    estimate : float
+    values, zeta : ndarray, shape (points,)
+        The parameter, in its units, and the signed root of the deviance's rise above its minimum.
+    others : ndarray, shape (points, parameters)
+        All parameters at each point.
+    path : Path
+        The same points in the coordinate that was followed, with exact slopes.
+    coordinates : Coordinates
+    """
+
+    parameter: Parameter
+    estimate: float
+    values: Floats
+    zeta: Floats
+    others: Floats
+    path: Path
+    coordinates: Coordinates
+
+    def limit(self, zeta: float) -> float:
+        """Return the parameter's value at a zeta; its own end (0, -1, 1) where that comes first; NaN beyond all."""
+        from scipy.optimize import brentq
+
+        v, known = self.path.v, self.zeta
+        if not known[0] < zeta < known[-1]:
+            at_end = 0 if zeta <= known[0] else -1
+            return float(self.values[at_end]) if zeta == known[at_end] or self.path.ends[at_end] else np.nan
+        curve = self._spline()
+        after = int(np.searchsorted(known, zeta))
+        found = brentq(lambda x: float(curve(x)) - zeta, v[after - 1], v[after], xtol=1e-14, rtol=1e-12)
+        return float(self.coordinates.to_parameter(np.asarray(found)))
+
+    def at(self, values: ArrayLike) -> Floats:
+        """Return zeta at values of the parameter, NaN beyond the curve."""
+        return self.along(self.coordinates.from_parameter(np.asarray(values, dtype=float)))
+
+    def along(self, v: Floats) -> Floats:
+        """Return zeta at values of the path's own coordinate, NaN beyond the curve."""
+        return np.asarray(self._spline()(v))
+
+    def _spline(self) -> Any:
+        """Zeta through the points with its exact slopes there."""
+        from scipy.interpolate import CubicHermiteSpline
+
+        return CubicHermiteSpline(self.path.v, self.zeta, self.path.slope, extrapolate=False)
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Profile(Printable):
+    """Profiles of a fit's parameters.
+
+    Attributes
+    ----------
+    curves : dict of str to Curve
+        By parameter: ``sd_...``, ``cor_...``, ``sigma``, then the fixed effects.
+    names : tuple of str
+        All parameters of the model, in order.
+    cutoff : float
+        How far out in zeta the profiles go.
+    notes : tuple of str
+    undefined : dict of str to str
+        Parameters without a profile, and why.
+    """
+
+    curves: Mapping[str, Curve]
+    names: tuple[str, ...]
+    cutoff: float
+    notes: tuple[str, ...] = ()
+    undefined: Mapping[str, str] | None = None
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return profile likelihood intervals: columns 0 (lower) and 1 (upper), a row per parameter.
+
+        A limit that the parameter's own end comes before is that end: 0 for a standard deviation, -1 or 1 for a
+        correlation, as lme4 has them.
+
+        Raises
+        ------
+        ValueError
+            If ``alpha`` is not between 0 and 1, or the profiles do not go out so far.
+        """
+        import pandas as pd
+        from scipy.special import ndtri
+
+        wanted = float(ndtri(1.0 - check_alpha(alpha) / 2.0))
+        if wanted > self.cutoff:
+            raise ValueError(f"these profiles go out to zeta = {self.cutoff:.3g}; make them with alphamax={alpha:g}")
+        missing = self.undefined or {}
+        names = [name for name in self.names if name in self.curves or name in missing]
+        rows = [
+            [c.limit(-wanted), c.limit(wanted)] if (c := self.curves.get(name)) else [np.nan, np.nan] for name in names
+        ]
+        return pd.DataFrame(rows, index=names, columns=[0, 1])
+
+    def zeta(self, name: str, values: ArrayLike) -> Floats:
+        """Return zeta of one parameter at given values, NaN beyond its profile."""
+        return self._curve(name).at(values)
+
+    def density(self, name: str, n: int = 200) -> pd.DataFrame:
+        """Return the density that the profile implies, phi(zeta) |d zeta / d value|: columns ``value density``."""
+        import pandas as pd
+
+        curve = self._curve(name)
+        v = np.linspace(curve.path.v[0], curve.path.v[-1], n)
+        values, zeta = curve.coordinates.to_parameter(v), curve.along(v)
+        density = np.exp(-0.5 * zeta**2) / np.sqrt(2.0 * np.pi) * np.abs(np.gradient(zeta, values))
+        return pd.DataFrame({"value": values, "density": density})
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return all points: columns ``parameter zeta value``, then every parameter there."""
+        import pandas as pd
+
+        frames = []
+        for name, curve in self.curves.items():
+            frame = pd.DataFrame(curve.others, columns=list(self.names))
+            frame.insert(0, "value", curve.values)
+            frame.insert(0, "zeta", curve.zeta)
+            frame.insert(0, "parameter", name)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    @property
+    def document(self) -> Document:
+        """The 95% intervals, unrounded."""
+        from scipy.special import ndtri
+
+        wanted = float(ndtri(0.975))
+        number = NumberFormat("plain", 7)
+        columns = (
+            Column("", is_label=True),
+            Column("Estimate", number, "right"),
+            Column("2.5 %", number, "right"),
+            Column("97.5 %", number, "right"),
+        )
+        rows = tuple((n, c.estimate, c.limit(-wanted), c.limit(wanted)) for n, c in self.curves.items())
+        notes = (*self.notes, *(f"{name}: {why}" for name, why in (self.undefined or {}).items()))
+        title = "Profile likelihood intervals"
+        return Document(title, (Table("profile", "", columns, rows), Prose("notes", notes)))
+
+    def _curve(self, name: str) -> Curve:
+        if name not in self.curves:
+            raise DataError(f"{name!r} was not profiled; there are {', '.join(self.curves)}")
+        return self.curves[name]
+
+
+def check_alpha(alpha: float) -> float:
+    """Return alpha.
+
+    Raises
+    ------
+    ValueError
+        If it is not between 0 and 1.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+    return alpha
+
+
+def select_parameters(known: Sequence[Parameter], wanted: str | Sequence[str] | None) -> list[Parameter]:
+    """Return the parameters that are named; ``"theta_"`` and ``"beta_"`` name the random and the fixed part's.
+
+    Raises
+    ------
+    DataError
+        If there is no parameter of that name.
+    """
+    if wanted is None:
+        return list(known)
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    groups = {
+        "theta_": [p.name for p in known if p.kind != "beta"],
+        "beta_": [p.name for p in known if p.kind == "beta"],
+    }
+    chosen = [own for name in names for own in groups.get(name, [name])]
+    unknown = [name for name in chosen if name not in {p.name for p in known}]
+    if unknown:
+        raise DataError(f"no parameter is called {unknown[0]!r}; there are {', '.join(p.name for p in known)}")
+    return [p for p in known if p.name in chosen]
+
+
+def profile_fit(
+    fit: LMMResults, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01, joint: bool = True
+) -> Profile:
+    """Return the profiles of a fit; see :meth:`LMMResults.profile`.
+
+    ``joint`` takes the cutoff from the chi-squared distribution with as many degrees as there are parameters, as lme4
+    does; otherwise the profiles end where intervals of one parameter do.
+    """
+    from scipy import stats
+
+    if fit.design.shared:
+        raise DataError("terms of this model share one variance and have no profile; declare it with lmm(...)")
+    known = parameters_of(fit.design)
+    chosen = select_parameters(known, parameters)
+    cutoff = float(np.sqrt(stats.chi2.isf(check_alpha(alphamax), len(known) if joint else 1)))
+    notes: list[str] = []
+    theta, sigma, beta = fit.estimate.theta, fit.sigma, fit.estimate.beta
+    if fit.reml:
+        again = pls.fit_problem(fit.problem, reml=False)
+        theta, sigma, beta = again.theta, again.sigma, again.beta
+        notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
+    phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(theta, fit.design.blocks))
+    curves, undefined, deepest = {}, {}, 0.0
+    for parameter in chosen:
+        estimate = parameter.value(phi, sigma, beta)
+        if not np.isfinite(estimate):
+            undefined[parameter.name] = "a standard deviation is zero, which leaves the correlation undefined"
+            continue
+        coordinates = Coordinates(fit.problem, parameter, sigma)
+        v, x = coordinates.locate(phi, sigma, beta)
+        path = follow(coordinates, v, x, cutoff, _BOUNDS[parameter.kind])
+        deepest = max(deepest, path.found_lower)
+        curves[parameter.name] = _curve(parameter, coordinates, path, estimate, known)
+    if deepest > 1e-5:
+        notes.append(
+            f"the profiles passed a point whose deviance is {deepest:.3g} below the fit's: the likelihood has a lower "
+            "minimum elsewhere, and these intervals are around the fit's own"
+        )
+    return Profile(curves, tuple(p.name for p in known), cutoff, tuple(notes), undefined)
+
+
+_BOUNDS = {
+    "sd": (0.0, np.inf),
+    "cor": (-0.5 * np.pi, 0.5 * np.pi),
+    "sigma": (-np.inf, np.inf),
+    "beta": (-np.inf, np.inf),
+}
+
+
+def _curve(
+    parameter: Parameter, coordinates: Coordinates, path: Path, estimate: float, known: Sequence[Parameter]
+) -> Curve:
+    others = np.array([[q.value(p.phi, p.sigma, p.beta) for q in known] for p in path.points])
+    return Curve(parameter, estimate, coordinates.to_parameter(path.v), path.zeta, others, path, coordinates)

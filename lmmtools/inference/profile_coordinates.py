@@ -1,0 +1,247 @@
+"""Coordinates in which one parameter of a model stands apart and all others are free.
+
+The covariance matrix of a block is held as a lower triangular factor, its effects reordered: with effect j first, its
+standard deviation is the first element; with i and j first, the second row's angle is the correlation's,
+cor = sin(angle). Everything else may be any number: the deviance does not mind signs of columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from lmmtools.engines import pls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+    from lmmtools.engines.pls import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Coordinates", "Parameter", "Point", "parameters_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter that can be profiled.
+
+    Attributes
+    ----------
+    name : str
+        As lme4 names it: ``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, or the fixed
+        effect.
+    kind : {"sd", "cor", "sigma", "beta"}
+    block : int
+        Of a random effect; -1 otherwise.
+    effects : tuple of int
+        One effect for sd, two for cor, the fixed effect's index for beta.
+    """
+
+    name: str
+    kind: Literal["sd", "cor", "sigma", "beta"]
+    block: int = -1
+    effects: tuple[int, ...] = ()
+
+    def value(self, phi: Sequence[Floats], sigma: float, beta: Floats) -> float:
+        """Return the parameter from covariance matrices, sigma and fixed effects; NaN for an undefined correlation."""
+        if self.kind == "sigma":
+            return sigma
+        if self.kind == "beta":
+            return float(beta[self.effects[0]])
+        cov = phi[self.block]
+        sd = np.sqrt(np.diag(cov))
+        if self.kind == "sd":
+            return float(sd[self.effects[0]])
+        i, j = self.effects
+        product = float(sd[i] * sd[j])
+        return float(np.clip(cov[i, j] / product, -1.0, 1.0)) if product > 0 else np.nan
+
+
+def parameters_of(design: Design) -> tuple[Parameter, ...]:
+    """Return the parameters in lme4's order: of theta, then sigma, then the fixed effects."""
+    found = []
+    for k, block in enumerate(design.blocks):
+        for j in range(block.l):
+            found.append(Parameter(f"sd_{block.cnames[j]}|{block.group}", "sd", k, (j,)))
+            for i in range(j + 1, block.l):
+                name = f"cor_{block.cnames[i]}.{block.cnames[j]}|{block.group}"
+                found.append(Parameter(name, "cor", k, (j, i)))
+    found.append(Parameter("sigma", "sigma"))
+    return (*found, *(Parameter(name, "beta", -1, (j,)) for j, name in enumerate(design.x_names)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """The deviance at given coordinates.
+
+    Attributes
+    ----------
+    deviance : float
+    slope : float
+        Derivative with respect to the coordinate that stands apart.
+    gradient : ndarray, shape (d,)
+        With respect to the others.
+    phi : tuple of ndarray, each (l, l)
+        Covariance matrices of the random effects, squared units of y.
+    sigma : float
+    beta : ndarray, shape (p,)
+    """
+
+    deviance: float
+    slope: float
+    gradient: Floats
+    phi: tuple[Floats, ...]
+    sigma: float
+    beta: Floats
+
+
+class Coordinates:
+    """The coordinates (v; x) of a model around one fit, v that of a parameter and x all others.
+
+    v is the standard deviation in units of sigma per root mean square of the effect's column, the correlation's angle,
+    log(sigma / sigma of the fit), or the fixed effect itself.
+
+    Parameters
+    ----------
+    problem : Problem
+    parameter : Parameter
+    sigma : float
+        Of the fit, the unit of the others.
+    """
+
+    def __init__(self, problem: Problem, parameter: Parameter, sigma: float) -> None:
+        self.problem, self.parameter, self.sigma = problem, parameter, sigma
+        blocks = problem.design.blocks
+        self.orders = [
+            [*parameter.effects, *(j for j in range(b.l) if j not in parameter.effects)]
+            if k == parameter.block
+            else list(range(b.l))
+            for k, b in enumerate(blocks)
+        ]
+        rms = [np.sqrt((b.basis**2).mean(axis=0)) for b in blocks]
+        self.units = [sigma / r[order, None] for r, order in zip(rms, self.orders, strict=True)]
+        self.lower = [np.tril_indices(b.l) for b in blocks]
+
+    def locate(self, phi: Sequence[Floats], sigma: float, beta: Floats) -> tuple[float, Floats]:
+        """Return (v, x) of covariance matrices, sigma and fixed effects."""
+        parameter, parts, v = self.parameter, [], 0.0
+        for k, (cov, order, unit, lower) in enumerate(zip(phi, self.orders, self.units, self.lower, strict=True)):
+            L = _triangular(cov[np.ix_(order, order)]) / unit
+            if k == parameter.block and parameter.kind == "cor":
+                size = float(np.hypot(L[1, 0], L[1, 1]))
+                v = float(np.arctan2(L[1, 0], L[1, 1]))
+                parts.append(np.log([L[0, 0], size]))
+                parts.append(L[lower][3:])
+            elif k == parameter.block:
+                v = float(L[0, 0])
+                parts.append(L[lower][1:])
+            else:
+                parts.append(L[lower])
+        t = float(np.log(sigma / self.sigma))
+        if parameter.kind == "sigma":
+            v = t
+        else:
+            parts.append(np.array([t]))
+        if parameter.kind == "beta":
+            v = float(beta[parameter.effects[0]])
+        return v, np.concatenate(parts) if parts else np.zeros(0)
+
+    def to_parameter(self, v: Floats) -> Floats:
+        """Return the parameter's values at coordinates v."""
+        kind = self.parameter.kind
+        if kind == "sd":
+            return np.asarray(v * self.units[self.parameter.block][0, 0])
+        if kind == "cor":
+            return np.asarray(np.sin(v))
+        return np.asarray(self.sigma * np.exp(v)) if kind == "sigma" else v
+
+    def from_parameter(self, values: Floats) -> Floats:
+        """Return v at values of the parameter, NaN outside what it can be."""
+        kind = self.parameter.kind
+        with np.errstate(invalid="ignore", divide="ignore"):
+            if kind == "sd":
+                return np.asarray(values / self.units[self.parameter.block][0, 0])
+            if kind == "cor":
+                return np.asarray(np.arcsin(values))
+            return np.asarray(np.log(values / self.sigma)) if kind == "sigma" else values
+
+    def away_from_zero(self, x: Floats, least: float) -> Floats:
+        """Return x with diagonal elements of the factors that are next to zero moved to ``least``."""
+        small = self.diagonal & (np.abs(x) < 0.05 * least)
+        return np.where(small, least, x) if small.any() else x
+
+    @cached_property
+    def diagonal(self) -> NDArray[np.bool_]:
+        """Which of the others are diagonal elements of the factors, shape (d,)."""
+        parts = []
+        for k, (rows, columns) in enumerate(self.lower):
+            own = rows == columns
+            if k == self.parameter.block:
+                own = np.concatenate([[False, False], own[3:]]) if self.parameter.kind == "cor" else own[1:]
+            parts.append(own)
+        if self.parameter.kind != "sigma":
+            parts.append(np.array([False]))
+        return np.concatenate(parts)
+
+    def evaluate(self, v: float, x: Floats) -> Point:
+        """Return the deviance with all its derivatives at (v, x)."""
+        parameter = self.parameter
+        factors, at = [], 0
+        triangles = []
+        for k, (order, unit, lower) in enumerate(zip(self.orders, self.units, self.lower, strict=True)):
+            l = len(order)
+            L = np.zeros((l, l))
+            count = len(lower[0])
+            if k == parameter.block and parameter.kind == "cor":
+                s, size = np.exp(x[at : at + 2])
+                L[lower] = np.concatenate([[s, size * np.sin(v), size * np.cos(v)], x[at + 2 : at + count - 1]])
+                at += count - 1
+            elif k == parameter.block:
+                L[lower] = np.concatenate([[v], x[at : at + count - 1]])
+                at += count - 1
+            else:
+                L[lower] = x[at : at + count]
+                at += count
+            triangles.append(L)
+            factor = np.empty((l, l))
+            factor[order] = L * unit
+            factors.append(factor)
+        sigma = self.sigma * float(np.exp(v if parameter.kind == "sigma" else x[at]))
+        held = (parameter.effects[0], v) if parameter.kind == "beta" else None
+        found = pls.unprofiled_deviance(self.problem, factors, sigma, held)
+        slope, parts = 0.0, []
+        pieces = zip(found.G, factors, self.orders, self.units, self.lower, triangles, strict=True)
+        for k, (G, factor, order, unit, lower, L) in enumerate(pieces):
+            g = ((2.0 / sigma**2) * (G @ factor)[order] * unit)[lower]
+            if k == parameter.block and parameter.kind == "cor":
+                slope = float(g[1] * L[1, 1] - g[2] * L[1, 0])
+                parts.append(np.array([g[0] * L[0, 0], g[1] * L[1, 0] + g[2] * L[1, 1]]))
+                parts.append(g[3:])
+            elif k == parameter.block:
+                slope = float(g[0])
+                parts.append(g[1:])
+            else:
+                parts.append(g)
+        if parameter.kind == "sigma":
+            slope = found.by_log_sigma
+        else:
+            parts.append(np.array([found.by_log_sigma]))
+        if parameter.kind == "beta":
+            slope = found.by_beta
+        phi = tuple(F @ F.T for F in factors)
+        return Point(found.deviance, slope, np.concatenate(parts) if parts else np.zeros(0), phi, sigma, found.beta)
+
+
+def _triangular(cov: Floats) -> Floats:
+    """Return a lower triangular factor with a diagonal that is not negative; ``cov`` may be singular."""
+    values, vectors = np.linalg.eigh(cov)
+    half = vectors * np.sqrt(np.maximum(values, 0.0))
+    r = np.asarray(np.linalg.qr(half.T, mode="r"), dtype=float)
+    return np.asarray((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T)

@@ -1,0 +1,220 @@
+"""Following the deviance's valley: one parameter moves, all others stay where the deviance is smallest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.inference.profile_coordinates import Coordinates, Point
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Path", "follow"]
+
+STEP = 0.5
+"""Aim for this difference of zeta from one point to the next."""
+
+TOL = 1e-5
+"""Expected decrease of the deviance at which the others are near enough: what is left is subtracted."""
+
+MAX_STEPS = 200
+MAX_ITERATIONS = 100
+
+NUDGE = 0.02
+"""Where a variance is zero its root has no gradient, even if the deviance falls with it: it starts from here."""
+
+DIFFERENCE = 1e-5
+"""Step of the differences of exact gradients that make the first Hessian."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Path:
+    """Points of one profile, in order of the coordinate.
+
+    Attributes
+    ----------
+    v : ndarray, shape (points,)
+        The coordinate that stands apart.
+    zeta : ndarray, shape (points,)
+        Signed root of the deviance's rise above its minimum.
+    slope : ndarray, shape (points,)
+        d zeta / d v, exact.
+    points : tuple of Point
+    ends : (bool, bool)
+        Whether the first, the last point is where v ends.
+    found_lower : float
+        How far below the fit's own deviance the path came; more than rounding means that the fit is not the minimum.
+    """
+
+    v: Floats
+    zeta: Floats
+    slope: Floats
+    points: tuple[Point, ...]
+    ends: tuple[bool, bool]
+    found_lower: float
+
+
+@dataclass(slots=True)
+class _Valley:
+    """Where the path is: the last points, and an approximate inverse Hessian of the others."""
+
+    coordinates: Coordinates
+    inverse: Floats
+
+    def settle(self, v: float, x: Floats, direction: Floats) -> tuple[Floats, Point]:
+        """Return the others at their best for v, by quasi-Newton steps from x; the Hessian is kept for the next v.
+
+        The point returned has the deviance and the slope that the last, untaken step leads to; ``direction`` is how the
+        others move with v.
+        """
+        x = self.coordinates.away_from_zero(x, NUDGE)
+        point = self.coordinates.evaluate(v, x)
+        fresh = False
+        for _ in range(MAX_ITERATIONS):
+            step = -self.inverse @ point.gradient
+            expected = -0.5 * float(point.gradient @ step)
+            if not expected > TOL:
+                break
+            share = 1.0
+            while True:
+                trial = self.coordinates.evaluate(v, x + share * step)
+                if trial.deviance <= point.deviance - 1e-4 * share * expected or share < 1e-6:
+                    break
+                share *= 0.3
+            if trial.deviance >= point.deviance:
+                if fresh:
+                    break
+                self.inverse, fresh = np.eye(len(x)), True
+                continue
+            self._learn(share * step, trial.gradient - point.gradient)
+            x, point, fresh = x + share * step, trial, False
+        left = max(-0.5 * float(point.gradient @ step), 0.0) if len(x) else 0.0
+        slope = point.slope + float(point.gradient @ direction)
+        return x, replace(point, deviance=point.deviance - left, slope=slope)
+
+    def _learn(self, s: Floats, y: Floats) -> None:
+        """Update the inverse Hessian by the formula of Broyden, Fletcher, Goldfarb and Shanno."""
+        product = float(s @ y)
+        if product <= 1e-12 * float(np.linalg.norm(s) * np.linalg.norm(y)):
+            return
+        By = self.inverse @ y
+        self.inverse = (
+            self.inverse
+            + np.outer(s, s) * ((1.0 + float(y @ By) / product) / product)
+            - (np.outer(By, s) + np.outer(s, By)) / product
+        )
+
+
+def follow(coordinates: Coordinates, v: float, x: Floats, cutoff: float, bounds: tuple[float, float]) -> Path:
+    """Return the profile around a fit, out to ``cutoff`` in zeta on both sides or to where the coordinate ends.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+    v, x
+        The fit, the minimum of the deviance.
+    cutoff : float
+    bounds : (float, float)
+        Where v ends.
+    """
+    lowest = coordinates.evaluate(v, x)
+    hessian, cross, curvature = _second_derivatives(coordinates, v, x)
+    inverse = _positive_inverse(hessian)
+    first = -inverse @ cross
+    bend = max(curvature + float(cross @ first), 0.0)
+    rate = np.sqrt(0.5 * bend)
+    sides: list[list[tuple[float, float, float, Point]]] = []
+    ends = []
+    deepest = 0.0
+    for sign, bound in zip((-1.0, 1.0), bounds, strict=True):
+        if abs(bound - v) < 1e-10:
+            sides.append([])
+            ends.append(True)
+            continue
+        side, ended, lower = _one_side(coordinates, (v, x, lowest), (inverse, first, rate), sign, bound, cutoff)
+        sides.append(side)
+        ends.append(ended)
+        deepest = max(deepest, lower)
+    below, above = sides
+    everything = [*reversed(below), (v, 0.0, float(rate), lowest), *above]
+    columns = list(zip(*everything, strict=True))
+    return Path(
+        np.array(columns[0]), np.array(columns[1]), np.array(columns[2]), tuple(columns[3]), (ends[0], ends[1]), deepest
+    )
+
+
+def _one_side(
+    coordinates: Coordinates,
+    start: tuple[float, Floats, Point],
+    local: tuple[Floats, Floats, float],
+    sign: float,
+    bound: float,
+    cutoff: float,
+) -> tuple[list[tuple[float, float, float, Point]], bool, float]:
+    v, x, lowest = start
+    inverse, direction, rate = local
+    valley = _Valley(coordinates, inverse.copy())
+    out: list[tuple[float, float, float, Point]] = []
+    deepest = 0.0
+    nodes = [(v, x)]
+    # Where the deviance is flat to second order the first step is a guess.
+    step = STEP / rate if rate > 0 else 0.1
+    for _ in range(MAX_STEPS):
+        target = v + sign * step
+        ended = (bound - target) * sign <= 0.0
+        if ended:
+            target = bound
+        guess, tangent = _extrapolate(nodes, direction, target)
+        x, point = valley.settle(target, guess, tangent)
+        v = target
+        nodes.append((v, x))
+        rise = point.deviance - lowest.deviance
+        deepest = max(deepest, -rise)
+        size = float(np.sqrt(max(rise, 0.0)))
+        slope = sign * point.slope / (2.0 * size) if size > 1e-8 else rate
+        out.append((v, sign * size, slope, point))
+        if ended or size >= cutoff:
+            return out, ended, deepest
+        # Where zeta flattens the next step is longer, but not by much.
+        step = min(STEP / slope, 2.0 * step) if slope > 0 else 2.0 * step
+    return out, False, deepest
+
+
+def _extrapolate(nodes: list[tuple[float, Floats]], direction: Floats, v: float) -> tuple[Floats, Floats]:
+    """Return the others expected at v, and how they move there: on the parabola through the last points."""
+    v0, x0 = nodes[-1]
+    if len(nodes) == 1:
+        return x0 + direction * (v - v0), direction
+    v1, x1 = nodes[-2]
+    secant = (x0 - x1) / (v0 - v1)
+    if len(nodes) == 2:
+        bend = (secant - direction) / (v0 - v1)
+    else:
+        v2, x2 = nodes[-3]
+        bend = (secant - (x1 - x2) / (v1 - v2)) / (v0 - v2)
+    return x0 + (v - v0) * (secant + (v - v1) * bend), secant + (2.0 * v - v0 - v1) * bend
+
+
+def _second_derivatives(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats, float]:
+    """Return d2/dx2, d2/dx dv and d2/dv2 at the fit, by central differences of exact gradients."""
+    d = len(x)
+    full = np.empty((d + 1, d + 1))
+    for i in range(d + 1):
+        h = np.zeros(d + 1)
+        h[i] = DIFFERENCE * max(1.0, abs(v if i == d else x[i]))
+        up, down = c.evaluate(v + h[d], x + h[:d]), c.evaluate(v - h[d], x - h[:d])
+        full[i, :d] = (up.gradient - down.gradient) / (2.0 * h[i])
+        full[i, d] = (up.slope - down.slope) / (2.0 * h[i])
+    full = 0.5 * (full + full.T)
+    return full[:d, :d], full[:d, d], float(full[d, d])
+
+
+def _positive_inverse(hessian: Floats) -> Floats:
+    values, vectors = np.linalg.eigh(hessian)
+    floor = 1e-6 * max(float(np.abs(values).max(initial=0.0)), 1e-12)
+    return np.asarray((vectors / np.maximum(np.abs(values), floor)) @ vectors.T)

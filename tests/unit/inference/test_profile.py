@@ -1,0 +1,135 @@
+"""Profile likelihood against lme4's confint, closed forms, and its own definition."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import lmmtools as lmt
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+
+RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "inference.json").read_text())
+# lme4 interpolates its profiles.
+OF_WIDTH = 1e-3
+
+
+def fit_of(formula: str, name: str, **options) -> lmt.LMMResults:
+    return lmt.lmm(formula, lmt.datasets.load(name)).fit(engine="pls", **options)
+
+
+@pytest.fixture(scope="module")
+def sleep() -> lmt.LMMResults:
+    return fit_of("Reaction ~ Days + (Days|Subject)", "sleepstudy")
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+@pytest.mark.parametrize("entry", RECORDED["profiles"], ids=lambda e: e["name"])
+def test_limits_equal_lme4(entry) -> None:
+    fit = fit_of(entry["formula"], entry["data"])
+    found = fit.conf_int(method="profile")
+    expected = np.array(entry["limits"])
+    width = expected[:, 1] - expected[:, 0]
+    assert len(found) == len(expected)
+    assert (np.abs(found.to_numpy() - expected) <= OF_WIDTH * width[:, None]).all()
+
+
+def test_mean_of_a_sample_has_its_closed_form() -> None:
+    # A zero variance between batches that stays zero: n log(1 + (mean - m)^2 / s^2) rises by the square of zeta.
+    with pytest.warns(lmt.errors.BoundaryWarning):
+        fit = fit_of("Yield ~ 1 + (1|Batch)", "Dyestuff2", reml=False)
+    curve = fit.profile("Intercept").curves["Intercept"]
+    at = fit.params["Intercept"] + 0.2
+    assert curve.at(at) == pytest.approx(np.sqrt(30 * np.log1p(0.04 / fit.scale)), rel=1e-4)
+
+
+def test_zeta_is_the_rise_of_the_smallest_deviance(sleep) -> None:
+    fit = sleep.refit(sleep.design.y)
+    profile = fit.profile("sd_Days|Subject")
+    ml = pls.fit_problem(fit.problem, reml=False)
+    held = 8.0
+
+    def deviance(x) -> float:
+        L = np.array([[x[0], 0.0], [x[1], 0.0]])
+        L[1, 1] = np.sqrt(max(held**2 - x[1] ** 2, 0.0))
+        return pls.unprofiled_deviance(fit.problem, [L], x[2]).deviance
+
+    best = optimize.minimize(deviance, [24.0, 0.5, 25.6], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10})
+    assert profile.zeta("sd_Days|Subject", held) == pytest.approx(np.sqrt(best.fun - ml.objective), rel=1e-5)
+
+
+def test_derivatives_equal_differences(sleep) -> None:
+    from lmmtools.inference.profile_coordinates import Coordinates, parameters_of
+
+    rng = np.random.default_rng(1)
+    for parameter in parameters_of(sleep.design):
+        c = Coordinates(sleep.problem, parameter, 25.0)
+        v, x = c.locate((np.array([[600.0, 40.0], [40.0, 35.0]]),), 27.0, np.array([250.0, 10.0]))
+        x = x + 0.1 * rng.standard_normal(len(x))
+        point, h = c.evaluate(v, x), 1e-6
+        slope = (c.evaluate(v + h, x).deviance - c.evaluate(v - h, x).deviance) / (2 * h)
+        assert point.slope == pytest.approx(slope, rel=1e-5, abs=1e-4)
+        for i in range(len(x)):
+            step = h * np.eye(len(x))[i]
+            rise = (c.evaluate(v, x + step).deviance - c.evaluate(v, x - step).deviance) / (2 * h)
+            assert point.gradient[i] == pytest.approx(rise, rel=1e-5, abs=1e-4)
+
+
+def test_all_parameters_stand_at_their_constrained_optimum(sleep) -> None:
+    frame = sleep.profile("sigma").to_frame()
+    assert list(frame.columns[:3]) == ["parameter", "zeta", "value"]
+    np.testing.assert_allclose(frame["value"], frame["sigma"])
+    assert frame["zeta"].is_monotonic_increasing
+    # Balanced: the fixed effects do not depend on the variances.
+    np.testing.assert_allclose(frame["Days"], sleep.params["Days"])
+
+
+def test_a_correlation_that_does_not_exist_is_said_to_be_undefined() -> None:
+    data = lmt.datasets.load("Dyestuff2").assign(x=np.tile(np.arange(5.0), 6))
+    with pytest.warns(lmt.errors.BoundaryWarning):
+        fit = lmt.lmm("Yield ~ x + (x|Batch)", data).fit(engine="pls")
+    profile = fit.profile("theta_")
+    undefined = [name for name in profile.undefined if name.startswith("cor_")]
+    limits = profile.conf_int()
+    if undefined:
+        assert limits.loc[undefined[0]].isna().all()
+        assert "undefined" in str(profile)
+    else:
+        assert limits.notna().all(axis=None)
+
+
+def test_density_integrates_to_one(sleep) -> None:
+    frame = sleep.profile("sigma").density("sigma", 2000)
+    assert np.trapezoid(frame["density"], frame["value"]) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_wald_intervals_take_the_degrees_asked_for(sleep) -> None:
+    from scipy import stats
+
+    by_t = sleep.conf_int(ddf="satterthwaite")
+    half = stats.t.isf(0.025, 17) * sleep.bse["Days"]
+    assert by_t.loc["Days", 1] == pytest.approx(sleep.params["Days"] + half, rel=1e-7)
+    assert list(sleep.conf_int(parameters="Days").index) == ["Days"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"method": "exact"}, "wald"),
+        ({"method": "profile", "parameters": "Dayz"}, "Dayz"),
+        ({"parameters": "sigma"}, "varcorr_bse"),
+        ({"method": "profile", "n": 5}, "no option n"),
+    ],
+)
+def test_what_cannot_be_done_is_said(sleep, options, said) -> None:
+    with pytest.raises(DataError, match=said):
+        sleep.conf_int(**options)
+
+
+def test_levels_beyond_the_profile_are_refused(sleep) -> None:
+    with pytest.raises(ValueError, match="alphamax"):
+        sleep.profile("sigma", alphamax=0.5).conf_int(1e-6)

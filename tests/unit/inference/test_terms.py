@@ -1,0 +1,200 @@
+"""Kenward-Roger's tests, tables of terms and of random effects, against lmerTest and pbkrtest and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import lmmtools as lmt
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.inference.boundary_reference import mixture
+from tests.unit.inference.recorded import RECORDED, rows_of
+
+# lme4's optimum is good to some five digits of theta; lmerTest differentiates numerically, pbkrtest does not.
+DF, F, P = 1e-4, 1e-5, 1e-4
+BY_REML = [entry for entry in RECORDED["fits"] if entry["reml"]]
+WITH_TERMS = [entry for entry in RECORDED["fits"] if entry.get("anova")]
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::lmmtools.errors.DroppedColumnsWarning"),
+    pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning"),
+]
+
+
+def as_fitted(entry) -> lmt.LMMResults:
+    return lmt.lmm(entry["formula"], rows_of(entry)).fit(reml=entry["reml"], engine="pls")
+
+
+@pytest.fixture(scope="module")
+def sleep() -> lmt.LMMResults:
+    return lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+
+
+@pytest.fixture(scope="module")
+def beets() -> lmt.LMMResults:
+    data = pd.DataFrame(RECORDED["beets"])
+    return lmt.lmm("sugpct ~ block + sow + harvest + (1|block:harvest)", data).fit(engine="pls")
+
+
+@pytest.mark.parametrize("entry", BY_REML, ids=lambda e: e["name"])
+def test_kenward_roger_equals_pbkrtest(entry) -> None:
+    fit, expected = as_fitted(entry), entry["kenward_roger"]
+    found = fit.tests(ddf="kenward-roger")
+    np.testing.assert_allclose(found.std_error, np.atleast_1d(expected["se"]), rtol=F)
+    np.testing.assert_allclose(found.df, np.atleast_1d(expected["df"]), rtol=DF)
+    np.testing.assert_allclose(found.p, np.atleast_1d(expected["p"]), rtol=50 * P)
+    p = len(fit.params)
+    joint = fit.f_test(np.eye(p)[max(0, p - 2) :], ddf="kenward-roger")
+    assert pytest.approx(expected["F"], rel=3 * F) == joint.F
+    assert joint.den_df == pytest.approx(expected["den_df"], rel=DF)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3])
+@pytest.mark.parametrize("entry", WITH_TERMS, ids=lambda e: e["name"])
+def test_anova_tables_equal_lmertest(entry, kind) -> None:
+    fit, expected = as_fitted(entry), entry["anova"][kind - 1]
+    found = fit.anova(kind).to_frame()
+    assert [name.replace(" ** ", "^") for name in found.index] == expected["term"]
+    assert list(found["num_df"]) == expected["num_df"]
+    np.testing.assert_allclose(found["F"], expected["F"], rtol=10 * F)
+    np.testing.assert_allclose(found["sum_sq"], expected["sum_sq"], rtol=10 * F)
+    np.testing.assert_allclose(found["den_df"], expected["den_df"], rtol=DF)
+    np.testing.assert_allclose(found["p"], expected["p"], rtol=50 * P)
+    if entry["reml"]:
+        found = fit.anova(kind, ddf="kenward-roger").to_frame()
+        np.testing.assert_allclose(found["F"], expected["kr_F"], rtol=10 * F)
+        np.testing.assert_allclose(found["den_df"], expected["kr_den_df"], rtol=DF)
+
+
+@pytest.mark.parametrize("entry", RECORDED["fits"], ids=lambda e: e["name"])
+def test_random_deletions_equal_lmertest(entry) -> None:
+    found, expected = as_fitted(entry).ranova().to_frame().iloc[1:], entry["ranova"]
+    assert list(found["df"]) == expected["df"]
+    np.testing.assert_allclose(found["llf"], expected["llf"], rtol=1e-7)
+    np.testing.assert_allclose(found["lrt"].astype(float), expected["lrt"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["p_chisq"].astype(float), expected["p"], rtol=1e-4)
+
+
+def test_beets_have_the_exact_tests_of_their_split_plot(beets) -> None:
+    table = beets.anova(ddf="kenward-roger").to_frame()
+    assert table.loc["harvest", "F"] == pytest.approx(15.2105, abs=1e-4)
+    np.testing.assert_allclose(table.loc["harvest", ["num_df", "den_df"]].astype(float), [1, 2], rtol=1e-6)
+    assert table.loc["sow", "F"] == pytest.approx(101, rel=1e-6)
+    np.testing.assert_allclose(table.loc["sow", ["num_df", "den_df"]].astype(float), [4, 20], rtol=1e-6)
+
+
+def test_balanced_slopes_need_no_adjustment(sleep) -> None:
+    found = sleep.tests(ddf="kenward-roger")
+    np.testing.assert_allclose(found.df, 17.0, rtol=1e-9)
+    np.testing.assert_allclose(found.std_error, sleep.bse, rtol=1e-9)
+
+
+def test_adjusted_covariance_equals_its_dense_definition() -> None:
+    entry = next(e for e in BY_REML if e["name"] == "cake_factors_uneven")
+    fit = as_fitted(entry)
+    found = pls.adjusted_covariance(fit.problem, fit.theta)
+    X, V = fit.design.X, fit.design.V(fit).toarray()
+    Z = fit.design.Z.toarray()
+    inverse = np.linalg.inv(V)
+    directions = [Z @ Z.T, np.eye(len(X))]
+    C = np.linalg.inv(X.T @ inverse @ X)
+    projected = inverse - inverse @ X @ C @ X.T @ inverse
+    P = [X.T @ inverse @ D @ inverse @ X for D in directions]
+    information = np.array([[np.trace(projected @ D @ projected @ E) for D in directions] for E in directions])
+    W = 2.0 * np.linalg.inv(information)
+    U = sum(
+        W[i, j] * (X.T @ inverse @ D @ inverse @ E @ inverse @ X - P[i] @ C @ P[j])
+        for i, D in enumerate(directions)
+        for j, E in enumerate(directions)
+    )
+    np.testing.assert_allclose(found.W, W, rtol=1e-7)
+    np.testing.assert_allclose(found.adjusted, C + 2 * C @ U @ C, rtol=1e-7, atol=1e-9)
+
+
+def test_traces_by_columns_equal_those_at_once(monkeypatch) -> None:
+    fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
+    at_once = pls.expected_information(fit.problem, fit.theta)
+    monkeypatch.setattr(pls.fixed, "trace_products", lambda *_: None)
+    monkeypatch.setattr(pls.curvature, "COLUMNS", 7)
+    np.testing.assert_allclose(pls.expected_information(fit.problem, fit.theta), at_once, rtol=1e-9, atol=1e-15)
+
+
+def test_type_three_does_not_depend_on_the_coding() -> None:
+    entry = next(e for e in WITH_TERMS if e["name"] == "cake_factors_uneven")
+    by_treatment = as_fitted(entry).anova(3).to_frame()
+    formula = "angle ~ C(recipe, contr.sum) * C(temperature, contr.helmert) + (1|recipe:replicate)"
+    by_sum = lmt.lmm(formula, rows_of(entry)).fit(engine="pls").anova(3).to_frame()
+    exact = ["sum_sq", "mean_sq", "num_df", "F"]
+    np.testing.assert_allclose(by_sum[exact], by_treatment[exact], rtol=1e-6)
+    # Fai and Cornelius' degrees depend on how a hypothesis of several rows is written, a little.
+    np.testing.assert_allclose(by_sum["den_df"], by_treatment["den_df"], rtol=1e-4)
+
+
+def test_the_printed_table_is_laid_out_as_lmertest_lays_it_out() -> None:
+    entry = next(e for e in WITH_TERMS if e["name"] == "cake_factors_uneven")
+    lines = str(as_fitted(entry).anova(1)).splitlines()
+    assert lines[0] == "Type I Analysis of Variance Table with Satterthwaite's method"
+    assert lines[3].split() == ["recipe", "10.46", "5.23", "2", "41.971", "0.2471", "0.7822"]
+    assert lines[4].split() == ["temperature", "1879.62", "375.92", "5", "183.802", "17.7665", "2.387e-14", "***"]
+
+
+def test_mixture_of_one_variance_is_half_and_half(sleep) -> None:
+    row = sleep.ranova().to_frame().iloc[1]
+    lrt = row["lrt"]
+    assert row["p"] == pytest.approx(0.5 * stats.chi2.sf(lrt, 1) + 0.5 * stats.chi2.sf(lrt, 2))
+
+
+def test_mixture_of_independent_variances_is_binomial() -> None:
+    # With an information that makes the cone self-dual in the plane of matrices, weights follow from its angle: the
+    # 2 x 2 cone is circular with half-angle 45 degrees, so that a fraction (1 - 1/sqrt 2)/2 of all directions is
+    # inside, as many are projected to zero, and the rest to its surface.
+    rng = np.random.default_rng(3)
+    reference = mixture(0, 2, np.diag([1.0, 2.0, 1.0]), rng)
+    at_zero = (reference.beyond < 1e-8).mean()
+    assert at_zero == pytest.approx((1 - np.sqrt(0.5)) / 2, abs=0.01)
+    assert 0.0 < reference.sf(2.0) < stats.chi2.sf(2.0, 3)
+
+
+def test_exact_draws_are_those_of_the_balanced_f_statistic() -> None:
+    # One way, balanced: the ratio is a function of F, and zero where F is below one.
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    row = fit.ranova(n_sim=20000, rng=1).to_frame().iloc[1]
+    frame = fit.design.frame
+    groups = [g["Yield"].to_numpy() for _, g in frame.groupby("Batch", observed=True)]
+    exact = stats.f_oneway(*groups).pvalue
+    assert row["p_simulated"] == pytest.approx(exact, abs=3 * np.sqrt(exact / 20000))
+
+
+def test_bootstrap_agrees_with_the_exact_distribution(monkeypatch) -> None:
+    from lmmtools.inference import ranova
+
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    exact = fit.ranova(n_sim=5000, rng=2).to_frame().iloc[1]["p_simulated"]
+    monkeypatch.setattr(ranova, "LARGEST", 0)
+    bootstrapped = fit.ranova(n_sim=5000, rng=2).to_frame().iloc[1]["p_simulated"]
+    assert bootstrapped == pytest.approx(exact, abs=0.005)
+
+
+def test_what_cannot_be_done_is_said(sleep) -> None:
+    with pytest.raises(DataError, match="type=4"):
+        sleep.anova(4)
+    with pytest.raises(DataError, match="kenward-roger"):
+        sleep.anova(ddf="kenward")
+    by_ml = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(reml=False, engine="pls")
+    with pytest.raises(DataError, match="REML"):
+        by_ml.tests(ddf="kenward-roger")
+    with pytest.raises(DataError, match="nothing to test"):
+        lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls").anova()
+    with pytest.raises(DataError, match="n_sim"):
+        sleep.ranova(n_sim=-1)
+
+
+def test_singular_fits_say_what_is_taken_as_known() -> None:
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+    assert "singular" in str(fit.tests(ddf="kenward-roger"))
+    row = fit.ranova(n_sim=100, rng=1).to_frame().iloc[1]
+    assert row["lrt"] == 0
+    assert row["p"] == row["p_simulated"] == 1
