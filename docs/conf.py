@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.mathjax",
     # MathJax travels with the pages, so that equations are set without a network.
     "sphinx-mathjax-offline",
+    "matplotlib.sphinxext.plot_directive",
     "numpydoc",
     "myst_nb",
     "sphinx_copybutton",
@@ -39,6 +40,12 @@ autosummary_generate = True
 numpydoc_show_class_members = False
 # numpydoc writes the references of docstrings' "Attributes" without making members of them twice.
 numpydoc_attributes_as_param_list = True
+
+plot_formats = [("png", 120)]
+plot_html_show_formats = False
+plot_html_show_source_link = False
+plot_include_source = True
+plot_rcparams = {"figure.figsize": (6.5, 4.0)}
 
 copybutton_prompt_text = r">>> |\.\.\. |\$ |> "
 copybutton_prompt_is_regexp = True
