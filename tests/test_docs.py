@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -76,3 +78,43 @@ def test_every_feature_claimed_has_its_test_and_no_cell_is_empty(table):
             assert shown_by.startswith(":doc:"), name
         else:
             evidence(shown_by.strip("`"))
+
+
+def inference_rows() -> list[list[str]]:
+    rows = []
+    for table in sorted((DOCS / "tables").glob("inference_*.csv")):
+        with table.open(encoding="utf-8", newline="") as lines:
+            rows += list(csv.reader(lines))[1:]
+    return rows
+
+
+def test_inference_has_every_export_and_method_of_rs_packages():
+    record = json.loads((DOCS.parent / "tests" / "reference" / "r_exports.json").read_text(encoding="utf-8"))
+    offered = {name for part in ("exports", "methods") for names in record[part].values() for name in names}
+    listed = [name for row in inference_rows() for name in re.findall("``([^`]+)``", row[0])]
+    assert offered - set(listed) == set()
+    assert len(listed) == len(set(listed))
+
+
+@pytest.mark.parametrize("row", inference_rows(), ids=lambda row: row[1])
+def test_inference_has_a_call_that_exists_or_a_reason(row):
+    assert all(row)
+    mark, _, text = row[2].partition(" ")
+    assert mark in {"✓", "✗"}
+    assert len(text) > 10
+    attributes = re.findall(r"(?<![.\w])fit\.(\w+)", text)
+    functions = re.findall(r"(?<![.\w])lmt\.(\w+)", text)
+    plots = re.findall(r"fit\.plot\.(\w+)", text)
+    assert mark == "✗" or attributes or functions or "contrasts" in text or "max_iter" in text
+    assert all(hasattr(lmmtools.LMMResults, name) or name in fields() for name in attributes)
+    assert all(hasattr(lmmtools, name) for name in functions)
+    assert all(hasattr(lmmtools.plots.FitPlots, name) for name in plots)
+
+
+def fields() -> set[str]:
+    return {field.name for field in dataclasses.fields(lmmtools.LMMResults)}
+
+
+def test_citation_names_this_version():
+    text = (DOCS.parent / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {lmmtools.__version__}\n" in text
