@@ -133,7 +133,7 @@ class Profile(Printable):
         return self._curve(name).at(values)
 
     def density(self, name: str, n: int = 200) -> pd.DataFrame:
-        """Return the density that the profile implies, phi(zeta) |d zeta / d value|: columns ``value density``."""
+        """Return the density that the profile implies, phi(zeta) ``|d zeta / d value|``: columns ``value density``."""
         import pandas as pd
 
         curve = self._curve(name)
