@@ -75,7 +75,8 @@ def build_design(
     sample = _complete_cases(table, names, given, beside, na_action)
     parts = _evaluate(formula, sample, context)
     sample, parts = _drop_undefined(sample, parts, na_action)
-    return _finish(formula, sample, parts, named_offset=offset if isinstance(offset, str) else None)
+    columns = {key: value if isinstance(value, str) else None for key, value in extra.items()}
+    return _finish(formula, sample, parts, columns)
 
 
 @lru_cache(maxsize=512)
@@ -249,8 +250,8 @@ def _drop_undefined(sample: _Sample, parts: _Parts, na_action: str) -> tuple[_Sa
     )
 
 
-def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, *, named_offset: str | None) -> Design:
-    """Check what the data made of the formula, and put it together."""
+def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapping[str, str | None]) -> Design:
+    """Check what the data made of the formula, and put it together; ``columns`` that weights and offset came from."""
     check_response(parts.y, formula.response)
     weights = sample.given.get("weights")
     if weights is not None:
@@ -289,7 +290,8 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, *, named_offs
         ),
         encoder=parts.x_encoder,
         offset_encoders=tuple(encoder for _, encoder in parts.offsets),
-        offset_column=named_offset,
+        offset_column=columns["offset"],
+        weights_column=columns["weights"],
         has_given_offset="offset" in sample.given,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.factors import match_levels
-from lmmtools.design.frame import as_frame, as_numbers, need_columns
+from lmmtools.design.frame import as_frame, as_numbers, is_missing, need_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from lmmtools.design.encoders import Encoder
     from lmmtools.design.record import Design
 
-__all__ = ["as_frame", "encode_basis", "encode_codes", "encode_fixed", "encode_offset"]
+__all__ = [
+    "as_frame",
+    "describe_unseen",
+    "encode_basis",
+    "encode_codes",
+    "encode_fixed",
+    "encode_offset",
+    "encode_weights",
+]
+
+SHOWN_LEVELS = 5
+"""Unseen levels that a message names."""
 
 
 def encode_fixed(design: Design, newdata: Any) -> NDArray[np.float64]:
@@ -69,6 +80,20 @@ def encode_codes(block: Block, newdata: Any) -> NDArray[np.intp]:
     return np.asarray(match_levels([frame[name] for name in block.term.factors], block.parts, block.members))
 
 
+def describe_unseen(block: Block, newdata: Any, codes: NDArray[np.intp]) -> str:
+    """Return in words which levels of new data the fit has not seen: ``"'nobody' (row 1)"``; rows from 0."""
+    frame = as_frame(newdata, block.term.factors)
+    rows = np.flatnonzero(codes < 0)
+    columns = [frame[name] for name in block.term.factors]
+    parts = [np.where(is_missing(c), "missing", c.astype(str).to_numpy(dtype=object)) for c in columns]
+    first: dict[str, int] = {}
+    for row in rows.tolist():
+        first.setdefault(":".join(str(part[row]) for part in parts), row)
+    shown = [f"{label!r} (row {row})" for label, row in list(first.items())[:SHOWN_LEVELS]]
+    more = len(first) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
 def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None = None) -> NDArray[np.float64]:
     """Return the offset of new data, shape (n_new,): the formula's own plus the one given, zero without any.
 
@@ -98,6 +123,39 @@ def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None =
     if values.ndim and values.shape != (len(frame),):
         raise DataError(f"offset= has shape {values.shape} for {len(frame)} rows of new data.")
     return total + values
+
+
+def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None = None) -> NDArray[np.float64]:
+    """Return the prior weights of new data, shape (n_new,): ones where the model has none.
+
+    Raises
+    ------
+    DataError
+        A column that is not there, a wrong length, weights that are not positive, weights for a model that has none,
+        or none where the fit was given them as values.
+    """
+    given = design.weights_column if weights is None else weights
+    frame = as_frame(newdata, [given] if isinstance(given, str) else [])
+    if design.weights is None:
+        if weights is not None:
+            raise DataError("weights= are given for new rows, but the model was fitted without weights.")
+        return np.ones(len(frame))
+    if given is None:
+        raise DataError(
+            "The model was fitted with weights= given as values: the residual variance of the new rows takes theirs, "
+            "predict(..., weights=values), ones for sigma squared itself."
+        )
+    if isinstance(given, str):
+        _need(frame, (given,), "the weights")
+        values = as_numbers(frame[given], given, "the weights")
+    else:
+        values = np.asarray(given, dtype=np.float64)
+        if values.ndim and values.shape != (len(frame),):
+            raise DataError(f"weights= has shape {values.shape} for {len(frame)} rows of new data.")
+        values = np.broadcast_to(values, (len(frame),))
+    if (values <= 0).any():
+        raise DataError(f"The weights of new rows must be positive; row {int(np.argmax(values <= 0))} has none.")
+    return values
 
 
 def _need(frame: pd.DataFrame, names: Iterable[str], purpose: str, encoder: Encoder | None = None) -> None:

@@ -85,8 +85,8 @@ class Design:
         Makes X of new data; its columns before any were dropped.
     offset_encoders : tuple of Encoder
         Make the formula's offsets of new data.
-    offset_column : str or None
-        The column given as ``offset=``.
+    offset_column, weights_column : str or None
+        The columns given as ``offset=`` and ``weights=``.
     has_given_offset : bool
         Whether an offset was given beside the formula, as a column or as values.
     shared : tuple of tuple of int
@@ -106,6 +106,7 @@ class Design:
     encoder: Any = None
     offset_encoders: tuple[Any, ...] = ()
     offset_column: str | None = None
+    weights_column: str | None = None
     has_given_offset: bool = False
     shared: tuple[tuple[int, ...], ...] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.intervals import IntervalMethods
 from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
+from lmmtools.results.predicting import PredictingMethods
 from lmmtools.results.testing import TestingMethods
 from lmmtools.results.varcorr import VarCorr
 from lmmtools.results.variance_errors import variance_standard_errors
@@ -39,6 +40,7 @@ class LMMResults(
     DescribingMethods,
     IntervalMethods,
     PageMethods,
+    PredictingMethods,
     TestingMethods,
 ):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
@@ -253,7 +255,7 @@ class LMMResults(
     @cached_property
     def fittedvalues(self) -> pd.Series[float]:
         """Conditional fitted values X b + Z u + offset, indexed as the rows used."""
-        return self._rows(prediction.fitted(self.design, self.estimate, random=True), "fittedvalues")
+        return self._rows(prediction.fitted(self.design, self.estimate), "fittedvalues")
 
     @cached_property
     def resid(self) -> pd.Series[float]:
@@ -270,36 +272,6 @@ class LMMResults(
         import pandas as pd
 
         return pd.Series(values, index=self.design.frame.index, name=name)
-
-    def predict(
-        self,
-        data: Any = None,
-        *,
-        random: bool = True,
-        unseen: Literal["error", "population"] = "error",
-        offset: ArrayLike | None = None,
-    ) -> pd.Series[float]:
-        """Return predicted means, one per row of ``data``.
-
-        Parameters
-        ----------
-        data : DataFrame, optional
-            New data with the columns of the formula; the data fitted if None.
-        random : bool
-            Add the conditional modes; the population's prediction if False.
-        unseen : {"error", "population"}
-            What to do with levels that the fit has not seen: refuse, or predict for them from the population.
-        offset : array-like, shape (rows of data,), optional
-            Offset of the new rows, needed if the model was given one beside the formula.
-
-        Raises
-        ------
-        DataError
-            If a column is missing, or a level is unseen and ``unseen="error"``.
-        """
-        if data is None:
-            return self._rows(prediction.fitted(self.design, self.estimate, random=random), "predict")
-        return prediction.predict_new(self.design, self.estimate, data, random=random, unseen=unseen, offset=offset)
 
     @cached_property
     def hat_values(self) -> pd.Series[float]:

@@ -1,23 +1,21 @@
-"""Modes, fitted values and predictions, as labelled frames."""
+"""Modes and fitted values, as labelled frames."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Estimate
 
-__all__ = ["covariances_by_factor", "fitted", "modes_by_factor", "predict_new"]
+__all__ = ["covariances_by_factor", "fitted", "modes_by_factor"]
 
 
 def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> dict[str, pd.DataFrame]:
@@ -58,45 +56,11 @@ def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float
     return frames
 
 
-def fitted(design: Design, estimate: Estimate, *, random: bool) -> NDArray[np.float64]:
-    """Return X b (+ Z u) + offset on the fitted rows, shape (n,), in units of y."""
+def fitted(design: Design, estimate: Estimate) -> NDArray[np.float64]:
+    """Return X b + Z u + offset on the fitted rows, shape (n,), in units of y."""
     mean = design.X @ estimate.beta
     if design.offset is not None:
         mean = mean + design.offset
-    if random:
-        for block, modes in zip(design.blocks, estimate.modes, strict=True):
-            mean = mean + np.einsum("nl,nl->n", block.basis, modes[block.codes])
+    for block, modes in zip(design.blocks, estimate.modes, strict=True):
+        mean = mean + np.einsum("nl,nl->n", block.basis, modes[block.codes])
     return np.asarray(mean)
-
-
-def predict_new(
-    design: Design,
-    estimate: Estimate,
-    data: Any,
-    *,
-    random: bool,
-    unseen: Literal["error", "population"],
-    offset: ArrayLike | None,
-) -> pd.Series[float]:
-    """Return predictions for new rows; see :meth:`LMMResults.predict`."""
-    import pandas as pd
-
-    import lmmtools.design.newdata as newdata
-
-    if unseen not in ("error", "population"):
-        raise DataError(f'unseen={unseen!r} is not an option; write "error" or "population"')
-    frame = newdata.as_frame(data)
-    mean = newdata.encode_fixed(design, frame) @ estimate.beta + newdata.encode_offset(design, frame, offset)
-    if random:
-        for block, modes in zip(design.blocks, estimate.modes, strict=True):
-            codes = newdata.encode_codes(block, frame)
-            new = codes < 0
-            if unseen == "error" and new.any():
-                raise DataError(
-                    f"{block.group} has levels that the fit has not seen (row {int(np.flatnonzero(new)[0])} of the new "
-                    'data is the first): write predict(..., unseen="population") to predict for them without a '
-                    "random effect"
-                )
-            effects = np.where(new[:, None], 0.0, modes[codes])
-            mean = mean + np.einsum("nl,nl->n", newdata.encode_basis(block, frame), effects)
-    return pd.Series(mean, index=frame.index, name="predict")

@@ -1,0 +1,150 @@
+"""Predictions with standard errors and intervals that count the uncertainty of fixed effects and modes together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.new_rows import NewRows, encode_rows, find_included, rows_of_fit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import ArrayLike, NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Interval", "predict", "prediction_frame"]
+
+Interval = Literal["confidence", "prediction"]
+
+
+def predict(
+    fit: LMMResults,
+    data: Any,
+    *,
+    random: bool | str | Sequence[str],
+    unseen: str,
+    offset: ArrayLike | None,
+    weights: ArrayLike | str | None,
+    interval: str | None,
+    alpha: float,
+    ddf: str,
+) -> pd.Series[float] | pd.DataFrame:
+    """Return predictions; see :meth:`LMMResults.predict`."""
+    import pandas as pd
+
+    if unseen not in ("error", "population"):
+        raise DataError(f'unseen={unseen!r} is not an option; write "error" or "population"')
+    if interval not in (None, "confidence", "prediction"):
+        raise DataError(f'interval={interval!r} is not an option; write "confidence" or "prediction", or leave it out')
+    if not 0 < alpha < 1:
+        raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+    design = fit.design
+    included = find_included(design, random)
+    is_observation = interval == "prediction"
+    if data is None:
+        if offset is not None or weights is not None:
+            raise DataError("offset= and weights= go with new data; the rows of the fit have theirs")
+        rows = rows_of_fit(design, included)
+    else:
+        rows = encode_rows(
+            design,
+            data,
+            included,
+            unseen=unseen,  # type: ignore[arg-type]
+            offset=offset,
+            weights=weights,
+            is_observation=is_observation,
+        )
+    mean = _means(fit, rows, included)
+    if interval is None:
+        return pd.Series(mean, index=rows.index, name="predict")
+    if check_ddf(ddf) != "z" and (any(included) or is_observation):
+        raise DataError(
+            f"ddf={ddf!r} is defined for confidence intervals of the population's mean alone: write random=False and "
+            'interval="confidence", or leave ddf out'
+        )
+    return prediction_frame(fit, rows, included, mean, is_observation=is_observation, alpha=alpha, ddf=ddf)
+
+
+def prediction_frame(
+    fit: LMMResults,
+    rows: NewRows,
+    included: Sequence[bool],
+    mean: Floats,
+    *,
+    is_observation: bool,
+    alpha: float,
+    ddf: str,
+) -> pd.DataFrame:
+    """Return means with standard errors and limits, columns as statsmodels' ``get_prediction().summary_frame()``."""
+    import pandas as pd
+
+    quantile, variance = _reference(fit, rows, included, alpha, ddf)
+    se = np.sqrt(variance)
+    columns = {
+        "mean": mean,
+        "mean_se": se,
+        "mean_ci_lower": mean - quantile * se,
+        "mean_ci_upper": mean + quantile * se,
+    }
+    if is_observation:
+        left_out = [not use for use in included]
+        spread = _terms_variance(fit, rows, left_out) + fit.scale / rows.weights
+        half = quantile * np.sqrt(variance + spread)
+        columns |= {"obs_ci_lower": mean - half, "obs_ci_upper": mean + half}
+    return pd.DataFrame(columns, index=rows.index)
+
+
+def _means(fit: LMMResults, rows: NewRows, included: Sequence[bool]) -> Floats:
+    """Return X b + offset + the included terms' Z u, shape (r,)."""
+    mean = rows.X @ fit.estimate.beta + rows.offset
+    for modes, code, basis, use in zip(fit.estimate.modes, rows.codes, rows.bases, included, strict=True):
+        if use:
+            mean = mean + np.einsum("rl,rl->r", basis, np.where(code[:, None] < 0, 0.0, modes[code]))
+    return np.asarray(mean)
+
+
+def _reference(
+    fit: LMMResults, rows: NewRows, included: Sequence[bool], alpha: float, ddf: str
+) -> tuple[Floats | float, Floats]:
+    """Return the quantile of each row's interval, and the variance of the mean's error, shape (r,)."""
+    from scipy.special import ndtri, stdtrit
+
+    if any(included):
+        return float(ndtri(1.0 - alpha / 2.0)), _error_variances(fit, rows, included)
+    method = degrees(fit, check_ddf(ddf))
+    variance = np.einsum("ra,ab,rb->r", rows.X, method.cov, rows.X)
+    if ddf == "z":
+        return float(ndtri(1.0 - alpha / 2.0)), variance
+    df = np.array([method.df(row) if np.isfinite(row).all() else np.nan for row in rows.X])
+    return np.where(np.isinf(df), ndtri(1.0 - alpha / 2.0), stdtrit(df, 1.0 - alpha / 2.0)), variance
+
+
+def _error_variances(fit: LMMResults, rows: NewRows, included: Sequence[bool]) -> Floats:
+    """Return Var(x b_hat + z u_hat - x b - z u) over the included terms, shape (r,); NaN where a row is incomplete."""
+    bases = [B if use else np.zeros_like(B) for B, use in zip(rows.bases, included, strict=True)]
+    codes = [np.where(use, c, 0) for c, use in zip(rows.codes, included, strict=True)]
+    complete = np.isfinite(rows.X).all(axis=1) & np.all([np.isfinite(B).all(axis=1) for B in bases], axis=0)
+    out = np.full(len(rows.X), np.nan)
+    out[complete] = pls.prediction_variances(
+        fit.problem, fit.theta, fit.reml, rows.X[complete], [c[complete] for c in codes], [B[complete] for B in bases]
+    )
+    return out
+
+
+def _terms_variance(fit: LMMResults, rows: NewRows, terms: Sequence[bool]) -> Floats:
+    """Return the sum of z_k' Sigma_k z_k over some terms, shape (r,), in squared units of y."""
+    out = np.zeros(len(rows.X))
+    for Sigma, basis, use in zip((t.cov for t in fit.varcorr), rows.bases, terms, strict=True):
+        if use:
+            out += np.einsum("ra,ab,rb->r", basis, Sigma, basis)
+    return out

@@ -1,0 +1,131 @@
+"""Methods of a result: predictions, marginal means and contrasts of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from lmmtools.results.methods import FitMethods
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import ArrayLike
+
+    from lmmtools.inference.new_rows import Unseen
+    from lmmtools.inference.prediction import Interval
+
+__all__ = ["PredictingMethods"]
+
+
+class PredictingMethods(FitMethods):
+    """``fit.predict(...)``."""
+
+    @overload
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: bool | str | Sequence[str] = True,
+        unseen: Unseen = "error",
+        offset: ArrayLike | None = None,
+        weights: ArrayLike | str | None = None,
+        interval: None = None,
+        alpha: float = 0.05,
+        ddf: str = "z",
+    ) -> pd.Series[float]: ...
+
+    @overload
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: bool | str | Sequence[str] = True,
+        unseen: Unseen = "error",
+        offset: ArrayLike | None = None,
+        weights: ArrayLike | str | None = None,
+        interval: Interval,
+        alpha: float = 0.05,
+        ddf: str = "z",
+    ) -> pd.DataFrame: ...
+
+    def predict(
+        self,
+        data: Any = None,
+        *,
+        random: bool | str | Sequence[str] = True,
+        unseen: Unseen = "error",
+        offset: ArrayLike | None = None,
+        weights: ArrayLike | str | None = None,
+        interval: Interval | None = None,
+        alpha: float = 0.05,
+        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] | str = "z",
+    ) -> pd.Series[float] | pd.DataFrame:
+        """Return predictions, one per row of ``data``; with ``interval``, their standard errors and limits.
+
+        Parameters
+        ----------
+        data : DataFrame, optional
+            New data with the columns of the formula that the prediction uses: without ``random``, grouping factors
+            need not be there. The data fitted if None.
+        random : bool, str or sequence of str
+            Which random effects the mean includes, as lme4's ``re.form``: True for all of them, False for none (the
+            population), or the grouping factors (``"batch"``; ``"batch:cask"`` or ``"cask:batch"``) or terms
+            (``"(1 | batch)"``) to include.
+        unseen : {"error", "population"}
+            What to do with levels of included factors that the fit has not seen: refuse, or predict for them from the
+            population.
+        offset : array_like, shape (rows of data,), optional
+            Offset of the new rows, needed if the model was given one beside the formula.
+        weights : array_like, shape (rows of data,), or str, optional
+            Prior weights of the new rows, for prediction intervals of models with weights; by default the column
+            that the model took its own from.
+        interval : {"confidence", "prediction"}, optional
+            Limits for the mean, or for a new observation too.
+        alpha : float
+            One less the intervals' coverage.
+        ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
+            Quantiles: normal, or t for confidence intervals of the population's mean (``random=False``).
+
+        Returns
+        -------
+        Series or DataFrame
+            Without ``interval`` the means, X b + offset + Z u of the included terms, in units of y. With it, columns
+            ``mean mean_se mean_ci_lower mean_ci_upper``, and ``obs_ci_lower obs_ci_upper`` for
+            ``interval="prediction"``, as statsmodels' ``get_prediction().summary_frame()``. Rows with missing values
+            are NaN.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, a level is unseen and ``unseen="error"``, ``random`` names no factor or term of
+            the model, or degrees of freedom are asked for that are not defined.
+
+        Notes
+        -----
+        ``mean_se`` is the root of Var(x b_hat + z u_hat - x b - z u), the variance of the prediction's error by
+        Henderson's mixed-model equations: it counts the uncertainty of the fixed effects, that of the modes, and
+        their covariance, the variance parameters taken as known. With ``random=False`` it is that of x b_hat.
+
+        A level that the fit has not seen (``unseen="population"``) has its effect predicted by zero, with an error of
+        the term's whole variance z' Sigma z: the interval is then for the mean of a new level.
+
+        Terms that ``random`` leaves out are averaged over: the mean and its confidence interval are those of the
+        population of their levels, and do not include them. A new observation comes from some level of theirs, so that
+        the prediction interval adds their z' Sigma z, and the residual variance sigma**2 / weight of the row.
+
+        Sources: Henderson (1975) Biometrics 31, 423-447; Robinson (1991) Statistical Science 6(1).
+        """
+        from lmmtools.inference.prediction import predict
+
+        return predict(
+            self._fit,
+            data,
+            random=random,
+            unseen=unseen,
+            offset=offset,
+            weights=weights,
+            interval=interval,
+            alpha=alpha,
+            ddf=ddf,
+        )

@@ -1,0 +1,248 @@
+"""Predictions: against a dense computation of the prediction error's variance, and against lme4's ``predict``."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import lmmtools as lmt
+
+CLOSE = 1e-7
+"""Relative; what is left of double precision after inverting V densely."""
+MEANS = 1e-7
+"""Relative to lme4's means: both optima are found to about that."""
+RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "prediction.json").read_text())
+
+
+def weighted_ratings() -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    n = 160
+    data = pd.DataFrame({"g": rng.integers(0, 12, n), "h": rng.integers(0, 9, n), "x": rng.normal(size=n)})
+    data["w"] = rng.uniform(0.5, 3.0, n)
+    u, v = rng.normal(size=(12, 2)), rng.normal(size=9)
+    mean = 1 + data["x"] + u[data["g"], 0] + 0.7 * u[data["g"], 1] * data["x"] + v[data["h"]]
+    data["y"] = mean + rng.normal(size=n) / np.sqrt(data["w"])
+    return data.astype({"g": "category", "h": "category"})
+
+
+CASES = {
+    "crossed": ("diameter ~ 1 + (1|plate) + (1|sample)", "Penicillin", None),
+    "nested": ("strength ~ 1 + (1|batch/cask)", "Pastes", None),
+    "slopes": ("Reaction ~ Days + (Days|Subject)", "sleepstudy", None),
+    "split": ("Reaction ~ Days + (Days||Subject)", "sleepstudy", None),
+    "weighted": ("y ~ x + (x|g) + (1|h)", weighted_ratings, "w"),
+    "singular": ("Yield ~ 1 + (1|Batch)", "Dyestuff2", None),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    formula, source, weights = CASES[request.param]
+    data = lmt.datasets.load(source) if isinstance(source, str) else source()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return lmt.lmm(formula, data, weights=weights).fit(engine="pls"), data
+
+
+def error_variances(fit, X, Z):
+    """Var(x b_hat + z u_hat - x b - z u), from the estimator as a linear map of y and the joint covariance of y and u.
+
+    x b_hat + z u_hat = a'y with a'X = x, so that the variance is a'Va - 2 a'ZDz' + zDz'.
+    """
+    design = fit.design
+    full, D, V = design.Z.toarray(), design.D(fit).toarray(), design.V(fit).toarray()
+    Vi = np.linalg.inv(V)
+    B = np.linalg.solve(design.X.T @ Vi @ design.X, design.X.T @ Vi)
+    A = X @ B + Z @ D @ full.T @ Vi @ (np.eye(len(V)) - design.X @ B)
+    covariance = A @ V @ A.T - 2.0 * A @ full @ D @ Z.T + Z @ D @ Z.T
+    return np.diag(covariance)
+
+
+def new_rows(fit, data, rng):
+    """Rows of the data with each column shuffled by itself: levels in combinations that were and were not there."""
+    design = fit.design
+    mixed = data.copy()
+    for name in ("x", "Days", "plate", "sample", "g", "h"):
+        if name in mixed:
+            mixed[name] = rng.permutation(mixed[name].to_numpy())
+    mixed = mixed.astype({name: data[name].dtype for name in data})
+    X = np.ones((len(mixed), 1))
+    for name in design.x_names[1:]:
+        X = np.column_stack([X, mixed[name]])
+    Z = []
+    for block in design.blocks:
+        parts = [mixed[f].astype(str) for f in block.term.factors]
+        label = parts[0].str.cat(parts[1:], sep=":") if len(parts) > 1 else parts[0]
+        codes = pd.Index(block.levels.astype(str)).get_indexer(label)
+        basis = np.column_stack([np.ones(len(mixed)) if c == "(Intercept)" else mixed[c] for c in block.cnames])
+        own = np.zeros((len(mixed), block.m, block.l))
+        own[np.arange(len(mixed)), codes] = basis
+        Z.append(own.reshape(len(mixed), -1))
+    return mixed, X, Z
+
+
+def test_standard_errors_are_those_of_the_joint_prediction_error(case):
+    fit, data = case
+    mixed, X, Z = new_rows(fit, data, np.random.default_rng(1))
+    found = fit.predict(mixed, interval="confidence")
+    np.testing.assert_allclose(found["mean_se"] ** 2, error_variances(fit, X, np.hstack(Z)), rtol=CLOSE)
+    np.testing.assert_array_equal(found["mean"], fit.predict(mixed))
+    half = stats.norm.ppf(0.975) * found["mean_se"]
+    np.testing.assert_allclose(found["mean_ci_upper"] - found["mean"], half, rtol=1e-9)
+    np.testing.assert_allclose(found["mean"] - found["mean_ci_lower"], half, rtol=1e-9)
+    assert found.index.equals(mixed.index)
+
+
+def test_henderson_equations_say_the_same():
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    W = np.hstack([fit.design.X, fit.design.Z.toarray()]) / fit.sigma
+    left = W.T @ W
+    left[2:, 2:] += np.linalg.inv(fit.design.D(fit).toarray())
+    rows = W * fit.sigma
+    variance = np.einsum("ra,ab,rb->r", rows, np.linalg.inv(left), rows)
+    np.testing.assert_allclose(fit.predict(interval="confidence")["mean_se"] ** 2, variance, rtol=CLOSE)
+
+
+def test_terms_left_out_enter_a_new_observation_with_their_whole_variance(case):
+    fit, data = case
+    mixed, X, Z = new_rows(fit, data, np.random.default_rng(2))
+    kept = fit.design.blocks[0].group
+    uses = [b.group == kept for b in fit.design.blocks]
+    found = fit.predict(mixed, random=kept, interval="prediction", alpha=0.1)
+    inside = np.hstack([z if use else 0.0 * z for z, use in zip(Z, uses, strict=True)])
+    variance = error_variances(fit, X, inside).copy()
+    np.testing.assert_allclose(found["mean_se"] ** 2, variance, rtol=CLOSE)
+    outside = np.hstack([0.0 * z if use else z for z, use in zip(Z, uses, strict=True)])
+    variance += np.diag(outside @ fit.design.D(fit).toarray() @ outside.T)
+    variance += fit.scale / (mixed["w"] if fit.design.weights is not None else 1.0)
+    half = stats.norm.ppf(0.95) * np.sqrt(variance)
+    np.testing.assert_allclose(found["obs_ci_upper"] - found["mean"], half, rtol=CLOSE)
+    np.testing.assert_allclose(found["mean"] - found["obs_ci_lower"], half, rtol=CLOSE)
+
+
+def test_without_random_effects_the_interval_is_the_populations(case):
+    fit, data = case
+    found = fit.predict(data, random=False, interval="confidence")
+    X = fit.design.X
+    np.testing.assert_allclose(found["mean_se"] ** 2, np.diag(X @ fit.cov_params() @ X.T), rtol=1e-9)
+    new = data.drop(columns=[f for b in fit.design.blocks for f in b.term.factors if f in data])
+    pd.testing.assert_frame_equal(fit.predict(new, random=False, interval="confidence"), found)
+
+
+def test_a_new_level_brings_the_variance_of_its_term():
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit()
+    new = pd.DataFrame({"Days": [0.0, 4.0], "Subject": ["nobody", "nobody"]})
+    found = fit.predict(new, unseen="population", interval="prediction")
+    basis = np.array([[1.0, 0.0], [1.0, 4.0]])
+    fixed = np.diag(basis @ fit.cov_params().to_numpy() @ basis.T)
+    own = np.diag(basis @ fit.varcorr["Subject"].to_numpy() @ basis.T)
+    np.testing.assert_allclose(found["mean_se"] ** 2, fixed + own, rtol=CLOSE)
+    population = fit.predict(new, random=False, interval="prediction")
+    np.testing.assert_allclose(population["mean_se"] ** 2, fixed, rtol=CLOSE)
+    np.testing.assert_allclose(population["obs_ci_upper"], found["obs_ci_upper"], rtol=CLOSE)
+    np.testing.assert_array_equal(population["mean"], found["mean"])
+
+
+@pytest.mark.parametrize("entry", RECORDED["predictions"], ids=lambda e: f"{e['name']}:{e['re_form']}")
+def test_means_at_chosen_levels_of_nesting_are_lme4s(entry):
+    data = lmt.datasets.load(entry["data"])
+    fit = lmt.lmm(entry["formula"], data).fit()
+    rows = pd.DataFrame(entry["newdata"])
+    found = fit.predict(rows, random=entry["random"], unseen="population" if entry["new_levels"] else "error")
+    np.testing.assert_allclose(found, entry["mean"], rtol=MEANS)
+
+
+def test_a_factor_or_term_is_named_either_way_round():
+    fit = lmt.lmm("strength ~ 1", lmt.datasets.load("Pastes"), random=lmt.nested("batch", "cask")).fit()
+    data = lmt.datasets.load("Pastes")
+    both = [fit.predict(data, random=r) for r in ("batch:cask", "cask:batch", "(1 | cask:batch)", ["~(1|batch:cask)"])]
+    for other in both[1:]:
+        pd.testing.assert_series_equal(both[0], other)
+    pd.testing.assert_series_equal(fit.predict(data, random=["batch", "cask:batch"]), fit.predict(data))
+    pd.testing.assert_series_equal(fit.predict(data, random="(1 | batch/cask)"), fit.predict(data))
+    pd.testing.assert_series_equal(fit.predict(data, random=[]), fit.predict(data, random=False))
+    assert abs(fit.predict(data, random="batch") - fit.predict(data)).max() > 1.0
+
+
+def test_only_the_columns_of_included_terms_are_needed():
+    fit = lmt.lmm("strength ~ 1 + (1|batch/cask)", lmt.datasets.load("Pastes")).fit()
+    fit.predict(pd.DataFrame({"batch": ["A", "B"]}), random="batch", interval="prediction")
+    with pytest.raises(lmt.DataError, match="'cask'"):
+        fit.predict(pd.DataFrame({"batch": ["A", "B"]}))
+
+
+def test_satterthwaite_widens_the_populations_interval():
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit()
+    rows = pd.DataFrame({"Days": [0.0, 3.0]})
+    found = fit.predict(rows, random=False, interval="confidence", ddf="satterthwaite")
+    tests = fit.t_test([[1, 0], [1, 3]])
+    half = stats.t.ppf(0.975, tests.df) * tests.std_error
+    np.testing.assert_allclose(found["mean_ci_upper"], tests.estimate + half, rtol=1e-9)
+    with pytest.raises(lmt.DataError, match="random=False"):
+        fit.predict(rows.assign(Subject="308"), interval="confidence", ddf="satterthwaite")
+
+
+def test_rows_with_missing_values_are_nan_and_do_not_spread():
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit()
+    rows = pd.DataFrame({"Days": [0.0, np.nan, 3.0], "Subject": ["308", "308", "309"]})
+    found = fit.predict(rows, interval="prediction")
+    assert found.isna().all(axis=1).tolist() == [False, True, False]
+    np.testing.assert_allclose(found.iloc[[0, 2]], fit.predict(rows.iloc[[0, 2]], interval="prediction"), rtol=1e-12)
+    assert fit.predict(rows.iloc[:0], interval="prediction").shape == (0, 6)
+
+
+def test_weights_given_as_values_are_asked_for():
+    data = weighted_ratings()
+    fit = lmt.lmm("y ~ x + (1|g)", data, weights=data["w"]).fit()
+    with pytest.raises(lmt.DataError, match="weights=values"):
+        fit.predict(data, interval="prediction")
+    by_column = fit.predict(data, weights="w", interval="prediction")
+    pd.testing.assert_frame_equal(by_column, fit.predict(data, weights=data["w"], interval="prediction"))
+    pd.testing.assert_frame_equal(by_column, fit.predict(interval="prediction"))
+    with pytest.raises(lmt.DataError, match="positive"):
+        fit.predict(data, weights=0.0, interval="prediction")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"random": "tank"}, "no such grouping factor; there are 'cask:batch', 'batch'"),
+        ({"random": "(batch | cask)"}, r"no term \(batch \| cask\); its terms are"),
+        ({"random": 3}, "write True, False"),
+        ({"interval": "both"}, '"confidence" or "prediction"'),
+        ({"interval": "confidence", "alpha": 95}, "between 0 and 1"),
+        ({"unseen": "ignore"}, "not an option"),
+        ({"weights": 1.0, "interval": "prediction"}, "without weights"),
+        ({"interval": "confidence", "random": False, "ddf": "t"}, "not known here"),
+    ],
+)
+def test_bad_requests_are_refused_with_what_there_is(arguments, message):
+    data = lmt.datasets.load("Pastes")
+    fit = lmt.lmm("strength ~ 1 + (1|batch/cask)", data).fit()
+    with pytest.raises(lmt.DataError, match=message):
+        fit.predict(data, **arguments)
+
+
+def test_unseen_levels_are_named_with_their_column():
+    fit = lmt.lmm("strength ~ 1 + (1|batch/cask)", lmt.datasets.load("Pastes")).fit()
+    rows = pd.DataFrame({"batch": ["A", "Z", None], "cask": ["a", "a", "b"]})
+    with pytest.raises(lmt.DataError, match=r"levels of cask:batch: 'a:Z' \(row 1\), 'b:missing' \(row 2\)"):
+        fit.predict(rows)
+
+
+def test_thousands_of_rows_take_a_moment():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": rng.integers(0, 300, 6000), "h": rng.integers(0, 200, 6000)}).astype("category")
+    data["y"] = rng.normal(size=300)[data["g"].cat.codes] + rng.normal(size=200)[data["h"].cat.codes]
+    data["y"] += rng.normal(size=6000)
+    fit = lmt.lmm("y ~ 1 + (1|g) + (1|h)", data).fit(engine="pls")
+    start = time.perf_counter()
+    fit.predict(data, interval="prediction")
+    assert time.perf_counter() - start < 5.0
