@@ -45,6 +45,8 @@ class NewRows:
         Per block; zero where the prediction has no use for the term.
     weights : ndarray, shape (r,)
         Prior weights; ones where the prediction has no use for them.
+    are_fitted : bool
+        Whether they are the rows of the fit.
     """
 
     index: pd.Index[Any]
@@ -53,6 +55,7 @@ class NewRows:
     codes: tuple[NDArray[np.intp], ...]
     bases: tuple[Floats, ...]
     weights: Floats
+    are_fitted: bool = False
 
 
 def rows_of_fit(design: Design, included: Sequence[bool]) -> NewRows:
@@ -66,6 +69,7 @@ def rows_of_fit(design: Design, included: Sequence[bool]) -> NewRows:
         tuple(b.codes if use else new for b, use in zip(design.blocks, included, strict=True)),
         tuple(b.basis for b in design.blocks),
         np.ones(n) if design.weights is None else design.weights,
+        are_fitted=True,
     )
 
 

@@ -100,6 +100,12 @@ def test_standard_errors_are_those_of_the_joint_prediction_error(case):
     assert found.index.equals(mixed.index)
 
 
+def test_the_fitted_rows_have_the_errors_that_they_have_as_new_data(case):
+    fit, data = case
+    own = fit.predict(interval="prediction")
+    pd.testing.assert_frame_equal(own, fit.predict(data, interval="prediction"), rtol=CLOSE)
+
+
 def test_henderson_equations_say_the_same():
     fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
     W = np.hstack([fit.design.X, fit.design.Z.toarray()]) / fit.sigma
