@@ -12,6 +12,7 @@ from lmmtools.engines import pls
 from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.describing import DescribingMethods
+from lmmtools.results.diagnosing import DiagnosingMethods
 from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.intervals import IntervalMethods
 from lmmtools.results.names import Names
@@ -38,6 +39,7 @@ __all__ = ["LMMResults", "Names"]
 @dataclass(frozen=True, eq=False, repr=False)
 class LMMResults(
     DescribingMethods,
+    DiagnosingMethods,
     IntervalMethods,
     PageMethods,
     PredictingMethods,

@@ -1,6 +1,7 @@
 """The package's own engine: lme4's criterion by penalised least squares, with its exact gradient."""
 
 from lmmtools.engines.pls.certificate import certify
+from lmmtools.engines.pls.deletion import Deletions, delete_rows
 from lmmtools.engines.pls.engine import Optimum, fit, fit_problem, optimize
 from lmmtools.engines.pls.fixed import (
     AdjustedCovariance,
@@ -18,6 +19,7 @@ from lmmtools.engines.pls.recover import (
     Recovered,
     conditional_covariances,
     hat_values,
+    mode_covariances,
     prediction_variances,
     recover,
 )
@@ -27,6 +29,7 @@ from lmmtools.engines.pls.unprofiled import Unprofiled, unprofiled_deviance
 
 __all__ = [
     "AdjustedCovariance",
+    "Deletions",
     "Evaluation",
     "FixedEffectsDerivatives",
     "Optimum",
@@ -42,6 +45,7 @@ __all__ = [
     "certify",
     "certify_shared",
     "conditional_covariances",
+    "delete_rows",
     "evaluate",
     "expected_information",
     "fit",
@@ -50,6 +54,7 @@ __all__ = [
     "hat_values",
     "information",
     "lowest_shared",
+    "mode_covariances",
     "objectives_without_effects",
     "optimize",
     "prediction_variances",

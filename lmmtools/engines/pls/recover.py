@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Recovered", "conditional_covariances", "hat_values", "prediction_variances", "recover", "recover_state"]
+__all__ = [
+    "Recovered",
+    "conditional_covariances",
+    "hat_values",
+    "mode_covariances",
+    "prediction_variances",
+    "random_leverages",
+    "recover",
+    "recover_state",
+]
 
 PREDICTION_COLUMNS = 256
 """New rows solved for at once."""
@@ -137,6 +146,27 @@ def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) 
     return tuple(out)
 
 
+def mode_covariances(problem: Problem, theta: Floats, reml: bool = True) -> tuple[Floats, ...]:
+    """Covariance of each level's conditional mode as a random variable, theta known, per block (m, l, l).
+
+    Sigma - sigma**2 (W_gg + U_g Hxx^-1 U_g'): less than Sigma by what is left unknown of the effect, beta estimated.
+    """
+    s = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    sigma2 = problem.response.y_scale**2 * s.r2 / s.dof
+    p = problem.p
+    V = dtrtrs(s.Lxx, s.U[:, :p].T, lower=1)[0].T if p else s.U[:, :0]
+    W = invert(s.elimination, blocks=True)
+    out: list[Floats] = [np.zeros(0)] * len(s.lambdas)
+    for f, diagonal in zip(problem.structure.factors, W.diagonal, strict=True):
+        v = V[f.columns].reshape(f.m, f.l, -1)
+        unknown = diagonal + np.einsum("gap,gbp->gab", v, v)
+        for k, part in f.parts():
+            inverse = np.linalg.inv(problem.scaling.basis_maps[k])
+            own = s.lambdas[k] @ s.lambdas[k].T - unknown[:, part, part]
+            out[k] = sigma2 * (inverse @ own @ inverse.T)
+    return tuple(out)
+
+
 def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     """Leverages: the diagonal of the map from y to the conditional fitted values, shape (n,), at a given theta.
 
@@ -144,6 +174,17 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     W that some row of Z meets are formed.
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    h = random_leverages(problem, s)
+    if problem.p:
+        free = problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1]
+        x, _ = dtrtrs(s.Lxx, free.T, lower=1)
+        h += np.einsum("in,in->n", x, x)
+    weights = problem.design.weights
+    return h if weights is None else h * weights
+
+
+def random_leverages(problem: Problem, s: State) -> Floats:
+    """z_i'W z_i of every row, shape (n,): the part of its leverage over w_i that the random effects have."""
     W = invert(s.elimination, blocks=True)
     d = problem.design
     st = problem.structure
@@ -156,11 +197,7 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
         h += np.einsum("na,nab,nb->n", z, W.diagonal[i][code], z)
         for j in range(i + 1, len(rows)):
             h += 2.0 * np.einsum("na,nab,nb->n", z, _between(problem, s, W, i, j, code, rows[j][0]), rows[j][1])
-    if problem.p:
-        free = problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1]
-        x, _ = dtrtrs(s.Lxx, free.T, lower=1)
-        h += np.einsum("in,in->n", x, x)
-    return h if d.weights is None else h * d.weights
+    return h
 
 
 def _between(

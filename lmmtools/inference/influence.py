@@ -1,0 +1,251 @@
+"""What a fit owes to single rows, or to the levels of a factor: deletion diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.subset import keep_rows
+from lmmtools.engines import pls
+from lmmtools.errors import DataError, EngineError
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+    Rows = NDArray[np.intp]
+
+__all__ = ["Influence", "influence"]
+
+SHOWN = 10
+"""Rows of the printed table."""
+
+HELD = "theta and sigma are held at the whole fit's"
+AGAIN = "the model is fitted again without each"
+NOT_ESTIMABLE = "the rest cannot estimate every fixed effect"
+NO_EFFECTS = "the model has no fixed effects"
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Influence(Printable):
+    """Deletion diagnostics, one entry per row or level left out.
+
+    Attributes
+    ----------
+    level : str or None
+        What is left out: a level of this factor, or a row.
+    labels : tuple, length r
+        The levels, or the rows' labels in the data.
+    names : tuple of str, length p
+        The fixed effects.
+    rows : ndarray of int, shape (r,)
+        Rows that are left out with each.
+    cooks : ndarray, shape (r,)
+        Cook's distance (b_I - b)' C^-1 (b_I - b) / p, C the covariance of b.
+    covratio : ndarray, shape (r,)
+        Determinant of the covariance of b_I over that of C.
+    leverage : ndarray, shape (r,)
+        Sum of the rows' hat values.
+    changes : ndarray, shape (r, p)
+        b_I - b, in units of the effects.
+    dfbetas : ndarray, shape (r, p)
+        The changes over the standard errors of b_I.
+    reasons : tuple of str
+        Why an entry's numbers are NaN, or an empty string.
+    parameters : tuple of str
+        Variance parameters: ``var(...)``, ``cov(...)``.
+    whole : ndarray, shape (k + 1,)
+        Their estimates, in squared units of y.
+    without : ndarray, shape (r, k + 1), or None
+        Their estimates without each; None where theta was held.
+    notes : tuple of str
+    """
+
+    level: str | None
+    labels: tuple[Any, ...]
+    names: tuple[str, ...]
+    rows: Rows
+    cooks: Floats
+    covratio: Floats
+    leverage: Floats
+    changes: Floats
+    dfbetas: Floats
+    reasons: tuple[str, ...]
+    parameters: tuple[str, ...]
+    whole: Floats
+    without: Floats | None
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``rows cooks covratio leverage``, ``dfbetas[...]`` per fixed effect, and ``note``."""
+        import pandas as pd
+
+        columns = {"rows": self.rows, "cooks": self.cooks, "covratio": self.covratio, "leverage": self.leverage}
+        columns |= {f"dfbetas[{name}]": self.dfbetas[:, j] for j, name in enumerate(self.names)}
+        return pd.DataFrame({**columns, "note": self.reasons}, index=self._index)
+
+    @property
+    def _index(self) -> pd.Index[Any]:
+        import pandas as pd
+
+        index: pd.Index[Any] = pd.Index(list(self.labels), name=self.level, tupleize_cols=False)
+        return index
+
+    @property
+    def fixed_effects(self) -> pd.DataFrame:
+        """Change of each fixed effect, without less with: lme4's ``dfbeta``."""
+        import pandas as pd
+
+        return pd.DataFrame(self.changes, index=self._index, columns=list(self.names))
+
+    @property
+    def variances(self) -> pd.DataFrame:
+        """Change of each variance parameter, without less with, in squared units of y.
+
+        Raises
+        ------
+        DataError
+            If theta was held.
+        """
+        import pandas as pd
+
+        if self.without is None:
+            raise DataError("the variance parameters were held: call influence(refit=True) to see how they change")
+        return pd.DataFrame(self.without - self.whole, index=self._index, columns=list(self.parameters))
+
+    @property
+    def document(self) -> Document:
+        """The entries of largest Cook's distance, unrounded, and how they were made."""
+        share = NumberFormat("correlation", 4)
+        order = np.argsort(-np.nan_to_num(self.cooks, nan=np.inf), kind="stable")[:SHOWN].tolist()
+        columns = (
+            Column(self.level or "Row", is_label=True),
+            *([] if self.level is None else [Column("Rows", NumberFormat("plain", 9), "right")]),
+            Column("Cook's D", share, "right"),
+            Column("Cov. ratio", share, "right"),
+            Column("Leverage", share, "right"),
+            *(Column(f"DFBETAS {name}", share, "right") for name in self.names),
+        )
+        numbers = np.column_stack([self.cooks, self.covratio, self.leverage, self.dfbetas])
+        rows = tuple(
+            (
+                str(self.labels[i]),
+                *(() if self.level is None else (int(self.rows[i]),)),
+                *(None if np.isnan(v) else v for v in numbers[i].tolist()),
+            )
+            for i in order
+        )
+        unit = "rows" if self.level is None else f"levels of {self.level}"
+        count = len(self.labels)
+        shown = (f"the {SHOWN} of {count} {unit} with the largest Cook's distance",) if count > SHOWN else ()
+        why: dict[str, list[str]] = {}
+        for i, reason in enumerate(self.reasons):
+            if reason:
+                why.setdefault(reason, []).append(str(self.labels[i]))
+        told = tuple(f"without {_listing(left)}: {reason}" for reason, left in why.items())
+        title = f"Influence of {unit}"
+        return Document(title, (Table("influence", "", columns, rows), Prose("notes", (*shown, *self.notes, *told))))
+
+
+def _listing(labels: Sequence[str]) -> str:
+    more = len(labels) - SHOWN
+    return ", ".join(labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def influence(fit: LMMResults, level: str | None = None, refit: bool = False) -> Influence:
+    """Return deletion diagnostics of a fit; see :meth:`LMMResults.influence`."""
+    labels, sets = _sets(fit, level)
+    info = pls.information(fit.problem, fit.theta, fit.reml)
+    cov = pls.recover(fit.problem, fit.theta, fit.reml).beta_cov
+    if refit:
+        changes, covariances, without, reasons, notes = _fit_again(fit, sets)
+    else:
+        found = pls.delete_rows(fit.problem, fit.theta, fit.reml, sets)
+        changes, covariances, without = found.changes, found.covariances, None
+        reasons = ["" if fine else NOT_ESTIMABLE for fine in found.is_estimable]
+        notes = [HELD]
+    p = len(cov)
+    cooks, covratio = np.full((2, len(sets)), np.nan)
+    if p:
+        cooks = np.einsum("rp,pr->r", changes, np.linalg.solve(cov, changes.T)) / p
+        at = np.isfinite(cooks)
+        covratio[at] = np.linalg.det(covariances[at] @ np.linalg.inv(cov))
+    else:
+        reasons = [reason or NO_EFFECTS for reason in reasons]
+    hat = fit.hat_values.to_numpy()
+    return Influence(
+        level,
+        labels,
+        fit.design.x_names,
+        np.array([len(own) for own in sets]),
+        cooks,
+        covratio,
+        np.array([hat[own].sum() for own in sets]),
+        changes,
+        changes / np.sqrt(np.einsum("rpp->rp", covariances)),
+        tuple(reasons),
+        info.names,
+        info.vcov,
+        without,
+        tuple(notes),
+    )
+
+
+def _sets(fit: LMMResults, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
+    """Return the labels and the rows of what is to be left out."""
+    import pandas as pd
+
+    design = fit.design
+    if level is None:
+        return tuple(design.frame.index), [np.array([i]) for i in range(design.n)]
+    block = next((b for b in design.blocks if sorted(b.group.split(":")) == sorted(level.split(":"))), None)
+    if block is not None:
+        codes, labels = block.codes, tuple(block.levels)
+    elif level in design.frame:
+        found, values = pd.factorize(design.frame[level], sort=True)
+        codes, labels = found, tuple(values)
+    else:
+        known = dict.fromkeys([*design.factors, *map(str, design.frame.columns)])
+        raise DataError(f"{level!r} is no factor or column of this model; there are {', '.join(known)}")
+    order = np.argsort(codes, kind="stable")
+    return labels, np.split(order, np.cumsum(np.bincount(codes))[:-1])
+
+
+def _fit_again(fit: LMMResults, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
+    """Return changes, covariances, variance parameters, reasons and notes of the fits without each set."""
+    design, p, k = fit.design, fit.design.p, fit.design.k
+    beta = pls.recover(fit.problem, fit.theta, fit.reml).beta
+    changes, covariances = np.full((len(sets), p), np.nan), np.full((len(sets), p, p), np.nan)
+    without = np.full((len(sets), k + 1), np.nan)
+    reasons, singular, uncertain = [""] * len(sets), 0, 0
+    for i, own in enumerate(sets):
+        keep = np.ones(design.n, dtype=bool)
+        keep[own] = False
+        if np.linalg.matrix_rank(design.X[keep]) < p:
+            reasons[i] = NOT_ESTIMABLE
+            continue
+        rest = keep_rows(design, keep)
+        try:
+            left = replace(fit, design=rest, estimate=pls.fit(rest, reml=fit.reml), warnings=(), _problem=None)
+        except EngineError as error:
+            reasons[i] = str(error)
+            continue
+        changes[i], covariances[i] = left.estimate.beta - beta, left.estimate.beta_cov
+        without[i] = [*(v for t in left.varcorr for v in t.cov[np.triu_indices(len(t.cov))]), left.scale]
+        singular += left.is_singular
+        uncertain += not left.converged
+    notes = [AGAIN]
+    if singular:
+        notes.append(f"{singular} of these fits are singular")
+    if uncertain:
+        notes.append(f"{uncertain} of these fits could not be certified as optimal")
+    return changes, covariances, without, reasons, notes

@@ -1,0 +1,153 @@
+"""Residuals of every kind, those by simulation among them, and the normality of the modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.inference.simulation import simulate
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["ModeNormality", "Residual", "cooks_distance", "mode_normality", "quantile_residuals", "residuals"]
+
+Residual = Literal["conditional", "marginal", "scaled", "standardized", "studentized"]
+
+SURE = 1e-10
+"""A row whose leverage is within this of one has no residual of its own."""
+
+CHUNK = 2_000_000
+"""Simulated values held at once."""
+
+
+def residuals(fit: LMMResults, kind: str) -> Floats:
+    """Return residuals of one kind, shape (n,); see :meth:`LMMResults.residuals`."""
+    if kind not in get_args(Residual):
+        raise DataError(f"kind={kind!r} is not known; write one of {', '.join(map(repr, get_args(Residual)))}")
+    design = fit.design
+    if kind == "conditional":
+        return np.asarray(fit.resid, dtype=float)
+    if kind == "marginal":
+        return np.asarray(design.response - design.X @ fit.estimate.beta)
+    if kind == "scaled":
+        return fit.scaled_resid
+    standard = fit.scaled_resid / np.sqrt(_left_over(fit))
+    if kind == "standardized":
+        return np.asarray(standard)
+    dof = fit.nobs - design.p if fit.reml else fit.nobs
+    # y'Py falls by the square of the standardised residual when its row is left out.
+    return np.asarray(standard * np.sqrt((dof - 1.0) / (dof - standard**2)))
+
+
+def cooks_distance(fit: LMMResults) -> Floats:
+    """Return Cook's distance of each row from its hat value, shape (n,); see :attr:`LMMResults.cooks_distance`."""
+    left, p = _left_over(fit), fit.design.p
+    return np.asarray((fit.scaled_resid / left) ** 2 * (1.0 - left) / (p if p else np.nan))
+
+
+def _left_over(fit: LMMResults) -> Floats:
+    """One less the hat values, NaN where nothing is left."""
+    left = 1.0 - np.asarray(fit.hat_values, dtype=float)
+    return np.where(left > SURE, left, np.nan)
+
+
+def quantile_residuals(fit: LMMResults, n: int, rng: np.random.Generator) -> Floats:
+    """Return where each observation stands among n draws from the fitted model, shape (nobs,), between 0 and 1."""
+    if n < 1:
+        raise DataError(f"n is {n}; at least one draw is needed, 250 or more to see anything")
+    design, y = fit.design, fit.design.y
+    below, equal = np.zeros(len(y)), np.zeros(len(y))
+    step = max(1, CHUNK // len(y))
+    for start in range(0, n, step):
+        drawn = simulate(design, fit.estimate.beta, fit.theta, fit.sigma, min(step, n - start), rng)
+        below += (drawn < y[:, None]).sum(axis=1)
+        equal += (drawn == y[:, None]).sum(axis=1)
+    place = np.where(equal > 0, rng.uniform(size=len(y)), 0.5)
+    return np.asarray((below + place * (equal + 1.0)) / (n + 1.0))
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class ModeNormality(Printable):
+    """Shapiro-Wilk tests of the standardised conditional modes, per factor and effect.
+
+    Attributes
+    ----------
+    grp, term : tuple of str
+        Factor and effect.
+    levels : tuple of int
+    W, p : ndarray, shape (tests,)
+        Statistic and p-value, NaN where undefined.
+    reasons : tuple of str
+        Why they are, or an empty string.
+    """
+
+    grp: tuple[str, ...]
+    term: tuple[str, ...]
+    levels: tuple[int, ...]
+    W: Floats
+    p: Floats
+    reasons: tuple[str, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``grp term levels W p note``; the note says why numbers are NaN."""
+        import pandas as pd
+
+        columns = {"grp": self.grp, "term": self.term, "levels": self.levels, "W": self.W, "p": self.p}
+        return pd.DataFrame({**columns, "note": self.reasons})
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded, with what it can and cannot tell."""
+        columns = (
+            Column("Groups", is_label=True),
+            Column("Effect"),
+            Column("Levels", NumberFormat("plain", 9), "right"),
+            Column("W", NumberFormat("correlation", 4), "right"),
+            Column("Pr(<W)", NumberFormat("pvalue", 4), "right"),
+        )
+        W, p = ([None if np.isnan(v) else float(v) for v in values] for values in (self.W, self.p))
+        rows = tuple(zip(self.grp, self.term, self.levels, W, p, strict=True))
+        why = (f"{g}, {t}: {r}" for g, t, r in zip(self.grp, self.term, self.reasons, strict=True) if r)
+        notes = (
+            "modes are shrunken towards zero and mixed with the residuals' noise, which is normal in the model: they "
+            "look more normal than the effects are, so a small p tells something, a large one little",
+            *why,
+        )
+        return Document(
+            "Normality of the conditional modes", (Table("normality", "", columns, rows), Prose("notes", notes))
+        )
+
+
+def mode_normality(fit: LMMResults) -> ModeNormality:
+    """Return Shapiro-Wilk tests of the modes over their own standard deviations under the model."""
+    from scipy import stats
+
+    spread = pls.mode_covariances(fit.problem, fit.theta, fit.reml)
+    rows: list[tuple[str, str, int, float, float, str]] = []
+    for block, modes, covariance, term in zip(fit.design.blocks, fit.estimate.modes, spread, fit.varcorr, strict=True):
+        for j, name in enumerate(block.cnames):
+            variance = covariance[:, j, j]
+            if term.cov[j, j] == 0.0 or not modes[:, j].any():
+                reason = "its variance is zero, on the boundary, so that all modes are zero"
+            elif block.m < 3:
+                reason = f"{block.m} levels are too few; the test needs three"
+            else:
+                known = variance > SURE * term.cov[j, j]
+                found = stats.shapiro(modes[known, j] / np.sqrt(variance[known]))
+                rows.append((block.group, name, block.m, float(found.statistic), float(found.pvalue), ""))
+                continue
+            rows.append((block.group, name, block.m, np.nan, np.nan, reason))
+    grp, names, levels, W, p, reasons = zip(*rows, strict=True) if rows else ((),) * 6
+    return ModeNormality(grp, names, levels, np.array(W, dtype=float), np.array(p, dtype=float), reasons)

@@ -1,0 +1,128 @@
+"""Methods of a result: what looks wrong, and what the fit owes to single rows and levels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.results.methods import FitMethods
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lmmtools.inference.influence import Influence
+    from lmmtools.inference.residuals import ModeNormality
+
+__all__ = ["DiagnosingMethods"]
+
+
+class DiagnosingMethods(FitMethods):
+    """``fit.influence()``, ``fit.cooks_distance``, ``fit.residuals(...)``, ``fit.mode_normality()``."""
+
+    def influence(self, level: str | None = None, refit: bool = False) -> Influence:
+        """Return what changes when a row, or a level of a factor, is left out.
+
+        Parameters
+        ----------
+        level : str, optional
+            Leave out one level of this grouping factor, or of this column of the data, after the other; by default
+            one row after the other.
+        refit : bool
+            Fit the model again without each, as lme4's ``influence``; otherwise hold theta and sigma, and take the
+            fixed effects from V^-1 exactly, without a fit.
+
+        Returns
+        -------
+        Influence
+            ``.to_frame()`` has columns ``rows cooks covratio leverage``, ``dfbetas[...]`` per fixed effect, and
+            ``note``; ``.fixed_effects`` and, with ``refit=True``, ``.variances`` hold the changes.
+
+        Raises
+        ------
+        DataError
+            If there is no such factor or column.
+
+        Notes
+        -----
+        Cook's distance of a set I is (b_I - b)' C^-1 (b_I - b) / p with C the covariance of b in the whole fit.
+        lme4's ``cooks.distance(influence(fit, groups))`` is (m - p) / m times that for m levels, and its
+        ``cooks.distance(fit)`` another quantity, from the hat values: :attr:`cooks_distance`.
+        """
+        from lmmtools.inference.influence import influence
+
+        return influence(self._fit, level, refit)
+
+    @property
+    def cooks_distance(self) -> pd.Series[float]:
+        """Cook's distance of each row from its leverage, as lme4's ``cooks.distance(fit)``.
+
+        e_i**2 h_i / (p (1 - h_i)**2), e the scaled residual and h the hat value: of the conditional fit, modes counted
+        as parameters, whereas ``influence()`` is about the fixed effects. NaN for a row whose leverage is one, and
+        without fixed effects.
+        """
+        from lmmtools.inference.residuals import cooks_distance
+
+        return self._fit._rows(cooks_distance(self._fit), "cooks_distance")
+
+    def residuals(self, kind: str = "conditional") -> pd.Series[float]:
+        """Return residuals, indexed as the rows used.
+
+        Parameters
+        ----------
+        kind : {"conditional", "marginal", "scaled", "standardized", "studentized"}
+            y less the conditional fitted values; y less X b and offset; conditional, times the root of the weight and
+            over sigma, as lme4's "scaled residuals"; those over sqrt(1 - h), which have variance one at the fit's
+            theta (h the hat value); the same with sigma estimated without the row.
+
+        Raises
+        ------
+        DataError
+            If there is no such kind.
+
+        Notes
+        -----
+        A row whose leverage is one determines its own fitted value: its standardized and studentized residuals are
+        NaN.
+        """
+        from lmmtools.inference.residuals import residuals
+
+        return self._fit._rows(residuals(self._fit, kind), f"{kind}_residuals")
+
+    def quantile_residuals(self, n: int = 250, rng: np.random.Generator | int | None = None) -> pd.Series[float]:
+        """Return where each observation stands among draws from the model: uniform on (0, 1) where the model holds.
+
+        Parameters
+        ----------
+        n : int
+            Draws of the whole response, with new random effects and residuals.
+        rng : numpy.random.Generator or int, optional
+            Source of the draws, or its seed.
+
+        Returns
+        -------
+        Series
+            (r + 1/2) / (n + 1), r the number of draws below; ties, which a continuous response hardly has, are broken
+            at random. Rows of one level share its effect, so that their quantiles hang together.
+
+        Raises
+        ------
+        DataError
+            If n is less than one.
+        """
+        from lmmtools.inference.residuals import quantile_residuals
+
+        found = quantile_residuals(self._fit, n, np.random.default_rng(rng))
+        return self._fit._rows(found, "quantile_residuals")
+
+    def mode_normality(self) -> ModeNormality:
+        """Return Shapiro-Wilk tests of the conditional modes, each over its own standard deviation under the model.
+
+        Returns
+        -------
+        ModeNormality
+            ``.to_frame()`` has columns ``grp term levels W p note``.
+        """
+        from lmmtools.inference.residuals import mode_normality
+
+        return mode_normality(self._fit)
