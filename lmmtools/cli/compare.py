@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.cli import complete
+from lmmtools.cli.colour import say
 from lmmtools.cli.files import read_data
-from lmmtools.errors import DataError
+from lmmtools.cli.model import DATA, add_factor
+from lmmtools.cli.waiting import waiting
+from lmmtools.errors import DataError, LmmWarning
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "read_other", "run"]
 
 FORMATS = ("text", "markdown", "html", "latex", "json")
+
+EXAMPLES = """\
+examples:
+  Two engines on one model; differences, a verdict per number, and why:
+    lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)"
+  With R's lme4, and with what somebody's R printed:
+    lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" --engines pls,lme4 --with printout.txt
+  Fits saved by lmmtools fit --json:
+    lmmtools compare --with monday.json tuesday.json
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools compare``."""
-    parser.add_argument("data", metavar="DATA", nargs="?", help="CSV, TSV or Parquet file")
+    complete.offer(parser.add_argument("data", metavar="DATA", nargs="?", help=DATA), complete.datasets)
     parser.add_argument("formula", metavar="FORMULA", nargs="?", help="as lme4 writes it")
     parser.add_argument("--engines", default="pls,mixedlm", help="comma-separated: pls, mixedlm, lme4, auto")
     parser.add_argument(
@@ -29,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...))",
     )
-    parser.add_argument("--factor", metavar="COLUMN", action="append", default=[], help="a column of numbers as factor")
+    add_factor(parser)
     parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
@@ -49,14 +64,22 @@ def run(options: argparse.Namespace) -> int:
         items += [model, *engines]
         names += engines
     for path in options.others:
-        items.append(_read(path))
+        items.append(read_other(path))
         names.append(Path(path).stem)
-    found = compare(*items, names=names, reml=not options.ml)
-    print(getattr(found, f"to_{options.format}")())
+    with warnings.catch_warnings(), waiting("fitting"):
+        # The sentences say what the warnings say.
+        warnings.simplefilter("ignore", LmmWarning)
+        found = compare(*items, names=names, reml=not options.ml)
+    text = getattr(found, f"to_{options.format}")()
+    if options.format == "text":
+        say(text)
+    else:
+        print(text)
     return int(found.verdict != "same to the digits shown")
 
 
-def _read(path: str) -> Any:
+def read_other(path: str) -> Any:
+    """Return a fit that was written as JSON, or what R printed."""
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.fit_json import read_json
 

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
 
     from lmmtools.api import Model
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  lmmtools demo
+  lmmtools demo | less
+
+Needs no data and no R: the data sets and lme4's recorded fits of them come with the package.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,7 @@ class Example:
     point: str
 
 
-EXAMPLES = (
+CHAPTERS = (
     Example(
         "Penicillin",
         "diameter ~ 1",
@@ -76,7 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the demo."""
     print(_trap())
-    for example in EXAMPLES:
+    for example in CHAPTERS:
         print(_chapter(example))
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,8 @@ def read_data(path: str, factors: Sequence[str] = ()) -> pd.DataFrame:
     Parameters
     ----------
     path : str
-        CSV, TSV or Parquet, by its ending (``.csv.gz`` and the like too); ``-`` is CSV on standard input; the name
-        of one of the package's own data sets if there is no such file.
+        CSV, TSV or Parquet, by its ending (``.csv.gz`` and the like too); ``-`` is a table on standard input, CSV or
+        TSV as its first line tells; the name of one of the package's own data sets if there is no such file.
     factors : sequence of str
         Columns whose numbers are codes: made categorical.
 
@@ -39,9 +40,11 @@ def read_data(path: str, factors: Sequence[str] = ()) -> pd.DataFrame:
     frame = _read(path)
     for name in factors:
         if name not in frame.columns:
-            raise DataError(f"--factor {name}: {path} has no such column; it has {', '.join(map(str, frame.columns))}")
+            raise DataError(
+                f"--factor {name}: {_called(path)} has no such column; it has {', '.join(map(str, frame.columns))}"
+            )
         frame[name] = frame[name].astype("category")
-    frame.attrs["name"] = "standard input" if path == "-" else Path(path).name
+    frame.attrs["name"] = _called(path) if path == "-" else Path(path).name
     return frame
 
 
@@ -49,7 +52,7 @@ def _read(path: str) -> pd.DataFrame:
     import pandas as pd
 
     if path == "-":
-        return _parse(pd.read_csv, sys.stdin, path, sep=",")
+        return _read_stream(path)
     file = Path(path)
     if not file.exists():
         from lmmtools import datasets
@@ -76,6 +79,18 @@ def _read(path: str) -> pd.DataFrame:
     return _parse(pd.read_csv, file, path, sep=separator)
 
 
+def _read_stream(path: str) -> pd.DataFrame:
+    """Read the table on standard input: its first line tells commas from tabs."""
+    import pandas as pd
+
+    try:
+        text = sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is no UTF-8 text ({error}); write Parquet to a file and name that") from error
+    first = text.partition("\n")[0]
+    return _parse(pd.read_csv, io.StringIO(text), path, sep="\t" if "\t" in first and "," not in first else ",")
+
+
 def _read_parquet(path: str) -> pd.DataFrame:
     import pandas as pd
 
@@ -93,7 +108,11 @@ def _parse(reader: Any, source: Any, path: str, **options: Any) -> pd.DataFrame:
     except ImportError:
         raise
     except pd.errors.EmptyDataError as error:
-        raise DataError(f"{path} is empty; the first line must name the columns") from error
+        raise DataError(f"{_called(path)} is empty; the first line must name the columns") from error
     except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}") from error
+        raise DataError(f"{_called(path)} cannot be read as a table: {error}") from error
     return frame
+
+
+def _called(path: str) -> str:
+    return "standard input" if path == "-" else path

@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.files import read_data
+from lmmtools.cli.colour import say
+from lmmtools.cli.model import add_model, fit_model
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["FORMATS", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "FORMATS", "add_arguments", "run"]
 
 FORMATS = ("text", "markdown", "html", "latex", "json")
+
+EXAMPLES = """\
+examples:
+  A random intercept for each batch, and for each cask within its batch:
+    lmmtools fit pastes.csv "strength ~ 1 + (1|batch/cask)"
+  Intercept and slope by Subject, correlated, with Satterthwaite's p-values:
+    lmmtools fit sleepstudy "Reaction ~ Days + (Days|Subject)" --ddf satterthwaite
+  Numbers that are codes; maximum likelihood; a table for a paper:
+    lmmtools fit scores.tsv "y ~ x + (1 + x | school)" --factor school --ml --format latex
+  From a pipe, and every number for a program (and for lmmtools compare --with):
+    gzip -dc scores.csv.gz | lmmtools fit - "y ~ x + (1|school)" --json > fit.json
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools fit``."""
-    parser.add_argument("data", metavar="DATA", help="CSV, TSV or Parquet file; - reads CSV from standard input")
-    parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
+    add_model(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="of the report (default: text)")
-    criterion = parser.add_mutually_exclusive_group()
-    criterion.add_argument(
-        "--reml", dest="reml", action="store_true", default=True, help="restricted likelihood (default)"
-    )
-    criterion.add_argument("--ml", dest="reml", action="store_false", help="maximum likelihood")
-    parser.add_argument("--engine", default="auto", metavar="NAME", help="auto (default), pls, mixedlm, lme4 (needs R)")
     parser.add_argument(
-        "--factor",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="treat the numbers in this column as codes; may be repeated",
+        "--json",
+        action="store_true",
+        help="print the whole fit as JSON at full precision, as fit.to_json(); --format json is the report alone",
     )
-    parser.add_argument("--weights", metavar="COLUMN", help="prior weights")
-    parser.add_argument("--offset", metavar="COLUMN", help="known part of the mean")
 
 
 def run(options: argparse.Namespace) -> int:
     """Fit and print; return 0, or 1 where the optimum is not certified."""
-    from lmmtools.api import lmm
-    from lmmtools.errors import LmmWarning
-
-    data = read_data(options.data, options.factor)
-    model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
-    with warnings.catch_warnings():
-        # The report's notes say what the warnings say.
-        warnings.simplefilter("ignore", LmmWarning)
-        result = model.fit(reml=options.reml, engine=options.engine)
-    summary = result.summary()
-    print(str(summary) if options.format == "text" else getattr(summary, f"to_{options.format}")())
+    result = fit_model(options)
+    if options.json:
+        print(result.to_json())
+    else:
+        summary = result.summary(ddf=options.ddf)
+        if options.format == "text":
+            say(str(summary))
+        else:
+            print(getattr(summary, f"to_{options.format}")())
     return 0 if result.converged else 1

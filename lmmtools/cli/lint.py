@@ -6,10 +6,23 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from lmmtools.cli.colour import say
+
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  What the MixedLM calls of a script or notebook fit, from its text alone (nothing is run):
+    lmmtools lint analysis.py
+  With the data, so that lint can tell nested from crossed:
+    lmmtools lint analysis.ipynb --data penicillin.csv
+  For a program, or a check before a commit (status 1 if there is something):
+    lmmtools lint analysis.py --json
+    git show HEAD:analysis.py | lmmtools lint -
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
             json.dumps({"calls": [r.to_dict() for r in reports], "unread": list(unread)}, indent=2, ensure_ascii=False)
         )
     else:
-        print("\n\n".join(map(str, reports)) if reports else f"{options.script}: no call of MixedLM found")
+        say("\n\n".join(map(str, reports)) if reports else f"{options.script}: no call of MixedLM found")
         for line in unread:
             print(f"not read: {line}", file=sys.stderr)
     return int(not all(r.is_clean for r in reports))

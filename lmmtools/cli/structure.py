@@ -5,21 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lmmtools.cli import complete
+from lmmtools.cli.colour import say
 from lmmtools.cli.files import read_data
+from lmmtools.cli.model import add_data
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
+
+EXAMPLES = """\
+examples:
+  Are casks nested in batches, or crossed with them?
+    lmmtools structure pastes.csv batch cask
+  Three factors; for a plain terminal; as a page; for a program:
+    lmmtools structure InstEval s d dept --ascii
+    lmmtools structure InstEval s d dept --html structure.html
+    lmmtools structure InstEval s d dept --json
+  A factor that is a combination of two columns:
+    lmmtools structure pastes.csv batch batch:cask
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools structure``."""
-    parser.add_argument("data", metavar="DATA", help="CSV, TSV or Parquet file; - reads CSV from standard input")
-    parser.add_argument("factors", metavar="FACTOR", nargs="+", help="columns that classify the rows")
-    parser.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters")
-    parser.add_argument("--html", metavar="FILE", help="write it as an HTML page instead")
+    add_data(parser)
+    action = parser.add_argument("factors", metavar="FACTOR", nargs="+", help="columns that classify the rows")
+    complete.offer(action, complete.columns)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters")
+    how.add_argument("--html", metavar="FILE", help="write it as an HTML page instead")
+    how.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -29,8 +47,10 @@ def run(options: argparse.Namespace) -> int:
     found = structure(read_data(options.data, options.factors), options.factors)
     if options.html:
         _write_page(options.html, found.to_html())
+    elif options.json:
+        print(found.to_json())
     else:
-        print(found.to_text("ascii" if options.ascii else "auto"))
+        say(found.to_text("ascii" if options.ascii else "auto"))
     return 0
 
 

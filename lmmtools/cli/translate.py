@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
+from lmmtools.cli.colour import say
 from lmmtools.cli.files import read_data
+from lmmtools.cli.model import add_data, add_factor
 from lmmtools.errors import TranslationError
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
 NAMES = ("lme4", "declaration", "mixedlm", "words", "latex")
+
+EXAMPLES = """\
+examples:
+  A model in every notation, as its data make it:
+    lmmtools translate "strength ~ 1 + (1|batch/cask)" pastes.csv
+  The statsmodels code alone; the equation for a paper; all of it for a program:
+    lmmtools translate "diameter ~ 1 + (1|plate) + (1|sample)" Penicillin --only mixedlm
+    lmmtools translate "diameter ~ 1 + (1|plate) + (1|sample)" Penicillin --only latex
+    lmmtools translate "diameter ~ 1 + (1|plate) + (1|sample)" Penicillin --json
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools translate``."""
     parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
-    parser.add_argument("data", metavar="DATA", help="CSV, TSV or Parquet file; - reads CSV from standard input")
-    parser.add_argument(
-        "--factor", action="append", default=[], metavar="NAME", help="treat the numbers in this column as codes"
-    )
-
-    parser.add_argument("--only", choices=NAMES, metavar="NOTATION", help=f"print one alone: {', '.join(NAMES)}")
+    add_data(parser)
+    add_factor(parser)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--only", choices=NAMES, metavar="NOTATION", help=f"print one alone: {', '.join(NAMES)}")
+    how.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,8 +43,11 @@ def run(options: argparse.Namespace) -> int:
     from lmmtools.api import lmm, translate
 
     out = translate(lmm(options.formula, read_data(options.data, options.factor)))
-    if options.only is None:
-        print(out)
+    if options.json:
+        content = {name: getattr(out, name) for name in (*NAMES, "notes")}
+        print(json.dumps(content, indent=2, ensure_ascii=False))
+    elif options.only is None:
+        say(str(out))
     elif (text := getattr(out, options.only)) is not None:
         print(text)
     else:

@@ -226,6 +226,12 @@ class Structure:
 
         return render_structure(self)
 
+    def to_json(self) -> str:
+        """Return the counts, relations, findings and suggestion as JSON."""
+        from lmmtools.design.structure_json import write_structure
+
+        return write_structure(self)
+
     def to_frame(self) -> pd.DataFrame:
         """Return one row per pair of factors.
 

@@ -1,0 +1,78 @@
+"""What the subcommands that fit one model share: its options, and the fit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.cli import complete
+from lmmtools.cli.files import read_data
+from lmmtools.cli.waiting import waiting
+
+if TYPE_CHECKING:
+    import argparse
+
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["DATA", "add_data", "add_factor", "add_model", "fit_model"]
+
+DATA = "CSV, TSV or Parquet file; - reads a table from standard input; or the name of a data set of the package"
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the argument DATA."""
+    complete.offer(parser.add_argument("data", metavar="DATA", help=DATA), complete.datasets)
+
+
+def add_factor(parser: argparse.ArgumentParser) -> None:
+    """Add the option ``--factor``."""
+    action = parser.add_argument(
+        "--factor",
+        action="append",
+        default=[],
+        metavar="COLUMN",
+        help="treat the numbers in this column as codes; may be repeated",
+    )
+    complete.offer(action, complete.columns)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add DATA, FORMULA and the options that say how it is fitted."""
+    add_data(parser)
+    parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
+    criterion = parser.add_mutually_exclusive_group()
+    criterion.add_argument(
+        "--reml", dest="reml", action="store_true", default=True, help="restricted likelihood (default)"
+    )
+    criterion.add_argument("--ml", dest="reml", action="store_false", help="maximum likelihood")
+    action = parser.add_argument(
+        "--engine", default="auto", metavar="NAME", help="auto (default), pls, mixedlm, lme4 (needs R)"
+    )
+    complete.offer(action, complete.engines)
+    action = parser.add_argument(
+        "--ddf",
+        metavar="METHOD",
+        help="show degrees of freedom and p-values: satterthwaite, kenward-roger, residual or z",
+    )
+    complete.offer(action, complete.methods)
+    add_factor(parser)
+    for name, text in (("--weights", "prior weights"), ("--offset", "known part of the mean")):
+        complete.offer(parser.add_argument(name, metavar="COLUMN", help=text), complete.columns)
+
+
+def fit_model(options: argparse.Namespace) -> LMMResults:
+    """Return the fit that the options ask for."""
+    from lmmtools.api import lmm
+    from lmmtools.errors import LmmWarning
+    from lmmtools.inference.degrees import check_ddf
+
+    if options.ddf is not None:
+        check_ddf(options.ddf)
+    data = read_data(options.data, options.factor)
+    model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
+    with warnings.catch_warnings(), waiting("fitting") as show:
+        # The report's notes say what the warnings say.
+        warnings.simplefilter("ignore", LmmWarning)
+        # R does not report its evaluations.
+        callback: dict[str, Any] = {} if show is None or options.engine == "lme4" else {"callback": show}
+        return model.fit(reml=options.reml, engine=options.engine, **callback)
