@@ -131,7 +131,7 @@ class FTest(Printable):
         )
         row = (self.sum_sq, self.mean_sq, self.num_df, self.den_df, self.F, self.p)
         return Document(
-            "", (Table("f_test", "", columns, (row,)), Prose("notes", (method_name(self.ddf), *self.notes)))
+            "", (Table("f_test", "", columns, (row,)), Prose("notes", (method_name(self.ddf, "F"), *self.notes)))
         )
 
 

@@ -22,10 +22,9 @@ __all__ = ["DDF", "Degrees", "check_ddf", "degrees", "method_name"]
 
 DDF = Literal["satterthwaite", "kenward-roger", "residual", "z"]
 _METHODS = {
-    "satterthwaite": "t-tests use Satterthwaite's method",
-    "kenward-roger": "t-tests use Kenward-Roger's method",
-    "residual": "t-tests use the residual degrees of freedom, n - p",
-    "z": "z-tests: the statistics are taken for standard normal",
+    "satterthwaite": "Satterthwaite's method",
+    "kenward-roger": "Kenward-Roger's method",
+    "residual": "the residual degrees of freedom, n - p",
 }
 
 
@@ -68,9 +67,15 @@ class Constant:
         return 1.0, self.value
 
 
-def method_name(ddf: DDF) -> str:
+def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
     """Return what is done for the degrees of freedom, as a phrase."""
-    return _METHODS[ddf]
+    if ddf == "z":
+        known = {
+            "t": "z-tests: the statistics are taken for standard normal",
+            "F": "F times NumDF is taken for chi-squared",
+        }
+        return known[test]
+    return f"t-tests use {_METHODS[ddf]}" if test == "t" else f"the F test uses {_METHODS[ddf]}"
 
 
 def check_ddf(ddf: str) -> DDF:
