@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Profile", "check_alpha", "profile_fit", "select_parameters"]
 
+ROUNDING = 1e-9
+"""Two ways to the same quantile may differ by this share of it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
@@ -119,7 +122,7 @@ class Profile(Printable):
         from scipy.special import ndtri
 
         wanted = float(ndtri(1.0 - check_alpha(alpha) / 2.0))
-        if wanted > self.cutoff:
+        if wanted > self.cutoff * (1.0 + ROUNDING):
             raise ValueError(f"these profiles go out to zeta = {self.cutoff:.3g}; make them with alphamax={alpha:g}")
         missing = self.undefined or {}
         names = [name for name in self.names if name in self.curves or name in missing]

@@ -1,12 +1,14 @@
-"""Methods of a result: the random effects described, variance shared out."""
+"""Methods of a result: the random effects described, variance shared out, the fit as plain frames."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from lmmtools.inference.partition import ICC, R2, DesignEffect, VariancePartition
@@ -16,7 +18,7 @@ __all__ = ["DescribingMethods"]
 
 
 class DescribingMethods(FitMethods):
-    """``fit.ranef_frame()``, ``fit.repca()``, ``fit.icc()``, ``fit.r2()``, and what else describes a fit."""
+    """``fit.ranef_frame()``, ``fit.repca()``, ``fit.icc()``, ``fit.r2()``, ``fit.tidy()`` and their like."""
 
     def ranef_frame(self) -> pd.DataFrame:
         """Return the conditional modes in one long frame, as lme4's ``as.data.frame(ranef(fit))``.
@@ -100,3 +102,86 @@ class DescribingMethods(FitMethods):
         from lmmtools.inference.partition import design_effect
 
         return design_effect(self._fit, factor)
+
+    def tidy(
+        self,
+        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        conf_method: str = "wald",
+        ddf: str = "satterthwaite",
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Return the parameters, a row each, as broom.mixed's ``tidy``.
+
+        Parameters
+        ----------
+        effects : {"fixed", "ran_pars", "ran_vals"} or a sequence of them
+            Fixed effects; standard deviations and correlations; conditional modes.
+        conf_int : bool
+            Add ``conf_low`` and ``conf_high``.
+        conf_level : float
+            Coverage of the intervals.
+        conf_method : {"wald", "profile", "boot"}
+            As :meth:`conf_int`; Wald's are of fixed effects alone. Modes have conditional ones, estimate and
+            standard error.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+            Degrees of freedom of tests and Wald intervals.
+        **options
+            Of :meth:`conf_int`, for ``"boot"``.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``effect group term estimate std_error statistic df p_value`` (and ``level`` with ``ran_vals``), and
+            ``note``, which says why a number is NaN that might be expected.
+
+        Raises
+        ------
+        DataError
+            If an option is not known.
+        """
+        from lmmtools.inference.tidy import tidy
+
+        return tidy(self._fit, effects, conf_int, conf_level, conf_method, ddf, options)
+
+    def glance(self) -> pd.DataFrame:
+        """Return the fit's figures in one row, as broom.mixed's ``glance``.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``nobs sigma log_lik aic bic``, ``reml_crit`` (under ML ``deviance``) and ``df_residual``.
+        """
+        from lmmtools.inference.tidy import glance
+
+        return glance(self._fit)
+
+    def augment(self, data: Any = None, *, newdata: Any = None, prefix: str = "") -> pd.DataFrame:
+        """Return the rows fitted with what the fit says of each, as broom.mixed's ``augment``.
+
+        Parameters
+        ----------
+        data : DataFrame, optional
+            The data that were fitted, for columns that the model does not use; rows left out of the fit are left out.
+        newdata : DataFrame, optional
+            Other rows instead, for predictions of them.
+        prefix : str
+            Put before the new columns' names.
+
+        Returns
+        -------
+        DataFrame
+            The data with ``fitted resid hat cooksd fixed`` beside them (and ``weights``, ``offset`` where there are
+            any): conditional fitted values and residuals, leverage, Cook's distance as :attr:`cooks_distance`, and the
+            population's fitted values. Of new data ``fitted`` and ``fixed``.
+
+        Raises
+        ------
+        DataError
+            If the data are not those fitted, or have a column of such a name already.
+        """
+        from lmmtools.inference.tidy import augment
+
+        return augment(self._fit, data, newdata, prefix)

@@ -130,6 +130,13 @@ def test_what_cannot_be_done_is_said(sleep, options, said) -> None:
         sleep.conf_int(**options)
 
 
+@pytest.mark.parametrize("alpha", [0.2, 0.32, 1.0 - 0.95])
+def test_any_level_is_within_its_own_profile(alpha) -> None:
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    lower, upper = fit.conf_int(alpha, method="profile", parameters="sigma").iloc[0]
+    assert lower < fit.sigma < upper
+
+
 def test_levels_beyond_the_profile_are_refused(sleep) -> None:
     with pytest.raises(ValueError, match="alphamax"):
         sleep.profile("sigma", alphamax=0.5).conf_int(1e-6)

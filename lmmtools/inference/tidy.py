@@ -1,0 +1,203 @@
+"""A fit as plain frames: its parameters, its figures, its rows. The columns are broom.mixed's, in snake case.
+
+broom.mixed's ``std.error p.value conf.low conf.high`` are ``std_error p_value conf_low conf_high`` here, its
+``logLik AIC BIC REMLcrit df.residual`` are ``log_lik aic bic reml_crit df_residual``, and its
+``.fitted .resid .hat .cooksd .fixed`` have no leading dot; ``.mu``, ``.fitted`` again in a linear model, is left out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from lmmtools.design.frame import as_frame
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.inference.contrasts import t_tests
+from lmmtools.inference.intervals import confidence_intervals
+from lmmtools.inference.modes import ranef_frame
+from lmmtools.inference.profile_coordinates import parameters_of
+from lmmtools.inference.residuals import cooks_distance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["Effects", "augment", "glance", "tidy"]
+
+Effects = Literal["fixed", "ran_pars", "ran_vals"]
+
+NO_LIMITS = 'no Wald interval; write conf_method="profile"'
+UNDEFINED = "not defined where a variance is zero"
+NO_END = "the profile does not reach the level on this side"
+
+
+def tidy(
+    fit: LMMResults,
+    effects: str | Sequence[str],
+    conf_int: bool,
+    conf_level: float,
+    conf_method: str,
+    ddf: str,
+    options: Mapping[str, Any],
+) -> pd.DataFrame:
+    """Return the parameters of a fit, a row each; see :meth:`LMMResults.tidy`."""
+    import pandas as pd
+
+    wanted = (effects,) if isinstance(effects, str) else tuple(effects)
+    unknown = [e for e in wanted if e not in get_args(Effects)]
+    if unknown or not wanted:
+        raise DataError(f"effects={effects!r} is not known; write any of {', '.join(map(repr, get_args(Effects)))}")
+    limits = None
+    if conf_int:
+        limits = confidence_intervals(fit, 1.0 - conf_level, conf_method, None, ddf, options)
+    parts = []
+    if "fixed" in wanted:
+        parts.append(_fixed(fit, ddf, limits))
+    if "ran_pars" in wanted:
+        parts.append(_variances(fit, limits))
+    if "ran_vals" in wanted:
+        parts.append(_modes(fit, conf_level if conf_int else None))
+    order = ["effect", "group", "level", "term", "estimate", "std_error", "statistic", "df", "p_value"]
+    order += ["conf_low", "conf_high", "note"]
+    frame = pd.concat(parts, ignore_index=True)
+    return frame[[name for name in order if name in frame]]
+
+
+def _fixed(fit: LMMResults, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
+    import pandas as pd
+
+    found = t_tests(fit, None, ddf)
+    frame = pd.DataFrame(
+        {
+            "effect": "fixed",
+            "group": None,
+            "term": list(found.names),
+            "estimate": found.estimate,
+            "std_error": found.std_error,
+            "statistic": found.t,
+            "df": found.df,
+            "p_value": found.p,
+            "note": "",
+        }
+    )
+    return frame if limits is None else _with_limits(frame, limits, found.names)
+
+
+def _variances(fit: LMMResults, limits: pd.DataFrame | None) -> pd.DataFrame:
+    """Standard deviations and correlations, term by term, columns of the lower triangle one after the other."""
+    import pandas as pd
+
+    info = pls.information(fit.problem, fit.theta, fit.reml)
+    names = [t.name for t in fit.varcorr]
+    groups, terms = [], []
+    for block, (row, column) in zip(info.blocks, info.entries, strict=True):
+        if block < 0:
+            groups.append("Residual")
+            terms.append("sd__Observation")
+            continue
+        cnames = fit.design.blocks[block].cnames
+        groups.append(names[block])
+        terms.append(f"sd__{cnames[row]}" if row == column else f"cor__{cnames[column]}.{cnames[row]}")
+    reasons = [
+        f"standard error {reason}" if reason else UNDEFINED if np.isnan(value) else ""
+        for value, reason in zip(info.sdcor, info.reasons, strict=True)
+    ]
+    frame = pd.DataFrame(
+        {
+            "effect": "ran_pars",
+            "group": groups,
+            "term": terms,
+            "estimate": info.sdcor,
+            "std_error": info.sdcor_se,
+            "statistic": np.nan,
+            "df": np.nan,
+            "p_value": np.nan,
+            "note": reasons,
+        }
+    )
+    if limits is None:
+        return frame
+    return _with_limits(frame, limits, tuple(p.name for p in parameters_of(fit.design))[: len(frame)])
+
+
+def _with_limits(frame: pd.DataFrame, limits: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    found = limits.reindex(list(names))
+    missing = [name not in limits.index for name in names]
+    open_ended = found.isna().any(axis=1).to_numpy()
+    notes = []
+    for note, absent, is_open in zip(frame["note"], missing, open_ended, strict=True):
+        more = NO_LIMITS if absent else NO_END if is_open else ""
+        notes.append("; ".join(text for text in (note, more) if text))
+    return frame.assign(conf_low=found[0].to_numpy(), conf_high=found[1].to_numpy(), note=notes)
+
+
+def _modes(fit: LMMResults, conf_level: float | None) -> pd.DataFrame:
+    from scipy.special import ndtri
+
+    modes = ranef_frame(fit)
+    frame = modes.rename(columns={"grpvar": "group", "grp": "level", "condval": "estimate", "condsd": "std_error"})
+    frame.insert(0, "effect", "ran_vals")
+    frame["note"] = ""
+    if conf_level is None:
+        return frame
+    half = ndtri(0.5 + conf_level / 2.0) * frame["std_error"]
+    return frame.assign(conf_low=frame["estimate"] - half, conf_high=frame["estimate"] + half)
+
+
+def glance(fit: LMMResults) -> pd.DataFrame:
+    """Return a fit's figures in one row; see :meth:`LMMResults.glance`."""
+    import pandas as pd
+
+    values = {
+        "nobs": fit.nobs,
+        "sigma": fit.sigma,
+        "log_lik": fit.llf,
+        "aic": fit.aic,
+        "bic": fit.bic,
+        "reml_crit" if fit.reml else "deviance": fit.objective,
+        "df_residual": fit.df_resid,
+    }
+    return pd.DataFrame([values])
+
+
+def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str) -> pd.DataFrame:
+    """Return data with what the fit says of each row beside them; see :meth:`LMMResults.augment`."""
+    if newdata is not None:
+        if data is not None:
+            raise DataError("give data (the rows fitted) or newdata, not both")
+        frame = as_frame(newdata)
+        return _beside(frame, {"fitted": fit.predict(newdata), "fixed": fit.predict(newdata, random=False)}, prefix)
+    design = fit.design
+    frame = design.frame
+    if data is not None:
+        given = as_frame(data)
+        if len(given) != design.dropped.n_input:
+            raise DataError(
+                f"data has {len(given)} rows, and the fit was given {design.dropped.n_input}: data is what was fitted, "
+                "with all its columns; write newdata= for other rows"
+            )
+        frame = given.iloc[design.rows]
+    columns = {
+        "fitted": fit.fittedvalues,
+        "resid": fit.resid,
+        "hat": fit.hat_values,
+        "cooksd": cooks_distance(fit),
+        "fixed": fit.predict(random=False),
+    }
+    if design.weights is not None:
+        columns["weights"] = design.weights
+    if design.offset is not None:
+        columns["offset"] = design.offset
+    return _beside(frame, columns, prefix)
+
+
+def _beside(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -> pd.DataFrame:
+    taken = [prefix + name for name in columns if prefix + name in frame]
+    if taken:
+        raise DataError(f'the data have a column {taken[0]!r} already: write augment(prefix=".") to tell them apart')
+    return frame.assign(**{prefix + name: np.asarray(values) for name, values in columns.items()})

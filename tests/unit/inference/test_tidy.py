@@ -1,0 +1,128 @@
+"""A fit as plain frames, with broom.mixed's columns in snake case."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lmmtools as lmt
+from lmmtools.errors import BoundaryWarning, DataError
+
+
+@pytest.fixture(scope="module")
+def data():
+    return lmt.datasets.load("sleepstudy")
+
+
+@pytest.fixture(scope="module")
+def sleep(data) -> lmt.LMMResults:
+    return lmt.lmm("Reaction ~ Days + (Days|Subject)", data).fit(engine="pls")
+
+
+@pytest.fixture(scope="module")
+def singular() -> lmt.LMMResults:
+    with pytest.warns(BoundaryWarning):
+        return lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+
+
+def test_tidy_has_the_rows_of_broom(sleep) -> None:
+    frame = sleep.tidy()
+    names = ["effect", "group", "term", "estimate", "std_error", "statistic", "df", "p_value", "note"]
+    assert list(frame.columns) == names
+    assert frame["term"].tolist() == [
+        "Intercept",
+        "Days",
+        "sd__(Intercept)",
+        "cor__(Intercept).Days",
+        "sd__Days",
+        "sd__Observation",
+    ]
+    assert frame["group"].tolist()[2:] == ["Subject"] * 3 + ["Residual"]
+    # As lme4 prints them.
+    np.testing.assert_allclose(frame["estimate"], [251.405, 10.467, 24.741, 0.0656, 5.922, 25.592], rtol=1e-3)
+    tests = sleep.tests().to_frame()
+    np.testing.assert_array_equal(frame["p_value"][:2], tests["p"])
+    np.testing.assert_allclose(frame["df"][:2], 17.0)
+    errors = sleep.varcorr_bse.set_index(["var1", "var2"])["se_sdcor"]
+    assert frame["std_error"][3] == errors.loc[("(Intercept)", "Days")]
+
+
+def test_tidy_takes_its_intervals_from_conf_int(sleep) -> None:
+    wald = sleep.tidy(conf_int=True, conf_level=0.9, ddf="satterthwaite")
+    expected = sleep.conf_int(0.1, ddf="satterthwaite")
+    np.testing.assert_allclose(wald[["conf_low", "conf_high"]][:2], expected, rtol=1e-12)
+    assert wald["conf_low"][2:].isna().all()
+    assert wald["note"][2:].str.contains("no Wald interval").all()
+    profile = sleep.tidy(conf_int=True, conf_method="profile").set_index("term")
+    np.testing.assert_allclose(
+        profile.loc["cor__(Intercept).Days", ["conf_low", "conf_high"]].astype(float), [-0.4815, 0.6850], atol=1e-3
+    )
+    np.testing.assert_allclose(profile.loc["Days", ["conf_low", "conf_high"]].astype(float), [7.359, 13.576], atol=1e-3)
+
+
+def test_tidy_lists_the_modes_on_request(sleep) -> None:
+    frame = sleep.tidy("ran_vals", conf_int=True)
+    modes = sleep.ranef_frame()
+    assert list(frame.columns[:6]) == ["effect", "group", "level", "term", "estimate", "std_error"]
+    np.testing.assert_array_equal(frame["estimate"], modes["condval"])
+    np.testing.assert_allclose(frame["conf_high"] - frame["estimate"], 1.959963984540054 * modes["condsd"])
+    assert set(sleep.tidy(["fixed", "ran_vals"])["effect"]) == {"fixed", "ran_vals"}
+
+
+def test_no_nan_in_tidy_without_a_reason(singular) -> None:
+    frame = singular.tidy()
+    missing = frame["std_error"].isna()
+    assert missing.tolist() == [False, True, False]
+    assert frame["note"][1].startswith("standard error not defined on the boundary")
+    assert (frame["note"][~missing] == "").all()
+
+
+@pytest.mark.parametrize(("reml", "criterion"), [(True, "reml_crit"), (False, "deviance")])
+def test_glance_has_the_figures_of_the_fit(data, reml, criterion) -> None:
+    fit = lmt.lmm("Reaction ~ Days + (1|Subject)", data).fit(engine="pls", reml=reml)
+    frame = fit.glance()
+    assert list(frame.columns) == ["nobs", "sigma", "log_lik", "aic", "bic", criterion, "df_residual"]
+    assert frame.iloc[0].tolist() == [fit.nobs, fit.sigma, fit.llf, fit.aic, fit.bic, fit.objective, fit.df_resid]
+
+
+def test_augment_stands_beside_the_rows_fitted(data) -> None:
+    holes = data.assign(Age=np.arange(180.0))
+    holes.loc[5, "Reaction"] = np.nan
+    with pytest.warns(lmt.errors.DroppedRowsWarning):
+        fit = lmt.lmm("Reaction ~ Days + (1|Subject)", holes).fit(engine="pls")
+    plain = fit.augment()
+    assert list(plain.columns)[-5:] == ["fitted", "resid", "hat", "cooksd", "fixed"]
+    np.testing.assert_allclose(plain["fitted"] + plain["resid"], plain["Reaction"])
+    np.testing.assert_array_equal(plain["hat"], fit.hat_values)
+    np.testing.assert_array_equal(plain["cooksd"], fit.cooks_distance)
+    np.testing.assert_allclose(plain["fixed"], fit.predict(random=False))
+    whole = fit.augment(holes)
+    assert 5 not in whole.index
+    assert whole["Age"].tolist() == [v for v in range(180) if v != 5]
+
+
+def test_augment_predicts_new_rows(sleep, data) -> None:
+    frame = sleep.augment(newdata=data.tail(3))
+    assert list(frame.columns) == [*data.columns, "fitted", "fixed"]
+    np.testing.assert_allclose(frame["fitted"], sleep.fittedvalues.tail(3))
+
+
+def test_augment_overwrites_nothing(data) -> None:
+    fit = lmt.lmm("resid ~ Days + (1|Subject)", data.rename(columns={"Reaction": "resid"})).fit(engine="pls")
+    with pytest.raises(DataError, match="a column 'resid' already"):
+        fit.augment()
+    assert {"resid", ".resid", ".fitted"} <= set(fit.augment(prefix="."))
+
+
+def test_augment_shows_weights(data) -> None:
+    fit = lmt.lmm("Reaction ~ Days + (1|Subject)", data, weights=np.linspace(1, 2, 180)).fit(engine="pls")
+    np.testing.assert_array_equal(fit.augment()["weights"], np.linspace(1, 2, 180))
+
+
+def test_bad_arguments_are_named(sleep, data) -> None:
+    with pytest.raises(DataError, match="effects='random' is not known"):
+        sleep.tidy("random")
+    with pytest.raises(DataError, match="data has 3 rows, and the fit was given 180"):
+        sleep.augment(data.head(3))
+    with pytest.raises(DataError, match="not both"):
+        sleep.augment(data, newdata=data)
