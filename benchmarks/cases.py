@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CASES", "Against", "Case", "write_data"]
 
-Task = Literal["fit", "evaluation", "refit", "bootstrap"]
+Task = Literal["fit", "evaluation", "refit", "bootstrap", "satterthwaite", "kenward_roger", "profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,12 @@ class Case:
     Attributes
     ----------
     name : str
-    task : {"fit", "evaluation", "refit", "bootstrap"}
+    task : {"fit", "evaluation", "refit", "bootstrap", "satterthwaite", "kenward_roger", "profile"}
         ``fit``: from formula and DataFrame to a finished result. ``evaluation``: criterion (and gradient, where there
         is one) at given theta. ``refit``: another response on a fitted model (the fitted values with the residuals
-        in reverse). ``bootstrap``: simulate 1,000 responses and refit each.
+        in reverse). ``bootstrap``: simulate 1,000 responses and refit each. ``satterthwaite``, ``kenward_roger``: the
+        coefficient table of a fitted model with those degrees of freedom. ``profile``: profile likelihood of all
+        parameters of a fitted model, and their 95% intervals.
     data : str
         Name of a simulated data set, or of one that lmmtools ships.
     fixed : str
@@ -77,6 +79,8 @@ class Case:
         """Return what a rival's process needs to know."""
         return json.dumps({**asdict(self), "formula": self.formula})
 
+
+NOT_USED = float("nan")
 
 _SLEEP = ("sleepstudy", "Reaction ~ Days", ("Days | Subject",), ("Subject",), 1743.628271958, 1751.939344463)
 _PENICILLIN = (
@@ -126,11 +130,12 @@ _MOVERS = ("y ~ 1", ("1 | worker", "1 | firm"), ("worker", "firm"), 958041.96754
 _ISLANDS = ("y ~ 1", ("1 | rater", "1 | target"), ("rater", "target"), 391975.875669, 391968.219392)
 _RATINGS = ("y ~ 1", ("1 | g", "1 | h"), ("g", "h"))
 
+_ANSWERS = ("y ~ x", ("1 | person", "1 | item"), ("person", "item"), NOT_USED, NOT_USED)
+
 # A small fit is to take no longer than the fastest peer that is right on all of them.
 SMALL = Against("mixedlm", 1.0)
 LARGE = Against("lme4", 10.0)
-BOOTSTRAP = Against("lme4", 20.0)
-NOT_USED = float("nan")
+INFERENCE = Against("lme4", 20.0)
 
 CASES: tuple[Case, ...] = (
     Case("sleepstudy", "fit", *_SLEEP, 30, SMALL),
@@ -141,8 +146,12 @@ CASES: tuple[Case, ...] = (
     Case("sleepstudy, criterion", "evaluation", *_SLEEP, 200, 0.0003),
     Case("sleepstudy, refit", "refit", *_SLEEP[:4], 1728.957678599, NOT_USED, 50, 0.0005),
     Case("Penicillin, refit", "refit", *_PENICILLIN[:4], 327.542506245, NOT_USED, 50, 0.0005),
-    Case("sleepstudy, 1,000 refits", "bootstrap", *_SLEEP, 3, BOOTSTRAP),
-    Case("Penicillin, 1,000 refits", "bootstrap", *_PENICILLIN, 3, BOOTSTRAP),
+    Case("sleepstudy, 1,000 refits", "bootstrap", *_SLEEP, 3, INFERENCE),
+    Case("Penicillin, 1,000 refits", "bootstrap", *_PENICILLIN, 3, INFERENCE),
+    Case("sleepstudy, profile", "profile", *_SLEEP, 5, INFERENCE),
+    Case("sleepstudy, Satterthwaite", "satterthwaite", *_SLEEP, 30, INFERENCE),
+    Case("InstEval, Satterthwaite", "satterthwaite", *_INSTEVAL, 3, INFERENCE),
+    Case("answers, 5,000 rows, Kenward-Roger", "kenward_roger", "answers", *_ANSWERS, 3, INFERENCE),
     Case("InstEval, 73,421 rows", "fit", *_INSTEVAL, 3, 0.5),
     Case("slopes, 100,000 rows", "fit", *_SLOPES, 5, 0.08),
     Case("nested, 100,000 rows", "fit", *_NESTED, 5, 0.1),

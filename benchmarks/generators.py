@@ -30,6 +30,7 @@ def simulate_all() -> dict[str, pd.DataFrame]:
         "maximal": maximal(rng, 56, 32),
         "movers": movers(np.random.default_rng(SEED + 1), 50_000, 10_000, 6),
         "islands": islands(np.random.default_rng(SEED + 2), 5_000),
+        "answers": answers(np.random.default_rng(SEED + 3), 500, 40, 5_000),
     }
 
 
@@ -117,3 +118,15 @@ def _covariance(rng: Generator, sd: list[float]) -> NDArray[np.float64]:
     product = a @ a.T
     root = np.sqrt(np.diag(product))
     return product / root[:, None] / root * np.outer(sd, sd)
+
+
+def answers(rng: Generator, n_persons: int, n_items: int, n_rows: int) -> pd.DataFrame:
+    """Persons who answer some of the items each, a quarter of all pairs."""
+    pairs = rng.choice(n_persons * n_items, n_rows, replace=False)
+    person, item = np.divmod(np.sort(pairs), n_items)
+    x = rng.standard_normal(n_rows)
+    y = 0.2 * x + rng.standard_normal(n_persons)[person] + 0.5 * rng.standard_normal(n_items)[item]
+    y += 1.5 * rng.standard_normal(n_rows)
+    return pd.DataFrame(
+        {"person": [f"p{k:03d}" for k in person], "item": [f"i{k:02d}" for k in item], "x": x, "y": np.round(y, 3)}
+    )

@@ -37,6 +37,19 @@ run <- switch(task,
   bootstrap = {
     model <- lmer(formula, data)
     function() { quiet(bootMer(model, fixef, nsim = 1000, seed = 1)); NA }
+  },
+  # lmerTest, and pbkrtest through it.
+  satterthwaite = {
+    model <- quiet(lmer(formula, data))
+    function() { coef(summary(lmerTest::as_lmerModLmerTest(model))); NA }
+  },
+  kenward_roger = {
+    model <- quiet(lmerTest::as_lmerModLmerTest(lmer(formula, data)))
+    function() { coef(summary(model, ddf = "Kenward-Roger")); NA }
+  },
+  profile = {
+    model <- lmer(formula, data)
+    function() { quiet(confint(profile(model))); NA }
   }
 )
 per_run <- if (task == "evaluation") 20 else 1

@@ -55,26 +55,59 @@ def refit(case, data):
 
 def bootstrap(case, data):
     """Simulate 1,000 responses and refit each, as bootMer(fit, fixef, nsim = 1000) does."""
-    import numpy as np
-    from scipy import sparse
-
-    import lmmtools
-    from lmmtools.design.theta import lambda_factors
-
-    result = lmmtools.lmm(case["formula"], data).fit(engine="pls")
-    design, rng = result.design, np.random.default_rng(1)
+    fitted = _fitted(case, data)
 
     def run() -> None:
-        factors = lambda_factors(result.theta, design.blocks)
-        Lambda = sparse.block_diag(
-            [sparse.kron(sparse.eye(b.m), L) for b, L in zip(design.blocks, factors, strict=True)]
-        )
-        effects = design.Z @ (Lambda @ rng.standard_normal((design.q, 1000)))
-        noise = rng.standard_normal((design.n, 1000))
-        mean = design.X @ np.asarray(result.params)
-        _ = result.refit_many(mean[:, None] + result.sigma * (effects + noise)).beta
+        fitted().bootstrap(1000, rng=1)
 
     return run
 
 
-TASKS = {"fit": fit, "evaluation": evaluation, "refit": refit, "bootstrap": bootstrap}
+def satterthwaite(case, data):
+    """The coefficient table with Satterthwaite's degrees of freedom."""
+    return _table(case, data, "satterthwaite")
+
+
+def kenward_roger(case, data):
+    """The coefficient table with Kenward and Roger's covariance and degrees of freedom."""
+    return _table(case, data, "kenward-roger")
+
+
+def profile(case, data):
+    """Profile likelihood of every parameter, and intervals."""
+    fitted = _fitted(case, data)
+
+    def run() -> None:
+        fitted().profile().conf_int()
+
+    return run
+
+
+def _table(case, data, ddf):
+    fitted = _fitted(case, data)
+
+    def run() -> None:
+        fitted().tests(ddf=ddf)
+
+    return run
+
+
+def _fitted(case, data):
+    """Return what makes the fitted model, with nothing of it kept from one run to the next."""
+    from dataclasses import replace
+
+    import lmmtools
+
+    result = lmmtools.lmm(case["formula"], data).fit(engine="pls")
+    return lambda: replace(result, _problem=result.problem)
+
+
+TASKS = {
+    "fit": fit,
+    "evaluation": evaluation,
+    "refit": refit,
+    "bootstrap": bootstrap,
+    "satterthwaite": satterthwaite,
+    "kenward_roger": kenward_roger,
+    "profile": profile,
+}

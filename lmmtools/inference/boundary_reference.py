@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import chdtrc
 
 from lmmtools.design.theta import upper_triangle
 
@@ -53,14 +54,12 @@ class Mixture:
 
     def sf(self, statistic: float) -> float:
         """Return the probability of a larger value."""
-        from scipy import stats
-
         x = max(statistic, 0.0)
         if self.size == 1:
-            at_zero = stats.chi2.sf(x, self.df) if self.df else float(x <= 0)
-            return float(0.5 * at_zero + 0.5 * stats.chi2.sf(x, self.df + 1))
+            at_zero = chdtrc(self.df, x) if self.df else float(x <= 0)
+            return float(0.5 * at_zero + 0.5 * chdtrc(self.df + 1, x))
         left = x - self.beyond
-        tail = stats.chi2.sf(np.maximum(left, 0.0), self.df) if self.df else (left <= 0).astype(float)
+        tail = chdtrc(self.df, np.maximum(left, 0.0)) if self.df else (left <= 0).astype(float)
         return float(np.where(left > 0, tail, 1.0).mean())
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from lmmtools.errors import DataError
 from lmmtools.inference.constraints import read_constraints
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
+from lmmtools.inference.tails import f_tail, t_two_sided
 from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import significance_stars
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
@@ -147,7 +148,7 @@ def t_tests(fit: LMMResults, constraints: Any = None, ddf: str = "satterthwaite"
     error = np.sqrt(np.einsum("ra,ab,rb->r", L, found.cov, L))
     df = np.array([found.df(row) for row in L])
     t = estimate / error
-    return ContrastTests(tuple(labels), estimate, error, df, t, _two_sided(t, df), method, found.notes)
+    return ContrastTests(tuple(labels), estimate, error, df, t, t_two_sided(t, df), method, found.notes)
 
 
 def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTest:
@@ -162,21 +163,10 @@ def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTe
 
 def joint_test(fit: LMMResults, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
     """Return the F test of L beta = values (zero if None), L (q, p) of full row rank."""
-    from scipy import stats
-
     found = degrees(fit, ddf)
     q = len(L)
     gap = L @ fit.estimate.beta - (0.0 if values is None else values)
     scale, den = found.f_reference(L)
     F = scale * float(gap @ np.linalg.solve(L @ found.cov @ L.T, gap)) / q
-    p = float(stats.f.sf(F, q, den)) if np.isfinite(den) else float(stats.chi2.sf(F * q, q))
     mean_sq = F * fit.scale
-    return FTest(F, float(q), den, p, mean_sq * q, mean_sq, ddf, found.notes)
-
-
-def _two_sided(t: Floats, df: Floats) -> Floats:
-    from scipy import stats
-
-    known = np.where(np.isfinite(df), df, 1.0)
-    p = np.where(np.isfinite(df), stats.t.sf(np.abs(t), known), stats.norm.sf(np.abs(t)))
-    return np.asarray(2.0 * p)
+    return FTest(F, float(q), den, f_tail(F, q, den), mean_sq * q, mean_sq, ddf, found.notes)

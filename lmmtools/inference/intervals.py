@@ -10,6 +10,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile import check_alpha, profile_fit, select_parameters
 from lmmtools.inference.profile_coordinates import parameters_of
+from lmmtools.inference.tails import t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,15 +43,12 @@ def confidence_intervals(
 
 def _wald(fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:
     import pandas as pd
-    from scipy import stats
 
     names = fit.design.x_names
     found = degrees(fit, check_ddf(ddf))
     rows = np.eye(len(names))
     df = np.array([found.df(row) for row in rows])
-    quantile = np.where(np.isfinite(df), stats.t.isf(alpha / 2.0, np.where(np.isfinite(df), df, 1.0)), 0.0)
-    quantile = np.where(np.isfinite(df), quantile, stats.norm.isf(alpha / 2.0))
-    half = quantile * np.sqrt(np.diag(found.cov))
+    half = t_quantile(alpha / 2.0, df) * np.sqrt(np.diag(found.cov))
     beta = fit.estimate.beta
     frame = pd.DataFrame({0: beta - half, 1: beta + half}, index=list(names))
     if parameters is None:

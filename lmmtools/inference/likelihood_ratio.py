@@ -10,6 +10,7 @@ import numpy as np
 
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
+from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
@@ -110,8 +111,6 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
         If there are fewer than two fits, they are on other rows or responses, some are by REML and others not
         (with ``refit=False``), or REML criteria of different fixed effects would be compared.
     """
-    from scipy import stats
-
     if len(fits) < 2 or not all(hasattr(f, "problem") for f in fits):
         raise DataError("anova() compares two or more fits of lmmtools: anova(m0, m1)")
     labels = tuple(names) if names is not None else tuple(f"m{i}" for i in range(len(fits)))
@@ -136,7 +135,7 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
         statistic, extra = 2.0 * (larger.llf - smaller.llf), larger.k_params - smaller.k_params
         chisq.append(statistic)
         df.append(extra)
-        p.append(float(stats.chi2.sf(max(statistic, 0.0), extra)) if extra else None)
+        p.append(chi2_tail(max(statistic, 0.0), extra) if extra else None)
     if any(len(a.theta) != len(b.theta) for a, b in pairwise(ranked)):
         notes.append("where a variance is tested at zero, its boundary, the p-values are conservative (too large)")
     return LikelihoodRatio(

@@ -12,6 +12,7 @@ from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.profile_coordinates import Coordinates, Parameter, parameters_of
 from lmmtools.inference.profile_path import Path, follow
+from lmmtools.inference.tails import chi2_quantile
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
@@ -225,13 +226,11 @@ def profile_fit(
     ``joint`` takes the cutoff from the chi-squared distribution with as many degrees as there are parameters, as lme4
     does; otherwise the profiles end where intervals of one parameter do.
     """
-    from scipy import stats
-
     if fit.design.shared:
         raise DataError("terms of this model share one variance and have no profile; declare it with lmm(...)")
     known = parameters_of(fit.design)
     chosen = select_parameters(known, parameters)
-    cutoff = float(np.sqrt(stats.chi2.isf(check_alpha(alphamax), len(known) if joint else 1)))
+    cutoff = float(np.sqrt(chi2_quantile(check_alpha(alphamax), len(known) if joint else 1)))
     notes: list[str] = []
     theta, sigma, beta = fit.estimate.theta, fit.sigma, fit.estimate.beta
     if fit.reml:

@@ -13,6 +13,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
 from lmmtools.inference.reduction import Reduction, reductions
 from lmmtools.inference.simulation import simulate
+from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import significance_stars
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
@@ -125,8 +126,6 @@ def random_anova(
     fit: LMMResults, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
 ) -> RandomAnova:
     """Return the tests of a fit's random effects; see :meth:`LMMResults.ranova`."""
-    from scipy import stats
-
     if n_sim < 0:
         raise DataError(f"n_sim={n_sim} draws cannot be made; 0 makes none")
     generator = np.random.default_rng(rng)
@@ -147,7 +146,7 @@ def random_anova(
             draws, how = _draws(fit, null, n_sim, generator)
             simulated = float((1 + (draws >= lrt - SAME).sum()) / (1 + len(draws)))
             notes.append(f"{smaller.name}: {how}")
-        p_chisq = float(stats.chi2.sf(lrt, df))
+        p_chisq = chi2_tail(lrt, df)
         row = (smaller.name, npar, -0.5 * null.objective, null.objective + 2 * npar, lrt, df)
         rows.append((*row, p_chisq, reference.sf(lrt), simulated, reference.label))
     formula = fit.design.formula.source or str(fit.design.formula)

@@ -1,0 +1,44 @@
+"""Tail probabilities and quantiles of t, F and chi-squared: scipy.special's, without the import of all of scipy.stats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["chi2_quantile", "chi2_tail", "f_tail", "t_quantile", "t_two_sided"]
+
+
+def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
+    """Return P(|T| > |t|); infinite degrees mean the normal distribution."""
+    t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
+    known = np.where(np.isfinite(df), df, 1.0)
+    return np.asarray(2.0 * np.where(np.isfinite(df), special.stdtr(known, -np.abs(t)), special.ndtr(-np.abs(t))))
+
+
+def t_quantile(p: float, df: ArrayLike) -> Floats:
+    """Return the value that T exceeds with probability p; infinite degrees mean the normal distribution."""
+    df = np.asarray(df, dtype=float)
+    known = np.where(np.isfinite(df), df, 1.0)
+    return np.asarray(np.where(np.isfinite(df), -special.stdtrit(known, p), -special.ndtri(p)))
+
+
+def f_tail(F: float, num_df: float, den_df: float) -> float:
+    """Return P(F' > F); infinite denominator degrees mean chi-squared over ``num_df``."""
+    return float(special.fdtrc(num_df, den_df, F)) if np.isfinite(den_df) else chi2_tail(F * num_df, num_df)
+
+
+def chi2_tail(x: float, df: float) -> float:
+    """Return P(X > x)."""
+    return float(special.chdtrc(df, x))
+
+
+def chi2_quantile(p: float, df: float) -> float:
+    """Return the value that X exceeds with probability p."""
+    return float(special.chdtri(df, p))
