@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
+    from lmmtools.inference.bootstrap_test import bootstrap_test
     from lmmtools.inference.likelihood_ratio import anova
+    from lmmtools.inference.power import power
     from lmmtools.linting.lint import lint
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.fit_json import read_json
@@ -33,6 +35,8 @@ _HOME = {
     "TranslationError": "errors",
     "VarCorr": "results.varcorr",
     "anova": "inference.likelihood_ratio",
+    "bootstrap_test": "inference.bootstrap_test",
+    "power": "inference.power",
     "compare": "api",
     "crossed": "formula.declare",
     "from_mixedlm": "api",
@@ -60,6 +64,7 @@ __all__ = [
     "VarCorr",
     "__version__",
     "anova",
+    "bootstrap_test",
     "compare",
     "crossed",
     "datasets",
@@ -69,6 +74,7 @@ __all__ = [
     "nested",
     "patch_summary",
     "plots",
+    "power",
     "random",
     "read_json",
     "read_lme4_summary",

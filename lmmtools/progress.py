@@ -1,17 +1,17 @@
-"""Watching a long fit: a progress line on a terminal or in a notebook, or one printed line per evaluation."""
+"""Watching long work: a progress line on a terminal or in a notebook, or one printed line per evaluation."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Step", "watch"]
+__all__ = ["Step", "count", "watch"]
 
 
 class Step(Protocol):
@@ -47,11 +47,7 @@ def watch(*, progress: bool, verbose: bool) -> Iterator[Callable[[Step], None] |
         If ``progress`` is asked for and tqdm is not installed.
     """
     if progress:
-        try:
-            from tqdm.auto import tqdm
-        except ImportError as error:
-            raise EngineError('progress=True needs tqdm: pip install "lmmtools[progress]"') from error
-        with tqdm(desc="fit", unit=" evaluations") as bar:
+        with _bar()(desc="fit", unit=" evaluations") as bar:
 
             def show(step: Step) -> None:
                 bar.set_postfix_str(f"criterion {step.objective:.4f}, gradient {step.gradient_norm:.2g}", refresh=False)
@@ -67,3 +63,27 @@ def watch(*, progress: bool, verbose: bool) -> Iterator[Callable[[Step], None] |
         yield tell
     else:
         yield None
+
+
+@contextmanager
+def count(total: int, what: str, *, progress: bool) -> Iterator[Callable[[int], None]]:
+    """Give a callback that counts pieces of work that are done, shown as a line that renews itself if asked for.
+
+    Raises
+    ------
+    EngineError
+        If ``progress`` is asked for and tqdm is not installed.
+    """
+    if not progress:
+        yield lambda done: None
+        return
+    with _bar()(total=total, desc=what) as bar:
+        yield bar.update
+
+
+def _bar() -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        raise EngineError('progress=True needs tqdm: pip install "lmmtools[progress]"') from error
+    return tqdm

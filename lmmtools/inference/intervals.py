@@ -32,13 +32,26 @@ def confidence_intervals(
 ) -> pd.DataFrame:
     """Return intervals of a fit's parameters; see :meth:`LMMResults.conf_int`."""
     check_alpha(alpha)
-    if method not in ("wald", "profile"):
-        raise DataError(f'method={method!r} is not known; use "wald" or "profile"')
+    if method not in ("wald", "profile", "boot"):
+        raise DataError(f'method={method!r} is not known; use "wald", "profile" or "boot"')
     if options and method != "boot":
         raise DataError(f"conf_int(method={method!r}) has no option {', '.join(options)}")
     if method == "wald":
         return _wald(fit, alpha, parameters, ddf)
-    return profile_fit(fit, parameters, alphamax=alpha, joint=False).conf_int(alpha)
+    if method == "profile":
+        return profile_fit(fit, parameters, alphamax=alpha, joint=False).conf_int(alpha)
+    return _bootstrapped(fit, alpha, parameters, dict(options))
+
+
+def _bootstrapped(
+    fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, options: dict[str, Any]
+) -> pd.DataFrame:
+    interval = options.pop("interval", "percentile")
+    unknown = set(options) - {"n", "kind", "rng", "n_jobs", "progress"}
+    if unknown:
+        raise DataError(f'conf_int(method="boot") has no option {", ".join(sorted(unknown))}')
+    limits = fit.bootstrap(**options).conf_int(alpha, method=interval)
+    return limits.loc[[p.name for p in select_parameters(parameters_of(fit.design), parameters)]]
 
 
 def _wald(fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:

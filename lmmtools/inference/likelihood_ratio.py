@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["LikelihoodRatio", "anova"]
+__all__ = ["LikelihoodRatio", "anova", "check_same_data", "fitted_by_ml"]
 
 DIGITS = 5
 
@@ -116,12 +116,12 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
     labels = tuple(names) if names is not None else tuple(f"m{i}" for i in range(len(fits)))
     if len(labels) != len(fits):
         raise DataError(f"names has {len(labels)} headings for {len(fits)} fits; give one for each")
-    _check_same_data(fits, labels)
+    check_same_data(fits, labels)
     notes: list[str] = []
     if refit and any(f.reml for f in fits):
         again = [n for n, f in zip(labels, fits, strict=True) if f.reml]
         notes.append(f"refitted by maximum likelihood instead of REML: {', '.join(again)}")
-        fits = tuple(_by_ml(f) if f.reml else f for f in fits)
+        fits = tuple(fitted_by_ml(f) for f in fits)
     elif len({f.reml for f in fits}) > 1:
         raise DataError("some fits are by REML and others by ML; fit all by ML, or leave refit=True")
     elif fits[0].reml and len({_column_space(f) for f in fits}) > 1:
@@ -152,7 +152,14 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
     )
 
 
-def _check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
+def check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
+    """Refuse fits on other rows or responses.
+
+    Raises
+    ------
+    DataError
+        If there are such fits.
+    """
     first = fits[0]
     for fit, label in zip(fits[1:], labels[1:], strict=True):
         if fit.nobs != first.nobs:
@@ -164,7 +171,10 @@ def _check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
             raise DataError(f"{labels[0]} and {label} have different responses; their likelihoods do not compare")
 
 
-def _by_ml(fit: LMMResults) -> LMMResults:
+def fitted_by_ml(fit: LMMResults) -> LMMResults:
+    """Return the fit by maximum likelihood, itself if it is."""
+    if not fit.reml:
+        return fit
     problem = fit.problem
     return replace(fit, estimate=pls.fit_problem(problem, reml=False), warnings=(), _problem=problem)
 

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.theta import lambda_factors
+from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
+    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
-__all__ = ["simulate"]
+__all__ = ["add_noise", "simulate", "simulate_frame"]
 
 
 def simulate(design: Design, beta: Floats, theta: Floats, sigma: float, n: int, rng: np.random.Generator) -> Floats:
@@ -33,12 +36,34 @@ def simulate(design: Design, beta: Floats, theta: Floats, sigma: float, n: int, 
     rng : numpy.random.Generator
     """
     mean = design.X @ beta if design.offset is None else design.X @ beta + design.offset
-    noise = rng.standard_normal((design.n, n)) * sigma
-    if design.weights is not None:
-        noise /= np.sqrt(design.weights)[:, None]
-    out = noise + mean[:, None]
+    out = add_noise(design, mean, sigma, n, rng)
     for block, lam in zip(design.blocks, lambda_factors(theta, design.blocks), strict=True):
         effects = rng.standard_normal((block.m, n, block.l)) @ (sigma * lam.T)
         for j in range(block.l):
             out += block.basis[:, j, None] * effects[block.codes, :, j]
     return out
+
+
+def add_noise(design: Design, mean: Floats, sigma: float, n: int, rng: np.random.Generator) -> Floats:
+    """Return ``mean`` with n draws of the residuals, shape (nobs, n)."""
+    noise = rng.standard_normal((design.n, n)) * sigma
+    if design.weights is not None:
+        noise /= np.sqrt(design.weights)[:, None]
+    return np.asarray(noise + mean[:, None])
+
+
+def simulate_frame(fit: LMMResults, n: int, rng: np.random.Generator | int | None, random: str) -> pd.DataFrame:
+    """Return draws as a frame; see :meth:`LMMResults.simulate`."""
+    import pandas as pd
+
+    if n < 1:
+        raise DataError(f"n={n} draws cannot be made; ask for at least one")
+    if random not in ("new", "fitted"):
+        raise DataError(f'random={random!r} is not an option; write "new" or "fitted"')
+    generator = np.random.default_rng(rng)
+    estimate = fit.estimate
+    if random == "new":
+        drawn = simulate(fit.design, estimate.beta, estimate.theta, estimate.sigma, n, generator)
+    else:
+        drawn = add_noise(fit.design, np.asarray(fit.fittedvalues, dtype=float), estimate.sigma, n, generator)
+    return pd.DataFrame(drawn, index=fit.design.frame.index, columns=[f"sim_{i}" for i in range(1, n + 1)])

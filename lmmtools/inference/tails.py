@@ -1,4 +1,4 @@
-"""Tail probabilities and quantiles of t, F and chi-squared: scipy.special's, without the import of all of scipy.stats."""
+"""Tail probabilities and quantiles of t, F and chi-squared, without the import of all of scipy.stats."""
 
 from __future__ import annotations
 

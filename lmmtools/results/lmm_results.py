@@ -13,6 +13,7 @@ from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.describing import DescribingMethods
 from lmmtools.results.diagnosing import DiagnosingMethods
+from lmmtools.results.drawing import DrawingMethods
 from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.intervals import IntervalMethods
 from lmmtools.results.names import Names
@@ -40,6 +41,7 @@ __all__ = ["LMMResults", "Names"]
 class LMMResults(
     DescribingMethods,
     DiagnosingMethods,
+    DrawingMethods,
     IntervalMethods,
     PageMethods,
     PredictingMethods,

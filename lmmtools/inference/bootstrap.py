@@ -1,0 +1,284 @@
+"""Bootstrap of a fit: parametric as lme4's ``bootMer``, from residuals, or of whole groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.engines import pls
+from lmmtools.errors import DataError, LmmError
+from lmmtools.inference.bootstrap_intervals import METHODS, acceleration, intervals
+from lmmtools.inference.parallel import run_pieces, spawn_pieces
+from lmmtools.inference.profile import check_alpha
+from lmmtools.inference.resampling import KINDS, draw_designs, draw_responses, independent_groups
+from lmmtools.inference.statistics import parameter_names, parameter_values, singular_draws
+from lmmtools.progress import count
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+    Statistic = Callable[[LMMResults], Any]
+
+__all__ = ["Bootstrap", "bootstrap_fit"]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class Bootstrap(Printable):
+    """Draws of statistics of a fit.
+
+    Attributes
+    ----------
+    draws : DataFrame, shape (n, statistics)
+        A row per draw; NaN throughout where the refit or the statistic failed.
+    estimate : Series, length statistics
+        The statistics of the fit itself.
+    kind : {"parametric", "residual", "cluster"}
+    n_asked : int
+        Draws asked for; fewer were made if the work was interrupted.
+    failures : dict of str to int
+        What refits or the statistic raised, and how often.
+    n_singular, n_not_converged : int
+        Refits at the boundary, which count like the others, and refits without a certified optimum.
+    interrupted : bool
+    """
+
+    draws: pd.DataFrame
+    estimate: pd.Series[float]
+    kind: str
+    n_asked: int
+    failures: Mapping[str, int]
+    n_singular: int
+    n_not_converged: int
+    interrupted: bool
+    _fit: Any = field(default=None)
+    _statistic: Any = field(default=None)
+
+    @property
+    def n_failed(self) -> int:
+        """Draws without a value."""
+        return sum(self.failures.values())
+
+    @property
+    def bias(self) -> pd.Series[float]:
+        """Mean of the draws less the estimate."""
+        return self.draws.mean() - self.estimate
+
+    @property
+    def std_error(self) -> pd.Series[float]:
+        """Standard deviation of the draws."""
+        return self.draws.std(ddof=1)
+
+    def conf_int(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
+        """Return confidence intervals: columns 0 (lower) and 1 (upper), a row per statistic.
+
+        Parameters
+        ----------
+        alpha : float
+        method : {"percentile", "basic", "normal", "bca"}
+            Davison & Hinkley (1997), chapter 5. ``"bca"`` takes the bias from the draws and the acceleration from
+            leaving out each level of the factor with the fewest: one refit per level.
+
+        Raises
+        ------
+        DataError
+            If there is no such method, or there are fewer than two draws.
+        ValueError
+            If ``alpha`` is not between 0 and 1.
+        """
+        if method not in METHODS:
+            raise DataError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}")
+        check_alpha(alpha)
+        shift = None
+        if method == "bca":
+            shift = acceleration(self._fit, lambda fit: _values(fit, self._statistic)[1])
+        return intervals(self.draws, self.estimate, alpha, method, shift)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per statistic."""
+        frame = self.estimate.to_frame("estimate").assign(bias=self.bias, std_error=self.std_error)
+        limits = self.conf_int()
+        return frame.assign(lower=limits[0], upper=limits[1])
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        frame = self.to_frame()
+        number = NumberFormat("plain", 5)
+        names = ["Estimate", "Bias", "Std. Error", "2.5 %", "97.5 %"]
+        columns = (Column("", is_label=True), *(Column(name, number, "right") for name in names))
+        values = frame.to_numpy(dtype=float).tolist()
+        rows = tuple((str(name), *row) for name, row in zip(frame.index, values, strict=True))
+        title = f"{self.kind.capitalize()} bootstrap, {len(self.draws)} draws; percentile intervals"
+        return Document(title, (Table("bootstrap", "", columns, rows), Prose("notes", self._notes())))
+
+    def _notes(self) -> tuple[str, ...]:
+        n = len(self.draws)
+        notes = []
+        if self.interrupted:
+            notes.append(f"interrupted: {n} of {self.n_asked} draws were made")
+        if self.n_singular:
+            notes.append(f"{self.n_singular} of {n} refits are singular (a variance of zero, or a correlation of one)")
+        if self.n_not_converged:
+            notes.append(f"{self.n_not_converged} of {n} refits have no certified optimum")
+        notes += [f"{times} draws failed and are left out: {what}" for what, times in self.failures.items()]
+        return tuple(notes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """What one piece of the work found.
+
+    Attributes
+    ----------
+    values : ndarray, shape (draws, statistics)
+    failures : Counter of str
+    singular, unsettled : int
+    """
+
+    values: Floats
+    failures: Counter[str]
+    singular: int
+    unsettled: int
+
+
+def bootstrap_fit(
+    fit: LMMResults,
+    n: int,
+    statistic: Statistic | None,
+    *,
+    kind: str,
+    n_jobs: int,
+    rng: np.random.Generator | int | None,
+    progress: bool,
+) -> Bootstrap:
+    """Return the bootstrap of a fit; see :meth:`LMMResults.bootstrap`."""
+    import pandas as pd
+
+    if kind not in KINDS:
+        raise DataError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}")
+    pieces = spawn_pieces(n, rng)
+    names, estimate = _first_values(fit, statistic)
+    groups = independent_groups(fit.design) if kind == "cluster" else None
+    # Nothing that the fit has found already need travel to other processes.
+    bare = replace(fit, _problem=fit.problem)
+    work = [(bare, statistic, kind, groups, len(names), size, seed) for size, seed in pieces]
+    found: list[_Piece] = []
+    interrupted = False
+    with count(n, "bootstrap", progress=progress) as tell:
+        try:
+            for piece in run_pieces(_run_piece, work, n_jobs):
+                found.append(piece)
+                tell(len(piece.values))
+        except KeyboardInterrupt:
+            interrupted = True
+    values = np.concatenate([p.values for p in found]) if found else np.empty((0, len(names)))
+    failures: Counter[str] = sum((p.failures for p in found), Counter())
+    return Bootstrap(
+        pd.DataFrame(values, columns=names),
+        pd.Series(estimate, index=names, name="estimate"),
+        kind,
+        n,
+        dict(failures),
+        sum(p.singular for p in found),
+        sum(p.unsettled for p in found),
+        interrupted,
+        bare,
+        statistic,
+    )
+
+
+def _run_piece(
+    fit: LMMResults,
+    statistic: Statistic | None,
+    kind: str,
+    groups: Sequence[NDArray[np.intp]] | None,
+    width: int,
+    size: int,
+    seed: np.random.SeedSequence,
+) -> _Piece:
+    rng = np.random.default_rng(seed)
+    if groups is not None:
+        return _run_designs(fit, statistic, list(groups), width, size, rng)
+    Y = draw_responses(fit, kind, size, rng)
+    if statistic is not None:
+        return _collect([partial(fit.refit, y) for y in Y.T], statistic, width)
+    try:
+        refits = pls.refit_many(fit.problem, Y, fit.reml)
+    except LmmError:
+        # One response that cannot be fitted: find it.
+        return _collect([partial(fit.refit, y) for y in Y.T], statistic, width)
+    values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
+    singular = int(singular_draws(fit.design, refits.theta).sum())
+    return _Piece(values, Counter(), singular, int((~refits.converged).sum()))
+
+
+def _run_designs(
+    fit: LMMResults,
+    statistic: Statistic | None,
+    groups: list[NDArray[np.intp]],
+    width: int,
+    size: int,
+    rng: np.random.Generator,
+) -> _Piece:
+    def refit(design: Any) -> LMMResults:
+        problem = pls.prepare(design)
+        return replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
+
+    return _collect([partial(refit, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, width)
+
+
+def _collect(makers: Sequence[Callable[[], LMMResults]], statistic: Statistic | None, width: int) -> _Piece:
+    values, failures, singular, unsettled = np.full((len(makers), width), np.nan), Counter[str](), 0, 0
+    for row, make in zip(values, makers, strict=True):
+        try:
+            fit = make()
+            row[:] = _values(fit, statistic)[1]
+        except Exception as error:
+            failures[f"{type(error).__name__}: {error}"] += 1
+            continue
+        singular += fit.is_singular
+        unsettled += not fit.converged
+    return _Piece(values, failures, singular, unsettled)
+
+
+def _first_values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+    """Return names and values of the statistics of the fit itself.
+
+    Raises
+    ------
+    DataError
+        If the statistic raises there already, or returns no numbers.
+    """
+    try:
+        names, values = _values(fit, statistic)
+    except Exception as error:
+        raise DataError(f"the statistic fails on the fit itself: {type(error).__name__}: {error}") from error
+    if not len(values):
+        raise DataError("the statistic returns no numbers; it takes a fit and returns a number, an array or a Series")
+    return names, values
+
+
+def _values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+    if statistic is None:
+        e = fit.estimate
+        values = parameter_values(fit.design, e.theta[None], np.array([e.sigma]), e.beta[None])
+        return parameter_names(fit.design), values[0]
+    found = statistic(fit)
+    values = np.atleast_1d(np.asarray(found, dtype=float)).reshape(-1)
+    if hasattr(found, "index") and not callable(found.index):
+        return tuple(map(str, found.index)), values
+    name = getattr(statistic, "__name__", "statistic").replace("<lambda>", "statistic")
+    return ((name,) if len(values) == 1 else tuple(f"{name}[{i}]" for i in range(len(values)))), values

@@ -1,0 +1,97 @@
+"""Confidence intervals from bootstrap draws (Davison & Hinkley 1997, chapter 5; Efron 1987, J. Am. Stat. Assoc. 82)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from lmmtools.design.stack import stack_rows
+from lmmtools.engines import pls
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["METHODS", "acceleration", "intervals"]
+
+METHODS = ("percentile", "basic", "normal", "bca")
+
+
+def intervals(
+    draws: pd.DataFrame, estimate: pd.Series[float], alpha: float, method: str, shift: Floats | None = None
+) -> pd.DataFrame:
+    """Return columns 0 (lower) and 1 (upper), a row per statistic; draws without a value are left out.
+
+    Parameters
+    ----------
+    draws : DataFrame, shape (n, statistics)
+    estimate : Series, length statistics
+    alpha : float
+    method : {"percentile", "basic", "normal", "bca"}
+    shift : ndarray, shape (statistics,)
+        The acceleration, for ``"bca"``.
+
+    Raises
+    ------
+    DataError
+        If a statistic has fewer than two draws.
+    """
+    import pandas as pd
+
+    rows = []
+    for i, name in enumerate(draws.columns):
+        values, own = draws[name].dropna().to_numpy(), float(estimate.iloc[i])
+        if len(values) < 2:
+            raise DataError(f"{name} has {len(values)} draws with a value; an interval needs at least two")
+        tails = np.array([alpha / 2.0, 1.0 - alpha / 2.0])
+        if method == "normal":
+            rows.append(2.0 * own - values.mean() + ndtri(tails) * values.std(ddof=1))
+            continue
+        if method == "bca":
+            assert shift is not None
+            # Ties count half, so that many draws at a boundary do not all stand on one side.
+            below = (np.mean(values < own) + np.mean(values <= own)) / 2.0
+            z = ndtri(np.clip(below, 0.5 / len(values), 1.0 - 0.5 / len(values)))
+            moved = z + ndtri(tails)
+            tails = ndtr(z + moved / (1.0 - shift[i] * moved))
+        limits = np.quantile(values, tails, method="weibull")
+        rows.append(2.0 * own - limits[::-1] if method == "basic" else limits)
+    return pd.DataFrame(rows, index=draws.columns, columns=[0, 1])
+
+
+def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> Floats:
+    """Return the skewness of the statistics' jackknife values over levels, a sixth of it, shape (statistics,).
+
+    Levels are those of the factor with the fewest.
+
+    Raises
+    ------
+    DataError
+        If a level cannot be left out.
+    """
+    block = fit.design.blocks[-1]
+    values = []
+    for level in range(block.m):
+        design = stack_rows(fit.design, [np.flatnonzero(block.codes != level)], [0])
+        try:
+            problem = pls.prepare(design)
+            again = replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
+            values.append(statistic(again))
+        except Exception as error:
+            raise DataError(
+                f"without {block.group} {block.levels[level]} the model cannot be fitted ({error}), so that there is "
+                'no acceleration; use method="percentile" or "basic"'
+            ) from error
+    gaps = np.mean(values, axis=0) - np.asarray(values)
+    below = 6.0 * (gaps**2).sum(axis=0) ** 1.5
+    return np.asarray(np.where(below > 0, (gaps**3).sum(axis=0) / np.where(below > 0, below, 1.0), 0.0))

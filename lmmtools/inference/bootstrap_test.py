@@ -1,0 +1,175 @@
+"""Parametric-bootstrap comparison of two nested fits, as pbkrtest's ``PBmodcomp``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.engines import pls
+from lmmtools.errors import DataError, LmmError
+from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml
+from lmmtools.inference.parallel import run_pieces, spawn_pieces
+from lmmtools.inference.simulation import simulate
+from lmmtools.inference.tails import chi2_tail
+from lmmtools.progress import count
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["BootstrapTest", "bootstrap_test"]
+
+DIGITS = 5
+SAME = 1e-9
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class BootstrapTest(Printable):
+    """A likelihood ratio and its draws under the smaller model.
+
+    Attributes
+    ----------
+    statistic : float
+        Twice the difference of the log-likelihoods.
+    df : int
+        Parameters that the larger model has more.
+    p_chisq : float
+        From the chi-squared distribution.
+    p : float
+        (1 + draws as large) / (1 + draws).
+    draws : ndarray, shape (draws,)
+        Statistics under the smaller model, those that failed left out.
+    n_failed : int
+    formulas : (str, str)
+        Of the smaller and the larger model.
+    interrupted : bool
+    notes : tuple of str
+    """
+
+    statistic: float
+    df: int
+    p_chisq: float
+    p: float
+    draws: Floats
+    n_failed: int
+    formulas: tuple[str, str]
+    interrupted: bool = False
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``statistic df p``, rows ``LRT`` and ``PBtest``."""
+        import pandas as pd
+
+        rows = [[self.statistic, self.df, self.p_chisq], [self.statistic, np.nan, self.p]]
+        return pd.DataFrame(rows, index=["LRT", "PBtest"], columns=["statistic", "df", "p"])
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        columns = (
+            Column("", is_label=True),
+            Column("stat", NumberFormat("statistic", DIGITS), "right"),
+            Column("df", NumberFormat("plain", DIGITS), "right"),
+            Column("p.value", NumberFormat("pvalue", DIGITS - 1), "right"),
+        )
+        rows = (("LRT", self.statistic, self.df, self.p_chisq), ("PBtest", self.statistic, None, self.p))
+        models = Prose("models", (f"large : {self.formulas[1]}", f"small : {self.formulas[0]}"))
+        said = [f"{len(self.draws)} draws under the smaller model, REML fits taken by maximum likelihood", *self.notes]
+        if self.n_failed:
+            said.append(f"{self.n_failed} draws failed and are left out")
+        if self.interrupted:
+            said.append("interrupted before all draws were made")
+        table = Table("bootstrap_test", "", columns, rows)
+        return Document("Bootstrap test", (models, table, Prose("notes", tuple(said))))
+
+
+def bootstrap_test(
+    smaller: LMMResults,
+    larger: LMMResults,
+    n: int = 1000,
+    *,
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
+    progress: bool = False,
+) -> BootstrapTest:
+    """Compare two nested fits by a likelihood ratio whose distribution is drawn from the smaller one.
+
+    Parameters
+    ----------
+    smaller, larger : LMMResults
+        On the same rows. Both are taken by maximum likelihood, as pbkrtest's ``PBmodcomp`` does.
+    n : int
+        Number of draws.
+    rng : numpy.random.Generator, int or None
+    n_jobs : int
+        As for :meth:`LMMResults.bootstrap`; the draws are the same whatever it is.
+    progress : bool
+        Show how far it is (needs tqdm).
+
+    Raises
+    ------
+    DataError
+        If the fits are on other rows or responses, the first has not fewer parameters than the second, or ``n`` is not
+        positive.
+
+    Notes
+    -----
+    Halekoh & Hojsgaard (2014), J. Stat. Softw. 59(9), section 4.
+    """
+    if not all(hasattr(fit, "problem") for fit in (smaller, larger)):
+        raise DataError("bootstrap_test() compares two fits of lmmtools: bootstrap_test(smaller, larger)")
+    check_same_data((smaller, larger), ("smaller", "larger"))
+    small, large = fitted_by_ml(smaller), fitted_by_ml(larger)
+    df = large.k_params - small.k_params
+    if df <= 0:
+        raise DataError(
+            f"the first fit has {small.k_params} parameters, the second {large.k_params}: give the smaller model first"
+        )
+    statistic = 2.0 * (large.llf - small.llf)
+    notes = ["the smaller model fits better: the two are not nested"] if statistic < -1e-6 else []
+    pieces = [(small, large, size, seed) for size, seed in spawn_pieces(n, rng)]
+    draws: list[Floats] = []
+    interrupted = False
+    with count(n, "bootstrap", progress=progress) as tell:
+        try:
+            for found in run_pieces(_draw, pieces, n_jobs):
+                draws.append(found)
+                tell(len(found))
+        except KeyboardInterrupt:
+            interrupted = True
+    every = np.concatenate(draws) if draws else np.empty(0)
+    known = every[np.isfinite(every)]
+    p = (1.0 + float((known >= statistic - SAME).sum())) / (1.0 + len(known))
+    names = [f.design.formula.source or str(f.design.formula) for f in (small, large)]
+    p_chisq = chi2_tail(max(statistic, 0.0), df)
+    failed = len(every) - len(known)
+    return BootstrapTest(statistic, df, p_chisq, p, known, failed, (names[0], names[1]), interrupted, tuple(notes))
+
+
+def _draw(small: LMMResults, large: LMMResults, size: int, seed: np.random.SeedSequence) -> Floats:
+    e = small.estimate
+    Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))
+    try:
+        return _ratios(small.problem, large.problem, Y)
+    except LmmError:
+        return np.array([_one(small.problem, large.problem, y) for y in Y.T])
+
+
+def _ratios(small: Any, large: Any, Y: Floats) -> Floats:
+    ratio = pls.refit_many(small, Y, reml=False).objective - pls.refit_many(large, Y, reml=False).objective
+    return np.maximum(ratio, 0.0)
+
+
+def _one(small: Any, large: Any, y: Floats) -> float:
+    try:
+        return float(_ratios(small, large, y[:, None])[0])
+    except LmmError:
+        return np.nan

@@ -1,0 +1,59 @@
+"""Work in pieces, in this process or through joblib, in the same order and with the same draws however many work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lmmtools.errors import DataError, EngineError
+
+__all__ = ["run_pieces", "spawn_pieces"]
+
+PIECE = 50
+"""Draws per piece: the random numbers of a draw depend on its piece alone."""
+
+
+def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[int, np.random.SeedSequence]]:
+    """Return (draws, seed) of each piece of n draws.
+
+    Raises
+    ------
+    DataError
+        If n is not positive.
+    """
+    if n < 1:
+        raise DataError(f"n={n} draws cannot be made; ask for at least one")
+    if isinstance(rng, np.random.Generator):
+        rng = int(rng.integers(2**63))
+    sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])
+    return list(zip(sizes, np.random.SeedSequence(rng).spawn(len(sizes)), strict=True))
+
+
+def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
+    """Yield ``work(*piece)`` in order.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module, so that other processes find it.
+    pieces : sequence of tuple
+    n_jobs : int
+        1: here. Otherwise as joblib takes it (-1: all cores), on the backend that ``joblib.parallel_config`` names:
+        processes of this machine by default, a Dask or Ray cluster where one is set up.
+
+    Raises
+    ------
+    EngineError
+        If joblib is needed and not installed.
+    """
+    if n_jobs == 1:
+        for piece in pieces:
+            yield work(*piece)
+        return
+    try:
+        from joblib import Parallel, delayed
+    except ImportError as error:
+        raise EngineError('n_jobs other than 1 needs joblib: pip install "lmmtools[parallel]"') from error
+    yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*piece) for piece in pieces)

@@ -1,0 +1,234 @@
+"""Simulation, bootstrap, bootstrap tests and power: against closed forms, lme4 and pbkrtest, and themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import lmmtools as lmt
+from lmmtools.design.stack import extend_design, stack_rows
+from lmmtools.errors import DataError
+from lmmtools.inference import bootstrap as module
+from tests.unit.inference.recorded import RECORDED
+
+BOOTSTRAP = json.loads((Path(__file__).parents[2] / "reference" / "bootstrap.json").read_text())
+
+
+def fit_of(formula: str, data, **options) -> lmt.LMMResults:
+    data = lmt.datasets.load(data) if isinstance(data, str) else data
+    return lmt.lmm(formula, data).fit(engine="pls", **options)
+
+
+@pytest.fixture(scope="module")
+def sleep() -> lmt.LMMResults:
+    return fit_of("Reaction ~ Days + (Days|Subject)", "sleepstudy")
+
+
+@pytest.fixture(scope="module")
+def crossed() -> lmt.LMMResults:
+    return fit_of("diameter ~ 1 + (1|plate) + (1|sample)", "Penicillin")
+
+
+def test_simulated_responses_have_the_moments_of_the_model(crossed) -> None:
+    draws = crossed.simulate(20000, rng=1).to_numpy()
+    V = crossed.design.V(crossed).toarray()
+    # Of a plate, a pair of a plate, a pair of a sample, and an unrelated pair: four standard errors.
+    for i, j in ((0, 0), (0, 1), (0, 6), (0, 7)):
+        found = np.cov(draws[i], draws[j])[0, 1]
+        error = np.sqrt((V[i, i] * V[j, j] + V[i, j] ** 2) / draws.shape[1])
+        assert abs(found - V[i, j]) < 4 * error
+    assert draws.mean() == pytest.approx(crossed.params["Intercept"], abs=0.05)
+
+
+def test_simulation_honours_weights_offset_and_modes() -> None:
+    data = lmt.datasets.load("sleepstudy").assign(w=np.tile([1.0, 4.0], 90), o=np.arange(180.0))
+    fit = lmt.lmm("Reaction ~ Days + (1|Subject)", data, weights="w", offset="o").fit(engine="pls")
+    draws = fit.simulate(4000, rng=2, random="fitted").to_numpy()
+    np.testing.assert_allclose(draws.mean(axis=1), fit.fittedvalues, atol=5 * fit.sigma / np.sqrt(4000))
+    ratio = draws[::2].var(axis=1).mean() / draws[1::2].var(axis=1).mean()
+    assert ratio == pytest.approx(4.0, rel=0.05)
+
+
+def test_draws_do_not_depend_on_the_number_of_workers(sleep) -> None:
+    pytest.importorskip("joblib")
+    alone, together = sleep.bootstrap(120, rng=5), sleep.bootstrap(120, rng=5, n_jobs=2)
+    pd.testing.assert_frame_equal(alone.draws, together.draws)
+    assert not alone.draws.equals(sleep.bootstrap(120, rng=6).draws)
+
+
+def test_a_dask_cluster_makes_the_same_draws(sleep) -> None:
+    joblib = pytest.importorskip("joblib")
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=1, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        found = sleep.bootstrap(100, rng=5, n_jobs=-1)
+    pd.testing.assert_frame_equal(found.draws, sleep.bootstrap(100, rng=5).draws)
+
+
+@pytest.mark.parametrize("entry", BOOTSTRAP["bootMer"], ids=lambda e: e["name"])
+def test_standard_errors_equal_those_of_bootmer(entry) -> None:
+    found = fit_of(entry["formula"], entry["data"]).bootstrap(4000, rng=3).std_error
+    # Either standard error is known to one part in sqrt(2 * 4000) for normal statistics; four of those.
+    np.testing.assert_allclose(found, entry["se"], rtol=4 * np.sqrt(2 / 8000))
+
+
+def test_bootstrap_comparison_equals_that_of_pbkrtest() -> None:
+    data, expected = pd.DataFrame(RECORDED["beets"]), BOOTSTRAP["PBmodcomp"]
+    large = fit_of("sugpct ~ block + sow + harvest + (1|block:harvest)", data, reml=False)
+    small = fit_of("sugpct ~ block + sow + (1|block:harvest)", data, reml=False)
+    found = lmt.bootstrap_test(small, large, 4000, rng=1)
+    assert found.statistic == pytest.approx(expected["statistic"], rel=1e-5)
+    assert found.p_chisq == pytest.approx(expected["p_chisq"], rel=1e-4)
+    assert found.p == pytest.approx(expected["p"], abs=4 * np.sqrt(2 * expected["p"] / 4000))
+    assert "PBtest" in str(found)
+
+
+def test_residual_draws_have_the_estimated_variances(crossed) -> None:
+    from lmmtools.inference.resampling import draw_responses
+
+    draws = draw_responses(crossed, "residual", 4000, np.random.default_rng(4))
+    V = crossed.design.V(crossed).toarray()
+    assert np.var(draws, axis=1).mean() == pytest.approx(V[0, 0], rel=0.05)
+
+
+def test_groups_drawn_twice_are_two_groups(sleep) -> None:
+    rows = [np.arange(10), np.arange(10), np.arange(10, 20)]
+    design = stack_rows(sleep.design, rows, [0, 1, 0])
+    assert list(design.blocks[0].levels) == ["308", "309", "308~1"]
+    assert design.n == 30
+    assert list(design.frame["Subject"].unique()) == ["308", "308~1", "309"]
+    draws = sleep.bootstrap(60, kind="cluster", rng=1).draws
+    assert draws["Days"].std() == pytest.approx(sleep.bse["Days"], rel=0.4)
+
+
+def test_crossed_factors_have_no_groups_to_draw(crossed) -> None:
+    with pytest.raises(DataError, match="plate and sample"):
+        crossed.bootstrap(10, kind="cluster")
+
+
+def test_a_statistic_that_raises_is_counted(sleep) -> None:
+    calls = []
+
+    def fragile(fit):
+        calls.append(fit)
+        if len(calls) % 5 == 0:
+            raise RuntimeError("no value today")
+        return fit.params["Days"]
+
+    found = sleep.bootstrap(50, fragile, rng=1)
+    assert found.failures == {"RuntimeError: no value today": 10}
+    assert found.draws["fragile"].isna().sum() == 10
+    assert "10 draws failed" in str(found)
+    with pytest.raises(DataError, match="fails on the fit itself"):
+        sleep.bootstrap(10, lambda fit: fit.nothing)
+
+
+def test_singular_refits_are_counted() -> None:
+    with pytest.warns(lmt.errors.BoundaryWarning):
+        fit = fit_of("Yield ~ 1 + (1|Batch)", "Dyestuff2")
+    found = fit.bootstrap(400, rng=1)
+    share = (found.draws["sd_(Intercept)|Batch"] == 0).mean()
+    # Without a variance between batches the estimate is zero where F is below one.
+    assert share == pytest.approx(stats.f.cdf(1, 5, 24), abs=4 * np.sqrt(0.25 / 400))
+    assert found.n_singular >= share * 400
+
+
+def test_an_interrupted_bootstrap_keeps_what_it_has(sleep, monkeypatch) -> None:
+    original, calls = module._run_piece, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(module, "_run_piece", interrupted)
+    found = sleep.bootstrap(200, rng=1)
+    assert found.interrupted
+    assert len(found.draws) == 100
+    assert "interrupted: 100 of 200" in str(found)
+
+
+def test_intervals_follow_from_the_draws(sleep) -> None:
+    found = sleep.bootstrap(999, rng=1)
+    draws, own = np.sort(found.draws["Days"]), sleep.params["Days"]
+    percentile, basic = found.conf_int().loc["Days"], found.conf_int(method="basic").loc["Days"]
+    np.testing.assert_allclose(percentile, draws[[24, 974]])
+    np.testing.assert_allclose(basic, 2 * own - draws[[974, 24]])
+    normal = found.conf_int(method="normal").loc["Days"]
+    np.testing.assert_allclose(normal[1] - normal[0], 2 * stats.norm.isf(0.025) * draws.std(ddof=1))
+    by_method = sleep.conf_int(method="boot", n=999, rng=1, parameters="Days")
+    np.testing.assert_allclose(by_method.loc["Days"], percentile)
+
+
+def test_bca_of_a_symmetric_statistic_is_near_the_percentile(sleep) -> None:
+    found = sleep.bootstrap(999, rng=2)
+    bca, percentile = found.conf_int(method="bca").loc["Days"], found.conf_int().loc["Days"]
+    assert np.abs(bca - percentile).max() < 0.35 * found.std_error["Days"]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda f: f.bootstrap(0), "n=0"),
+        (lambda f: f.bootstrap(5, kind="wild"), "wild"),
+        (lambda f: f.simulate(0), "n=0"),
+        (lambda f: f.simulate(1, random="old"), "old"),
+        (lambda f: f.bootstrap(20, rng=1).conf_int(method="abc"), "abc"),
+        (lambda f: f.conf_int(method="boot", draws=3), "draws"),
+        (lambda f: lmt.bootstrap_test(f, f), "smaller model first"),
+        (lambda f: lmt.power(f, {"Dayz": 1.0}), "Dayz"),
+        (lambda f: lmt.power(f, n_sim=0), "n=0"),
+        (lambda f: lmt.power(f, test="wald"), "wald"),
+        (lambda f: lmt.power(f, along={"School": [3]}), "School"),
+        (lambda f: lmt.power(f, along={"Subject": [1]}), "at least two"),
+        (lambda f: lmt.power(f, parameters={"cor_Days.(Intercept)|Subject": 1.5}), "eigenvalue"),
+        (lambda f: lmt.power(lmt.lmm("Reaction ~ Days + (1|Subject)", f.design.frame)), "sigma"),
+    ],
+)
+def test_what_cannot_be_done_is_said(sleep, call, said) -> None:
+    with pytest.raises(DataError, match=said):
+        call(sleep)
+
+
+def test_power_of_a_balanced_layout_is_that_of_its_exact_test() -> None:
+    # Twenty groups of four, half of them treated: a two-sample t test of group means.
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(20), 4)
+    data = pd.DataFrame({"g": group.astype(str), "x": (group % 2).astype(float), "y": rng.standard_normal(80)})
+    model = lmt.lmm("y ~ x + (1|g)", data)
+    truth = {"sd_(Intercept)|g": 1.0, "sigma": 1.0}
+    effect = 1.5
+    found = lmt.power(model, {"Intercept": 0.0, "x": effect}, parameters=truth, tested="x", n_sim=1500, rng=1)
+    shift = effect / np.sqrt(2 * (1.0 + 0.25) / 10)
+    t = stats.t.isf(0.025, 18)
+    exact = stats.nct.sf(t, 18, shift) + stats.nct.cdf(-t, 18, shift)
+    assert found.rows[0].power == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 1500))
+    assert found.rows[0].lower < exact < found.rows[0].upper or abs(found.rows[0].power - exact) < 0.05
+
+
+def test_a_design_is_extended_along_a_factor(crossed) -> None:
+    longer = extend_design(crossed.design, "plate", 30)
+    assert [b.m for b in longer.blocks] == [30, 6]
+    assert longer.n == 180
+    assert [b.m for b in extend_design(crossed.design, "sample", 3).blocks] == [24, 3]
+
+
+def test_nested_factors_grow_with_the_factor_they_are_in() -> None:
+    fit = fit_of("strength ~ 1 + (1|batch/cask)", "Pastes")
+    longer = extend_design(fit.design, "batch", 20)
+    assert sorted(b.m for b in longer.blocks) == [20, 60]
+
+
+def test_power_grows_with_the_number_of_subjects(sleep) -> None:
+    found = lmt.power(sleep, {"Days": 4.0}, n_sim=100, test="z", along={"Subject": [6, 40]}, rng=2).to_frame()
+    assert list(found["size"]) == [6, 40]
+    assert found["power"].iloc[1] > found["power"].iloc[0] + 0.3
