@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from lmmtools.inference.marginal.contrasts import MarginalContrasts
+    from lmmtools.inference.marginal.means import MarginalMeans
     from lmmtools.inference.new_rows import Unseen
     from lmmtools.inference.prediction import Interval
 
@@ -19,7 +21,7 @@ __all__ = ["PredictingMethods"]
 
 
 class PredictingMethods(FitMethods):
-    """``fit.predict(...)``."""
+    """``fit.predict(...)``, ``fit.marginal_means(...)``, ``fit.pairwise(...)``, ``fit.contrasts(...)``."""
 
     @overload
     def predict(
@@ -128,4 +130,114 @@ class PredictingMethods(FitMethods):
             interval=interval,
             alpha=alpha,
             ddf=ddf,
+        )
+
+    def marginal_means(
+        self,
+        factors: str | Sequence[str],
+        *,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        slope_of: str | None = None,
+        ddf: str = "satterthwaite",
+        alpha: float = 0.05,
+    ) -> MarginalMeans:
+        """Return the means of some factors' levels over a balanced grid of the other predictors, as R's emmeans.
+
+        Parameters
+        ----------
+        factors : str or sequence of str
+            Columns of the fixed part whose levels, or combinations, get a mean each; ``[]`` for the mean of all.
+        by : str or sequence of str, optional
+            More of them, within whose levels ``pairwise`` compares; their levels vary slowest.
+        at : mapping of str to values, optional
+            Levels or values to use for some columns: ``{"Days": [0, 5, 9]}``.
+        slope_of : str, optional
+            A covariate: the slopes of the mean along it rather than means, as emmeans' ``emtrends``.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+            Degrees of freedom; Kenward-Roger's come with their adjusted covariance.
+        alpha : float
+            One less the intervals' coverage.
+
+        Returns
+        -------
+        MarginalMeans
+            ``.to_frame()`` has the levels, then columns ``emmean se df lower upper``.
+
+        Raises
+        ------
+        DataError
+            If a column is not in the fixed part, a level or method is unknown, or a slope is asked of a factor.
+
+        Notes
+        -----
+        Each mean is a contrast L beta, L the average of the rows of X over the grid. The other factors have all their
+        levels in the grid with equal weights, and so have numbers in ``C(...)`` and columns of two values; other
+        covariates are at their mean over the rows used, and so is an offset. Random effects are not in it. A mean that
+        the data do not determine, some combination being empty, is NaN and named in the notes.
+
+        Source: Searle, Speed & Milliken (1980) Am. Stat. 34(4), 216-221.
+        """
+        from lmmtools.inference.marginal.means import marginal_means
+
+        return marginal_means(self._fit, factors, by=by, at=at, slope_of=slope_of, ddf=ddf, alpha=alpha)
+
+    def pairwise(
+        self,
+        factors: str | Sequence[str],
+        *,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        slope_of: str | None = None,
+        adjust: str = "tukey",
+        ddf: str = "satterthwaite",
+    ) -> MarginalContrasts:
+        """Return all pairwise differences of marginal means, within the levels of ``by``.
+
+        Parameters
+        ----------
+        factors, by, at, slope_of, ddf
+            As :meth:`marginal_means` takes them.
+        adjust : {"tukey", "none", "holm", "bonferroni", "sidak", "holm-sidak", "hochberg", "hommel", "fdr", "fdr_by"}
+            How to adjust the p-values for the number of differences within each level of ``by``.
+
+        Returns
+        -------
+        MarginalContrasts
+            ``.to_frame()`` has the levels of ``by``, then columns ``contrast estimate se df t p``.
+
+        Raises
+        ------
+        DataError
+            As :meth:`marginal_means`; and if a difference is zero whatever the coefficients.
+        """
+        return self.contrasts(factors, method="pairwise", by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf)
+
+    def contrasts(
+        self,
+        factors: str | Sequence[str],
+        *,
+        method: str | Mapping[str, Any] = "pairwise",
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        slope_of: str | None = None,
+        adjust: str | None = None,
+        ddf: str = "satterthwaite",
+    ) -> MarginalContrasts:
+        """Return contrasts of marginal means, within the levels of ``by``; arguments and errors as :meth:`pairwise`.
+
+        Parameters
+        ----------
+        factors, by, at, slope_of, ddf
+            As :meth:`marginal_means` takes them.
+        method : {"pairwise", "reference", "sequential", "effects"} or mapping of str to array_like
+            Each less each later one; each less the first; each less the one before; each less the mean of all; or
+            contrasts by name, with one weight per mean in the order of ``marginal_means``.
+        adjust : str, optional
+            ``"tukey"`` for pairwise differences, ``"none"`` for others.
+        """
+        from lmmtools.inference.marginal.contrasts import marginal_contrasts
+
+        return marginal_contrasts(
+            self._fit, factors, method=method, by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf
         )

@@ -1,0 +1,82 @@
+"""P-values of several contrasts adjusted for their number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["adjust_pvalues", "adjustment_name", "check_adjust"]
+
+_STATSMODELS = {
+    "bonferroni": "bonferroni",
+    "sidak": "sidak",
+    "holm": "holm",
+    "holm-sidak": "holm-sidak",
+    "hochberg": "simes-hochberg",
+    "hommel": "hommel",
+    "fdr": "fdr_bh",
+    "fdr_bh": "fdr_bh",
+    "fdr_by": "fdr_by",
+}
+_OPTIONS = ("none", "tukey", *_STATSMODELS)
+
+
+def check_adjust(adjust: str, is_pairwise: bool) -> None:
+    """Check that there is such an adjustment for such contrasts.
+
+    Raises
+    ------
+    DataError
+        If there is not.
+    """
+    if adjust not in _OPTIONS:
+        raise DataError(f"adjust={adjust!r} is not known; use one of {', '.join(map(repr, _OPTIONS))}")
+    if adjust == "tukey" and not is_pairwise:
+        raise DataError('adjust="tukey" is for all pairwise differences; use "sidak" or "holm" for other contrasts')
+
+
+def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) -> Floats:
+    """Return the p-values of one family of contrasts, adjusted; those of undefined contrasts stay NaN.
+
+    Parameters
+    ----------
+    t, df, p : ndarray, shape (contrasts,)
+        Statistics, degrees of freedom and unadjusted two-sided p-values.
+    adjust : str
+        ``"tukey"``: the studentised range of ``n_means`` means; ``"none"``; or a method of
+        ``statsmodels.stats.multitest.multipletests``.
+    n_means : int
+        Means that are compared.
+    """
+    defined = np.isfinite(p)
+    if adjust == "none" or not defined.any():
+        return p
+    out = np.full(len(p), np.nan)
+    if adjust == "tukey":
+        from scipy.stats import studentized_range
+
+        found = studentized_range.sf(np.sqrt(2.0) * np.abs(t[defined]), n_means, df[defined])
+        # Two means have one difference: t itself. The integral's rounding must not go below what one test has.
+        out[defined] = p[defined] if n_means == 2 else np.clip(np.maximum(found, p[defined]), 0.0, 1.0)
+        return out
+    from statsmodels.stats.multitest import multipletests
+
+    out[defined] = multipletests(p[defined], method=_STATSMODELS[adjust])[1]
+    return out
+
+
+def adjustment_name(adjust: str, size: int, n_means: int) -> str:
+    """Return what was done, as a sentence for the foot of a table; empty for nothing."""
+    if adjust == "none" or size < 2:
+        return ""
+    if adjust == "tukey":
+        return f"p-values adjusted by Tukey's method for {n_means} means"
+    return f"p-values adjusted by the {adjust} method for {size} tests"

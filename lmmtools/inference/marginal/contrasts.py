@@ -1,0 +1,157 @@
+"""Contrasts of marginal means, or of slopes, with adjusted p-values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import DataError
+from lmmtools.inference.degrees import DDF, check_ddf, method_name
+from lmmtools.inference.marginal.adjust import adjust_pvalues, adjustment_name, check_adjust
+from lmmtools.inference.marginal.contrast_methods import contrast_weights
+from lmmtools.inference.marginal.grid import reference_cells
+from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, name_list
+from lmmtools.report.printable import Printable
+from lmmtools.report.rformat import significance_stars
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.report.table import Cell
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["MarginalContrasts", "marginal_contrasts"]
+
+DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class MarginalContrasts(Printable):
+    """Contrasts of marginal means, one row each.
+
+    Attributes
+    ----------
+    by : tuple of str
+        Columns within whose levels the means are compared.
+    groups : tuple of tuple
+        Their levels, row by row.
+    names : tuple of str
+        The contrasts, ``"A - B"``.
+    estimate, se : ndarray, shape (rows,)
+        NaN where the data cannot tell.
+    df, t, p : ndarray, shape (rows,)
+        Degrees of freedom, statistic, and adjusted two-sided p-value.
+    adjust : str
+        How p-values were adjusted for the number of contrasts within each group.
+    ddf : str
+        The method of the degrees of freedom.
+    slope_of : str or None
+        The covariate whose slopes are compared; None for means.
+    notes : tuple of str
+    """
+
+    by: tuple[str, ...]
+    groups: tuple[tuple[Any, ...], ...]
+    names: tuple[str, ...]
+    estimate: Floats
+    se: Floats
+    df: Floats
+    t: Floats
+    p: Floats
+    adjust: str
+    ddf: DDF
+    slope_of: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the levels of ``by``, then columns ``contrast estimate se df t p``."""
+        import pandas as pd
+
+        groups = {name: [row[j] for row in self.groups] for j, name in enumerate(self.by)}
+        numbers = {"estimate": self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
+        return pd.DataFrame(groups | {"contrast": list(self.names)} | numbers)
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        both = NumberFormat("coefficient", DIGITS, share="estimates")
+        statistic = "z" if self.ddf == "z" else "t"
+        columns = [Column(name, is_label=True) for name in self.by]
+        columns += [
+            Column("Contrast" if self.slope_of is None else f"Slope of {self.slope_of}", is_label=True),
+            Column("Estimate", both, "right"),
+            Column("Std. Error", both, "right"),
+            Column("df", NumberFormat("significant", DIGITS), "right"),
+            Column(f"{statistic} value", NumberFormat("statistic", DIGITS), "right"),
+            Column(f"Pr(>|{statistic}|)", NumberFormat("pvalue", DIGITS - 1), "right"),
+            Column(""),
+        ]
+        p = list(map(float, self.p))
+        cells: list[list[Cell]] = [[str(row[j]) for row in self.groups] for j in range(len(self.by))]
+        cells.append(list(self.names))
+        cells += [list(map(float, column)) for column in (self.estimate, self.se, self.df, self.t)]
+        cells += [list(p), list(significance_stars(p))]
+        table = Table("contrasts", "", tuple(columns), tuple(zip(*cells, strict=True)))
+        return Document("", (table, Prose("notes", (method_name(self.ddf), *self.notes))))
+
+
+def marginal_contrasts(
+    fit: LMMResults,
+    factors: str | Sequence[str],
+    *,
+    method: str | Mapping[str, Any] = "pairwise",
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    slope_of: str | None = None,
+    adjust: str | None = None,
+    ddf: str = "satterthwaite",
+) -> MarginalContrasts:
+    """Return contrasts of marginal means; see :meth:`LMMResults.contrasts`."""
+    check = check_ddf(ddf)
+    is_pairwise = isinstance(method, str) and method == "pairwise"
+    adjust = adjust or ("tukey" if is_pairwise else "none")
+    check_adjust(adjust, is_pairwise)
+    compared, within = list(dict.fromkeys(name_list(factors, "factors"))), name_list(by, "by")
+    if not compared or set(compared) & set(within):
+        raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")
+    cells = reference_cells(fit.design, [*compared, *within], at, slope_of)
+    groups = list(dict.fromkeys(row[len(compared) :] for row in cells.values))
+    k = len(cells.values) // len(groups)
+    names, weights = contrast_weights([cell_label(compared, row[: len(compared)]) for row in cells.values[:k]], method)
+    # The cells of a group lie together: those that are compared vary fastest.
+    L = np.einsum("ck,gkp->gcp", weights, cells.L.reshape(len(groups), k, cells.L.shape[1]))
+    known = cells.is_estimable.reshape(len(groups), k)
+    is_estimable = np.array([[bool(ok[row != 0].all()) for row in weights] for ok in known])
+    constant = np.tile(weights.sum(axis=1) * cells.constant, len(groups))
+    found = estimate_rows(
+        fit, L.reshape(-1, L.shape[2]), constant, is_estimable.ravel(), list(names) * len(groups), check
+    )
+    p = np.concatenate(
+        [
+            adjust_pvalues(t, df, p, adjust, k)
+            for t, df, p in zip(*(a.reshape(len(groups), -1) for a in (found.t, found.df, found.p)), strict=True)
+        ]
+    )
+    said = adjustment_name(adjust, len(names), k)
+    return MarginalContrasts(
+        tuple(within),
+        tuple(group for group in groups for _ in names),
+        names * len(groups),
+        found.estimate,
+        found.se,
+        found.df,
+        found.t,
+        p,
+        adjust,
+        check,
+        slope_of,
+        (*describe_cells(cells), *found.notes, *((said,) if said else ())),
+    )

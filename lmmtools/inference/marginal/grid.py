@@ -1,0 +1,176 @@
+"""The reference grid: which combinations of predictors a marginal mean averages, and its row of X."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.factors import encode_factor
+from lmmtools.design.frame import as_numbers, is_factor, kind_of
+from lmmtools.errors import DataError
+from lmmtools.formula.expressions import columns_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Cells", "reference_cells"]
+
+STEP = 1e-4
+"""Half the step of a slope's central difference, in units of the column's range: exact for straight lines and
+parabolas, to 1e-8 of the third derivative otherwise."""
+ESTIMABLE = 1e-8
+"""Dropped columns of a cell agree with what its kept ones say of them if they differ by less, relative to its size."""
+MAX_GRID = 200_000
+"""Rows of a reference grid."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cells:
+    """Marginal means as linear functions of the fixed effects.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns whose levels tell the means apart: those compared first, then those compared within.
+    values : tuple of tuple, length cells
+        Their levels, cell by cell; the first column's vary fastest.
+    L : ndarray, shape (cells, p)
+        Weights of the fixed effects.
+    constant : float
+        What the offset adds to each, in units of y.
+    is_estimable : ndarray of bool, shape (cells,)
+        False where a dropped column of X leaves the mean undetermined.
+    averaged : tuple of str
+        Factors over whose levels each mean is an unweighted average.
+    fixed_at : dict of str to float
+        Covariates and the value that they are held at.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[Any, ...], ...]
+    L: Floats
+    constant: float
+    is_estimable: NDArray[np.bool_]
+    averaged: tuple[str, ...]
+    fixed_at: dict[str, float]
+
+
+def reference_cells(
+    design: Design, names: Sequence[str], at: Mapping[str, Any] | None = None, slope_of: str | None = None
+) -> Cells:
+    """Return the cells that some columns span over a balanced grid of the other predictors.
+
+    Parameters
+    ----------
+    design : Design
+    names : sequence of str
+        Columns of the fixed part.
+    at : mapping of str to values, optional
+        Levels or values to use for some columns instead of all levels, or of the mean.
+    slope_of : str, optional
+        A covariate: each cell is then the slope of the mean along it.
+
+    Raises
+    ------
+    DataError
+        If a column is not in the fixed part, a level is unknown, or a slope is asked of a factor.
+    """
+    import pandas as pd
+
+    predictors = [name for name in columns_of(design.formula.fixed) if name in design.frame]
+    at = dict(at or {})
+    for name in [*names, *at, *([slope_of] if slope_of else [])]:
+        if name not in predictors:
+            there = ", ".join(map(repr, predictors)) or "none"
+            raise DataError(
+                f"{name!r} is no predictor of the fixed part {design.formula.fixed!r}; its columns: {there}"
+            )
+    levels = {name: _levels(design, name, at) for name in predictors}
+    size = int(np.prod([len(v) for v in levels.values()])) if levels else 1
+    if size > MAX_GRID:
+        raise DataError(f"the reference grid has {size} rows: say which values of the predictors to use with at=")
+    order = [*dict.fromkeys(names), *(name for name in predictors if name not in names)]
+    # The first column varies fastest, so that those averaged over are the slowest.
+    combinations = [row[::-1] for row in product(*(levels[name] for name in reversed(order)))]
+    columns = {name: [row[j] for row in combinations] for j, name in enumerate(order)}
+    grid = pd.DataFrame(columns, index=range(len(combinations)))
+    full = _rows(design, grid) if slope_of is None else _slopes(design, grid, slope_of)
+    own = tuple(dict.fromkeys(names))
+    n_cells = int(np.prod([len(levels[name]) for name in own]))
+    L, is_estimable = _estimable(design, full.reshape(-1, n_cells, full.shape[1]).mean(axis=0))
+    cells = tuple(row[: len(own)] for row in combinations[:n_cells])
+    offset = 0.0 if design.offset is None or slope_of is not None else float(design.offset.mean())
+    rest = [name for name in order if name not in names]
+    return Cells(
+        own,
+        cells,
+        L,
+        offset,
+        is_estimable,
+        tuple(name for name in rest if len(levels[name]) > 1),
+        {name: float(levels[name][0]) for name in rest if len(levels[name]) == 1 and _is_number(design, name)},
+    )
+
+
+def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
+    """Return the values of a predictor in the grid: levels, both of two values, or the mean."""
+    column = design.frame[name]
+    if name in at:
+        given = at[name]
+        values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
+        if not values:
+            raise DataError(f"at= has no value for {name!r}")
+        return values
+    if is_factor(column, name):
+        return list(encode_factor(column).levels)
+    coded = any(s.is_coded and s.name == name for s in getattr(design.encoder, "sources", {}).values())
+    found = np.unique(column.to_numpy())
+    if coded or len(found) <= 2 or kind_of(column) == "boolean":
+        return list(found.tolist())
+    return [float(np.mean(as_numbers(column, name, "numeric in the model")))]
+
+
+def _is_number(design: Design, name: str) -> bool:
+    return not is_factor(design.frame[name], name)
+
+
+def _rows(design: Design, grid: pd.DataFrame) -> Floats:
+    """Return all columns of X, those that the fit dropped included, shape (rows, columns)."""
+    return np.asarray(design.encoder.encode(grid))
+
+
+def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
+    """Return the derivative of each row of X along a covariate, by central differences."""
+    column = design.frame[name]
+    coded = any(s.is_coded and s.name == name for s in getattr(design.encoder, "sources", {}).values())
+    if coded or is_factor(column, name):
+        raise DataError(f"slope_of={name!r} is a factor; slopes are taken along numbers")
+    values = as_numbers(column, name, "numeric in the model")
+    half = STEP * float(np.ptp(values))
+    base = grid[name].to_numpy(dtype=float)
+    above, below = (_rows(design, grid.assign(**{name: base + sign * half})) for sign in (1.0, -1.0))
+    return np.asarray((above - below) / (2.0 * half))
+
+
+def _estimable(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the weights of the columns that the fit kept, and whether the dropped ones agree with them."""
+    names = design.encoder.column_names
+    kept = [j for j, name in enumerate(names) if name not in design.dropped.columns]
+    L = full[:, kept]
+    if len(kept) == len(names):
+        return L, np.ones(len(L), dtype=bool)
+    lost = [j for j in range(len(names)) if j not in kept]
+    X = _rows(design, design.frame)
+    dependence, *_ = np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)
+    gap = np.abs(full[:, lost] - L @ dependence).max(axis=1)
+    return L, gap <= ESTIMABLE * max(1.0, float(np.abs(full).max()))

@@ -1,0 +1,225 @@
+"""Estimated marginal means, and slopes, over a balanced grid of the other predictors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import DataError
+from lmmtools.inference.contrasts import t_tests
+from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
+from lmmtools.inference.marginal.grid import Cells, reference_cells
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.report.table import Cell
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Estimates", "MarginalMeans", "cell_label", "describe_cells", "estimate_rows", "marginal_means", "name_list"]
+
+DIGITS = 4
+NOT_ESTIMABLE = "not estimable, because the data do not have all the combinations that it averages"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimates:
+    """Linear functions of the fixed effects, estimated.
+
+    Attributes
+    ----------
+    estimate, se, df, t, p : ndarray, shape (rows,)
+        NaN where not estimable.
+    notes : tuple of str
+        What the method of the degrees of freedom takes for known.
+    """
+
+    estimate: Floats
+    se: Floats
+    df: Floats
+    t: Floats
+    p: Floats
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class MarginalMeans(Printable):
+    """Marginal means, one row each.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Columns whose levels tell the rows apart.
+    values : tuple of tuple
+        Their levels, row by row.
+    estimate, se : ndarray, shape (rows,)
+        Mean, or slope, and its standard error; in units of y, or of y per unit of ``slope_of``. NaN where the data
+        cannot tell.
+    df : ndarray, shape (rows,)
+        Degrees of freedom.
+    lower, upper : ndarray, shape (rows,)
+        Limits.
+    alpha : float
+    ddf : str
+        The method of the degrees of freedom.
+    slope_of : str or None
+        The covariate whose slopes these are; None for means.
+    notes : tuple of str
+        What was averaged over or held, and taken for known.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[tuple[Any, ...], ...]
+    estimate: Floats
+    se: Floats
+    df: Floats
+    lower: Floats
+    upper: Floats
+    alpha: float
+    ddf: DDF
+    slope_of: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the levels, then columns ``emmean`` (``slope`` for slopes), ``se df lower upper``."""
+        import pandas as pd
+
+        levels = {name: [row[j] for row in self.values] for j, name in enumerate(self.names)}
+        numbers = {"se": self.se, "df": self.df, "lower": self.lower, "upper": self.upper}
+        return pd.DataFrame(levels | {"emmean" if self.slope_of is None else "slope": self.estimate} | numbers)
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        both = NumberFormat("coefficient", DIGITS, share="estimates")
+        percent = f"{100 * (1 - self.alpha):g}%"
+        columns = [Column(name, is_label=True) for name in self.names]
+        columns += [
+            Column("Mean" if self.slope_of is None else f"Slope of {self.slope_of}", both, "right"),
+            Column("Std. Error", both, "right"),
+            Column("df", NumberFormat("significant", DIGITS), "right"),
+            Column(f"{percent} lower", both, "right"),
+            Column("upper", both, "right"),
+        ]
+        cells: list[list[Cell]] = [[str(row[j]) for row in self.values] for j in range(len(self.names))]
+        cells += [list(map(float, c)) for c in (self.estimate, self.se, self.df, self.lower, self.upper)]
+        table = Table("marginal_means", "", tuple(columns), tuple(zip(*cells, strict=True)))
+        return Document("", (table, Prose("notes", (method_name(self.ddf), *self.notes))))
+
+
+def marginal_means(
+    fit: LMMResults,
+    factors: str | Sequence[str],
+    *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    slope_of: str | None = None,
+    ddf: str = "satterthwaite",
+    alpha: float = 0.05,
+) -> MarginalMeans:
+    """Return marginal means; see :meth:`LMMResults.marginal_means`."""
+    from scipy.special import ndtri, stdtrit
+
+    method = check_ddf(ddf)
+    if not 0 < alpha < 1:
+        raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+    cells = reference_cells(fit.design, [*name_list(factors, "factors"), *name_list(by, "by")], at, slope_of)
+    labels = [cell_label(cells.names, row) for row in cells.values]
+    found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method)
+    quantile = np.where(np.isinf(found.df), ndtri(1.0 - alpha / 2.0), stdtrit(found.df, 1.0 - alpha / 2.0))
+    half = quantile * found.se
+    return MarginalMeans(
+        cells.names,
+        cells.values,
+        found.estimate,
+        found.se,
+        found.df,
+        found.estimate - half,
+        found.estimate + half,
+        alpha,
+        method,
+        slope_of,
+        (*describe_cells(cells), *found.notes),
+    )
+
+
+def estimate_rows(
+    fit: LMMResults,
+    L: Floats,
+    constant: Floats | float,
+    is_estimable: NDArray[np.bool_],
+    labels: Sequence[str],
+    ddf: DDF,
+) -> Estimates:
+    """Return L beta + constant with tests, NaN for rows that are not estimable.
+
+    Raises
+    ------
+    DataError
+        If a row is zero: what it compares is equal whatever the coefficients.
+    """
+    size = float(np.abs(L).max(initial=0.0))
+    is_zero = np.abs(L).max(axis=1, initial=0.0) <= 1e-12 * max(size, 1.0)
+    if (is_zero & is_estimable).any():
+        label = labels[int(np.flatnonzero(is_zero & is_estimable)[0])]
+        raise DataError(
+            f"{label!r} is zero whatever the coefficients: the model's fixed part has nothing that moves it"
+        )
+    notes = degrees(fit, ddf).notes
+    estimate, se, df, t, p = np.full((5, len(L)), np.nan)
+    if is_estimable.any():
+        right = np.broadcast_to(-np.asarray(constant, dtype=float), len(L))[is_estimable]
+        found = t_tests(fit, (L[is_estimable], right), ddf)
+        estimate[is_estimable], se[is_estimable] = found.estimate, found.std_error
+        df[is_estimable], t[is_estimable], p[is_estimable] = found.df, found.t, found.p
+    if not is_estimable.all():
+        lost = ", ".join(label for label, ok in zip(labels, is_estimable, strict=True) if not ok)
+        notes = (*notes, f"{NOT_ESTIMABLE}: {lost}")
+    return Estimates(estimate, se, df, t, p, notes)
+
+
+def name_list(given: str | Sequence[str] | None, argument: str) -> list[str]:
+    """Return column names as a list.
+
+    Raises
+    ------
+    DataError
+        If they are not names.
+    """
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, Sequence) or not all(isinstance(name, str) for name in given):
+        raise DataError(f"{argument}={given!r} must be the name of a column, or a list of names")
+    return list(given)
+
+
+def cell_label(names: Sequence[str], row: Sequence[Any]) -> str:
+    """Return what a cell is called in contrasts: ``"A 175"``, numbers behind their column's name, ``"nitro0.2"``."""
+    if not names:
+        return "overall"
+    numbers = (int, float, np.number)
+    return " ".join(f"{n}{v:g}" if isinstance(v, numbers) else str(v) for n, v in zip(names, row, strict=True))
+
+
+def describe_cells(cells: Cells) -> tuple[str, ...]:
+    """Return sentences about what each mean averages over, and where covariates are held."""
+    notes = []
+    if cells.averaged:
+        notes.append(f"averaged over the levels of {', '.join(cells.averaged)}")
+    if cells.fixed_at:
+        notes.append("at " + ", ".join(f"{name} = {value:.6g}" for name, value in cells.fixed_at.items()))
+    if cells.constant:
+        notes.append(f"with the mean offset, {cells.constant:.6g}")
+    return tuple(notes)
