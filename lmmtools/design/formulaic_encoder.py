@@ -147,7 +147,11 @@ def learn_formulaic(
     safe_text, spelled = _spell_safely(text, columns)
     sources = _sources(safe_text, columns, data)
     table = {safe: source.encode(data) for safe, source in sources.items()}
-    spec = ModelSpec(formula=Formula(safe_text), ensure_full_rank=True, na_action="ignore", output="numpy")
+    try:
+        formula = Formula(safe_text)
+    except Exception as error:
+        raise DataError(f"{text!r} does not read as a formula: {_restore(str(error), spelled)}") from error
+    spec = ModelSpec(formula=formula, ensure_full_rank=True, na_action="ignore", output="numpy")
     draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
     if everything:
         draft.spec.transform_state.update(_learn_state(draft, everything))

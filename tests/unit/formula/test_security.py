@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+
+import numpy as np
+import pandas as pd
 import pytest
 
+import lmmtools as lmt
+from lmmtools.cli import main
 from lmmtools.errors import FormulaError
 from lmmtools.formula.parser import parse
 
@@ -59,6 +66,44 @@ ATTACKS = [
     "np.vectorize(x)",
     "contr.custom(x)",
     "C(x, np.zeros(3))",
+    # Arguments that write into a column, or reach into formulaic.
+    "np.exp(x, x)",
+    "np.exp(x, out=x)",
+    "np.sqrt(x, where=x)",
+    "sqrt(x, z)",
+    "np.exp(x, dtype='O')",
+    "np.maximum(x, z, w)",
+    "scale(x, _state=z)",
+    "scale(x, _context=z)",
+    "bs(x, __class__=3)",
+    "bs(x, df=open('f'))",
+    "poly(x, degree=(lambda: 3)())",
+    "hashed(x, levels=3, hash_func=eval)",
+    # What only costs time and memory.
+    "I(x + ((2**64)**64)**64)",
+    "I([0] * 999999999)",
+    "I((0, 1) * 999999999)",
+    "C(x, levels=['a'] * 999999999)",
+    "poly(x, 999999999)",
+    "bs(x, df=999999999)",
+    "lag(x, 999999999)",
+    "I(-'a')",
+    # Quotes that two readers pair differently.
+    "I(x == '`')",
+    "I((x == '`') & (z == \"`' + str(eval('1')) + '\"))",
+    "I(x == '\\n')",
+    "I(x == '\\x60')",
+    # The name that stands for a column while a call is read, put together in a text.
+    "I(x == '\\x6cmmcol0_0_')",
+    "I(x == 'lmm' 'col0_0_')",
+    # Letters that Python takes for others.
+    "ｅｖａｌ('1')",
+    "I(ｅｖａｌ('1'))",
+    "np.ｌoad(x)",
+    "𝐞𝐯𝐚𝐥('1')",
+    "I(x․__class__)",
+    "I(x，z)",
+    "ѕqrt(x)",
 ]
 
 
@@ -79,6 +124,120 @@ def test_trusted_formulas_may_call_what_they_like():
     assert parse("y ~ my.transform(x, 3) + (1|g)", trusted=True).fixed == "my.transform(x, 3)"
     with pytest.raises(FormulaError, match="not a function"):
         parse("y ~ my.transform(x, 3) + (1|g)")
+
+
+def evil_frame(touched):
+    """Columns and levels whose names are code that would write a file, were any of them evaluated."""
+    rng = np.random.default_rng(1)
+    code = f'__import__("pathlib").Path({str(touched)!r}).touch()'
+    names = [
+        code,
+        f"' + str({code}) + '",
+        f"`' + str({code}) + '",
+        f'") + {code} + ("',
+        f"\\' + {code} #",
+        "a`b",
+        "np",
+        "I",
+        "eval",
+    ]
+    frame = pd.DataFrame({name: rng.uniform(1, 2, size=36) for name in names})
+    levels = [f"{code}{k}" for k in range(6)]
+    return frame.assign(y=rng.normal(size=36), g=np.repeat(levels, 6), f=np.tile([code, "`", "'"], 12)), names
+
+
+def test_names_and_levels_that_are_code_stay_names(tmp_path):
+    touched = tmp_path / "touched"
+    frame, names = evil_frame(touched)
+    for name in names:
+        # Two names in one call, and the alias that stands for them, so that quotes could pair wrongly.
+        column, other = (f"Q({n!r})" for n in (name, "a`b"))
+        for term in (
+            f"{column}",
+            f"np.exp({column})",
+            f"I({column} * {other})",
+            f"I({column} == 'lmmcol_0_')",
+            f"I({column} == 'lmmcol0_0_')",
+            f"I({column} == 'lmmcolumn0_')",
+            f"poly({column}, 2) + f",
+        ):
+            for formula in (f"y ~ {term} + (1 | g)", f"{column} ~ I({other} + 1) + (1 | g)"):
+                with contextlib.suppress(lmt.LmmError), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    model = lmt.lmm(formula, frame)
+                    str(model.spec)
+                    model.fit(engine="pls").predict(frame)
+            assert not touched.exists(), term
+
+
+def test_mixedlm_takes_names_and_levels_for_names(tmp_path):
+    touched = tmp_path / "touched"
+    frame, names = evil_frame(touched)
+    for name in names[:4]:
+        with contextlib.suppress(lmt.LmmError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            lmt.lmm(f"y ~ Q({name!r}) + (1 | g)", frame).fit(engine="auto")
+        assert not touched.exists(), name
+
+
+def test_data_are_never_written_to():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"y": rng.normal(size=24), "x": rng.uniform(1, 2, size=24), "g": np.arange(24) % 4})
+    before = frame.copy()
+    for term in ("np.exp(x)", "scale(x)", "center(x)", "lag(x)", "I(x**2)", "poly(x, 2)", "np.maximum(x, 1.5)"):
+        lmt.lmm(f"y ~ {term} + x + (1 | g)", frame)
+        pd.testing.assert_frame_equal(frame, before)
+
+
+@pytest.mark.parametrize("command", ["fit", "report", "translate", "compare"])
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "I(__import__('pathlib').Path('touched').touch())",
+        "I(x.__class__)",
+        "I((lambda: x)())",
+        "I([a for a in x])",
+        "I(f'{x}')",
+        "np.exp(x, out=x)",
+        "bs(x, df=open('touched', 'w'))",
+        "{open('touched', 'w')}",
+    ],
+)
+def test_the_command_line_refuses_code(capsys, tmp_path, monkeypatch, command, attack):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"y": rng.normal(size=24), "x": rng.uniform(1, 2, size=24), "g": np.arange(24) % 4})
+    frame.to_csv("data.csv", index=False)
+    formula = f"y ~ {attack} + (1 | g)"
+    arguments = [formula, "data.csv"] if command == "translate" else ["data.csv", formula]
+    assert main([command, *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("lmmtools: ")
+    assert not (tmp_path / "touched").exists()
+
+
+def test_what_models_need_is_still_allowed():
+    for term in (
+        "I(x**2 + 1)",
+        "C(f, Treatment('b'))",
+        "C(f, levels=['a', 'b'])",
+        "C(f, contr.SAS)",
+        "scale(x, center=False)",
+        "poly(x, 3, raw=True)",
+        "bs(x, df=5, degree=2)",
+        "bs(x, knots=[0.2, 0.5])",
+        "cr(x, df=4, constraints='center')",
+        "cc(x, df=4)",
+        "np.maximum(x, 0)",
+        "round(x, 1)",
+        "np.round(x, decimals=1)",
+        "I((x > 1) & (x < 3))",
+        'I(f == "O\'Brien")',
+        "I((x**2)**2)",
+        "lag(x, 2)",
+    ):
+        assert parse(f"y ~ {term} + (1 | g)").fixed
 
 
 def test_trust_is_not_remembered():

@@ -1,0 +1,169 @@
+"""What a function call in a formula may hold: arithmetic and calls of known functions with the arguments they take.
+
+The check is of Python's own syntax tree, by lists of what is allowed: what is on none of them is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import NoReturn
+
+from lmmtools.errors import FormulaError
+from lmmtools.formula.functions import CONSTANTS, CONTRASTS, FUNCTIONS, R_CONTRASTS, UNARY
+
+__all__ = ["check_tree"]
+
+_NODES = (
+    *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.keyword, ast.Attribute),
+    *(ast.BinOp, ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow, ast.BitAnd, ast.BitOr),
+    *(ast.UnaryOp, ast.USub, ast.UAdd, ast.Invert),
+    *(ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE),
+)
+# A power of a power of literals can keep a computer busy for ever; no model needs a larger exponent.
+_LARGEST_EXPONENT = 64
+# A polynomial or spline of more columns would fill the memory; no model needs one.
+_MOST_COLUMNS = 1000
+_NEED_COLUMN = ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag")
+
+
+@dataclass(frozen=True, slots=True)
+class _Arguments:
+    """How many arguments a function takes without a name, and which with one."""
+
+    most: int
+    named: tuple[str, ...] = ()
+
+
+_SPLINE = ("df", "knots", "lower_bound", "upper_bound", "extrapolation")
+_ARGUMENTS = {
+    **dict.fromkeys(UNARY, _Arguments(1)),
+    **dict.fromkeys(("np.maximum", "np.minimum"), _Arguments(2)),
+    "np.round": _Arguments(2, ("decimals",)),
+    "I": _Arguments(1),
+    "C": _Arguments(2, ("contrasts", "levels", "spans_intercept")),
+    "center": _Arguments(1),
+    "scale": _Arguments(4, ("center", "scale", "ddof")),
+    "standardize": _Arguments(4, ("center", "rescale", "ddof")),
+    "poly": _Arguments(3, ("degree", "raw")),
+    "lag": _Arguments(2, ("k",)),
+    "bs": _Arguments(7, (*_SPLINE, "degree", "include_intercept")),
+    **dict.fromkeys(("cr", "cc", "cs"), _Arguments(6, (*_SPLINE, "constraints"))),
+    **dict.fromkeys(
+        (*CONTRASTS, *R_CONTRASTS), _Arguments(2, ("reference", "base", "reverse", "scale", "scores", "backward"))
+    ),
+}
+# Argument by which a function's result grows -> its place.
+_SIZES = {"df": 1, "degree": 1, "k": 1}
+
+
+def check_tree(tree: ast.AST) -> None:
+    """Raise a FormulaError (message only) unless the tree holds arithmetic and calls by name, nothing else."""
+    attributes = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    for node in ast.walk(tree):
+        if not isinstance(node, _NODES):
+            _refuse(type(node).__name__.lower())
+        if isinstance(node, ast.Call):
+            _check_call(node)
+        elif isinstance(node, ast.Attribute):
+            is_known = isinstance(node.value, ast.Name) and node.value.id in ("np", "contr")
+            if not is_known or (id(node) not in attributes and not _is_constant_attribute(node)):
+                _refuse(f"attribute .{node.attr}")
+        elif isinstance(node, ast.Constant):
+            _check_constant(node)
+        elif isinstance(node, ast.Compare):
+            _check_comparison(node)
+        elif isinstance(node, ast.BinOp):
+            _check_arithmetic(node)
+        elif isinstance(node, ast.UnaryOp):
+            _check_operand(node.operand)
+
+
+def _refuse(what: str) -> NoReturn:
+    raise FormulaError(f"A formula may hold columns, numbers, arithmetic and calls of known functions, but no {what}:")
+
+
+def _is_constant_attribute(node: ast.Attribute) -> bool:
+    name = ast.unparse(node)
+    return name in CONSTANTS or name in R_CONTRASTS
+
+
+def _check_constant(node: ast.Constant) -> None:
+    value = node.value
+    if not isinstance(value, (bool, int, float, str, type(None))):
+        _refuse(f"constant {value!r}")
+    # Quotes within quotes are read in one way by one reader and in another by the next.
+    if isinstance(value, str) and (not value.isprintable() or set(value) & set("`\\") or {"'", '"'} <= set(value)):
+        raise FormulaError(
+            "A text in a formula may have no back-tick, backslash, line break or both kinds of quotes; "
+            "give the level another name in the data:"
+        )
+
+
+def _check_call(node: ast.Call) -> None:
+    name = ast.unparse(node.func)
+    if not isinstance(node.func, (ast.Name, ast.Attribute)) or name not in FUNCTIONS.values():
+        _refuse("call of what is not the name of a known function")
+    if any(k.arg is None for k in node.keywords):
+        _refuse("** argument")
+    if name in ("log", "np.log") and len(node.args) + len(node.keywords) > 1:
+        raise FormulaError("log() takes one column; write log2(x), log10(x) or log(x) / log(3) for another base:")
+    if not node.args and (name in _NEED_COLUMN or name in UNARY):
+        raise FormulaError(f"{name}() has no column in it:")
+    takes = _ARGUMENTS[name]
+    if len(node.args) > takes.most:
+        raise FormulaError(f"{name}() takes {takes.most} argument{'s' * (takes.most > 1)}, not {len(node.args)}:")
+    for keyword in node.keywords:
+        if keyword.arg not in takes.named:
+            known = f"; it has {', '.join(takes.named)}" if takes.named else ""
+            raise FormulaError(f"{name}() has no argument {keyword.arg}{known}:")
+    _check_size(node, name)
+
+
+def _check_size(node: ast.Call, name: str) -> None:
+    """Refuse a polynomial of degree a million."""
+    for argument, place in _SIZES.items():
+        if argument not in _ARGUMENTS[name].named:
+            continue
+        given = [k.value for k in node.keywords if k.arg == argument]
+        if len(node.args) > place and (argument != "degree" or name == "poly"):
+            given.append(node.args[place])
+        for value in given:
+            numbers = [n.value for n in ast.walk(value) if isinstance(n, ast.Constant)]
+            is_plain = isinstance(value, (ast.Constant, ast.UnaryOp))
+            if not is_plain or any(isinstance(n, (int, float)) and abs(n) > _MOST_COLUMNS for n in numbers):
+                raise FormulaError(f"{argument} of {name}() may be a number up to {_MOST_COLUMNS}:")
+
+
+def _check_comparison(node: ast.Compare) -> None:
+    operands = (node.left, *node.comparators)
+    is_mixed = any(isinstance(o, ast.BinOp) and isinstance(o.op, (ast.BitAnd, ast.BitOr)) for o in operands)
+    if len(node.ops) > 1 or is_mixed:
+        raise FormulaError(
+            "Put each comparison in parentheses, (x > 1) & (x < 3): Python's & and | bind tighter than >:"
+        )
+
+
+def _check_arithmetic(node: ast.BinOp) -> None:
+    if isinstance(node.op, ast.Pow):
+        numbers = [n.value for n in ast.walk(node.right) if isinstance(n, ast.Constant)]
+        is_tower = _has_power(node.right) or (_has_power(node.left) and not _has_column(node.left))
+        if is_tower or any(isinstance(v, (int, float)) and abs(v) > _LARGEST_EXPONENT for v in numbers):
+            raise FormulaError(f"An exponent may be a number up to {_LARGEST_EXPONENT}, not a power itself:")
+    _check_operand(node.left)
+    _check_operand(node.right)
+
+
+def _has_power(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow) for n in ast.walk(node))
+
+
+def _has_column(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Name) and n.id not in ("np", "contr") for n in ast.walk(node))
+
+
+def _check_operand(node: ast.AST) -> None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        raise FormulaError("Text takes no part in arithmetic:")
+    if isinstance(node, (ast.List, ast.Tuple)):
+        raise FormulaError("A list takes no part in arithmetic:")
