@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools._version import __version__
 
 if TYPE_CHECKING:
-    from lmmtools import datasets, plots
+    from lmmtools import datasets, plots, tables
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
@@ -50,7 +50,7 @@ _HOME = {
     "structure": "design.structure",
     "translate": "api",
 }
-_MODULES = ("datasets", "errors", "plots")
+_MODULES = ("datasets", "errors", "plots", "tables")
 
 __all__ = [
     "DataError",
@@ -79,6 +79,7 @@ __all__ = [
     "read_json",
     "read_lme4_summary",
     "structure",
+    "tables",
     "translate",
 ]
 

@@ -19,6 +19,7 @@ from lmmtools.results.intervals import IntervalMethods
 from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
 from lmmtools.results.predicting import PredictingMethods
+from lmmtools.results.tabling import TablingMethods
 from lmmtools.results.testing import TestingMethods
 from lmmtools.results.varcorr import VarCorr
 from lmmtools.results.variance_errors import variance_standard_errors
@@ -45,6 +46,7 @@ class LMMResults(
     IntervalMethods,
     PageMethods,
     PredictingMethods,
+    TablingMethods,
     TestingMethods,
 ):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.

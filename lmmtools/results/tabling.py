@@ -1,0 +1,165 @@
+"""What packages that print tables of many models read of a result: statsmodels' ``summary_col``, maketables.
+
+``summary_col`` reads ``params``, ``bse``, ``pvalues``, ``conf_int()`` and ``model``. maketables has attributes of its
+own for that, ``__maketables_coef_table__`` and others, which are here; but whatever has ``params``, ``bse`` and
+``pvalues`` it reads as a result of statsmodels (0.2), so that `lmmtools.tables.etable` hands it a view without those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.results.methods import FitMethods
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["FittedModel", "TableView", "TablingMethods", "coefficient_table"]
+
+LABELS = {
+    "N": "Observations",
+    "ll": "Log-likelihood",
+    "sigma": "SD residual",
+    "icc": "ICC",
+    "r2_marginal": "Marginal R²",
+    "r2_conditional": "Conditional R²",
+    "p_values": "p-values",
+}
+"""Statistics that a table may ask for beside lme4's, and what to call them."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedModel:
+    """What was fitted, under the names that statsmodels' models have.
+
+    Attributes
+    ----------
+    endog_names : str
+        The response.
+    exog_names : list of str, length p
+        The fixed effects.
+    formula : str
+        In lme4's notation.
+    endog : ndarray, shape (n,)
+    exog : ndarray, shape (n, p)
+    """
+
+    endog_names: str
+    exog_names: list[str]
+    formula: str
+    endog: NDArray[np.float64]
+    exog: NDArray[np.float64]
+
+
+class TablingMethods(FitMethods):
+    """What table packages read."""
+
+    @property
+    def model(self) -> FittedModel:
+        """Response, fixed effects and formula, under statsmodels' names."""
+        design = self._fit.design
+        formula = design.formula.source or str(design.formula)
+        return FittedModel(design.formula.response, list(design.x_names), formula, design.y, design.X)
+
+    @property
+    def default_model_infos(self) -> dict[str, Callable[[LMMResults], str]]:
+        """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> text of a result."""
+        rows: dict[str, Callable[[LMMResults], str]] = {
+            name: lambda fit, name=name: f"{_deviations(fit)[name]:.4f}"  # type: ignore[misc]
+            for name in _deviations(self._fit)
+        }
+        rows["Observations"] = lambda fit: str(fit.nobs)
+        rows["Log-likelihood"] = lambda fit: f"{fit.llf:.4f}"
+        return rows
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        """Fixed effects with Satterthwaite's tests: ``b se t p df ci95l ci95u``."""
+        return coefficient_table(self._fit)
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        """The response."""
+        return self._fit.design.formula.response
+
+    @property
+    def __maketables_vcov_info__(self) -> dict[str, str]:
+        """What the standard errors are."""
+        return {"vcov_type": "model-based"}
+
+    @property
+    def __maketables_stat_labels__(self) -> dict[str, str]:
+        """Labels of the statistics that maketables does not know."""
+        return LABELS
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        """Statistics shown by default: standard deviations of the random effects among them, under their names."""
+        return [*_deviations(self._fit), "N", *(f"Levels of {g}" for g in self._fit.ngroups), "ll", "p_values"]
+
+    def __maketables_stat__(self, key: str) -> float | int | str | None:
+        """Return one statistic, None where there is no such thing."""
+        fit = self._fit
+        known: dict[str, Callable[[], Any]] = {
+            "N": lambda: fit.nobs,
+            "ll": lambda: fit.llf,
+            "aic": lambda: fit.aic,
+            "bic": lambda: fit.bic,
+            "df_resid": lambda: fit.df_resid,
+            "deviance": lambda: fit.objective if not fit.reml else None,
+            "sigma": lambda: fit.sigma,
+            "icc": lambda: fit.icc().adjusted,
+            "r2_marginal": lambda: fit.r2().marginal,
+            "r2_conditional": lambda: fit.r2().conditional,
+            "p_values": lambda: "Satterthwaite",
+            "se_type": lambda: "model-based",
+        }
+        if key in known:
+            found: float | int | str | None = known[key]()
+            return found
+        levels = {f"Levels of {group}": m for group, m in fit.ngroups.items()}
+        return {**_deviations(fit), **levels}.get(key)
+
+
+class TableView(TablingMethods):
+    """A fit that shows what maketables asks for, and nothing else.
+
+    Parameters
+    ----------
+    fit : LMMResults
+    """
+
+    def __init__(self, fit: LMMResults) -> None:
+        self._viewed = fit
+
+    @property
+    def _fit(self) -> LMMResults:
+        return self._viewed
+
+
+def coefficient_table(fit: LMMResults) -> pd.DataFrame:
+    """Return the fixed effects with Satterthwaite's tests and 95% intervals: ``b se t p df ci95l ci95u``."""
+    tests = fit.tests().to_frame()
+    limits = fit.conf_int(ddf="satterthwaite")
+    table = tests.rename(columns={"estimate": "b", "std_error": "se"})[["b", "se", "t", "p", "df"]]
+    return table.assign(ci95l=limits[0], ci95u=limits[1]).rename_axis("Coefficient")
+
+
+def _deviations(fit: LMMResults) -> dict[str, float]:
+    """Standard deviations and correlations by a readable name, the residual's last."""
+    found = {}
+    for grp, var1, var2, _, sdcor in fit.varcorr.rows():
+        if var1 is None:
+            found["SD residual"] = sdcor
+        elif var2 is None:
+            found[f"SD {var1} by {grp}"] = sdcor
+        else:
+            found[f"Corr. {var1}, {var2} by {grp}"] = sdcor
+    return found

@@ -1,0 +1,127 @@
+"""Other packages' tables of fits print the fits' own numbers."""
+
+from __future__ import annotations
+
+import builtins
+
+import numpy as np
+import pytest
+import statsmodels.formula.api as smf
+from statsmodels.iolib.summary2 import summary_col
+
+import lmmtools as lmt
+from lmmtools.errors import LmmError
+
+
+@pytest.fixture(scope="module")
+def data():
+    return lmt.datasets.load("sleepstudy")
+
+
+@pytest.fixture(scope="module")
+def fit(data) -> lmt.LMMResults:
+    return lmt.lmm("Reaction ~ Days + (Days|Subject)", data).fit(engine="pls")
+
+
+@pytest.fixture(scope="module")
+def null(data) -> lmt.LMMResults:
+    return lmt.lmm("Reaction ~ 1 + (1|Subject)", data).fit(engine="pls")
+
+
+@pytest.fixture(scope="module")
+def ols(data):
+    return smf.ols("Reaction ~ Days", data).fit()
+
+
+def test_the_model_has_statsmodels_names(fit, ols) -> None:
+    assert fit.model.endog_names == ols.model.endog_names
+    assert fit.model.exog_names == ols.model.exog_names
+    np.testing.assert_array_equal(fit.model.exog, ols.model.exog)
+    assert fit.model.formula == "Reaction ~ Days + (Days|Subject)"
+
+
+def test_summary_col_prints_fixed_effects_and_standard_deviations(fit, null, ols) -> None:
+    table = summary_col([fit, null, ols], model_names=["slopes", "null", "ols"], stars=True).tables[0]
+    assert table.loc["Days", "slopes"] == "10.4673***"
+    assert table.loc["SD Days by Subject", "slopes"] == "5.9221"
+    assert table.loc["SD residual", "null"] == "44.2591"
+    assert table.loc["Observations"].tolist() == ["180", "180", ""]
+    assert table.iloc[1].tolist() == ["(6.8246)", "(9.0499)", "(6.6102)"]
+
+
+def test_stargazer_prints_the_fits_beside_others(fit, null, ols) -> None:
+    pytest.importorskip("stargazer")
+    html = lmt.tables.stargazer(fit, null, ols).render_latex()
+    lines = [line.strip(" \\") for line in html.splitlines()]
+    assert "Days & 10.467$^{***}$ & & 10.467$^{***}$" in lines
+    assert "& (1.546) & & (1.238)" in lines
+    assert "SD Days by Subject & 5.922 &  &" in lines
+    assert "SD residual & 25.592 & 44.259 &" in lines
+    assert "p-values & Satterthwaite & Satterthwaite &" in lines
+    from stargazer.stargazer import Stargazer
+
+    assert "10.467" in Stargazer([fit]).render_html()
+
+
+def test_stargazer_takes_its_stars_and_limits_from_satterthwaite(data) -> None:
+    stargazer = pytest.importorskip("stargazer.stargazer")
+    few = data[data["Subject"].isin(["308", "309", "330", "335", "337", "372"])]
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", few).fit(engine="pls")
+    lmt.tables.stargazer(fit)
+    read = stargazer.Stargazer([fit]).model_data[0]
+    tests = fit.tests().to_frame()
+    assert read["p_values"]["Days"] == tests["p"]["Days"]
+    assert read["p_values"]["Days"] > 1.5 * fit.pvalues["Days"]
+    limits = fit.conf_int(ddf="satterthwaite")
+    assert read["conf_int_high_values"]["Days"] == limits.loc["Days", 1]
+
+
+def test_plug_in_attributes_have_the_numbers(fit) -> None:
+    table = fit.__maketables_coef_table__
+    tests = fit.tests().to_frame()
+    assert list(table.columns) == ["b", "se", "t", "p", "df", "ci95l", "ci95u"]
+    np.testing.assert_array_equal(table["b"], fit.params)
+    np.testing.assert_allclose(table["se"], fit.bse, rtol=1e-12)
+    np.testing.assert_array_equal(table["p"], tests["p"])
+    assert fit.__maketables_depvar__ == "Reaction"
+    stat = fit.__maketables_stat__
+    assert [stat("N"), stat("ll"), stat("aic"), stat("sigma")] == [180, fit.llf, fit.aic, fit.sigma]
+    assert stat("r2_conditional") == fit.r2().conditional
+    assert stat("SD Days by Subject") == pytest.approx(5.922, abs=1e-3)
+    assert stat("Levels of Subject") == 18
+    assert stat("fvalue") is None
+    assert all(stat(key) is not None for key in fit.__maketables_default_stat_keys__)
+
+
+def test_etable_prints_random_effects_beside_other_models(fit, null, ols) -> None:
+    maketables = pytest.importorskip("maketables")
+    table = lmt.tables.etable(fit, null, ols)
+    assert isinstance(table, maketables.ETable)
+    frame = table.df.droplevel(0)
+    assert [v.replace(" \n ", " ") for v in frame.loc["Days"]] == ["10.467*** (1.546)", "", "10.467*** (1.238)"]
+    assert frame.loc["SD Days by Subject"].tolist() == ["5.922", "-", "-"]
+    assert frame.loc["p-values"].tolist() == ["Satterthwaite", "Satterthwaite", "-"]
+    # Handed over as it is, a fit is read as statsmodels' results are.
+    assert maketables.ETable([fit]).df.droplevel(0).loc["Intercept"].iloc[0].startswith("251.405***")
+
+
+@pytest.mark.parametrize("name", ["stargazer", "etable"])
+def test_what_is_missing_is_named(fit, monkeypatch, name) -> None:
+    package = {"stargazer": "stargazer", "etable": "maketables"}[name]
+    make = getattr(lmt.tables, name)
+    real = builtins.__import__
+
+    def refuse(module, *rest):
+        if module.split(".")[0] == package:
+            raise ImportError(module)
+        return real(module, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(LmmError, match=f"pip install {package}"):
+        make(fit)
+
+
+def test_a_table_of_nothing_is_refused() -> None:
+    pytest.importorskip("stargazer")
+    with pytest.raises(LmmError, match="at least one result"):
+        lmt.tables.stargazer()
