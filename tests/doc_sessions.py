@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 SHELL = 'lmmtools() { "$DOC_PYTHON" -m lmmtools "$@"; }\npython() { "$DOC_PYTHON" "$@"; }\n'
 # Prints what R would at its prompt, messages too.
@@ -71,7 +73,11 @@ def run(examples: list[Example], folder: Path) -> list[str]:
     in_r = iter(_run_r([e.source for e in examples if e.kind == "r"], folder))
     names: dict[str, Any] = {"__name__": "__main__"}
     printed = []
-    with _working_in(folder), warnings.catch_warnings():
+    with (
+        _working_in(folder),
+        warnings.catch_warnings(),
+        pd.option_context("display.width", 110, "display.max_columns", 12),
+    ):
         warnings.simplefilter("ignore")
         for e in examples:
             if e.kind == "python":
