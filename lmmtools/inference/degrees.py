@@ -99,6 +99,8 @@ def degrees(fit: LMMResults, ddf: DDF) -> Degrees:
 
 
 def _make(fit: LMMResults, ddf: DDF) -> Degrees:
+    if not fit.design.p:
+        return Constant(fit.estimate.beta_cov, np.inf, ("the model has no fixed effects",))
     if ddf == "satterthwaite":
         return satterthwaite(fit)
     if ddf == "kenward-roger":

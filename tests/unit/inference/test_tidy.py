@@ -126,3 +126,12 @@ def test_bad_arguments_are_named(sleep, data) -> None:
         sleep.augment(data.head(3))
     with pytest.raises(DataError, match="not both"):
         sleep.augment(data, newdata=data)
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "residual"])
+def test_a_model_without_fixed_effects_has_no_rows_of_them(data, ddf) -> None:
+    fit = lmt.lmm("Reaction ~ 0 + (1|Subject)", data).fit(engine="pls")
+    assert fit.tidy(ddf=ddf, conf_int=True)["effect"].tolist() == ["ran_pars"] * 2
+    assert fit.augment()["cooksd"].isna().all()
+    assert "the model has no fixed effects" in str(fit.tests(ddf=ddf))
+    assert set(fit.influence().to_frame()["note"]) == {"the model has no fixed effects"}
