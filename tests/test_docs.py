@@ -51,10 +51,10 @@ def test_a_wrong_number_in_a_page_is_found(tmp_path):
 
 def test_every_public_name_is_in_the_api_reference():
     listed = set(re.findall(r"^   ([\w.]+)$", (DOCS / "api.rst").read_text(encoding="utf-8"), flags=re.M))
-    modules = {"datasets", "errors", "plots", "__version__"}
+    modules = {"datasets", "errors", "plots", "tables", "__version__"}
     errors = {name for name in lmmtools.__all__ if name.endswith(("Error", "Warning"))}
     assert set(lmmtools.__all__) - modules - errors <= listed
-    assert set(lmmtools.plots.__all__) <= listed
+    assert set(lmmtools.plots.__all__) | set(lmmtools.tables.__all__) <= listed
 
 
 def evidence(cell: str) -> Path:
