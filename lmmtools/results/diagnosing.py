@@ -72,8 +72,9 @@ class DiagnosingMethods(FitMethods):
         ----------
         kind : {"conditional", "marginal", "scaled", "standardized", "studentized"}
             y less the conditional fitted values; y less X b and offset; conditional, times the root of the weight and
-            over sigma, as lme4's "scaled residuals"; those over sqrt(1 - h), which have variance one at the fit's
-            theta (h the hat value); the same with sigma estimated without the row.
+            over sigma, as lme4's "scaled residuals"; those over sqrt(1 - h), h the hat value, which have variance one
+            at the fit's theta: lme4's ``rstudent``; the same with sigma estimated without the row, as R's
+            ``rstudent`` of linear models.
 
         Raises
         ------

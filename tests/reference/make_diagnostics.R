@@ -29,7 +29,7 @@ record <- function(m) {
                  condval = modes$condval, condsd = modes$condsd),
     repca = lapply(components, function(x) list(sdev = I(x$sdev), rotation = x$rotation,
                                                 importance = summary(components)[[1]]$importance)),
-    hat = unname(hatvalues(fit)), cooks = unname(cooks.distance(fit))
+    hat = unname(hatvalues(fit)), cooks = unname(cooks.distance(fit)), rstudent = unname(rstudent(fit))
   )
   for (factor in names(components)) out$repca[[factor]]$importance <- unname(summary(components)[[factor]]$importance)
   if (!is.null(m[[5]])) {

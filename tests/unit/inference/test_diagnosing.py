@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lmmtools as lmt
@@ -66,6 +67,7 @@ def test_row_diagnostics_equal_lme4(pair) -> None:
     entry, fit = pair
     np.testing.assert_allclose(fit.hat_values, entry["hat"], atol=1e-6)
     np.testing.assert_allclose(fit.cooks_distance, entry["cooks"], rtol=LME4)
+    np.testing.assert_allclose(fit.residuals("standardized"), entry["rstudent"], rtol=LME4, atol=1e-6)
 
 
 @pytest.mark.parametrize("entry", [e for e in RECORDED["fits"] if "deletions" in e], ids=lambda e: e["name"])
@@ -233,6 +235,15 @@ def test_normal_modes_pass_and_absent_ones_have_a_reason(sleep, singular) -> Non
     absent = singular.mode_normality().to_frame()
     assert np.isnan(absent["p"][0])
     assert absent["note"][0].startswith("its variance is zero")
+
+
+def test_many_levels_have_a_p_value_that_is_called_approximate() -> None:
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(5001), 2)
+    data = pd.DataFrame({"g": g, "y": rng.standard_normal(5001)[g] + rng.standard_normal(len(g))})
+    found = lmt.lmm("y ~ 1 + (1|g)", data).fit(engine="pls").mode_normality()
+    assert 0 < found.p[0] < 1
+    assert "approximate" in str(found)
 
 
 def test_bad_arguments_are_named(sleep) -> None:
