@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
+    from lmmtools.inference.marginal.effects import MarginalEffects
     from lmmtools.inference.marginal.means import MarginalMeans
     from lmmtools.inference.new_rows import Unseen
     from lmmtools.inference.prediction import Interval
@@ -241,3 +242,10 @@ class PredictingMethods(FitMethods):
         return marginal_contrasts(
             self._fit, factors, method=method, by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf
         )
+
+    @property
+    def marginal(self) -> MarginalEffects:
+        """Predictions, comparisons, slopes and hypotheses by ``marginaleffects``: ``fit.marginal.avg_slopes()`` ..."""
+        from lmmtools.inference.marginal.effects import MarginalEffects
+
+        return MarginalEffects(self._fit)

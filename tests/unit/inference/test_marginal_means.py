@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.errors import DroppedColumnsWarning
+from lmmtools.errors import DroppedColumnsWarning, EngineError
 
 RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "emmeans.json").read_text())
 NUMBERS = 1e-6
@@ -181,3 +182,9 @@ def test_slopes_that_cannot_differ_are_not_compared():
     fit = lmt.lmm("distance ~ age + Sex + (1|Subject)", lmt.datasets.load("Orthodont")).fit(engine="pls")
     with pytest.raises(lmt.DataError, match="'Male - Female' is zero whatever the coefficients"):
         fit.pairwise("Sex", slope_of="age")
+
+
+def test_without_marginaleffects_the_cure_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "marginaleffects", None)
+    with pytest.raises(EngineError, match=r"pip install \"lmmtools\[marginal\]\""):
+        fitted("oats").marginal.hypotheses()

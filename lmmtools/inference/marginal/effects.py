@@ -1,0 +1,187 @@
+"""Predictions, comparisons, slopes and hypotheses by ``marginaleffects``, with degrees of freedom."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.metadata import version
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.errors import DataError, EngineError
+from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.marginal.jacobian import exact_jacobian
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.inference.marginal.model import LMMModel
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["MarginalEffects"]
+
+NOT_WITH_DF = ("transform", "equivalence", "joint")
+FIRST_WITH_POLARS_2 = (0, 7)
+"""marginaleffects 0.6 calls what polars 2 took away."""
+
+
+class MarginalEffects:
+    """What ``marginaleffects`` computes of a fit's population predictions: ``fit.marginal.avg_slopes()`` and so on.
+
+    Parameters
+    ----------
+    fit : LMMResults
+
+    Notes
+    -----
+    Each method takes what the function of its name in ``marginaleffects`` takes, but for the model, and ``ddf``:
+    ``"satterthwaite"`` (default), ``"kenward-roger"`` (with its adjusted covariance), ``"residual"`` or ``"z"``. Each
+    row of the result is a linear function of the fixed effects, or to first order, whose weights (``.jacobian``) give
+    its degrees of freedom, column ``df``. Its p-value and limits are those of t. The weights are derived here: the
+    package's finite differences can be some percent off for slopes.
+
+    ``fit.marginal.model`` is the model itself, for every function of the package:
+    ``marginaleffects.plot_predictions(fit.marginal.model, condition="Days")``; these take statistics for normal.
+
+    Needs marginaleffects: ``pip install "lmmtools[marginal]"``.
+    """
+
+    def __init__(self, fit: LMMResults) -> None:
+        self._fit = fit
+
+    @cached_property
+    def model(self) -> LMMModel:
+        """The fit as a model of ``marginaleffects``."""
+        _package()
+        from lmmtools.inference.marginal.model import LMMModel
+
+        return LMMModel(self._fit)
+
+    def predictions(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return the population's predictions for each row, or for ``newdata``."""
+        return self._call("predictions", ddf, arguments)
+
+    def avg_predictions(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return averages of predictions, ``by`` groups."""
+        return self._call("avg_predictions", ddf, arguments)
+
+    def comparisons(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return differences of predictions between values of ``variables``, for each row."""
+        return self._call("comparisons", ddf, arguments)
+
+    def avg_comparisons(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return averages of such differences."""
+        return self._call("avg_comparisons", ddf, arguments)
+
+    def slopes(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return slopes of predictions along ``variables``, for each row."""
+        return self._call("slopes", ddf, arguments)
+
+    def avg_slopes(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return averages of slopes."""
+        return self._call("avg_slopes", ddf, arguments)
+
+    def hypotheses(self, hypothesis: Any = None, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
+        """Return tests of functions of the fixed effects; for joint tests, ``fit.f_test``."""
+        return self._call("hypotheses", ddf, {"hypothesis": hypothesis, **arguments})
+
+    def __repr__(self) -> str:
+        return f"<MarginalEffects of {self._fit.design.formula}>"
+
+    def _call(self, function: str, ddf: str, arguments: dict[str, Any]) -> Any:
+        method = check_ddf(ddf)
+        refused = [name for name in NOT_WITH_DF if arguments.get(name) not in (None, False)]
+        if refused:
+            raise DataError(
+                f"{refused[0]}= has no degrees of freedom here: write "
+                f"marginaleffects.{function}(fit.marginal.model, {refused[0]}=...), whose statistics are normal"
+            )
+        found = degrees(self._fit, method)
+        if arguments.get("vcov", True) is True:
+            arguments["vcov"] = np.asarray(found.cov)
+        run = getattr(_package(), function)
+        result = run(self.model, **arguments)
+        if result.jacobian is None:
+            return result
+        # hypotheses() has no estimates without standard errors.
+        bare = arguments if function == "hypotheses" else {**arguments, "vcov": False}
+
+        def estimates(beta: Floats) -> Floats:
+            return np.asarray(run(self.model.at(beta), **bare).data["estimate"].to_numpy(), dtype=float)
+
+        J = exact_jacobian(
+            estimates, self._fit.estimate.beta, np.asarray(arguments["vcov"]), np.asarray(result.jacobian, dtype=float)
+        )
+        se = np.sqrt(np.einsum("ra,ab,rb->r", J, arguments["vcov"], J))
+        df = np.array([found.df(row) for row in J])
+        from marginaleffects.sanitize import sanitize_hypothesis_null
+
+        null = float(sanitize_hypothesis_null(arguments.get("hypothesis")))
+        return _with_df(result, J, se, df, null=null, is_normal=method == "z")
+
+
+def _with_df(result: Any, J: Floats, se: Floats, df: Floats, *, null: float, is_normal: bool) -> Any:
+    """Return a result with other standard errors, and the p-values and limits of t with ``df`` degrees of freedom.
+
+    Parameters
+    ----------
+    result : marginaleffects.MarginaleffectsResult
+    J : ndarray, shape (rows, p)
+    se, df : ndarray, shape (rows,)
+    null : float
+        Hypothesised value of the estimates.
+    is_normal : bool
+        Whether all ``df`` are infinite, so that the statistic is called z.
+    """
+    import polars as pl
+    from scipy.special import ndtri, stdtr, stdtrit
+
+    data = result.data
+    estimate = data["estimate"].to_numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = (estimate - null) / se
+        p = 2.0 * stdtr(df, -np.abs(t))
+        surprise = -np.log2(p)
+    level = 0.5 * (1.0 + result.conf_level)
+    half = np.where(np.isinf(df), ndtri(level), stdtrit(df, level)) * se
+    columns = {"std_error": se, "statistic": t, "p_value": p, "s_value": surprise}
+    columns |= {"conf_low": estimate - half, "conf_high": estimate + half}
+    data = data.with_columns(**{name: pl.Series(values) for name, values in columns.items()})
+    data = data.insert_column(data.get_column_index("statistic") + 1, pl.Series("df", df))
+    letter = "z" if is_normal else "t"
+    heads = {"term": "Term", "group": "Group"}
+    heads |= {name: name for name in result.datagrid_explicit}
+    heads |= {name: f"C: {name.partition('_')[2]}" for name in data.columns if name.startswith("contrast_")}
+    heads |= {"contrast": "Contrast", "estimate": "Estimate", "std_error": "Std.Error", "statistic": letter}
+    heads |= {"df": "Df", "p_value": f"P(>|{letter}|)", "s_value": "S"}
+    grid = SimpleNamespace(datagrid_explicit=list(result.datagrid_explicit))
+    return type(result)(data, by=result.by, conf_level=result.conf_level, jacobian=J, newdata=grid, mapping=heads)
+
+
+def _package() -> Any:
+    """Return the package.
+
+    Raises
+    ------
+    EngineError
+        If it is not installed, or polars is too new for it; says what to do.
+    """
+    try:
+        import marginaleffects
+        import polars
+    except ImportError as error:
+        raise EngineError(
+            'fit.marginal needs marginaleffects: pip install "lmmtools[marginal]"; fit.marginal_means() and '
+            "fit.pairwise() do without"
+        ) from error
+    own, frames = version("marginaleffects"), polars.__version__
+    if _numbers(own) < FIRST_WITH_POLARS_2 and _numbers(frames) >= (2, 0):
+        raise EngineError(f'marginaleffects {own} does not work with polars {frames}: pip install "polars<2"')
+    return marginaleffects
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
