@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.engines import pls
+from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Shares", "shares_with_intervals"]
+
+
+ZERO = "not defined on the boundary, for a variance of zero"
+ONE = "not defined for a share of one"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,31 +61,43 @@ def shares_with_intervals(
 
     Notes
     -----
-    A term on the boundary has no limits; the others' hold it fixed, as the information does.
+    Shares depend on the covariances relative to sigma**2 alone, whose coordinates have an asymptotic covariance on a
+    singular fit too: a term that has lost rank keeps it, and has limits; a variance of zero has none, and the limits of
+    the others are those of the model without it.
     """
     from scipy.special import expit, logit, ndtri
 
-    info = pls.information(fit.problem, fit.theta, fit.reml)
-    values = np.array([*terms, residual])
-    slopes = np.zeros((len(values), len(info.vcov)))
-    reasons = [""] * len(values)
-    for i, (block, (a, b), reason) in enumerate(zip(info.blocks, info.entries, info.reasons, strict=True)):
-        if block < 0:
-            slopes[-1, i] = residual / info.vcov[i]
-        else:
-            slopes[block, i] = moments[block][a, b] * (1.0 if a == b else 2.0)
-        reasons[block] = reasons[block] or reason
-    covariance = np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)
-    total = values.sum()
-    share = values / total
-    rest = total - values
-    for k in np.flatnonzero((rest <= 0) | (values <= 0)).tolist():
-        reasons[k] = reasons[k] or "not defined for a share of zero or one"
-    defined = np.array([not r for r in reasons])
-    at = np.flatnonzero(defined)
+    values = np.array([*terms, residual]) / fit.scale
+    share = values / values.sum()
+    rest = values.sum() - values
+    reasons = [ZERO if v <= 0 else ONE if r <= 0 else "" for v, r in zip(values, rest, strict=True)]
     lower, upper = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    try:
+        slopes, covariance = _shared(fit, moments) if fit.design.shared else _relative(fit, moments)
+    except EngineError as error:
+        return Shares(share, lower, upper, tuple(r or f"not defined: {error}" for r in reasons))
+    at = np.flatnonzero([not r for r in reasons])
     gradient = slopes[at] / values[at, None] - (slopes.sum(axis=0) - slopes[at]) / rest[at, None]
-    se = np.sqrt(np.einsum("ti,ij,tj->t", gradient, covariance, gradient))
-    half = ndtri(1.0 - alpha / 2.0) * se
+    half = ndtri(1.0 - alpha / 2.0) * np.sqrt(np.einsum("ti,ij,tj->t", gradient, covariance, gradient))
     lower[at], upper[at] = expit(logit(share[at]) - half), expit(logit(share[at]) + half)
     return Shares(share, lower, upper, tuple(reasons))
+
+
+def _relative(fit: LMMResults, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Derivatives of the parts over sigma**2, shape (terms + 1, m), and the covariance of what they are taken by."""
+    found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    slopes = np.zeros((len(moments) + 1, len(found.owners)))
+    for i, (k, move) in enumerate(zip(found.owners.tolist(), found.directions, strict=True)):
+        slopes[k, i] = float((move * moments[k]).sum())
+    return slopes, found.covariance[:-1, :-1]
+
+
+def _shared(fit: LMMResults, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """The same by variances and covariances, where terms share one."""
+    info = pls.information(fit.problem, fit.theta, fit.reml)
+    slopes = np.zeros((len(moments) + 1, len(info.vcov)))
+    for i, (k, (a, b)) in enumerate(zip(info.blocks, info.entries, strict=True)):
+        if k >= 0:
+            slopes[k, i] = moments[k][a, b] * (1.0 if a == b else 2.0) / fit.scale
+            slopes[k, -1] -= moments[k][a, b] * (1.0 if a == b else 2.0) * info.vcov[i] / fit.scale**2
+    return slopes, np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)

@@ -47,12 +47,18 @@ class RelativeUncertainty:
         Asymptotic covariance of those.
     held : tuple of int
         Blocks with a zero variance or lost rank, which is held.
+    owners : ndarray of int, shape (m,)
+        Block of each free coordinate.
+    directions : tuple of ndarray, each (l, l), length m
+        Derivative of that block's relative covariance Sigma_k / sigma**2 with respect to it, on the data's scale.
     """
 
     cov: Floats
     slopes: Floats
     covariance: Floats
     held: tuple[int, ...]
+    owners: NDArray[np.intp]
+    directions: tuple[Floats, ...]
 
 
 def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> RelativeUncertainty:
@@ -93,7 +99,18 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     covariance[-1, -1] = unit**2 * (2.0 * s2 * s2 / dof + follow @ own @ follow)
     X = problem.scaling.x_map
     slopes = np.concatenate([s2 * unit * np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True), C[None]])
-    return RelativeUncertainty(s2 * unit * (X @ C @ X.T), X @ slopes @ X.T, covariance, held)
+    owners, moves = _on_data_scale(problem, sigma, free)
+    return RelativeUncertainty(s2 * unit * (X @ C @ X.T), X @ slopes @ X.T, covariance, held, owners, moves)
+
+
+def _on_data_scale(
+    problem: Problem, sigma: list[Floats], free: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], tuple[Floats, ...]]:
+    """Return the block of each free coordinate and the derivative of its covariance, in the data's columns."""
+    owners = np.repeat(np.arange(len(sigma)), [len(d) for d in sigma])
+    inverses = [np.linalg.inv(R) for R in problem.scaling.basis_maps]
+    every = [inverses[k] @ d @ inverses[k].T for k, own in enumerate(sigma) for d in own]
+    return owners[free], tuple(every[i] for i in free)
 
 
 def _free(problem: Problem, m: LocalModel) -> tuple[NDArray[np.intp], tuple[int, ...]]:

@@ -11,6 +11,7 @@ import pytest
 import lmmtools as lmt
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
+from lmmtools.inference.shares import _relative, _shared
 
 RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "diagnostics.json").read_text())
 # lme4 stops some six digits before the optimum; what is derived from theta has as many.
@@ -124,6 +125,24 @@ def test_limits_of_slopes_agree_with_differences(sleep) -> None:
     half = 1.959963984540054 * np.sqrt(gradient @ info.vcov_cov @ gradient)
     expected = 1.0 / (1.0 + np.exp(-(logit(info.vcov) + half)))
     assert sleep.variance_partition().upper[0] == pytest.approx(expected, rel=1e-7)
+
+
+def test_limits_do_not_depend_on_the_coordinates(pair) -> None:
+    _, fit = pair
+    moments = [b.basis.T @ b.basis / fit.nobs for b in fit.design.blocks]
+    forms = [S @ C @ S.T for S, C in (_relative(fit, moments), _shared(fit, moments))]
+    np.testing.assert_allclose(forms[0], forms[1], rtol=1e-5, atol=1e-10)
+
+
+def test_a_term_that_lost_rank_has_limits() -> None:
+    data = lmt.datasets.load("sleepstudy")
+    with pytest.warns(lmt.errors.BoundaryWarning, match="perfect correlation"):
+        fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", data[data["Subject"].isin(["308", "309", "310"])]).fit()
+    found = fit.variance_partition()
+    assert found.reasons == ("", "")
+    assert 0 < found.lower[0] < found.share[0] < found.upper[0] < 1
+    np.testing.assert_allclose([found.lower[1], found.upper[1]], [1 - found.upper[0], 1 - found.lower[0]], rtol=1e-9)
+    assert "the 2 effects vary in 1 direction(s) only" in str(fit.repca())
 
 
 def test_undefined_limits_have_a_reason_beside_them(singular) -> None:
