@@ -142,7 +142,7 @@ def test_a_term_that_lost_rank_has_limits() -> None:
     assert found.reasons == ("", "")
     assert 0 < found.lower[0] < found.share[0] < found.upper[0] < 1
     np.testing.assert_allclose([found.lower[1], found.upper[1]], [1 - found.upper[0], 1 - found.lower[0]], rtol=1e-9)
-    assert "the 2 effects vary in 1 direction(s) only" in str(fit.repca())
+    assert "Subject: 2 effects vary in 1 direction only" in str(fit.repca())
 
 
 def test_undefined_limits_have_a_reason_beside_them(singular) -> None:
