@@ -1,4 +1,4 @@
-"""Designs put together from pieces of one: rows drawn again, levels that become new ones."""
+"""Designs made of rows of one: some of them, rows drawn again, levels that become new ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
     from lmmtools.design.record import Design
 
-__all__ = ["extend_design", "stack_rows"]
+__all__ = ["extend_design", "keep_rows", "stack_rows"]
+
+
+def keep_rows(design: Design, keep: NDArray[np.bool_]) -> Design:
+    """Return the design of the rows where ``keep``, shape (n,), is true; levels that no longer occur go with them.
+
+    The columns of X stay as they are, of full rank among these rows or not.
+    """
+    return stack_rows(design, [np.flatnonzero(keep)], [0])
 
 
 def stack_rows(
@@ -56,7 +64,7 @@ def stack_rows(
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
         rows=design.rows[rows],
-        frame=_relabel(design.frame.iloc[rows].reset_index(drop=True), renamed, copy),
+        frame=_relabel(design.frame.iloc[rows], renamed, copy),
     )
 
 
@@ -116,7 +124,7 @@ def _relabel(frame: pd.DataFrame, columns: set[str], copy: NDArray[np.intp]) -> 
         name: pd.Categorical([_mark(value, n) for value, n in zip(frame[name], copy.tolist(), strict=True)])
         for name in columns
     }
-    return frame.assign(**marked)
+    return frame.assign(**marked).reset_index(drop=True)
 
 
 def _mark(label: object, copy: int) -> object:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from lmmtools.design.stack import stack_rows
+from lmmtools.design.stack import keep_rows
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
 
@@ -82,7 +82,7 @@ def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> 
     block = fit.design.blocks[-1]
     values = []
     for level in range(block.m):
-        design = stack_rows(fit.design, [np.flatnonzero(block.codes != level)], [0])
+        design = keep_rows(fit.design, block.codes != level)
         try:
             problem = pls.prepare(design)
             again = replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)

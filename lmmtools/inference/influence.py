@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.subset import keep_rows
+from lmmtools.design.stack import keep_rows
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
 from lmmtools.report.printable import Printable

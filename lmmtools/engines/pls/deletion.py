@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
-from lmmtools.design.subset import keep_rows
+from lmmtools.design.stack import keep_rows
 from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.problem import Problem, prepare

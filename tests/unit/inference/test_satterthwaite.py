@@ -138,3 +138,12 @@ def test_what_cannot_be_compared_is_refused(sleep) -> None:
         lmt.anova(sleep, smaller, refit=False)
     with pytest.raises(lmt.DataError, match="two or more"):
         lmt.anova(sleep)
+
+
+def test_degrees_by_differences_equal_those_by_the_hessian(monkeypatch) -> None:
+    from dataclasses import replace
+
+    fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
+    exact = fit.tests().df
+    monkeypatch.setattr(pls.curvature, "DENSE_Q", 0)
+    np.testing.assert_allclose(replace(fit).tests().df, exact, rtol=1e-5)
