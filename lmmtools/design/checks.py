@@ -43,7 +43,7 @@ def check_block(block: Block) -> None:
     n, group = len(block.codes), block.group
     if block.m < 2:
         raise DataError(
-            f"The grouping factor {group!r} has one level, {block.levels[0]!r}, in the rows used. "
+            f"The grouping factor {group!r} has one level, {_shown(block.levels[0])}, in the rows used. "
             f"A variance between levels needs at least two; leave {block.term} out."
         )
     if block.m >= n:
@@ -75,7 +75,7 @@ def check_levels(name: str, levels: pd.Index[Any]) -> None:
     """Raise a DataError for a factor that does not vary."""
     if len(levels) < 2:
         raise DataError(
-            f"The factor {name!r} has one level, {levels[0]!r}, in the rows used: it has no effect to estimate. "
+            f"The factor {name!r} has one level, {_shown(levels[0])}, in the rows used: it has no effect to estimate. "
             "Leave it out of the formula, or look at which rows are lost to missing values."
         )
 
@@ -87,3 +87,8 @@ def check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, level
         label = column.iloc[int(np.flatnonzero(is_new)[0])]
         known = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
         raise DataError(f"The factor {name!r} has the level {label!r}, which the fit has not seen. Levels: {known}.")
+
+
+def _shown(level: Any) -> str:
+    """Return a level as its user would write it: numpy's numbers without their type."""
+    return repr(level) if isinstance(level, str) else str(level)
