@@ -34,7 +34,7 @@ def oldest_versions() -> list[str]:
 def oldest(session: nox.Session) -> None:
     """Test with the oldest packages that setup.cfg allows, on the oldest Python."""
     # In one call, so that nothing of it is replaced by a newer one.
-    session.install(".", *oldest_versions(), "pytest>=7.4", "hypothesis>=6.90", "polars>=1.0")
+    session.install(".", *oldest_versions(), "pytest>=8", "hypothesis>=6.90", "polars>=1.0")
     session.run("python", "-m", "pytest", "-q", *QUICK, *session.posargs, env=THREADS)
 
 

@@ -77,6 +77,10 @@ def check_tree(tree: ast.AST) -> None:
             _check_arithmetic(node)
         elif isinstance(node, ast.UnaryOp):
             _check_operand(node.operand)
+        elif isinstance(node, (ast.List, ast.Tuple)):
+            _check_list(node)
+    if isinstance(tree, ast.Expression) and isinstance(tree.body, (ast.List, ast.Tuple)):
+        raise FormulaError("A list is no term:")
 
 
 def _refuse(what: str) -> NoReturn:
@@ -160,6 +164,11 @@ def _has_power(node: ast.AST) -> bool:
 
 def _has_column(node: ast.AST) -> bool:
     return any(isinstance(n, ast.Name) and n.id not in ("np", "contr") for n in ast.walk(node))
+
+
+def _check_list(node: ast.List | ast.Tuple) -> None:
+    if _has_column(node):
+        raise FormulaError("A list may hold numbers and texts, not columns:")
 
 
 def _check_operand(node: ast.AST) -> None:

@@ -265,6 +265,8 @@ def test_an_expression_of_any_shape_gives_a_result_or_an_error_of_ours(formula):
 
 @often
 @given(damaged())
+@example("c(one) ~ (1 | g)")
+@example("y ~ c(x) + I([x, z]) + (1 | g)")
 def test_a_damaged_formula_gives_a_result_or_an_error_of_ours(formula):
     check(formula)
 

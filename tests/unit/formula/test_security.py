@@ -88,6 +88,12 @@ ATTACKS = [
     "bs(x, df=999999999)",
     "lag(x, 999999999)",
     "I(-'a')",
+    # Lists are arguments, of numbers and texts.
+    "c(x)",
+    "c(1, 2)",
+    "I([x, z])",
+    "I((x, z))",
+    "bs(x, knots=c(z, 1))",
     # Quotes that two readers pair differently.
     "I(x == '`')",
     "I((x == '`') & (z == \"`' + str(eval('1')) + '\"))",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import integrate, optimize
 
 import lmmtools as lmt
 from lmmtools.engines import pls
@@ -104,7 +104,7 @@ def test_a_correlation_that_does_not_exist_is_said_to_be_undefined() -> None:
 
 def test_density_integrates_to_one(sleep) -> None:
     frame = sleep.profile("sigma").density("sigma", 2000)
-    assert np.trapezoid(frame["density"], frame["value"]) == pytest.approx(1.0, abs=2e-3)
+    assert integrate.trapezoid(frame["density"], frame["value"]) == pytest.approx(1.0, abs=2e-3)
 
 
 def test_wald_intervals_take_the_degrees_asked_for(sleep) -> None:

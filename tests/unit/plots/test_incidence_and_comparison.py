@@ -25,7 +25,8 @@ def test_nested_factors_make_stairs():
     found = lmt.structure(lmt.datasets.load("Pastes"), ["batch", "sample"])
     shares = lmt.plots.incidence(found).collections[0].get_array()
     expected = np.kron(np.eye(10), np.ones(3))
-    assert_allclose(shares.filled(0.0), expected)
+    # One row up to matplotlib 3.7.
+    assert_allclose(shares.filled(0.0).reshape(expected.shape), expected)
 
 
 def test_thousands_of_levels_are_drawn_in_blocks_that_hold_every_combination():
@@ -33,7 +34,7 @@ def test_thousands_of_levels_are_drawn_in_blocks_that_hold_every_combination():
     data = pd.DataFrame({"user": rng.integers(0, 3000, 20000), "item": rng.integers(0, 1500, 20000)})
     found = lmt.structure(data, ["user", "item"])
     ax = lmt.plots.incidence(found)
-    assert ax.collections[0].get_array().shape == (150, 150)
+    assert ax.collections[0].get_array().size == 150 * 150
     assert ax.get_xlabel() == f"user ({found.factors[0].m:,} levels)"
     assert len(ax.figure.axes) == 2
 
