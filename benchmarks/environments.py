@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ALL_TASKS = ("fit", "evaluation", "refit", "bootstrap")
+ALL_TASKS = ("fit", "evaluation", "refit", "bootstrap", "satterthwaite", "kenward_roger", "profile")
 
 __all__ = ["HERE", "RIVALS", "Rival", "find_rival"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
@@ -63,10 +64,17 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def _times(outcome: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> str:
-    if outcome is None or outcome["seconds"] is None:
+    if outcome is None or _seconds(outcome) is None:
         return "-"
-    ratio = outcome["seconds"] / ours["seconds"]
-    return f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x"
+    ratio = _seconds(outcome) / ours["seconds"]
+    more = "> " if outcome["seconds"] is None else ""
+    return more + (f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x")
+
+
+def _seconds(outcome: Mapping[str, Any]) -> Any:
+    """Return its time, the least that it can be where it was stopped, or None."""
+    stopped = re.fullmatch(r"over (\d+) s", outcome["failure"])
+    return float(stopped[1]) if stopped else outcome["seconds"]
 
 
 def _aim(case: Mapping[str, Any]) -> str:
@@ -76,9 +84,9 @@ def _aim(case: Mapping[str, Any]) -> str:
         factor = f"{aim['factor']:g}x under " if aim["factor"] != 1 else ""
         name = factor + HEADINGS.get(aim["rival"], aim["rival"])
         rival = case["outcomes"].get(aim["rival"])
-        if rival is None or rival["seconds"] is None:
+        if rival is None or _seconds(rival) is None:
             return name
-        limit = rival["seconds"] / aim["factor"]
+        limit = _seconds(rival) / aim["factor"]
     else:
         name, limit = format_seconds(aim), aim
     return f"{name}: {'met' if ours <= limit else f'missed by {ours / limit:.3g}x'}"
