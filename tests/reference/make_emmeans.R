@@ -60,7 +60,11 @@ call_one <- function(fit, data, call, mode) {
     frame <- as.data.frame(summary(pairs, adjust = "none"))
     p <- lapply(setNames(nm = c("none", "tukey", "holm", "bonferroni", "sidak", "fdr")),
                 function(a) as.data.frame(suppressMessages(summary(pairs, adjust = a)))$p.value)
-    out$pairs <- list(estimate = frame$estimate, se = frame$SE, df = frame$df, t = frame$t.ratio, p = p,
+    limits <- lapply(setNames(nm = c("none", "tukey", "bonferroni", "sidak")), function(a) {
+      found <- as.data.frame(suppressMessages(confint(pairs, adjust = a)))
+      list(lower = found$lower.CL, upper = found$upper.CL)
+    })
+    out$pairs <- list(limits = limits, estimate = frame$estimate, se = frame$SE, df = frame$df, t = frame$t.ratio, p = p,
                       contrast = as.character(frame$contrast))
     methods <- c(reference = "trt.vs.ctrl1", sequential = "consec", effects = "eff")
     out$contrasts <- lapply(methods, function(m) {

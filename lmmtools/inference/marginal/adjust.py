@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["adjust_pvalues", "adjustment_name", "check_adjust"]
+__all__ = ["adjust_pvalues", "adjusted_quantiles", "adjustment_name", "check_adjust"]
 
 _STATSMODELS = {
     "bonferroni": "bonferroni",
@@ -71,6 +71,39 @@ def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) 
 
     out[defined] = multipletests(p[defined], method=_STATSMODELS[adjust])[1]
     return out
+
+
+def adjusted_quantiles(df: Floats, alpha: float, adjust: str, n_tests: int, n_means: int) -> Floats:
+    """Return by how many standard errors limits lie from their estimates, shape (contrasts,).
+
+    Parameters
+    ----------
+    df : ndarray, shape (contrasts,)
+        Degrees of freedom; infinite for the normal distribution.
+    alpha : float
+        One less the coverage of all intervals of a family at once; of each for ``"none"``.
+    adjust : str
+        ``"tukey"``, ``"sidak"`` and ``"none"`` have limits of their own; the others, step by step, take Bonferroni's.
+    n_tests, n_means : int
+        Size of the family: contrasts, and means that they compare.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    if adjust == "tukey" and n_means > 2:
+        from scipy.stats import studentized_range
+
+        # Contrasts of a balanced design have the same degrees of freedom but for rounding; each quantile takes a while.
+        near = [float(f"{value:.9g}") for value in df.tolist()]
+        found = {v: float(studentized_range.ppf(1.0 - alpha, n_means, v)) for v in set(near) if v > 0}
+        return np.asarray([found.get(v, np.nan) / np.sqrt(2.0) for v in near])
+    if adjust in ("none", "tukey"):
+        each = alpha
+    elif "sidak" in adjust:
+        each = -np.expm1(np.log1p(-alpha) / n_tests)
+    else:
+        each = alpha / n_tests
+    level = 1.0 - each / 2.0
+    return np.asarray(np.where(np.isinf(df), ndtri(level), stdtrit(df, level)))
 
 
 def adjustment_name(adjust: str, size: int, n_means: int) -> str:

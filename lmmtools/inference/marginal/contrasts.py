@@ -9,7 +9,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import DDF, check_ddf, method_name
-from lmmtools.inference.marginal.adjust import adjust_pvalues, adjustment_name, check_adjust
+from lmmtools.inference.marginal.adjust import adjust_pvalues, adjusted_quantiles, adjustment_name, check_adjust
 from lmmtools.inference.marginal.contrast_methods import contrast_weights
 from lmmtools.inference.marginal.grid import reference_cells
 from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, name_list
@@ -55,6 +55,8 @@ class MarginalContrasts(Printable):
         The method of the degrees of freedom.
     slope_of : str or None
         The covariate whose slopes are compared; None for means.
+    n_means : int
+        Means that are compared within each group.
     notes : tuple of str
     """
 
@@ -69,7 +71,29 @@ class MarginalContrasts(Printable):
     adjust: str
     ddf: DDF
     slope_of: str | None = None
+    n_means: int = 2
     notes: tuple[str, ...] = ()
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return simultaneous limits: the rows of ``to_frame()`` with columns ``contrast lower upper``.
+
+        Parameters
+        ----------
+        alpha : float
+            One less the coverage of all intervals within a level of ``by`` at once, as ``adjust`` has it: Tukey's,
+            Sidak's, Bonferroni's (for the stepwise methods too); of each interval for ``adjust="none"``.
+
+        Raises
+        ------
+        DataError
+            If ``alpha`` is not between 0 and 1.
+        """
+        if not 0 < alpha < 1:
+            raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+        n_tests = len(self.names) // len(dict.fromkeys(self.groups))
+        half = adjusted_quantiles(self.df, alpha, self.adjust, n_tests, self.n_means) * self.se
+        frame = self.to_frame()[[*self.by, "contrast"]]
+        return frame.assign(lower=self.estimate - half, upper=self.estimate + half)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the levels of ``by``, then columns ``contrast estimate se df t p``."""
@@ -153,5 +177,6 @@ def marginal_contrasts(
         adjust,
         check,
         slope_of,
+        k,
         (*describe_cells(cells), *found.notes, *((said,) if said else ())),
     )

@@ -52,8 +52,10 @@ class Cells:
         False where a dropped column of X leaves the mean undetermined.
     averaged : tuple of str
         Factors over whose levels each mean is an unweighted average.
-    fixed_at : dict of str to float
-        Covariates and the value that they are held at.
+    fixed_at : dict
+        Predictors that are held at one value, and the value.
+    interacting : tuple of str
+        Those of ``averaged`` on whose levels the differences between the cells depend.
     """
 
     names: tuple[str, ...]
@@ -62,7 +64,8 @@ class Cells:
     constant: float
     is_estimable: NDArray[np.bool_]
     averaged: tuple[str, ...]
-    fixed_at: dict[str, float]
+    fixed_at: dict[str, Any]
+    interacting: tuple[str, ...] = ()
 
 
 def reference_cells(
@@ -106,20 +109,32 @@ def reference_cells(
     grid = pd.DataFrame(columns, index=range(len(combinations)))
     full = _rows(design, grid) if slope_of is None else _slopes(design, grid, slope_of)
     own = tuple(dict.fromkeys(names))
+    rest = order[len(own) :]
     n_cells = int(np.prod([len(levels[name]) for name in own]))
+    by_axis = full.reshape(*(len(levels[name]) for name in reversed(rest)), n_cells, full.shape[1])
+    interacting = _interacting(design, by_axis, rest[::-1])
     L, is_estimable = _estimable(design, full.reshape(-1, n_cells, full.shape[1]).mean(axis=0))
-    cells = tuple(row[: len(own)] for row in combinations[:n_cells])
-    offset = 0.0 if design.offset is None or slope_of is not None else float(design.offset.mean())
-    rest = [name for name in order if name not in names]
     return Cells(
         own,
-        cells,
+        tuple(row[: len(own)] for row in combinations[:n_cells]),
         L,
-        offset,
+        0.0 if design.offset is None or slope_of is not None else float(design.offset.mean()),
         is_estimable,
         tuple(name for name in rest if len(levels[name]) > 1),
-        {name: float(levels[name][0]) for name in rest if len(levels[name]) == 1 and _is_number(design, name)},
+        {name: levels[name][0] for name in rest if len(levels[name]) == 1},
+        interacting,
     )
+
+
+def _interacting(design: Design, by_axis: Floats, names: Sequence[str]) -> tuple[str, ...]:
+    """Return those of the predictors on the leading axes on which the differences between cells depend.
+
+    ``by_axis`` has the rows of X, shape (levels of each name ..., cells, columns).
+    """
+    kept = [j for j, name in enumerate(design.encoder.column_names) if name not in design.dropped.columns]
+    gaps = (by_axis - by_axis[..., :1, :])[..., kept]
+    size = float(np.abs(gaps).max(initial=0.0))
+    return tuple(name for i, name in enumerate(names) if np.ptp(gaps, axis=i).max(initial=0.0) > 1e-9 * size)[::-1]
 
 
 def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
@@ -138,10 +153,6 @@ def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
     if coded or len(found) <= 2 or kind_of(column) == "boolean":
         return list(found.tolist())
     return [float(np.mean(as_numbers(column, name, "numeric in the model")))]
-
-
-def _is_number(design: Design, name: str) -> bool:
-    return not is_factor(design.frame[name], name)
 
 
 def _rows(design: Design, grid: pd.DataFrame) -> Floats:

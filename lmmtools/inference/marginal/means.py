@@ -218,8 +218,11 @@ def describe_cells(cells: Cells) -> tuple[str, ...]:
     notes = []
     if cells.averaged:
         notes.append(f"averaged over the levels of {', '.join(cells.averaged)}")
+    if cells.interacting:
+        notes.append(f"the differences depend on {', '.join(cells.interacting)}: by= shows them level by level")
     if cells.fixed_at:
-        notes.append("at " + ", ".join(f"{name} = {value:.6g}" for name, value in cells.fixed_at.items()))
+        values = ((n, f"{v:.6g}" if isinstance(v, (int, float)) else str(v)) for n, v in cells.fixed_at.items())
+        notes.append("at " + ", ".join(f"{name} = {value}" for name, value in values))
     if cells.constant:
         notes.append(f"with the mean offset, {cells.constant:.6g}")
     return tuple(notes)

@@ -23,6 +23,7 @@ P_VALUES = 1e-5
 """Of p-values, absolute; Tukey's distribution is an integral in both."""
 MODELS = {m["name"]: m for m in RECORDED["models"]}
 CALLS = [(m["name"], i) for m in RECORDED["models"] for i in range(len(m["calls"]))]
+TUKEY = ["oats", "warp", "machines"]
 METHODS = ["reference", "sequential", "effects"]
 
 
@@ -91,6 +92,12 @@ def test_contrasts_are_those_of_emmeans(call):
     close(found.se, pairs["se"], NUMBERS)
     np.testing.assert_allclose(found.df, rows(pairs["df"]), rtol=DEGREES)
     np.testing.assert_allclose(found.t, rows(pairs["t"]), rtol=1e-5, atol=1e-6)
+    for adjust, limits in pairs["limits"].items():
+        if adjust == "tukey" and (name not in TUKEY or want["ddf"] != "satterthwaite"):
+            continue  # its quantiles take a tenth of a second each
+        own = fit.pairwise(want["factors"], adjust=adjust, **arguments(want)).conf_int()
+        close(own["lower"], limits["lower"], 1e-5)
+        close(own["upper"], limits["upper"], 1e-5)
     for adjust, p in pairs["p"].items():
         own = fit.pairwise(want["factors"], adjust=adjust, **arguments(want)).p
         np.testing.assert_allclose(own, rows(p), rtol=1e-4, atol=P_VALUES)
@@ -119,6 +126,26 @@ def test_tables_say_what_they_average_and_adjust():
     assert "p-values adjusted by the holm method for 6 tests" in text
     for made in ("to_html", "to_markdown", "to_latex", "to_json"):
         assert "Golden Rain" in getattr(fit.pairwise("Variety"), made)()
+
+
+def test_averages_over_an_interaction_are_told():
+    told = "the differences depend on Variety"
+    assert not any(told in note for note in fitted("oats").marginal_means("nitro").notes)
+    assert any(told in note for note in fitted("oats_interaction").marginal_means("nitro").notes)
+    assert any(told in note for note in fitted("oats_interaction").pairwise("nitro").notes)
+    assert not any(told in note for note in fitted("oats_interaction").pairwise("nitro", by="Variety").notes)
+    held = fitted("oats_interaction").marginal_means("nitro", at={"Variety": "Victory"})
+    assert held.notes[0] == "at Variety = Victory"
+
+
+def test_stepwise_adjustments_have_bonferronis_limits():
+    fit = fitted("oats")
+    own, plain = (fit.pairwise("nitro", adjust=a).conf_int(0.1) for a in ("holm", "bonferroni"))
+    pd.testing.assert_frame_equal(own, plain)
+    infinite = fit.pairwise("nitro", ddf="z").conf_int()
+    assert np.isfinite(infinite[["lower", "upper"]].to_numpy()).all()
+    with pytest.raises(lmt.DataError, match="between 0 and 1"):
+        fit.pairwise("nitro").conf_int(5)
 
 
 def test_the_mean_of_all_and_contrasts_by_name():
