@@ -166,3 +166,8 @@ class Design:
         for i, block in enumerate(self.blocks):
             found.setdefault(block.group, []).append(i)
         return {name: tuple(blocks) for name, blocks in found.items()}
+
+    def find_factor(self, name: Any) -> str | None:
+        """Return the grouping factor called ``name``, an interaction either way round; None if there is none."""
+        parts = sorted(str(name).split(":"))
+        return next((factor for factor in self.factors if sorted(factor.split(":")) == parts), None)

@@ -207,10 +207,11 @@ def _sets(fit: LMMResults, level: str | None) -> tuple[tuple[Any, ...], list[Row
     design = fit.design
     if level is None:
         return tuple(design.frame.index), [np.array([i]) for i in range(design.n)]
-    block = next((b for b in design.blocks if sorted(b.group.split(":")) == sorted(level.split(":"))), None)
-    if block is not None:
+    factor = design.find_factor(level)
+    if factor is not None:
+        block = design.blocks[design.factors[factor][0]]
         codes, labels = block.codes, tuple(block.levels)
-    elif level in design.frame:
+    elif isinstance(level, str) and level in design.frame:
         found, values = pd.factorize(design.frame[level], sort=True)
         codes, labels = found, tuple(values)
     else:

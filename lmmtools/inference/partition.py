@@ -329,10 +329,12 @@ class DesignEffect(Printable):
 
 def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
     """Return 1 + (size - 1) ICC per factor, exact for the plain mean of y under that factor alone."""
-    every = fit.design.factors
-    factors = {name: i for name, i in every.items() if factor is None or _is_same(name, factor)}
-    if factor is not None and not factors:
-        raise DataError(f"{factor!r} is no grouping factor of this model; there are {', '.join(every)}")
+    factors = fit.design.factors
+    if factor is not None:
+        found = fit.design.find_factor(factor)
+        if found is None:
+            raise DataError(f"{factor!r} is no grouping factor of this model; there are {', '.join(factors)}")
+        factors = {found: factors[found]}
     whole = icc(fit, by_group=True)
     assert whole.by_group is not None
     share = np.array([whole.by_group[whole.groups.index(name), 0] for name in factors])
@@ -342,7 +344,3 @@ def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
     return DesignEffect(
         tuple(factors), tuple(len(c) for c in counts), size, share, effect, fit.nobs / effect, whole.notes
     )
-
-
-def _is_same(name: str, asked: str) -> bool:
-    return sorted(name.split(":")) == sorted(asked.split(":"))

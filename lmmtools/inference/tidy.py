@@ -52,9 +52,11 @@ def tidy(
     unknown = [e for e in wanted if e not in get_args(Effects)]
     if unknown or not wanted:
         raise DataError(f"effects={effects!r} is not known; write any of {', '.join(map(repr, get_args(Effects)))}")
+    if not 0 < conf_level < 1:
+        raise DataError(f"conf_level is {conf_level}; it must lie between 0 and 1, 0.95 for 95% intervals")
     limits = None
     if conf_int:
-        limits = confidence_intervals(fit, 1.0 - conf_level, conf_method, None, ddf, options)
+        limits = confidence_intervals(fit, round(1.0 - conf_level, 12), conf_method, None, ddf, options)
     parts = []
     if "fixed" in wanted:
         parts.append(_fixed(fit, ddf, limits))

@@ -249,6 +249,8 @@ def test_many_levels_have_a_p_value_that_is_called_approximate() -> None:
 def test_bad_arguments_are_named(sleep) -> None:
     with pytest.raises(DataError, match="'Person' is no factor or column of this model; there are Subject"):
         sleep.influence("Person")
+    with pytest.raises(DataError, match="3 is no factor or column"):
+        sleep.influence(3)
     with pytest.raises(DataError, match="kind='pearson' is not known"):
         sleep.residuals("pearson")
     with pytest.raises(DataError, match="n is 0"):

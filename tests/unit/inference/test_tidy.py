@@ -124,6 +124,8 @@ def test_bad_arguments_are_named(sleep, data) -> None:
         sleep.tidy("random")
     with pytest.raises(DataError, match="data has 3 rows, and the fit was given 180"):
         sleep.augment(data.head(3))
+    with pytest.raises(DataError, match="conf_level is 95"):
+        sleep.tidy(conf_int=True, conf_level=95)
     with pytest.raises(DataError, match="not both"):
         sleep.augment(data, newdata=data)
 
