@@ -4,11 +4,19 @@
 suppressPackageStartupMessages({library(lme4); library(jsonlite)})
 
 tight <- lmerControl(optimizer = "bobyqa", optCtrl = list(rhoend = 1e-9, maxfun = 1e5), check.conv.singular = "ignore")
+even <- function(n) rep(1, n)
+rising <- function(n) seq(0.5, 2, length.out = n)
+uneven <- sleepstudy[(seq_len(180) * 7) %% 11 != 0, ]
 models <- list(
-  list("sleepstudy_slopes", "sleepstudy", Reaction ~ Days + (Days | Subject), sleepstudy, "Subject"),
-  list("sleepstudy_uncorrelated", "sleepstudy", Reaction ~ Days + (Days || Subject), sleepstudy, NULL),
-  list("penicillin", "Penicillin", diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, "sample"),
-  list("pastes", "Pastes", strength ~ 1 + (1 | batch / cask), Pastes, "batch")
+  list("sleepstudy_slopes", "sleepstudy", Reaction ~ Days + (Days | Subject), sleepstudy, "Subject", even),
+  list("sleepstudy_uncorrelated", "sleepstudy", Reaction ~ Days + (Days || Subject), sleepstudy, NULL, even),
+  list("sleepstudy_weighted", "sleepstudy", Reaction ~ Days + (Days | Subject), sleepstudy, NULL, rising),
+  list("uneven_slopes", "sleepstudy", Reaction ~ Days + (Days | Subject), uneven, "Subject", even),
+  list("penicillin", "Penicillin", diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, "sample", even),
+  list("pastes", "Pastes", strength ~ 1 + (1 | batch / cask), Pastes, "batch", even),
+  list("cake", "cake", angle ~ recipe + temp + (1 | recipe:replicate), cake, NULL, even),
+  list("cake_recipes", "cake", angle ~ temp + (recipe | replicate), cake, NULL, even),
+  list("dyestuff2_singular", "Dyestuff2", Yield ~ 1 + (1 | Batch), Dyestuff2, NULL, even)
 )
 deletions <- function(fit, group) {
   found <- influence(fit, groups = group)
@@ -20,11 +28,13 @@ deletions <- function(fit, group) {
        components = unname(found[[sprintf("var.cov.comps[-%s]", group)]]))
 }
 record <- function(m) {
-  fit <- lmer(m[[3]], m[[4]], control = tight)
+  given <- cbind(m[[4]], w = m[[6]](nrow(m[[4]])))
+  fit <- do.call(lmer, list(m[[3]], given, weights = given$w, control = tight))
   modes <- as.data.frame(ranef(fit, condVar = TRUE))
   components <- rePCA(fit)
   out <- list(
     name = m[[1]], data = m[[2]], formula = paste(deparse(m[[3]], 500), collapse = ""),
+    rows = if (identical(m[[4]], uneven)) "uneven" else "all", weighted = !all(given$w == 1),
     ranef = list(grpvar = as.character(modes$grpvar), term = as.character(modes$term), grp = as.character(modes$grp),
                  condval = modes$condval, condsd = modes$condsd),
     repca = lapply(components, function(x) list(sdev = I(x$sdev), rotation = x$rotation,
@@ -33,8 +43,7 @@ record <- function(m) {
   )
   for (factor in names(components)) out$repca[[factor]]$importance <- unname(summary(components)[[factor]]$importance)
   if (!is.null(m[[5]])) {
-    fit@call$data <- as.name(m[[2]])
-    fit@call$formula <- m[[3]]
+    fit <- do.call(lmer, list(m[[3]], m[[4]], control = tight))
     out$deletions <- suppressMessages(deletions(fit, m[[5]]))
   }
   out

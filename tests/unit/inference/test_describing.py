@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,17 +9,17 @@ import lmmtools as lmt
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.shares import _relative, _shared
+from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
 
-RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "diagnostics.json").read_text())
 # lme4 stops some six digits before the optimum; what is derived from theta has as many.
 LME4 = 2e-5
 EXACT = 1e-10
+SINGULAR = ("cake_recipes", "dyestuff2_singular")
 
 
 @pytest.fixture(scope="module", params=RECORDED["fits"], ids=lambda e: e["name"])
 def pair(request):
-    entry = request.param
-    return entry, lmt.lmm(entry["formula"], lmt.datasets.load(entry["data"])).fit(engine="pls")
+    return request.param, fit_of(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +37,13 @@ def test_ranef_frame_has_the_rows_of_lme4(pair) -> None:
     entry, fit = pair
     found, expected = fit.ranef_frame(), entry["ranef"]
     assert list(found.columns) == ["grpvar", "term", "grp", "condval", "condsd"]
-    for name in ("grpvar", "term"):
-        assert list(found[name]) == expected[name]
+    assert list(found["grpvar"]) == expected["grpvar"]
+    # recipe[T.B] is recipeB in R.
+    assert [v.replace("[T.", "").rstrip("]") for v in found["term"]] == expected["term"]
     assert [str(v) for v in found["grp"]] == expected["grp"]
     scale = np.abs(expected["condval"]).max()
     np.testing.assert_allclose(found["condval"], expected["condval"], rtol=LME4, atol=LME4 * scale)
-    np.testing.assert_allclose(found["condsd"], expected["condsd"], rtol=LME4)
+    np.testing.assert_allclose(found["condsd"], expected["condsd"], rtol=LME4, atol=LME4)
 
 
 def test_components_equal_repca(pair) -> None:
@@ -55,8 +53,12 @@ def test_components_equal_repca(pair) -> None:
         rows = found[found["grp"] == group]
         np.testing.assert_allclose(rows["sd"], expected["sdev"], rtol=LME4)
         importance = np.array(expected["importance"])
-        np.testing.assert_allclose(rows["proportion"], importance[1], atol=1e-5)
-        np.testing.assert_allclose(rows["cumulative"], importance[2], atol=1e-5)
+        if not any(expected["sdev"]):
+            # R has 0 / 0 there.
+            assert rows["proportion"].tolist() == [0.0]
+            continue
+        np.testing.assert_allclose(rows["proportion"], importance[1].astype(float), atol=1e-5)
+        np.testing.assert_allclose(rows["cumulative"], importance[2].astype(float), atol=1e-5)
         rotation = fit.repca().rotation[group].to_numpy()
         np.testing.assert_allclose(np.abs(rotation), np.abs(expected["rotation"]), atol=LME4)
 
@@ -127,8 +129,10 @@ def test_limits_of_slopes_agree_with_differences(sleep) -> None:
     assert sleep.variance_partition().upper[0] == pytest.approx(expected, rel=1e-7)
 
 
-def test_limits_do_not_depend_on_the_coordinates(pair) -> None:
-    _, fit = pair
+# The information of the variances holds a term that lost rank altogether.
+@pytest.mark.parametrize("entry", [e for e in RECORDED["fits"] if e["name"] not in SINGULAR], ids=lambda e: e["name"])
+def test_limits_do_not_depend_on_the_coordinates(entry) -> None:
+    fit = fit_of(entry)
     moments = [b.basis.T @ b.basis / fit.nobs for b in fit.design.blocks]
     forms = [S @ C @ S.T for S, C in (_relative(fit, moments), _shared(fit, moments))]
     np.testing.assert_allclose(forms[0], forms[1], rtol=1e-5, atol=1e-10)
