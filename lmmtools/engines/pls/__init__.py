@@ -11,6 +11,7 @@ from lmmtools.engines.pls.fixed import (
     fixed_effects_derivatives,
 )
 from lmmtools.engines.pls.information import VarianceInformation, information
+from lmmtools.engines.pls.leverage import hat_values, prediction_variances
 from lmmtools.engines.pls.many import Refits, objectives_without_effects, refit_many
 from lmmtools.engines.pls.objective import Evaluation, evaluate
 from lmmtools.engines.pls.optimize import Options, Progress
@@ -18,9 +19,7 @@ from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import (
     Recovered,
     conditional_covariances,
-    hat_values,
     mode_covariances,
-    prediction_variances,
     recover,
 )
 from lmmtools.engines.pls.relative import RelativeUncertainty, relative_uncertainty

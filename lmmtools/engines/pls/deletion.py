@@ -19,9 +19,10 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from lmmtools.design.stack import keep_rows
 from lmmtools.engines.pls.factor import solve
+from lmmtools.engines.pls.leverage import random_leverages
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.problem import Problem, prepare
-from lmmtools.engines.pls.recover import random_leverages, recover_state
+from lmmtools.engines.pls.recover import recover_state
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
