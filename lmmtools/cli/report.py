@@ -50,6 +50,9 @@ def run(options: argparse.Namespace) -> int:
     is_printed = options.output == "-"
     if is_printed and sys.stdout.isatty():
         raise DataError("a page is not for a terminal: name a file for it, -o fit.html")
+    from lmmtools.page import check_needs
+
+    check_needs()
     others = [read_other(path) for path in options.others]
     result = fit_model(options)
     with waiting("writing the page"):

@@ -1,5 +1,5 @@
 """A fit as one web page that stands alone: words, equation, structure, summary, plots, comparison, provenance."""
 
-from lmmtools.page.render import render_page
+from lmmtools.page.render import check_needs, render_page
 
-__all__ = ["render_page"]
+__all__ = ["check_needs", "render_page"]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.errors import EngineError
 from lmmtools.formula.expressions import columns_of
 from lmmtools.page import describing
 from lmmtools.page.svg import inline_svg
@@ -61,13 +60,7 @@ class Figure:
 
 
 def draw_figures(fit: Any) -> tuple[Figure, ...]:
-    """Return the figures of a fit.
-
-    Raises
-    ------
-    EngineError
-        If matplotlib is not installed.
-    """
+    """Return the figures of a fit."""
     return tuple(_figures(fit))
 
 
@@ -159,10 +152,8 @@ def _draw(
     width: float = 6.4,
     height: float = 4.2,
 ) -> Figure:
-    try:
-        from matplotlib.figure import Figure as Canvas
-    except ImportError as error:
-        raise EngineError('the plots of a report need matplotlib: pip install "lmmtools[report]"') from error
+    from matplotlib.figure import Figure as Canvas
+
     # Apart from pyplot, which would keep the figure and might open a window.
     canvas = Canvas(figsize=(width, height), layout="constrained")
     ax = canvas.subplots()

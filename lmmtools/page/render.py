@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.structure import structure
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lmmtools.report.comparison import Comparison
     from lmmtools.report.summary import Summary
 
-__all__ = ["render_page"]
+__all__ = ["check_needs", "render_page"]
 
 _NOTATIONS = {
     "lme4": "As lme4 writes it",
@@ -26,6 +27,19 @@ _NOTATIONS = {
     "mixedlm": "The same model in statsmodels",
     "latex": "The equation in LaTeX",
 }
+
+
+def check_needs() -> None:
+    """Raise an EngineError if a package is missing that a page needs, before anything that takes long is done.
+
+    Raises
+    ------
+    EngineError
+        If jinja2 or matplotlib is not installed.
+    """
+    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
+    if missing:
+        raise EngineError(f'a report page needs {" and ".join(missing)}: pip install "lmmtools[report]"')
 
 
 def render_page(
@@ -58,10 +72,9 @@ def render_page(
     EngineError
         If jinja2 or matplotlib is not installed.
     """
-    try:
-        import jinja2
-    except ImportError as error:
-        raise EngineError('a report page needs jinja2: pip install "lmmtools[report]"') from error
+    check_needs()
+    import jinja2
+
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lmmtools.page"),
         autoescape=True,

@@ -14,6 +14,8 @@ __all__ = ["inline_svg"]
 
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
+# Of clouds of points that are drawn as pixels.
+RASTER_DPI = 200
 _LEFT_OUT = ("metadata", "style")
 
 
@@ -28,7 +30,7 @@ def inline_svg(figure: Figure, name: str, title: str, description: str) -> str:
     text = io.BytesIO()
     # The hash salt makes ids, and so the page, the same from run to run.
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
-        figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
     # The parser leaves comments out, which repeat the figure's texts.
     root = ElementTree.fromstring(text.getvalue())
     _make_local(root, name)

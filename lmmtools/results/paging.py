@@ -50,10 +50,11 @@ class PageMethods(FitMethods):
         DataError
             If ``path`` cannot be written, or an item of ``compare`` is nothing to compare.
         """
-        from lmmtools.page import render_page
+        from lmmtools.page import check_needs, render_page
         from lmmtools.results.comparing import compare_beside, compare_engines
         from lmmtools.results.fit_record import provenance_of
 
+        check_needs()
         fit = self._fit
         comparison, why_none = None, ""
         if compare is None:
