@@ -202,8 +202,6 @@ def influence(fit: LMMResults, level: str | None = None, refit: bool = False) ->
 
 def _sets(fit: LMMResults, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
     """Return the labels and the rows of what is to be left out."""
-    import pandas as pd
-
     design = fit.design
     if level is None:
         return tuple(design.frame.index), [np.array([i]) for i in range(design.n)]
@@ -211,14 +209,23 @@ def _sets(fit: LMMResults, level: str | None) -> tuple[tuple[Any, ...], list[Row
     if factor is not None:
         block = design.blocks[design.factors[factor][0]]
         codes, labels = block.codes, tuple(block.levels)
-    elif isinstance(level, str) and level in design.frame:
-        found, values = pd.factorize(design.frame[level], sort=True)
-        codes, labels = found, tuple(values)
     else:
-        known = dict.fromkeys([*design.factors, *map(str, design.frame.columns)])
-        raise DataError(f"{level!r} is no factor or column of this model; there are {', '.join(known)}")
+        codes, labels = _combinations(fit, level)
     order = np.argsort(codes, kind="stable")
     return labels, np.split(order, np.cumsum(np.bincount(codes))[:-1])
+
+
+def _combinations(fit: LMMResults, level: str) -> tuple[Rows, tuple[Any, ...]]:
+    """Return codes and labels of a column of the data, or of the combinations of several that ``"a:b"`` names."""
+    frame = fit.design.frame
+    columns = [level] if isinstance(level, str) and level in frame else str(level).split(":")
+    if not all(name in frame for name in columns):
+        known = dict.fromkeys([*fit.design.factors, *map(str, frame.columns)])
+        raise DataError(f"{level!r} is no factor or column of this model; there are {', '.join(known)}")
+    groups = frame.groupby(columns, observed=True, sort=True)
+    keys = groups.size().index.to_frame().itertuples(index=False)
+    labels = (key[0] if len(columns) == 1 else ":".join(map(str, key)) for key in keys)
+    return groups.ngroup().to_numpy(dtype=np.intp), tuple(labels)
 
 
 def _fit_again(fit: LMMResults, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:

@@ -29,8 +29,8 @@ Residual = Literal["conditional", "marginal", "scaled", "standardized", "student
 SURE = 1e-10
 """A row whose leverage is within this of one has no residual of its own."""
 
-MANY = 5000
-"""Royston's p-value for the Shapiro-Wilk statistic is made for no more values than this."""
+FEWEST, MANY = 3, 5000
+"""Values that the Shapiro-Wilk test needs, and the most that Royston's p-value for it is made for."""
 
 CHUNK = 2_000_000
 """Simulated values held at once."""
@@ -143,12 +143,12 @@ def mode_normality(fit: LMMResults) -> ModeNormality:
     for block, modes, covariance, term in zip(fit.design.blocks, fit.estimate.modes, spread, fit.varcorr, strict=True):
         for j, name in enumerate(block.cnames):
             variance = covariance[:, j, j]
+            known = variance > SURE * term.cov[j, j]
             if term.cov[j, j] == 0.0 or not modes[:, j].any():
                 reason = "its variance is zero, on the boundary, so that all modes are zero"
-            elif block.m < 3:
-                reason = f"{block.m} levels are too few; the test needs three"
+            elif known.sum() < FEWEST:
+                reason = f"{known.sum()} levels are too few; the test needs {FEWEST}"
             else:
-                known = variance > SURE * term.cov[j, j]
                 with warnings.catch_warnings():
                     # scipy says of more than 5000 values what the note says.
                     warnings.simplefilter("ignore", UserWarning)

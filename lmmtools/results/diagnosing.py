@@ -26,8 +26,8 @@ class DiagnosingMethods(FitMethods):
         Parameters
         ----------
         level : str, optional
-            Leave out one level of this grouping factor, or of this column of the data, after the other; by default
-            one row after the other.
+            Leave out one level of this grouping factor, or of this column of the data (``"a:b"``: of the combinations
+            of two), after the other; by default one row after the other.
         refit : bool
             Fit the model again without each, as lme4's ``influence``; otherwise hold theta and sigma, and take the
             fixed effects from V^-1 exactly, without a fit.

@@ -155,6 +155,16 @@ def test_columns_that_are_no_factor_can_be_left_out(sleep) -> None:
     np.testing.assert_allclose(found.changes[4], beta - sleep.params.to_numpy(), atol=EXACT)
 
 
+def test_combinations_of_columns_can_be_left_out() -> None:
+    fit = fitted("angle ~ recipe + temp + (1|recipe:replicate)", "cake")
+    found = fit.influence("temp:recipe")
+    assert found.rows.tolist() == [15] * 18
+    assert str(found.labels[0]).endswith(":A")
+    frame = fit.design.frame
+    beta, _ = without(fit, np.flatnonzero((frame["temp"] == frame["temp"].min()) & (frame["recipe"] == "A")))
+    np.testing.assert_allclose(found.changes[0], beta - fit.params.to_numpy(), atol=EXACT)
+
+
 def test_influence_prints_the_largest_and_its_terms(sleep) -> None:
     text = str(sleep.influence("Subject"))
     assert text.splitlines()[3].split()[0] == "309"
@@ -248,6 +258,8 @@ def test_bad_arguments_are_named(sleep) -> None:
         sleep.influence("Person")
     with pytest.raises(DataError, match="3 is no factor or column"):
         sleep.influence(3)
+    with pytest.raises(DataError, match="is no factor or column"):
+        sleep.influence(["Subject", "Days"])
     with pytest.raises(DataError, match="kind='pearson' is not known"):
         sleep.residuals("pearson")
     with pytest.raises(DataError, match="n is 0"):
