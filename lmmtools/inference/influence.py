@@ -225,7 +225,7 @@ def _combinations(fit: LMMResults, level: str) -> tuple[Rows, tuple[Any, ...]]:
     groups = frame.groupby(columns, observed=True, sort=True)
     keys = groups.size().index.to_frame().itertuples(index=False)
     labels = (key[0] if len(columns) == 1 else ":".join(map(str, key)) for key in keys)
-    return groups.ngroup().to_numpy(dtype=np.intp), tuple(labels)
+    return np.asarray(groups.ngroup(), dtype=np.intp), tuple(labels)
 
 
 def _fit_again(fit: LMMResults, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
