@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -28,6 +29,8 @@ __all__ = ["Cells", "reference_cells"]
 STEP = 1e-4
 """Half the step of a slope's central difference, in units of the column's range: exact for straight lines and
 parabolas, to 1e-8 of the third derivative otherwise."""
+ONE_SIDED = 1e-7
+"""The same where one side may be missing, and the error is the step itself."""
 ESTIMABLE = 1e-8
 """Dropped columns of a cell agree with what its kept ones say of them if they differ by less, relative to its size."""
 MAX_GRID = 200_000
@@ -90,6 +93,10 @@ def reference_cells(
     """
     import pandas as pd
 
+    if not design.p:
+        raise DataError("the model has no fixed effects, and so no marginal means")
+    if at is not None and not isinstance(at, Mapping):
+        raise DataError(f'at={at!r} must be a dict of values by column, {{"x": [0, 1]}}')
     predictors = [name for name in columns_of(design.formula.fixed) if name in design.frame]
     at = dict(at or {})
     for name in [*names, *at, *([slope_of] if slope_of else [])]:
@@ -143,8 +150,8 @@ def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
     if name in at:
         given = at[name]
         values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
-        if not values:
-            raise DataError(f"at= has no value for {name!r}")
+        if not values or any(v is None or v != v for v in values):
+            raise DataError(f"at= has {'a missing' if values else 'no'} value for {name!r}")
         return values
     if is_factor(column, name):
         return list(encode_factor(column).levels)
@@ -167,10 +174,20 @@ def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
     if coded or is_factor(column, name):
         raise DataError(f"slope_of={name!r} is a factor; slopes are taken along numbers")
     values = as_numbers(column, name, "numeric in the model")
-    half = STEP * float(np.ptp(values))
     base = grid[name].to_numpy(dtype=float)
-    above, below = (_rows(design, grid.assign(**{name: base + sign * half})) for sign in (1.0, -1.0))
-    return np.asarray((above - below) / (2.0 * half))
+
+    def slope(step: float, low: float, high: float) -> Floats:
+        half = step * float(np.ptp(values))
+        below, above = np.clip(base - half, low, high), np.clip(base + half, low, high)
+        rise = _rows(design, grid.assign(**{name: above})) - _rows(design, grid.assign(**{name: below}))
+        return np.asarray(rise / (above - below)[:, None])
+
+    try:
+        return slope(STEP, -np.inf, np.inf)
+    except DataError:  # a spline that ends with the data has a slope to one side there
+        if base.min() < values.min() or base.max() > values.max():
+            raise
+        return slope(ONE_SIDED, float(values.min()), float(values.max()))
 
 
 def _estimable(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:

@@ -209,8 +209,13 @@ def cell_label(names: Sequence[str], row: Sequence[Any]) -> str:
     """Return what a cell is called in contrasts: ``"A 175"``, numbers behind their column's name, ``"nitro0.2"``."""
     if not names:
         return "overall"
-    numbers = (int, float, np.number)
-    return " ".join(f"{n}{v:g}" if isinstance(v, numbers) else str(v) for n, v in zip(names, row, strict=True))
+    return " ".join(_level_label(name, value) for name, value in zip(names, row, strict=True))
+
+
+def _level_label(name: str, value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return f"{name}{value}"
+    return f"{name}{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
 
 
 def describe_cells(cells: Cells) -> tuple[str, ...]:

@@ -188,6 +188,9 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
         (lambda f: f.marginal_means("nitro", at={"Variety": ["Vctory"]}), "Vctory"),
         (lambda f: f.marginal_means("nitro", slope_of="Variety"), "is a factor"),
         (lambda f: f.marginal_means("nitro", slope_of="nitro"), "is a factor"),
+        (lambda f: f.marginal_means("nitro", at=[0.2]), "dict of values"),
+        (lambda f: f.marginal_means("nitro", at={"nitro": [0.2, None]}), "a missing value for 'nitro'"),
+        (lambda f: f.marginal_means("nitro", at={"nitro": []}), "no value for 'nitro'"),
         (lambda f: f.marginal_means(3), "name of a column"),
         (lambda f: f.marginal_means("nitro", ddf="bayes"), "not known here"),
         (lambda f: f.marginal_means("nitro", alpha=0), "between 0 and 1"),
@@ -203,6 +206,25 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
 def test_bad_requests_are_refused(call, message):
     with pytest.raises(lmt.DataError, match=message):
         call(fitted("oats"))
+
+
+def test_slopes_of_a_spline_reach_the_ends_of_the_data():
+    data = lmt.datasets.load("sleepstudy")
+    spline = lmt.lmm("Reaction ~ bs(Days, df=3) + (1|Subject)", data).fit(engine="pls")
+    cubic = lmt.lmm("Reaction ~ Days + I(Days**2) + I(Days**3) + (1|Subject)", data).fit(engine="pls")
+    at = {"Days": [0, 4, 9]}
+    own, same = (fit.marginal_means("Days", slope_of="Days", at=at) for fit in (spline, cubic))
+    np.testing.assert_allclose(own.estimate, same.estimate, rtol=1e-5)
+    np.testing.assert_allclose(own.se, same.se, rtol=1e-5)
+
+
+def test_truth_values_are_levels():
+    data = lmt.datasets.load("sleepstudy")
+    fit = lmt.lmm("Reaction ~ late + (1|Subject)", data.assign(late=data["Days"] > 4)).fit(engine="pls")
+    assert fit.pairwise("late").names == ("lateFalse - lateTrue",)
+    nothing = lmt.lmm("Reaction ~ 0 + (1|Subject)", data).fit(engine="pls")
+    with pytest.raises(lmt.DataError, match="no fixed effects"):
+        nothing.marginal_means([])
 
 
 def test_slopes_that_cannot_differ_are_not_compared():
