@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.formulaic_encoder import FormulaicEncoder, learn_formulaic
 from lmmtools.design.plain_encoder import PlainEncoder, learn_plain
+from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.tokens import quote_name, tokenize
@@ -57,7 +58,12 @@ def learn_matrix(
     """
     terms = _plain_terms(text)
     learned = None if terms is None else learn_plain(terms, columns, n, constant)
-    return learned or learn_formulaic(text, columns, constant, context or {}, everything or {})
+    if learned is not None:
+        return learned
+    matrix, encoder = learn_formulaic(text, columns, constant, context or {}, everything or {})
+    if len(matrix) != n:
+        raise DataError(f"{text!r} has {len(matrix)} rows where the data have {n}: it needs a column in it.")
+    return matrix, encoder
 
 
 @lru_cache(maxsize=512)

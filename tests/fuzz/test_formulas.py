@@ -259,6 +259,9 @@ def test_a_plausible_formula_gives_a_result_or_an_error_of_ours(formula):
 
 @often
 @given(expressions)
+@example("y ~ I(None) + (1 | g)")
+@example("y ~ (I(None) | g)")
+@example("y ~ I(1) + x + (1 | g)")
 def test_an_expression_of_any_shape_gives_a_result_or_an_error_of_ours(formula):
     check(formula)
 
