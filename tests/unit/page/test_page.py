@@ -280,3 +280,27 @@ def test_a_missing_package_is_named_before_anything_is_computed(dyestuff2, monke
     monkeypatch.setattr("lmmtools.results.comparing.compare_engines", None)
     with pytest.raises(lmt.EngineError, match=r'needs jinja2: pip install "lmmtools\[report\]"'):
         dyestuff2.to_report()
+
+
+def themes():
+    """Colours of the page's style sheet by theme: light, dark, print."""
+    from importlib.resources import files
+
+    css = files("lmmtools.page").joinpath("templates/report.css").read_text(encoding="utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
+    return [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in blocks]
+
+
+def luminance(colour):
+    channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("theme", range(3), ids=["light", "dark", "print"])
+def test_text_stands_out_from_its_ground_as_wcag_asks(theme):
+    colours = themes()[theme]
+    for name in ("text", "soft", "link", "good", "note", "caution", "bad"):
+        for ground in ("ground", "paper"):
+            low, high = sorted((luminance(colours[name]), luminance(colours[ground])))
+            assert (high + 0.05) / (low + 0.05) >= 4.5, (name, ground)
