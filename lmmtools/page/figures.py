@@ -96,7 +96,7 @@ def _figures(fit: Any) -> Iterator[Figure]:
 
 
 def _modes(fit: Any) -> Iterator[Figure]:
-    pairs = [(factor, effect) for factor, modes in fit.random_effects.items() for effect in modes.columns]
+    pairs = [(factor, effect) for factor, modes in _named_modes(fit) for effect in modes.columns]
     for k, (factor, effect) in enumerate(pairs[:MAX_MODES], 1):
         m = len(fit.random_effects[factor])
         yield _draw(
@@ -110,7 +110,7 @@ def _modes(fit: Any) -> Iterator[Figure]:
 
 
 def _shrinkage(fit: Any) -> Iterator[Figure]:
-    factors = [f for f, modes in fit.random_effects.items() if len(modes) in SHRINKAGE_LEVELS]
+    factors = [f for f, modes in _named_modes(fit) if len(modes) in SHRINKAGE_LEVELS]
     for k, factor in enumerate(factors[:MAX_MODES], 1):
         own = least_squares_by_level(fit, factor)
         if np.isfinite(own).all(axis=1).sum() < 2:
@@ -138,6 +138,11 @@ def _sections(fit: Any) -> Iterator[Figure]:
             describing.section(fit, label, fit.converged),
             partial(section, fit, parameter=label),
         )
+
+
+def _named_modes(fit: Any) -> list[tuple[str, Any]]:
+    """Return the modes of each factor whose effects have names of their own: not so in some models of MixedLM."""
+    return [(factor, modes) for factor, modes in fit.random_effects.items() if modes.columns.is_unique]
 
 
 def _variables(fit: Any) -> list[str]:

@@ -53,7 +53,7 @@ def _flags(fit: Any) -> Iterator[Flag]:
     yield from _second_engine(fit)
     yield _criterion(fit)
     if fit.remarks:
-        yield Flag("note", "What this model really is", tuple(_sentence(text) for text in fit.remarks))
+        yield Flag("caution", "What this model really is", tuple(_sentence(text) for text in fit.remarks))
 
 
 def _optimum(fit: Any) -> Flag:
@@ -130,7 +130,8 @@ def _proof(row: BoundaryRow) -> tuple[str, ...]:
         return ()
     if row.certificate < -1e-6:
         return (f"But the criterion would still fall inside the boundary (derivative {row.certificate:.3g}).",)
-    return ("It is certified: any more of it would make the criterion worse.",)
+    more = "more of it" if row.kind == "zero variance" else "variance of its own"
+    return (f"It is certified: any {more} would make the criterion worse.",)
 
 
 def _rows(fit: Any) -> Flag:
@@ -239,5 +240,6 @@ def _count(number: int, noun: str) -> str:
 
 
 def _sentence(text: str) -> str:
+    # As it begins: that may be the name of a column.
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return text + ("" if text.endswith((".", "!", "?")) else ".")

@@ -304,3 +304,17 @@ def test_text_stands_out_from_its_ground_as_wcag_asks(theme):
         for ground in ("ground", "paper"):
             low, high = sorted((luminance(colours[name]), luminance(colours[ground])))
             assert (high + 0.05) / (low + 0.05) >= 4.5, (name, ground)
+
+
+@pytest.mark.parametrize("variance", ["C(cask)", "0 + C(cask)"])
+def test_models_of_mixedlm_have_a_page_too(variance):
+    import statsmodels.formula.api as smf
+
+    data = lmt.datasets.load("Pastes").astype({"batch": str, "cask": str})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = smf.mixedlm("strength ~ 1", data, groups="batch", re_formula="1", vc_formula={"cask": variance})
+        text = lmt.from_mixedlm(model.fit()).to_report()
+    page = Page(text)
+    assert len(page.all("figure")) >= 4
+    assert ("share one variance" in section(text, "flags")) == (variance == "C(cask)")
