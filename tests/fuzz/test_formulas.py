@@ -253,6 +253,7 @@ def check(formula):
 @often
 @given(plausible)
 @example("y ~ x + (1 | g)")
+@example("y ~ (cc(n, df=3) || n)")
 def test_a_plausible_formula_gives_a_result_or_an_error_of_ours(formula):
     check(formula)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["MomentSystem", "moment_system", "starting_lambdas", "starting_sigmas"]
 
 FLOOR = 0.05
+# Smallest share of a starting covariance matrix's largest eigenvalue: its Cholesky factor exists, with digits to spare.
+SPREAD = 1e-9
 """A starting variance is at least this times the reciprocal of a level's own information: away from the boundary,
 where an optimiser has least to go by."""
 
@@ -194,5 +196,7 @@ def _covariances(
     bad = ~np.isfinite(solved).all(axis=(1, 2))
     solved[bad] = diagonal[bad]
     values, vectors = np.linalg.eigh(0.5 * (solved + solved.transpose(0, 2, 1)))
-    out = (vectors * np.maximum(values, floor)[:, None, :]) @ vectors.transpose(0, 2, 1)
+    # A basis that varies little within levels makes a moment estimate of any size: the floor must not drown in it.
+    least = np.maximum(floor, SPREAD * values[:, -1:])
+    out = (vectors * np.maximum(values, least)[:, None, :]) @ vectors.transpose(0, 2, 1)
     return np.where((values[:, -1] > floor)[:, None, None], out, diagonal)
