@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
-    from lmmtools.inference.bootstrap_test import bootstrap_test
+    from lmmtools.inference.bootstrap.comparison import bootstrap_test
     from lmmtools.inference.likelihood_ratio import anova
     from lmmtools.inference.power import power
     from lmmtools.linting.lint import lint
@@ -35,7 +35,7 @@ _HOME = {
     "TranslationError": "errors",
     "VarCorr": "results.varcorr",
     "anova": "inference.likelihood_ratio",
-    "bootstrap_test": "inference.bootstrap_test",
+    "bootstrap_test": "inference.bootstrap.comparison",
     "power": "inference.power",
     "compare": "api",
     "crossed": "formula.declare",

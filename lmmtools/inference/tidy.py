@@ -17,7 +17,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.intervals import confidence_intervals
 from lmmtools.inference.modes import ranef_frame
-from lmmtools.inference.profile_coordinates import parameters_of
+from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.residuals import cooks_distance
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from lmmtools.inference.bootstrap import Bootstrap
+    from lmmtools.inference.bootstrap.record import Bootstrap
     from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["DrawingMethods"]
@@ -91,6 +91,6 @@ class DrawingMethods(FitMethods):
         EngineError
             If joblib or tqdm are needed and not installed.
         """
-        from lmmtools.inference.bootstrap import bootstrap_fit
+        from lmmtools.inference.bootstrap.record import bootstrap_fit
 
         return bootstrap_fit(self._fit, n, statistic, kind=kind, n_jobs=n_jobs, rng=rng, progress=progress)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.inference.profile import Profile
+    from lmmtools.inference.profile.record import Profile
 
 __all__ = ["IntervalMethods"]
 
@@ -80,6 +80,6 @@ class IntervalMethods(FitMethods):
         ValueError
             If ``alphamax`` is not between 0 and 1.
         """
-        from lmmtools.inference.profile import profile_fit
+        from lmmtools.inference.profile.record import profile_fit
 
         return profile_fit(self._fit, parameters, alphamax=alphamax)

@@ -12,7 +12,8 @@ from lmmtools.engines.pls.fixed import (
 )
 from lmmtools.engines.pls.information import VarianceInformation, information
 from lmmtools.engines.pls.leverage import hat_values, prediction_variances
-from lmmtools.engines.pls.many import Refits, objectives_without_effects, refit_many
+from lmmtools.engines.pls.many import Refits, refit_many
+from lmmtools.engines.pls.no_effects import objectives_without_effects
 from lmmtools.engines.pls.objective import Evaluation, evaluate
 from lmmtools.engines.pls.optimize import Options, Progress
 from lmmtools.engines.pls.problem import Problem, prepare

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from lmmtools.engines.pls.crossprod import project_response
 from lmmtools.engines.pls.dense_rest import dense_blocks
 from lmmtools.engines.pls.small import small_inverse, small_logdet
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for"]
+__all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "project"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,6 +266,15 @@ class BatchState:
     Lxx: Floats
     b: Floats
     r2: Floats
+
+
+def project(problem: Problem, Y: Floats) -> Responses:
+    """Return the cross-products of responses Y, shape (n, B), offset included as in the design."""
+    d = problem.design
+    if d.offset is not None:
+        Y = Y - d.offset[:, None]
+    Zy, Xy, yy, centre, scale = project_response(problem.rows.Zt, problem.rows.Q, d.weights, Y)
+    return Responses(np.ascontiguousarray(Zy.T), np.ascontiguousarray(Xy.T), yy, centre.T, scale)
 
 
 def evaluate_batch(

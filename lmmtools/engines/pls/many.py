@@ -9,9 +9,8 @@ import numpy as np
 
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls import parameters
-from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for
+from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
 from lmmtools.engines.pls.certificate import NULL_TOL
-from lmmtools.engines.pls.crossprod import project_response
 from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Refits", "objectives_without_effects", "refit_many"]
+__all__ = ["Refits", "refit_many"]
 
 BATCH_NUMBERS = 2_000_000
 """Numbers (16 MB) in the largest array of one batch: about what the caches hold."""
@@ -102,7 +101,7 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
         step = max(1, BATCH_NUMBERS // each)
         for start in range(0, B, step):
             rows = np.arange(start, min(start + step, B))
-            _fit_batch(problem, kind, _project(problem, Y[:, rows]), rows, reml, out)
+            _fit_batch(problem, kind, project(problem, Y[:, rows]), rows, reml, out)
     for i in np.flatnonzero(~out.converged):
         fit = fit_problem(problem.with_response(Y[:, i]), reml=reml, options=Options())
         out.theta[i], out.beta[i], out.beta_cov[i] = fit.theta, fit.beta, fit.beta_cov
@@ -110,32 +109,6 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
         out.converged[i] = fit.certificate is not None and fit.certificate.holds
         out.n_evaluations[i] += fit.n_evaluations
     return out
-
-
-def objectives_without_effects(problem: Problem, Y: Floats, reml: bool = True) -> Floats:
-    """Return the criterion of every column of Y with all variances of random effects zero, shape (B,).
-
-    Parameters
-    ----------
-    problem : Problem
-    Y : ndarray, shape (n, B)
-        Responses, offset included as in the design.
-    reml : bool
-    """
-    y = _project(problem, np.asarray(Y, dtype=float))
-    L = np.linalg.cholesky(problem.XX)
-    r2 = y.yy - (np.linalg.solve(L, y.Xy.T) ** 2).sum(axis=0)
-    dof = problem.n - problem.p if reml else problem.n
-    out = dof * (1.0 + np.log(2.0 * np.pi * r2 / dof) + 2.0 * np.log(y.y_scale)) - problem.log_weights
-    return np.asarray(out + 2.0 * np.log(np.diag(L)).sum() - problem.log_x_map if reml else out)
-
-
-def _project(problem: Problem, Y: Floats) -> Responses:
-    d = problem.design
-    if d.offset is not None:
-        Y = Y - d.offset[:, None]
-    Zy, Xy, yy, centre, scale = project_response(problem.rows.Zt, problem.rows.Q, d.weights, Y)
-    return Responses(np.ascontiguousarray(Zy.T), np.ascontiguousarray(Xy.T), yy, centre.T, scale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,7 +13,7 @@ from scipy import stats
 import lmmtools as lmt
 from lmmtools.design.stack import extend_design, stack_rows
 from lmmtools.errors import DataError
-from lmmtools.inference import bootstrap as module
+from lmmtools.inference.bootstrap import record as module
 from tests.unit.inference.recorded import RECORDED
 
 BOOTSTRAP = json.loads((Path(__file__).parents[2] / "reference" / "bootstrap.json").read_text())
@@ -92,7 +92,7 @@ def test_bootstrap_comparison_equals_that_of_pbkrtest() -> None:
 
 
 def test_residual_draws_have_the_estimated_variances(crossed) -> None:
-    from lmmtools.inference.resampling import draw_responses
+    from lmmtools.inference.bootstrap.resampling import draw_responses
 
     draws = draw_responses(crossed, "residual", 4000, np.random.default_rng(4))
     V = crossed.design.V(crossed).toarray()

@@ -63,7 +63,7 @@ def test_zeta_is_the_rise_of_the_smallest_deviance(sleep) -> None:
 
 
 def test_derivatives_equal_differences(sleep) -> None:
-    from lmmtools.inference.profile_coordinates import Coordinates, parameters_of
+    from lmmtools.inference.profile.coordinates import Coordinates, parameters_of
 
     rng = np.random.default_rng(1)
     for parameter in parameters_of(sleep.design):

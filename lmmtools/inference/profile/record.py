@@ -10,8 +10,8 @@ import numpy as np
 from lmmtools.design.theta import lambda_factors
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
-from lmmtools.inference.profile_coordinates import Coordinates, Parameter, parameters_of
-from lmmtools.inference.profile_path import Path, follow
+from lmmtools.inference.profile.coordinates import Coordinates, Parameter, parameters_of
+from lmmtools.inference.profile.path import Path, follow
 from lmmtools.inference.tails import chi2_quantile
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.theta import upper_triangle
-from lmmtools.inference.profile_coordinates import parameters_of
+from lmmtools.inference.profile.coordinates import parameters_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

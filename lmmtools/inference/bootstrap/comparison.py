@@ -9,8 +9,8 @@ import numpy as np
 
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, LmmError
+from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml
-from lmmtools.inference.parallel import run_pieces, spawn_pieces
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.progress import count

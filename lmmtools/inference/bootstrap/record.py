@@ -12,11 +12,11 @@ import numpy as np
 
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, LmmError
-from lmmtools.inference.bootstrap_intervals import METHODS, acceleration, intervals
-from lmmtools.inference.parallel import run_pieces, spawn_pieces
-from lmmtools.inference.profile import check_alpha
-from lmmtools.inference.resampling import KINDS, draw_designs, draw_responses, independent_groups
-from lmmtools.inference.statistics import parameter_names, parameter_values, singular_draws
+from lmmtools.inference.bootstrap.limits import METHODS, acceleration, intervals
+from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
+from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_responses, independent_groups
+from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values, singular_draws
+from lmmtools.inference.profile.record import check_alpha
 from lmmtools.progress import count
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.inference.profile_coordinates import Coordinates, Point
+    from lmmtools.inference.profile.coordinates import Coordinates, Point
 
     Floats = NDArray[np.float64]
 

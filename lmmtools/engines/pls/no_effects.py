@@ -1,0 +1,36 @@
+"""The criterion of many responses with all variances of random effects zero: least squares."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.engines.pls.batch import project
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["objectives_without_effects"]
+
+
+def objectives_without_effects(problem: Problem, Y: Floats, reml: bool = True) -> Floats:
+    """Return the criterion of every column of Y with all variances of random effects zero, shape (B,).
+
+    Parameters
+    ----------
+    problem : Problem
+    Y : ndarray, shape (n, B)
+        Responses, offset included as in the design.
+    reml : bool
+    """
+    y = project(problem, np.asarray(Y, dtype=float))
+    L = np.linalg.cholesky(problem.XX)
+    r2 = y.yy - (np.linalg.solve(L, y.Xy.T) ** 2).sum(axis=0)
+    dof = problem.n - problem.p if reml else problem.n
+    out = dof * (1.0 + np.log(2.0 * np.pi * r2 / dof) + 2.0 * np.log(y.y_scale)) - problem.log_weights
+    return np.asarray(out + 2.0 * np.log(np.diag(L)).sum() - problem.log_x_map if reml else out)
