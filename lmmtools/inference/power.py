@@ -176,6 +176,7 @@ def power(
     if test not in TESTS:
         raise DataError(f"test={test!r} is not known; use one of {', '.join(map(repr, TESTS))}")
     check_alpha(alpha)
+    pls.refuse_shared(model.design, "power")
     design, reml = model.design, bool(getattr(model, "reml", True))
     truth = _truth(model, {**(effects or {}), **(parameters or {})})
     names = _tested(design, tested, effects)

@@ -24,7 +24,7 @@ from lmmtools.engines.pls.recover import (
     recover,
 )
 from lmmtools.engines.pls.relative import RelativeUncertainty, relative_uncertainty
-from lmmtools.engines.pls.shared import certify_shared, lowest_shared
+from lmmtools.engines.pls.shared import certify_shared, lowest_shared, refuse_shared
 from lmmtools.engines.pls.unprofiled import Unprofiled, unprofiled_deviance
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "prepare",
     "recover",
     "refit_many",
+    "refuse_shared",
     "relative_uncertainty",
     "unprofiled_deviance",
 ]

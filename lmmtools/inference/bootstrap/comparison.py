@@ -126,6 +126,8 @@ def bootstrap_test(
     """
     if not all(hasattr(fit, "problem") for fit in (smaller, larger)):
         raise DataError("bootstrap_test() compares two fits of lmmtools: bootstrap_test(smaller, larger)")
+    for fit in (smaller, larger):
+        pls.refuse_shared(fit.design, "bootstrap")
     check_same_data((smaller, larger), ("smaller", "larger"))
     small, large = fitted_by_ml(smaller), fitted_by_ml(larger)
     df = large.k_params - small.k_params

@@ -109,7 +109,9 @@ class Bootstrap(Printable):
     def to_frame(self) -> pd.DataFrame:
         """Return columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per statistic."""
         frame = self.estimate.to_frame("estimate").assign(bias=self.bias, std_error=self.std_error)
-        limits = self.conf_int()
+        # An interval needs two draws; the notes say why there are fewer.
+        enough = self.draws.columns[self.draws.notna().sum() > 1]
+        limits = intervals(self.draws[enough], self.estimate[enough], 0.05, "percentile")
         return frame.assign(lower=limits[0], upper=limits[1])
 
     @property
@@ -169,6 +171,7 @@ def bootstrap_fit(
 
     if kind not in KINDS:
         raise DataError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}")
+    pls.refuse_shared(fit.design, "bootstrap")
     pieces = spawn_pieces(n, rng)
     names, estimate = _first_values(fit, statistic)
     groups = independent_groups(fit.design) if kind == "cluster" else None

@@ -232,3 +232,30 @@ def test_power_grows_with_the_number_of_subjects(sleep) -> None:
     found = lmt.power(sleep, {"Days": 4.0}, n_sim=100, test="z", along={"Subject": [6, 40]}, rng=2).to_frame()
     assert list(found["size"]) == [6, 40]
     assert found["power"].iloc[1] > found["power"].iloc[0] + 0.3
+
+
+def test_a_model_that_cannot_be_refitted_is_refused_at_once() -> None:
+    import statsmodels.formula.api as smf
+
+    data = lmt.datasets.load("Pastes").astype({"batch": str, "cask": str})
+    result = smf.mixedlm("strength ~ 1", data, groups="batch", vc_formula={"cask": "C(cask)"}).fit()
+    with pytest.warns(lmt.errors.LmmWarning):
+        fit = lmt.from_mixedlm(result)
+    for call in (lambda: fit.bootstrap(10), lambda: lmt.power(fit, tested="Intercept"), lambda: fit.profile()):
+        with pytest.raises(lmt.LmmError, match="share one variance"):
+            call()
+
+
+def test_a_bootstrap_without_values_still_prints(sleep) -> None:
+    calls = []
+
+    def once(fit):
+        calls.append(fit)
+        if len(calls) > 1:
+            raise RuntimeError("only once")
+        return 1.0
+
+    found = sleep.bootstrap(5, once, rng=1)
+    assert "5 draws failed" in str(found)
+    with pytest.raises(DataError, match="0 draws with a value"):
+        found.conf_int()
