@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.errors import EngineError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -28,6 +30,12 @@ MAX_ITERATIONS = 100
 NUDGE = 0.02
 """Where a variance is zero its root has no gradient, even if the deviance falls with it: it starts from here."""
 
+LONGEST = 1.0
+"""How far a step may take any of the others, which are of order one, or as far as the largest of them is from zero."""
+
+SHORTEST = 1e-3
+"""A step that cannot be made is halved down to this share; then the profile stops short."""
+
 DIFFERENCE = 1e-5
 """Step of the differences of exact gradients that make the first Hessian."""
 
@@ -47,6 +55,8 @@ class Path:
     points : tuple of Point
     ends : (bool, bool)
         Whether the first, the last point is where v ends.
+    stopped : str
+        Why a side goes no further, if one stops before the cutoff and the end.
     found_lower : float
         How far below the fit's own deviance the path came; more than rounding means that the fit is not the minimum.
     """
@@ -56,6 +66,7 @@ class Path:
     slope: Floats
     points: tuple[Point, ...]
     ends: tuple[bool, bool]
+    stopped: str
     found_lower: float
 
 
@@ -66,27 +77,37 @@ class _Valley:
     coordinates: Coordinates
     inverse: Floats
 
-    def settle(self, v: float, x: Floats, direction: Floats) -> tuple[Floats, Point]:
-        """Return the others at their best for v, by quasi-Newton steps from x; the Hessian is kept for the next v.
+    def settle(self, v: float, guess: Floats, direction: Floats, last: Floats) -> tuple[Floats, Point]:
+        """Return the others at their best for v, by quasi-Newton steps from a guess; the Hessian is kept for later.
 
         The point returned has the deviance and the slope that the last, untaken step leads to; ``direction`` is how the
-        others move with v.
+        others move with v, and ``last`` where they were before.
+
+        Raises
+        ------
+        EngineError
+            If the deviance cannot be evaluated at v.
         """
-        x = self.coordinates.away_from_zero(x, NUDGE)
-        point = self.coordinates.evaluate(v, x)
-        fresh = False
+        x = self.coordinates.away_from_zero(last + _shortened(guess - last, last), NUDGE)
+        found = self._try(v, x)
+        if found is None:
+            x = self.coordinates.away_from_zero(last, NUDGE)
+            found = self.coordinates.evaluate(v, x)
+        point, fresh = found, False
         for _ in range(MAX_ITERATIONS):
-            step = -self.inverse @ point.gradient
+            step = _shortened(-self.inverse @ point.gradient, x)
             expected = -0.5 * float(point.gradient @ step)
             if not expected > TOL:
                 break
             share = 1.0
             while True:
-                trial = self.coordinates.evaluate(v, x + share * step)
-                if trial.deviance <= point.deviance - 1e-4 * share * expected or share < 1e-6:
+                trial = self._try(v, x + share * step)
+                if trial is not None and trial.deviance <= point.deviance - 1e-4 * share * expected:
+                    break
+                if share < 1e-6:
                     break
                 share *= 0.3
-            if trial.deviance >= point.deviance:
+            if trial is None or trial.deviance >= point.deviance:
                 if fresh:
                     break
                 self.inverse, fresh = np.eye(len(x)), True
@@ -96,6 +117,12 @@ class _Valley:
         left = max(-0.5 * float(point.gradient @ step), 0.0) if len(x) else 0.0
         slope = point.slope + float(point.gradient @ direction)
         return x, replace(point, deviance=point.deviance - left, slope=slope)
+
+    def _try(self, v: float, x: Floats) -> Point | None:
+        try:
+            return self.coordinates.evaluate(v, x)
+        except EngineError:
+            return None
 
     def _learn(self, s: Floats, y: Floats) -> None:
         """Update the inverse Hessian by the formula of Broyden, Fletcher, Goldfarb and Shanno."""
@@ -130,22 +157,21 @@ def follow(coordinates: Coordinates, v: float, x: Floats, cutoff: float, bounds:
     rate = np.sqrt(0.5 * bend)
     sides: list[list[tuple[float, float, float, Point]]] = []
     ends = []
-    deepest = 0.0
+    deepest, stopped = 0.0, ""
     for sign, bound in zip((-1.0, 1.0), bounds, strict=True):
         if abs(bound - v) < 1e-10:
             sides.append([])
             ends.append(True)
             continue
-        side, ended, lower = _one_side(coordinates, (v, x, lowest), (inverse, first, rate), sign, bound, cutoff)
+        side, ended, lower, why = _one_side(coordinates, (v, x, lowest), (inverse, first, rate), sign, bound, cutoff)
         sides.append(side)
         ends.append(ended)
-        deepest = max(deepest, lower)
+        deepest, stopped = max(deepest, lower), stopped or why
     below, above = sides
     everything = [*reversed(below), (v, 0.0, float(rate), lowest), *above]
     columns = list(zip(*everything, strict=True))
-    return Path(
-        np.array(columns[0]), np.array(columns[1]), np.array(columns[2]), tuple(columns[3]), (ends[0], ends[1]), deepest
-    )
+    vs, zetas, slopes = (np.array(column, dtype=float) for column in columns[:3])
+    return Path(vs, zetas, slopes, tuple(columns[3]), (ends[0], ends[1]), stopped, deepest)
 
 
 def _one_side(
@@ -155,7 +181,7 @@ def _one_side(
     sign: float,
     bound: float,
     cutoff: float,
-) -> tuple[list[tuple[float, float, float, Point]], bool, float]:
+) -> tuple[list[tuple[float, float, float, Point]], bool, float, str]:
     v, x, lowest = start
     inverse, direction, rate = local
     valley = _Valley(coordinates, inverse.copy())
@@ -170,7 +196,13 @@ def _one_side(
         if ended:
             target = bound
         guess, tangent = _extrapolate(nodes, direction, target)
-        x, point = valley.settle(target, guess, tangent)
+        try:
+            x, point = valley.settle(target, guess, tangent, x)
+        except EngineError as error:
+            step *= 0.5
+            if abs(step) < SHORTEST * abs(nodes[-1][0] - nodes[0][0] or 1.0):
+                return out, False, deepest, str(error)
+            continue
         v = target
         nodes.append((v, x))
         rise = point.deviance - lowest.deviance
@@ -179,10 +211,18 @@ def _one_side(
         slope = sign * point.slope / (2.0 * size) if size > 1e-8 else rate
         out.append((v, sign * size, slope, point))
         if ended or size >= cutoff:
-            return out, ended, deepest
+            return out, ended, deepest, ""
         # Where zeta flattens the next step is longer, but not by much.
         step = min(STEP / slope, 2.0 * step) if slope > 0 else 2.0 * step
-    return out, False, deepest
+    return out, False, deepest, f"{MAX_STEPS} steps do not lead to the cutoff"
+
+
+def _shortened(step: Floats, x: Floats) -> Floats:
+    """Return a step no longer than is reasonable from x."""
+    if not len(step):
+        return step
+    longest = LONGEST * max(1.0, float(np.abs(x).max()))
+    return step * min(1.0, longest / max(float(np.abs(step).max()), longest))
 
 
 def _extrapolate(nodes: list[tuple[float, Floats]], direction: Floats, v: float) -> tuple[Floats, Floats]:

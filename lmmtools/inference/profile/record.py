@@ -248,6 +248,10 @@ def profile_fit(
         v, x = coordinates.locate(phi, sigma, beta)
         path = follow(coordinates, v, x, cutoff, _BOUNDS[parameter.kind])
         deepest = max(deepest, path.found_lower)
+        if path.stopped:
+            notes.append(
+                f"the profile of {parameter.name} stops short, so that limits beyond it are NaN: {path.stopped}"
+            )
         curves[parameter.name] = _curve(parameter, coordinates, path, estimate, known)
     if deepest > 1e-5:
         notes.append(
