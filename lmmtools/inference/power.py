@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.rank import independent_columns
 from lmmtools.design.stack import extend_design
 from lmmtools.design.theta import pack_lambda
 from lmmtools.engines import pls
@@ -189,7 +190,7 @@ def power(
     pieces = spawn_pieces(n_sim, rng)
     with count(n_sim * len(sizes), "power", progress=progress) as tell:
         for size in sizes:
-            extended = design if factor is None or size is None else extend_design(design, factor, size)
+            extended = design if factor is None or size is None else _extend(design, factor, size)
             work = [((extended, theta, sigma, beta, reml), test, at, n, seed) for n, seed in pieces]
             found: list[Floats] = []
             try:
@@ -203,6 +204,25 @@ def power(
             if interrupted:
                 break
     return Power(tuple(rows), factor, alpha, test, interrupted)
+
+
+def _extend(design: Design, factor: str, size: int) -> Design:
+    """Return the design with ``size`` levels of a factor.
+
+    Raises
+    ------
+    DataError
+        If so few levels do not determine the fixed effects.
+    """
+    extended = extend_design(design, factor, size)
+    kept = set(independent_columns(extended.X).tolist())
+    lost = [name for j, name in enumerate(design.x_names) if j not in kept]
+    if lost:
+        raise DataError(
+            f"the first {size} levels of {factor} do not determine {', '.join(lost)}; ask for more levels, or order "
+            "them so that the first ones have all its values"
+        )
+    return extended
 
 
 def _truth(model: Any, given: Mapping[str, float]) -> dict[str, float]:
@@ -276,6 +296,22 @@ def _p_values(
     design, theta, sigma, beta, reml = truth
     Y = simulate(design, beta, theta, sigma, n, np.random.default_rng(seed))
     problem = pls.prepare(design)
+    try:
+        return _test(design, problem, Y, reml, test, at)
+    except LmmError:
+        # One data set that cannot be fitted: find it.
+        return np.concatenate([_test_one(design, problem, Y[:, [i]], reml, test, at) for i in range(n)])
+
+
+def _test_one(design: Design, problem: Any, Y: Floats, reml: bool, test: str, at: list[int]) -> Floats:
+    try:
+        return _test(design, problem, Y, reml, test, at)
+    except LmmError:
+        return np.full((1, len(at)), np.nan)
+
+
+def _test(design: Design, problem: Any, Y: Floats, reml: bool, test: str, at: list[int]) -> Floats:
+    """Return p-values of the data sets Y, (n, data sets), shape (data sets, effects)."""
     if test == "lr":
         return _likelihood_ratios(design, problem, Y, at)
     refits = pls.refit_many(problem, Y, reml)
@@ -284,7 +320,7 @@ def _p_values(
     if test == "z":
         return t_two_sided(t, np.inf)
     df = np.full(t.shape, np.nan)
-    for i in range(n):
+    for i in range(Y.shape[1]):
         try:
             found = pls.relative_uncertainty(problem.with_response(Y[:, i]), refits.theta[i], reml)
         except LmmError:

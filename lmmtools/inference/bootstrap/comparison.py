@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.design.record import Design
     from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
@@ -29,6 +30,8 @@ __all__ = ["BootstrapTest", "bootstrap_test"]
 
 DIGITS = 5
 SAME = 1e-9
+OUTSIDE = 1e-7
+"""Share of a column that must be outside the larger model's: R's tolerance of rank."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -117,8 +120,8 @@ def bootstrap_test(
     Raises
     ------
     DataError
-        If the fits are on other rows or responses, the first has not fewer parameters than the second, or ``n`` is not
-        positive.
+        If the fits are on other rows, responses or weights, the fixed effects of the first are not among those of the
+        second, the first has not fewer parameters than the second, or ``n`` is not positive.
 
     Notes
     -----
@@ -129,6 +132,7 @@ def bootstrap_test(
     for fit in (smaller, larger):
         pls.refuse_shared(fit.design, "bootstrap")
     check_same_data((smaller, larger), ("smaller", "larger"))
+    _check_nested(smaller.design, larger.design)
     small, large = fitted_by_ml(smaller), fitted_by_ml(larger)
     df = large.k_params - small.k_params
     if df <= 0:
@@ -154,6 +158,35 @@ def bootstrap_test(
     p_chisq = chi2_tail(max(statistic, 0.0), df)
     failed = len(every) - len(known)
     return BootstrapTest(statistic, df, p_chisq, p, known, failed, (names[0], names[1]), interrupted, tuple(notes))
+
+
+def _check_nested(small: Design, large: Design) -> None:
+    """Refuse models whose likelihood ratio has no distribution to draw: other weights, or means outside the larger's.
+
+    Raises
+    ------
+    DataError
+        If they are such models.
+    """
+    ones = np.ones(large.n)
+    first, second = (ones if d.weights is None else d.weights for d in (small, large))
+    if not np.array_equal(first, second):
+        raise DataError("the fits have different weights: data drawn with the ones do not follow the others' model")
+    for d, X, names in ((small, small.X, small.x_names), (small, _shift(small, large), ("the offset",))):
+        beside = X - large.X @ np.linalg.lstsq(large.X, X, rcond=None)[0]
+        outside = np.linalg.norm(beside, axis=0) > OUTSIDE * np.linalg.norm(X, axis=0)
+        if outside.any():
+            raise DataError(
+                f"{names[int(np.argmax(outside))]} of {d.formula} is outside the fixed effects of {large.formula}: "
+                "the models are not nested. Give the larger model every fixed effect of the smaller"
+            )
+
+
+def _shift(small: Design, large: Design) -> Floats:
+    """Return what the offsets differ by, shape (n, 1)."""
+    zero = np.zeros(large.n)
+    first, second = (zero if d.offset is None else d.offset for d in (small, large))
+    return np.asarray(first - second)[:, None]
 
 
 def _draw(small: LMMResults, large: LMMResults, size: int, seed: np.random.SeedSequence) -> Floats:

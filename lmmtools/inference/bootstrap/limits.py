@@ -32,6 +32,8 @@ def intervals(
 ) -> pd.DataFrame:
     """Return columns 0 (lower) and 1 (upper), a row per statistic; draws without a value are left out.
 
+    NaN where a statistic has fewer than two draws with a value or, but for percentiles, no value on the fit itself.
+
     Parameters
     ----------
     draws : DataFrame, shape (n, statistics)
@@ -40,19 +42,15 @@ def intervals(
     method : {"percentile", "basic", "normal", "bca"}
     shift : ndarray, shape (statistics,)
         The acceleration, for ``"bca"``.
-
-    Raises
-    ------
-    DataError
-        If a statistic has fewer than two draws.
     """
     import pandas as pd
 
     rows = []
     for i, name in enumerate(draws.columns):
         values, own = draws[name].dropna().to_numpy(), float(estimate.iloc[i])
-        if len(values) < 2:
-            raise DataError(f"{name} has {len(values)} draws with a value; an interval needs at least two")
+        if len(values) < 2 or (method != "percentile" and np.isnan(own)):
+            rows.append(np.full(2, np.nan))
+            continue
         tails = np.array([alpha / 2.0, 1.0 - alpha / 2.0])
         if method == "normal":
             rows.append(2.0 * own - values.mean() + ndtri(tails) * values.std(ddof=1))
@@ -72,7 +70,7 @@ def intervals(
 def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> Floats:
     """Return the skewness of the statistics' jackknife values over levels, a sixth of it, shape (statistics,).
 
-    Levels are those of the factor with the fewest.
+    Levels are those of the factor with the fewest; those without which a statistic has no value do not count for it.
 
     Raises
     ------
@@ -92,6 +90,9 @@ def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> 
                 f"without {block.group} {block.levels[level]} the model cannot be fitted ({error}), so that there is "
                 'no acceleration; use method="percentile" or "basic"'
             ) from error
-    gaps = np.mean(values, axis=0) - np.asarray(values)
+    left_out = np.asarray(values)
+    known = np.isfinite(left_out)
+    mean = np.where(known, left_out, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    gaps = np.where(known, mean - left_out, 0.0)
     below = 6.0 * (gaps**2).sum(axis=0) ** 1.5
     return np.asarray(np.where(below > 0, (gaps**3).sum(axis=0) / np.where(below > 0, below, 1.0), 0.0))

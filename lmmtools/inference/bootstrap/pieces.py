@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[in
     Raises
     ------
     DataError
-        If n is not positive.
+        If n is no positive whole number.
     """
-    if n < 1:
-        raise DataError(f"n={n} draws cannot be made; ask for at least one")
+    if not isinstance(n, Integral) or n < 1:
+        raise DataError(f"n={n} draws cannot be made; ask for a whole number, at least one")
+    n = int(n)
     if isinstance(rng, np.random.Generator):
         rng = int(rng.integers(2**63))
     sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])

@@ -94,7 +94,7 @@ class Bootstrap(Printable):
         Raises
         ------
         DataError
-            If there is no such method, or there are fewer than two draws.
+            If there is no such method, no statistic has two draws with a value, or (BCa) a level cannot be left out.
         ValueError
             If ``alpha`` is not between 0 and 1.
         """
@@ -102,16 +102,21 @@ class Bootstrap(Printable):
             raise DataError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}")
         check_alpha(alpha)
         shift = None
+        known = self.draws.notna().sum()
+        if (known < 2).all():
+            raise DataError(f"there are {known.max()} draws with a value; an interval needs at least two")
         if method == "bca":
-            shift = acceleration(self._fit, lambda fit: _values(fit, self._statistic)[1])
+            names = tuple(self.estimate.index)
+            shift = acceleration(self._fit, lambda fit: _values_of(fit, self._statistic, names))
         return intervals(self.draws, self.estimate, alpha, method, shift)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per statistic."""
+        """Return columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per statistic.
+
+        NaN where there are too few draws; the printed record says so.
+        """
         frame = self.estimate.to_frame("estimate").assign(bias=self.bias, std_error=self.std_error)
-        # An interval needs two draws; the notes say why there are fewer.
-        enough = self.draws.columns[self.draws.notna().sum() > 1]
-        limits = intervals(self.draws[enough], self.estimate[enough], 0.05, "percentile")
+        limits = intervals(self.draws, self.estimate, 0.05, "percentile")
         return frame.assign(lower=limits[0], upper=limits[1])
 
     @property
@@ -136,6 +141,12 @@ class Bootstrap(Printable):
         if self.n_not_converged:
             notes.append(f"{self.n_not_converged} of {n} refits have no certified optimum")
         notes += [f"{times} draws failed and are left out: {what}" for what, times in self.failures.items()]
+        for name, times in self.draws.isna().sum().items():
+            # A correlation with a standard deviation of zero, or what a statistic of the user's returns as NaN.
+            if times > self.n_failed:
+                notes.append(f"{name} has no value in {times - self.n_failed} draws more, which are left out")
+        if (self.draws.notna().sum() < 2).any():
+            notes.append("standard errors and limits need two draws with a value")
         return tuple(notes)
 
 
@@ -177,7 +188,7 @@ def bootstrap_fit(
     groups = independent_groups(fit.design) if kind == "cluster" else None
     # Nothing that the fit has found already need travel to other processes.
     bare = replace(fit, _problem=fit.problem)
-    work = [(bare, statistic, kind, groups, len(names), size, seed) for size, seed in pieces]
+    work = [(bare, statistic, kind, groups, names, size, seed) for size, seed in pieces]
     found: list[_Piece] = []
     interrupted = False
     with count(n, "bootstrap", progress=progress) as tell:
@@ -208,21 +219,21 @@ def _run_piece(
     statistic: Statistic | None,
     kind: str,
     groups: Sequence[NDArray[np.intp]] | None,
-    width: int,
+    names: tuple[str, ...],
     size: int,
     seed: np.random.SeedSequence,
 ) -> _Piece:
     rng = np.random.default_rng(seed)
     if groups is not None:
-        return _run_designs(fit, statistic, list(groups), width, size, rng)
+        return _run_designs(fit, statistic, list(groups), names, size, rng)
     Y = draw_responses(fit, kind, size, rng)
     if statistic is not None:
-        return _collect([partial(fit.refit, y) for y in Y.T], statistic, width)
+        return _collect([partial(fit.refit, y) for y in Y.T], statistic, names)
     try:
         refits = pls.refit_many(fit.problem, Y, fit.reml)
     except LmmError:
         # One response that cannot be fitted: find it.
-        return _collect([partial(fit.refit, y) for y in Y.T], statistic, width)
+        return _collect([partial(fit.refit, y) for y in Y.T], statistic, names)
     values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
     singular = int(singular_draws(fit.design, refits.theta).sum())
     return _Piece(values, Counter(), singular, int((~refits.converged).sum()))
@@ -232,7 +243,7 @@ def _run_designs(
     fit: LMMResults,
     statistic: Statistic | None,
     groups: list[NDArray[np.intp]],
-    width: int,
+    names: tuple[str, ...],
     size: int,
     rng: np.random.Generator,
 ) -> _Piece:
@@ -240,15 +251,15 @@ def _run_designs(
         problem = pls.prepare(design)
         return replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
 
-    return _collect([partial(refit, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, width)
+    return _collect([partial(refit, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, names)
 
 
-def _collect(makers: Sequence[Callable[[], LMMResults]], statistic: Statistic | None, width: int) -> _Piece:
-    values, failures, singular, unsettled = np.full((len(makers), width), np.nan), Counter[str](), 0, 0
+def _collect(makers: Sequence[Callable[[], LMMResults]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
+    values, failures, singular, unsettled = np.full((len(makers), len(names)), np.nan), Counter[str](), 0, 0
     for row, make in zip(values, makers, strict=True):
         try:
             fit = make()
-            row[:] = _values(fit, statistic)[1]
+            row[:] = _values_of(fit, statistic, names)
         except Exception as error:
             failures[f"{type(error).__name__}: {error}"] += 1
             continue
@@ -272,6 +283,23 @@ def _first_values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[s
     if not len(values):
         raise DataError("the statistic returns no numbers; it takes a fit and returns a number, an array or a Series")
     return names, values
+
+
+def _values_of(fit: LMMResults, statistic: Statistic | None, names: tuple[str, ...]) -> Floats:
+    """Return the statistics called ``names``, in that order.
+
+    Raises
+    ------
+    DataError
+        If the statistic returns others.
+    """
+    found, values = _values(fit, statistic)
+    if found == names:
+        return values
+    at = {name: i for i, name in enumerate(found)}
+    if len(at) != len(found) or set(at) != set(names):
+        raise DataError("the statistic returned other names, or another number of values, than on the fit itself")
+    return values[[at[name] for name in names]]
 
 
 def _values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:

@@ -131,6 +131,70 @@ def test_a_statistic_that_raises_is_counted(sleep) -> None:
         sleep.bootstrap(10, lambda fit: fit.nothing)
 
 
+def test_values_are_told_apart_by_their_names(sleep) -> None:
+    answers = iter([["a", "b"], ["b", "a"], ["a"], ["a", "c"], ["a", "b"]])
+    found = sleep.bootstrap(4, lambda fit: pd.Series({k: float(ord(k)) for k in next(answers)}), rng=1)
+    assert found.draws.dropna().to_numpy().tolist() == [[97.0, 98.0], [97.0, 98.0]]
+    assert found.n_failed == 2
+    assert "other names" in str(found)
+
+
+def test_too_few_draws_are_shown_and_said(sleep) -> None:
+    found = sleep.bootstrap(1, rng=1)
+    assert "need two draws" in str(found)
+    with pytest.raises(DataError, match="at least two"):
+        found.conf_int()
+    values = iter([1.0, np.nan, np.nan, 2.0, 3.0])
+    found = sleep.bootstrap(4, lambda fit: next(values), rng=1)
+    assert "no value in 2 draws more" in str(found)
+
+
+def test_what_has_no_value_on_the_fit_has_percentiles_alone(sleep) -> None:
+    first = iter([np.nan])
+    found = sleep.bootstrap(20, lambda fit: [next(first, 1.0), fit.sigma], rng=1)
+    assert found.conf_int().notna().all(axis=None)
+    bca = found.conf_int(method="bca")
+    assert list(bca[0].isna()) == [True, False]
+
+
+def test_bootstrap_tests_refuse_what_is_not_nested(sleep) -> None:
+    data = lmt.datasets.load("sleepstudy")
+    data["late"] = (data["Days"] > 4).astype(float)
+    with pytest.raises(DataError, match=r"late of .* is outside"):
+        lmt.bootstrap_test(fit_of("Reaction ~ late + (1|Subject)", data), sleep, 5)
+    weighted = lmt.lmm("Reaction ~ 1 + (1|Subject)", data, weights=np.arange(1.0, 181)).fit(engine="pls")
+    with pytest.raises(DataError, match="different weights"):
+        lmt.bootstrap_test(weighted, sleep, 5)
+    # A slope held at ten by an offset is nested in one that is free.
+    held = lmt.lmm("Reaction ~ 1 + offset(I(10 * Days)) + (Days|Subject)", data).fit(engine="pls")
+    found = lmt.bootstrap_test(held, sleep, 200, rng=1)
+    assert found.df == 1
+    assert found.p > 0.5
+
+
+def test_a_data_set_that_cannot_be_fitted_is_counted_in_power(sleep, monkeypatch) -> None:
+    from lmmtools.inference import power as power_module
+
+    original = power_module.simulate
+
+    def spoiled(*arguments):
+        Y = original(*arguments)
+        Y[0, 3] = np.nan
+        return Y
+
+    monkeypatch.setattr(power_module, "simulate", spoiled)
+    for test in ("z", "satterthwaite", "lr"):
+        row = lmt.power(sleep, {"Days": 4.0}, n_sim=20, test=test, rng=1).rows[0]
+        assert (row.n_sim, row.n_failed) == (19, 1)
+
+
+def test_power_names_what_few_levels_do_not_determine() -> None:
+    data = lmt.datasets.load("sleepstudy")
+    data["old"] = data["Subject"].astype(str).isin(["371", "372"]).astype(float)
+    with pytest.raises(DataError, match="first 5 levels of Subject do not determine old"):
+        lmt.power(fit_of("Reaction ~ old + (1|Subject)", data), {"old": 9.0}, n_sim=5, along={"Subject": [5]})
+
+
 def test_singular_refits_are_counted() -> None:
     with pytest.warns(lmt.errors.BoundaryWarning):
         fit = fit_of("Yield ~ 1 + (1|Batch)", "Dyestuff2")
@@ -179,6 +243,7 @@ def test_bca_of_a_symmetric_statistic_is_near_the_percentile(sleep) -> None:
     ("call", "said"),
     [
         (lambda f: f.bootstrap(0), "n=0"),
+        (lambda f: f.bootstrap(2.5), "whole number"),
         (lambda f: f.bootstrap(5, kind="wild"), "wild"),
         (lambda f: f.simulate(0), "n=0"),
         (lambda f: f.simulate(1, random="old"), "old"),
