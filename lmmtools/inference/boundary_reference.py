@@ -26,8 +26,8 @@ __all__ = ["Mixture", "exact_draws", "mixture"]
 DRAWS = 20_000
 """Draws behind the weights of a mixture that has no closed form."""
 
-STEPS = 300
-"""Steps of the projection on the cone of covariance matrices; it has converged long before."""
+STEPS, SETTLED = 300, 1e-6
+"""Steps of the projection on the cone of covariance matrices at most, and the change at which it is there."""
 
 GRID = 400
 """Values of the variance ratio among which the exact draws look for the largest likelihood."""
@@ -108,8 +108,10 @@ def _projections(size: int, information: Floats, rng: np.random.Generator) -> Fl
     for _ in range(STEPS):
         moved = _nearest_covariance(momentum - (momentum - z) @ metric / longest, size, rows, columns, weight)
         t, before = 0.5 * (1.0 + np.sqrt(1.0 + 4.0 * t * t)), t
-        momentum = moved + (before - 1.0) / t * (moved - x)
-        x = moved
+        change, x = moved - x, moved
+        momentum = x + (before - 1.0) / t * change
+        if float(np.abs(change).max()) < SETTLED * float(np.abs(z).max()):
+            break
     return np.asarray(np.einsum("zi,ij,zj->z", x, metric, x))
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, optimize
 
@@ -140,3 +141,36 @@ def test_any_level_is_within_its_own_profile(alpha) -> None:
 def test_levels_beyond_the_profile_are_refused(sleep) -> None:
     with pytest.raises(ValueError, match="alphamax"):
         sleep.profile("sigma", alphamax=0.5).conf_int(1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+def test_a_singular_vector_of_effects_has_limits_all_the_same() -> None:
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"h": rng.integers(0, 12, 400).astype(str), "f": rng.choice(list("abc"), 400)})
+    data["y"] = rng.standard_normal(12)[data["h"].astype(int)] + rng.standard_normal(400)
+    fit = lmt.lmm("y ~ f + (f|h)", data).fit(engine="pls")
+    assert fit.is_singular
+    limits = fit.conf_int(method="profile")
+    assert limits.notna().all(axis=None)
+    assert (limits[0] < limits[1]).all()
+    theta = fit.profile("theta_").to_frame()
+    assert theta["zeta"].abs().max() < 10
+
+
+def test_a_profile_that_cannot_go_on_says_so(sleep, monkeypatch) -> None:
+    from lmmtools.errors import EngineError
+    from lmmtools.inference.profile.coordinates import Coordinates
+
+    original = Coordinates.evaluate
+
+    def failing(self, v, x):
+        if v > 0.1:
+            raise EngineError("beyond what the arithmetic can hold")
+        return original(self, v, x)
+
+    monkeypatch.setattr(Coordinates, "evaluate", failing)
+    profile = sleep.profile("sigma")
+    low, high = profile.conf_int().loc["sigma"]
+    assert np.isfinite(low)
+    assert np.isnan(high)
+    assert "stops short" in str(profile)
