@@ -51,6 +51,8 @@ class BootstrapTest(Printable):
     draws : ndarray, shape (draws,)
         Statistics under the smaller model, those that failed left out.
     n_failed : int
+    n_not_converged : int
+        Draws where either refit has no certified optimum; they count like the others.
     formulas : (str, str)
         Of the smaller and the larger model.
     interrupted : bool
@@ -63,6 +65,7 @@ class BootstrapTest(Printable):
     p: float
     draws: Floats
     n_failed: int
+    n_not_converged: int
     formulas: tuple[str, str]
     interrupted: bool = False
     notes: tuple[str, ...] = ()
@@ -88,6 +91,8 @@ class BootstrapTest(Printable):
         said = [f"{len(self.draws)} draws under the smaller model, REML fits taken by maximum likelihood", *self.notes]
         if self.n_failed:
             said.append(f"{self.n_failed} draws failed and are left out")
+        if self.n_not_converged:
+            said.append(f"{self.n_not_converged} draws have a refit without a certified optimum")
         if self.interrupted:
             said.append("interrupted before all draws were made")
         table = Table("bootstrap_test", "", columns, rows)
@@ -151,13 +156,24 @@ def bootstrap_test(
                 tell(len(found))
         except KeyboardInterrupt:
             interrupted = True
-    every = np.concatenate(draws) if draws else np.empty(0)
-    known = every[np.isfinite(every)]
+    every = np.concatenate(draws) if draws else np.empty((0, 2))
+    known, unsettled = every[np.isfinite(every[:, 0])].T
     p = (1.0 + float((known >= statistic - SAME).sum())) / (1.0 + len(known))
     names = [f.design.formula.source or str(f.design.formula) for f in (small, large)]
     p_chisq = chi2_tail(max(statistic, 0.0), df)
     failed = len(every) - len(known)
-    return BootstrapTest(statistic, df, p_chisq, p, known, failed, (names[0], names[1]), interrupted, tuple(notes))
+    return BootstrapTest(
+        statistic,
+        df,
+        p_chisq,
+        p,
+        known,
+        failed,
+        int(unsettled.sum()),
+        (names[0], names[1]),
+        interrupted,
+        tuple(notes),
+    )
 
 
 def _check_nested(small: Design, large: Design) -> None:
@@ -190,21 +206,23 @@ def _shift(small: Design, large: Design) -> Floats:
 
 
 def _draw(small: LMMResults, large: LMMResults, size: int, seed: np.random.SeedSequence) -> Floats:
+    """Return likelihood ratios, NaN where a refit failed, and whether either refit is not certified, (size, 2)."""
     e = small.estimate
     Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))
     try:
         return _ratios(small.problem, large.problem, Y)
     except LmmError:
-        return np.array([_one(small.problem, large.problem, y) for y in Y.T])
+        return np.concatenate([_one(small.problem, large.problem, Y[:, [i]]) for i in range(size)])
 
 
 def _ratios(small: Any, large: Any, Y: Floats) -> Floats:
-    ratio = pls.refit_many(small, Y, reml=False).objective - pls.refit_many(large, Y, reml=False).objective
-    return np.maximum(ratio, 0.0)
+    first, second = (pls.refit_many(problem, Y, reml=False) for problem in (small, large))
+    ratio = np.maximum(first.objective - second.objective, 0.0)
+    return np.column_stack([ratio, ~(first.converged & second.converged)])
 
 
-def _one(small: Any, large: Any, y: Floats) -> float:
+def _one(small: Any, large: Any, Y: Floats) -> Floats:
     try:
-        return float(_ratios(small, large, y[:, None])[0])
+        return _ratios(small, large, Y)
     except LmmError:
-        return np.nan
+        return np.array([[np.nan, 0.0]])

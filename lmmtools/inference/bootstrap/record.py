@@ -144,7 +144,7 @@ class Bootstrap(Printable):
         for name, times in self.draws.isna().sum().items():
             # A correlation with a standard deviation of zero, or what a statistic of the user's returns as NaN.
             if times > self.n_failed:
-                notes.append(f"{name} has no value in {times - self.n_failed} draws more, which are left out")
+                notes.append(f"{name} has no value in {times - self.n_failed} refitted draws; they are left out")
         if (self.draws.notna().sum() < 2).any():
             notes.append("standard errors and limits need two draws with a value")
         return tuple(notes)

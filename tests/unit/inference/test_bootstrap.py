@@ -146,7 +146,7 @@ def test_too_few_draws_are_shown_and_said(sleep) -> None:
         found.conf_int()
     values = iter([1.0, np.nan, np.nan, 2.0, 3.0])
     found = sleep.bootstrap(4, lambda fit: next(values), rng=1)
-    assert "no value in 2 draws more" in str(found)
+    assert "no value in 2 refitted draws" in str(found)
 
 
 def test_what_has_no_value_on_the_fit_has_percentiles_alone(sleep) -> None:
@@ -324,3 +324,29 @@ def test_a_bootstrap_without_values_still_prints(sleep) -> None:
     assert "5 draws failed" in str(found)
     with pytest.raises(DataError, match="0 draws with a value"):
         found.conf_int()
+
+
+def test_failed_and_uncertain_draws_of_a_bootstrap_test_are_counted(sleep, monkeypatch) -> None:
+    from lmmtools.inference.bootstrap import comparison
+
+    original = comparison.simulate
+
+    def spoiled(*arguments):
+        Y = original(*arguments)
+        Y[0, 3] = np.nan
+        return Y
+
+    def doubtful(problem, Y, reml):
+        refits = refit_many(problem, Y, reml)
+        refits.converged[0] = False
+        return refits
+
+    small = fit_of("Reaction ~ 1 + (Days|Subject)", "sleepstudy")
+    refit_many = comparison.pls.refit_many
+    monkeypatch.setattr(comparison.pls, "refit_many", doubtful)
+    assert lmt.bootstrap_test(small, sleep, 20, rng=1).n_not_converged == 1
+    monkeypatch.setattr(comparison, "simulate", spoiled)
+    found = lmt.bootstrap_test(small, sleep, 20, rng=1)
+    assert (found.n_failed, len(found.draws)) == (1, 19)
+    assert "1 draws failed" in str(found)
+    assert "without a certified optimum" in str(found)
