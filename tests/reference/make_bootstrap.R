@@ -3,9 +3,14 @@
 suppressPackageStartupMessages({library(lme4); library(pbkrtest); library(jsonlite)})
 
 everything <- function(fit) {
-  v <- as.data.frame(VarCorr(fit))
-  # Standard deviations and correlations as the profile orders them, then sigma and the fixed effects.
-  c(v$sdcor[order(v$grp == "Residual")], fixef(fit))
+  # Standard deviations and correlations as the profile orders them (the lower triangle, column by column), then sigma and
+  # the fixed effects.
+  triangle <- function(cov) {
+    own <- attr(cov, "correlation")
+    diag(own) <- attr(cov, "stddev")
+    own[lower.tri(own, diag = TRUE)]
+  }
+  c(unlist(lapply(VarCorr(fit), triangle)), sigma(fit), fixef(fit))
 }
 record <- function(name, formula, data, rows) {
   fit <- lmer(formula, data)
@@ -20,6 +25,7 @@ folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TR
 versions <- list(R = as.character(getRversion()), lme4 = as.character(packageVersion("lme4")),
                  pbkrtest = as.character(packageVersion("pbkrtest")))
 write_json(list(versions = versions, draws = 4000, bootMer = list(
+  record("correlated", Reaction ~ Days + (Days | Subject), sleepstudy, "sleepstudy"),
   record("slopes", Reaction ~ Days + (Days || Subject), sleepstudy, "sleepstudy"),
   record("crossed", diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, "Penicillin")
 ), PBmodcomp = list(statistic = test["LRT", "stat"], p_chisq = test["LRT", "p.value"], p = test["PBtest", "p.value"])),
