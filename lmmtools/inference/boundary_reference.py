@@ -96,8 +96,10 @@ def mixture(df: int, size: int, information: Floats | None, rng: np.random.Gener
 def _projections(size: int, information: Floats, rng: np.random.Generator) -> Floats:
     """Draw ||projection of z on the cone of covariance matrices||^2, z ~ N(0, information^-1), in its own metric."""
     columns, rows = upper_triangle(size)
-    k = len(rows)
-    z = np.linalg.solve(np.linalg.cholesky(information).T, rng.standard_normal((k, DRAWS))).T
+    values, vectors = np.linalg.eigh(information)
+    # What the data know nothing of has no say in the projection's length.
+    known = values > 1e-10 * values[-1]
+    z = (vectors[:, known] / np.sqrt(values[known]) @ rng.standard_normal((int(known.sum()), DRAWS))).T
     # Off-diagonal elements times sqrt(2): distances are then those between matrices, and eigenvalues project.
     weight = np.where(rows == columns, 1.0, np.sqrt(2.0))
     metric = information / np.outer(weight, weight)

@@ -30,6 +30,8 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
     DataError
         If a coefficient is unknown, or L has another width than the fixed effects.
     """
+    if isinstance(constraints, str) and not constraints.strip():
+        raise DataError(f"there is no constraint in an empty text; write {names[0] + ' = 0' if names else 'one'!r}")
     if isinstance(constraints, str):
         return _parse(constraints, names)
     values: ArrayLike | None = None
@@ -43,6 +45,8 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
         raise DataError(
             f"the contrast matrix has shape {L.shape}; the model has {len(names)} fixed effects: {', '.join(names)}"
         )
+    if not len(L):
+        raise DataError("the contrast matrix has no rows, so that there is nothing to test")
     if not np.isfinite(L).all() or not L.any(axis=1).all():
         raise DataError("a row of the contrast matrix is zero or not finite")
     right = np.zeros(len(L)) if values is None else np.asarray(values, dtype=float).reshape(-1)

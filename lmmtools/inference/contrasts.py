@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ContrastTests", "FTest", "f_test", "joint_test", "t_tests"]
 
 DIGITS = 4
+UNDEFINED = "a p-value is undefined where the approximation gives a negative statistic, variance or degrees of freedom"
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -97,7 +98,7 @@ class FTest(Printable):
         Degrees of freedom; ``den_df`` is infinite for ``ddf="z"``.
     p : float
     sum_sq, mean_sq : float
-        As lmerTest's anova has them: F times sigma squared, times ``num_df`` for the sum.
+        As lmerTest's anova has them: F before any scaling times sigma squared, times ``num_df`` for the sum.
     ddf : str
     notes : tuple of str
     """
@@ -148,7 +149,9 @@ def t_tests(fit: LMMResults, constraints: Any = None, ddf: str = "satterthwaite"
     error = np.sqrt(np.einsum("ra,ab,rb->r", L, found.cov, L))
     df = np.array([found.df(row) for row in L])
     t = estimate / error
-    return ContrastTests(tuple(labels), estimate, error, df, t, t_two_sided(t, df), method, found.notes)
+    p = t_two_sided(t, df)
+    notes = found.notes if np.isfinite(p).all() else (*found.notes, UNDEFINED)
+    return ContrastTests(tuple(labels), estimate, error, df, t, p, method, notes)
 
 
 def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTest:
@@ -167,6 +170,9 @@ def joint_test(fit: LMMResults, L: Floats, values: Floats | None, ddf: DDF) -> F
     q = len(L)
     gap = L @ fit.estimate.beta - (0.0 if values is None else values)
     scale, den = found.f_reference(L)
-    F = scale * float(gap @ np.linalg.solve(L @ found.cov @ L.T, gap)) / q
-    mean_sq = F * fit.scale
-    return FTest(F, float(q), den, f_tail(F, q, den), mean_sq * q, mean_sq, ddf, found.notes)
+    unscaled = float(gap @ np.linalg.solve(L @ found.cov @ L.T, gap)) / q
+    F = scale * unscaled
+    mean_sq = unscaled * fit.scale
+    p = f_tail(F, q, den) if F >= 0 and den > 0 else np.nan
+    notes = found.notes if np.isfinite(p) else (*found.notes, UNDEFINED)
+    return FTest(F, float(q), den, p, mean_sq * q, mean_sq, ddf, notes)

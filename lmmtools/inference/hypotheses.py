@@ -4,7 +4,8 @@ Let A hold a column for every level of every term, with no reference level left 
 its terms. A hypothesis on the means is a row l = k'A.
 
 * Type I: the rows of A_e' M A, M off the terms before e.
-* Type II: the same, M off all terms that do not contain e.
+* Type II: the same, M off all terms that do not contain e. Without a constant in the model, a factor that spans it is
+  tested to vanish with its mean.
 * Type III: the rows that have no part in terms that neither are nor contain e, and that are orthogonal to those of them
   that concern the containing terms only. Without empty cells, that the sum-to-zero effects of e vanish.
 
@@ -47,7 +48,7 @@ def read_type(kind: object) -> AnovaType:
     DataError
         If it is none of 1, 2, 3, "I", "II", "III".
     """
-    if kind not in TYPES:
+    if not isinstance(kind, (int, str)) or kind not in TYPES:
         raise DataError(f"type={kind!r} is no type of anova table; use 1, 2 or 3")
     return TYPES[kind]
 
@@ -64,15 +65,48 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
     """
     terms = fixed_terms(design)
     A, X = _compress([t.columns for t in _in_units(terms)], design.X)
-    make = {1: _first, 2: _second, 3: _third}[kind]
+    own = _columns(design, terms)
     found = []
     for i, term in enumerate(terms):
-        if term.name:
-            rows = make(i, terms, A)
-            contrasts = _independent(rows @ X)
-            if len(contrasts):
-                found.append((term.name, contrasts))
+        if not term.name:
+            continue
+        above = [j for j, other in enumerate(terms) if term.is_within(other)]
+        if kind == 1:
+            contrasts = _eliminated(X, [c for columns in own[:i] for c in columns], own[i])
+        elif not above:
+            # Beside all others, whatever they are: its own coefficients.
+            contrasts = np.eye(X.shape[1])[own[i]]
+        elif kind == 2:
+            before = [c for j, columns in enumerate(own) if j != i and j not in above for c in columns]
+            contrasts = _eliminated(X, before, own[i])
+        else:
+            contrasts = _independent(_third(i, terms, A) @ X)
+        if len(contrasts):
+            found.append((term.name, contrasts))
     return found
+
+
+def _columns(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
+    """Return which columns of X each term has, those that were left out as dependent not counted."""
+    places = {name: at for at, name in enumerate(design.x_names)}
+    by_term = design.encoder.columns_by_term()
+    names = design.encoder.column_names
+    return [[places[names[c]] for c in by_term[t.name] if names[c] in places] for t in terms]
+
+
+def _eliminated(X: Floats, before: Sequence[int], own: Sequence[int]) -> Floats:
+    """Return the rows that the columns ``own`` have when those ``before`` are eliminated from the normal equations.
+
+    They span what the projection gives; as these rows, and no others, they give lmerTest's degrees of freedom: Fai and
+    Cornelius' method depends on how a hypothesis of several rows is written.
+    """
+    p = X.shape[1]
+    order = [*before, *own, *(c for c in range(p) if c not in before and c not in own)]
+    R = np.asarray(np.linalg.qr(X[:, order] / (norms := np.sqrt((X**2).sum(axis=0)))[order], mode="r"), dtype=float)
+    rows = R[len(before) : len(before) + len(own)] * norms[order]
+    out = np.zeros((len(own), p))
+    out[:, order] = rows / rows[range(len(own)), range(len(before), len(before) + len(own))][:, None]
+    return out
 
 
 def _in_units(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
@@ -92,19 +126,10 @@ def _compress(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]
     return [R[:, a:b] for a, b in pairwise(ends)], R[:, ends[-1] :] * norms
 
 
-def _first(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
-    return _off(_join(A[:i]), A[i]).T
-
-
-def _second(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
-    others = [a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j])]
-    return _off(_join(others), A[i]).T
-
-
 def _third(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
     """Return k' of each hypothesis k'A."""
     above = [a for j, a in enumerate(A) if terms[i].is_within(terms[j])]
-    others = [a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j])]
+    others = [A[i][:, :0], *(a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j]))]
     own = A[i].shape[1]
     both = _rows(_off(_join(others), _join([A[i], *above])))
     if above:
@@ -118,7 +143,7 @@ def _third(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
 
 
 def _join(parts: Sequence[Floats]) -> Floats:
-    return np.column_stack(parts) if parts else np.zeros((0, 0))
+    return np.column_stack(parts)
 
 
 def _off(B: Floats, C: Floats) -> Floats:

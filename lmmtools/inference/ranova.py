@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upp
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
-from lmmtools.inference.reduction import Reduction, reductions
+from lmmtools.inference.reduction import Reduction, reductions, with_constants
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.printable import Printable
@@ -131,6 +131,7 @@ def random_anova(
     generator = np.random.default_rng(rng)
     rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
+    fit = _rewritten(fit)
     for smaller in reductions(fit.design, reduce_terms=reduce_terms):
         null = _null(fit, smaller)
         df = fit.design.k - sum(b.k for b in smaller.design.blocks)
@@ -152,6 +153,15 @@ def random_anova(
     formula = fit.design.formula.source or str(fit.design.formula)
     columns: list[Any] = [*zip(*rows, strict=True), formula, tuple(notes)]
     return RandomAnova(*columns)
+
+
+def _rewritten(fit: LMMResults) -> LMMResults:
+    """Return the same fit with factors in random terms beside a constant."""
+    design = with_constants(fit.design)
+    if all(a is b for a, b in zip(design.blocks, fit.design.blocks, strict=True)):
+        return fit
+    problem = pls.prepare(design)
+    return replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

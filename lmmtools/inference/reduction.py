@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
     from lmmtools.design.record import Design
 
-__all__ = ["Reduction", "reductions"]
+__all__ = ["Reduction", "reductions", "with_constants"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,12 +38,31 @@ class Reduction:
     removed: tuple[int, ...]
 
 
+def with_constants(design: Design) -> Design:
+    """Return the design with ``(0 + f | g)``, f a factor, written as the same model ``(1 + f | g)``.
+
+    An effect of every level spans a constant: taking f out of the term leaves ``(1 | g)``, and not nothing.
+    """
+    return replace(design, blocks=tuple(_with_constant(b) if _spans_constant(b) else b for b in design.blocks))
+
+
+def _spans_constant(block: Block) -> bool:
+    is_one_variable = not block.term.intercept and len(block.term.variables) == 1
+    return is_one_variable and block.l > 1 and bool(np.allclose(block.basis.sum(axis=1), 1.0))
+
+
+def _with_constant(block: Block) -> Block:
+    basis = np.column_stack([np.ones(len(block.basis)), block.basis[:, 1:]])
+    return replace(block, basis=basis, cnames=("(Intercept)", *block.cnames[1:]), encoder=None)
+
+
 def reductions(design: Design, *, reduce_terms: bool = True) -> list[Reduction]:
     """Return the single deletions from a model's random terms.
 
     Parameters
     ----------
     design : Design
+        As :func:`with_constants` writes it.
     reduce_terms : bool
         Take the variables out of ``(x + z | g)`` one at a time, those that stand inside an interaction with another
         excepted; otherwise, and where nothing would be left, the whole term.
@@ -59,10 +78,11 @@ def reductions(design: Design, *, reduce_terms: bool = True) -> list[Reduction]:
         )
     found = []
     for k, block in enumerate(design.blocks):
-        for variable in _droppable(block) if reduce_terms else ():
-            own = block.encoder.columns_by_term()[variable]
+        droppable = _droppable(block) if reduce_terms else ()
+        for variable in droppable:
+            own = _columns_of(block, variable)
             found.append(Reduction(f"{variable} in {block.term}", _without(design, k, variable, own), k, own))
-        if not (reduce_terms and _droppable(block)):
+        if not droppable:
             rest = tuple(b for i, b in enumerate(design.blocks) if i != k)
             found.append(Reduction(str(block.term), replace(design, blocks=rest), k, tuple(range(block.l))))
     return found
@@ -71,16 +91,27 @@ def reductions(design: Design, *, reduce_terms: bool = True) -> list[Reduction]:
 def _droppable(block: Block) -> tuple[str, ...]:
     """Return the variables whose removal leaves a basis that is still one."""
     variables = block.term.variables
+    if _is_rewritten(block):
+        return variables
     if len(variables) + block.term.intercept < 2:
         return ()
     parts = [frozenset(v.split(":")) for v in variables]
     return tuple(v for v, own in zip(variables, parts, strict=True) if not any(own < other for other in parts))
 
 
+def _is_rewritten(block: Block) -> bool:
+    return not block.term.intercept and block.cnames[0] == "(Intercept)"
+
+
+def _columns_of(block: Block, variable: str) -> tuple[int, ...]:
+    return tuple(range(1, block.l)) if _is_rewritten(block) else block.encoder.columns_by_term()[variable]
+
+
 def _without(design: Design, k: int, variable: str, columns: tuple[int, ...]) -> Design:
     block = design.blocks[k]
     keep = [j for j in range(block.l) if j not in columns]
-    term = replace(block.term, variables=tuple(v for v in block.term.variables if v != variable))
+    left = tuple(v for v in block.term.variables if v != variable)
+    term = replace(block.term, intercept=block.term.intercept or not left, variables=left)
     smaller = replace(
         block, term=term, basis=np.ascontiguousarray(block.basis[:, keep]), cnames=tuple(block.cnames[j] for j in keep)
     )

@@ -59,7 +59,8 @@ class AdjustedCovariance:
     adjusted : ndarray, shape (p, p)
         C + 2 C {sum_ij W_ij (Q_ij - P_i C P_j)} C.
     slopes : ndarray, shape (k + 1, p, p)
-        dC/dphi_i = C P_i C, in the order of :func:`~lmmtools.engines.pls.information`.
+        dC/dphi_i = C P_i C, phi the entries of the covariance matrices of the random effects in the engine's
+        coordinates, the residual's last.
     W : ndarray, shape (k + 1, k + 1)
         Asymptotic covariance of phi, the inverse of half the expected information.
     """
@@ -130,7 +131,8 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Kenward & Roger (1997), Biometrics 53: 983-997. Everything comes from solves with the engine's factor; the traces
     need all of Z'V^-1Z, column by column: time of order q**2 times a level's neighbours.
     """
-    made = _products(problem, theta, reml=True)
+    # Nothing here depends on the coordinates of the random effects; in the engine's own they are of one size.
+    made = _products(problem, theta, True, [np.eye(len(R)) for R in problem.scaling.basis_maps])
     s, phi, k, p = made.state, made.phi, len(made.phi), problem.p
     C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
     P = np.empty((k + 1, p, p))
@@ -173,11 +175,13 @@ def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> 
     return 0.5 * _expected_information(problem, made) / unit**2
 
 
-def _products(problem: Problem, theta: Floats, reml: bool) -> _Products:
+def _products(problem: Problem, theta: Floats, reml: bool, maps: Sequence[Floats] | None = None) -> _Products:
+    """Return products for variances of the effects on the data's scale, or after ``maps`` from the engine's."""
+    maps = problem.scaling.basis_maps if maps is None else maps
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     p = problem.p
     F = s.F[:, :p]
-    sigma = tuple(original_directions(R) for R in problem.scaling.basis_maps)
+    sigma = tuple(original_directions(R) for R in maps)
     starts = np.cumsum([0, *(len(x) for x in sigma)])
     moved = np.zeros((starts[-1], len(F), p))
     phi = np.empty(starts[-1])
@@ -187,7 +191,7 @@ def _products(problem: Problem, theta: Floats, reml: bool) -> _Products:
             view = moved[starts[k] : starts[k + 1], f.columns].reshape(-1, f.m, f.l, p)
             view[:, :, part] = np.einsum("iab,gbp->igap", sigma[k], rows[:, part])
             moved[starts[k] : starts[k + 1], f.columns] = view.reshape(len(view), -1, p)
-            half = np.linalg.solve(problem.scaling.basis_maps[k], s.lambdas[k])
+            half = np.linalg.solve(maps[k], s.lambdas[k])
             phi[starts[k] : starts[k + 1]] = (half @ half.T)[np.triu_indices(len(half))[::-1]]
     return _Products(s, sigma, moved, np.einsum("qp,iqr->ipr", F, moved, optimize=True), phi)
 
