@@ -9,8 +9,8 @@ import numpy as np
 
 from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
 from lmmtools.engines import pls
-from lmmtools.errors import DataError
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
+from lmmtools.inference.draws import as_generator, check_count
 from lmmtools.inference.reduction import Reduction, reductions, with_constants
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
@@ -126,9 +126,7 @@ def random_anova(
     fit: LMMResults, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
 ) -> RandomAnova:
     """Return the tests of a fit's random effects; see :meth:`LMMResults.ranova`."""
-    if n_sim < 0:
-        raise DataError(f"n_sim={n_sim} draws cannot be made; 0 makes none")
-    generator = np.random.default_rng(rng)
+    n_sim, generator = check_count(n_sim, "n_sim", least=0), as_generator(rng)
     rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
     fit = _rewritten(fit)

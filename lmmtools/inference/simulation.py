@@ -8,6 +8,7 @@ import numpy as np
 
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
+from lmmtools.inference.draws import as_generator, check_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,11 +57,10 @@ def simulate_frame(fit: LMMResults, n: int, rng: np.random.Generator | int | Non
     """Return draws as a frame; see :meth:`LMMResults.simulate`."""
     import pandas as pd
 
-    if n < 1:
-        raise DataError(f"n={n} draws cannot be made; ask for at least one")
+    n = check_count(n)
     if random not in ("new", "fitted"):
         raise DataError(f'random={random!r} is not an option; write "new" or "fitted"')
-    generator = np.random.default_rng(rng)
+    generator = as_generator(rng)
     estimate = fit.estimate
     if random == "new":
         drawn = simulate(fit.design, estimate.beta, estimate.theta, estimate.sigma, n, generator)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from lmmtools.errors import DataError, EngineError
+from lmmtools.errors import EngineError
+from lmmtools.inference.draws import as_generator, check_count
 
 __all__ = ["run_pieces", "spawn_pieces"]
 
@@ -22,15 +22,14 @@ def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[in
     Raises
     ------
     DataError
-        If n is no positive whole number.
+        If n is no positive whole number, or ``rng`` no source of random numbers.
     """
-    if not isinstance(n, Integral) or n < 1:
-        raise DataError(f"n={n} draws cannot be made; ask for a whole number, at least one")
-    n = int(n)
-    if isinstance(rng, np.random.Generator):
-        rng = int(rng.integers(2**63))
+    n = check_count(n)
+    generator = as_generator(rng)
+    # A seed gives the same draws each time, a generator others each time.
+    seed = int(generator.integers(2**63)) if rng is None or isinstance(rng, np.random.Generator) else rng
     sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])
-    return list(zip(sizes, np.random.SeedSequence(rng).spawn(len(sizes)), strict=True))
+    return list(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True))
 
 
 def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:

@@ -350,3 +350,18 @@ def test_failed_and_uncertain_draws_of_a_bootstrap_test_are_counted(sleep, monke
     assert (found.n_failed, len(found.draws)) == (1, 19)
     assert "1 draws failed" in str(found)
     assert "without a certified optimum" in str(found)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda f: f.simulate("a"),
+        lambda f: f.simulate(1, rng="a"),
+        lambda f: f.ranova(n_sim=0.5),
+        lambda f: f.bootstrap(3, rng="a"),
+        lambda f: f.bootstrap(3, rng=-1),
+    ],
+)
+def test_draws_that_are_no_number_and_sources_that_are_none_are_refused(sleep, call) -> None:
+    with pytest.raises(DataError):
+        call(sleep)
