@@ -78,8 +78,11 @@ class Coupling(Protocol):
         Only the lower triangle of W is read where ``reads_lower``.
         """
 
+    def quadratics(self, values: Floats, W: Floats) -> Floats:
+        """values_e W values_e' for each level, shape (m, l, l), W symmetric and Fortran-ordered."""
+
     def restrict(self, values: Floats, W: Floats) -> Floats:
-        """values_e W in the columns that e meets."""
+        """values_e W in the columns that e meets, W symmetric, in the layout of the rest and Fortran-ordered."""
 
     def contract(self, left: Floats, right: Floats) -> Floats:
         """left_e right_e' for each level, shape (m, l_left, l_right)."""
@@ -89,6 +92,9 @@ class Coupling(Protocol):
 
     def pull(self, link: int, values: Floats) -> Floats:
         """Values of a coarser factor's level at each of its children, in this factor's layout."""
+
+    def matrix(self, values: Floats, a: int) -> Floats | sparse.csr_matrix:
+        """Row a of every level's block, (m, q_rest)."""
 
     def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
         """values_e at one column of the rest per requested (level, column) pair, shape (pairs, l)."""
@@ -128,6 +134,10 @@ class DenseCoupling:
             return np.array([[np.vdot(scaled, right)]])
         return np.asarray(np.matmul(scaled, right.transpose(0, 2, 1)).sum(0))
 
+    def quadratics(self, values: Floats, W: Floats) -> Floats:
+        """values_e W values_e'."""
+        return self.contract(self.restrict(values, W), values)
+
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W."""
         return np.asarray(np.matmul(values, W))
@@ -145,6 +155,10 @@ class DenseCoupling:
     def pull(self, link: int, values: Floats) -> Floats:
         """The parent's values at each child."""
         return values[self.links[link].parent]
+
+    def matrix(self, values: Floats, a: int) -> Floats:
+        """Row a of every level's block, (m, q_rest)."""
+        return values[:, a]
 
     def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
         """Single columns."""
@@ -209,14 +223,14 @@ class SparseCoupling:
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """values_e B."""
-        parts = [self._matrix(values, a) @ B for a in range(values.shape[1])]
+        parts = [self.matrix(values, a) @ B for a in range(values.shape[1])]
         return parts[0][:, None, :] if len(parts) == 1 else np.stack(parts, axis=1)
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
         """sum_e values_e' V_e."""
         out = np.zeros((self.q_rest, V.shape[2]))
         for a in range(values.shape[1]):
-            out += self._matrix(values, a).T @ V[:, a, :]
+            out += self.matrix(values, a).T @ V[:, a, :]
         return out
 
     def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
@@ -241,21 +255,29 @@ class SparseCoupling:
             out += dense.reshape(l, -1) @ right.T
         return out
 
+    def quadratics(self, values: Floats, W: Floats) -> Floats:
+        """values_e W values_e'."""
+        if values.shape[1] > 1 or values is not self.values:
+            return self.contract(self.restrict(values, W), values)
+        out = np.zeros((len(self.indptr) - 1, 1, 1))
+        out[self.pairs.levels, 0, 0] = self.pairs.quadratics(W)
+        start = 0
+        for dense in self._dense_rows(values, self.heavy):
+            chosen = self.heavy[start : start + dense.shape[1]]
+            out[chosen, 0, 0] = np.einsum("ek,ek->e", dense[0] @ W, dense[0])
+            start += len(chosen)
+        return out
+
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """values_e W in the pattern."""
-        if W.ndim == 1:
-            return self.pairs.restrict(values, W)
-        out = np.empty_like(values)
-        l = values.shape[1]
+        out = self.pairs.restrict(values, W)
         start = 0
-        for dense in self._dense_rows(values, np.arange(len(self.indptr) - 1)):
-            stop = start + dense.shape[1]
+        for dense in self._dense_rows(values, self.heavy):
             right = (dense.reshape(-1, self.q_rest) @ W).reshape(dense.shape)
-            span = slice(self.indptr[start], self.indptr[stop])
-            rows, columns = self.rows[span] - start, self.columns[span]
-            for a in range(l):
-                out[span, a] = right[a, rows, columns]
-            start = stop
+            for i, e in enumerate(self.heavy[start : start + dense.shape[1]]):
+                own = slice(self.indptr[e], self.indptr[e + 1])
+                out[own] = right[:, i, self.columns[own]].T
+            start += dense.shape[1]
         return out
 
     def contract(self, left: Floats, right: Floats) -> Floats:
@@ -279,7 +301,7 @@ class SparseCoupling:
         at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
         return np.where((key[at] == wanted)[:, None], values[at], 0.0)
 
-    def _matrix(self, values: Floats, a: int) -> sparse.csr_matrix:
+    def matrix(self, values: Floats, a: int) -> sparse.csr_matrix:
         """Row a of every level's block, (m, q_rest)."""
         shape = (len(self.indptr) - 1, self.q_rest)
         return sparse.csr_matrix((np.ascontiguousarray(values[:, a]), self.columns, self.indptr), shape=shape)

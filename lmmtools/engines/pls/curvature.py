@@ -12,16 +12,18 @@ all of Z'PZ is cheap to have, the trace itself is used and Newton's method conve
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.engines.pls import parameters
+from lmmtools.engines.pls.crossed_traces import trace_products_once
 from lmmtools.engines.pls.factor import solve
-from lmmtools.engines.pls.inverse import Inverse, invert
+from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import derivatives, derivatives_from, evaluate_state, projector
 from lmmtools.engines.pls.rest import KEEP_Q
+from lmmtools.engines.pls.traces import trace_products
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,24 +32,10 @@ if TYPE_CHECKING:
 
     from lmmtools.engines.pls.objective import Derivatives, State
     from lmmtools.engines.pls.problem import Problem
-    from lmmtools.engines.pls.structure import Factor
 
     Floats = NDArray[np.float64]
 
-__all__ = [
-    "LocalModel",
-    "curvature_along",
-    "local_model",
-    "quadratic_forms",
-    "trace_products",
-    "trace_products_by_columns",
-]
-
-DENSE_Q = 400
-"""Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
-
-COLUMNS = 256
-"""Columns of Z'PZ at a time, where all of it would be too large."""
+__all__ = ["LocalModel", "curvature_along", "local_model", "quadratic_forms"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,100 +92,16 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
     return q, 0.5 * (Q + Q.T)
 
 
-def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigma: Sequence[Floats]) -> Floats | None:
-    """Return tr(P V_i P V_j), shape (k, k), or None where Z'PZ would cost too much.
+def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalModel:
+    """Return an evaluated point in its own frame, with first and second derivatives.
 
-    tr(P V_i P V_j) = sum_gh tr(dSigma_i N_gh dSigma_j N_hg) over the blocks N_gh of Z'PZ.
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    once : bool
+        Whether the exact Hessian may cost what is worth paying once per fit, instead of what saves an iteration.
     """
-    st = problem.structure
-    if inverse.N is not None:
-        return _trace_one_factor(problem, inverse.N, Y, sigma)
-    if st.q > DENSE_Q:
-        return None
-    if inverse.W_rest is not None and not st.chain:
-        A = st.layout.products()
-        N = A - A @ inverse.W_rest @ A
-    else:
-        _, N = solve(s.elimination, st.A.toarray())
-    N = N - Y @ Y.T
-    out = np.zeros((k := sum(len(x) for x in sigma), k))
-    for other in st.factors:
-        _add_products(problem, N[:, other.columns], other, sigma, out)
-    return out
-
-
-def trace_products_by_columns(problem: Problem, s: State, Y: Floats, sigma: Sequence[Floats]) -> Floats:
-    """As :func:`trace_products` for any size: some columns of Z'PZ at a time, in memory of order q."""
-    st = problem.structure
-    out = np.zeros((k := sum(len(x) for x in sigma), k))
-    A: Any = st.A.tocsc()
-    for other in st.factors:
-        step = max(1, COLUMNS // other.l)
-        for first in range(0, other.m, step):
-            begin = other.columns.start + first * other.l
-            columns = slice(begin, min(begin + step * other.l, other.columns.stop))
-            _, N = solve(s.elimination, A[:, columns].toarray())
-            _add_products(problem, N - Y @ Y[columns].T, other, sigma, out)
-    return out
-
-
-def _add_products(problem: Problem, N: Floats, other: Factor, sigma: Sequence[Floats], out: Floats) -> None:
-    """Add the share of some levels of one factor, columns N of Z'PZ, to tr(P V_i P V_j)."""
-    starts = np.cumsum([0, *(len(x) for x in sigma)])
-    for f in problem.structure.factors:
-        if f.start > other.start:
-            continue
-        cut = N[f.columns].reshape(f.m, f.l, -1, other.l)
-        for k, own in f.parts():
-            for j, part in other.parts():
-                block = cut[:, own, :, part]
-                a, b = block.shape[1], block.shape[3]
-                if a == b == 1:
-                    t = np.vdot(block, block) * sigma[k][:, :1, 0] * sigma[j][:, 0, 0]
-                else:
-                    flat = block.transpose(1, 3, 0, 2).reshape(a * b, -1)
-                    t = _contract(flat @ flat.T, sigma[k], sigma[j])
-                out[starts[k] : starts[k + 1], starts[j] : starts[j + 1]] += t
-                if f.start != other.start:
-                    out[starts[j] : starts[j + 1], starts[k] : starts[k + 1]] += t.T
-
-
-def _contract(gram: Floats, left: Floats, right: Floats) -> Floats:
-    """sum_abcd left_i[a,b] right_j[c,d] gram[(a,c),(b,d)]."""
-    a, c = left.shape[1], right.shape[1]
-    g = gram.reshape(a, c, a, c).transpose(0, 2, 1, 3).reshape(a * a, c * c)
-    return np.asarray(left.reshape(len(left), -1) @ g @ right.reshape(len(right), -1).T)
-
-
-def _trace_one_factor(problem: Problem, N: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
-    """The same for one factor with no other: N_gh = (N_gg where g = h) - Y_g Y_h', in time linear in its levels."""
-    f = problem.structure.factors[0]
-    m, l = f.m, f.l
-    flat = N.reshape(m, l * l)
-    gram = flat.T @ flat
-    if Y.shape[1]:
-        y = Y.reshape(m, l, -1)
-        own = np.matmul(y, y.transpose(0, 2, 1)).reshape(m, l * l)
-        cross = flat.T @ own
-        gram = gram - cross - cross.T
-        p = y.shape[2]
-        wide = Y.reshape(m, l * p)
-        S = (wide.T @ wide).reshape(l, p, l, p)
-        gram += np.einsum("aubv,cudv->acbd", S, S).reshape(l * l, l * l)
-    starts = np.cumsum([0, *(len(x) for x in sigma)])
-    out = np.empty((starts[-1], starts[-1]))
-    g = gram.reshape(l, l, l, l)
-    for k, own_part in f.parts():
-        for j, part in f.parts():
-            piece = g[own_part, part, own_part, part]
-            size = piece.shape[0] * piece.shape[1]
-            t = _contract(piece.reshape(size, size), sigma[k], sigma[j])
-            out[starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = t
-    return out
-
-
-def local_model(problem: Problem, state: State) -> LocalModel:
-    """Return an evaluated point in its own frame, with first and second derivatives."""
     frames, factors = parameters.frame(state.lambdas)
     if max(problem.widths) > 1:
         # The same Sigma, factored in that frame.
@@ -212,7 +116,7 @@ def local_model(problem: Problem, state: State) -> LocalModel:
     Q2 *= state.dof / state.r2
     rest = parameters.second_order(d.G, state.lambdas, frames, units)
     rest -= np.outer(q, q) * (state.dof / state.r2**2)
-    t = trace_products(problem, state, inverse, Y, sigma)
+    t = (trace_products_once if once else trace_products)(problem, state, inverse, Y, sigma)
     if problem.structure.q_rest > KEEP_Q:
         # What follows needs no more of the factor; the next point needs its memory.
         state = replace(state, elimination=replace(state.elimination, stages=(), rest=None))

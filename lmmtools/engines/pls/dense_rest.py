@@ -6,6 +6,7 @@ Its matrices are Fortran-ordered. After a chain only their lower triangles hold 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
-__all__ = ["DenseLayout", "DenseRest", "dense_blocks"]
+__all__ = ["DenseLayout", "DenseRest", "dense_blocks", "symmetric"]
 
 SMALL_GAIN = 1e-3
 """Below this mean of lambda' N lambda the trace m I - sum [M^-1] would lose digits to cancellation."""
@@ -128,6 +129,18 @@ class DenseRest:
         self.factors, self.lambdas, self.scale = factors, lambdas, scale
         self.A, self.L, self.is_lower, self.logdet = A, L, is_lower, logdet
 
+    @property
+    def columns(self) -> tuple[slice, ...]:
+        """Where each factor stands."""
+        ends = list(accumulate((f.q for f in self.factors), initial=0))
+        return tuple(slice(a, b) for a, b in pairwise(ends))
+
+    @property
+    def is_comfortable(self) -> bool:
+        """Whether every lambda is far enough from zero to be divided by."""
+        # Cross-products are overwritten only where it is.
+        return self.A is None or _is_comfortable(self.factors, self.lambdas, self.A.diagonal())
+
     def products(self) -> Floats:
         """Return A where it was kept."""
         assert self.A is not None
@@ -201,7 +214,7 @@ class DenseRest:
         """Return the trace of N over one factor without dividing by its lambda."""
         A = self.products()
         if self.is_lower:
-            own = _symmetric(np.asfortranarray(A[s, s]))
+            own = symmetric(np.asfortranarray(A[s, s]))
             rows = np.concatenate([A[s, : s.start], own, A[s.stop :, s].T], axis=1)
         else:
             own, rows = A[s, s], A[s]
@@ -225,7 +238,7 @@ def _factor(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...],
             S, kept = A * scale, A
         S *= scale[:, None]
     else:
-        full = _symmetric(A) if is_lower else A
+        full = symmetric(A) if is_lower else A
         S = np.asfortranarray(_times_lambda(_times_lambda(full, factors, lambdas).T, factors, lambdas))
     S.ravel(order="K")[:: len(S) + 1] += 1.0
     L, info = dpotrf(S, lower=1, clean=0, overwrite_a=1)
@@ -236,16 +249,17 @@ def _factor(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...],
 
 
 def _is_comfortable(factors: Sequence[Factor], lambdas: Sequence[Floats], diagonal: Floats) -> bool:
-    """Return whether every scalar lambda is far enough from zero to be divided by."""
+    """Return whether every lambda is far enough from zero to be divided by."""
     start = 0
     for f, lam in zip(factors, lambdas, strict=True):
-        if lam[0, 0] ** 2 * float(diagonal[start : start + f.q].mean()) < COMFORTABLE:
+        smallest = lam[0, 0] if f.l == 1 else np.linalg.svd(lam, compute_uv=False)[-1]
+        if smallest**2 * float(diagonal[start : start + f.q].reshape(-1, f.l).mean(0).min()) < COMFORTABLE:
             return False
         start += f.q
     return True
 
 
-def _symmetric(A: Floats) -> Floats:
+def symmetric(A: Floats) -> Floats:
     """Return a full copy of a lower triangle."""
     out = A.copy(order="F")
     _mirror(out)

@@ -10,13 +10,13 @@ import numpy as np
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import certify_model
-from lmmtools.engines.pls.curvature import DENSE_Q
 from lmmtools.engines.pls.objective import State
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import starting_lambdas
+from lmmtools.engines.pls.traces import DENSE_Q
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines.pls.curvature import trace_products, trace_products_by_columns
+from lmmtools.engines.pls.crossed_traces import trace_products_once
 from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.information import invert_tied, original_directions
 from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import State, evaluate_state, projector
+from lmmtools.engines.pls.traces import trace_products_by_columns
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -200,7 +201,7 @@ def _expected_information(problem: Problem, made: _Products) -> Floats:
     """Return tr(P V_i P V_j), V in units of sigma**2, the residual last: PVP = P gives its row from the others."""
     s, sigma, phi = made.state, made.sigma, made.phi
     inverse, Y = invert(s.elimination), projector(s)
-    t = trace_products(problem, s, inverse, Y, sigma)
+    t = trace_products_once(problem, s, inverse, Y, sigma)
     if t is None:
         t = trace_products_by_columns(problem, s, Y, sigma)
     first = _traces(problem, inverse.T, Y, sigma)

@@ -9,7 +9,8 @@ import numpy as np
 
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.certificate import NULL_VARIANCE
-from lmmtools.engines.pls.curvature import quadratic_forms, trace_products
+from lmmtools.engines.pls.crossed_traces import trace_products_once
+from lmmtools.engines.pls.curvature import quadratic_forms
 from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
 from lmmtools.engines.pls.shared import tie
@@ -193,7 +194,7 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
     starts = np.cumsum([0, *(len(x) for x in sigma)])
     at = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in inside]) if inside else np.zeros(0, dtype=int)
     q, Q = quadratic_forms(problem, s, sigma)
-    t = trace_products(problem, s, inverse, Y, sigma)
+    t = trace_products_once(problem, s, inverse, Y, sigma)
     if t is None:
         t = _trace_by_differences(problem, s, inside, sigma, starts)
     H = (2.0 * Q / s2 - t)[np.ix_(at, at)]

@@ -99,16 +99,20 @@ class Pairs:
         """Return each pair's own product times the weight of its level, weight (m,)."""
         return self.own_products * np.repeat(weight[self.levels], self._sizes)
 
-    def weighted_sum(self, weight: Floats, W: Floats) -> float:
-        """Return sum_e weight_e v_e'W v_e over the light levels, from the lower triangle of W."""
+    def quadratics(self, W: Floats) -> Floats:
+        """Return v_e'W v_e of each light level, for one value per column, from the lower triangle of W."""
         if not len(self.target):
-            return 0.0
+            return np.zeros(len(self.levels))
         terms = W.ravel(order="K")[self.target]
         terms *= self.own_products
         ends = np.cumsum(self._sizes)
         twice = np.add.reduceat(terms, ends - self._sizes)
         once = np.add.reduceat(terms[self._diagonal], np.cumsum(self.counts) - self.counts)
-        return float(weight[self.levels] @ (2.0 * twice - once))
+        return np.asarray(2.0 * twice - once)
+
+    def weighted_sum(self, weight: Floats, W: Floats) -> float:
+        """Return sum_e weight_e v_e'W v_e over the light levels, weight (m,)."""
+        return float(weight[self.levels] @ self.quadratics(W))
 
     def products(self, values: Floats) -> Floats:
         """Return values_first' values_second of each pair."""
@@ -130,6 +134,8 @@ class Pairs:
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """Return values_e W in the columns that e meets, (places, l), of the light levels; zero elsewhere."""
+        if not len(self.target):
+            return np.zeros_like(values)
         first, second = self.places
         weight = W.ravel(order="K")[self.target]
         mirrored = weight.copy()

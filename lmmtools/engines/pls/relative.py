@@ -75,7 +75,7 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     F, b, r2, dof, f = s.F[:, : problem.p], s.b, s.r2, s.dof, s.f
     C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
-    m = local_model(problem, s)
+    m = local_model(problem, s, once=True)
     free, held = _free(problem, m)
     lambdas = [Q @ L for Q, L in zip(m.frames, m.factors, strict=True)]
     pieces = zip(lambdas, m.frames, problem.units, strict=True)

@@ -117,8 +117,8 @@ def test_adjusted_covariance_equals_its_dense_definition() -> None:
 def test_traces_by_columns_equal_those_at_once(monkeypatch) -> None:
     fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
     at_once = pls.expected_information(fit.problem, fit.theta)
-    monkeypatch.setattr(pls.fixed, "trace_products", lambda *_: None)
-    monkeypatch.setattr(pls.curvature, "COLUMNS", 7)
+    monkeypatch.setattr(pls.fixed, "trace_products_once", lambda *_: None)
+    monkeypatch.setattr(pls.traces, "COLUMNS", 7)
     np.testing.assert_allclose(pls.expected_information(fit.problem, fit.theta), at_once, rtol=1e-9, atol=1e-15)
 
 

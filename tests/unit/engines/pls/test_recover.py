@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lmmtools.engines import pls
-from lmmtools.engines.pls import curvature
+from lmmtools.engines.pls import traces
 from tests.unit.engines.pls.dense import dense_fit, unprofiled
 from tests.unit.engines.pls.designs import make_design, random_design, random_theta
 from tests.unit.engines.pls.models import model
@@ -108,7 +108,7 @@ def half_hessian(design, parameters, reml, steps):
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", ["sleepstudy", "Penicillin", "Pastes", "Dyestuff"])
 def test_information_is_half_the_hessian(name: str, reml: bool, dense_q: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(curvature, "DENSE_Q", dense_q)
+    monkeypatch.setattr(traces, "DENSE_Q", dense_q)
     design = model(name)
     fit = pls.fit(design, reml=reml)
     info = pls.information(pls.prepare(design), fit.theta, reml)
