@@ -107,7 +107,7 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
         # The same Sigma, factored in that frame.
         state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
     inverse, Y = invert(state.elimination), projector(state)
-    d = derivatives_from(problem, state, inverse, Y)
+    d = derivatives_from(problem, state, inverse.T, Y)
     units = problem.units
     phi = parameters.pack(factors, units)
     g = parameters.gradient(d.G, state.lambdas, frames, units)

@@ -175,40 +175,61 @@ class DenseRest:
             Sums over levels of the diagonal blocks of N: lambda'T lambda = m I - sum [M^-1] where lambda is comfortably
             invertible, else from the rows of A.
         """
+        inverse = self._inverse()
+        T, weak = self._traces(inverse)
+        if full:
+            _mirror(inverse)
+        W = self._weighted(inverse, is_full=full)
+        for i in weak:
+            T[i] = self._weak_trace(W, self.columns[i], self.factors[i])
+        return W, T
+
+    def traces(self) -> list[Floats]:
+        """Return the traces of N alone, which cost less where W is not needed for them."""
+        inverse = self._inverse()
+        T, weak = self._traces(inverse)
+        if weak:
+            W = self._weighted(inverse, is_full=False)
+            for i in weak:
+                T[i] = self._weak_trace(W, self.columns[i], self.factors[i])
+        return T
+
+    def _inverse(self) -> Floats:
+        """Return the lower triangle of M^-1."""
         inverse, info = dpotri(self.L, lower=1, overwrite_c=0)
         if info:
             raise not_definite()
-        if full or self.scale is None:
-            _mirror(inverse)
+        return np.asarray(inverse)
+
+    def _traces(self, inverse: Floats) -> tuple[list[Floats], list[int]]:
+        """Return the traces of N from the lower triangle of M^-1, and of which factors that would lose digits."""
         T: list[Floats] = []
         weak = []
-        start = 0
-        for i, (f, lam) in enumerate(zip(self.factors, self.lambdas, strict=True)):
-            s = slice(start, start + f.q)
-            start += f.q
+        for i, (f, lam, s) in enumerate(zip(self.factors, self.lambdas, self.columns, strict=True)):
             if f.l == 1:
                 gain = f.m - float(inverse.diagonal()[s].sum())
                 is_weak = gain <= SMALL_GAIN * f.m and self.A is not None
                 T.append(np.array([[0.0 if is_weak else gain / lam[0, 0] ** 2]]))
-                if is_weak:
-                    weak.append((i, s))
-                continue
-            gains = f.m * np.eye(f.l) - dense_blocks(inverse[s, s], f.m, f.l).sum(0)
-            if float(np.linalg.eigvalsh(gains)[0]) > SMALL_GAIN * f.m:
-                T.append(np.asarray(np.linalg.solve(lam.T, np.linalg.solve(lam.T, gains).T), dtype=float))
             else:
-                T.append(gains)
-                weak.append((i, s))
+                low = np.tril(dense_blocks(inverse[s, s], f.m, f.l).sum(0))
+                gains = f.m * np.eye(f.l) - low - np.tril(low, -1).T
+                is_weak = float(np.linalg.eigvalsh(gains)[0]) <= SMALL_GAIN * f.m
+                solved = gains if is_weak else np.linalg.solve(lam.T, np.linalg.solve(lam.T, gains).T)
+                T.append(np.asarray(solved, dtype=float))
+            if is_weak:
+                weak.append(i)
+        return T, weak
+
+    def _weighted(self, inverse: Floats, *, is_full: bool) -> Floats:
+        """Return W, in place of M^-1 where it can be; its lower triangle where the inverse is no more."""
         if self.scale is not None:
             inverse *= self.scale
             inverse *= self.scale[:, None]
-            W = inverse
-        else:
-            W = _times_lambda(inverse, self.factors, self.lambdas, transpose=True)
-            W = np.asfortranarray(_times_lambda(W.T, self.factors, self.lambdas, transpose=True))
-        for i, s in weak:
-            T[i] = self._weak_trace(W, s, self.factors[i])
-        return W, T
+            return inverse
+        if not is_full:
+            _mirror(inverse)
+        W = _times_lambda(inverse, self.factors, self.lambdas, transpose=True)
+        return np.asfortranarray(_times_lambda(W.T, self.factors, self.lambdas, transpose=True))
 
     def _weak_trace(self, W: Floats, s: slice, f: Factor) -> Floats:
         """Return the trace of N over one factor without dividing by its lambda."""

@@ -188,7 +188,7 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
         s2^2 D_s2,s2   = 2 r2 / s2 - dof + 2 (g - q / s2)'Sigma + Sigma'H Sigma
     """
     inverse, Y = invert(s.elimination), projector(s)
-    d = derivatives_from(problem, s, inverse, Y)
+    d = derivatives_from(problem, s, inverse.T, Y)
     s2 = sigma2 / problem.response.y_scale**2
     sigma = [original_directions(R) for R in problem.scaling.basis_maps]
     starts = np.cumsum([0, *(len(x) for x in sigma)])

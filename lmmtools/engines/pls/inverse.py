@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Inverse", "invert"]
+__all__ = ["Inverse", "invert", "traces"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +88,11 @@ def _invert_single(s: StageFactor, W_rest: Floats | None, T_rest: list[Floats]) 
         return Inverse((0.5 * (T + T.T),), (), (), (), None, P)
     T = T - kind.quadratic(s.J, s.coupling, W_rest)
     return Inverse((0.5 * (T + T.T), *T_rest), (), (), (), W_rest, None)
+
+
+def traces(el: Elimination) -> tuple[Floats, ...]:
+    """Return the sums over levels of the diagonal blocks of N, (l, l) per factor in order of elimination."""
+    return invert(el).T if el.stages or el.rest is None else tuple(el.rest.traces())
 
 
 class _ChainBlocks:

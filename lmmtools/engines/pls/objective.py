@@ -26,7 +26,7 @@ from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.factor import Elimination, eliminate, solve
-from lmmtools.engines.pls.inverse import Inverse, invert
+from lmmtools.engines.pls.inverse import traces
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> S
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
     """Return G_k of every block, in the engine's coordinates."""
-    return derivatives_from(problem, s, invert(s.elimination), projector(s))
+    return derivatives_from(problem, s, traces(s.elimination), projector(s))
 
 
 def projector(s: State) -> Floats:
@@ -198,9 +198,8 @@ def projector(s: State) -> Floats:
     return np.asarray(dtrtrs(s.Lxx, s.F[:, :p].T, lower=1)[0].T)
 
 
-def derivatives_from(problem: Problem, s: State, inverse: Inverse, Y: Floats) -> Derivatives:
-    """G_k of every block, in the engine's coordinates."""
-    T = inverse.T
+def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats) -> Derivatives:
+    """G_k of every block, in the engine's coordinates, from the traces of N per factor."""
     f = s.f * np.sqrt(s.dof / s.r2)
     Y = np.column_stack([Y, f])
     G: list[Floats] = [f] * len(s.lambdas)

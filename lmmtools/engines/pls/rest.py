@@ -76,6 +76,9 @@ class Rest(Protocol):
         well, which else may hold anything.
         """
 
+    def traces(self) -> list[Floats]:
+        """Return the traces of N alone."""
+
 
 def not_definite() -> EngineError:
     """Return the error of a theta that the arithmetic cannot hold."""

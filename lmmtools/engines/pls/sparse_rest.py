@@ -241,6 +241,10 @@ class SparseRest:
         traces = [t.reshape(f.l, f.l) for f, t in zip(factors, np.split(T, ends[:-1]), strict=True)]
         return numbers[plan.place], [0.5 * (t + t.T) for t in traces]
 
+    def traces(self) -> list[Floats]:
+        """Return the traces of N alone."""
+        return self.invert(full=False)[1]
+
 
 def _weights(A: Floats, batch: Batch, flat: Floats, *, is_scalar: bool) -> tuple[Floats, float]:
     """Return Lambda (I + Lambda'A Lambda)^-1 Lambda' of stacked fronts and the sum of log|I + Lambda'A Lambda|.
