@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.blas import product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -49,7 +51,7 @@ def independent_columns(X: NDArray[np.float64]) -> NDArray[np.intp]:
 def _is_clearly_full(X: NDArray[np.float64]) -> bool:
     """Whether each column of X, of unit norm, is far from dependent on the ones before it."""
     try:
-        L = np.linalg.cholesky(X.T @ X)
+        L = np.linalg.cholesky(product(X.T, X))
     except np.linalg.LinAlgError:
         return False
     return bool(np.all(np.diagonal(L) > _CLEAR_SHARE))

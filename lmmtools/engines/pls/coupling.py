@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg.blas import dsyrk
 
+from lmmtools.blas import dot, product
 from lmmtools.engines.pls.pairs import Pairs, light_pairs
 
 if TYPE_CHECKING:
@@ -123,15 +124,15 @@ class DenseCoupling:
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
         """sum_e values_e' V_e."""
-        return np.asarray(values.reshape(-1, values.shape[2]).T @ V.reshape(-1, V.shape[2]))
+        return product(values.reshape(-1, values.shape[2]).T, V.reshape(-1, V.shape[2]))
 
     def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
         """sum_e J_e values_e W values_e' J_e'."""
         scaled = self.scale(J, values)
         m, l, q = scaled.shape
-        right = np.asarray(scaled.reshape(-1, q) @ W).reshape(m, l, q)
+        right = product(scaled.reshape(-1, q), W).reshape(m, l, q)
         if l == 1:
-            return np.array([[np.vdot(scaled, right)]])
+            return np.array([[dot(scaled, right)]])
         return np.asarray(np.matmul(scaled, right.transpose(0, 2, 1)).sum(0))
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
@@ -248,11 +249,11 @@ class SparseCoupling:
             for dense in self._dense_rows(scaled, self.heavy):
                 dsyrk(1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
             # The upper triangle of S is zero: twice the lower, less the diagonal counted twice.
-            out[0, 0] += 2.0 * np.vdot(S.T, W.T) - np.diag(S) @ np.diag(W)
+            out[0, 0] += 2.0 * dot(S, W) - np.diag(S) @ np.diag(W)
             return out
         for dense in self._dense_rows(scaled, self.heavy):
-            right = (dense.reshape(-1, self.q_rest) @ W).reshape(l, -1)
-            out += dense.reshape(l, -1) @ right.T
+            right = product(dense.reshape(-1, self.q_rest), W).reshape(l, -1)
+            out += product(dense.reshape(l, -1), right.T)
         return out
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
@@ -264,7 +265,7 @@ class SparseCoupling:
         start = 0
         for dense in self._dense_rows(values, self.heavy):
             chosen = self.heavy[start : start + dense.shape[1]]
-            out[chosen, 0, 0] = np.einsum("ek,ek->e", dense[0] @ W, dense[0])
+            out[chosen, 0, 0] = np.einsum("ek,ek->e", product(dense[0], W), dense[0])
             start += len(chosen)
         return out
 
@@ -273,7 +274,7 @@ class SparseCoupling:
         out = self.pairs.restrict(values, W)
         start = 0
         for dense in self._dense_rows(values, self.heavy):
-            right = (dense.reshape(-1, self.q_rest) @ W).reshape(dense.shape)
+            right = product(dense.reshape(-1, self.q_rest), W).reshape(dense.shape)
             for i, e in enumerate(self.heavy[start : start + dense.shape[1]]):
                 own = slice(self.indptr[e], self.indptr[e + 1])
                 out[own] = right[:, i, self.columns[own]].T

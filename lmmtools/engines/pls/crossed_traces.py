@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from lmmtools.blas import dot, product
 from lmmtools.engines.pls.dense_rest import DenseRest, symmetric
 from lmmtools.engines.pls.pairs import PAIR_COST
 from lmmtools.engines.pls.small import multiply
@@ -84,14 +85,14 @@ class _Crossing:
     def end(self, W: Floats) -> Floats:
         """Return diag(W, I) E."""
         l = self.factor.l
-        top = W[:, self.columns].reshape(-1, l) @ self.inverse
+        top = product(W[:, self.columns].reshape(-1, l), self.inverse)
         return np.concatenate([top.reshape(len(W), -1), -self.y.T])
 
     def times(self, M: Floats) -> Floats:
         """Return E'M."""
         own = M[self.columns].reshape(self.factor.m, self.factor.l, -1)
         top = multiply(np.broadcast_to(self.inverse, (len(own), *self.inverse.shape)), own)
-        return top.reshape(self.factor.q, -1) - self.y @ M[len(M) - self.y.shape[1] :]
+        return top.reshape(self.factor.q, -1) - product(self.y, M[len(M) - self.y.shape[1] :])
 
 
 def _crossed(s: StageFactor, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
@@ -102,7 +103,7 @@ def _crossed(s: StageFactor, rest: DenseRest, W: Floats, Y: Floats, sigma: Seque
     rows = [coupling.matrix(K, a) for a in range(f.l)]
     pairs = [(a, c) for a in range(f.l) for c in range(f.l)]
     # diag(W, I) G^ac of K and Y together.
-    X = {(a, c): _weighted(W, _gram(rows[a], rows[c], y[:, a], y[:, c])) for a, c in pairs}
+    X = {(a, c): _weighted(W, rows[a], rows[c], y[:, a], y[:, c]) for a, c in pairs}
     out = np.zeros((k := sum(len(x) for x in sigma), k))
     own = multiply(multiply(s.J, coupling.quadratics(s.coupling, W)), s.J.transpose(0, 2, 1))
     add_gram(f, f, _among_levels(multiply(s.J, s.A), own + multiply(y, y.transpose(0, 2, 1)), X), sigma, out)
@@ -116,7 +117,8 @@ def _crossed(s: StageFactor, rest: DenseRest, W: Floats, Y: Floats, sigma: Seque
         for i in range(j + 1):
             N = -crossings[i].times(end)
             if i == j:
-                N += np.kron(np.eye(crossing.factor.m), crossing.inverse)
+                at = np.arange(crossing.factor.m)
+                N.reshape(len(at), -1, len(at), len(crossing.inverse))[at, :, at, :] += crossing.inverse
             add_block(crossings[i].factor, crossing.factor, N, sigma, out)
     return out
 
@@ -125,10 +127,10 @@ def _with_rest(f: Factor, crossing: _Crossing, end: Floats, X: Mapping[tuple[int
     """Return <N^ab, N^cd> between the first factor and one of the rest, shape (l, l_other, l, l_other)."""
     g = crossing.factor
     gram = np.empty((f.l, g.l, f.l, g.l))
-    right = end.T.reshape(g.m, g.l, -1)
     for (a, c), x in X.items():
         left = crossing.times(x).reshape(g.m, g.l, -1)
-        gram[a, :, c, :] = np.tensordot(left, right, axes=((0, 2), (0, 2)))
+        for b, d in np.ndindex(g.l, g.l):
+            gram[a, b, c, d] = dot(left[:, b], end[:, d :: g.l].T)
     return gram
 
 
@@ -138,29 +140,30 @@ def _among_levels(D: Floats, own: Floats, X: Mapping[tuple[int, int], Floats]) -
     d, r = D.reshape(m, -1), own.reshape(m, -1)
     gram = (d.T @ d - d.T @ r - r.T @ d).reshape(l, l, l, l)
     for a, b, c, e in np.ndindex(l, l, l, l):
-        gram[a, b, c, e] += np.vdot(X[a, c], X[e, b].T)
+        gram[a, b, c, e] += dot(X[a, c], X[e, b].T)
     return gram
 
 
-def _weighted(W: Floats, G: Floats) -> Floats:
-    """Return diag(W, I) G."""
-    return np.concatenate([W @ G[: len(W)], G[len(W) :]])
-
-
-def _gram(left: Rows, right: Rows, y_left: Floats, y_right: Floats) -> Floats:
-    """Return [left, y_left]'[right, y_right]."""
-    return np.block([[_product(left, right), left.T @ y_right], [(right.T @ y_left).T, y_left.T @ y_right]])
+def _weighted(W: Floats, left: Rows, right: Rows, y_left: Floats, y_right: Floats) -> Floats:
+    """Return diag(W, I) [left, y_left]'[right, y_right]."""
+    q, p = len(W), y_left.shape[1]
+    out = np.empty((q + p, q + p))
+    out[:q, :q] = product(W, _product(left, right))
+    out[:q, q:] = product(W, left.T @ y_right)
+    out[q:, :q] = (right.T @ y_left).T
+    out[q:, q:] = y_left.T @ y_right
+    return out
 
 
 def _product(left: Rows, right: Rows) -> Floats:
     """Return left'right."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
-        return np.asarray(left.T @ right)
+        return product(left.T, right)
     m, q = left.shape
     if PAIR_COST * float((np.diff(left.indptr).astype(float) ** 2).sum()) <= float(m) * q**2:
         return np.asarray((left.T @ right).toarray())
     out = np.zeros((q, q))
     for start in range(0, m, SLAB):
         part = slice(start, start + SLAB)
-        out += left[part].toarray().T @ right[part].toarray()
+        out += product(left[part].toarray().T, right[part].toarray())
     return out

@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import solve_triangular
 
+from lmmtools.blas import dot, product
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -204,23 +205,23 @@ def choose_scaling(chunk: Chunk) -> Scaling:
         X = X / norms
         if p == 1:
             x_map = np.array([[1.0 / norms[0]]])
-            centre = X.T @ y
+            centre = product(X.T, y)
         else:
             R = np.asarray(np.linalg.qr(X, mode="r")) if len(y) >= p else np.zeros((1, 1))
             if R.shape[0] == p and np.abs(np.diag(R)).min() > RANK_TOL:
                 T = solve_triangular(R, np.eye(p), check_finite=False)
-                Q = X @ T
+                Q = product(X, T)
                 x_map = T / norms[:, None]
-                centre = Q.T @ y
-                centre += Q.T @ (y - Q @ centre)
+                centre = product(Q.T, y)
+                centre += product(Q.T, y - product(Q, centre))
                 X = Q
             else:
                 x_map = np.diag(1.0 / norms)
                 centre = np.zeros(p)
-        r = y - X @ centre
+        r = y - product(X, centre)
     else:
         x_map, centre, r = np.zeros((0, 0)), np.zeros(0), y
-    y_scale = float(np.sqrt(r @ r / len(r)))
+    y_scale = float(np.sqrt(dot(r, r) / len(r)))
     maps = tuple(_basis_map(b, root_w) for b in chunk.bases)
     return Scaling(x_map, centre, y_scale or 1.0, maps)
 
@@ -294,21 +295,21 @@ def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
             scaling = choose_scaling(chunk)
         p = chunk.X.shape[1]
         Xy = np.empty((len(chunk.y), p + 1))
-        np.matmul(chunk.X, scaling.x_map, out=Xy[:, :p])
-        Xy[:, p] = (chunk.y - Xy[:, :p] @ scaling.centre) / scaling.y_scale
+        Xy[:, :p] = product(chunk.X, scaling.x_map)
+        Xy[:, p] = (chunk.y - product(Xy[:, :p], scaling.centre)) / scaling.y_scale
         Z = indicator_rows(chunk.codes, chunk.bases, source.levels, scaling.basis_maps)
         if chunk.weights is None:
             WXy = Xy
-            size += float(chunk.y @ chunk.y)
+            size += dot(chunk.y, chunk.y)
         else:
             WXy = Xy * chunk.weights[:, None]
             log_w += float(np.log(chunk.weights).sum())
-            size += float(chunk.weights @ chunk.y**2)
+            size += dot(chunk.weights, chunk.y**2)
         Zt = Z.T
         gram = Zt @ Z if chunk.weights is None else Zt @ Z.multiply(chunk.weights[:, None]).tocsr()
         A = gram if A is None else A + gram
         ZXy = Zt @ WXy if ZXy is None else ZXy + Zt @ WXy
-        XyXy = Xy.T @ WXy if XyXy is None else XyXy + Xy.T @ WXy
+        XyXy = product(Xy.T, WXy) if XyXy is None else XyXy + product(Xy.T, WXy)
     if scaling is None or A is None or ZXy is None or XyXy is None:
         raise EngineError("The design has no rows; a mixed model needs at least two.")
     p = XyXy.shape[0] - 1

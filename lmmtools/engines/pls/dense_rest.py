@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg.blas import dsymm
 from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 
+from lmmtools.blas import dot, product
 from lmmtools.engines.pls.rest import KEEP_Q, not_definite
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class DenseRest:
             x, _ = dpotrs(self.L, _times_lambda(C.T, self.factors, self.lambdas).T, lower=1)
             U = _times_lambda(x.T, self.factors, self.lambdas, transpose=True).T
         A = self.products()
-        return U, C - (dsymm(1.0, A, U, lower=1) if self.is_lower else A @ U)
+        return U, C - (dsymm(1.0, A, U, lower=1) if self.is_lower else product(A, U))
 
     def invert(self, *, full: bool) -> tuple[Floats, list[Floats]]:
         """Return W = Lambda (I + Lambda'A Lambda)^-1 Lambda' and the traces of N = A - A W A.
@@ -242,7 +243,7 @@ class DenseRest:
         # Rows of A W, from the lower triangle of W.
         right = dsymm(1.0, W, rows, lower=1, side=1).reshape(f.m, f.l, -1)
         if f.l == 1:
-            return np.array([[own.trace() - np.vdot(right, rows)]])
+            return np.array([[own.trace() - dot(right, rows)]])
         quadratic = np.einsum("eak,ebk->ab", right, rows.reshape(f.m, f.l, -1))
         return np.asarray(dense_blocks(own, f.m, f.l).sum(0) - quadratic)
 
@@ -311,7 +312,7 @@ def _times_lambda(
         if f.l == 1:
             np.multiply(B[:, s], lam[0, 0], out=out[:, s])
         else:
-            out[:, s] = (B[:, s].reshape(-1, f.l) @ (lam.T if transpose else lam)).reshape(len(B), -1)
+            out[:, s] = product(B[:, s].reshape(-1, f.l), lam.T if transpose else lam).reshape(len(B), -1)
         start += f.q
     return out
 

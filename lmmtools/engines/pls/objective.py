@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
+from lmmtools.blas import dot, product
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.factor import Elimination, eliminate, solve
 from lmmtools.engines.pls.inverse import traces
@@ -209,10 +210,10 @@ def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats)
         if factor.l == 1:
             k = factor.blocks[0]
             trace[k] = t
-            G[k] = t - np.vdot(y, y)
+            G[k] = t - dot(y, y)
             continue
         y = y.reshape(factor.m, factor.l, -1).transpose(1, 0, 2).reshape(factor.l, -1)
-        full = t - y @ y.T
+        full = t - product(y, y.T)
         for k, part in factor.parts():
             trace[k], G[k] = t[part, part], full[part, part]
     return Derivatives(tuple(G), tuple(trace))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.blas import dot, product
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -112,7 +114,7 @@ class Pairs:
 
     def weighted_sum(self, weight: Floats, W: Floats) -> float:
         """Return sum_e weight_e v_e'W v_e over the light levels, weight (m,)."""
-        return float(weight[self.levels] @ self.quadratics(W))
+        return dot(weight[self.levels], self.quadratics(W))
 
     def products(self, values: Floats) -> Floats:
         """Return values_first' values_second of each pair."""
@@ -129,7 +131,7 @@ class Pairs:
         first, second = self.places
         weight = W.ravel(order="K")[self.target]
         weight[self._diagonal] *= 0.5
-        half = values[first].T @ (weight[:, None] * values[second])
+        half = product(values[first].T, weight[:, None] * values[second])
         return np.asarray(half + half.T)
 
     def restrict(self, values: Floats, W: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.blas import dot, product
 from lmmtools.engines.pls.structure import diagonal_blocks
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
         mine = types == t
         AC = st.A @ (C * mine[:, None])
         M[:-1, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
-        G = C[mine].T @ C[mine]
-        M[:-1, t] += weighted.T @ np.einsum("qp,qp->q", C @ G, C)
+        G = product(C[mine].T, C[mine])
+        M[:-1, t] += weighted.T @ np.einsum("qp,qp->q", product(C, G), C)
     M[:-1, -1] = weighted.T @ (a - row)
     M[-1, :-1] = onehot.T @ (a - row)
     M[-1, -1] = n - p
@@ -123,7 +124,7 @@ def _vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> Vector
     l = A.shape[1]
     total = A.sum(0)
     C = ZX[f.columns].reshape(f.m, f.l, -1)[:, part]
-    kept = 1.0 - float(np.vdot(C, C)) / max(float(np.trace(total)), 1e-12)
+    kept = 1.0 - dot(C, C) / max(float(np.trace(total)), 1e-12)
     flat = A.reshape(f.m, l * l)
     gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
     return VectorMoments(total, gram, max(kept, 0.1))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.blas import dot, product
 from lmmtools.engines.pls.factor import solve
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigm
         return None
     if inverse.W_rest is not None and not st.chain:
         A = st.layout.products()
-        N = A - A @ inverse.W_rest @ A
+        N = A - product(product(A, inverse.W_rest), A)
     else:
         _, N = solve(s.elimination, st.A.toarray())
-    N = N - Y @ Y.T
+    N = N - product(Y, Y.T)
     out = np.zeros((k := sum(len(x) for x in sigma), k))
     for other in st.factors:
         _add_products(problem, N[:, other.columns], other, sigma, out)
@@ -70,7 +71,7 @@ def trace_products_by_columns(problem: Problem, s: State, Y: Floats, sigma: Sequ
             begin = other.columns.start + first * other.l
             columns = slice(begin, min(begin + step * other.l, other.columns.stop))
             _, N = solve(s.elimination, A[:, columns].toarray())
-            _add_products(problem, N - Y @ Y[columns].T, other, sigma, out)
+            _add_products(problem, N - product(Y, Y[columns].T), other, sigma, out)
     return out
 
 
@@ -101,10 +102,10 @@ def add_block(f: Factor, other: Factor, N: Floats, sigma: Sequence[Floats], out:
             block = cut[:, own, :, part]
             a, b = block.shape[1], block.shape[3]
             if a == b == 1:
-                t = np.vdot(block, block) * sigma[k][:, :1, 0] * sigma[j][:, 0, 0]
+                t = dot(block, block) * sigma[k][:, :1, 0] * sigma[j][:, 0, 0]
             else:
                 flat = block.transpose(1, 3, 0, 2).reshape(a * b, -1)
-                t = _contract(flat @ flat.T, sigma[k], sigma[j])
+                t = _contract(product(flat, flat.T), sigma[k], sigma[j])
             _add(out, starts[k], starts[j], t, mirror=f.start != other.start)
 
 

@@ -1,0 +1,56 @@
+"""Large products by the BLAS that the factorisations use.
+
+The wheels of NumPy and SciPy each bring an OpenBLAS with threads of its own, which keep their cores busy for some
+milliseconds after every call that woke them. Cholesky factors come from SciPy's; a single large dot product by NumPy's
+in between, of a millisecond's work, costs a fit up to half of its time on a machine with few cores. Small products wake
+nobody and stay with NumPy, whose calls cost less.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.blas import ddot, dgemm, dgemv
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["dot", "product"]
+
+SMALL = 9_000
+"""Multiplications up to which OpenBLAS works in the calling thread, whatever the operation."""
+
+
+def dot(a: Floats, b: Floats) -> float:
+    """Return the sum of the products of two arrays of one shape."""
+    if a.size <= SMALL:
+        return float(np.vdot(a, b))
+    if a.flags.f_contiguous and b.flags.f_contiguous:
+        a, b = a.T, b.T
+    return float(ddot(a.reshape(-1), b.reshape(-1)))
+
+
+def product(A: Floats, B: Floats) -> Floats:
+    """Return A B, A (a, c) and B (c, b) or (c,), in C order.
+
+    Operands of either order are used as they are; others are copied.
+    """
+    if B.ndim == 1:
+        if A.size <= SMALL:
+            return np.asarray(A @ B)
+        M, transposed = _fortran(A)
+        return np.asarray(dgemv(1.0, M, B, trans=transposed))
+    if A.size * B.shape[1] <= SMALL:
+        return np.asarray(A @ B)
+    # (A B)' = B' A', which dgemm returns in Fortran order.
+    left, left_transposed = _fortran(B.T)
+    right, right_transposed = _fortran(A.T)
+    return np.asarray(dgemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed).T)
+
+
+def _fortran(M: Floats) -> tuple[Floats, bool]:
+    """Return M or M' in Fortran order without a copy where one is, and whether it is M'."""
+    return (M.T, True) if M.flags.c_contiguous and not M.flags.f_contiguous else (M, False)
