@@ -177,6 +177,30 @@ class Coordinates:
         small = self.diagonal & (np.abs(x) < 0.05 * least)
         return np.where(small, least, x) if small.any() else x
 
+    def uncorrelated(self, x: Floats, least: float) -> Floats | None:
+        """Return x with the effects of nearly singular blocks uncorrelated, their standard deviations kept.
+
+        A block whose correlation stands apart stays; None where no block of several effects has a diagonal element of
+        its factor below ``least``.
+        """
+        out, found, at = x.copy(), False, 0
+        for k, (rows, columns) in enumerate(self.lower):
+            own = k == self.parameter.block
+            skipped = (2 if self.parameter.kind == "cor" else 1) if own else 0
+            count = len(rows) - (1 if own else 0)
+            part, at = slice(at, at + count), at + count
+            if own and self.parameter.kind == "cor":
+                continue
+            L = np.zeros((rows[-1] + 1, rows[-1] + 1))
+            L[rows[skipped:], columns[skipped:]] = x[part]
+            near = np.abs(np.diag(L))[skipped:] < least
+            if len(L) == 1 or not near.any():
+                continue
+            found = True
+            L = np.diag(np.sqrt((L**2).sum(axis=1)))
+            out[part] = L[rows[skipped:], columns[skipped:]]
+        return out if found else None
+
     @cached_property
     def diagonal(self) -> NDArray[np.bool_]:
         """Which of the others are diagonal elements of the factors, shape (d,)."""

@@ -30,6 +30,12 @@ MAX_ITERATIONS = 100
 NUDGE = 0.02
 """Where a variance is zero its root has no gradient, even if the deviance falls with it: it starts from here."""
 
+NEAR = 0.3
+"""While a root of a covariance matrix is nearer to zero than this there may be a second, lower valley of full rank."""
+
+FLAT_TOL = 1e-7
+"""As ``TOL`` on the way into that valley, which is flat."""
+
 LONGEST = 1.0
 """How far a step may take any of the others, which are of order one, or as far as the largest of them is from zero."""
 
@@ -93,11 +99,31 @@ class _Valley:
         if found is None:
             x = self.coordinates.away_from_zero(last, NUDGE)
             found = self.coordinates.evaluate(v, x)
-        point, fresh = found, False
+        x, point = self._compared(v, *self._descend(v, x, found, TOL))
+        left = max(0.5 * float(point.gradient @ self.inverse @ point.gradient), 0.0) if len(x) else 0.0
+        slope = point.slope + float(point.gradient @ direction)
+        return x, replace(point, deviance=point.deviance - left, slope=slope)
+
+    def _compared(self, v: float, x: Floats, point: Point) -> tuple[Floats, Point]:
+        """Return the best of a point and, next to a singular covariance matrix, the end of a way from uncorrelated."""
+        apart = self.coordinates.uncorrelated(x, NEAR)
+        start = None if apart is None else self._try(v, apart)
+        if apart is None or start is None:
+            return x, point
+        other = _Valley(self.coordinates, np.eye(len(x)))
+        elsewhere, lower = other._descend(v, apart, start, FLAT_TOL)
+        if lower.deviance >= point.deviance - TOL:
+            return x, point
+        self.inverse = other.inverse
+        return elsewhere, lower
+
+    def _descend(self, v: float, x: Floats, point: Point, tol: float) -> tuple[Floats, Point]:
+        """Return where quasi-Newton steps from x end."""
+        fresh = False
         for _ in range(MAX_ITERATIONS):
             step = _shortened(-self.inverse @ point.gradient, x)
             expected = -0.5 * float(point.gradient @ step)
-            if not expected > TOL:
+            if not expected > tol:
                 break
             share = 1.0
             while True:
@@ -114,9 +140,7 @@ class _Valley:
                 continue
             self._learn(share * step, trial.gradient - point.gradient)
             x, point, fresh = x + share * step, trial, False
-        left = max(-0.5 * float(point.gradient @ step), 0.0) if len(x) else 0.0
-        slope = point.slope + float(point.gradient @ direction)
-        return x, replace(point, deviance=point.deviance - left, slope=slope)
+        return x, point
 
     def _try(self, v: float, x: Floats) -> Point | None:
         try:

@@ -174,3 +174,31 @@ def test_a_profile_that_cannot_go_on_says_so(sleep, monkeypatch) -> None:
     assert np.isfinite(low)
     assert np.isnan(high)
     assert "stops short" in str(profile)
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+@pytest.mark.parametrize("name", ["sigma", "sd_temp|recipe:replicate", "temp"])
+def test_the_path_of_a_singular_fit_finds_the_lower_valley(name) -> None:
+    """Away from a fit of rank one the best covariance matrix may have full rank; along rank one there is a saddle."""
+    fit = fit_of("angle ~ recipe * temp + (temp|recipe:replicate)", "cake")
+    lowest = pls.fit_problem(fit.problem, reml=False).objective
+    curve = fit.profile(name).curves[name]
+    rng = np.random.default_rng(4)
+    basis = fit.design.blocks[0].basis
+    root = np.sqrt((basis**2).mean(axis=0))
+    j = fit.design.x_names.index("temp")
+    for value, zeta in zip(curve.values[::2], curve.zeta[::2], strict=True):
+
+        def deviance(x, value=value) -> float:
+            L = np.array([[x[0], 0.0], [x[1], x[2]]]) / root[:, None]
+            sigma = value if name == "sigma" else np.exp(x[3])
+            if name.startswith("sd"):
+                L[1] *= value / np.hypot(*L[1])
+            held = (j, value) if name == "temp" else None
+            return pls.unprofiled_deviance(fit.problem, [L], sigma, held).deviance
+
+        if name.startswith("sd") and value == 0:
+            continue
+        starts = [np.append(rng.normal(0, 4, 3), 1.5) for _ in range(8)]
+        best = min(optimize.minimize(deviance, x, method="BFGS").fun for x in starts)
+        assert zeta**2 <= best - lowest + 2e-3, (value, zeta)
