@@ -110,7 +110,7 @@ class _Valley:
         start = None if apart is None else self._try(v, apart)
         if apart is None or start is None:
             return x, point
-        other = _Valley(self.coordinates, np.eye(len(x)))
+        other = _Valley(self.coordinates, self.inverse.copy())
         elsewhere, lower = other._descend(v, apart, start, FLAT_TOL)
         if lower.deviance >= point.deviance - TOL:
             return x, point
