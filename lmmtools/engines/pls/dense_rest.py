@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg.blas import dsymm
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 
 from lmmtools.blas import dot, product
 from lmmtools.engines.pls.rest import KEEP_Q, not_definite
@@ -176,8 +176,10 @@ class DenseRest:
             Sums over levels of the diagonal blocks of N: lambda'T lambda = m I - sum [M^-1] where lambda is comfortably
             invertible, else from the rows of A.
         """
-        inverse = self._inverse()
-        T, weak = self._traces(inverse)
+        inverse, info = dpotri(self.L, lower=1, overwrite_c=0)
+        if info:
+            raise not_definite()
+        T, weak = self._traces(self._sums_of_blocks(inverse))
         if full:
             _mirror(inverse)
         W = self._weighted(inverse, is_full=full)
@@ -186,34 +188,40 @@ class DenseRest:
         return W, T
 
     def traces(self) -> list[Floats]:
-        """Return the traces of N alone, which cost less where W is not needed for them."""
-        inverse = self._inverse()
-        T, weak = self._traces(inverse)
-        if weak:
-            W = self._weighted(inverse, is_full=False)
-            for i in weak:
-                T[i] = self._weak_trace(W, self.columns[i], self.factors[i])
-        return T
-
-    def _inverse(self) -> Floats:
-        """Return the lower triangle of M^-1."""
-        inverse, info = dpotri(self.L, lower=1, overwrite_c=0)
+        """Return the traces of N alone: M^-1 = X'X with X = L^-1, which is half the work."""
+        X, info = dtrtri(self.L, lower=1)
         if info:
             raise not_definite()
-        return np.asarray(inverse)
+        X = np.tril(X)
+        sums = []
+        for f, s in zip(self.factors, self.columns, strict=True):
+            flat = X.T[s].reshape(f.m, f.l, -1).transpose(1, 0, 2).reshape(f.l, -1)
+            sums.append(product(flat, flat.T))
+        T, weak = self._traces(sums)
+        return self.invert(full=False)[1] if weak else T
 
-    def _traces(self, inverse: Floats) -> tuple[list[Floats], list[int]]:
-        """Return the traces of N from the lower triangle of M^-1, and of which factors that would lose digits."""
+    def _sums_of_blocks(self, inverse: Floats) -> list[Floats]:
+        """Return the sums over levels of the diagonal blocks of a symmetric matrix, from its lower triangle."""
+        sums = []
+        for f, s in zip(self.factors, self.columns, strict=True):
+            if f.l == 1:
+                sums.append(inverse.diagonal()[s].sum().reshape(1, 1))
+            else:
+                low = np.tril(dense_blocks(inverse[s, s], f.m, f.l).sum(0))
+                sums.append(low + np.tril(low, -1).T)
+        return sums
+
+    def _traces(self, sums: Sequence[Floats]) -> tuple[list[Floats], list[int]]:
+        """Return the traces of N from the sums of M^-1's diagonal blocks, and of which factors that loses digits."""
         T: list[Floats] = []
         weak = []
-        for i, (f, lam, s) in enumerate(zip(self.factors, self.lambdas, self.columns, strict=True)):
+        for i, (f, lam, total) in enumerate(zip(self.factors, self.lambdas, sums, strict=True)):
             if f.l == 1:
-                gain = f.m - float(inverse.diagonal()[s].sum())
+                gain = f.m - float(total[0, 0])
                 is_weak = gain <= SMALL_GAIN * f.m and self.A is not None
                 T.append(np.array([[0.0 if is_weak else gain / lam[0, 0] ** 2]]))
             else:
-                low = np.tril(dense_blocks(inverse[s, s], f.m, f.l).sum(0))
-                gains = f.m * np.eye(f.l) - low - np.tril(low, -1).T
+                gains = f.m * np.eye(f.l) - total
                 is_weak = float(np.linalg.eigvalsh(gains)[0]) <= SMALL_GAIN * f.m
                 solved = gains if is_weak else np.linalg.solve(lam.T, np.linalg.solve(lam.T, gains).T)
                 T.append(np.asarray(solved, dtype=float))

@@ -183,22 +183,21 @@ class Coordinates:
         A block whose correlation stands apart stays; None where no block of several effects has a diagonal element of
         its factor below ``least``.
         """
+        if not (np.abs(x[self.diagonal]) < least).any():
+            return None
         out, found, at = x.copy(), False, 0
         for k, (rows, columns) in enumerate(self.lower):
             own = k == self.parameter.block
-            skipped = (2 if self.parameter.kind == "cor" else 1) if own else 0
-            count = len(rows) - (1 if own else 0)
-            part, at = slice(at, at + count), at + count
-            if own and self.parameter.kind == "cor":
+            skipped = 1 if own else 0
+            part, at = slice(at, at + len(rows) - skipped), at + len(rows) - skipped
+            if rows[-1] == 0 or (own and self.parameter.kind == "cor"):
                 continue
             L = np.zeros((rows[-1] + 1, rows[-1] + 1))
             L[rows[skipped:], columns[skipped:]] = x[part]
-            near = np.abs(np.diag(L))[skipped:] < least
-            if len(L) == 1 or not near.any():
-                continue
-            found = True
-            L = np.diag(np.sqrt((L**2).sum(axis=1)))
-            out[part] = L[rows[skipped:], columns[skipped:]]
+            if (np.abs(np.diag(L))[skipped:] < least).any():
+                found = True
+                L = np.diag(np.sqrt((L**2).sum(axis=1)))
+                out[part] = L[rows[skipped:], columns[skipped:]]
         return out if found else None
 
     @cached_property

@@ -34,7 +34,7 @@ NEAR = 0.3
 """While a root of a covariance matrix is nearer to zero than this there may be a second, lower valley of full rank."""
 
 FLAT_TOL = 1e-7
-"""As ``TOL`` on the way into that valley, which is flat."""
+"""As ``TOL`` there and around a singular fit, where the deviance is flat and what is expected is too little."""
 
 LONGEST = 1.0
 """How far a step may take any of the others, which are of order one, or as far as the largest of them is from zero."""
@@ -82,6 +82,7 @@ class _Valley:
 
     coordinates: Coordinates
     inverse: Floats
+    tol: float
 
     def settle(self, v: float, guess: Floats, direction: Floats, last: Floats) -> tuple[Floats, Point]:
         """Return the others at their best for v, by quasi-Newton steps from a guess; the Hessian is kept for later.
@@ -99,7 +100,7 @@ class _Valley:
         if found is None:
             x = self.coordinates.away_from_zero(last, NUDGE)
             found = self.coordinates.evaluate(v, x)
-        x, point = self._compared(v, *self._descend(v, x, found, TOL))
+        x, point = self._compared(v, *self._descend(v, x, found))
         left = max(0.5 * float(point.gradient @ self.inverse @ point.gradient), 0.0) if len(x) else 0.0
         slope = point.slope + float(point.gradient @ direction)
         return x, replace(point, deviance=point.deviance - left, slope=slope)
@@ -110,20 +111,20 @@ class _Valley:
         start = None if apart is None else self._try(v, apart)
         if apart is None or start is None:
             return x, point
-        other = _Valley(self.coordinates, self.inverse.copy())
-        elsewhere, lower = other._descend(v, apart, start, FLAT_TOL)
+        other = _Valley(self.coordinates, self.inverse.copy(), FLAT_TOL)
+        elsewhere, lower = other._descend(v, apart, start)
         if lower.deviance >= point.deviance - TOL:
             return x, point
         self.inverse = other.inverse
         return elsewhere, lower
 
-    def _descend(self, v: float, x: Floats, point: Point, tol: float) -> tuple[Floats, Point]:
+    def _descend(self, v: float, x: Floats, point: Point) -> tuple[Floats, Point]:
         """Return where quasi-Newton steps from x end."""
         fresh = False
         for _ in range(MAX_ITERATIONS):
             step = _shortened(-self.inverse @ point.gradient, x)
             expected = -0.5 * float(point.gradient @ step)
-            if not expected > tol:
+            if not expected > self.tol:
                 break
             share = 1.0
             while True:
@@ -174,7 +175,7 @@ def follow(coordinates: Coordinates, v: float, x: Floats, cutoff: float, bounds:
         Where v ends.
     """
     lowest = coordinates.evaluate(v, x)
-    hessian, cross, curvature = _second_derivatives(coordinates, v, x)
+    hessian, cross, curvature = _second_derivatives(coordinates, v, x, lowest)
     inverse = _positive_inverse(hessian)
     first = -inverse @ cross
     bend = max(curvature + float(cross @ first), 0.0)
@@ -208,7 +209,7 @@ def _one_side(
 ) -> tuple[list[tuple[float, float, float, Point]], bool, float, str]:
     v, x, lowest = start
     inverse, direction, rate = local
-    valley = _Valley(coordinates, inverse.copy())
+    valley = _Valley(coordinates, inverse.copy(), FLAT_TOL if coordinates.uncorrelated(x, NEAR) is not None else TOL)
     out: list[tuple[float, float, float, Point]] = []
     deepest = 0.0
     nodes = [(v, x)]
@@ -264,16 +265,16 @@ def _extrapolate(nodes: list[tuple[float, Floats]], direction: Floats, v: float)
     return x0 + (v - v0) * (secant + (v - v1) * bend), secant + (2.0 * v - v0 - v1) * bend
 
 
-def _second_derivatives(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats, float]:
-    """Return d2/dx2, d2/dx dv and d2/dv2 at the fit, by central differences of exact gradients."""
+def _second_derivatives(c: Coordinates, v: float, x: Floats, at: Point) -> tuple[Floats, Floats, float]:
+    """Return d2/dx2, d2/dx dv and d2/dv2 at the fit, by one difference of exact gradients each."""
     d = len(x)
     full = np.empty((d + 1, d + 1))
     for i in range(d + 1):
         h = np.zeros(d + 1)
         h[i] = DIFFERENCE * max(1.0, abs(v if i == d else x[i]))
-        up, down = c.evaluate(v + h[d], x + h[:d]), c.evaluate(v - h[d], x - h[:d])
-        full[i, :d] = (up.gradient - down.gradient) / (2.0 * h[i])
-        full[i, d] = (up.slope - down.slope) / (2.0 * h[i])
+        moved = c.evaluate(v + h[d], x + h[:d])
+        full[i, :d] = (moved.gradient - at.gradient) / h[i]
+        full[i, d] = (moved.slope - at.slope) / h[i]
     full = 0.5 * (full + full.T)
     return full[:d, :d], full[:d, d], float(full[d, d])
 
