@@ -137,9 +137,8 @@ def random_anova(
         lrt = max(null.objective - fit.objective, 0.0)
         reference = _reference(fit, smaller, null, generator)
         if null.at_boundary:
-            notes.append(
-                f"{smaller.name}: without it {null.at_boundary}, so that the mixture holds only roughly; n_sim= draws"
-            )
+            cure = "" if n_sim else "; n_sim=1000 draws the distribution instead"
+            notes.append(f"{smaller.name}: without it {null.at_boundary}, so that the mixture holds only roughly{cure}")
         simulated = None
         if n_sim:
             draws, how = _draws(fit, null, n_sim, generator)
