@@ -10,6 +10,7 @@ import numpy as np
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
 from lmmtools.design.plain_encoder import PlainEncoder
 from lmmtools.errors import DataError
+from lmmtools.formula.functions import is_matrix
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,6 +34,8 @@ class FixedTerm:
         Its categorical factors.
     covariates : frozenset of str
         Its numerical ones.
+    matrices : frozenset of str
+        Those of the covariates that R holds as matrices: polynomials, splines, ``scale(x)``.
     columns : ndarray, shape (n, c)
         An indicator of every combination of levels (no reference left out), times the covariates.
     """
@@ -40,7 +43,13 @@ class FixedTerm:
     name: str
     factors: frozenset[str]
     covariates: frozenset[str]
+    matrices: frozenset[str]
     columns: Floats
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """Factors and covariates."""
+        return self.factors | self.covariates
 
     def is_within(self, other: FixedTerm) -> bool:
         """Whether ``other`` contains this term: the same covariates, and all its factors and more."""
@@ -73,10 +82,13 @@ def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:
         matrix = PlainEncoder((full,), ()).encode(design.frame)
         factors = frozenset(c.name for c in term if c.levels is not None)
         covariates = frozenset(c.name for c in term if c.levels is None)
-        found.append(FixedTerm(":".join(c.name for c in term), factors, covariates, matrix))
+        found.append(FixedTerm(":".join(c.name for c in term), factors, covariates, frozenset(), matrix))
     return found
 
 
 def _through_formulaic(encoder: FormulaicEncoder, design: Design) -> list[FixedTerm]:
     matrix, terms = encoder.with_all_levels(design.frame)
-    return [FixedTerm(name, factors, covariates, matrix[:, columns]) for name, factors, covariates, columns in terms]
+    return [
+        FixedTerm(name, factors, covariates, frozenset(filter(is_matrix, covariates)), matrix[:, columns])
+        for name, factors, covariates, columns in terms
+    ]

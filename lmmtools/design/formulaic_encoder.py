@@ -6,7 +6,7 @@ Columns go to formulaic under safe names, so that any name works and none hides 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,16 @@ import pandas as pd
 
 from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
-from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing
+from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
-from lmmtools.formula.expressions import columns_of, fold_calls, quote_argument
+from lmmtools.formula.expressions import columns_of, fold_calls, is_condition, quote_argument
 from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
+__all__ = ["FormulaicEncoder", "Source", "learn_formulaic", "spell_for_formulaic"]
 
 TermColumns = tuple[str, frozenset[str], frozenset[str], list[int]]
 """A term's name, its categorical factors, its numerical ones, and where its columns stand."""
@@ -41,7 +41,7 @@ class Source:
     levels : pandas.Index or None
         For a factor, its levels.
     is_coded : bool
-        Whether numbers stand inside C(...), where 2 is a label and not 2.0.
+        Whether the values are labels: numbers inside C(...), where 2 is not 2.0, and booleans outside other calls.
     """
 
     name: str
@@ -144,7 +144,7 @@ def learn_formulaic(
     from formulaic import Formula, ModelSpec
 
     columns = [c for c in columns_of(text) if c in data]
-    safe_text, spelled = _spell_safely(text, columns)
+    safe_text, spelled = _spell_safely(text, columns, {c for c in columns if kind_of(data[c]) == "boolean"})
     sources = _sources(safe_text, columns, data)
     table = {safe: source.encode(data) for safe, source in sources.items()}
     try:
@@ -170,11 +170,13 @@ def _sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[An
     sources = {}
     for i, name in enumerate(columns):
         levels = encode_factor(data[name]).levels if is_factor(data[name], name) else None
-        if levels is not None:
-            check_levels(name, levels)
-        for is_coded in (False, True):
+        # I(b * x) computes with booleans; b and C(b) are factors.
+        by_use = {False: None if kind_of(data[name]) == "boolean" else levels, True: levels}
+        for is_coded, used in by_use.items():
             if _safe(i, is_coded) in safe_text:
-                sources[_safe(i, is_coded)] = Source(name, levels, is_coded)
+                if used is not None:
+                    check_levels(name, used)
+                sources[_safe(i, is_coded)] = Source(name, used, is_coded)
     return sources
 
 
@@ -200,7 +202,7 @@ def _safe(i: int, is_coded: bool) -> str:
     return f"lmmfactor{i}_" if is_coded else f"lmmcolumn{i}_"
 
 
-def _spell_safely(text: str, columns: list[str]) -> tuple[str, dict[str, str]]:
+def _spell_safely(text: str, columns: list[str], booleans: Collection[str]) -> tuple[str, dict[str, str]]:
     """Return the terms with columns under safe names, and {factor so spelled: as it was}."""
     place = {name: i for i, name in enumerate(columns)}
 
@@ -214,15 +216,27 @@ def _spell_safely(text: str, columns: list[str]) -> tuple[str, dict[str, str]]:
     safe_of, spelled = {}, {}
     for own, plain, coded in zip(*folded, strict=True):
         if own.kind == "name":
-            safe_of[quote_name(own.text)] = safe = spelling(False)(own.text)
+            safe_of[quote_name(own.text)] = safe = spelling(own.text in booleans)(own.text)
             spelled[safe] = own.text
         elif own.kind == "call":
-            safe_of[own.text] = safe = coded.text if own.text.startswith("C(") else plain.text
+            safe = coded.text if own.text.startswith("C(") else plain.text
+            safe_of[own.text] = safe = f"C({safe})" if is_condition(own.text) else safe
             spelled[safe] = own.text
     # Multiplied out: formulaic takes exception to a constant inside a product, ``x * 1``.
     terms = expand_terms(folded[0], text)
     words = ["1" if () in terms else "0", *(":".join(safe_of[factor] for factor in term) for term in terms if term)]
     return " + ".join(words), spelled
+
+
+def spell_for_formulaic(text: str, frame: pd.DataFrame) -> str:
+    """Return the terms as formulaic alone reads them as meant: booleans, numbers to it, are factors to R and patsy."""
+    words = []
+    for token in fold_calls(tokenize(text), text, trusted=True):
+        own = quote_name(token.text) if token.kind == "name" else token.text
+        is_column = token.kind == "name" and token.text in frame
+        is_boolean = is_column and kind_of(frame[token.text]) == "boolean"
+        words.append(f"C({own})" if is_boolean or (token.kind == "call" and is_condition(own)) else own)
+    return " ".join(words)
 
 
 def _parts(term: Any) -> list[str]:

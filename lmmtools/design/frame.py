@@ -144,7 +144,7 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
 
 
 def is_factor(column: pd.Series[Any], name: str) -> bool:
-    """Whether a column enters as a factor, not as numbers.
+    """Whether a column enters as a factor, not as numbers: text, categories, and True and False, as in R and patsy.
 
     Raises
     ------
@@ -154,7 +154,7 @@ def is_factor(column: pd.Series[Any], name: str) -> bool:
     kind = kind_of(column)
     if kind in ("date", "complex"):
         as_numbers(column, name, "numeric in the model")
-    return kind == "factor"
+    return kind in ("factor", "boolean")
 
 
 def check_finite(values: NDArray[np.float64], what: str, hint: str = "") -> None:

@@ -18,9 +18,10 @@ from lmmtools.formula.checking import check_tree
 from lmmtools.formula.functions import CONSTANTS, CONTRASTS, CURES, FUNCTIONS, OPERATOR_CURES, R_CONTRASTS
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
-__all__ = ["columns_of", "fold_calls", "quote_argument", "read_arithmetic", "respell"]
+__all__ = ["columns_of", "fold_calls", "is_condition", "quote_argument", "read_arithmetic", "respell"]
 
 Spell = Callable[[str], str]
+_QUOTED = re.compile("`[^`]*`")
 
 
 def quote_argument(name: str) -> str:
@@ -111,6 +112,20 @@ def columns_of(text: str) -> tuple[str, ...]:
         elif token.kind in ("call", "offset"):
             found.update(dict.fromkeys(token.columns))
     return tuple(found)
+
+
+def is_condition(call: str) -> bool:
+    """Whether a call in normal form gives True and False: ``I(x > 0)``."""
+    tree = ast.parse(_QUOTED.sub("_", call), mode="eval").body
+    return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "I" and _is_truth(tree.args[0])
+
+
+def _is_truth(node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
+        return _is_truth(node.left) and _is_truth(node.right)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
+        return _is_truth(node.operand)
+    return isinstance(node, ast.Compare)
 
 
 def respell(text: str, spell: Spell) -> str:

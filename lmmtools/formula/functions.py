@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["CONSTANTS", "CONTRASTS", "CURES", "FUNCTIONS", "OPERATOR_CURES", "R_CONTRASTS", "UNARY"]
+import re
+
+__all__ = ["CONSTANTS", "CONTRASTS", "CURES", "FUNCTIONS", "OPERATOR_CURES", "R_CONTRASTS", "UNARY", "is_matrix"]
 
 _ELEMENTWISE = (
     "log",
@@ -86,3 +88,9 @@ OPERATOR_CURES = {
     "<-": "Put a space between < and -.",
     "$": "Write the column's name alone.",
 }
+_MATRIX = re.compile(r"(?<!\w)(?:scale|standardize|poly|bs|cr|cc|cs)\(")
+
+
+def is_matrix(factor: str) -> bool:
+    """Whether R holds the value of an expression as a matrix, be it of one column: ``scale(x)``, ``poly(x, 2)``."""
+    return _MATRIX.search(factor) is not None

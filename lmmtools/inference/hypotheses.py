@@ -10,11 +10,18 @@ its terms. A hypothesis on the means is a row l = k'A.
   that concern the containing terms only. Without empty cells, that the sum-to-zero effects of e vanish.
 
 One term contains another if it has the same covariates and all its factors and more. These are the definitions of
-SAS/STAT (User's Guide, "The Four Types of Estimable Functions"); lmerTest's ``anova`` uses them.
+SAS/STAT (User's Guide, "The Four Types of Estimable Functions"); lmerTest's ``anova`` uses them. What is contained is
+told as lmerTest tells it:
+
+* Type II counts polynomials, splines and ``scale(x)`` among the factors, since R holds them as matrices: in
+  ``f * scale(x)`` the test of f is adjusted for x alone, in ``f * x`` it is that of f at x = 0.
+* A variable counts in a term where R codes it by contrasts: f is contained in f:h in ``f * h``; in ``f / h``, which is
+  ``f + f:h``, types II and III test f at the first level of h.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -66,15 +73,17 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
     terms = fixed_terms(design)
     A, X = _compress([t.columns for t in _in_units(terms)], design.X)
     own = _columns(design, terms)
+    # With one term the types are the same hypothesis; lmerTest writes it in the rows of type I.
+    kind = kind if sum(bool(t.name) for t in terms) > 1 else 1
     found = []
     for i, term in enumerate(terms):
         if not term.name:
             continue
-        above = [j for j, other in enumerate(terms) if term.is_within(other)]
+        above = [j for j in range(len(terms)) if _is_below(i, j, terms, matrices_as_factors=kind == 2)]
         if kind == 1:
             contrasts = _eliminated(X, [c for columns in own[:i] for c in columns], own[i])
         elif not above:
-            # Beside all others, whatever they are: its own coefficients.
+            # In no other: beside all of them, its own coefficients.
             contrasts = np.eye(X.shape[1])[own[i]]
         elif kind == 2:
             before = [c for j, columns in enumerate(own) if j != i and j not in above for c in columns]
@@ -84,6 +93,23 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
         if len(contrasts):
             found.append((term.name, contrasts))
     return found
+
+
+def _is_below(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors: bool) -> bool:
+    """Whether term j contains term i to lmerTest.
+
+    A variable of a term counts where the term without it, or one that holds that, stands before it in the model, which
+    is where R codes the variable by contrasts: f is below f:h in ``f * h``, and beside it in ``f + f:h``.
+    """
+
+    def counted(at: int) -> frozenset[str]:
+        whole = terms[at].variables
+        before = [t.variables for t in terms[:at]]
+        return frozenset(v for v in whole if len(whole) == 1 or any(whole - {v} <= t for t in before))
+
+    own, other = counted(i), counted(j)
+    numbers = [t.covariates - t.matrices if matrices_as_factors else t.covariates for t in (terms[i], terms[j])]
+    return own & numbers[0] == other & numbers[1] and own - numbers[0] < other - numbers[1]
 
 
 def _columns(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
@@ -115,7 +141,7 @@ def _in_units(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
     for t in terms:
         norm = float(np.sqrt((t.columns**2).sum(axis=0)).max(initial=0.0))
         largest[t.covariates] = max(largest.get(t.covariates, 0.0), norm)
-    return [FixedTerm(t.name, t.factors, t.covariates, t.columns / (largest[t.covariates] or 1.0)) for t in terms]
+    return [replace(t, columns=t.columns / (largest[t.covariates] or 1.0)) for t in terms]
 
 
 def _compress(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]:

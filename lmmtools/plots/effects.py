@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.frame import kind_of
+from lmmtools.design.frame import is_factor
 from lmmtools.design.newdata import encode_fixed
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
@@ -52,10 +52,10 @@ def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: A
     half = float(ndtri(0.5 + level / 2)) * np.sqrt(np.einsum("np,pq,nq->n", X, fit.estimate.beta_cov, X))
     ax = new_axes(ax)
     y = fit.design.response
-    is_factor = kind_of(fit.design.frame[variable]) == "factor"
-    _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if is_factor else None)
+    as_levels = is_factor(fit.design.frame[variable], variable)
+    _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if as_levels else None)
     name = f"mean, {100 * level:g}% interval"
-    if is_factor:
+    if as_levels:
         ax.errorbar(
             range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, linewidth=2, label=name, zorder=3
         )
@@ -81,9 +81,9 @@ def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any
     import pandas as pd
 
     frame = fit.design.frame
-    held = {name: _centre(frame[name]) for name in columns_of(fit.design.formula.fixed) if name != variable}
+    held = {name: _centre(frame[name], name) for name in columns_of(fit.design.formula.fixed) if name != variable}
     column = frame[variable]
-    if kind_of(column) == "factor":
+    if is_factor(column, variable):
         levels = column.cat.remove_unused_categories().cat.categories if column.dtype == "category" else None
         along: Any = list(levels) if levels is not None else sorted(column.unique())
     else:
@@ -97,8 +97,8 @@ def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any
     return grid, held
 
 
-def _centre(column: pd.Series[Any]) -> Any:
-    return column.mode().iloc[0] if kind_of(column) == "factor" else float(column.astype(float).mean())
+def _centre(column: pd.Series[Any], name: str) -> Any:
+    return column.mode().iloc[0] if is_factor(column, name) else float(column.astype(float).mean())
 
 
 def _short(value: Any) -> str:

@@ -281,9 +281,12 @@ def _floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]
 
 
 def match_key(label: str) -> str:
-    """Return a key that is the same for R's and Python's spelling of an effect: ``recipe[T.B]`` and ``recipeB``."""
+    """Return a key that is the same for R's and Python's spelling of an effect: ``recipe[T.B]`` and ``recipeB``.
+
+    R's TRUE is Python's True.
+    """
     key = _FACTOR.sub(r"\1", _LEVEL.sub(r"\1", label)).replace("np.", "").replace("**", "^")
-    key = key.replace("`", "").replace(" ", "")
+    key = key.replace("`", "").replace(" ", "").replace("True", "TRUE").replace("False", "FALSE")
     return "(Intercept)" if key == "Intercept" else key
 
 

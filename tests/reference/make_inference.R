@@ -29,7 +29,29 @@ models <- list(
   list("penicillin_uneven", diameter ~ 1 + (1 | plate) + (1 | sample), penicillinUneven, "uneven", TRUE),
   list("sleepstudy_near_singular", Reaction ~ Days + I(Days^2) + (Days | Subject), nearSingular, "few", TRUE)
 )
+# Models whose terms lmerTest holds to contain each other in its own way: matrices, missing margins, a single term.
+contained <- list(
+  angle ~ recipe * scale(temp) + (1 | replicate),
+  angle ~ recipe * poly(temp, 2) + (1 | replicate),
+  angle ~ recipe + recipe:scale(temp) + (1 | replicate),
+  angle ~ recipe / temperature + (1 | replicate),
+  angle ~ temp + temp:recipe + (1 | replicate),
+  angle ~ recipe:temp + (1 | replicate),
+  angle ~ temperature + (1 | replicate),
+  angle ~ recipe * I(temp > 200) + (1 | replicate)
+)
 vector_of <- function(x) if (is.null(x)) NULL else I(x)
+types_of <- function(fit, with_kr) lapply(1:3, function(type) {
+  a <- suppressMessages(anova(fit, type = type))
+  b <- if (with_kr) suppressMessages(anova(fit, type = type, ddf = "Kenward-Roger"))
+  list(term = I(rownames(a)), sum_sq = I(a[["Sum Sq"]]), num_df = I(a[["NumDF"]]), den_df = I(a[["DenDF"]]),
+       F = I(a[["F value"]]), p = I(a[["Pr(>F)"]]), kr_F = vector_of(b[["F value"]]), kr_den_df = vector_of(b[["DenDF"]]))
+})
+record_contained <- function(formula) {
+  fit <- do.call(lmer, list(formula, cakeUneven, control = tight))
+  list(name = "cake_contained", reml = TRUE, rows = "uneven", formula = paste(deparse(formula, 500), collapse = ""),
+       anova = types_of(fit, TRUE))
+}
 record <- function(m) {
   # Values in the call: pbkrtest evaluates it again.
   fit <- suppressWarnings(do.call(lmer, list(m[[2]], m[[3]], REML = m[[5]], control = tight)))
@@ -43,12 +65,7 @@ record <- function(m) {
     list(se = unname(two[, "Std. Error"]), df = unname(two[, "df"]), p = unname(two[, "Pr(>|t|)"]),
          F = both[["F value"]], den_df = both[["DenDF"]], F_p = both[["Pr(>F)"]])
   }
-  types <- if (p > 1) lapply(1:3, function(type) {
-    a <- suppressMessages(anova(fit, type = type))
-    b <- if (m[[5]]) suppressMessages(anova(fit, type = type, ddf = "Kenward-Roger"))
-    list(term = I(rownames(a)), sum_sq = I(a[["Sum Sq"]]), num_df = I(a[["NumDF"]]), den_df = I(a[["DenDF"]]),
-         F = I(a[["F value"]]), p = I(a[["Pr(>F)"]]), kr_F = vector_of(b[["F value"]]), kr_den_df = vector_of(b[["DenDF"]]))
-  })
+  types <- if (p > 1) types_of(fit, m[[5]])
   r <- ranova(fit)
   random <- list(term = I(rownames(r)[-1]), llf = I(r$logLik[-1]), lrt = I(r$LRT[-1]), df = I(r$Df[-1]), p = I(r$`Pr(>Chisq)`[-1]))
   list(kenward_roger = kenward, anova = types, ranova = random,
@@ -83,6 +100,7 @@ versions <- list(R = as.character(getRversion()), lme4 = as.character(packageVer
                  lmerTest = as.character(packageVersion("lmerTest")),
                  pbkrtest = as.character(packageVersion("pbkrtest")))
 folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
-write_json(list(versions = versions, fits = lapply(models, record), lrt = lrt, profiles = profiles,
+write_json(list(versions = versions, fits = lapply(models, record),
+                contained = lapply(contained, record_contained), lrt = lrt, profiles = profiles,
                 beets = sugar), file.path(folder, "inference.json"),
            digits = 15, auto_unbox = TRUE, pretty = TRUE)

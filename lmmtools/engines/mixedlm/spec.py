@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.formulaic_encoder import spell_for_formulaic
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -139,12 +141,12 @@ def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> Mix
     groups, note = _groups(design, layout, columns, writer)
     re_formula = None
     if layout.re_block is not None:
-        re_formula = _re_formula(design.blocks[layout.re_block], writer)
+        re_formula = _basis_formula(design.blocks[layout.re_block], design.frame, writer)
     vc_formula = {}
     for i, name in zip(layout.vc_blocks, component_names(design, layout), strict=True):
         block = design.blocks[i]
         alone = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
-        vc_formula[name] = _vc_formula(block, columns[block.group], alone, writer)
+        vc_formula[name] = _vc_formula(block, columns[block.group], alone, design.frame, writer)
     hiding = [name for name in writer.data.columns if name in SHADOWED]
     if hiding:
         writer.data = writer.data.drop(columns=hiding)
@@ -218,6 +220,7 @@ def _fixed(design: Design, writer: _Writer) -> str:
     writer.need("import formulaic")
     names = []
     full = _encoder_names(design)
+    text = spell_for_formulaic(text, design.frame)
     for j, label in enumerate(design.x_names):
         if label == "Intercept":
             continue
@@ -272,17 +275,14 @@ def _first_rows(block: Block) -> Any:
     return np.unique(block.codes, return_index=True)[1]
 
 
-def _re_formula(block: Block, writer: _Writer) -> str:
-    return _basis_formula(block, writer)
-
-
-def _basis_formula(block: Block, writer: _Writer) -> str:
+def _basis_formula(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
     text = block.term.basis
     if is_elementary(text):
         return text
     # Prepared columns: a transform that looks at its data (scale, poly, bs) must look at all of them at once.
     writer.need("import formulaic")
     names = []
+    text = spell_for_formulaic(text, data)
     for j, label in enumerate(block.cnames):
         if label == "(Intercept)":
             continue
@@ -291,11 +291,11 @@ def _basis_formula(block: Block, writer: _Writer) -> str:
     return " + ".join([str(int(block.term.intercept)), *names])
 
 
-def _vc_formula(block: Block, column: str, alone: bool, writer: _Writer) -> str:
+def _vc_formula(block: Block, column: str, alone: bool, data: pd.DataFrame, writer: _Writer) -> str:
     """Return the formula of a scalar component; inside its own group a slope needs no indicator."""
     if block.term.basis == "1":
         return f"0 + C({column})"
-    slope = _basis_formula(block, writer).removeprefix("0 + ")
+    slope = _basis_formula(block, data, writer).removeprefix("0 + ")
     return f"0 + {slope}" if alone else f"0 + C({column}):{slope}"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.factors import encode_factor
-from lmmtools.design.frame import as_numbers, is_factor, kind_of
+from lmmtools.design.frame import as_numbers, is_factor
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 
@@ -157,7 +157,7 @@ def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
         return list(encode_factor(column).levels)
     coded = any(s.is_coded and s.name == name for s in getattr(design.encoder, "sources", {}).values())
     found = np.unique(column.to_numpy())
-    if coded or len(found) <= 2 or kind_of(column) == "boolean":
+    if coded or len(found) <= 2:
         return list(found.tolist())
     return [float(np.mean(as_numbers(column, name, "numeric in the model")))]
 

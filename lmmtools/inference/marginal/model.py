@@ -16,7 +16,7 @@ from marginaleffects.classes import ModelAbstract, ModelVault
 
 from lmmtools.design import newdata
 from lmmtools.design.factors import encode_factor
-from lmmtools.design.frame import is_factor
+from lmmtools.design.frame import is_factor, kind_of
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 
@@ -145,6 +145,8 @@ def _model_data(fit: LMMResults, labels: dict[str, dict[str, Any]]) -> pl.DataFr
         if name in labels:
             known = list(labels[name])
             columns[name] = pl.Series(name, [f"{v:.12g}" for v in column], dtype=pl.Enum(known))
+        elif kind_of(column) == "boolean":
+            columns[name] = pl.Series(name, column.astype(bool).to_numpy())
         elif is_factor(column, name):
             levels = [str(level) for level in encode_factor(column).levels]
             columns[name] = pl.Series(name, column.astype(str).to_list(), dtype=pl.Enum(levels))

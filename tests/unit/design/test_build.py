@@ -108,9 +108,16 @@ class TestParts:
         formula = parse("log(y) ~ x*f + offset(o) + (I(z^2) | g/`h`)")
         assert used_columns(formula) == ("y", "x", "f", "o", "z", "g", "h")
 
-    def test_booleans_are_numbers(self):
-        design = build("y ~ b + (b | g)", DATA.assign(b=DATA["x"] > 0))
-        assert design.x_names == ("Intercept", "b")
+    def test_booleans_are_factors(self):
+        # As in R and in patsy: (0 + b | g) has an effect for each of the two.
+        design = build("y ~ b + (0 + b | g)", DATA.assign(b=DATA["x"] > 0))
+        assert design.x_names == ("Intercept", "b[T.True]")
+        assert design.blocks[0].cnames == ("b[False]", "b[True]")
+        np.testing.assert_array_equal(design.X[:, 1], DATA["x"] > 0)
+
+    def test_a_boolean_of_one_value_is_refused(self):
+        with pytest.raises(DataError, match=r"b.*one level"):
+            build("y ~ b + (1 | g)", DATA.assign(b=True))
 
     def test_trusted_functions_come_from_the_context(self):
         formula = parse("y ~ double(x, k) + (1|g)", trusted=True)

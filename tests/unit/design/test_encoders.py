@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import patsy
 import pytest
 from formulaic import model_matrix
 
@@ -61,7 +62,6 @@ FORMULAIC = [
     "np.log(z)",
     "log(z) + exp(x)",
     "I(x ** 2)",
-    "I(x > 0)",
     "poly(x, 2)",
     "poly(x, 2) * f",
     "bs(x, df=4)",
@@ -84,13 +84,41 @@ FORMULAIC = [
 @pytest.mark.parametrize("text", PLAIN + FORMULAIC)
 def test_names_and_numbers_are_formulaics(text):
     matrix, encoder = learn_matrix(text, DATA, N)
-    theirs = model_matrix(text, DATA)
+    theirs = model_matrix(text, DATA.astype({"b": "category"}))  # to formulaic alone booleans are numbers
     assert list(encoder.column_names) == list(theirs.columns)
     np.testing.assert_allclose(matrix, theirs.to_numpy(dtype=float), rtol=1e-12, atol=1e-14)
     assert isinstance(encoder, PlainEncoder if text in PLAIN else FormulaicEncoder)
 
 
-@pytest.mark.parametrize("text", PLAIN + FORMULAIC)
+CONDITIONS = [
+    "I(x > 0)",
+    "0 + I(x > 0)",
+    "I(x > 0) * f",
+    "I((x > 0) & (z < 1.5))",
+    "I(~(x > 0))",
+    "0 + b",
+    "b:x",
+    "np.log(z) + b",
+]
+
+
+@pytest.mark.parametrize("text", CONDITIONS)
+def test_conditions_are_factors_as_patsy_has_them(text):
+    matrix, encoder = learn_matrix(text, DATA, N)
+    theirs = patsy.dmatrix(text, DATA)
+    names = [name.replace("( ~", "(~") for name in theirs.design_info.column_names]
+    assert set(encoder.column_names) == set(names)
+    for name, column in zip(encoder.column_names, matrix.T, strict=True):
+        np.testing.assert_allclose(column, theirs[:, names.index(name)], rtol=1e-12)
+
+
+def test_booleans_inside_calls_are_numbers():
+    matrix, encoder = learn_matrix("b + I(b * x)", DATA, N)
+    assert encoder.column_names == ("Intercept", "b[T.True]", "I(b * x)")
+    np.testing.assert_array_equal(matrix[:, 2], DATA["b"] * DATA["x"])
+
+
+@pytest.mark.parametrize("text", PLAIN + FORMULAIC + CONDITIONS)
 def test_new_rows_are_encoded_as_the_fitted_ones_were(text):
     matrix, encoder = learn_matrix(text, DATA, N)
     order = rng.permutation(N)

@@ -16,7 +16,7 @@ from tests.unit.inference.recorded import RECORDED, rows_of
 # lme4's optimum is good to some five digits of theta; lmerTest differentiates numerically, pbkrtest does not.
 DF, F, P = 1e-4, 1e-5, 1e-5
 BY_REML = [entry for entry in RECORDED["fits"] if entry["reml"]]
-WITH_TERMS = [entry for entry in RECORDED["fits"] if entry.get("anova")]
+WITH_TERMS = [entry for entry in [*RECORDED["fits"], *RECORDED["contained"]] if entry.get("anova")]
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::lmmtools.errors.DroppedColumnsWarning"),
@@ -53,7 +53,7 @@ def test_kenward_roger_equals_pbkrtest(entry) -> None:
 
 
 @pytest.mark.parametrize("kind", [1, 2, 3])
-@pytest.mark.parametrize("entry", WITH_TERMS, ids=lambda e: e["name"])
+@pytest.mark.parametrize("entry", WITH_TERMS, ids=lambda e: e["name"] if "df" in e else e["formula"])
 def test_anova_tables_equal_lmertest(entry, kind) -> None:
     fit, expected = as_fitted(entry), entry["anova"][kind - 1]
     found = fit.anova(kind).to_frame()
