@@ -9,6 +9,7 @@ import numpy as np
 
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
 from lmmtools.design.plain_encoder import PlainEncoder
+from lmmtools.design.rank import independent_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.functions import is_matrix
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["FixedTerm", "fixed_terms"]
+__all__ = ["FixedTerm", "fixed_terms", "treatment_coding"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +74,17 @@ def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
         "this model has columns and no formula, so that its terms are not known; test columns with fit.f_test(...), or "
         "declare it with lmm(formula, data)"
     )
+
+
+def treatment_coding(design: Design) -> tuple[Floats, list[list[int]]] | None:
+    """Return X as treatment contrasts have it, shape (n, p), and each term's columns of it; None if X is that."""
+    coded = design.encoder.by_treatment(design.frame) if isinstance(design.encoder, FormulaicEncoder) else None
+    if coded is None:
+        return None
+    matrix, columns = coded
+    kept = independent_columns(matrix)
+    place = {c: at for at, c in enumerate(kept.tolist())}
+    return matrix[:, kept], [[place[c] for c in own if c in place] for own in columns]
 
 
 def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:

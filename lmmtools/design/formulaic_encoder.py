@@ -18,7 +18,7 @@ from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
-from lmmtools.formula.expressions import columns_of, fold_calls, is_condition, quote_argument
+from lmmtools.formula.expressions import columns_of, fold_calls, is_condition, quote_argument, without_contrasts
 from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
@@ -127,6 +127,29 @@ class FormulaicEncoder:
             covariates = frozenset(names.values()) - factors
             terms.append((_term_name(term, self.spelled), factors, covariates, list(columns)))
         return np.array(made, dtype=np.float64), terms
+
+    def by_treatment(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[list[int]]] | None:
+        """Return the matrix of the fitted rows with every factor coded by treatment contrasts, and each term's columns.
+
+        None if the factors are coded so anyway.
+        """
+        from formulaic import Formula, ModelSpec
+
+        text = str(self.spec.formula)
+        plain = text
+        for safe in self.spelled:
+            plain = plain.replace(safe, without_contrasts(safe))
+        if plain == text:
+            return None
+        spec = ModelSpec(
+            formula=Formula(plain),
+            ensure_full_rank=True,
+            na_action="ignore",
+            output="numpy",
+            transform_state=self.spec.transform_state,
+        )
+        made = _materialise(spec, self._table(frame), self)
+        return np.array(made, dtype=np.float64), [list(at) for at in made.model_spec.term_indices.values()]
 
     def _table(self, frame: pd.DataFrame) -> dict[str, Any]:
         """Return the columns under their safe names."""

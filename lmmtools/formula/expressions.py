@@ -18,7 +18,15 @@ from lmmtools.formula.checking import check_tree
 from lmmtools.formula.functions import CONSTANTS, CONTRASTS, CURES, FUNCTIONS, OPERATOR_CURES, R_CONTRASTS
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
-__all__ = ["columns_of", "fold_calls", "is_condition", "quote_argument", "read_arithmetic", "respell"]
+__all__ = [
+    "columns_of",
+    "fold_calls",
+    "is_condition",
+    "quote_argument",
+    "read_arithmetic",
+    "respell",
+    "without_contrasts",
+]
 
 Spell = Callable[[str], str]
 _QUOTED = re.compile("`[^`]*`")
@@ -126,6 +134,19 @@ def _is_truth(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
         return _is_truth(node.operand)
     return isinstance(node, ast.Compare)
+
+
+def without_contrasts(call: str) -> str:
+    """Return a call, its columns under names that Python reads, as ``C(f)`` for ``C(f, contr.sum)``; others as given."""
+    if not call.startswith("C("):
+        return call
+    tree = ast.parse(call, mode="eval").body
+    assert isinstance(tree, ast.Call)
+    first, *others = tree.args
+    kept = [k for k in tree.keywords if k.arg == "levels"]
+    if not others and len(kept) == len(tree.keywords):
+        return call
+    return ast.unparse(ast.Call(tree.func, [first], kept))
 
 
 def respell(text: str, spell: Spell) -> str:

@@ -11,12 +11,13 @@ its terms. A hypothesis on the means is a row l = k'A.
 
 One term contains another if it has the same covariates and all its factors and more. These are the definitions of
 SAS/STAT (User's Guide, "The Four Types of Estimable Functions"); lmerTest's ``anova`` uses them. What is contained is
-told as lmerTest tells it:
+told as lmerTest tells it, and so are the rows in which a hypothesis is written, on which the degrees of freedom depend:
 
 * Type II counts polynomials, splines and ``scale(x)`` among the factors, since R holds them as matrices: in
   ``f * scale(x)`` the test of f is adjusted for x alone, in ``f * x`` it is that of f at x = 0.
 * A variable counts in a term where R codes it by contrasts: f is contained in f:h in ``f * h``; in ``f / h``, which is
   ``f + f:h``, types II and III test f at the first level of h.
+* Type III is written for treatment contrasts, whatever codes the factors, in reduced row echelon form.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lmmtools.design.fixed_terms import FixedTerm, fixed_terms
+from lmmtools.design.fixed_terms import FixedTerm, fixed_terms, treatment_coding
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
     own = _columns(design, terms)
     # With one term the types are the same hypothesis; lmerTest writes it in the rows of type I.
     kind = kind if sum(bool(t.name) for t in terms) > 1 else 1
+    to_treatment, own_treated = _treatment(design, own) if kind == 3 else (np.eye(design.p), own)
     found = []
     for i, term in enumerate(terms):
         if not term.name:
@@ -84,15 +86,24 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
             contrasts = _eliminated(X, [c for columns in own[:i] for c in columns], own[i])
         elif not above:
             # In no other: beside all of them, its own coefficients.
-            contrasts = np.eye(X.shape[1])[own[i]]
+            contrasts = np.asarray(np.linalg.inv(to_treatment)[own_treated[i]], dtype=float)
         elif kind == 2:
             before = [c for j, columns in enumerate(own) if j != i and j not in above for c in columns]
             contrasts = _eliminated(X, before, own[i])
         else:
-            contrasts = _independent(_third(i, terms, A) @ X)
+            third = _independent(_third(i, terms, A) @ X)
+            contrasts = _echelon(third @ to_treatment, X @ to_treatment) @ np.linalg.inv(to_treatment)
         if len(contrasts):
             found.append((term.name, contrasts))
     return found
+
+
+def _treatment(design: Design, own: list[list[int]]) -> tuple[Floats, list[list[int]]]:
+    """Return M with X M coded by treatment contrasts, as lmerTest's type III is, and each term's columns of that."""
+    coded = treatment_coding(design)
+    if coded is None:
+        return np.eye(design.p), own
+    return np.asarray(np.linalg.lstsq(design.X, coded[0], rcond=None)[0], dtype=float), coded[1]
 
 
 def _is_below(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors: bool) -> bool:
@@ -191,6 +202,27 @@ def _rows(B: Floats) -> Floats:
 
 def _leading(B: Floats, rank: int) -> Floats:
     return np.asarray(np.linalg.svd(B, full_matrices=False)[2][:rank])
+
+
+def _echelon(L: Floats, X: Floats) -> Floats:
+    """Return L's rows in reduced row echelon form; entries are told from zero in units of the columns of X."""
+    norms = np.sqrt((X**2).sum(axis=0))
+    out = L / norms
+    at = 0
+    for j in range(out.shape[1]):
+        if at == len(out):
+            break
+        pivot = at + int(np.abs(out[at:, j]).argmax())
+        if abs(out[pivot, j]) <= RANK * np.abs(out).max():
+            out[at:, j] = 0.0
+            continue
+        out[[at, pivot]] = out[[pivot, at]]
+        out[at] /= out[at, j]
+        others = np.arange(len(out)) != at
+        out[others] -= np.outer(out[others, j], out[at])
+        at += 1
+    out = out * norms
+    return np.asarray(out / np.array([row[np.flatnonzero(row)[0]] for row in out])[:, None])
 
 
 def _independent(L: Floats) -> Floats:

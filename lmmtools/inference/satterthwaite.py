@@ -63,7 +63,8 @@ class Satterthwaite:
         """Return F's scale, one, and its denominator degrees of freedom, for independent rows of contrasts, (q, p).
 
         The rows are turned into independent contrasts; nu_m being the degrees of each, F's are 2 E / (E - q) with
-        E = sum over nu_m > 2 of nu_m / (nu_m - 2) (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54).
+        E = sum of nu_m / (nu_m - 2) (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54). Where one of the nu_m is 2 or
+        less E is not defined, and F's are 2, as in lmerTest.
         """
         if len(contrasts) == 1:
             return 1.0, self.df(contrasts[0])
@@ -71,9 +72,9 @@ class Satterthwaite:
         nu = np.array([self.df(row) for row in vectors.T @ contrasts])
         if np.ptp(nu) < 1e-8:
             return 1.0, float(nu.mean())
-        if (nu <= 2).all():
+        if (nu <= 2).any():
             return 1.0, 2.0
-        E = float(sum(v / (v - 2.0) if np.isfinite(v) else 1.0 for v in nu if v > 2.0))
+        E = float(sum(v / (v - 2.0) if np.isfinite(v) else 1.0 for v in nu))
         return 1.0, 2.0 * E / (E - len(nu)) if len(nu) < E else 2.0
 
 

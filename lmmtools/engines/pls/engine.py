@@ -10,6 +10,7 @@ import numpy as np
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import certify_model
+from lmmtools.engines.pls.competing import competing_starts
 from lmmtools.engines.pls.objective import State
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
@@ -95,7 +96,7 @@ def optimize(
     certificate = certify_model(problem, best.model, best.curvature)
     count = best.n_evaluations
     messages = [best.message]
-    for name, again in _elsewhere(problem, best, certificate, is_first=start is None):
+    for name, again, is_last in _elsewhere(problem, best, certificate, is_first=start is None):
         if best.interrupted or count >= options.max_iter:
             break
         other = descend(problem, reml, again, options)
@@ -106,7 +107,8 @@ def optimize(
         gain = best.model.objective - other.model.objective
         if gain > slack or (gain > -slack and proof.holds and not certificate.holds):
             best, certificate = other, proof
-        if other.interrupted or (certificate.holds and certificate.min_curvature >= FLAT and gain <= slack):
+        is_sure = certificate.holds and certificate.min_curvature >= FLAT and gain <= slack
+        if other.interrupted or (is_sure and is_last):
             break
     if not certificate.holds and not best.interrupted:
         messages.append("the certificate does not hold: this may not be the optimum")
@@ -124,17 +126,20 @@ def optimize(
 
 def _elsewhere(
     problem: Problem, best: Descent, certificate: Certificate, *, is_first: bool
-) -> Iterator[tuple[str, tuple[Floats, ...]]]:
-    """Yield other starts, where one search is not to be trusted."""
+) -> Iterator[tuple[str, tuple[Floats, ...], bool]]:
+    """Yield other starts, where one search is not to be trusted, and whether one that finds nothing new settles it."""
+    if is_first:
+        for name, start in competing_starts(problem, problem.to_theta(best.model.state.lambdas)):
+            yield name, start, False
     doubtful = not certificate.holds or certificate.min_curvature < FLAT
     is_small = problem.structure.q <= DENSE_Q
     if doubtful or (is_first and is_small and best.n_evaluations > LONG):
         identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in problem.design.blocks])
-        yield "theta of the identity", problem.to_lambdas(identity)
+        yield "theta of the identity", problem.to_lambdas(identity), True
     if doubtful:
         for factor in RESTARTS:
             start = tuple(lam * np.sqrt(factor) for lam in starting_lambdas(problem))
-            yield f"{factor:g} times the starting variances", start
+            yield f"{factor:g} times the starting variances", start, True
 
 
 def fit_problem(

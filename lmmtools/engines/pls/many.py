@@ -11,6 +11,7 @@ from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
 from lmmtools.engines.pls.certificate import NULL_TOL
+from lmmtools.engines.pls.competing import competing_effects
 from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
@@ -94,7 +95,8 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
         np.zeros(B, dtype=bool),
         np.zeros(B, dtype=np.intp),
     )
-    kind = kernel_for(problem)
+    # In step, one search for each response; where there are several optima, each response has its own searches.
+    kind = None if competing_effects(problem.design) else kernel_for(problem)
     if kind is not None:
         f = problem.structure.factors[0]
         each = f.q * max(f.l, p + 1, k) if kind is OneFactor else problem.structure.q**2

@@ -264,3 +264,27 @@ def test_an_undefined_p_value_has_a_reason_beside_it() -> None:
 def test_hypotheses_that_are_none_are_refused(sleep, call) -> None:
     with pytest.raises(DataError):
         call(sleep)
+
+
+@pytest.mark.parametrize("formula", ["recipe + temp", "recipe * temperature", "recipe / temperature"])
+def test_type_three_does_not_depend_on_the_coding_of_factors(formula) -> None:
+    data = rows_of({"name": "cake_x", "rows": "uneven"})
+    by_sum = formula.replace("recipe", "C(recipe, contr.sum)").replace("temperature", "C(temperature, contr.helmert)")
+    one = lmt.lmm(f"angle ~ {formula} + (1 | replicate)", data).fit(engine="pls").anova(3).to_frame()
+    other = lmt.lmm(f"angle ~ {by_sum} + (1 | replicate)", data).fit(engine="pls").anova(3).to_frame()
+    np.testing.assert_allclose(other.astype(float), one.astype(float), rtol=1e-6)
+
+
+def test_where_a_part_of_f_has_two_degrees_of_freedom_so_has_f() -> None:
+    # lmerTest 3.1-3: DenDF 2; one of the two independent parts has 1.83, the other 2.12.
+    rng = np.random.default_rng(73)
+    data = pd.DataFrame({"g": np.arange(25) % 5, "x": rng.normal(0, 1, 25)})
+    a = np.array(list("pqrpq"))[data["g"].to_numpy()]
+    k = rng.integers(0, 25, 3)
+    a[k[:2]], a[k[2:]] = "r", "q"
+    data["y"] = rng.normal(0, 2, 5)[data["g"]] + rng.normal(0, 1, 25)
+    table = (
+        lmt.lmm("y ~ x + a + (1 | g)", data.assign(a=a, g=data["g"].astype(str))).fit(engine="pls").anova().to_frame()
+    )
+    assert table.loc["a", "den_df"] == 2.0
+    assert table.loc["a", "p"] == pytest.approx(0.10423, abs=1e-5)
