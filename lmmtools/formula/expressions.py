@@ -137,7 +137,7 @@ def _is_truth(node: ast.expr) -> bool:
 
 
 def without_contrasts(call: str) -> str:
-    """Return a call, its columns under names that Python reads, as ``C(f)`` for ``C(f, contr.sum)``; others as given."""
+    """Return a call, its columns under names that Python reads: ``C(f)`` for ``C(f, contr.sum)``, others as given."""
     if not call.startswith("C("):
         return call
     tree = ast.parse(call, mode="eval").body
