@@ -6,6 +6,7 @@ that agree to about its square root.
 
 from __future__ import annotations
 
+import time
 import warnings
 
 import numpy as np
@@ -139,12 +140,14 @@ def test_engines_find_the_same_optimum(name, reml, engine, fitted):
 
 def test_through_the_model_with_warnings_and_time():
     require_lme4()
+    started = time.perf_counter()
     with pytest.warns(BoundaryWarning):
         fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="lme4")
+    whole = time.perf_counter() - started
     assert fit.is_singular
     assert "lme4: boundary (singular) fit: see help('isSingular')" in fit.warnings
     # Of lmer() alone: starting R takes longer.
-    assert 0 <= fit.fit_seconds < 1
+    assert 0 <= fit.fit_seconds < whole
     assert fit.mixedlm is None
     assert "engine: R's lme4; lmmtools pls confirms the criterion to 10 digits" in str(fit.summary())
 

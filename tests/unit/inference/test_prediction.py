@@ -249,6 +249,6 @@ def test_thousands_of_rows_take_a_moment():
     data["y"] = rng.normal(size=300)[data["g"].cat.codes] + rng.normal(size=200)[data["h"].cat.codes]
     data["y"] += rng.normal(size=6000)
     fit = lmt.lmm("y ~ 1 + (1|g) + (1|h)", data).fit(engine="pls")
-    start = time.perf_counter()
+    start = time.process_time()
     fit.predict(data, interval="prediction")
-    assert time.perf_counter() - start < 5.0
+    assert time.process_time() - start < 5.0
