@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools._version import __version__
 
 if TYPE_CHECKING:
-    from lmmtools import datasets, plots, tables
+    from lmmtools import datasets, exercises, plots, tables
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
@@ -50,7 +50,7 @@ _HOME = {
     "structure": "design.structure",
     "translate": "api",
 }
-_MODULES = ("datasets", "errors", "plots", "tables")
+_MODULES = ("datasets", "errors", "exercises", "plots", "tables")
 
 __all__ = [
     "DataError",
@@ -68,6 +68,7 @@ __all__ = [
     "compare",
     "crossed",
     "datasets",
+    "exercises",
     "from_mixedlm",
     "lint",
     "lmm",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import importlib
 import json
+import pkgutil
 import re
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from tests import doc_sessions
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if p.relative_to(DOCS).parts[0] not in {"_build", "_templates", "api"}]
 IDS = [p.relative_to(DOCS).as_posix() for p in PAGES]
+# Records that others hold for their own work: how a profile was computed, the parts of a printed table.
+INSIDE = {"Coordinates", "Parameter", "Part", "Path"}
 # A block in another language would not be run.
 RUN = {"console", "rconsole"}
 
@@ -51,10 +55,40 @@ def test_a_wrong_number_in_a_page_is_found(tmp_path):
 
 def test_every_public_name_is_in_the_api_reference():
     listed = set(re.findall(r"^   ([\w.]+)$", (DOCS / "api.rst").read_text(encoding="utf-8"), flags=re.M))
-    modules = {"datasets", "errors", "plots", "tables", "__version__"}
+    modules = {"datasets", "errors", "exercises", "plots", "tables", "__version__"}
     errors = {name for name in lmmtools.__all__ if name.endswith(("Error", "Warning"))}
     assert set(lmmtools.__all__) - modules - errors <= listed
     assert set(lmmtools.plots.__all__) | set(lmmtools.tables.__all__) <= listed
+
+
+def listed_classes() -> dict[str, type]:
+    """Return the classes that the API reference lists, by name."""
+    text = (DOCS / "api.rst").read_text(encoding="utf-8")
+    places = [name.rpartition(".") for name in re.findall(r"^   ([\w.]+)$", text, flags=re.M)]
+    found = {
+        name: vars(importlib.import_module(f"lmmtools.{at}".rstrip("."))).get(name) for at, _, name in places if at
+    }
+    found |= {name: getattr(lmmtools, name, None) for at, _, name in places if not at}
+    return {name: value for name, value in found.items() if isinstance(value, type)}
+
+
+def test_what_the_records_hold_is_in_the_api_reference():
+    public = set()
+    for module in pkgutil.walk_packages(lmmtools.__path__, "lmmtools."):
+        # Needs marginaleffects.
+        if module.name.rpartition(".")[2] not in {"__main__", "model"}:
+            names = vars(importlib.import_module(module.name))
+            public |= {name for name in names.get("__all__", ()) if isinstance(names[name], type)}
+    listed = listed_classes()
+    assert len(listed) > 50
+    missing = {
+        f"{record.__name__}.{field.name}: {name}"
+        for record in filter(dataclasses.is_dataclass, listed.values())
+        for field in dataclasses.fields(record)
+        if not field.name.startswith("_")
+        for name in set(re.findall(r"\w+", str(field.type))) & public - INSIDE - set(listed)
+    }
+    assert not missing
 
 
 def evidence(cell: str) -> Path:

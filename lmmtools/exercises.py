@@ -1,0 +1,125 @@
+"""Checking the answers to exercises: right, or what is wrong with them and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Verdict", "check"]
+
+# Answers are asked for with two or three digits.
+RTOL = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found about an answer: prints as a sentence, and is true if the answer is right.
+
+    Attributes
+    ----------
+    is_right : bool
+        Whether it is.
+    sentence : str
+        What to tell whoever answered.
+    """
+
+    is_right: bool
+    sentence: str
+
+    def __bool__(self) -> bool:
+        return self.is_right
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def __repr__(self) -> str:
+        return self.sentence
+
+
+def check(
+    answer: Any,
+    right: Any,
+    *,
+    hint: str,
+    mistakes: Collection[tuple[Any, str]] = (),
+    rtol: float = RTOL,
+) -> Verdict:
+    """Return whether an answer is right; if it is not, the verdict gives a hint.
+
+    Parameters
+    ----------
+    answer : object
+        What somebody answered; ``...`` where nobody has yet.
+    right : object
+        The right answer, or a function that tells of an answer whether it is. Whole numbers and truth values are
+        compared exactly, other numbers up to ``rtol``, text without regard to blanks and capitals, collections item
+        by item (sets in any order).
+    hint : str
+        A sentence that helps on, without giving the answer away.
+    mistakes : collection of (object, str)
+        Wrong answers that can be foreseen, each with what to say of it in place of the hint.
+    rtol : float
+        Largest relative difference of a number that counts as right.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.exercises.check(0.79, 0.7855, hint="Divide by the sum of all variances.")
+    Right: 0.79.
+    >>> lmt.exercises.check(3.73, 0.7855, hint="Divide by the sum of all variances.")
+    Not yet: 3.73 is not it. Divide by the sum of all variances.
+    >>> lmt.exercises.check(..., 0.7855, hint="Divide by the sum of all variances.")
+    No answer yet: put yours in place of the dots, and run the cells again.
+    """
+    answer, right = _plain(answer), _plain(right)
+    if answer is ... or answer is None:
+        return Verdict(False, "No answer yet: put yours in place of the dots, and run the cells again.")
+    shown = f"{answer:.6g}" if isinstance(answer, float) else repr(answer)
+    try:
+        is_right = bool(right(answer)) if callable(right) else _is_same(answer, right, rtol)
+    except Exception as error:
+        return Verdict(False, f"Not yet: {shown} cannot be tried ({error}). {hint}")
+    if is_right:
+        return Verdict(True, f"Right: {shown}.")
+    said = next((text for wrong, text in mistakes if _is_same(answer, _plain(wrong), rtol)), hint)
+    return Verdict(False, f"Not yet: {shown} is not it. {said}")
+
+
+def _is_same(answer: Any, right: Any, rtol: float) -> bool:
+    if isinstance(right, str):
+        return isinstance(answer, str) and _letters(answer) == _letters(right)
+    if isinstance(right, bool) or isinstance(answer, bool):
+        return isinstance(answer, bool) and isinstance(right, bool) and answer == right
+    if isinstance(right, Real):
+        if not isinstance(answer, Real):
+            return False
+        if isinstance(right, int):
+            return answer == right
+        return abs(float(answer) - float(right)) <= rtol * abs(float(right))
+    if isinstance(right, Mapping):
+        return (
+            isinstance(answer, Mapping)
+            and answer.keys() == right.keys()
+            and all(_is_same(answer[key], right[key], rtol) for key in right)
+        )
+    if isinstance(right, set | frozenset):
+        return isinstance(answer, Collection) and not isinstance(answer, str) and set(answer) == right
+    return (
+        isinstance(answer, Collection)
+        and not isinstance(answer, str)
+        and len(answer) == len(right)
+        and all(_is_same(a, r, rtol) for a, r in zip(answer, right, strict=True))
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return Python's number in place of NumPy's, which prints as np.float64(...)."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split()).casefold()
