@@ -149,6 +149,19 @@ def fields() -> set[str]:
     return {field.name for field in dataclasses.fields(lmmtools.LMMResults)}
 
 
+@pytest.mark.parametrize("page", ["from_lme4.rst", "from_statsmodels.rst"])
+def test_every_call_in_the_tables_of_calls_exists(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    calls = set(re.findall(r"``(fm|fit|lmt)((?:\.\w+)+)", text))
+    assert len(calls) > 20
+    for start, names in calls:
+        first, *rest = names.strip(".").split(".")
+        owner = lmmtools if start == "lmt" else lmmtools.LMMResults
+        assert hasattr(owner, first) or first in fields(), f"{start}{names}"
+        if first == "plot":
+            assert all(hasattr(lmmtools.plots.FitPlots, name) for name in rest), f"{start}{names}"
+
+
 def test_citation_names_this_version():
     text = (DOCS.parent / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {lmmtools.__version__}\n" in text
