@@ -57,6 +57,9 @@ nb_execution_cache_path = str(HERE / "_build" / "notebooks")
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+# The cells that are folded away are solutions of exercises.
+nb_code_prompt_show = "Show a solution"
+nb_code_prompt_hide = "Hide the solution"
 
 
 def copy_notebooks() -> None:

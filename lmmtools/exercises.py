@@ -45,6 +45,7 @@ def check(
     right: Any,
     *,
     hint: str,
+    because: str = "",
     mistakes: Collection[tuple[Any, str]] = (),
     rtol: float = RTOL,
 ) -> Verdict:
@@ -60,6 +61,8 @@ def check(
         by item (sets in any order).
     hint : str
         A sentence that helps on, without giving the answer away.
+    because : str
+        What to add when the answer is right.
     mistakes : collection of (object, str)
         Wrong answers that can be foreseen, each with what to say of it in place of the hint.
     rtol : float
@@ -84,7 +87,7 @@ def check(
     except Exception as error:
         return Verdict(False, f"Not yet: {shown} cannot be tried ({error}). {hint}")
     if is_right:
-        return Verdict(True, f"Right: {shown}.")
+        return Verdict(True, f"Right: {shown}. {because}".rstrip())
     said = next((text for wrong, text in mistakes if _is_same(answer, _plain(wrong), rtol)), hint)
     return Verdict(False, f"Not yet: {shown} is not it. {said}")
 

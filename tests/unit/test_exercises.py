@@ -71,6 +71,12 @@ def test_a_foreseen_mistake_is_named_in_place_of_the_hint():
     assert str(check(3.0, 2.0, hint="Think.", mistakes=mistakes)).endswith("Think.")
 
 
+def test_the_reason_is_told_to_who_is_right_alone():
+    assert str(check(2, 2, hint="Think.", because="Two and no more.")) == "Right: 2. Two and no more."
+    assert "no more" not in str(check(3, 2, hint="Think.", because="Two and no more."))
+    assert "no more" not in str(check(..., 2, hint="Think.", because="Two and no more."))
+
+
 def test_the_tolerance_is_the_caller_s():
     assert check(1750.0, 1751.94, hint="Think.")
     assert not check(1750.0, 1751.94, hint="Think.", rtol=1e-5)
