@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.factors import match_levels
-from lmmtools.design.frame import as_frame, as_numbers, is_missing, need_columns
+from lmmtools.design.frame import as_frame, as_numbers, is_factor, is_missing, need_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 
@@ -29,6 +29,7 @@ __all__ = [
     "encode_fixed",
     "encode_offset",
     "encode_weights",
+    "is_categorical",
 ]
 
 SHOWN_LEVELS = 5
@@ -49,6 +50,12 @@ def encode_fixed(design: Design, newdata: Any) -> NDArray[np.float64]:
     kept = [j for j, name in enumerate(design.encoder.column_names) if name not in design.dropped.columns]
     X = design.encoder.encode(frame)
     return np.asarray(X if len(kept) == X.shape[1] else X[:, kept])
+
+
+def is_categorical(design: Design, name: str) -> bool:
+    """Whether a column enters the fixed effects by its levels: a factor, or numbers within ``C(...)``."""
+    sources = getattr(design.encoder, "sources", {}).values()
+    return is_factor(design.frame[name], name) or any(s.is_coded and s.name == name for s in sources)
 
 
 def encode_basis(block: Block, newdata: Any) -> NDArray[np.float64]:

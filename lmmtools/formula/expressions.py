@@ -122,6 +122,12 @@ def columns_of(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def plain_name(text: str) -> str:
+    """Return a part of a formula as people name it: a column without its quotes, anything else as it stands."""
+    tokens = fold_calls(tokenize(text), text, trusted=True)
+    return tokens[0].text if len(tokens) == 1 and tokens[0].kind == "name" else text
+
+
 def is_condition(call: str) -> bool:
     """Whether a call in normal form gives True and False: ``I(x > 0)``."""
     tree = ast.parse(_QUOTED.sub("_", call), mode="eval").body

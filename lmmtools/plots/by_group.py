@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.plots.style import COLOURS, GREY, choose, name_rows, new_axes
+from lmmtools.formula.expressions import plain_name
+from lmmtools.plots.style import (
+    COLOURS,
+    GREY,
+    choose,
+    finish,
+    name_rows,
+    need_fit,
+    new_axes,
+    put_legend,
+    size_of_rows,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,6 +43,7 @@ def by_group(fit: Any, factor: str | None = None, *, ax: Axes | None = None) -> 
     DataError
         If the model has no such factor.
     """
+    need_fit(fit)
     factor = choose(factor, list(fit.design.factors), "grouping factor")
     block = fit.design.blocks[fit.design.factors[factor][0]]
     resid = fit.resid.to_numpy()
@@ -42,23 +54,19 @@ def by_group(fit: Any, factor: str | None = None, *, ax: Axes | None = None) -> 
     is_many = block.m > MAX_LEVELS
     # Levels that can be named keep their order, from the top.
     place = np.argsort(np.argsort(quartiles[:, 1], kind="stable")) if is_many else block.m - 1 - np.arange(block.m)
-    ax = new_axes(ax, (5.8, float(np.clip(0.24 * block.m, 2.6, 9.0)) + 0.8))
+    ax = new_axes(ax, size_of_rows(block.levels))
     ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle="--")
     if is_many or sizes.max() > MAX_POINTS:
         width = 0.5 if is_many else 3.0
-        ax.hlines(
-            place, quartiles[:, 0], quartiles[:, 2], color=COLOURS[0], linewidth=width, alpha=0.5, label="middle half"
-        )
+        rows: Any = ax.hlines(place, quartiles[:, 0], quartiles[:, 2], color=COLOURS[0], linewidth=width, alpha=0.5)
+        what = "middle half"
     else:
-        rows = place[block.codes]
-        ax.plot(
-            resid, rows, linestyle="none", marker="o", markersize=3.5, alpha=0.6, color=COLOURS[0], label="residual"
-        )
+        style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "markeredgewidth": 0}
+        (rows,) = ax.plot(resid, place[block.codes], alpha=0.6, color=COLOURS[0], **style)
+        what = "residual"
     size = 1.5 if is_many else 7
-    ax.plot(
-        quartiles[:, 1], place, linestyle="none", marker="|", markersize=size, color="black", mew=1.6, label="median"
-    )
+    (medians,) = ax.plot(quartiles[:, 1], place, linestyle="none", marker="|", markersize=size, color="black", mew=1.6)
+    ax.set_xlabel(f"residual, in units of {plain_name(fit.design.formula.response)}")
     name_rows(ax, list(block.levels[np.argsort(place)]), factor)
-    ax.set_xlabel(f"residual, in units of {fit.design.formula.response}")
-    ax.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-    return ax
+    put_legend(ax, [(rows, what), (medians, "median")])
+    return finish(ax)

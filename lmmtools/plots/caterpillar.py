@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.plots.style import COLOURS, GREY, choose, name_rows, new_axes
+from lmmtools.plots.style import COLOURS, GREY, choose, finish, name_rows, need_fit, new_axes, size_of_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +44,7 @@ def caterpillar(
     """
     from scipy.special import ndtri
 
+    need_fit(fit)
     if not 0 < level < 1:
         raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
     factor = choose(factor, list(fit.random_effects), "grouping factor")
@@ -55,12 +56,12 @@ def caterpillar(
     variances = fit.random_effects_cov[factor].to_numpy().reshape(len(modes), l, l)[:, column, column]
     half = float(ndtri(0.5 + level / 2)) * np.sqrt(variances)
     order = np.argsort(values, kind="stable") if is_sorted else np.arange(len(values))[::-1]
-    ax = new_axes(ax, (5.6, float(np.clip(0.22 * len(values), 2.6, 9.0)) + 0.8))
+    ax = new_axes(ax, size_of_rows(modes.index))
     rows, is_dense = np.arange(len(values)), len(values) > 200
     low, high = (values - half)[order], (values + half)[order]
     ax.hlines(rows, low, high, color=COLOURS[0], linewidth=0.4 if is_dense else 1.4, alpha=0.5 if is_dense else 1.0)
     ax.plot(values[order], rows, linestyle="none", marker="o", markersize=1.2 if is_dense else 4, color="black")
     ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle="--")
-    name_rows(ax, list(modes.index[order]), factor)
     ax.set_xlabel(f"{effect} by {factor}: conditional mode, {100 * level:g}% interval")
-    return ax
+    name_rows(ax, list(modes.index[order]), factor)
+    return finish(ax)

@@ -6,18 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.frame import is_factor
-from lmmtools.design.newdata import encode_fixed
+from lmmtools.design.newdata import encode_fixed, is_categorical
 from lmmtools.errors import DataError
-from lmmtools.formula.expressions import columns_of
-from lmmtools.plots.style import BAND, COLOURS, GREY, MANY_POINTS, choose, new_axes
+from lmmtools.formula.expressions import columns_of, plain_name
+from lmmtools.plots.style import (
+    BAND,
+    COLOURS,
+    GREY,
+    MANY_POINTS,
+    choose,
+    finish,
+    need_fit,
+    new_axes,
+    put_legend,
+    shorten,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-__all__ = ["effects", "reference_grid"]
+__all__ = ["effects", "is_identified", "reference_grid"]
 
 _POINTS = 100
 
@@ -39,38 +49,45 @@ def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: A
     Raises
     ------
     DataError
-        If the fixed effects have no such column, or ``level`` is not between 0 and 1.
+        If the fixed effects have no such column, the data do not tell its effect apart, or ``level`` is not between 0
+        and 1.
     """
     from scipy.special import ndtri
 
+    need_fit(fit)
     if not 0 < level < 1:
         raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
     variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
     grid, held = reference_grid(fit, variable)
     X = encode_fixed(fit.design, grid)
+    if not is_identified(X):
+        raise DataError(
+            f"The effect of {variable!r} cannot be drawn: its columns of X depend on others and were left out "
+            f"({', '.join(fit.design.dropped.columns)})."
+        )
     mean = X @ fit.estimate.beta
     half = float(ndtri(0.5 + level / 2)) * np.sqrt(np.einsum("np,pq,nq->n", X, fit.estimate.beta_cov, X))
     ax = new_axes(ax)
     y = fit.design.response
-    as_levels = is_factor(fit.design.frame[variable], variable)
+    as_levels = is_categorical(fit.design, variable)
     _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if as_levels else None)
     name = f"mean, {100 * level:g}% interval"
     if as_levels:
-        ax.errorbar(
-            range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, linewidth=2, label=name, zorder=3
-        )
-        ax.set_xticks(range(len(grid)), [str(label) for label in grid[variable]])
+        shown: Any = ax.errorbar(range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, lw=2, zorder=3)
+        _name_columns(ax, list(grid[variable]))
     else:
         x = grid[variable].to_numpy(dtype=float)
         ax.fill_between(x, mean - half, mean + half, color=COLOURS[1], alpha=0.3, linewidth=0, zorder=2)
-        ax.plot(x, mean, color=COLOURS[1], linewidth=2, label=name, zorder=3)
+        (shown,) = ax.plot(x, mean, color=COLOURS[1], linewidth=2, zorder=3)
     ax.set_xlabel(variable)
-    response = fit.design.formula.response
+    response = plain_name(fit.design.formula.response)
     ax.set_ylabel(response if fit.design.offset is None else f"{response} less its offset")
+    put_legend(ax, [(shown, name)])
     if held:
-        ax.set_title("at " + ", ".join(f"{k} = {_short(v)}" for k, v in held.items()), fontsize=9)
-    ax.legend(frameon=False, fontsize=9)
-    return ax
+        at = ", ".join(f"{k} = {_short(v)}" for k, v in held.items())
+        # Above the legend.
+        ax.set_title(f"at {at}", fontsize=9, pad=22)
+    return finish(ax)
 
 
 def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -81,9 +98,10 @@ def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any
     import pandas as pd
 
     frame = fit.design.frame
-    held = {name: _centre(frame[name], name) for name in columns_of(fit.design.formula.fixed) if name != variable}
+    design = fit.design
+    held = {name: _centre(design, name) for name in columns_of(design.formula.fixed) if name != variable}
     column = frame[variable]
-    if is_factor(column, variable):
+    if is_categorical(design, variable):
         levels = column.cat.remove_unused_categories().cat.categories if column.dtype == "category" else None
         along: Any = list(levels) if levels is not None else sorted(column.unique())
     else:
@@ -97,8 +115,23 @@ def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any
     return grid, held
 
 
-def _centre(column: pd.Series[Any], name: str) -> Any:
-    return column.mode().iloc[0] if is_factor(column, name) else float(column.astype(float).mean())
+def is_identified(X: NDArray[np.float64]) -> bool:
+    """Whether the rows of X along a variable differ: not so if all of its columns were left out."""
+    return bool(np.ptp(X, axis=0).any())
+
+
+def _centre(design: Any, name: str) -> Any:
+    column = design.frame[name]
+    return column.mode().iloc[0] if is_categorical(design, name) else float(column.astype(float).mean())
+
+
+def _name_columns(ax: Axes, levels: list[Any]) -> None:
+    """Write the levels of a factor under their places, upright where they would not fit beside each other."""
+    names = [shorten(level, 24) for level in levels]
+    # In points: a letter of the font is about 5.5 wide.
+    room = ax.bbox.width * 72.0 / ax.figure.dpi / len(names)
+    is_wide = 5.5 * max(map(len, names)) > room
+    ax.set_xticks(range(len(names)), names, parse_math=False, rotation=90 if is_wide else 0)
 
 
 def _short(value: Any) -> str:
@@ -125,6 +158,8 @@ def _draw_data(ax: Axes, column: pd.Series[Any], y: NDArray[np.float64], levels:
                 patch_artist=True,
                 boxprops={"facecolor": BAND, "edgecolor": BAND},
                 medianprops={"color": GREY},
+                whiskerprops={"color": BAND},
+                capprops={"color": BAND},
             )
         return
     jitter = 0.0 if levels is None else np.random.default_rng(0).uniform(-0.15, 0.15, len(y))

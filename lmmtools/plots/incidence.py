@@ -8,7 +8,7 @@ import numpy as np
 
 from lmmtools.design.crosstab import block_label
 from lmmtools.errors import DataError
-from lmmtools.plots.style import GREY, choose, new_axes
+from lmmtools.plots.style import GREY, choose, finish, new_axes, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,10 +38,14 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
     DataError
         If they are not two of the factors, or there is one factor only.
     """
+    if not hasattr(structure, "factors"):
+        raise DataError(
+            f"This is a {type(structure).__name__}; incidence() draws what lmmtools.structure(data, factors) returns."
+        )
     table = _table(structure, a, b)
     blocks = table.blocks(MAX_BLOCKS, MAX_BLOCKS)
     rows, columns = blocks.counts.shape
-    ax = new_axes(ax, (min(9.0, 2.0 + 0.24 * columns), min(7.5, 1.4 + 0.24 * rows)))
+    ax = new_axes(ax, (min(max(1.2 + 0.2 * columns, 2.6), 6.4), min(0.9 + 0.2 * rows, 5.4)))
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, PowerNorm
 
@@ -63,8 +67,8 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
     _name(ax, table, blocks)
     if not blocks.is_whole:
         bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8)
-        bar.set_label("share of the combinations that occur")
-    return ax
+        bar.set_label("share of the combinations that occur", fontsize=9)
+    return finish(ax)
 
 
 def _table(structure: Structure, a: str | None, b: str | None) -> Incidence:
@@ -82,14 +86,15 @@ def _name(ax: Axes, table: Incidence, blocks: Any) -> None:
     """Write names of factors and, where there is room, of levels; otherwise how many there are."""
     rows, columns = blocks.counts.shape
     if rows <= MAX_NAMES:
-        names = [block_label(table.a_levels, blocks.row_edges, i) for i in range(rows)]
-        ax.set_yticks([i + 0.5 for i in range(rows)], names, fontsize=8)
+        names = [shorten(block_label(table.a_levels, blocks.row_edges, i)) for i in range(rows)]
+        ax.set_yticks([i + 0.5 for i in range(rows)], names, fontsize=8, parse_math=False)
     else:
         ax.set_yticks([])
     if columns <= MAX_NAMES:
-        names = [block_label(table.b_levels, blocks.column_edges, j) for j in range(columns)]
+        names = [shorten(block_label(table.b_levels, blocks.column_edges, j)) for j in range(columns)]
         is_short = max(map(len, names)) <= 2
-        ax.set_xticks([j + 0.5 for j in range(columns)], names, fontsize=8, rotation=0 if is_short else 90)
+        turn = 0 if is_short else 90
+        ax.set_xticks([j + 0.5 for j in range(columns)], names, fontsize=8, rotation=turn, parse_math=False)
     else:
         ax.set_xticks([])
     ax.tick_params(length=0)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.plots.style import COLOURS, GREY, choose, new_axes
+from lmmtools.errors import DataError
+from lmmtools.inference.profile.record import ROUNDING
+from lmmtools.plots.style import COLOURS, GREY, choose, finish, new_axes, put_legend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +19,18 @@ __all__ = ["profile_density", "profile_zeta"]
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Levels of the intervals that are marked, those of lme4's ``xyplot``."""
+# Profiles go further out; what is beyond would press the middle together. 99.7% lie within.
+_REACH = 3.0
+# Correlations beyond do not set the height of a density's plot.
+_POLE = 0.98
+_LINES = ("-", "--", "-.", ":")
 
 
 def profile_zeta(profile: Any, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw the signed root of the deviance's rise along one parameter, with intervals at five levels.
 
-    A straight line means that the likelihood is quadratic in the parameter, and Wald's interval right.
+    A straight line means that the likelihood is quadratic in the parameter, and Wald's interval right. The plot shows
+    zeta up to 3; the line goes on as far as the profile does.
 
     Parameters
     ----------
@@ -31,27 +39,41 @@ def profile_zeta(profile: Any, parameter: str | None = None, *, ax: Axes | None 
     parameter : str, optional
         The first by default.
     ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If there is no such parameter, or ``ax`` is no Axes.
     """
     from scipy.special import ndtri
 
-    name = choose(parameter, list(profile.curves), "profiled parameter")
-    curve = profile.curves[name]
+    curve = profile.curves[choose(parameter, list(profile.curves), "profiled parameter")]
     ax = new_axes(ax)
     v = np.linspace(curve.path.v[0], curve.path.v[-1], 300)
-    ax.plot(curve.coordinates.to_parameter(v), curve.along(v), color=COLOURS[0], lw=1.8)
+    x, zeta = curve.coordinates.to_parameter(v), curve.along(v)
+    ax.plot(x, zeta, color=COLOURS[0], lw=1.8)
     ax.axhline(0.0, color=GREY, lw=0.8)
     ax.axvline(curve.estimate, color=GREY, lw=0.8, ls=":")
+    marked = []
     for level in LEVELS:
         reach = float(ndtri(0.5 + level / 2.0))
         if reach > profile.cutoff:
             continue
-        low, high = curve.limit(-reach), curve.limit(reach)
-        ax.plot([low, low], [0.0, max(-reach, curve.zeta[0])], color=COLOURS[1], lw=1.0)
-        ax.plot([high, high], [0.0, min(reach, curve.zeta[-1])], color=COLOURS[1], lw=1.0)
-        ax.annotate(f"{100 * level:g}%", (high, min(reach, curve.zeta[-1])), (3, 2), textcoords="offset points", size=8)
-    ax.set_xlabel(name)
+        for side in (-reach, reach):
+            at, end = curve.limit(side), float(np.clip(side, curve.zeta[0], curve.zeta[-1]))
+            # A limit that is the parameter's own end has no such zeta.
+            ax.plot([at, at], [0.0, end], color=COLOURS[1], lw=1.0)
+            if end == side:
+                marked.append((side, f"{100 * level:g}%"))
+    _show_middle(ax, x, zeta)
+    if marked:
+        levels = ax.secondary_yaxis("right")
+        levels.set_yticks([at for at, _ in marked], [text for _, text in marked], fontsize=7.5)
+        levels.set_ylabel("interval that ends here", fontsize=9)
+        levels.spines["right"].set_visible(False)
+    ax.set_xlabel(curve.parameter.label)
     ax.set_ylabel("ζ: signed root of the deviance's rise")
-    return ax
+    return finish(ax)
 
 
 def profile_density(
@@ -67,22 +89,53 @@ def profile_density(
     alpha : float
         One less the interval's level.
     ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If there is no such parameter, ``alpha`` is not between 0 and 1, or ``ax`` is no Axes.
     """
     from scipy.special import ndtri
 
+    if not 0 < alpha < 1:
+        raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals.")
+    reach = float(ndtri(1.0 - alpha / 2.0))
+    if reach > profile.cutoff * (1.0 + ROUNDING):
+        raise DataError(f"These profiles go out to zeta = {profile.cutoff:.3g}; make them with alphamax={alpha:g}.")
     given = [parameters] if isinstance(parameters, str) or parameters is None else list(parameters)
     names = [choose(name, list(profile.curves), "profiled parameter") for name in given]
     ax = new_axes(ax)
-    reach = float(ndtri(1.0 - alpha / 2.0))
-    for name, colour in zip(names, COLOURS * (1 + len(names) // len(COLOURS)), strict=False):
-        frame = profile.density(name)
-        curve = profile.curves[name]
-        ax.plot(frame["value"], frame["density"], color=colour, lw=1.8, label=name)
-        inside = frame["value"].between(curve.limit(-reach), curve.limit(reach))
-        ax.fill_between(frame["value"][inside], frame["density"][inside], color=colour, alpha=0.2, lw=0)
-    ax.set_ylim(bottom=0.0)
-    ax.set_xlabel(names[0] if len(names) == 1 else "parameter")
+    entries, ends, tops = [], [], []
+    for i, name in enumerate(names):
+        curve, frame = profile.curves[name], profile.density(name)
+        x, density = frame["value"].to_numpy(), frame["density"].to_numpy()
+        colour = COLOURS[i % len(COLOURS)]
+        (line,) = ax.plot(x, density, color=colour, lw=1.8, ls=_LINES[i % len(_LINES)])
+        entries.append((line, curve.parameter.label))
+        inside = (x >= curve.limit(-reach)) & (x <= curve.limit(reach))
+        ax.fill_between(x[inside], density[inside], color=colour, alpha=0.2, lw=0)
+        zeta = curve.along(np.linspace(curve.path.v[0], curve.path.v[-1], len(x)))
+        is_seen = np.abs(zeta) <= max(_REACH, reach)
+        ends += [x[is_seen].min(), x[is_seen].max()]
+        # On the scale of a correlation the density has a pole at -1 and 1, drawn as high as the points are dense.
+        is_seen &= (np.abs(x) < _POLE) | (curve.parameter.kind != "cor")
+        tops.append(density[is_seen].max(initial=0.0))
+    ax.set_xlim(*_widen(min(ends), max(ends)))
+    ax.set_ylim(0.0, 1.05 * max(tops) if max(tops) > 0.0 else None)
+    ax.set_xlabel(entries[0][1] if len(names) == 1 else "parameter")
     ax.set_ylabel(f"density; {100 * (1 - alpha):g}% interval shaded")
     if len(names) > 1:
-        ax.legend(frameon=False)
-    return ax
+        put_legend(ax, entries, ncols=1)
+    return finish(ax)
+
+
+def _show_middle(ax: Axes, x: Any, zeta: Any) -> None:
+    """Leave out of view what is far from the estimate."""
+    inside = np.abs(zeta) <= _REACH
+    ax.set_xlim(*_widen(x[inside].min(), x[inside].max()))
+    ax.set_ylim(*_widen(min(zeta[inside].min(), 0.0), max(zeta[inside].max(), 0.0)))
+
+
+def _widen(low: float, high: float) -> tuple[float, float]:
+    margin = 0.03 * (high - low)
+    return low - margin, high + margin

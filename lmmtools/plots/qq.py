@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.plots.style import BAND, COLOURS, GREY, MANY_POINTS, new_axes
+from lmmtools.plots.style import BAND, COLOURS, GREY, MANY_POINTS, finish, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,6 +51,7 @@ def qq(
     """
     from scipy.special import ndtri
 
+    need_fit(fit)
     if not 0 < level < 1 or n_simulations < 20:
         raise DataError("level must lie between 0 and 1, 0.95 for a 95% band, and n_simulations be 20 or more.")
     free = 1.0 - fit.hat_values.to_numpy()
@@ -60,8 +61,8 @@ def qq(
     n = len(values)
     quantiles = ndtri((np.arange(n) + 0.5) / n)
     places, low, high = simulate_band(n, level, n_simulations, np.random.default_rng(rng))
-    ax = new_axes(ax, (5.2, 4.8))
-    ax.fill_between(quantiles[places], low, high, color=BAND, alpha=0.6, linewidth=0, label=f"{100 * level:g}% band")
+    ax = new_axes(ax, (4.2, 4.0))
+    band = ax.fill_between(quantiles[places], low, high, color=BAND, alpha=0.6, linewidth=0)
     ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")
     size = 2.0 if n > MANY_POINTS else 4.0
     ax.plot(
@@ -69,8 +70,8 @@ def qq(
     )
     ax.set_xlabel("standard normal quantile")
     ax.set_ylabel("standardised residual")
-    ax.legend(frameon=False, loc="upper left")
-    return ax
+    put_legend(ax, [(band, f"{100 * level:g}% band of a normal sample")])
+    return finish(ax)
 
 
 def simulate_band(

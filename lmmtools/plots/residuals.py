@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.plots.style import COLOURS, GREY, MANY_POINTS, new_axes
+from lmmtools.formula.expressions import plain_name
+from lmmtools.plots.style import COLOURS, GREY, MANY_POINTS, finish, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ def residuals(fit: Any, *, is_scaled: bool = False, ax: Axes | None = None) -> A
         Scaled residuals (Pearson's over sigma, as lme4's summary has them) instead of those in units of y.
     ax : Axes, optional
     """
+    need_fit(fit)
     x = fit.fittedvalues.to_numpy()
     y = fit.scaled_resid if is_scaled else fit.resid.to_numpy()
     ax = new_axes(ax)
@@ -38,8 +40,9 @@ def residuals(fit: Any, *, is_scaled: bool = False, ax: Axes | None = None) -> A
     order = np.argsort(x, kind="stable")
     parts = np.array_split(order, int(np.clip(len(x) // _ROWS_PER_BIN, 1, _MAX_BINS)))
     means = np.array([(x[part].mean(), y[part].mean()) for part in parts])
-    ax.plot(means[:, 0], means[:, 1], color=COLOURS[1], linewidth=1.8, label="mean of neighbours")
-    ax.set_xlabel(f"fitted {fit.design.formula.response}")
-    ax.set_ylabel("scaled residual" if is_scaled else f"residual, in units of {fit.design.formula.response}")
-    ax.legend(frameon=False, fontsize=9)
-    return ax
+    (line,) = ax.plot(means[:, 0], means[:, 1], color=COLOURS[1], linewidth=1.8)
+    response = plain_name(fit.design.formula.response)
+    ax.set_xlabel(f"fitted {response}")
+    ax.set_ylabel("scaled residual" if is_scaled else f"residual, in units of {response}")
+    put_legend(ax, [(line, "mean of neighbours")])
+    return finish(ax)

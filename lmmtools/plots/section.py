@@ -9,15 +9,17 @@ import numpy as np
 from lmmtools.design.theta import theta_slices, upper_triangle
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
-from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, new_axes
+from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, finish, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["section", "theta_labels"]
 
-# Points of the curve, and how far above the optimum it goes: three standard errors are 9.
-_POINTS, _RISE = 61, 9.0
+# Points of the curve on either side, and how far above the optimum it goes: three standard errors are 9.
+_POINTS, _RISE = 41, 9.0
+# A criterion that levels off never rises so far: then the section ends here, in units of the estimate.
+_FARTHEST = 6.0
 
 
 def section(*fits: Any, parameter: str | None = None, width: float | None = None, ax: Axes | None = None) -> Axes:
@@ -34,7 +36,7 @@ def section(*fits: Any, parameter: str | None = None, width: float | None = None
         One of ``theta_labels(fit.design.blocks)``; the first if None.
     width : float, optional
         Half the length of the section, in units of theta; by default it reaches where the criterion is higher by about
-        9, or to twice the estimate.
+        9, but no further than six times the estimate.
     ax : Axes, optional
 
     Raises
@@ -44,18 +46,22 @@ def section(*fits: Any, parameter: str | None = None, width: float | None = None
     """
     if not fits:
         raise DataError("section() needs at least one fit.")
+    for fit in fits:
+        need_fit(fit)
     first = fits[0]
     labels = theta_labels(first.design.blocks)
     k = list(labels).index(choose(parameter, list(labels), "covariance parameter"))
     name, is_diagonal = list(labels.items())[k]
     for fit in fits[1:]:
-        if fit.reml != first.reml or list(theta_labels(fit.design.blocks)) != list(labels) or fit.nobs != first.nobs:
+        if fit.reml != first.reml or list(theta_labels(fit.design.blocks)) != list(labels) or not _is_same(fit, first):
             raise DataError("section() needs fits of one model on the same data, all by REML or all by ML.")
     answers = np.array([fit.theta[k] for fit in fits])
     reach = width if width is not None else _reach(first, k)
     low, high = min(answers.min(), answers[0] - reach), max(answers.max(), answers[0] + reach)
-    x = np.linspace(max(low, 0.0) if is_diagonal else low, high, _POINTS)
-    x = np.unique(np.concatenate([x, answers[:1]]))
+    low = max(low, 0.0) if is_diagonal else low
+    # Points lie closer together near the answer, where the curve bends most.
+    away = np.linspace(0.0, 1.0, _POINTS) ** 1.5
+    x = np.unique(np.concatenate([answers[0] - (answers[0] - low) * away, answers[0] + (high - answers[0]) * away]))
     y = np.array([_criterion(first, k, value) for value in x])
     heights = np.array([pls.evaluate(first.problem, fit.theta, first.reml, gradient=False).objective for fit in fits])
     floor = min(np.nanmin(y), heights.min())
@@ -64,19 +70,22 @@ def section(*fits: Any, parameter: str | None = None, width: float | None = None
     is_shown = y - floor <= 3.0 * max(_RISE, y[-1] - floor, float((heights - floor).max()))
     x, y = x[is_shown], y[is_shown]
     ax.plot(x, y - floor, color="black", linewidth=1.6)
+    entries: list[tuple[Any, str]] = []
     for i, (fit, answer, height) in enumerate(zip(fits, answers, heights - floor, strict=True)):
         size = 11 - 2 * min(i, 3)
-        label = f"{fit.engine}: {fit.objective:.4f}"
         style: dict[str, Any] = {"marker": MARKERS[i % 6], "color": COLOURS[i % 6], "markersize": size}
-        ax.plot([answer], [height], linestyle="none", label=label, clip_on=False, zorder=3 + i, **style)
+        (dot,) = ax.plot([answer], [height], linestyle="none", clip_on=False, zorder=3 + i, **style)
+        entries.append((dot, f"{fit.engine}: {fit.objective:.4f}"))
     if is_diagonal and x[0] == 0.0:
-        ax.axvspan(-0.04 * (x[-1] - x[0]), 0.0, color=BAND, label="boundary: a variance of zero")
+        is_first = k in {part.start for part in theta_slices(first.design.blocks)}
+        wall = ax.axvspan(-0.04 * (x[-1] - x[0]), 0.0, color=BAND, lw=0)
+        entries.append((wall, "boundary: a variance of zero" if is_first else "boundary: no variance of its own"))
     ax.margins(y=0.08)
     ax.axhline(0.0, color=GREY, linewidth=0.6)
-    ax.set_xlabel(f"theta of {name}" + (" (standard deviation in units of sigma)" if is_diagonal else ""))
+    ax.set_xlabel(f"theta of {name}, in units of sigma")
     ax.set_ylabel(f"{'REML criterion' if first.reml else 'deviance'} above {floor:.4f}")
-    ax.legend(frameon=False, fontsize=9)
-    return ax
+    put_legend(ax, entries, ncols=2)
+    return finish(ax)
 
 
 def theta_labels(blocks: Any) -> dict[str, bool]:
@@ -99,6 +108,13 @@ def theta_labels(blocks: Any) -> dict[str, bool]:
     return labels
 
 
+def _is_same(a: Any, b: Any) -> bool:
+    """Whether two fits have the same response and fixed effects."""
+    return a.design.X.shape == b.design.X.shape and all(
+        np.allclose(getattr(a.design, part), getattr(b.design, part)) for part in ("y", "X")
+    )
+
+
 def _criterion(fit: Any, k: int, value: float) -> float:
     """Return the criterion with one element of theta changed; NaN where it cannot be evaluated."""
     theta = fit.theta
@@ -118,4 +134,4 @@ def _reach(fit: Any, k: int) -> float:
         if not rise < _RISE:
             break
         step *= 1.6
-    return step
+    return min(step, _FARTHEST * max(abs(start), 0.25))

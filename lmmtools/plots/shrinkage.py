@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.plots.style import COLOURS, GREY, choose, new_axes
+from lmmtools.plots.naming import name_points
+from lmmtools.plots.style import COLOURS, GREY, choose, finish, need_fit, new_axes, put_legend, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -14,14 +15,15 @@ if TYPE_CHECKING:
 
 __all__ = ["least_squares_by_level", "shrinkage"]
 
-_MAX_NAMES = 30
+# So many levels are named, and joined to their modes by lines.
+_MAX_NAMES, _MAX_LINES = 30, 2000
 
 
 def shrinkage(fit: Any, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw each level's own estimate and its conditional mode, both as deviations from the fixed effects.
 
     With one effect: the mode against the level's own estimate; the dashed line is no shrinkage. With several: the
-    first two against each other, an arrow from each level's own estimate to its mode.
+    first two against each other, a line from each level's own estimate to its mode.
 
     Parameters
     ----------
@@ -35,19 +37,25 @@ def shrinkage(fit: Any, factor: str | None = None, *, ax: Axes | None = None) ->
     DataError
         If the model has no such factor.
     """
+    need_fit(fit)
     factor = choose(factor, list(fit.random_effects), "grouping factor")
     modes = fit.random_effects[factor]
     own = least_squares_by_level(fit, factor)
     is_there = np.isfinite(own).all(axis=1)
     if modes.shape[1] == 1:
-        ax = _draw_one(own[:, 0], modes, factor, new_axes(ax, (5.2, 4.6)))
+        ax, unnamed = _draw_one(own[:, 0], modes, factor, new_axes(ax, (4.4, 4.1)))
     else:
-        ax = _draw_two(own, modes, factor, new_axes(ax, (6.2, 5.2)))
+        ax, unnamed = _draw_two(own, modes, factor, new_axes(ax, (4.8, 4.3)))
+    notes = []
     if not is_there.all():
         lost = int((~is_there).sum())
-        who = "1 level has" if lost == 1 else f"{lost:,} levels have"
-        ax.set_title(f"{who} too few rows for least squares", fontsize=9)
-    return ax
+        notes.append(f"{'1 level has' if lost == 1 else f'{lost:,} levels have'} too few rows for least squares")
+    if unnamed:
+        notes.append(f"no room for {'1 name' if unnamed == 1 else f'{unnamed} names'}")
+    if notes:
+        # Above the legend.
+        ax.set_title("; ".join(notes), fontsize=9, pad=22)
+    return finish(ax)
 
 
 def least_squares_by_level(fit: Any, factor: str) -> NDArray[np.float64]:
@@ -76,55 +84,51 @@ def least_squares_by_level(fit: Any, factor: str) -> NDArray[np.float64]:
     return found
 
 
-def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> Axes:
+def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, int]:
     values = modes.iloc[:, 0].to_numpy()
     is_dense = len(values) > 200
-    ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--", label="no shrinkage")
+    line = ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")
     ax.axhline(0.0, color=GREY, linewidth=0.6)
     # One scale for both: modes that are all zero show as such.
     reach = 1.1 * float(np.nanmax(np.abs([own, values])))
     ax.set_xlim(-reach, reach)
     ax.set_ylim(-reach, reach)
     size, alpha = (2.5, 0.35) if is_dense else (5, 1.0)
-    ax.plot(own, values, linestyle="none", marker="o", markersize=size, alpha=alpha, color=COLOURS[0], label=factor)
-    if len(values) <= _MAX_NAMES:
-        _name_points(ax, own, values, modes.index)
+    (dots,) = ax.plot(own, values, linestyle="none", marker="o", markersize=size, alpha=alpha, color=COLOURS[0])
+    lost = _name(ax, own, values, modes.index, np.column_stack([own, values]))
     name = modes.columns[0]
     ax.set_xlabel(f"{name} by {factor}: least squares within the level")
     ax.set_ylabel(f"{name} by {factor}: conditional mode")
-    ax.legend(frameon=False)
-    return ax
+    put_legend(ax, [(dots, f"levels of {factor}"), (line, "no shrinkage")])
+    return ax, lost
 
 
-def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> Axes:
+def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, int]:
+    from matplotlib.collections import LineCollection
+
     x, y = modes.iloc[:, 0].to_numpy(), modes.iloc[:, 1].to_numpy()
-    arrow = {"arrowstyle": "-", "color": GREY, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0}
-    if len(x) <= 500:
-        for k in np.flatnonzero(np.isfinite(own).all(axis=1)):
-            ax.annotate("", (x[k], y[k]), (own[k, 0], own[k, 1]), arrowprops=arrow)
-    plain: dict[str, Any] = {"linestyle": "none", "markersize": 5}
-    ax.plot(own[:, 0], own[:, 1], marker="s", color=COLOURS[1], label="least squares within the level", **plain)
-    ax.plot(x, y, marker="o", color=COLOURS[0], label="conditional mode", **plain)
-    if len(x) <= _MAX_NAMES:
-        _name_points(ax, own[:, 0], own[:, 1], modes.index, own[:, 0] < x)
+    is_dense = len(x) > 200
+    if len(x) <= _MAX_LINES:
+        segments = np.stack([own[:, :2], np.column_stack([x, y])], axis=1)
+        is_there = np.isfinite(segments).all(axis=(1, 2))
+        lines = LineCollection(segments[is_there], color=GREY, linewidth=0.7, alpha=0.4 if is_dense else 1.0)
+        ax.add_collection(lines)
+    plain: dict[str, Any] = {"linestyle": "none", "markersize": 2.5 if is_dense else 5}
+    (squares,) = ax.plot(own[:, 0], own[:, 1], marker="s", color=COLOURS[1], **plain)
+    (dots,) = ax.plot(x, y, marker="o", color=COLOURS[0], **plain)
     ax.axhline(0.0, color=GREY, linewidth=0.6, linestyle="--")
     ax.axvline(0.0, color=GREY, linewidth=0.6, linestyle="--")
+    ax.margins(0.08)
+    ax.autoscale_view()
+    lost = _name(ax, own[:, 0], own[:, 1], modes.index, np.vstack([own[:, :2], np.column_stack([x, y])]))
     ax.set_xlabel(f"{modes.columns[0]} by {factor}: deviation from the fixed effect")
     ax.set_ylabel(f"{modes.columns[1]} by {factor}: deviation from the fixed effect")
-    ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=2)
-    return ax
+    put_legend(ax, [(squares, "least squares within the level"), (dots, "conditional mode")])
+    return ax, lost
 
 
-def _name_points(
-    ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Any, is_left: NDArray[np.bool_] | None = None
-) -> None:
-    """Write the name of each level beside its point, on the left where asked; levels at one point share a label."""
-    # What differs by less than a thousandth of the plot is one point.
-    units = [max(float(np.nanmax(np.abs(values))), 1e-300) / 1000 for values in (x, y)]
-    together: dict[tuple[int, int], list[int]] = {}
-    for k in np.flatnonzero(np.isfinite(x) & np.isfinite(y)):
-        together.setdefault((round(x[k] / units[0]), round(y[k] / units[1])), []).append(int(k))
-    for members in together.values():
-        text, at = ", ".join(str(names[k]) for k in members), (x[members[0]], y[members[0]])
-        away, side = (-5, "right") if is_left is not None and is_left[members[0]] else (5, "left")
-        ax.annotate(text, at, (away, -2), textcoords="offset points", fontsize=7, ha=side, va="center")
+def _name(ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Any, points: NDArray[np.float64]) -> int:
+    """Name the levels if they are few; return how many have no room."""
+    if len(x) > _MAX_NAMES:
+        return 0
+    return name_points(ax, x, y, [shorten(name, 20) for name in names], points[np.isfinite(points).all(axis=1)])

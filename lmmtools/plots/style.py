@@ -1,17 +1,36 @@
-"""What the plots share: colours, an Axes to draw on, and names on it."""
+"""What the plots share: colours, an Axes to draw on, legends beside the data, and names that stand as they are."""
 
 from __future__ import annotations
 
+import textwrap
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import DataError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
 
-__all__ = ["BAND", "COLOURS", "GREY", "MANY_POINTS", "MARKERS", "choose", "name_rows", "new_axes"]
+__all__ = [
+    "BAND",
+    "COLOURS",
+    "GREY",
+    "MANY_POINTS",
+    "MARKERS",
+    "SIZE",
+    "apart_from_pyplot",
+    "choose",
+    "finish",
+    "name_rows",
+    "need_fit",
+    "new_axes",
+    "put_legend",
+    "shorten",
+    "size_of_rows",
+]
 
 # Okabe & Ito (2008): told apart by colour-blind readers; markers tell them apart in grey print too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -19,27 +38,81 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY, BAND = "#595959", "#BDBDBD"
 # From this many rows on, points become counts.
 MANY_POINTS = 5000
-# As many names have room beside each other.
-_MAX_NAMES = 60
+# Inches. Printed in a column of 8 cm, letters of 10 points are still 6.5 points high.
+SIZE = (4.8, 3.4)
+# As many names have room beside each other, and of so many letters.
+_MAX_NAMES, _LONGEST = 60, 32
+# So many letters of names beside rows have room in a plot of the usual width.
+_NORMAL = 12
+# An average letter's width, in units of the font's size.
+_LETTER = 0.56
+_IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
 
 
-def new_axes(ax: Axes | None, size: tuple[float, float] = (6.4, 4.2)) -> Axes:
+@contextmanager
+def apart_from_pyplot() -> Iterator[None]:
+    """Draw on figures that pyplot does not know: nothing shows them, and nothing keeps them."""
+    token = _IS_APART.set(True)
+    try:
+        yield
+    finally:
+        _IS_APART.reset(token)
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
     """Return the Axes given, or one on a new figure of ``size`` inches.
 
     Raises
     ------
     EngineError
         If matplotlib is not installed.
+    DataError
+        If ``ax`` is no Axes.
     """
-    if ax is not None:
-        return ax
     try:
-        from matplotlib import pyplot
+        from matplotlib import axes
     except ImportError as error:
         raise EngineError('plots need matplotlib: pip install "lmmtools[plot]"') from error
-    made: Axes = pyplot.subplots(figsize=size, layout="constrained")[1]
+    if isinstance(ax, axes.Axes):
+        return ax
+    if ax is not None:
+        raise DataError(
+            f"ax is a {type(ax).__name__}; it must be one matplotlib Axes, as in "
+            "figure, ax = matplotlib.pyplot.subplots(), or one element of an array of them."
+        )
+    if _IS_APART.get():
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=size, layout="constrained")
+    else:
+        from matplotlib import pyplot
+
+        figure = pyplot.figure(figsize=size, layout="constrained")
+    made = figure.subplots()
     made.spines[["top", "right"]].set_visible(False)
     return made
+
+
+def need_fit(fit: Any) -> None:
+    """Raise a DataError if this is no fit with its data.
+
+    Raises
+    ------
+    DataError
+        Says what it is, and how it becomes one.
+    """
+    if hasattr(fit, "design") and hasattr(fit, "estimate"):
+        return
+    cure = "fit a model: lmm(formula, data).fit()"
+    if hasattr(fit, "fit"):
+        cure = "call .fit() first"
+    elif hasattr(fit, "cov_re"):
+        cure = "read it first: from_mixedlm(result)"
+    elif isinstance(fit, str):
+        cure = f"fit the model so first: model.fit(engine={fit!r})"
+    elif hasattr(fit, "varcorr"):
+        cure = "it holds numbers without their data; fit the model again"
+    raise DataError(f"A plot is drawn of an LMMResults; this is a {type(fit).__name__}: {cure}.")
 
 
 def choose(given: str | None, names: Sequence[str], what: str) -> str:
@@ -57,12 +130,79 @@ def choose(given: str | None, names: Sequence[str], what: str) -> str:
     return names[0] if given is None else given
 
 
+def size_of_rows(labels: Sequence[Any]) -> tuple[float, float]:
+    """Return the width and height in inches of a plot with a row for each label."""
+    width = SIZE[0] + 0.07 * max(_longest(labels) - _NORMAL, 0)
+    return width, min(max(0.19 * len(labels), 1.8), 7.2) + 0.7
+
+
+def _longest(labels: Sequence[Any]) -> int:
+    """Return how many letters the longest name has, as it is written beside a row."""
+    return max((len(shorten(label)) for label in labels), default=0) if len(labels) <= _MAX_NAMES else 0
+
+
 def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
-    """Write the levels of a factor beside the rows 0, 1, ... of a plot, or how many they are if there is no room."""
+    """Write the levels of a factor beside the rows 0, 1, ... of a plot, or how many they are if there is no room.
+
+    To be called when the x axis has its label, which moves where the names are long.
+    """
     if len(labels) <= _MAX_NAMES:
-        ax.set_yticks(range(len(labels)), [str(label) for label in labels], fontsize=9 if len(labels) <= 30 else 7)
+        size = 9 if len(labels) <= 30 else 7
+        ax.set_yticks(range(len(labels)), list(map(shorten, labels)), fontsize=size, parse_math=False)
         ax.set_ylabel(name)
+        if _longest(labels) > _NORMAL:
+            # The label below has room under the names, too.
+            ax.xaxis.label.set(x=1.0, horizontalalignment="right")
     else:
         ax.set_yticks([])
         ax.set_ylabel(f"{len(labels):,} levels of {name}, in order")
     ax.set_ylim(-0.8, len(labels) - 0.2)
+
+
+def shorten(label: Any, longest: int = _LONGEST) -> str:
+    """Return a name without its middle if it is too long: names often differ at their ends."""
+    text = str(label)
+    end = longest // 3
+    return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
+
+
+def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3) -> None:
+    """Put a legend above the plot, where it hides no data; a name may begin with an underscore."""
+    shown = ax.legend(
+        [artist for artist, _ in entries],
+        # matplotlib leaves out what begins with an underscore, so the names come after.
+        [str(i) for i in range(len(entries))],
+        frameon=False,
+        fontsize=9,
+        loc="lower center",
+        bbox_to_anchor=(0.5, 1.0),
+        ncols=min(ncols, len(entries)),
+        borderaxespad=0.2,
+    )
+    for text, (_, name) in zip(shown.get_texts(), entries, strict=True):
+        text.set_text(shorten(name, 48))
+
+
+def finish(ax: Axes) -> Axes:
+    """Return the Axes, its labels and notes plain text, long ones on several lines.
+
+    Without this, ``$`` in a column or level would be read as mathematics, and fail where it is none.
+    """
+    labels = (ax.xaxis.label, ax.yaxis.label, ax.title)
+    legend = ax.get_legend()
+    for text in (*labels, *ax.texts, *(legend.get_texts() if legend else ())):
+        text.set_parse_math(False)
+    points = 72.0 / ax.figure.dpi
+    for text, room in zip(labels, (ax.bbox.width, ax.bbox.height, ax.bbox.width), strict=True):
+        # A new Axes is not yet as large as its figure will let it be.
+        letters = max(int(1.15 * room * points / (_LETTER * float(text.get_fontsize()))), 16)
+        text.set_text("\n".join(_wrap(line, letters) for line in text.get_text().split("\n")))
+    return ax
+
+
+def _wrap(line: str, letters: int) -> str:
+    """Return a line on as few lines as it needs, all about as long."""
+    count = len(textwrap.wrap(line, letters))
+    while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:
+        letters -= 1
+    return textwrap.fill(line, letters)

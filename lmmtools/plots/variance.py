@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.plots.style import COLOURS, GREY, new_axes
+from lmmtools.formula.expressions import plain_name
+from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["variance", "variance_parts"]
 
+# Of a line of a part's name.
+_LETTERS = 26
+
 
 def variance(fit: Any, *, ax: Axes | None = None) -> Axes:
-    """Draw the variance that each term and the residual contribute, with its share of the sum.
+    """Draw the variance that each term and the residual contribute, its value and share of the sum under its name.
 
     Parameters
     ----------
     fit : LMMResults
     ax : Axes, optional
     """
+    need_fit(fit)
     parts = variance_parts(fit)
     total = sum(parts.values())
-    ax = new_axes(ax, (6.4, 1.2 + 0.5 * len(parts)))
+    texts = [
+        f"{textwrap.fill(name, _LETTERS)}\n{value:.4g} ({100 * value / total:.3g}%)" for name, value in parts.items()
+    ]
+    ax = new_axes(ax, (SIZE[0], 0.8 + 0.19 * sum(text.count("\n") + 2 for text in texts)))
     rows = np.arange(len(parts))[::-1]
     values = np.array(list(parts.values()))
     colours = [COLOURS[0]] * (len(parts) - 1) + [GREY]
     ax.barh(rows, values, color=colours, height=0.6)
-    ax.set_xlim(0, 1.25 * values.max())
-    for row, value in zip(rows, values, strict=True):
-        ax.annotate(
-            f"{value:.4g} ({100 * value / total:.3g}%)", (value, row), (4, 0), textcoords="offset points", va="center"
-        )
-    ax.set_yticks(rows, list(parts))
-    ax.set_xlabel(f"variance, in squared units of {fit.design.formula.response}")
-    return ax
+    ax.set_yticks(rows, texts, fontsize=9, parse_math=False)
+    ax.set_xlabel(f"variance, in squared units of {plain_name(fit.design.formula.response)}")
+    return finish(ax)
 
 
 def variance_parts(fit: Any) -> dict[str, float]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lmmtools.design.factors import encode_factor
 from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 
@@ -155,9 +156,8 @@ def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
         return values
     if is_factor(column, name):
         return list(encode_factor(column).levels)
-    coded = any(s.is_coded and s.name == name for s in getattr(design.encoder, "sources", {}).values())
     found = np.unique(column.to_numpy())
-    if coded or len(found) <= 2:
+    if is_categorical(design, name) or len(found) <= 2:
         return list(found.tolist())
     return [float(np.mean(as_numbers(column, name, "numeric in the model")))]
 
@@ -170,8 +170,7 @@ def _rows(design: Design, grid: pd.DataFrame) -> Floats:
 def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
     """Return the derivative of each row of X along a covariate, by central differences."""
     column = design.frame[name]
-    coded = any(s.is_coded and s.name == name for s in getattr(design.encoder, "sources", {}).values())
-    if coded or is_factor(column, name):
+    if is_categorical(design, name):
         raise DataError(f"slope_of={name!r} is a factor; slopes are taken along numbers")
     values = as_numbers(column, name, "numeric in the model")
     base = grid[name].to_numpy(dtype=float)

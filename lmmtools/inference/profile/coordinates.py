@@ -42,12 +42,15 @@ class Parameter:
         Of a random effect; -1 otherwise.
     effects : tuple of int
         One effect for sd, two for cor, the fixed effect's index for beta.
+    label : str
+        The same in words, for people.
     """
 
     name: str
     kind: Literal["sd", "cor", "sigma", "beta"]
     block: int = -1
     effects: tuple[int, ...] = ()
+    label: str = ""
 
     def value(self, phi: Sequence[Floats], sigma: float, beta: Floats) -> float:
         """Return the parameter from covariance matrices, sigma and fixed effects; NaN for an undefined correlation."""
@@ -69,12 +72,15 @@ def parameters_of(design: Design) -> tuple[Parameter, ...]:
     found = []
     for k, block in enumerate(design.blocks):
         for j in range(block.l):
-            found.append(Parameter(f"sd_{block.cnames[j]}|{block.group}", "sd", k, (j,)))
+            label = f"standard deviation of {block.cnames[j]} by {block.group}"
+            found.append(Parameter(f"sd_{block.cnames[j]}|{block.group}", "sd", k, (j,), label))
             for i in range(j + 1, block.l):
                 name = f"cor_{block.cnames[i]}.{block.cnames[j]}|{block.group}"
-                found.append(Parameter(name, "cor", k, (j, i)))
-    found.append(Parameter("sigma", "sigma"))
-    return (*found, *(Parameter(name, "beta", -1, (j,)) for j, name in enumerate(design.x_names)))
+                label = f"correlation of {block.cnames[j]} and {block.cnames[i]} by {block.group}"
+                found.append(Parameter(name, "cor", k, (j, i), label))
+    found.append(Parameter("sigma", "sigma", label="residual standard deviation, sigma"))
+    names = enumerate(design.x_names)
+    return (*found, *(Parameter(name, "beta", -1, (j,), f"fixed effect, {name}") for j, name in names))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
