@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.frame import is_factor
-from lmmtools.design.newdata import encode_fixed
+from lmmtools.design.newdata import encode_fixed, is_categorical
 from lmmtools.plots.effects import reference_grid
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def effects(fit: Any, variable: str) -> str:
     mean = encode_fixed(fit.design, grid) @ fit.estimate.beta
     others = f", with {_listed([f'{k} at {_short(v)}' for k, v in held.items()])}" if held else ""
     values = list(grid[variable])
-    if is_factor(fit.design.frame[variable], variable):
+    if is_categorical(fit.design, variable):
         named = [f"{mean[k]:.4g} at {values[k]}" for k in range(min(len(values), _MAX_NAMED))]
         more = f" and others, {len(values)} levels" if len(values) > _MAX_NAMED else ""
         return f"The population's mean with its 95% interval over the data{others}: {_listed(named)}{more}."

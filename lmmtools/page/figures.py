@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.formula.expressions import columns_of
+from lmmtools.design.newdata import encode_fixed
+from lmmtools.formula.expressions import columns_of, plain_name
 from lmmtools.page import describing
 from lmmtools.page.svg import inline_svg
 from lmmtools.plots.caterpillar import caterpillar
-from lmmtools.plots.effects import effects
+from lmmtools.plots.effects import effects, is_identified, reference_grid
 from lmmtools.plots.qq import qq
 from lmmtools.plots.residuals import residuals
 from lmmtools.plots.section import section
 from lmmtools.plots.shrinkage import least_squares_by_level, shrinkage
+from lmmtools.plots.style import apart_from_pyplot
 from lmmtools.plots.variance import variance, variance_parts
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def draw_figures(fit: Any) -> tuple[Figure, ...]:
 
 
 def _figures(fit: Any) -> Iterator[Figure]:
-    response = fit.design.formula.response
+    response = plain_name(fit.design.formula.response)
     for k, variable in enumerate(_variables(fit)[:MAX_EFFECTS], 1):
         yield _draw(
             f"effect-{k}",
@@ -79,7 +81,6 @@ def _figures(fit: Any) -> Iterator[Figure]:
         "Where the variance comes from",
         describing.variance(parts),
         partial(variance, fit),
-        height=1.2 + 0.5 * len(parts),
     )
     yield from _modes(fit)
     yield from _shrinkage(fit)
@@ -89,8 +90,6 @@ def _figures(fit: Any) -> Iterator[Figure]:
         "Residuals against the normal distribution",
         describing.qq(fit),
         partial(qq, fit),
-        width=5.2,
-        height=4.6,
     )
     yield from _sections(fit)
 
@@ -98,14 +97,11 @@ def _figures(fit: Any) -> Iterator[Figure]:
 def _modes(fit: Any) -> Iterator[Figure]:
     pairs = [(factor, effect) for factor, modes in _named_modes(fit) for effect in modes.columns]
     for k, (factor, effect) in enumerate(pairs[:MAX_MODES], 1):
-        m = len(fit.random_effects[factor])
         yield _draw(
             f"modes-{k}",
             f"{effect} by {factor}: conditional modes",
             describing.caterpillar(fit, factor, effect),
             partial(caterpillar, fit, factor, effect),
-            width=5.6,
-            height=float(np.clip(0.22 * m, 2.6, 9.0)) + 0.8,
         )
 
 
@@ -120,8 +116,6 @@ def _shrinkage(fit: Any) -> Iterator[Figure]:
             f"Shrinkage of {factor}",
             describing.shrinkage(fit, factor, own),
             partial(shrinkage, fit, factor),
-            width=5.6,
-            height=4.8,
         )
 
 
@@ -146,22 +140,13 @@ def _named_modes(fit: Any) -> list[tuple[str, Any]]:
 
 
 def _variables(fit: Any) -> list[str]:
-    return list(columns_of(fit.design.formula.fixed))
+    """Return the columns of the fixed effects along which the mean changes; what was left out of X changes nothing."""
+    names = columns_of(fit.design.formula.fixed)
+    return [name for name in names if is_identified(encode_fixed(fit.design, reference_grid(fit, name)[0]))]
 
 
-def _draw(
-    name: str,
-    title: str,
-    description: str,
-    plot: Callable[..., Axes],
-    width: float = 6.4,
-    height: float = 4.2,
-) -> Figure:
-    from matplotlib.figure import Figure as Canvas
-
-    # Apart from pyplot, which would keep the figure and might open a window.
-    canvas = Canvas(figsize=(width, height), layout="constrained")
-    ax = canvas.subplots()
-    ax.spines[["top", "right"]].set_visible(False)
-    plot(ax=ax)
+def _draw(name: str, title: str, description: str, plot: Callable[[], Axes]) -> Figure:
+    with apart_from_pyplot():
+        canvas: Any = plot().figure
+    width, height = canvas.get_size_inches()
     return Figure(name, title, description, inline_svg(canvas, name, title, description), height > 1.2 * width)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lmmtools.formula.expressions import plain_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -49,6 +51,7 @@ def _flags(fit: Any) -> Iterator[Flag]:
     yield from _boundary(fit)
     yield _rows(fit)
     yield from _left_out(fit)
+    yield from _given(fit)
     yield from _levels(fit)
     yield from _second_engine(fit)
     yield _criterion(fit)
@@ -170,6 +173,36 @@ def _left_out(fit: Any) -> Iterator[Flag]:
                 f"Unused levels of {factor}",
                 (f"No row that is used has {some}: nothing is estimated for it.",),
             )
+
+
+def _given(fit: Any) -> Iterator[Flag]:
+    """Say what weights and offsets do to the numbers."""
+    weights, offset, response = fit.design.weights, fit.design.offset, plain_name(fit.design.formula.response)
+    if weights is not None:
+        low, high = float(weights.min()), float(weights.max())
+        yield Flag(
+            "note",
+            f"Prior weights{_named(fit.names.weights)}",
+            (
+                f"The residual variance of a row is sigma^2 divided by its weight, from {low:.4g} to {high:.4g} here: "
+                f"the residual standard deviation of {fit.sigma:.4g} is that of a row of weight 1, and goes from "
+                f"{fit.sigma / high**0.5:.4g} to {fit.sigma / low**0.5:.4g} over the rows.",
+                "Estimates and standard errors depend on the ratios of the weights only.",
+            ),
+        )
+    if offset is not None:
+        yield Flag(
+            "note",
+            f"Offset{_named(fit.names.offset)}",
+            (
+                f"A known part of each row's mean, from {float(offset.min()):.4g} to {float(offset.max()):.4g}, is "
+                f"taken off {response} before anything is estimated; fitted values have it added again.",
+            ),
+        )
+
+
+def _named(name: str | None) -> str:
+    return "" if name is None else f": {name}"
 
 
 def _levels(fit: Any) -> Iterator[Flag]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.structure import structure
 from lmmtools.errors import DataError, EngineError
+from lmmtools.formula.expressions import plain_name
 from lmmtools.page.figures import draw_figures
 from lmmtools.page.flags import read_flags
 from lmmtools.page.fragments import pre, scrollable
@@ -86,7 +87,7 @@ def render_page(
     translation = translate_model(fit)
     comparing = "" if comparison is None else scrollable(comparison.to_html(), "Fits side by side")
     return environment.get_template("report.html").render(
-        title=title or f"Linear mixed model of {design.formula.response}",
+        title=title or f"Linear mixed model of {plain_name(design.formula.response)}",
         formula=design.formula.source or str(design.formula),
         data_name=fit.names.data,
         fit=fit,

@@ -318,3 +318,42 @@ def test_models_of_mixedlm_have_a_page_too(variance):
     page = Page(text)
     assert len(page.all("figure")) >= 4
     assert ("share one variance" in section(text, "flags")) == (variance == "C(cask)")
+
+
+def test_the_style_sheet_speaks_of_elements_that_there_are(sleep):
+    text = sleep.to_report()
+    sheet = re.sub(r"/\*.*?\*/", "", re.search(r"<style>(.*?)</style>", text, re.DOTALL)[1], flags=re.DOTALL)
+    selectors = re.findall(r"(?:^|[{};])\s*([^{};@]+?)\s*\{", sheet)
+    plain = [re.sub(r"\[[^\]]*\]|[.:#][\w-]+|\([^)]*\)", "", s) for s in selectors if not s.startswith("from")]
+    elements = {name for s in plain for name in re.findall(r"[a-z]\w*", s)} - {"html", "body"}
+    assert {"figcaption", "caption", "td"} <= elements
+    # MathML's text, code of a page without any, and the mathematics of other models may be missing in one page.
+    there = {e["tag"] for e in Page(text).elements} | {"mtext", "time", "h4"}
+    assert not elements - there
+
+
+def test_numbers_within_C_and_columns_left_out_have_pages():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"y": rng.normal(size=80), "x": np.tile([1, 2, 4, 8], 20), "g": np.repeat(np.arange(8), 10)})
+    data["z"] = rng.normal(size=80)
+    data["twice"] = 2.0 * data["z"]
+    page = Page(fit_of("y ~ C(x) + z + twice + (1|g)", data).to_report())
+    captions = [e["text"] for e in page.all("figcaption")]
+    assert any(c.startswith("y along x.") and "at 8" in c for c in captions)
+    assert any(c.startswith("y along z.") for c in captions)
+    # Its column of X was left out, so a line along it would be flat and mean nothing.
+    assert not any(c.startswith("y along twice.") for c in captions)
+
+
+def test_weights_and_offsets_are_explained():
+    data = lmt.datasets.load("sleepstudy")
+    data["w"] = np.where(data["Days"] > 4, 4.0, 1.0)
+    data["o"] = 10.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lmt.LmmWarning)
+        fit = lmt.lmm("Reaction ~ Days + (1|Subject)", data, weights="w", offset="o").fit(engine="pls")
+    text = fit.to_report(compare=[])
+    assert "Prior weights: w" in text
+    assert f"goes from {fit.sigma / 2:.4g} to {fit.sigma:.4g}" in text
+    assert "Offset: o" in text
+    assert "from 10 to 10, is taken off Reaction" in text
