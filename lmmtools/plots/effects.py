@@ -82,11 +82,8 @@ def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: A
     ax.set_xlabel(variable)
     response = plain_name(fit.design.formula.response)
     ax.set_ylabel(response if fit.design.offset is None else f"{response} less its offset")
-    put_legend(ax, [(shown, name)])
-    if held:
-        at = ", ".join(f"{k} = {_short(v)}" for k, v in held.items())
-        # Above the legend.
-        ax.set_title(f"at {at}", fontsize=9, pad=22)
+    at = ", ".join(f"{k} = {_short(v)}" for k, v in held.items())
+    put_legend(ax, [(shown, name)], title=f"at {at}" if held else "")
     return finish(ax)
 
 

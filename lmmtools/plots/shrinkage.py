@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    _Entries = list[tuple[Any, str]]
+
 __all__ = ["least_squares_by_level", "shrinkage"]
 
 # So many levels are named, and joined to their modes by lines.
@@ -43,18 +45,16 @@ def shrinkage(fit: Any, factor: str | None = None, *, ax: Axes | None = None) ->
     own = least_squares_by_level(fit, factor)
     is_there = np.isfinite(own).all(axis=1)
     if modes.shape[1] == 1:
-        ax, unnamed = _draw_one(own[:, 0], modes, factor, new_axes(ax, (4.4, 4.1)))
+        ax, entries, unnamed = _draw_one(own[:, 0], modes, factor, new_axes(ax, (4.4, 4.1)))
     else:
-        ax, unnamed = _draw_two(own, modes, factor, new_axes(ax, (4.8, 4.3)))
+        ax, entries, unnamed = _draw_two(own, modes, factor, new_axes(ax, (4.8, 4.3)))
     notes = []
     if not is_there.all():
         lost = int((~is_there).sum())
         notes.append(f"{'1 level has' if lost == 1 else f'{lost:,} levels have'} too few rows for least squares")
     if unnamed:
         notes.append(f"no room for {'1 name' if unnamed == 1 else f'{unnamed} names'}")
-    if notes:
-        # Above the legend.
-        ax.set_title("; ".join(notes), fontsize=9, pad=22)
+    put_legend(ax, entries, title="; ".join(notes))
     return finish(ax)
 
 
@@ -84,7 +84,7 @@ def least_squares_by_level(fit: Any, factor: str) -> NDArray[np.float64]:
     return found
 
 
-def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, int]:
+def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, _Entries, int]:
     values = modes.iloc[:, 0].to_numpy()
     is_dense = len(values) > 200
     line = ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")
@@ -99,11 +99,10 @@ def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tu
     name = modes.columns[0]
     ax.set_xlabel(f"{name} by {factor}: least squares within the level")
     ax.set_ylabel(f"{name} by {factor}: conditional mode")
-    put_legend(ax, [(dots, f"levels of {factor}"), (line, "no shrinkage")])
-    return ax, lost
+    return ax, [(dots, f"levels of {factor}"), (line, "no shrinkage")], lost
 
 
-def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, int]:
+def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, _Entries, int]:
     from matplotlib.collections import LineCollection
 
     x, y = modes.iloc[:, 0].to_numpy(), modes.iloc[:, 1].to_numpy()
@@ -123,8 +122,7 @@ def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tu
     lost = _name(ax, own[:, 0], own[:, 1], modes.index, np.vstack([own[:, :2], np.column_stack([x, y])]))
     ax.set_xlabel(f"{modes.columns[0]} by {factor}: deviation from the fixed effect")
     ax.set_ylabel(f"{modes.columns[1]} by {factor}: deviation from the fixed effect")
-    put_legend(ax, [(squares, "least squares within the level"), (dots, "conditional mode")])
-    return ax, lost
+    return ax, [(squares, "least squares within the level"), (dots, "conditional mode")], lost
 
 
 def _name(ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Any, points: NDArray[np.float64]) -> int:

@@ -44,6 +44,8 @@ SIZE = (4.8, 3.4)
 _MAX_NAMES, _LONGEST = 60, 32
 # So many letters of names beside rows have room in a plot of the usual width.
 _NORMAL = 12
+# Points: smaller letters are not read.
+_SMALLEST = 5.0
 # An average letter's width, in units of the font's size.
 _LETTER = 0.56
 _IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
@@ -146,8 +148,10 @@ def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
 
     To be called when the x axis has its label, which moves where the names are long.
     """
-    if len(labels) <= _MAX_NAMES:
-        size = 9 if len(labels) <= 30 else 7
+    # In points, of one row.
+    room = ax.bbox.height * 72.0 / ax.figure.dpi / max(len(labels), 1)
+    if len(labels) <= _MAX_NAMES and room >= _SMALLEST:
+        size = min(room, 9.0)
         ax.set_yticks(range(len(labels)), list(map(shorten, labels)), fontsize=size, parse_math=False)
         ax.set_ylabel(name)
         if _longest(labels) > _NORMAL:
@@ -166,8 +170,18 @@ def shorten(label: Any, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
-def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3) -> None:
-    """Put a legend above the plot, where it hides no data; a name may begin with an underscore."""
+def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, title: str = "") -> None:
+    """Put a legend above the plot, where it hides no data, and a title above that.
+
+    A name may begin with an underscore. There are as many columns as have room, at most ``ncols``.
+    """
+    names = [shorten(name, 48) for _, name in entries]
+    # A column has its marker, four letters wide, and a gap; a new Axes will be a little wider.
+    widths = [_LETTER * 9.0 * (len(name) + 6) for name in names]
+    room = 1.2 * ax.bbox.width * 72.0 / ax.figure.dpi
+    count = min(ncols, len(names))
+    while count > 1 and sum(max(widths[c::count]) for c in range(count)) > room:
+        count -= 1
     shown = ax.legend(
         [artist for artist, _ in entries],
         # matplotlib leaves out what begins with an underscore, so the names come after.
@@ -176,11 +190,13 @@ def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3) -> 
         fontsize=9,
         loc="lower center",
         bbox_to_anchor=(0.5, 1.0),
-        ncols=min(ncols, len(entries)),
+        ncols=count,
         borderaxespad=0.2,
     )
-    for text, (_, name) in zip(shown.get_texts(), entries, strict=True):
-        text.set_text(shorten(name, 48))
+    for text, name in zip(shown.get_texts(), names, strict=True):
+        text.set_text(name)
+    if title:
+        ax.set_title(title, fontsize=9, pad=8 + 14 * -(-len(names) // count))
 
 
 def finish(ax: Axes) -> Axes:

@@ -162,3 +162,25 @@ def test_an_effect_that_the_data_cannot_tell_apart_is_not_drawn():
         fit = lmt.lmm("Reaction ~ Days + twice + (1|Subject)", data).fit(engine="pls")
     with pytest.raises(DataError, match=r"'twice' cannot be drawn.*left out \(twice\)"):
         fit.plot.effects("twice")
+
+
+@pytest.mark.parametrize("plot", ["shrinkage", "section", "caterpillar", "variance"])
+def test_a_printed_column_has_room_for_plot_and_legend(sleep, plot):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(3.15, 2.6), layout="constrained")
+    ax = getattr(sleep.plot, plot)(ax=figure.subplots())
+    figure.canvas.draw()
+    # A legend wider than the figure would squeeze the plot to a strip.
+    assert ax.bbox.width > 0.5 * figure.bbox.width
+    legend = ax.get_legend()
+    if legend is not None:
+        assert legend.get_window_extent().width < figure.bbox.width
+
+
+def test_names_that_would_overlap_are_counted_instead(penicillin):
+    from matplotlib.figure import Figure
+
+    ax = penicillin.plot.caterpillar("plate", ax=Figure(figsize=(3.0, 1.2)).subplots())
+    assert list(ax.get_yticklabels()) == []
+    assert ax.get_ylabel().replace("\n", " ") == "24 levels of plate, in order"
