@@ -6,7 +6,7 @@ import pytest
 from formulaic import Formula
 
 from lmmtools.formula.algebra import expand
-from lmmtools.formula.expressions import columns_of, fold_calls, respell
+from lmmtools.formula.expressions import columns_of, fold_calls, plain_name, respell
 from lmmtools.formula.tokens import tokenize
 
 SUMS = [
@@ -61,3 +61,13 @@ def test_columns_are_listed_once_in_order_of_appearance():
 
 def test_respelling_reaches_every_column():
     assert respell("a + np.log(b):C(a, Sum)", lambda name: f"{name}_") == "a_ + np.log(b_) : C(a_, Sum)"
+
+
+def test_a_column_is_named_without_its_quotes_and_an_expression_as_it_stands():
+    assert [plain_name(t) for t in ("`blood pressure`", "Q('a`b')", "y", "log(y)", "np.log(`a b`)")] == [
+        "blood pressure",
+        "a`b",
+        "y",
+        "log(y)",
+        "np.log(`a b`)",
+    ]
