@@ -1,7 +1,8 @@
 """Variances of fitted values and of predictions: x b + z u at the rows of the fit, and at new ones.
 
 Both are quadratic forms in W = Lambda M^-1 Lambda'. Where all pairs of levels of a row occur together in the data, the
-blocks of W that it takes are in the selected inverse; for other rows M is solved.
+blocks of W that it takes are in the selected inverse. Where the rest is dense, it has the blocks between any of its
+levels, from which those between the chain and the rest follow, level by level. For other rows M is solved.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from lmmtools.engines.pls.coupling import DenseCoupling
+from lmmtools.engines.pls.coupling import DenseCoupling, SparseCoupling
 from lmmtools.engines.pls.crossprod import indicator_rows
 from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.inverse import Inverse, invert
@@ -29,13 +30,16 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["hat_values", "prediction_variances", "random_leverages"]
+__all__ = ["by_factor", "hat_values", "prediction_variances", "random_leverages"]
 
 SOLVED_COLUMNS = 256
 """New rows solved for at once."""
 
 SOLVED_SIZE = 8_000_000
 """Numbers (64 MB) in the dense right-hand sides of one solve."""
+
+GATHERED = 4_000_000
+"""Numbers (32 MB) of W gathered at once for rows whose levels do not meet in the data."""
 
 SOLVES_PER_INVERSE = 4
 """Solving for a row costs about q_rest**2, inverting q_rest**3: from q_rest over this many rows on, W is formed."""
@@ -61,18 +65,20 @@ def random_leverages(problem: Problem, s: State) -> Floats:
     """z_i'W z_i of every row, shape (n,): the part of its leverage over w_i that the random effects have."""
     d = problem.design
     codes = [d.blocks[f.blocks[0]].codes for f in problem.structure.factors]
-    return _quadratic_forms(problem, s, codes, _by_factor(problem, [b.basis for b in d.blocks]))
+    return _quadratic_forms(problem, s, codes, by_factor(problem, [b.basis for b in d.blocks]))
 
 
-def _by_factor(problem: Problem, bases: Sequence[Floats]) -> list[Floats]:
+def by_factor(problem: Problem, bases: Sequence[Floats]) -> list[Floats]:
     """Return bases of blocks as the engine has them, side by side per factor, each (r, l)."""
     maps = problem.scaling.basis_maps
     scaled = [np.linalg.solve(R.T, B.T).T for R, B in zip(maps, bases, strict=True)]
     return [np.concatenate([scaled[k] for k in f.blocks], axis=1) for f in problem.structure.factors]
 
 
-def _quadratic_forms(problem: Problem, s: State, codes: Sequence[Codes], z: Sequence[Floats]) -> Floats:
-    """z'W z of rows whose pairs of levels are on the pattern of Z'WZ, shape (r,).
+def _quadratic_forms(
+    problem: Problem, s: State, codes: Sequence[Codes], z: Sequence[Floats], *, all_meet: bool = True
+) -> Floats:
+    """z'W z of rows by the blocks of W between their levels, shape (r,).
 
     Parameters
     ----------
@@ -82,17 +88,20 @@ def _quadratic_forms(problem: Problem, s: State, codes: Sequence[Codes], z: Sequ
         Level of each row, per factor.
     z : sequence of ndarray, each (r, l)
         The row's entries in the columns of that level.
+    all_meet : bool
+        Whether all pairs of a row's levels are on the pattern of Z'WZ; otherwise those within the chain have to be, and
+        the rest has to be dense.
     """
     W = invert(s.elimination, blocks=True)
     out = np.zeros(len(z[0]))
     for i, (ci, zi) in enumerate(zip(codes, z, strict=True)):
         out += np.einsum("ra,rab,rb->r", zi, W.diagonal[i][ci], zi)
         for j in range(i + 1, len(codes)):
-            out += 2.0 * np.einsum("ra,rab,rb->r", zi, _between(problem, s, W, i, j, ci, codes[j]), z[j])
+            out += 2.0 * np.einsum("ra,rab,rb->r", zi, _between(problem, s, W, i, j, ci, codes[j], all_meet), z[j])
     return out
 
 
-def _between(problem: Problem, s: State, W: Inverse, i: int, j: int, ci: Codes, cj: Codes) -> Floats:
+def _between(problem: Problem, s: State, W: Inverse, i: int, j: int, ci: Codes, cj: Codes, all_meet: bool) -> Floats:
     """Blocks of W between the levels that each row has of factors i and j (i eliminated first), shape (n, l_i, l_j)."""
     st = problem.structure
     n_chain = len(st.chain)
@@ -104,10 +113,57 @@ def _between(problem: Problem, s: State, W: Inverse, i: int, j: int, ci: Codes, 
         own = fi.start - st.q_chain + ci[:, None] * fi.l + np.arange(fi.l)
         return W.W_rest.ravel(order="K")[st.layout.place(own[:, :, None], columns[:, None, :])]
     kind, values = st.chain[i].coupling, W.couplings[i]
-    assert kind is not None
-    assert values is not None
-    parts = [kind.row_products(ci, values, columns[:, b]) for b in range(fj.l)]
+    if kind is not None and values is not None and (all_meet or isinstance(kind, DenseCoupling)):
+        parts = [kind.row_products(ci, values, columns[:, b]) for b in range(fj.l)]
+    else:
+        parts = [_with_rest(s, W, i, ci, columns[:, b]) for b in range(fj.l)]
     return np.stack(parts, axis=2)
+
+
+def _with_rest(s: State, W: Inverse, i: int, levels: Codes, columns: Codes) -> Floats:
+    """W between levels of a factor of the chain and single columns of the dense rest, one per row, shape (r, l_i).
+
+    W_ex = -w_e sum_y A_ey W_yx over what level e meets, y, its ancestors among it: as in `invert`, off its pattern.
+    """
+    f = s.elimination.stages[i]
+    V = np.zeros((len(levels), f.A.shape[1]))
+    if isinstance(f.stage.coupling, SparseCoupling) and f.coupling is not None and W.W_rest is not None:
+        V += _sparse_products(f.stage.coupling, f.coupling, W.W_rest, levels, columns)
+    elif f.coupling is not None and W.W_rest is not None:
+        V += _dense_products(f.coupling, W.W_rest, levels, columns)
+    for a, (A, link) in enumerate(zip(f.links, f.stage.links, strict=True)):
+        V += np.einsum("rab,rb->ra", A[levels], _with_rest(s, W, i + 1 + a, link.parent[levels], columns))
+    return np.asarray(-np.einsum("rab,rb->ra", f.w[levels], V))
+
+
+def _dense_products(values: Floats, W: Floats, levels: Codes, columns: Codes) -> Floats:
+    """A_e W_x for a level e and a column x per row, the coupling's values (m, l, q_rest); shape (r, l)."""
+    out = np.empty((len(levels), values.shape[1]))
+    step = max(1, GATHERED // values[0].size)
+    for start in range(0, len(levels), step):
+        part = slice(start, start + step)
+        out[part] = np.einsum("rlc,rc->rl", values[levels[part]], W[columns[part]])
+    return out
+
+
+def _sparse_products(kind: SparseCoupling, values: Floats, W: Floats, levels: Codes, columns: Codes) -> Floats:
+    """A_e W_x for a level e and a column x per row, shape (r, l): over the columns that the level meets."""
+    counts = np.diff(kind.indptr)[levels].astype(np.intp)
+    ends = np.cumsum(counts)
+    out = np.empty((len(levels), values.shape[1]))
+    start = 0
+    while start < len(levels):
+        before = ends[start] - counts[start]
+        stop = max(start + 1, int(np.searchsorted(ends, before + GATHERED, side="right")))
+        size = counts[start:stop]
+        row = np.repeat(np.arange(start, stop), size)
+        first = kind.indptr[levels[start:stop]] - (ends[start:stop] - size - before)
+        place = np.arange(ends[stop - 1] - before) + np.repeat(first, size)
+        met = W[kind.columns[place], columns[row]]
+        for a in range(values.shape[1]):
+            out[start:stop, a] = np.bincount(row - start, weights=values[place, a] * met, minlength=stop - start)
+        start = stop
+    return out
 
 
 def prediction_variances(
@@ -163,14 +219,15 @@ def prediction_variances(
 def _row_forms(
     problem: Problem, s: State, codes: Sequence[Codes], bases: Sequence[Floats], Z: sparse.csr_matrix
 ) -> Floats:
-    """z'W z of new rows, shape (r,), by the selected inverse where it has them and they are many, else by solving."""
-    z = _by_factor(problem, bases)
+    """z'W z of new rows, shape (r,), by blocks of W where these are there and the rows are many, else by solving."""
+    z = by_factor(problem, bases)
     levels, is_there = _as_fitted(problem, codes, bases)
     out = np.zeros(len(is_there))
     if SOLVES_PER_INVERSE * is_there.sum() < problem.structure.q_rest:
         is_there[:] = False
     if is_there.any():
-        out[is_there] = _quadratic_forms(problem, s, [c[is_there] for c in levels], [v[is_there] for v in z])
+        own = [c[is_there] for c in levels], [v[is_there] for v in z]
+        out[is_there] = _quadratic_forms(problem, s, *own, all_meet=problem.structure.layout.is_sparse)
     others = np.flatnonzero(~is_there)
     step = max(1, min(SOLVED_COLUMNS, SOLVED_SIZE // problem.structure.q))
     for start in range(0, len(others), step):
@@ -186,7 +243,8 @@ def _as_fitted(
 ) -> tuple[list[Codes], NDArray[np.bool_]]:
     """Return the levels of new rows per factor, each (r,), and whether W has the blocks between them, shape (r,).
 
-    A term whose basis is zero may be at any level: such rows take the levels of a fitted row that has the others.
+    It has those between any level and any of a dense rest; for the others the levels have to meet in a fitted row. A
+    term whose basis is zero may be at any level: such rows take the levels of a fitted row that has the others.
     """
     st = problem.structure
     r = len(codes[0])
@@ -202,28 +260,21 @@ def _as_fitted(
             level = np.where(used, codes[k], level)
         pattern |= (level >= 0).astype(np.int64) << i
         levels.append(level)
-    if _has_all_pairs(problem):
-        return [np.maximum(level, 0) for level in levels], agrees
-    for mask in np.unique(pattern).tolist():
+    n_paired = len(st.factors) if st.layout.is_sparse else len(st.chain)
+    paired = range(n_paired) if n_paired > 1 else range(0)
+    pattern &= (1 << n_paired) - 1
+    for mask in np.unique(pattern).tolist() if paired else []:
         rows = np.flatnonzero(pattern == mask)
-        used_factors = [i for i in range(len(levels)) if mask >> i & 1]
+        used_factors = [i for i in paired if mask >> i & 1]
         fitted = _find_rows(
             [own[i] for i in used_factors],
             [levels[i][rows] for i in used_factors],
             [st.factors[i].m for i in used_factors],
         )
         agrees[rows] &= fitted >= 0
-        for level, codes_fitted in zip(levels, own, strict=True):
-            level[rows] = codes_fitted[fitted]
-    return levels, agrees
-
-
-def _has_all_pairs(problem: Problem) -> bool:
-    """Whether every block of W is formed: one factor eliminated at most, coupled densely with a dense rest."""
-    st = problem.structure
-    couplings = [stage.coupling for stage in st.chain]
-    is_coupled = all(c is None or isinstance(c, DenseCoupling) for c in couplings)
-    return len(st.chain) <= 1 and is_coupled and not st.layout.is_sparse
+        for i in paired:
+            levels[i][rows] = own[i][fitted]
+    return [np.maximum(level, 0) for level in levels], agrees
 
 
 def _find_rows(own: Sequence[Codes], new: Sequence[Codes], sizes: Sequence[int]) -> Codes:

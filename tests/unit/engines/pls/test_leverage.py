@@ -40,6 +40,7 @@ def test_any_rows_have_the_textbooks_variance(seed, route, per_inverse, monkeypa
     take(route, monkeypatch)
     monkeypatch.setattr(leverage, "SOLVES_PER_INVERSE", per_inverse)
     monkeypatch.setattr(leverage, "SOLVED_COLUMNS", 7)
+    monkeypatch.setattr(leverage, "GATHERED", 50)
     rng = np.random.default_rng(seed)
     design = random_design(400 + seed)
     theta = random_theta(design, seed)
@@ -74,6 +75,19 @@ def test_levels_that_coincide_in_the_data_may_differ_in_new_rows():
     X = np.ones((4, 1))
     found = pls.prediction_variances(problem, fit.theta, True, X, codes, bases)
     np.testing.assert_allclose(found, dense_variances(design, fit.theta, X, codes, bases), rtol=CLOSE)
+
+
+def test_levels_that_never_met_are_not_solved_for(monkeypatch):
+    rng = np.random.default_rng(2)
+    n = 6_000
+    data = pd.DataFrame({"g": rng.integers(0, 600, n), "h": rng.integers(0, 90, n), "x": rng.normal(size=n)})
+    data["y"] = rng.normal(size=600)[data["g"]] + rng.normal(size=90)[data["h"]] + rng.normal(size=n)
+    fit = lmt.lmm("y ~ x + (x|g) + (1|h)", data).fit(engine="pls")
+    new = data.assign(h=rng.permutation(data["h"])).head(1_000)
+    few = fit.predict(new.head(20), interval="confidence")
+    monkeypatch.setattr(leverage, "solve", None)
+    found = fit.predict(new, interval="confidence")
+    np.testing.assert_allclose(found.head(20), few, rtol=CLOSE)
 
 
 def test_many_rows_of_many_levels_need_little_memory(monkeypatch):
