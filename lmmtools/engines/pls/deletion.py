@@ -19,23 +19,26 @@ from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from lmmtools.design.stack import keep_rows
 from lmmtools.engines.pls.factor import solve
-from lmmtools.engines.pls.leverage import random_leverages
+from lmmtools.engines.pls.inverse import invert
+from lmmtools.engines.pls.leverage import by_factor, random_leverages
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
+from lmmtools.engines.pls.reduced import reduce_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
+    Products = Callable[[Problem, State, Sequence[Rows]], list[Floats]]
 
 __all__ = ["Deletions", "delete_rows"]
 
 SOLVED_ROWS = 512
-"""Rows of Z solved for at once, and the largest set that is left out by its own S."""
+"""Rows of Z taken at once, and the largest set that is left out by its own S."""
 
 RANK = 1e-9
 """Relative information on a direction of the fixed effects below which the rest says nothing of it."""
@@ -112,8 +115,10 @@ def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], pla
     if sets and all(len(own) == 1 for own in sets):
         _delete_single(problem, s, rows, np.concatenate(sets), H, steps)
     else:
+        products = _solved if problem.structure.layout.is_sparse else _reduced(problem, s)
         for chunk in _chunks(sets):
-            _delete_chunk(problem, s, rows, sets, chunk, H, steps)
+            for i, ZWZ in zip(chunk, products(problem, s, [sets[i] for i in chunk]), strict=True):
+                H[i], steps[i] = _delete_set(s, rows, sets[i], ZWZ)
     # In these units H of the whole is the identity.
     unit = solve_triangular(s.Lxx, np.eye(p), lower=True) if p else s.Lxx
     found = np.linalg.eigvalsh(unit @ H @ unit.T)[:, 0] > RANK if p else np.ones(len(sets), dtype=bool)
@@ -162,21 +167,37 @@ def _chunks(sets: Sequence[Rows]) -> list[list[int]]:
     return runs
 
 
-def _delete_chunk(
-    problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], chunk: Sequence[int], H: Floats, steps: Floats
-) -> None:
-    """Fill in H_I and G'S^-1 e of a few sets, with one solve for all their rows of Z."""
-    together = np.concatenate([sets[i] for i in chunk])
-    C = np.asfortranarray(problem.rows.Zt[:, together].toarray())
+def _solved(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
+    """Z_I W Z_I' of a few sets, each (r, r), with one solve for all their rows of Z."""
+    C = np.asfortranarray(problem.rows.Zt[:, np.concatenate(sets)].toarray())
     U, _ = solve(s.elimination, C)
-    start = 0
-    for i in chunk:
-        own = sets[i]
-        part = slice(start, start + len(own))
-        start += len(own)
-        w = rows.w[own]
-        S = np.diag(w) - w[:, None] * (C[:, part].T @ U[:, part]) * w
-        G = rows.G[own]
-        solved = cho_solve(cho_factor(0.5 * (S + S.T), lower=True), np.column_stack([G, rows.e[own]]))
-        H[i] = s.Hxx - G.T @ solved[:, :-1]
-        steps[i] = G.T @ solved[:, -1]
+    return [C[:, part].T @ U[:, part] for part in _parts(sets)]
+
+
+def _reduced(problem: Problem, s: State) -> Products:
+    """The same by rows of Z with the chain eliminated, for which W among the dense rest is formed once."""
+    W_rest = invert(s.elimination, blocks=True).W_rest
+    d, factors = problem.design, problem.structure.factors
+    codes = [d.blocks[f.blocks[0]].codes for f in factors]
+    z = by_factor(problem, [b.basis for b in d.blocks])
+
+    def products(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
+        own = np.concatenate(sets)
+        rows = reduce_rows(s.elimination, W_rest, [c[own] for c in codes], [v[own] for v in z])
+        return [rows.products(part) for part in _parts(sets)]
+
+    return products
+
+
+def _parts(sets: Sequence[Rows]) -> list[slice]:
+    """Return where each set's rows are when they stand one after the other."""
+    ends = np.cumsum([len(own) for own in sets]).tolist()
+    return [slice(end - len(own), end) for own, end in zip(sets, ends, strict=True)]
+
+
+def _delete_set(s: State, rows: _Rows, own: Rows, ZWZ: Floats) -> tuple[Floats, Floats]:
+    """Return H_I and G'S^-1 e of one set, from its Z_I W Z_I'."""
+    w, G = rows.w[own], rows.G[own]
+    S = np.diag(w) - w[:, None] * ZWZ * w
+    solved = cho_solve(cho_factor(0.5 * (S + S.T), lower=True), np.column_stack([G, rows.e[own]]))
+    return s.Hxx - G.T @ solved[:, :-1], G.T @ solved[:, -1]
