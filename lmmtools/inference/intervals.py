@@ -9,8 +9,8 @@ import numpy as np
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile.coordinates import parameters_of
-from lmmtools.inference.profile.record import check_alpha, profile_fit, select_parameters
-from lmmtools.inference.tails import t_quantile
+from lmmtools.inference.profile.record import profile_fit, select_parameters
+from lmmtools.inference.tails import check_alpha, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

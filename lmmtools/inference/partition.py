@@ -15,6 +15,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.inference.shares import shares_with_intervals
+from lmmtools.inference.tails import check_alpha
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, Fact, Facts, NumberFormat, Prose, Table
 
@@ -257,8 +258,7 @@ class VariancePartition(Printable):
 
 def variance_partition(fit: LMMResults, alpha: float = 0.05) -> VariancePartition:
     """Return each random term's and the residual's variance and share, with limits by the delta method."""
-    if not 0 < alpha < 1:
-        raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+    check_alpha(alpha)
     parts = variance_parts(fit)
     found = shares_with_intervals(fit, parts.terms, parts.residual, parts.moments, alpha)
     return VariancePartition(

@@ -15,9 +15,8 @@ from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError, LmmError
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values
-from lmmtools.inference.profile.record import check_alpha
 from lmmtools.inference.simulation import simulate
-from lmmtools.inference.tails import chi2_quantile, t_two_sided
+from lmmtools.inference.tails import check_alpha, chi2_quantile, t_two_sided
 from lmmtools.progress import count
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table

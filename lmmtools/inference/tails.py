@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import special
+
+from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["chi2_quantile", "chi2_tail", "f_tail", "t_quantile", "t_two_sided"]
+__all__ = ["check_alpha", "chi2_quantile", "chi2_tail", "f_tail", "t_quantile", "t_two_sided"]
+
+
+def check_alpha(alpha: Any) -> float:
+    """Return one less the coverage of an interval.
+
+    Raises
+    ------
+    DataError
+        If it is no number between 0 and 1.
+    """
+    if not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
+        raise DataError(f"alpha is {alpha!r}; it must lie between 0 and 1, 0.05 for 95% intervals")
+    return float(alpha)
 
 
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:

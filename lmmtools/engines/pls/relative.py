@@ -82,8 +82,8 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in pieces]
     H = m.exact[np.ix_(free, free)] if m.exact is not None else _by_differences(problem, m, free)
     p, k = len(b), len(m.phi)
-    moved = np.stack([parameters.directions(column, sigma, problem.structure.factors) for column in F.T], axis=0)
-    P = np.einsum("qa,bqi->iab", F, moved, optimize=True).reshape(k, p, p)[free]
+    moved = [parameters.directions(column, sigma, problem.structure.factors) for column in F.T]
+    P = np.einsum("qa,bqi->iab", F, np.reshape(moved, (p, len(F), k)), optimize=True).reshape(k, p, p)[free]
     q = (parameters.directions(f, sigma, problem.structure.factors).T @ f)[free]
     try:
         half = np.linalg.inv(np.linalg.cholesky(0.5 * H))

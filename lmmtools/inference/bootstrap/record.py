@@ -16,7 +16,7 @@ from lmmtools.inference.bootstrap.limits import METHODS, acceleration, intervals
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_responses, independent_groups
 from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values, singular_draws
-from lmmtools.inference.profile.record import check_alpha
+from lmmtools.inference.tails import check_alpha
 from lmmtools.progress import count
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
@@ -94,9 +94,8 @@ class Bootstrap(Printable):
         Raises
         ------
         DataError
-            If there is no such method, no statistic has two draws with a value, or (BCa) a level cannot be left out.
-        ValueError
-            If ``alpha`` is not between 0 and 1.
+            If there is no such method, ``alpha`` is not between 0 and 1, no statistic has two draws with a value, or
+            (BCa) a level cannot be left out.
         """
         if method not in METHODS:
             raise DataError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}")

@@ -13,6 +13,7 @@ from lmmtools.inference.marginal.adjust import adjust_pvalues, adjusted_quantile
 from lmmtools.inference.marginal.contrast_methods import contrast_weights
 from lmmtools.inference.marginal.grid import reference_cells
 from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, name_list
+from lmmtools.inference.tails import check_alpha
 from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import significance_stars
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
@@ -88,8 +89,7 @@ class MarginalContrasts(Printable):
         DataError
             If ``alpha`` is not between 0 and 1.
         """
-        if not 0 < alpha < 1:
-            raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+        check_alpha(alpha)
         n_tests = len(self.names) // len(dict.fromkeys(self.groups))
         half = adjusted_quantiles(self.df, alpha, self.adjust, n_tests, self.n_means) * self.se
         frame = self.to_frame()[[*self.by, "contrast"]]

@@ -12,6 +12,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.grid import Cells, reference_cells
+from lmmtools.inference.tails import check_alpha
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
@@ -131,8 +132,7 @@ def marginal_means(
     from scipy.special import ndtri, stdtrit
 
     method = check_ddf(ddf)
-    if not 0 < alpha < 1:
-        raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
+    check_alpha(alpha)
     cells = reference_cells(fit.design, [*name_list(factors, "factors"), *name_list(by, "by")], at, slope_of)
     labels = [cell_label(cells.names, row) for row in cells.values]
     found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method)

@@ -12,7 +12,7 @@ from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.profile.coordinates import Coordinates, Parameter, parameters_of
 from lmmtools.inference.profile.path import Path, follow
-from lmmtools.inference.tails import chi2_quantile
+from lmmtools.inference.tails import check_alpha, chi2_quantile
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Profile", "check_alpha", "profile_fit", "select_parameters"]
+__all__ = ["Profile", "profile_fit", "select_parameters"]
 
 ROUNDING = 1e-9
 """Two ways to the same quantile may differ by this share of it."""
@@ -116,7 +116,7 @@ class Profile(Printable):
 
         Raises
         ------
-        ValueError
+        DataError
             If ``alpha`` is not between 0 and 1, or the profiles do not go out so far.
         """
         import pandas as pd
@@ -124,7 +124,7 @@ class Profile(Printable):
 
         wanted = float(ndtri(1.0 - check_alpha(alpha) / 2.0))
         if wanted > self.cutoff * (1.0 + ROUNDING):
-            raise ValueError(f"these profiles go out to zeta = {self.cutoff:.3g}; make them with alphamax={alpha:g}")
+            raise DataError(f"these profiles go out to zeta = {self.cutoff:.3g}; make them with alphamax={alpha:g}")
         missing = self.undefined or {}
         names = [name for name in self.names if name in self.curves or name in missing]
         rows = [
@@ -181,19 +181,6 @@ class Profile(Printable):
         if name not in self.curves:
             raise DataError(f"{name!r} was not profiled; there are {', '.join(self.curves)}")
         return self.curves[name]
-
-
-def check_alpha(alpha: float) -> float:
-    """Return alpha.
-
-    Raises
-    ------
-    ValueError
-        If it is not between 0 and 1.
-    """
-    if not 0 < alpha < 1:
-        raise ValueError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals")
-    return alpha
 
 
 def select_parameters(known: Sequence[Parameter], wanted: str | Sequence[str] | None) -> list[Parameter]:
