@@ -116,7 +116,7 @@ def _given_values(value: Any, table: pd.DataFrame, key: str) -> NDArray[np.float
     """Return weights or offset as floats, shape (rows of the data,)."""
     if isinstance(value, str):
         return as_numbers(table[value], value, f"the {key}")
-    column = value if isinstance(value, pd.Series) else pd.Series(np.asarray(value).reshape(-1))
+    column = value if isinstance(value, pd.Series) else pd.Series(np.asarray(value).reshape(-1), name=key)
     if len(column) != len(table):
         raise DataError(
             f"{key}= has {len(column)} values for {len(table)} rows of data. "

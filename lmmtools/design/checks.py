@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from lmmtools.design.frame import is_missing
 from lmmtools.errors import DataError
@@ -12,12 +13,19 @@ from lmmtools.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
 
-__all__ = ["check_block", "check_fixed", "check_levels", "check_response", "check_seen", "check_weights"]
+__all__ = [
+    "check_block",
+    "check_fixed",
+    "check_levels",
+    "check_response",
+    "check_seen",
+    "check_weights",
+    "describe_mismatch",
+]
 
 
 def check_response(y: NDArray[np.float64], name: str) -> None:
@@ -85,8 +93,25 @@ def check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, level
     is_new = (codes < 0) & ~is_missing(column)
     if is_new.any():
         label = column.iloc[int(np.flatnonzero(is_new)[0])]
-        known = ", ".join(map(repr, levels[:8])) + (", ..." if len(levels) > 8 else "")
-        raise DataError(f"The factor {name!r} has the level {label!r}, which the fit has not seen. Levels: {known}.")
+        known = ", ".join(map(_shown, levels[:8])) + (", ..." if len(levels) > 8 else "")
+        raise DataError(
+            f"The factor {name!r} has the level {_shown(label)}, which the fit has not seen. Levels: {known}."
+            + describe_mismatch(column, name, levels)
+        )
+
+
+def describe_mismatch(column: pd.Series[Any], name: str, levels: pd.Index[Any]) -> str:
+    """Return what to write where new data hold numbers and the fit's levels are text, or the other way round."""
+    import pandas as pd
+
+    values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else pd.Index(column.dropna())
+    kinds = tuple(pd.api.types.infer_dtype(v) for v in (levels, values))
+    if kinds[0] == "string" and kinds[1] in ("integer", "floating"):
+        as_text = ".astype(str)" if kinds[1] == "integer" else ".astype(int).astype(str)"
+        return f" They are text in the fit and numbers here: write data[{name!r}]{as_text}."
+    if kinds[1] == "string" and kinds[0] in ("integer", "floating"):
+        return f" They are numbers in the fit and text here: write pd.to_numeric(data[{name!r}])."
+    return ""
 
 
 def _shown(level: Any) -> str:

@@ -100,7 +100,9 @@ class FormulaicEncoder:
             is_complete &= ~is_missing(frame[source.name])
         matrix = np.full((len(frame), len(self.column_names)), np.nan)
         if is_complete.any():
-            matrix[is_complete] = _materialise(self.spec, self._table(frame.loc[is_complete]), self)
+            complete = frame.loc[is_complete]
+            _check_seen_numbers(self, complete)
+            matrix[is_complete] = _materialise(self.spec, self._table(complete), self)
         return matrix
 
     def columns_by_term(self) -> dict[str, tuple[int, ...]]:
@@ -291,6 +293,16 @@ def _materialise(spec: Any, table: Mapping[str, Any], encoder: FormulaicEncoder)
     except Exception as error:
         message = _restore(str(error), {**encoder.spelled, **{k: s.name for k, s in encoder.sources.items()}})
         raise DataError(f"{encoder.text!r} cannot be made from the data: {message}") from error
+
+
+def _check_seen_numbers(encoder: FormulaicEncoder, frame: pd.DataFrame) -> None:
+    """Raise a DataError for a number in a ``C(number)`` that the fit has not seen."""
+    for expression, (_, state) in encoder.spec.encoder_state.items():
+        for safe, source in encoder.sources.items():
+            if source.levels is None and str(expression).startswith((f"C({safe})", f"C({safe},")):
+                levels = pd.Index(list(state["categories"]))
+                codes = levels.get_indexer(pd.Index(frame[source.name]))
+                check_seen(codes, frame[source.name], source.name, levels)
 
 
 def _check_coded(spec: Any, spelled: Mapping[str, str]) -> None:

@@ -71,8 +71,8 @@ def as_frame(data: Any, columns: Iterable[str] | None = None) -> pd.DataFrame:
     return frame
 
 
-def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the model") -> None:
-    """Check that the frame has each of the columns, once.
+def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the model", cure: str = "") -> None:
+    """Check that the frame has each of the columns, once; ``cure`` is what else to do about a missing one.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the 
         if name not in frame.columns:
             close = get_close_matches(name, [str(c) for c in frame.columns], 1, 0.6)
             there = f"Did you mean {close[0]!r}?" if close else f"There are: {_listing(frame.columns)}."
-            raise DataError(f"The data have no column {name!r}, which {purpose} uses. {there}")
+            raise DataError(f"The data have no column {name!r}, which {purpose} uses. {there}{cure}")
     if not frame.columns.is_unique:
         for name in names:
             count = int((frame.columns == name).sum())
@@ -182,10 +182,15 @@ def _describe(column: pd.Series[Any], kind: Kind) -> str:
     if kind == "complex":
         return "complex numbers. Use their real part or their modulus."
     present = column[~is_missing(column)]
-    example = repr(present.iloc[0]) if len(present) else "nothing"
+    example = _shown(present.iloc[0]) if len(present) else "nothing"
     if isinstance(column.dtype, pd.CategoricalDtype):
         return f"a category ({example}). Where its labels are numbers: data[{name!r}].astype(float)."
     return f"text ({example}). Where the text reads as numbers: pd.to_numeric(data[{name!r}])."
+
+
+def _shown(value: Any) -> str:
+    """Return a value as its user would write it: numpy's numbers without their type."""
+    return repr(value.item() if isinstance(value, np.generic) else value)
 
 
 def _listing(names: Iterable[Any], limit: int = 12) -> str:

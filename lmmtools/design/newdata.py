@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
+from lmmtools.design.checks import describe_mismatch
 from lmmtools.design.factors import match_levels
 from lmmtools.design.frame import as_frame, as_numbers, is_factor, is_missing, need_columns
 from lmmtools.errors import DataError
@@ -14,7 +16,6 @@ from lmmtools.formula.expressions import columns_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.design.blocks import Block
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "as_frame",
     "describe_unseen",
+    "describe_wrong_kind",
     "encode_basis",
     "encode_codes",
     "encode_fixed",
@@ -46,7 +48,7 @@ def encode_fixed(design: Design, newdata: Any) -> NDArray[np.float64]:
     """
     names = columns_of(design.formula.fixed)
     frame = as_frame(newdata, names)
-    _need(frame, names, design.formula.fixed, design.encoder)
+    _need(frame, names, f"the fixed part ({design.formula.fixed})", design.encoder)
     kept = [j for j, name in enumerate(design.encoder.column_names) if name not in design.dropped.columns]
     X = design.encoder.encode(frame)
     return np.asarray(X if len(kept) == X.shape[1] else X[:, kept])
@@ -83,7 +85,7 @@ def encode_codes(block: Block, newdata: Any) -> NDArray[np.intp]:
         A grouping column that is not there.
     """
     frame = as_frame(newdata, block.term.factors)
-    _need(frame, block.term.factors, str(block.term))
+    _need(frame, block.term.factors, str(block.term), cure=" To predict without random effects: random=False.")
     return np.asarray(match_levels([frame[name] for name in block.term.factors], block.parts, block.members))
 
 
@@ -99,6 +101,13 @@ def describe_unseen(block: Block, newdata: Any, codes: NDArray[np.intp]) -> str:
     shown = [f"{label!r} (row {row})" for label, row in list(first.items())[:SHOWN_LEVELS]]
     more = len(first) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def describe_wrong_kind(block: Block, newdata: Any) -> str:
+    """Return what to write where grouping columns hold numbers for text, or text for numbers; empty if none does."""
+    frame = as_frame(newdata, block.term.factors)
+    names = zip(block.term.factors, block.parts, strict=True)
+    return "".join(describe_mismatch(frame[name], name, levels) for name, levels in names)
 
 
 def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None = None) -> NDArray[np.float64]:
@@ -126,10 +135,7 @@ def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None =
     if isinstance(given, str):
         _need(frame, (given,), "the offset")
         return total + as_numbers(frame[given], given, "the offset")
-    values = np.asarray(given, dtype=np.float64)
-    if values.ndim and values.shape != (len(frame),):
-        raise DataError(f"offset= has shape {values.shape} for {len(frame)} rows of new data.")
-    return total + values
+    return total + _given_values(given, len(frame), "offset")
 
 
 def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None = None) -> NDArray[np.float64]:
@@ -156,16 +162,23 @@ def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None
         _need(frame, (given,), "the weights")
         values = as_numbers(frame[given], given, "the weights")
     else:
-        values = np.asarray(given, dtype=np.float64)
-        if values.ndim and values.shape != (len(frame),):
-            raise DataError(f"weights= has shape {values.shape} for {len(frame)} rows of new data.")
-        values = np.broadcast_to(values, (len(frame),))
+        values = _given_values(given, len(frame), "weights")
     if (values <= 0).any():
         raise DataError(f"The weights of new rows must be positive; row {int(np.argmax(values <= 0))} has none.")
     return values
 
 
-def _need(frame: pd.DataFrame, names: Iterable[str], purpose: str, encoder: Encoder | None = None) -> None:
+def _given_values(given: ArrayLike, n: int, key: str) -> NDArray[np.float64]:
+    """Return what is given beside new data as floats, shape (n,); one number stands for all rows."""
+    values = np.asarray(given)
+    if values.ndim and values.shape != (n,):
+        raise DataError(f"{key}= has shape {values.shape} for {n} rows of new data.")
+    return np.broadcast_to(as_numbers(pd.Series(values.reshape(-1), name=key), key, f"the {key}"), (n,))
+
+
+def _need(
+    frame: pd.DataFrame, names: Iterable[str], purpose: str, encoder: Encoder | None = None, cure: str = ""
+) -> None:
     """Check that new data have the columns, but for names that a trusted formula took from its context."""
     context = getattr(encoder, "context", {})
-    need_columns(frame, [name for name in names if name not in context], purpose)
+    need_columns(frame, [name for name in names if name not in context], purpose, cure)
