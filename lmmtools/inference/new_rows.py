@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lmmtools.design import newdata
+from lmmtools.design.encoders import learn_matrix
 from lmmtools.errors import DataError
+from lmmtools.formula.expressions import columns_of
 from lmmtools.formula.parser import parse
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import RandomTerm
 
     Floats = NDArray[np.float64]
+    Included = tuple[NDArray[np.bool_], ...]
+    """Which effects of each block, each (l,)."""
 
 __all__ = ["NewRows", "Unseen", "encode_rows", "find_included", "rows_of_fit"]
 
@@ -58,7 +62,7 @@ class NewRows:
     are_fitted: bool = False
 
 
-def rows_of_fit(design: Design, included: Sequence[bool]) -> NewRows:
+def rows_of_fit(design: Design, included: Included) -> NewRows:
     """Return the rows that were fitted."""
     n = design.n
     new = np.full(n, -1, dtype=np.intp)
@@ -66,7 +70,7 @@ def rows_of_fit(design: Design, included: Sequence[bool]) -> NewRows:
         design.frame.index,
         design.X,
         np.zeros(n) if design.offset is None else design.offset,
-        tuple(b.codes if use else new for b, use in zip(design.blocks, included, strict=True)),
+        tuple(b.codes if use.any() else new for b, use in zip(design.blocks, included, strict=True)),
         tuple(b.basis for b in design.blocks),
         np.ones(n) if design.weights is None else design.weights,
         are_fitted=True,
@@ -76,7 +80,7 @@ def rows_of_fit(design: Design, included: Sequence[bool]) -> NewRows:
 def encode_rows(
     design: Design,
     data: Any,
-    included: Sequence[bool],
+    included: Included,
     *,
     unseen: Unseen = "error",
     offset: ArrayLike | str | None = None,
@@ -89,8 +93,8 @@ def encode_rows(
     ----------
     design : Design
     data : DataFrame, or whatever else is a table
-    included : sequence of bool, one per block
-        Whether the prediction includes the block's modes.
+    included : tuple of ndarray of bool, each (l,)
+        Which of each block's effects the prediction includes.
     unseen : {"error", "population"}
         What to do with a level of an included term that the fit has not seen, or that is missing.
     offset, weights : array_like, shape (r,), or str, optional
@@ -101,18 +105,16 @@ def encode_rows(
     Raises
     ------
     DataError
-        A column is missing, or a level is unseen and ``unseen="error"``.
+        A column is missing, a level is unseen and ``unseen="error"``, or levels are numbers that were text in the fit.
     """
     frame = newdata.as_frame(data)
     X = newdata.encode_fixed(design, frame)
     codes, bases = [], []
-    for block, use in zip(design.blocks, included, strict=True):
+    for block, effects in zip(design.blocks, included, strict=True):
+        use = bool(effects.any())
         code = newdata.encode_codes(block, frame) if use else np.full(len(frame), -1, dtype=np.intp)
-        if use and unseen == "error" and (code < 0).any():
-            raise DataError(
-                f"the fit has not seen these levels of {block.group}: {newdata.describe_unseen(block, frame, code)}. "
-                'Write predict(..., unseen="population") to predict for them without a random effect.'
-            )
+        if use and (code < 0).any():
+            _check_levels(block, frame, code, unseen)
         is_used = use or is_observation
         codes.append(code)
         bases.append(newdata.encode_basis(block, frame) if is_used else np.zeros((len(frame), block.l)))
@@ -126,50 +128,89 @@ def encode_rows(
     )
 
 
-def find_included(design: Design, random: bool | str | Sequence[str]) -> tuple[bool, ...]:
-    """Return for each block whether a prediction includes it.
+def _check_levels(block: Block, frame: pd.DataFrame, code: NDArray[np.intp], unseen: Unseen) -> None:
+    """Raise a DataError for levels that the fit has not seen, or, whatever is to be done with those, cannot have."""
+    unknown = f"the fit has not seen these levels of {block.group}: {newdata.describe_unseen(block, frame, code)}."
+    wrong = newdata.describe_wrong_kind(block, frame)
+    if wrong:
+        raise DataError(unknown + wrong)
+    if unseen == "error":
+        raise DataError(
+            f'{unknown} Write predict(..., unseen="population") to predict for them without a random effect.'
+        )
+
+
+def find_included(design: Design, random: bool | str | Sequence[str]) -> Included:
+    """Return which effects of each block a prediction includes, each (l,).
 
     Parameters
     ----------
     design : Design
     random : bool, str or sequence of str
-        All or none; grouping factors, either way round for an interaction; terms, ``"(1 | batch)"``.
+        All or none; grouping factors, either way round for an interaction; terms, ``"(1 | batch)"``, of the model or
+        with some of the effects that its terms have.
 
     Raises
     ------
     DataError
-        If there is no such factor or term; the message lists those there are.
+        If there is no such factor, term or effect; the message lists those there are.
     """
     if isinstance(random, (bool, np.bool_)):
-        return (bool(random),) * len(design.blocks)
+        return tuple(np.full(b.l, bool(random)) for b in design.blocks)
     names = [random] if isinstance(random, str) else random
     if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
         raise DataError(
             f"random={random!r} says not which random effects to include: write True, False, a grouping factor "
             f"({_factors(design)}), or a list of them"
         )
-    wanted = {i for name in names for i in _find(design.blocks, name, design)}
-    return tuple(i in wanted for i in range(len(design.blocks)))
+    included = tuple(np.zeros(b.l, dtype=bool) for b in design.blocks)
+    for name in names:
+        for i, effects in _find(design, name):
+            included[i][effects] = True
+    return included
 
 
-def _find(blocks: Sequence[Block], name: str, design: Design) -> list[int]:
-    """Return the blocks that a factor or some terms in lme4's notation stand for."""
-    if "|" not in name:
-        factors = sorted(name.split(":"))
-        found = [i for i, b in enumerate(blocks) if b.group == name]
-        found = found or [i for i, b in enumerate(blocks) if sorted(b.group.split(":")) == factors]
-        if not found:
-            raise DataError(f"random={name!r}: the model has no such grouping factor; there are {_factors(design)}")
-        return found
-    own = [_key(b.term) for b in blocks]
+def _find(design: Design, name: str) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Return the blocks, and which of their effects, that a factor or some terms in lme4's notation stand for."""
+    if "|" in name:
+        return [found for term in _read_terms(name) for found in _find_term(design, name, term)]
+    group = design.find_factor(name)
+    if group is None:
+        raise DataError(f"random={name!r}: the model has no such grouping factor; there are {_factors(design)}")
+    return [(i, np.ones(design.blocks[i].l, dtype=bool)) for i in design.factors[group]]
+
+
+def _read_terms(text: str) -> tuple[RandomTerm, ...]:
+    return parse(f"y ~ {text.strip().removeprefix('~')}").random
+
+
+def _find_term(design: Design, name: str, term: RandomTerm) -> list[tuple[int, NDArray[np.bool_]]]:
+    """Return the block that is this term; without one, the blocks of its factor that have its effects between them."""
+    for i, block in enumerate(design.blocks):
+        if _key(block.term) == _key(term):
+            return [(i, np.ones(block.l, dtype=bool))]
+    group = design.find_factor(term.group)
     found = []
-    for term in parse(f"y ~ {name.strip().removeprefix('~')}").random:
-        matching = [i for i, key in enumerate(own) if key == _key(term)]
-        if not matching:
-            terms = ", ".join(str(b.term) for b in blocks)
-            raise DataError(f"random={name!r}: the model has no term {term}; its terms are {terms}")
-        found += matching
-    return found
+    if group is not None:
+        effects = _effects(design, term)
+        found = [(i, np.isin(design.blocks[i].cnames, effects)) for i in design.factors[group]]
+        if effects and sum(int(own.sum()) for _, own in found) == len(effects):
+            return found
+    terms = ", ".join(str(b.term) for b in design.blocks)
+    raise DataError(f"random={name!r}: the model has no term {term}; its terms are {terms}")
+
+
+def _effects(design: Design, term: RandomTerm) -> tuple[str, ...]:
+    """Return the names of the effects of a term on the fitted rows, none if it has columns that the model has not."""
+    if not term.variables:
+        return ("(Intercept)",)
+    frame = design.frame
+    context = {k: v for b in design.blocks for k, v in getattr(b.encoder, "context", {}).items()}
+    names = {name for variable in term.variables for name in columns_of(variable)} - set(context)
+    if not names <= set(frame.columns):
+        return ()
+    columns = {name: frame[name] for name in names}
+    return tuple(learn_matrix(term.basis, columns, design.n, constant="(Intercept)", context=context)[1].column_names)
 
 
 def _key(term: RandomTerm) -> tuple[bool, frozenset[str], frozenset[str]]:

@@ -28,9 +28,12 @@ predictions <- c(
   record("penicillin", "Penicillin", diameter ~ 1 + (1 | plate) + (1 | sample), plates, c(all_and_none, list(
     list(re.form = ~ (1 | sample), random = I("sample"))))),
   record("sleepstudy", "sleepstudy", Reaction ~ Days + (Days | Subject), days, c(all_and_none, list(
-    list(re.form = NULL, random = TRUE, new_levels = TRUE, newdata = strangers)))),
+    list(re.form = NULL, random = TRUE, new_levels = TRUE, newdata = strangers),
+    list(re.form = ~ (1 | Subject), random = "(1 | Subject)"),
+    list(re.form = ~ (0 + Days | Subject), random = "(0 + Days | Subject)")))),
   record("sleepstudy_uncorrelated", "sleepstudy", Reaction ~ Days + (1 | Subject) + (0 + Days | Subject), days,
-    c(all_and_none, list(list(re.form = ~ (0 + Days | Subject), random = "(0 + Days | Subject)"))))
+    c(all_and_none, list(list(re.form = ~ (0 + Days | Subject), random = "(0 + Days | Subject)"),
+                         list(re.form = ~ (Days | Subject), random = "(Days | Subject)"))))
 )
 versions <- list(R = as.character(getRversion()), lme4 = as.character(packageVersion("lme4")))
 folder <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))

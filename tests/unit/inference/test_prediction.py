@@ -224,6 +224,10 @@ def test_weights_given_as_values_are_asked_for():
         ({"random": 3}, "write True, False"),
         ({"interval": "both"}, '"confidence" or "prediction"'),
         ({"interval": "confidence", "alpha": 95}, "between 0 and 1"),
+        ({"interval": "confidence", "alpha": "0.05"}, "alpha is '0.05'; it must lie between 0 and 1"),
+        ({"weights": 1.0}, "prediction intervals alone"),
+        ({"ddf": "t"}, "not known here"),
+        ({"offset": ["a"] * 60}, "'offset' is the offset and must hold numbers, but holds text"),
         ({"unseen": "ignore"}, "not an option"),
         ({"weights": 1.0, "interval": "prediction"}, "without weights"),
         ({"interval": "confidence", "random": False, "ddf": "t"}, "not known here"),
@@ -234,6 +238,58 @@ def test_bad_requests_are_refused_with_what_there_is(arguments, message):
     fit = lmt.lmm("strength ~ 1 + (1|batch/cask)", data).fit()
     with pytest.raises(lmt.DataError, match=message):
         fit.predict(data, **arguments)
+
+
+def test_effects_of_a_term_are_chosen_as_terms_are():
+    data = weighted_ratings()
+    fit = lmt.lmm("y ~ x + (x|g) + (1|h)", data).fit()
+    parts = [fit.predict(data, random=r) for r in (False, "(1|g)", "(0 + x | g)", "g")]
+    np.testing.assert_allclose(parts[1] + parts[2] - parts[0], parts[3], rtol=CLOSE)
+    found = fit.predict(data, random=["(1|g)", "h"], interval="confidence")
+    blocks = []
+    for block in fit.design.blocks:
+        own = np.zeros((len(data), block.m, block.l))
+        own[np.arange(len(data)), block.codes, 0] = 1.0
+        blocks.append(own.reshape(len(data), -1))
+    np.testing.assert_allclose(found["mean_se"] ** 2, error_variances(fit, fit.design.X, np.hstack(blocks)), rtol=CLOSE)
+    with pytest.raises(lmt.DataError, match="some effects of a term and not the others"):
+        fit.predict(data, random="(1|g)", interval="prediction")
+    for other in ("(w|g)", "(nothing|g)", "(x|h)"):
+        with pytest.raises(lmt.DataError, match="the model has no term"):
+            fit.predict(data, random=other)
+
+
+def test_numbers_for_text_are_told_from_unseen_levels():
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit()
+    rows = pd.DataFrame({"Days": [0.0, 1.0], "Subject": [308, 309]})
+    for unseen in ("error", "population"):  # every row would be a stranger's
+        with pytest.raises(
+            lmt.DataError, match=r"text in the fit and numbers here: write data\['Subject'\].astype\(str\)"
+        ):
+            fit.predict(rows, unseen=unseen)
+    fit.predict(rows.assign(Subject=rows["Subject"].astype(str)))
+    data = weighted_ratings().astype({"g": int})
+    fit = lmt.lmm("y ~ x + (1|g)", data).fit()
+    with pytest.raises(lmt.DataError, match=r"numbers in the fit and text here: write pd.to_numeric\(data\['g'\]\)"):
+        fit.predict(data.assign(g=data["g"].astype(str)), unseen="population")
+
+
+def test_a_number_that_is_no_level_is_named():
+    data = weighted_ratings().assign(k=np.arange(160) % 3)
+    fit = lmt.lmm("y ~ C(k) + (1|g)", data).fit()
+    np.testing.assert_allclose(fit.predict(data.astype({"k": float})), fit.fittedvalues)
+    with pytest.raises(
+        lmt.DataError, match=r"The factor 'k' has the level 7, which the fit has not seen. Levels: 0, 1, 2"
+    ):
+        fit.predict(data.assign(k=7))
+
+
+def test_a_missing_grouping_column_names_the_prediction_without():
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit()
+    with pytest.raises(lmt.DataError, match=r"no column 'Subject', which \(Days \| Subject\) uses.*random=False"):
+        fit.predict(pd.DataFrame({"Days": [1.0]}))
+    with pytest.raises(lmt.DataError, match=r"no column 'Days', which the fixed part \(Days\) uses"):
+        fit.predict(pd.DataFrame({"Subject": ["308"]}))
 
 
 def test_unseen_levels_are_named_with_their_column():
