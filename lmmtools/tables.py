@@ -6,11 +6,14 @@ Satterthwaite's degrees of freedom.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import LmmError
 from lmmtools.results.lmm_results import LMMResults
-from lmmtools.results.tabling import TableView, coefficient_table
+from lmmtools.results.tabling import LABELS, TableView, coefficient_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["etable", "stargazer"]
 
@@ -21,24 +24,28 @@ def etable(*results: Any, **options: Any) -> Any:
     Parameters
     ----------
     *results : LMMResults or results of statsmodels, pyfixest, linearmodels, ...
-        One column each.
+        One column each; a list of them will do.
     **options
         Of ``ETable``. Its ``model_stats`` may name ``"N"``, ``"ll"``, ``"aic"``, ``"bic"``, ``"sigma"``, ``"icc"``,
-        ``"r2_marginal"``, ``"r2_conditional"``, ``"p_values"``, and rows of random effects as the default shows them,
-        ``"SD (Intercept) by Subject"``, ``"Levels of Subject"``.
+        ``"r2_marginal"``, ``"r2_conditional"``, ``"criterion"`` (REML or ML), ``"p_values"``, and rows of random
+        effects as the default shows them, ``"SD (Intercept) by Subject"``, ``"Levels of Subject"``.
 
     Raises
     ------
     LmmError
-        If the package maketables is not installed, or no result is given.
+        If the package maketables is not installed, no result is given, or one has no fixed effects.
     """
     try:
         from maketables import ETable
     except ImportError:
         raise LmmError("etable() needs the package maketables: pip install maketables") from None
-    if not results:
-        raise LmmError("etable() needs at least one result: etable(fit0, fit1)")
-    return ETable([TableView(r) if isinstance(r, LMMResults) else r for r in results], **options)
+    fits = _columns(results, "etable")
+    for fit in fits:
+        if isinstance(fit, LMMResults) and not fit.design.p:  # maketables cannot print an empty column (0.2)
+            raise LmmError(f"etable() prints fixed effects, and {fit.model.formula} has none: leave it out")
+    # maketables asks the first column alone what statistics are called.
+    options["model_stats_labels"] = {**LABELS, **(options.get("model_stats_labels") or {})}
+    return ETable([TableView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
 
 
 def stargazer(*results: Any) -> Any:
@@ -47,12 +54,13 @@ def stargazer(*results: Any) -> Any:
     Parameters
     ----------
     *results : LMMResults or results of statsmodels, linearmodels
-        One column each.
+        One column each; a list of them will do.
 
     Returns
     -------
     Stargazer
-        With a line per standard deviation and correlation of the random effects.
+        With lines for the standard deviations and correlations of the random effects, for the levels of each factor,
+        for the log-likelihood and for the criterion that it is of.
 
     Raises
     ------
@@ -69,25 +77,39 @@ def stargazer(*results: Any) -> Any:
         from stargazer.translators import register_class
     except ImportError:
         raise LmmError("stargazer() needs the package of that name: pip install stargazer") from None
-    if not results:
-        raise LmmError("stargazer() needs at least one result: stargazer(fit0, fit1)")
+    fits = _columns(results, "stargazer")
     register_class(LMMResults, _read)
-    table = Stargazer(list(results))
-    mixed = [r for r in results if isinstance(r, LMMResults)]
-    for name in dict.fromkeys(n for r in mixed for n in r.default_model_infos if n.startswith(("SD ", "Corr. "))):
-        table.add_line(name, [_cell(result, name, table.sig_digits) for result in results], LineLocation.FOOTER_TOP)
+    table = Stargazer(fits)
+    mixed = [r for r in fits if isinstance(r, LMMResults)]
+    shown = [name for r in mixed for name in r.__maketables_default_stat_keys__]
+    for start in ("SD ", "Corr. ", "Levels of "):
+        for name in dict.fromkeys(name for name in shown if name.startswith(start)):
+            table.add_line(name, [_cell(r, name, table.sig_digits) for r in fits], LineLocation.FOOTER_TOP)
     if mixed:
-        # A note would do, but those break stargazer's LaTeX (0.0.7).
-        methods = ["Satterthwaite" if isinstance(r, LMMResults) else "" for r in results]
-        table.add_line("p-values", methods, LineLocation.FOOTER_BOTTOM)
+        # Notes would do for the last two, but those break stargazer's LaTeX (0.0.7).
+        for key in ("ll", "criterion", "p_values"):
+            table.add_line(LABELS[key], [_cell(r, key, table.sig_digits) for r in fits], LineLocation.FOOTER_BOTTOM)
     return table
 
 
+def _columns(results: Sequence[Any], function: str) -> list[Any]:
+    """Return the fits of a table, given one by one or as a list."""
+    fits = list(results[0]) if len(results) == 1 and isinstance(results[0], (list, tuple)) else list(results)
+    if not fits:
+        raise LmmError(f"{function}() needs at least one result: {function}(fit0, fit1)")
+    for fit in fits:
+        if not hasattr(fit, "params") and not hasattr(fit, "__maketables_coef_table__"):
+            raise LmmError(f"{function}() has no column for {type(fit).__name__}: give results of fits")
+    return fits
+
+
 def _cell(result: Any, name: str, digits: int) -> str:
-    if not isinstance(result, LMMResults):
-        return ""
-    value = result.__maketables_stat__(name)
-    return f"{value:.{digits}f}" if isinstance(value, float) else ""
+    """Return a statistic as text; of other packages' results there is the log-likelihood alone."""
+    if isinstance(result, LMMResults):
+        value = result.__maketables_stat__(name)
+    else:
+        value = getattr(result, "llf", None) if name == "ll" else None
+    return "" if value is None else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
 def _read(fit: LMMResults) -> dict[str, Any]:

@@ -30,6 +30,7 @@ LABELS = {
     "icc": "ICC",
     "r2_marginal": "Marginal R²",
     "r2_conditional": "Conditional R²",
+    "criterion": "Fitted by",
     "p_values": "p-values",
 }
 """Statistics that a table may ask for beside lme4's, and what to call them."""
@@ -70,13 +71,17 @@ class TablingMethods(FitMethods):
 
     @property
     def default_model_infos(self) -> dict[str, Callable[[LMMResults], str]]:
-        """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> text of a result."""
-        rows: dict[str, Callable[[LMMResults], str]] = {
-            name: lambda fit, name=name: f"{_deviations(fit)[name]:.4f}"  # type: ignore[misc]
+        """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> text of a result.
+
+        As its ``info_dict`` they serve results of statsmodels too; what these have not is left empty.
+        """
+        rows: dict[str, Callable[[Any], str]] = {
+            name: lambda fit, name=name: _deviation(fit, name)  # type: ignore[misc]
             for name in _deviations(self._fit)
         }
-        rows["Observations"] = lambda fit: str(fit.nobs)
+        rows["Observations"] = lambda fit: f"{fit.nobs:.0f}"
         rows["Log-likelihood"] = lambda fit: f"{fit.llf:.4f}"
+        rows["Fitted by"] = lambda fit: _criterion(fit) if isinstance(fit, TablingMethods) else ""
         return rows
 
     @property
@@ -102,7 +107,14 @@ class TablingMethods(FitMethods):
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:
         """Statistics shown by default: standard deviations of the random effects among them, under their names."""
-        return [*_deviations(self._fit), "N", *(f"Levels of {g}" for g in self._fit.ngroups), "ll", "p_values"]
+        return [
+            *_deviations(self._fit),
+            "N",
+            *(f"Levels of {g}" for g in self._fit.ngroups),
+            "ll",
+            "criterion",
+            "p_values",
+        ]
 
     def __maketables_stat__(self, key: str) -> float | int | str | None:
         """Return one statistic, None where there is no such thing."""
@@ -118,6 +130,7 @@ class TablingMethods(FitMethods):
             "icc": lambda: fit.icc().adjusted,
             "r2_marginal": lambda: fit.r2().marginal,
             "r2_conditional": lambda: fit.r2().conditional,
+            "criterion": lambda: _criterion(fit),
             "p_values": lambda: "Satterthwaite",
             "se_type": lambda: "model-based",
         }
@@ -150,6 +163,16 @@ def coefficient_table(fit: LMMResults) -> pd.DataFrame:
     limits = fit.conf_int(ddf="satterthwaite")
     table = tests.rename(columns={"estimate": "b", "std_error": "se"})[["b", "se", "t", "p", "df"]]
     return table.assign(ci95l=limits[0], ci95u=limits[1]).rename_axis("Coefficient")
+
+
+def _criterion(fit: Any) -> str:
+    """What a log-likelihood is of: one by REML does not compare with one by ML."""
+    return "REML" if fit.reml else "ML"
+
+
+def _deviation(fit: Any, name: str) -> str:
+    found = _deviations(fit._fit) if isinstance(fit, TablingMethods) else {}
+    return f"{found[name]:.4f}" if name in found else ""
 
 
 def _deviations(fit: LMMResults) -> dict[str, float]:

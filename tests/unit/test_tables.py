@@ -47,6 +47,10 @@ def test_summary_col_prints_fixed_effects_and_standard_deviations(fit, null, ols
     assert table.loc["SD residual", "null"] == "44.2591"
     assert table.loc["Observations"].tolist() == ["180", "180", ""]
     assert table.iloc[1].tolist() == ["(6.8246)", "(9.0499)", "(6.6102)"]
+    rows = summary_col([fit, null, ols], info_dict=fit.default_model_infos).tables[0]
+    assert rows.loc["SD Days by Subject"].tolist() == ["5.9221", "", ""]
+    assert rows.loc["Observations"].tolist() == ["180", "180", "180"]
+    assert rows.loc["Fitted by"].tolist() == ["REML", "REML", ""]
 
 
 def test_stargazer_prints_the_fits_beside_others(fit, null, ols) -> None:
@@ -57,7 +61,11 @@ def test_stargazer_prints_the_fits_beside_others(fit, null, ols) -> None:
     assert "& (1.546) & & (1.238)" in lines
     assert "SD Days by Subject & 5.922 &  &" in lines
     assert "SD residual & 25.592 & 44.259 &" in lines
+    assert "Levels of Subject & 18 & 18 &" in lines
+    assert f"Log-likelihood & -871.814 & {null.llf:.3f} & {ols.llf:.3f}" in lines
+    assert "Fitted by & REML & REML &" in lines
     assert "p-values & Satterthwaite & Satterthwaite &" in lines
+    assert lmt.tables.stargazer([fit, null]).render_html() == lmt.tables.stargazer(fit, null).render_html()
     from stargazer.stargazer import Stargazer
 
     assert "10.467" in Stargazer([fit]).render_html()
@@ -101,6 +109,7 @@ def test_etable_prints_random_effects_beside_other_models(fit, null, ols) -> Non
     assert [v.replace(" \n ", " ") for v in frame.loc["Days"]] == ["10.467*** (1.546)", "", "10.467*** (1.238)"]
     assert frame.loc["SD Days by Subject"].tolist() == ["5.922", "-", "-"]
     assert frame.loc["p-values"].tolist() == ["Satterthwaite", "Satterthwaite", "-"]
+    assert "p-values" in lmt.tables.etable([ols, fit]).df.droplevel(0).index
     # Handed over as it is, a fit is read as statsmodels' results are.
     assert maketables.ETable([fit]).df.droplevel(0).loc["Intercept"].iloc[0].startswith("251.405***")
 
@@ -125,3 +134,15 @@ def test_a_table_of_nothing_is_refused() -> None:
     pytest.importorskip("stargazer")
     with pytest.raises(LmmError, match="at least one result"):
         lmt.tables.stargazer()
+
+
+def test_a_column_of_no_fit_is_refused(fit) -> None:
+    pytest.importorskip("stargazer")
+    with pytest.raises(LmmError, match="no column for int: give results of fits"):
+        lmt.tables.stargazer(fit, 3)
+
+
+def test_etable_names_the_model_without_fixed_effects(fit, data) -> None:
+    pytest.importorskip("maketables")
+    with pytest.raises(LmmError, match=r"Reaction ~ 0 \+ \(1\|Subject\) has none"):
+        lmt.tables.etable(fit, lmt.lmm("Reaction ~ 0 + (1|Subject)", data).fit(engine="pls"))
