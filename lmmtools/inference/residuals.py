@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ModeNormality", "Residual", "cooks_distance", "mode_normality", "quantile_residuals", "residuals"]
 
-Residual = Literal["conditional", "marginal", "scaled", "standardized", "studentized"]
+Residual = Literal["conditional", "marginal", "pearson", "scaled", "standardized", "studentized"]
 
 SURE = 1e-10
 """A row whose leverage is within this of one has no residual of its own."""
@@ -45,6 +45,8 @@ def residuals(fit: LMMResults, kind: str) -> Floats:
         return np.asarray(fit.resid, dtype=float)
     if kind == "marginal":
         return np.asarray(design.response - design.X @ fit.estimate.beta)
+    if kind == "pearson":
+        return fit.sigma * fit.scaled_resid
     if kind == "scaled":
         return fit.scaled_resid
     standard = fit.scaled_resid / np.sqrt(_left_over(fit))
@@ -69,8 +71,6 @@ def _left_over(fit: LMMResults) -> Floats:
 
 def quantile_residuals(fit: LMMResults, n: int, rng: np.random.Generator) -> Floats:
     """Return where each observation stands among n draws from the fitted model, shape (nobs,), between 0 and 1."""
-    if n < 1:
-        raise DataError(f"n is {n}; at least one draw is needed, 250 or more to see anything")
     design, y = fit.design, fit.design.y
     below, equal = np.zeros(len(y)), np.zeros(len(y))
     step = max(1, CHUNK // len(y))

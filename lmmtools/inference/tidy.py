@@ -7,6 +7,8 @@ broom.mixed's ``std.error p.value conf.low conf.high`` are ``std_error p_value c
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from lmmtools.inference.new_rows import Unseen
     from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["Effects", "augment", "glance", "tidy"]
@@ -48,12 +51,11 @@ def tidy(
     """Return the parameters of a fit, a row each; see :meth:`LMMResults.tidy`."""
     import pandas as pd
 
-    wanted = (effects,) if isinstance(effects, str) else tuple(effects)
-    unknown = [e for e in wanted if e not in get_args(Effects)]
-    if unknown or not wanted:
-        raise DataError(f"effects={effects!r} is not known; write any of {', '.join(map(repr, get_args(Effects)))}")
-    if not 0 < conf_level < 1:
-        raise DataError(f"conf_level is {conf_level}; it must lie between 0 and 1, 0.95 for 95% intervals")
+    wanted = _wanted(effects)
+    if not isinstance(conf_level, Real) or not 0 < conf_level < 1:
+        raise DataError(f"conf_level is {conf_level!r}; it must lie between 0 and 1, 0.95 for 95% intervals")
+    if options and not conf_int:
+        raise DataError(f"{', '.join(options)}: options of intervals, which are made with conf_int=True")
     limits = None
     if conf_int:
         limits = confidence_intervals(fit, round(1.0 - conf_level, 12), conf_method, None, ddf, options)
@@ -68,6 +70,15 @@ def tidy(
     order += ["conf_low", "conf_high", "note"]
     frame = pd.concat(parts, ignore_index=True)
     return frame[[name for name in order if name in frame]]
+
+
+def _wanted(effects: Any) -> tuple[str, ...]:
+    """Return the parts of the fit that are asked for."""
+    known = get_args(Effects)
+    given = [effects] if isinstance(effects, str) else list(effects) if isinstance(effects, Iterable) else []
+    if not given or any(part not in known for part in given):
+        raise DataError(f"effects={effects!r} is not known; write any of {', '.join(map(repr, known))}")
+    return tuple(given)
 
 
 def _fixed(fit: LMMResults, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
@@ -167,24 +178,19 @@ def glance(fit: LMMResults) -> pd.DataFrame:
     return pd.DataFrame([values])
 
 
-def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str) -> pd.DataFrame:
+def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> pd.DataFrame:
     """Return data with what the fit says of each row beside them; see :meth:`LMMResults.augment`."""
+    if not isinstance(prefix, str):
+        raise DataError(f'prefix={prefix!r} is no text to put before the names of columns; write prefix="."')
     if newdata is not None:
         if data is not None:
             raise DataError("give data (the rows fitted) or newdata, not both")
         frame = as_frame(newdata)
-        return _beside(frame, {"fitted": fit.predict(newdata), "fixed": fit.predict(newdata, random=False)}, prefix)
+        columns = {"fitted": fit.predict(frame, unseen=unseen), "fixed": fit.predict(frame, random=False)}
+        return _beside(frame, columns, prefix)
     design = fit.design
-    frame = design.frame
-    if data is not None:
-        given = as_frame(data)
-        if len(given) != design.dropped.n_input:
-            raise DataError(
-                f"data has {len(given)} rows, and the fit was given {design.dropped.n_input}: data is what was fitted, "
-                "with all its columns; write newdata= for other rows"
-            )
-        frame = given.iloc[design.rows]
-    columns = {
+    frame = design.frame if data is None else _rows_fitted(fit, as_frame(data))
+    found: dict[str, Any] = {
         "fitted": fit.fittedvalues,
         "resid": fit.resid,
         "hat": fit.hat_values,
@@ -192,10 +198,31 @@ def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str) -> pd.DataFra
         "fixed": fit.predict(random=False),
     }
     if design.weights is not None:
-        columns["weights"] = design.weights
+        found["weights"] = design.weights
     if design.offset is not None:
-        columns["offset"] = design.offset
-    return _beside(frame, columns, prefix)
+        found["offset"] = design.offset
+    return _beside(frame, found, prefix)
+
+
+def _rows_fitted(fit: LMMResults, given: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the data given that were fitted, once what they share with these is the same."""
+    design = fit.design
+    if len(given) != design.dropped.n_input:
+        raise DataError(
+            f"data has {len(given)} rows, and the fit was given {design.dropped.n_input}: data is what was fitted, "
+            "with all its columns; write newdata= for other rows"
+        )
+    rows = given.iloc[design.rows]
+    for name in design.frame.columns:
+        if name in rows:
+            differs = rows[name].to_numpy(dtype=object) != design.frame[name].to_numpy(dtype=object)
+            if differs.any():
+                place = int(design.rows[np.argmax(differs)])
+                raise DataError(
+                    f"column {name!r} of data is not what was fitted, first in row {place}: give the data as they were "
+                    "fitted, in the same order, or write newdata= for other rows"
+                )
+    return rows
 
 
 def _beside(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -> pd.DataFrame:

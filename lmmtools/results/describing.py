@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from lmmtools.inference.new_rows import Unseen
     from lmmtools.inference.partition import ICC, R2, DesignEffect, VariancePartition
     from lmmtools.inference.repca import RePCA
 
@@ -158,7 +159,9 @@ class DescribingMethods(FitMethods):
 
         return glance(self._fit)
 
-    def augment(self, data: Any = None, *, newdata: Any = None, prefix: str = "") -> pd.DataFrame:
+    def augment(
+        self, data: Any = None, *, newdata: Any = None, prefix: str = "", unseen: Unseen = "error"
+    ) -> pd.DataFrame:
         """Return the rows fitted with what the fit says of each, as broom.mixed's ``augment``.
 
         Parameters
@@ -169,6 +172,8 @@ class DescribingMethods(FitMethods):
             Other rows instead, for predictions of them.
         prefix : str
             Put before the new columns' names.
+        unseen : {"error", "population"}
+            What to do with levels in ``newdata`` that the fit has not seen, as :meth:`predict`.
 
         Returns
         -------
@@ -184,4 +189,4 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.tidy import augment
 
-        return augment(self._fit, data, newdata, prefix)
+        return augment(self._fit, data, newdata, prefix, unseen)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from lmmtools.inference.influence import Influence
@@ -70,11 +69,11 @@ class DiagnosingMethods(FitMethods):
 
         Parameters
         ----------
-        kind : {"conditional", "marginal", "scaled", "standardized", "studentized"}
-            y less the conditional fitted values; y less X b and offset; conditional, times the root of the weight and
-            over sigma, as lme4's "scaled residuals"; those over sqrt(1 - h), h the hat value, which have variance one
-            at the fit's theta: lme4's ``rstudent``; the same with sigma estimated without the row, as R's
-            ``rstudent`` of linear models.
+        kind : {"conditional", "marginal", "pearson", "scaled", "standardized", "studentized"}
+            y less the conditional fitted values, lme4's ``type = "response"``; y less X b and offset; conditional,
+            times the root of the weight; those over sigma, lme4's "scaled residuals"; those over sqrt(1 - h), h the
+            hat value, which have variance one at the fit's theta: lme4's ``rstudent``; the same with sigma estimated
+            without the row, as R's ``rstudent`` of linear models.
 
         Raises
         ------
@@ -109,11 +108,12 @@ class DiagnosingMethods(FitMethods):
         Raises
         ------
         DataError
-            If n is less than one.
+            If n is no whole number of at least one, or rng no source of random numbers.
         """
+        from lmmtools.inference.draws import as_generator, check_count
         from lmmtools.inference.residuals import quantile_residuals
 
-        found = quantile_residuals(self._fit, n, np.random.default_rng(rng))
+        found = quantile_residuals(self._fit, check_count(n), as_generator(rng))
         return self._fit._rows(found, "quantile_residuals")
 
     def mode_normality(self) -> ModeNormality:

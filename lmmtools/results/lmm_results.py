@@ -250,6 +250,17 @@ class LMMResults(
         return FactorDict(prediction.modes_by_factor(self.design, self.estimate.modes))
 
     @cached_property
+    def coef(self) -> FactorDict[pd.DataFrame]:
+        """Each level's own coefficients, lme4's ``coef()``: {factor: DataFrame level x coefficient}.
+
+        Fixed effects plus the factor's own modes; those of other factors are not in them. An effect that has no fixed
+        part, ``x`` in ``y ~ 1 + (x | g)``, has a column too, in the table of every factor, before the others. Columns
+        add up where they are coded alike: beside ``f``, the cells of ``(0 + f | g)`` have columns of their own.
+        """
+        found = prediction.coefficients_by_factor(self.design, self.estimate.beta, self.estimate.modes)
+        return FactorDict(found)
+
+    @cached_property
     def random_effects_cov(self) -> FactorDict[pd.DataFrame]:
         """Conditional covariances of the modes given the data: {factor: DataFrame (level, effect) x effect}.
 

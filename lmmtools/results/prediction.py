@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Estimate
 
-__all__ = ["covariances_by_factor", "fitted", "modes_by_factor"]
+__all__ = ["coefficients_by_factor", "covariances_by_factor", "fitted", "modes_by_factor"]
 
 
 def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> dict[str, pd.DataFrame]:
@@ -27,6 +27,29 @@ def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> dic
         names = [name for i in indices for name in design.blocks[i].cnames]
         values = np.hstack([modes[i] for i in indices])
         frames[factor] = pd.DataFrame(values, index=design.blocks[indices[0]].levels, columns=names)
+    return frames
+
+
+def coefficients_by_factor(
+    design: Design, beta: NDArray[np.float64], modes: Sequence[NDArray[np.float64]]
+) -> dict[str, pd.DataFrame]:
+    """Return {factor: DataFrame level x coefficient}, the fixed effects plus the factor's own modes.
+
+    An effect that is in no column of X, whatever its factor, comes first; its fixed part is zero.
+    """
+    import pandas as pd
+
+    fixed = ["(Intercept)" if name == "Intercept" else name for name in design.x_names]
+    others = [name for name in dict.fromkeys(name for b in design.blocks for name in b.cnames) if name not in fixed]
+    place = {name: j for j, name in enumerate([*others, *fixed])}
+    start = np.concatenate([np.zeros(len(others)), beta])
+    frames = {}
+    for factor, indices in design.factors.items():
+        levels = design.blocks[indices[0]].levels
+        values = np.tile(start, (len(levels), 1))
+        for i in indices:
+            values[:, [place[name] for name in design.blocks[i].cnames]] += modes[i]
+        frames[factor] = pd.DataFrame(values, index=levels, columns=[*others, *design.x_names])
     return frames
 
 

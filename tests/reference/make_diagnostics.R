@@ -1,4 +1,4 @@
-# Records lme4's conditional modes as a frame, principal components of the random effects, and deletion diagnostics.
+# Records lme4's conditional modes as a frame, coefficients per level, principal components of the random effects, and deletion diagnostics.
 #   Rscript tests/reference/make_diagnostics.R        writes diagnostics.json beside this file
 # Fits stop at tight tolerances; those with rows left out, which influence() makes, at lme4's own.
 suppressPackageStartupMessages({library(lme4); library(jsonlite)})
@@ -12,6 +12,7 @@ models <- list(
   list("sleepstudy_uncorrelated", "sleepstudy", Reaction ~ Days + (Days || Subject), sleepstudy, NULL, even),
   list("sleepstudy_weighted", "sleepstudy", Reaction ~ Days + (Days | Subject), sleepstudy, NULL, rising),
   list("uneven_slopes", "sleepstudy", Reaction ~ Days + (Days | Subject), uneven, "Subject", even),
+  list("no_fixed_slope", "sleepstudy", Reaction ~ 1 + (Days | Subject), sleepstudy, NULL, even),
   list("penicillin", "Penicillin", diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, "sample", even),
   list("pastes", "Pastes", strength ~ 1 + (1 | batch / cask), Pastes, "batch", even),
   list("cake", "cake", angle ~ recipe + temp + (1 | recipe:replicate), cake, NULL, even),
@@ -39,6 +40,7 @@ record <- function(m) {
                  condval = modes$condval, condsd = modes$condsd),
     repca = lapply(components, function(x) list(sdev = I(x$sdev), rotation = x$rotation,
                                                 importance = summary(components)[[1]]$importance)),
+    coef = lapply(coef(fit), function(x) list(names = I(names(x)), levels = rownames(x), values = unname(as.matrix(x)))),
     hat = unname(hatvalues(fit)), cooks = unname(cooks.distance(fit)), rstudent = unname(rstudent(fit))
   )
   for (factor in names(components)) out$repca[[factor]]$importance <- unname(summary(components)[[factor]]$importance)

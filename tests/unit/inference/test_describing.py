@@ -184,3 +184,44 @@ def test_bad_arguments_are_named(sleep) -> None:
 def test_an_interaction_is_found_either_way_round() -> None:
     fit = lmt.lmm("strength ~ 1 + (1|batch/cask)", lmt.datasets.load("Pastes")).fit(engine="pls")
     assert fit.design_effect("batch:cask").factors == fit.design_effect("cask:batch").factors
+
+
+@pytest.mark.parametrize("entry", RECORDED["fits"], ids=lambda e: e["name"])
+def test_coefficients_of_levels_are_lme4s(entry) -> None:
+    fit = fit_of(entry)
+    assert set(fit.coef) == set(fit.random_effects)
+    for group, expected in entry["coef"].items():
+        found = fit.coef[group]
+        rows = {str(level): i for i, level in enumerate(found.index)}
+        names = [name.replace("[T.", "").replace("]", "") for name in found.columns]
+        assert names == ["Intercept" if name == "(Intercept)" else name for name in expected["names"]]
+        values = found.to_numpy()[[rows[level] for level in expected["levels"]]]
+        np.testing.assert_allclose(values, expected["values"], rtol=LME4, atol=LME4 * np.abs(values).max())
+
+
+def test_coefficients_coded_otherwise_stay_apart() -> None:
+    # Cells of a factor are no differences from its first level: lme4's coef() adds the two up by their names.
+    data = lmt.datasets.load("cake")
+    with pytest.warns(lmt.errors.BoundaryWarning):
+        fit = lmt.lmm("angle ~ recipe + (0 + recipe|replicate)", data).fit(engine="pls")
+    found = fit.coef["replicate"]
+    assert list(found.columns) == ["recipe[A]", "recipe[B]", "recipe[C]", "Intercept", "recipe[T.B]", "recipe[T.C]"]
+    level_b = found["Intercept"] + found["recipe[T.B]"] + found["recipe[B]"]
+    rows = data["recipe"] == "B"
+    np.testing.assert_allclose(level_b[data.loc[rows, "replicate"]], fit.fittedvalues[rows], rtol=EXACT)
+
+
+def test_shares_without_fixed_effects_have_limits() -> None:
+    rng = np.random.default_rng(3)
+    g = np.arange(120) % 12
+    fit = lmt.lmm("y ~ 0 + (1|g)", {"g": g, "y": rng.normal(size=12)[g] + rng.normal(size=120)}).fit(engine="pls")
+    found = fit.variance_partition()
+    assert (found.lower < found.share).all()
+    assert (found.share < found.upper).all()
+
+
+@pytest.mark.parametrize("alpha", [0, 1.5, "0.05", None, np.nan])
+def test_limits_refuse_what_is_no_coverage(sleep, alpha) -> None:
+    for ask in (sleep.variance_partition, sleep.conf_int):
+        with pytest.raises(lmt.LmmError, match="it must lie between 0 and 1"):
+            ask(alpha=alpha)

@@ -260,9 +260,18 @@ def test_bad_arguments_are_named(sleep) -> None:
         sleep.influence(3)
     with pytest.raises(DataError, match="is no factor or column"):
         sleep.influence(["Subject", "Days"])
-    with pytest.raises(DataError, match="kind='pearson' is not known"):
-        sleep.residuals("pearson")
-    with pytest.raises(DataError, match="n is 0"):
-        sleep.quantile_residuals(0)
+    with pytest.raises(DataError, match="kind='response' is not known; write one of 'conditional'"):
+        sleep.residuals("response")
+    for n in (0, 2.5, "many"):
+        with pytest.raises(DataError, match="ask for a whole number, at least 1"):
+            sleep.quantile_residuals(n)
+    with pytest.raises(DataError, match="rng='seed' is no source of random numbers"):
+        sleep.quantile_residuals(5, rng="seed")
     with pytest.raises(DataError, match="influence\\(refit=True\\)"):
         _ = sleep.influence("Subject").variances
+
+
+def test_pearson_residuals_are_scaled_ones_in_units_of_the_response() -> None:
+    data = lmt.datasets.load("sleepstudy").assign(w=np.linspace(0.5, 2.0, 180))
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", data, weights="w").fit(engine="pls")
+    np.testing.assert_allclose(fit.residuals("pearson"), np.sqrt(data["w"]) * fit.resid, rtol=1e-12)

@@ -137,3 +137,33 @@ def test_a_model_without_fixed_effects_has_no_rows_of_them(data, ddf) -> None:
     assert fit.augment()["cooksd"].isna().all()
     assert "the model has no fixed effects" in str(fit.tests(ddf=ddf))
     assert set(fit.influence().to_frame()["note"]) == {"the model has no fixed effects"}
+
+
+def test_augment_refuses_rows_that_were_not_fitted(sleep, data) -> None:
+    turned = data.iloc[::-1]
+    with pytest.raises(DataError, match="column 'Reaction' of data is not what was fitted, first in row 0"):
+        sleep.augment(turned)
+    with pytest.raises(DataError, match="prefix=3 is no text"):
+        sleep.augment(prefix=3)
+
+
+def test_augment_predicts_for_strangers_on_request(sleep, data) -> None:
+    new = data.head(2).assign(Subject=["308", "nobody"])
+    with pytest.raises(DataError, match="'nobody'"):
+        sleep.augment(newdata=new)
+    found = sleep.augment(newdata=new, unseen="population")
+    assert found["fitted"].iloc[1] == found["fixed"].iloc[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"effects": None}, "effects=None is not known"),
+        ({"effects": 3}, "effects=3 is not known"),
+        ({"conf_int": True, "conf_level": "0.9"}, "conf_level is '0.9'"),
+        ({"n": 100}, "n: options of intervals, which are made with conf_int=True"),
+    ],
+)
+def test_tidy_refuses_what_it_does_not_know(sleep, arguments, message) -> None:
+    with pytest.raises(DataError, match=message):
+        sleep.tidy(**arguments)
