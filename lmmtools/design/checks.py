@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.frame import is_missing
+from lmmtools.design.frame import is_missing, show_value
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def check_block(block: Block) -> None:
     n, group = len(block.codes), block.group
     if block.m < 2:
         raise DataError(
-            f"The grouping factor {group!r} has one level, {_shown(block.levels[0])}, in the rows used. "
+            f"The grouping factor {group!r} has one level, {show_value(block.levels[0])}, in the rows used. "
             f"A variance between levels needs at least two; leave {block.term} out."
         )
     if block.m >= n:
@@ -83,8 +83,8 @@ def check_levels(name: str, levels: pd.Index[Any]) -> None:
     """Raise a DataError for a factor that does not vary."""
     if len(levels) < 2:
         raise DataError(
-            f"The factor {name!r} has one level, {_shown(levels[0])}, in the rows used: it has no effect to estimate. "
-            "Leave it out of the formula, or look at which rows are lost to missing values."
+            f"The factor {name!r} has one level, {show_value(levels[0])}, in the rows used: it has no effect to "
+            "estimate. Leave it out of the formula, or look at which rows are lost to missing values."
         )
 
 
@@ -93,9 +93,9 @@ def check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, level
     is_new = (codes < 0) & ~is_missing(column)
     if is_new.any():
         label = column.iloc[int(np.flatnonzero(is_new)[0])]
-        known = ", ".join(map(_shown, levels[:8])) + (", ..." if len(levels) > 8 else "")
+        known = ", ".join(map(show_value, levels[:8])) + (", ..." if len(levels) > 8 else "")
         raise DataError(
-            f"The factor {name!r} has the level {_shown(label)}, which the fit has not seen. Levels: {known}."
+            f"The factor {name!r} has the level {show_value(label)}, which the fit has not seen. Levels: {known}."
             + describe_mismatch(column, name, levels)
         )
 
@@ -112,8 +112,3 @@ def describe_mismatch(column: pd.Series[Any], name: str, levels: pd.Index[Any]) 
     if kinds[1] == "string" and kinds[0] in ("integer", "floating"):
         return f" They are numbers in the fit and text here: write pd.to_numeric(data[{name!r}])."
     return ""
-
-
-def _shown(level: Any) -> str:
-    """Return a level as its user would write it: numpy's numbers without their type."""
-    return repr(level) if isinstance(level, str) else str(level)

@@ -14,7 +14,16 @@ from lmmtools.errors import DataError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_frame", "as_numbers", "check_finite", "is_factor", "is_missing", "kind_of", "need_columns"]
+__all__ = [
+    "as_frame",
+    "as_numbers",
+    "check_finite",
+    "is_factor",
+    "is_missing",
+    "kind_of",
+    "need_columns",
+    "show_value",
+]
 
 Kind = Literal["number", "boolean", "factor", "date", "complex"]
 
@@ -182,15 +191,15 @@ def _describe(column: pd.Series[Any], kind: Kind) -> str:
     if kind == "complex":
         return "complex numbers. Use their real part or their modulus."
     present = column[~is_missing(column)]
-    example = _shown(present.iloc[0]) if len(present) else "nothing"
+    example = show_value(present.iloc[0]) if len(present) else "nothing"
     if isinstance(column.dtype, pd.CategoricalDtype):
         return f"a category ({example}). Where its labels are numbers: data[{name!r}].astype(float)."
     return f"text ({example}). Where the text reads as numbers: pd.to_numeric(data[{name!r}])."
 
 
-def _shown(value: Any) -> str:
-    """Return a value as its user would write it: numpy's numbers without their type."""
-    return repr(value.item() if isinstance(value, np.generic) else value)
+def show_value(value: Any) -> str:
+    """Return a value as its user would write it: text in quotes, numpy's numbers without their type."""
+    return repr(value) if isinstance(value, str) else str(value)
 
 
 def _listing(names: Iterable[Any], limit: int = 12) -> str:
