@@ -81,7 +81,8 @@ def test_levels_that_never_met_are_not_solved_for(monkeypatch):
     rng = np.random.default_rng(2)
     n = 6_000
     data = pd.DataFrame({"g": rng.integers(0, 600, n), "h": rng.integers(0, 90, n), "x": rng.normal(size=n)})
-    data["y"] = rng.normal(size=600)[data["g"]] + rng.normal(size=90)[data["h"]] + rng.normal(size=n)
+    u = rng.normal(size=(600, 2))
+    data["y"] = u[data["g"], 0] + u[data["g"], 1] * data["x"] + rng.normal(size=90)[data["h"]] + rng.normal(size=n)
     fit = lmt.lmm("y ~ x + (x|g) + (1|h)", data).fit(engine="pls")
     new = data.assign(h=rng.permutation(data["h"])).head(1_000)
     few = fit.predict(new.head(20), interval="confidence")
