@@ -20,6 +20,7 @@ from lmmtools.design.rank import independent_columns
 from lmmtools.design.record import Design, Dropped
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
+from lmmtools.formula.terms import order_written
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -317,27 +318,13 @@ def order_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """Return blocks in lme4's order: by decreasing number of levels.
 
     lme4 leaves terms as written if their numbers of levels do not increase anywhere; else it takes R's
-    ``rev(order(nlevels))``, which also turns round the terms that tie.  It writes ``(x | a/b)`` out inner factor first.
+    ``rev(order(nlevels))``, which also turns round the terms that tie.
     """
-    written: list[Block] = []
-    at = 0
-    while at < len(blocks):
-        stop = at + 1
-        while stop < len(blocks) and _is_nested_in(blocks[stop].term, blocks[stop - 1].term):
-            stop += 1
-        written += reversed(blocks[at:stop])
-        at = stop
+    written = [blocks[i] for i in order_written([b.term for b in blocks])]
     sizes = [b.m for b in written]
     if all(a >= b for a, b in pairwise(sizes)):
         return tuple(written)
     return tuple(sorted(written, key=lambda b: b.m)[::-1])
-
-
-def _is_nested_in(term: RandomTerm, before: RandomTerm) -> bool:
-    """Whether two terms are what ``(x | a/b)`` is written out to, outer first."""
-    is_same_basis = (term.intercept, term.variables) == (before.intercept, before.variables)
-    is_longer = len(term.factors) > len(before.factors)
-    return is_same_basis and is_longer and term.factors[-len(before.factors) :] == before.factors
 
 
 def _unused_levels(columns: Mapping[str, pd.Series[Any]], factors: Mapping[str, Factor]) -> dict[str, tuple[str, ...]]:

@@ -137,21 +137,23 @@ class FormulaicEncoder:
         """
         from formulaic import Formula, ModelSpec
 
-        text = str(self.spec.formula)
-        plain = text
-        for safe in self.spelled:
-            plain = plain.replace(safe, without_contrasts(safe))
-        if plain == text:
+        terms = [_parts(term) for term in self.spec.formula]
+        plain = [list(map(without_contrasts, parts)) for parts in terms]
+        if plain == terms:
             return None
+        words = [":".join(parts) or "1" for parts in plain]
         spec = ModelSpec(
-            formula=Formula(plain),
+            # A formula has a constant unless it says 0, and then those that it adds.
+            formula=Formula(" + ".join(["0", *words])),
             ensure_full_rank=True,
             na_action="ignore",
             output="numpy",
             transform_state=self.spec.transform_state,
         )
         made = _materialise(spec, self._table(frame), self)
-        return np.array(made, dtype=np.float64), [list(at) for at in made.model_spec.term_indices.values()]
+        # Terms that differ in their contrasts alone are now one, the first.
+        columns = {str(term): list(at) for term, at in made.model_spec.term_indices.items()}
+        return np.array(made, dtype=np.float64), [columns.pop(word, []) for word in words]
 
     def _table(self, frame: pd.DataFrame) -> dict[str, Any]:
         """Return the columns under their safe names."""

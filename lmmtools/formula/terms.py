@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lmmtools.formula.tokens import quote_name
 
-__all__ = ["ModelFormula", "RandomTerm"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ModelFormula", "RandomTerm", "order_written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +76,23 @@ class ModelFormula:
     def __str__(self) -> str:
         parts = [self.fixed, *(f"offset({o})" for o in self.offsets), *(str(t) for t in self.random)]
         return f"{self.response} ~ {' + '.join(parts)}"
+
+
+def order_written(terms: Sequence[RandomTerm]) -> list[int]:
+    """Return where the terms of a formula stand in lme4's, which writes ``(x | a/b)`` out inner factor first."""
+    order: list[int] = []
+    at = 0
+    while at < len(terms):
+        stop = at + 1
+        while stop < len(terms) and _is_nested_in(terms[stop], terms[stop - 1]):
+            stop += 1
+        order += reversed(range(at, stop))
+        at = stop
+    return order
+
+
+def _is_nested_in(term: RandomTerm, before: RandomTerm) -> bool:
+    """Whether two terms are what ``(x | a/b)`` is written out to, outer first."""
+    is_same_basis = (term.intercept, term.variables) == (before.intercept, before.variables)
+    is_longer = len(term.factors) > len(before.factors)
+    return is_same_basis and is_longer and term.factors[-len(before.factors) :] == before.factors

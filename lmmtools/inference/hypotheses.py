@@ -72,8 +72,10 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
         If the design has no terms.
     """
     terms = fixed_terms(design)
-    A, X = _compress([t.columns for t in _in_units(terms)], design.X)
     own = _columns(design, terms)
+    # A term that was left out whole as dependent is not in the model; what it repeats is then tested without it.
+    kept = [t if columns else replace(t, columns=t.columns[:, :0]) for t, columns in zip(terms, own, strict=True)]
+    A, X = _compress([t.columns for t in _in_units(kept)], design.X)
     # With one term the types are the same hypothesis; lmerTest writes it in the rows of type I.
     kind = kind if sum(bool(t.name) for t in terms) > 1 else 1
     to_treatment, own_treated = _treatment(design, own) if kind == 3 else (np.eye(design.p), own)

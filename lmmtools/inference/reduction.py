@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.errors import DataError
+from lmmtools.formula.terms import order_written
 
 if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
@@ -57,7 +58,7 @@ def _with_constant(block: Block) -> Block:
 
 
 def reductions(design: Design, *, reduce_terms: bool = True) -> list[Reduction]:
-    """Return the single deletions from a model's random terms.
+    """Return the single deletions from a model's random terms, in the order in which lme4 writes these.
 
     Parameters
     ----------
@@ -76,15 +77,17 @@ def reductions(design: Design, *, reduce_terms: bool = True) -> list[Reduction]:
         raise DataError(
             "terms of this model share one variance, so that none can be left out alone; declare it with lmm(...)"
         )
+    written = [design.formula.random[i] for i in order_written(design.formula.random)]
     found = []
-    for k, block in enumerate(design.blocks):
+    for k, block in sorted(enumerate(design.blocks), key=lambda item: written.index(item[1].term)):
         droppable = _droppable(block) if reduce_terms else ()
         for variable in droppable:
             own = _columns_of(block, variable)
             found.append(Reduction(f"{variable} in {block.term}", _without(design, k, variable, own), k, own))
         if not droppable:
             rest = tuple(b for i, b in enumerate(design.blocks) if i != k)
-            found.append(Reduction(str(block.term), replace(design, blocks=rest), k, tuple(range(block.l))))
+            name = _named_whole(block) if reduce_terms else str(block.term)
+            found.append(Reduction(name, replace(design, blocks=rest), k, tuple(range(block.l))))
     return found
 
 
@@ -97,6 +100,12 @@ def _droppable(block: Block) -> tuple[str, ...]:
         return ()
     parts = [frozenset(v.split(":")) for v in variables]
     return tuple(v for v, own in zip(variables, parts, strict=True) if not any(own < other for other in parts))
+
+
+def _named_whole(block: Block) -> str:
+    """Return what a term is called that goes as a whole because its only variable does."""
+    is_slope = not block.term.intercept and len(block.term.variables) == 1
+    return f"{block.term.variables[0]} in {block.term}" if is_slope else str(block.term)
 
 
 def _is_rewritten(block: Block) -> bool:

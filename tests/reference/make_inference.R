@@ -27,9 +27,11 @@ models <- list(
   list("cake_polynomial", angle ~ recipe + poly(temp, 2) + (1 | recipe:replicate), cakeUneven, "uneven", TRUE),
   list("cake_slopes", angle ~ recipe + temp + (temp | replicate), cake, "all", TRUE),
   list("penicillin_uneven", diameter ~ 1 + (1 | plate) + (1 | sample), penicillinUneven, "uneven", TRUE),
+  list("penicillin_turned", diameter ~ 1 + (1 | sample) + (1 | plate), Penicillin, "all", TRUE),
   list("sleepstudy_near_singular", Reaction ~ Days + I(Days^2) + (Days | Subject), nearSingular, "few", TRUE)
 )
-# Models whose terms lmerTest holds to contain each other in its own way: matrices, missing margins, a single term.
+# Models whose terms lmerTest holds to contain each other, or codes, in its own way: matrices, missing margins, a single
+# term, sums to zero, no constant.
 contained <- list(
   angle ~ recipe * scale(temp) + (1 | replicate),
   angle ~ recipe * poly(temp, 2) + (1 | replicate),
@@ -38,7 +40,9 @@ contained <- list(
   angle ~ temp + temp:recipe + (1 | replicate),
   angle ~ recipe:temp + (1 | replicate),
   angle ~ temperature + (1 | replicate),
-  angle ~ recipe * I(temp > 200) + (1 | replicate)
+  angle ~ recipe * I(temp > 200) + (1 | replicate),
+  angle ~ C(recipe, contr.sum) * C(temperature, contr.helmert) + (1 | replicate),
+  angle ~ 0 + C(recipe, contr.sum) + temperature + (1 | replicate)
 )
 vector_of <- function(x) if (is.null(x)) NULL else I(x)
 types_of <- function(fit, with_kr) lapply(1:3, function(type) {

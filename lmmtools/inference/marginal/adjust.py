@@ -69,7 +69,9 @@ def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) 
         return out
     from statsmodels.stats.multitest import multipletests
 
-    out[defined] = multipletests(p[defined], method=_STATSMODELS[adjust])[1]
+    # Undefined contrasts belong to the family, as those that say least, and as emmeans counts them.
+    found = multipletests(np.where(defined, p, 1.0), method=_STATSMODELS[adjust])[1]
+    out[defined] = found[defined]
     return out
 
 

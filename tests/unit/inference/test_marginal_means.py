@@ -177,6 +177,11 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
     assert means.notes[-1].endswith("B")
     pairs = fit.pairwise("recipe")
     assert np.isnan(pairs.p).tolist() == [True, False, True]
+    # A family has all its contrasts, those that the data cannot tell included, as its simultaneous limits do.
+    (plain,) = fit.pairwise("recipe", adjust="none").p[1:2]
+    by_method = {"bonferroni": 3 * plain, "sidak": 1 - (1 - plain) ** 3, "holm": 3 * plain, "fdr": 3 * plain}
+    for adjust, expected in by_method.items():
+        assert fit.pairwise("recipe", adjust=adjust).p[1] == pytest.approx(min(expected, 1.0), rel=1e-12)
     seen = fit.marginal_means("temperature", by="recipe", at={"recipe": ["A", "C"]})
     assert np.isfinite(seen.estimate).all()
 

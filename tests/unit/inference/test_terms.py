@@ -72,6 +72,7 @@ def test_anova_tables_equal_lmertest(entry, kind) -> None:
 @pytest.mark.parametrize("entry", RECORDED["fits"], ids=lambda e: e["name"])
 def test_random_deletions_equal_lmertest(entry) -> None:
     found, expected = as_fitted(entry).ranova().to_frame().iloc[1:], entry["ranova"]
+    assert list(found.index) == [term.replace("I(Days^2)", "I(Days ** 2)") for term in expected["term"]]
     assert list(found["df"]) == expected["df"]
     np.testing.assert_allclose(found["llf"], expected["llf"], rtol=1e-7)
     np.testing.assert_allclose(found["lrt"].astype(float), expected["lrt"], rtol=1e-6, atol=1e-6)
@@ -131,6 +132,25 @@ def test_type_three_does_not_depend_on_the_coding() -> None:
     np.testing.assert_allclose(by_sum[exact], by_treatment[exact], rtol=1e-6)
     # Fai and Cornelius' degrees depend on how a hypothesis of several rows is written, a little.
     np.testing.assert_allclose(by_sum["den_df"], by_treatment["den_df"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3])
+def test_a_term_that_was_left_out_whole_changes_no_other(kind) -> None:
+    data = lmt.datasets.load("cake").assign(double=lambda d: 2 * d["temp"])
+    with_double = lmt.lmm("angle ~ recipe * temp + double + (1|replicate)", data).fit(engine="pls")
+    without = lmt.lmm("angle ~ recipe * temp + (1|replicate)", data).fit(engine="pls")
+    found, expected = with_double.anova(kind).to_frame(), without.anova(kind).to_frame()
+    assert list(found.index) == list(expected.index) == ["recipe", "temp", "recipe:temp"]
+    np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=1e-8)
+
+
+def test_a_factor_given_twice_with_other_contrasts_counts_once() -> None:
+    data = lmt.datasets.load("cake")
+    formula = "angle ~ C(recipe, contr.sum) + C(recipe, contr.helmert) + temp + (1|replicate)"
+    found = lmt.lmm(formula, data).fit(engine="pls").anova(3).to_frame()
+    expected = lmt.lmm("angle ~ recipe + temp + (1|replicate)", data).fit(engine="pls").anova(3).to_frame()
+    assert list(found.index) == ["C(recipe, contr.sum)", "temp"]
+    np.testing.assert_allclose(found.to_numpy(), expected.to_numpy(), rtol=1e-8)
 
 
 def test_the_printed_table_is_laid_out_as_lmertest_lays_it_out() -> None:
