@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+    from patsy import PatsyError
 
     Floats = NDArray[np.float64]
 
@@ -22,7 +24,8 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
     Parameters
     ----------
     constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
-        As statsmodels takes them: ``"Days = 0"``, ``"a = b, c = 1"``; a matrix L of L beta = 0; or L and its values.
+        As statsmodels takes them: ``"Days = 0"``, ``"a = b, c = 1"``; a matrix L of L beta = 0; or L and its values. A
+        DataFrame's columns that are named after fixed effects go by these names.
     names : tuple of str, length p
 
     Raises
@@ -37,6 +40,8 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
     values: ArrayLike | None = None
     if isinstance(constraints, tuple) and len(constraints) == 2:
         constraints, values = constraints
+    if set(getattr(constraints, "columns", ())) == set(names):
+        constraints = constraints[list(names)]
     try:
         L = np.atleast_2d(np.asarray(constraints, dtype=float))
     except (TypeError, ValueError) as error:
@@ -49,10 +54,20 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
         raise DataError("the contrast matrix has no rows, so that there is nothing to test")
     if not np.isfinite(L).all() or not L.any(axis=1).all():
         raise DataError("a row of the contrast matrix is zero or not finite")
-    right = np.zeros(len(L)) if values is None else np.asarray(values, dtype=float).reshape(-1)
-    if len(right) != len(L):
-        raise DataError(f"there are {len(right)} values for {len(L)} contrasts")
+    right = np.zeros(len(L)) if values is None else _read_values(values, len(L))
     return L, right, tuple(label_contrast(row, names) for row in L)
+
+
+def _read_values(values: ArrayLike, n: int) -> Floats:
+    try:
+        right = np.asarray(values, dtype=float).reshape(-1)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the values of the contrasts are no numbers: {error}") from None
+    if len(right) != n:
+        raise DataError(f"the number of values, {len(right)}, is not that of the contrasts, {n}")
+    if not np.isfinite(right).all():
+        raise DataError("a value of a contrast is not finite")
+    return right
 
 
 def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
@@ -61,10 +76,21 @@ def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str
     try:
         found = DesignInfo(list(names)).linear_constraint(text)
     except PatsyError as error:
-        said = str(error).splitlines()[0]
-        raise DataError(f"{text!r} cannot be read: {said}. The fixed effects are {', '.join(names)}.") from None
+        said = f"{text!r} cannot be read: {_complaint(error)}. The fixed effects are {', '.join(names)}."
+        raise DataError(said) from None
     L, values = np.asarray(found.coefs, dtype=float), np.asarray(found.constants, dtype=float).reshape(-1)
     return L, values, tuple(label_contrast(row, names) for row in L)
+
+
+def _complaint(error: PatsyError) -> str:
+    """Return what patsy says, with the whole word that it stumbles over."""
+    where = error.origin
+    if where is None:
+        return str(error.message)
+    word = re.match(r"[^\s=,+*/()<>-]+|.", where.code[where.start :])
+    if "unrecognized token" in error.message and word:
+        return f"{word[0]!r} is neither a fixed effect, a number nor an operator"
+    return f"{error.message}, at {where.code[where.start : where.end]!r}"
 
 
 def label_contrast(row: Floats, names: tuple[str, ...]) -> str:

@@ -25,6 +25,9 @@ __all__ = ["LikelihoodRatio", "anova", "check_same_data", "fitted_by_ml"]
 
 DIGITS = 5
 
+WORSE = 1e-4
+"""A model that another is within has the larger likelihood, but for what optimisers leave."""
+
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class LikelihoodRatio(Printable):
@@ -37,7 +40,7 @@ class LikelihoodRatio(Printable):
         Parameters, variance parameters and sigma counted.
     aic, bic, llf : tuple of float
     chisq : tuple of float or None
-        Twice the difference of the log-likelihoods; None in the first row.
+        Twice the difference of the log-likelihoods, at least zero; None in the first row.
     df : tuple of int or None
     p : tuple of float or None
         From the chi-squared distribution; None where the models have as many parameters.
@@ -124,18 +127,23 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
         fits = tuple(fitted_by_ml(f) for f in fits)
     elif len({f.reml for f in fits}) > 1:
         raise DataError("some fits are by REML and others by ML; fit all by ML, or leave refit=True")
-    elif fits[0].reml and len({_column_space(f) for f in fits}) > 1:
+    elif fits[0].reml and not all(_have_same_columns(f, fits[0]) for f in fits[1:]):
         raise DataError("REML criteria of models with different fixed effects do not compare; leave refit=True")
     order = sorted(range(len(fits)), key=lambda i: fits[i].k_params)
     ranked = [fits[i] for i in order]
     chisq: list[float | None] = [None]
     df: list[int | None] = [None]
     p: list[float | None] = [None]
-    for smaller, larger in pairwise(ranked):
-        statistic, extra = 2.0 * (larger.llf - smaller.llf), larger.k_params - smaller.k_params
-        chisq.append(statistic)
+    for i, j in pairwise(order):
+        smaller, larger = fits[i], fits[j]
+        gain, extra = 2.0 * (larger.llf - smaller.llf), larger.k_params - smaller.k_params
+        chisq.append(max(gain, 0.0))
         df.append(extra)
-        p.append(chi2_tail(max(statistic, 0.0), extra) if extra else None)
+        p.append(chi2_tail(max(gain, 0.0), extra) if extra else None)
+        if not extra:
+            notes.append(f"{labels[j]} has as many parameters as {labels[i]}: neither is within the other, and no test")
+        elif gain < -WORSE:
+            notes.append(f"{labels[j]} fits worse than {labels[i]}, which is then not within it: the test says nothing")
     if any(len(a.theta) != len(b.theta) for a, b in pairwise(ranked)):
         notes.append("where a variance is tested at zero, its boundary, the p-values are conservative (too large)")
     return LikelihoodRatio(
@@ -168,7 +176,10 @@ def check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
                 "the rows with missing values first."
             )
         if not np.array_equal(fit.design.y, first.design.y):
-            raise DataError(f"{labels[0]} and {label} have different responses; their likelihoods do not compare")
+            raise DataError(
+                f"{labels[0]} and {label} have different responses, or rows in another order: their likelihoods do not "
+                "compare"
+            )
 
 
 def fitted_by_ml(fit: LMMResults) -> LMMResults:
@@ -179,5 +190,9 @@ def fitted_by_ml(fit: LMMResults) -> LMMResults:
     return replace(fit, estimate=pls.fit_problem(problem, reml=False), warnings=(), _problem=problem)
 
 
-def _column_space(fit: LMMResults) -> tuple[str, ...]:
-    return tuple(sorted(fit.design.x_names))
+def _have_same_columns(fit: LMMResults, other: LMMResults) -> bool:
+    """Whether X is the same but for the order of its columns: the REML criterion depends on their units, too."""
+    a, b = fit.design, other.design
+    if sorted(a.x_names) != sorted(b.x_names):
+        return False
+    return np.array_equal(a.X[:, np.argsort(a.x_names)], b.X[:, np.argsort(b.x_names)])

@@ -50,7 +50,10 @@ def contrast_weights(labels: Sequence[str], method: Any) -> tuple[tuple[str, ...
 def _given(labels: Sequence[str], method: Mapping[str, Any]) -> tuple[tuple[str, ...], Floats]:
     rows = []
     for name, weights in method.items():
-        row = np.asarray(weights, dtype=float)
+        try:
+            row = np.asarray(weights, dtype=float)
+        except (TypeError, ValueError):
+            raise DataError(f"contrast {name!r} has weights that are no numbers: {weights!r}") from None
         if row.shape != (len(labels),) or not np.isfinite(row).all():
             raise DataError(f"contrast {name!r} needs {len(labels)} finite weights, for {', '.join(labels)}")
         rows.append(row)

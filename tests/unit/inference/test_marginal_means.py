@@ -199,6 +199,8 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
         (lambda f: f.marginal_means(3), "name of a column"),
         (lambda f: f.marginal_means("nitro", ddf="bayes"), "not known here"),
         (lambda f: f.marginal_means("nitro", alpha=0), "between 0 and 1"),
+        (lambda f: f.marginal_means("nitro", alpha="5%"), "'5%'; it must lie between 0 and 1"),
+        (lambda f: f.contrasts("nitro", method={"a": ["+", "-", 0, 0]}), "'a' has weights that are no numbers"),
         (lambda f: f.pairwise("nitro", adjust="dunn"), "use one of 'none', 'tukey'"),
         (lambda f: f.pairwise("nitro", by="nitro"), "other columns"),
         (lambda f: f.contrasts("nitro", method="poly"), "use one of 'pairwise'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lmmtools as lmt
@@ -73,6 +74,11 @@ def test_constraints_as_text_matrix_and_values_agree(sleep) -> None:
     assert pytest.approx(sleep.tests().t[1] ** 2) == sleep.f_test("Days = 0").F
 
 
+def test_named_columns_of_contrasts_go_by_their_names(sleep) -> None:
+    turned = pd.DataFrame([[1.0, 0.0]], columns=["Days", "Intercept"])
+    assert sleep.t_test(turned).t[0] == sleep.t_test("Days = 0").t[0]
+
+
 def test_methods_differ_in_the_degrees_alone(sleep) -> None:
     z, residual = sleep.tests("z"), sleep.tests("residual")
     np.testing.assert_allclose(z.t, residual.t)
@@ -91,7 +97,16 @@ def test_on_the_boundary_what_is_known_is_said() -> None:
 
 @pytest.mark.parametrize(
     ("constraints", "words"),
-    [("Dayz = 0", "Dayz"), ([[1.0, 2.0, 3.0]], r"shape \(1, 3\)"), ([[0.0, 0.0]], "zero"), (object(), "neither")],
+    [
+        ("Dayz = 0", "'Dayz' is neither a fixed effect"),
+        ("Days > 0", "'>' is neither"),
+        ([[1.0, 2.0, 3.0]], r"shape \(1, 3\)"),
+        ([[0.0, 0.0]], "zero"),
+        (object(), "neither"),
+        (([[0.0, 1.0]], [1.0, 2.0]), "number of values, 2"),
+        (([[0.0, 1.0]], ["one"]), "'one'"),
+        (([[0.0, 1.0]], [np.nan]), "not finite"),
+    ],
 )
 def test_bad_constraints_are_named(sleep, constraints, words) -> None:
     with pytest.raises(lmt.DataError, match=words):
@@ -138,6 +153,26 @@ def test_what_cannot_be_compared_is_refused(sleep) -> None:
         lmt.anova(sleep, smaller, refit=False)
     with pytest.raises(lmt.DataError, match="two or more"):
         lmt.anova(sleep)
+    scaled = lmt.lmm("Reaction ~ Days + (1|Subject)", data.assign(Days=10 * data["Days"])).fit(engine="pls")
+    with pytest.raises(lmt.DataError, match="REML criteria"):
+        lmt.anova(sleep, scaled, refit=False)
+
+
+def test_models_that_are_not_nested_are_told() -> None:
+    data = lmt.datasets.load("sleepstudy")
+    data = data.assign(
+        a=np.sin(np.arange(180.0)), b=np.cos(np.arange(180.0)) ** 2, c=np.sin(2.0 + np.arange(180.0)) ** 3
+    )
+    slopes, curve, noise = (
+        lmt.lmm(f"Reaction ~ {terms}", data).fit(reml=False, engine="pls")
+        for terms in ("Days + (Days||Subject)", "Days + I(Days**2) + (1|Subject)", "a + b + c + (1|Subject)")
+    )
+    alike = lmt.anova(slopes, curve)
+    assert (alike.chisq[1], alike.df[1], alike.p[1]) == (0.0, 0, None)
+    assert alike.notes[0].startswith("m1 has as many parameters as m0")
+    worse = lmt.anova(slopes, noise)
+    assert (worse.chisq[1], worse.df[1], worse.p[1]) == (0.0, 1, 1.0)
+    assert worse.notes[0].startswith("m1 fits worse than m0")
 
 
 def test_degrees_by_differences_equal_those_by_the_hessian(monkeypatch) -> None:
