@@ -131,6 +131,11 @@ def _perfect_correlation(fit: Any, row: BoundaryRow) -> Flag:
 def _proof(row: BoundaryRow) -> tuple[str, ...]:
     if row.certificate is None:
         return ()
+    if row.is_idle:
+        return (
+            "The fixed effects hold all columns of the term: the REML criterion is the same whatever this variance is.",
+            "Take one of the two out of the model: a factor is fixed or random, not both.",
+        )
     if row.certificate < -1e-6:
         return (f"But the criterion would still fall inside the boundary (derivative {row.certificate:.3g}).",)
     more = "more of it" if row.kind == "zero variance" else "variance of its own"

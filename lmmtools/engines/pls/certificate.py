@@ -65,9 +65,12 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     """
     d, g = m.d, m.g
     nulls, free = _null_spaces(problem, m)
+    idle = free & _is_idle(problem, m)
+    free &= ~idle
+    flattest = 0.0 if idle.any() else np.inf
     if not free.any():
         holds = all(_is_proven(n, d) for n in nulls)
-        return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
+        return Certificate(0.0, flattest, tuple(nulls), 0.0, holds)
     at = np.flatnonzero(free)
     B = m.exact
     if B is None:
@@ -75,7 +78,7 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     B = B[np.ix_(at, at)]
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])
-    weakest = float(values[0])
+    weakest = min(float(values[0]), flattest)
     if m.exact is None:
         direction = np.zeros_like(g)
         direction[at] = scale * vectors[:, 0]
@@ -87,6 +90,12 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     expected = max(0.5 * float(g[at] @ newton), 0.0)
     holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
     return Certificate(float(shares.max()), weakest, tuple(nulls), expected, bool(holds))
+
+
+def _is_idle(problem: Problem, m: LocalModel) -> NDArray[np.bool_]:
+    """Return which elements of phi the criterion does not depend on, shape (k,)."""
+    sizes = [l * (l + 1) // 2 for l in problem.widths]
+    return np.repeat(problem.spanned, sizes) & m.state.reml
 
 
 def _is_proven(null: NullSpace, d: Derivatives) -> bool:

@@ -1,8 +1,9 @@
-"""Other starts where several terms can take up the same part of the mean.
+"""Other starts where random effects may have to hold a part of the mean.
 
 In ``y ~ 0 + x + (1 | g) + (1 | h)`` nothing but the effects of g, or those of h, can hold the mean, which makes the
 variance of whichever holds it large: the criterion has an optimum for each. The same goes for any effect that several
-terms have and the fixed part has not.
+terms have and the fixed part has not. Where one term alone has such an effect, as in ``y ~ 1 + (0 + x | g)``, the
+criterion can have an optimum at which its variance holds the mean slope, and one at which it does not.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from lmmtools.design.theta import lambda_factors, pack_lambda
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +28,9 @@ __all__ = ["competing_effects", "competing_starts"]
 
 IN_SPAN = 1e-8
 """Share of a column that X leaves, below which it is X's."""
+
+SHORT = 0.1
+"""An effect with less than this share of the variance that would hold its mean leaves it to other effects."""
 
 LEAST = 0.01
 """What an effect that gives way keeps, at least, of the variance of the one that takes over."""
@@ -43,7 +47,11 @@ def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[str, tup
     """
     blocks = problem.design.blocks
     factors = lambda_factors(theta, blocks)
-    for effects in competing_effects(problem.design):
+    unspanned = unspanned_effects(problem.design)
+    holding = _holding_means(problem.design, factors, unspanned)
+    if holding is not None:
+        yield "variances that hold the means which the fixed effects lack", problem.to_lambdas(pack_lambda(holding))
+    for effects in (e for e in unspanned if len(e) > 1):
         variances = [float(factors[k][e] @ factors[k][e]) for k, e in effects]
         total = sum(variances)
         if total == 0:
@@ -64,16 +72,58 @@ def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[str, tup
 
 def competing_effects(design: Design) -> list[list[tuple[int, int]]]:
     """Return the (block, effect) of each column that several terms have as an effect and X does not span."""
+    return [effects for effects in unspanned_effects(design) if len(effects) > 1]
+
+
+def unspanned_effects(design: Design) -> list[list[tuple[int, int]]]:
+    """Return the (block, effect) of each column that terms have as an effect and X does not span."""
     found: list[list[tuple[int, int]]] = []
     for k, block in enumerate(design.blocks):
         for e in range(block.l):
             column = block.basis[:, e]
-            same = [g for g in found if np.array_equal(design.blocks[g[0][0]].basis[:, g[0][1]], column)]
+            same = [g for g in found if np.array_equal(_column(design, g), column)]
             if same:
                 same[0].append((k, e))
             else:
                 found.append([(k, e)])
-    return [g for g in found if len(g) > 1 and not _is_spanned(design, design.blocks[g[0][0]].basis[:, g[0][1]])]
+    return [g for g in found if not _is_spanned(design, _column(design, g))]
+
+
+def _column(design: Design, effects: list[tuple[int, int]]) -> Floats:
+    k, e = effects[0]
+    return design.blocks[k].basis[:, e]
+
+
+def _holding_means(
+    design: Design, factors: Sequence[Floats], unspanned: list[list[tuple[int, int]]]
+) -> list[Floats] | None:
+    """Return lambda per block with variances as large as the squares of the means that their effects have to hold.
+
+    The means are least squares coefficients of the columns beside X; None where no variance is far from that large.
+    """
+    if not unspanned:
+        return None
+    columns = np.column_stack([design.X, *(_column(design, g) for g in unspanned)])
+    y = design.response
+    if design.weights is not None:
+        root = np.sqrt(design.weights)
+        columns, y = columns * root[:, None], y * root
+    lengths = np.linalg.norm(columns, axis=0)
+    coefficients = np.linalg.lstsq(columns / lengths, y, rcond=None)[0]
+    left = y - columns / lengths @ coefficients
+    residual = float(left @ left) / max(design.n - columns.shape[1], 1)
+    if residual == 0:
+        return None
+    means = (coefficients / lengths)[design.p :]
+    moved, is_new = [factor.copy() for factor in factors], False
+    for mean, effects in zip(means, unspanned, strict=True):
+        k, e = max(effects, key=lambda at: float(factors[at[0]][at[1]] @ factors[at[0]][at[1]]))
+        variance, wanted = float(factors[k][e] @ factors[k][e]), float(mean**2) / residual
+        if variance < SHORT * wanted:
+            is_new = True
+            moved[k][e] *= 0.0
+            moved[k][e, e] = np.sqrt(wanted)
+    return moved if is_new else None
 
 
 def _is_spanned(design: Design, column: Floats) -> bool:

@@ -16,7 +16,7 @@ from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.shared import refuse_shared
-from lmmtools.engines.pls.start import starting_lambdas
+from lmmtools.engines.pls.start import joint_lambdas, starting_lambdas, unit_lambdas
 from lmmtools.engines.pls.traces import DENSE_Q
 
 if TYPE_CHECKING:
@@ -37,7 +37,12 @@ RESTARTS = (0.01, 10.0, 0.1)
 
 LONG = 8
 """A search of more evaluations than this has crossed ground where the criterion is not convex, and another optimum may
-be near; while a second search is cheap it is worth having."""
+be near; so it may where the search ended on the boundary, which is an optimum of its own beside one inside. While a
+second search is cheap it is worth having."""
+
+SMALL_Q = 160
+"""Up to this many random effects a fit on the boundary is worth a third search: several optima are a matter of few
+data."""
 
 FLAT = 1e-5
 """With less curvature than this the parameters are not all identified, and other optima are common."""
@@ -54,7 +59,7 @@ class Optimum:
     objective : float
     certificate : Certificate
     n_evaluations : int
-        Of the criterion, restarts and the certificate's differences left out.
+        Of the criterion, searches from elsewhere counted, the certificate's differences left out.
     messages : tuple of str
     converged : bool
         Whether the certificate holds.
@@ -128,12 +133,19 @@ def _elsewhere(
     problem: Problem, best: Descent, certificate: Certificate, *, is_first: bool
 ) -> Iterator[tuple[str, tuple[Floats, ...], bool]]:
     """Yield other starts, where one search is not to be trusted, and whether one that finds nothing new settles it."""
+    q = problem.structure.q
+    is_at_boundary = bool(certificate.null_spaces)
     if is_first:
         for name, start in competing_starts(problem, problem.to_theta(best.model.state.lambdas)):
             yield name, start, False
+        joint = joint_lambdas(problem)
+        if joint is not None:
+            yield "the variances of correlated effects", joint, False
+        if is_at_boundary and q <= SMALL_Q:
+            yield "variances of a middling size", unit_lambdas(problem), False
     doubtful = not certificate.holds or certificate.min_curvature < FLAT
-    is_small = problem.structure.q <= DENSE_Q
-    if doubtful or (is_first and is_small and best.n_evaluations > LONG):
+    is_cheap = is_first and q <= DENSE_Q
+    if doubtful or (is_cheap and (is_at_boundary or best.n_evaluations > LONG)):
         identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in problem.design.blocks])
         yield "theta of the identity", problem.to_lambdas(identity), True
     if doubtful:

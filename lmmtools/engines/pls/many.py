@@ -16,7 +16,7 @@ from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
 from lmmtools.engines.pls.shared import refuse_shared
-from lmmtools.engines.pls.start import starting_sigmas
+from lmmtools.engines.pls.start import factor_sigmas, joint_lambdas, starting_sigmas
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
         np.zeros(B, dtype=np.intp),
     )
     # In step, one search for each response; where there are several optima, each response has its own searches.
-    kind = None if competing_effects(problem.design) else kernel_for(problem)
+    has_several = competing_effects(problem.design) or joint_lambdas(problem) is not None
+    kind = None if has_several else kernel_for(problem)
     if kind is not None:
         f = problem.structure.factors[0]
         each = f.q * max(f.l, p + 1, k) if kind is OneFactor else problem.structure.q**2
@@ -195,10 +196,7 @@ def _fit_batch(
     out: Refits,
 ) -> None:
     """Fit some responses; those that do not converge are left to the caller."""
-    sigmas = starting_sigmas(problem, y.Zy, y.yy)
-    lambdas: tuple[Floats, ...] = tuple(
-        np.asarray(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s), dtype=float) for s in sigmas
-    )
+    lambdas = factor_sigmas(starting_sigmas(problem, y.Zy, y.yy))
     front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
     front = front.take(np.flatnonzero(np.isfinite(front.objective)))
@@ -249,6 +247,8 @@ def _front(
         full = t - rank @ rank.transpose(0, 2, 1) - ratio[:, None, None] * (own @ own.transpose(0, 2, 1))
         for j, part in factor.parts():
             T[j], G[j] = t[:, part, part], full[:, part, part]
+    if reml:
+        G = [0.0 * g if spanned else g for g, spanned in zip(G, problem.spanned, strict=True)]
     units = problem.units
     sigma = [_sigma_directions(lam, Q, c) for lam, Q, c in zip(framed, frames, units, strict=True)]
     D = _directions(f, sigma, problem, k)

@@ -216,4 +216,7 @@ def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats)
         full = t - product(y, y.T)
         for k, part in factor.parts():
             trace[k], G[k] = t[part, part], full[part, part]
+    if s.reml:
+        # Exactly zero: rounding must not be taken for a slope.
+        G = [0.0 * g if spanned else g for g, spanned in zip(G, problem.spanned, strict=True)]
     return Derivatives(tuple(G), tuple(trace))

@@ -183,7 +183,11 @@ def _believe(point: LocalModel, bounded: NDArray[np.bool_], secant: Floats) -> t
 
 
 def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
-    """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold."""
+    """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold.
+
+    Variances that could do nothing beside X are left at zero.
+    """
+    start = tuple(0.0 * lam if spanned else lam for lam, spanned in zip(start, problem.spanned, strict=True))
     # The roundings of the gradient grow with the variance: from the far end of the range nothing points back.
     largest = max(float(np.abs(lam).max()) * np.sqrt(c) for lam, c in zip(start, problem.units, strict=True))
     shrink = min(1.0, LARGEST_START / largest) if largest > 0 else 1.0

@@ -18,6 +18,7 @@ from lmmtools.engines.pls.crossprod import (
     indicator_rows,
     project_response,
 )
+from lmmtools.engines.pls.spanned import spanned_blocks
 from lmmtools.engines.pls.start import MomentSystem, moment_system
 from lmmtools.engines.pls.structure import Structure, build_structure, merge_blocks
 from lmmtools.errors import EngineError
@@ -49,6 +50,11 @@ class RowData:
     def moments(self) -> MomentSystem:
         """The linear system behind the starting values."""
         return moment_system(self._structure, self._ZX, self._design.n)
+
+    @cached_property
+    def spanned(self) -> tuple[bool, ...]:
+        """For each block whether X spans its columns."""
+        return spanned_blocks(self._structure, self._ZX)
 
     @cached_property
     def Zt(self) -> sparse.csr_matrix:
@@ -99,6 +105,11 @@ class Problem:
     def moments(self) -> MomentSystem:
         """The linear system behind the starting values."""
         return self.rows.moments
+
+    @property
+    def spanned(self) -> tuple[bool, ...]:
+        """For each block whether X spans its columns, so that REML says nothing of its variances."""
+        return self.rows.spanned
 
     @property
     def n(self) -> int:

@@ -18,13 +18,27 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["MomentSystem", "moment_system", "starting_lambdas", "starting_sigmas"]
+__all__ = [
+    "MomentSystem",
+    "factor_sigmas",
+    "joint_lambdas",
+    "moment_system",
+    "starting_lambdas",
+    "starting_sigmas",
+    "unit_lambdas",
+]
 
 FLOOR = 0.05
 # Smallest share of a starting covariance matrix's largest eigenvalue: its Cholesky factor exists, with digits to spare.
 SPREAD = 1e-9
 """A starting variance is at least this times the reciprocal of a level's own information: away from the boundary,
 where an optimiser has least to go by."""
+
+ALIKE = 0.9
+"""Cosine of two columns above which one can stand for most of the other."""
+
+UNIT = 3.0
+"""Relative standard deviation of a start that knows nothing, in units of one that begins to matter."""
 
 PROJECTIONS = 300
 """Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X do not count."""
@@ -133,7 +147,19 @@ def _vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> Vector
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
     """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
     sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
-    return tuple(np.sqrt(s[0]) if s.shape[1] == 1 else np.linalg.cholesky(s[0]) for s in sigmas)
+    return tuple(lam[0] for lam in factor_sigmas(sigmas))
+
+
+def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
+    """Return a start that asks nothing of the response: every variance somewhat larger than one that matters."""
+    return tuple(np.eye(l) * (UNIT / np.sqrt(c)) for l, c in zip(problem.widths, problem.units, strict=True))
+
+
+def factor_sigmas(sigmas: tuple[Floats, ...]) -> tuple[Floats, ...]:
+    """Return lambda of starting values of Sigma, (B, l, l) per block, positive definite or zero."""
+    return tuple(
+        np.asarray(np.sqrt(s) if s.shape[1] == 1 or not s.any() else np.linalg.cholesky(s), dtype=float) for s in sigmas
+    )
 
 
 def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, ...]:
@@ -155,6 +181,56 @@ def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, .
     yy : ndarray, shape (B,)
     """
     system = problem.moments
+    sigmas, residual = _components(problem, Zy, yy)
+    if max(problem.widths) > 1:
+        traces = [np.einsum("zaa->z", s) for s in sigmas]
+        for f in problem.structure.factors:
+            for k, part in f.parts():
+                if problem.widths[k] > 1:
+                    others = sum(t for j, t in enumerate(traces) if j != k) + np.zeros(len(yy))
+                    z = Zy[:, f.columns].reshape(len(yy), f.m, f.l)[:, :, part]
+                    floor = FLOOR * f.m / problem.n
+                    sigmas[k] = _covariances(system.vectors[k], z, sigmas[k], residual, others, floor)
+    return tuple(0.0 * s if spanned else s for s, spanned in zip(sigmas, problem.spanned, strict=True))
+
+
+def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:
+    """Return starts for separate terms on one factor whose columns are nearly alike, or None where there are none.
+
+    The intercepts and slopes of ``(x || g)`` with x far from zero can only follow lines that differ within the data by
+    being large and opposite; taken for components of their own, as in :func:`starting_sigmas`, neither looks large.
+    They start with the variances that they would have if they were correlated.
+    """
+    y, out = problem.response, list(starting_lambdas(problem))
+    sigmas, residual = _components(problem, y.Zy[None], np.array([y.yy]))
+    found = False
+    for f in problem.structure.factors:
+        known = _vector_moments(problem.structure, f, slice(0, f.l), problem.ZX) if len(f.blocks) > 1 else None
+        if known is None or not _is_collinear(known.total, f):
+            continue
+        found = True
+        apart = np.zeros((1, f.l, f.l))
+        for k, part in f.parts():
+            apart[:, part, part] = sigmas[k]
+        z = y.Zy[None, f.columns].reshape(1, f.m, f.l)
+        joint = _covariances(known, z, apart, residual, np.zeros(1), FLOOR * f.m / problem.n)
+        for k, part in f.parts():
+            (out[k],) = (lam[0] for lam in factor_sigmas((joint[:, part, part],)))
+    return tuple(out) if found else None
+
+
+def _is_collinear(total: Floats, f: Factor) -> bool:
+    """Whether columns of different terms on a factor are nearly alike, by their cross-products (l, l)."""
+    lengths = np.sqrt(np.maximum(np.diag(total), np.finfo(float).tiny))
+    cosines = np.abs(total / lengths / lengths[:, None])
+    for _, part in f.parts():
+        cosines[part, part] = 0.0
+    return bool(cosines.max() > ALIKE)
+
+
+def _components(problem: Problem, Zy: Floats, yy: Floats) -> tuple[list[Floats], Floats]:
+    """Return Sigma with every effect a variance component of its own, (B, l, l) per block, and the residual's, (B,)."""
+    system = problem.moments
     squares = (Zy * Zy) @ (system.onehot * system.inverse[:, None])
     right = np.column_stack([squares, yy])
     try:
@@ -167,16 +243,7 @@ def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, .
     sigmas = [np.zeros((len(yy), l, l)) for l in problem.widths]
     for c, (k, effect) in enumerate(system.names):
         sigmas[k][:, effect, effect] = ratio[:, c]
-    if max(problem.widths) > 1:
-        traces = [np.einsum("zaa->z", s) for s in sigmas]
-        for f in problem.structure.factors:
-            for k, part in f.parts():
-                if problem.widths[k] > 1:
-                    others = sum(t for j, t in enumerate(traces) if j != k) + np.zeros(len(yy))
-                    z = Zy[:, f.columns].reshape(len(yy), f.m, f.l)[:, :, part]
-                    floor = FLOOR * f.m / problem.n
-                    sigmas[k] = _covariances(system.vectors[k], z, sigmas[k], residual, others, floor)
-    return tuple(sigmas)
+    return sigmas, residual
 
 
 def _covariances(
