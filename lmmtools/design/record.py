@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lmmtools.design import covariance
+from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -169,5 +170,5 @@ class Design:
 
     def find_factor(self, name: Any) -> str | None:
         """Return the grouping factor called ``name``, an interaction either way round; None if there is none."""
-        parts = sorted(str(name).split(":"))
-        return next((factor for factor in self.factors if sorted(factor.split(":")) == parts), None)
+        parts = factor_parts(str(name))
+        return next((factor for factor in self.factors if factor_parts(factor) == parts), None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand
 from lmmtools.formula.expressions import fold_calls
-from lmmtools.formula.terms import RandomTerm
+from lmmtools.formula.terms import RandomTerm, nest
 from lmmtools.formula.tokens import tokenize
 
 __all__ = ["Declaration", "crossed", "nested", "random", "split_correlated"]
@@ -77,7 +77,7 @@ def nested(*factors: str) -> Declaration:
             f"Write crossed({factors[0]!r}) for a single factor."
         )
     # lme4 names the inner factor first: cask:batch.
-    return Declaration(tuple(RandomTerm(True, (), factors[i::-1]) for i in range(len(factors))))
+    return Declaration(nest((True, ()), [factors[i::-1] for i in range(len(factors))]))
 
 
 def random(factor: str | tuple[str, ...], basis: str = "1", *, correlated: bool = True) -> Declaration:

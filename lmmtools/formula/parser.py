@@ -10,7 +10,7 @@ from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import check_sum, expand, is_group, split_at, split_sum, write
 from lmmtools.formula.declare import Declaration, split_correlated
 from lmmtools.formula.expressions import fold_calls, quote_argument, read_arithmetic
-from lmmtools.formula.terms import ModelFormula, RandomTerm
+from lmmtools.formula.terms import ModelFormula, RandomTerm, nest
 from lmmtools.formula.tokens import Token, closing, fail, quote_name, tokenize
 
 __all__ = ["parse"]
@@ -173,7 +173,7 @@ def _read_bar(group: list[Token], source: str) -> list[RandomTerm]:
     return [
         term
         for basis in split_correlated(intercept, variables, correlated=bar.text == "|")
-        for term in (RandomTerm(*basis, factors) for factors in _read_factors(right, source))
+        for term in nest(basis, _read_factors(right, source))
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmmtools.formula.tokens import quote_name
@@ -10,7 +10,7 @@ from lmmtools.formula.tokens import quote_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ModelFormula", "RandomTerm", "order_written"]
+__all__ = ["ModelFormula", "RandomTerm", "factor_parts", "nest", "order_written"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,14 @@ class RandomTerm:
         The basis beside the constant, one formula term each (``"Days"``, ``"I(x**2)"``, ``"a:b"``), in declared order.
     factors : tuple of str
         Columns whose combination is the grouping factor; more than one for an interaction such as ``cask:batch``.
+    label : str
+        What lme4 calls the grouping factor if it lies within others by a slash: ``"c:(b:a)"`` of ``a/b/c``; else empty.
     """
 
     intercept: bool
     variables: tuple[str, ...]
     factors: tuple[str, ...]
+    label: str = field(default="", compare=False)
 
     @property
     def basis(self) -> str:
@@ -40,8 +43,8 @@ class RandomTerm:
 
     @property
     def group(self) -> str:
-        """The name of the grouping factor, ``"Subject"`` or ``"cask:batch"``."""
-        return ":".join(self.factors)
+        """The name of the grouping factor as lme4 has it, ``"Subject"``, ``"cask:batch"`` or ``"c:(b:a)"``."""
+        return self.label or ":".join(self.factors)
 
     def __str__(self) -> str:
         left = " + ".join(self.variables) if self.intercept and self.variables else self.basis
@@ -94,5 +97,30 @@ def order_written(terms: Sequence[RandomTerm]) -> list[int]:
 def _is_nested_in(term: RandomTerm, before: RandomTerm) -> bool:
     """Whether two terms are what ``(x | a/b)`` is written out to, outer first."""
     is_same_basis = (term.intercept, term.variables) == (before.intercept, before.variables)
-    is_longer = len(term.factors) > len(before.factors)
-    return is_same_basis and is_longer and term.factors[-len(before.factors) :] == before.factors
+    return bool(term.label) and is_same_basis and term.factors[-len(before.factors) :] == before.factors
+
+
+def nest(basis: tuple[bool, tuple[str, ...]], chain: Sequence[tuple[str, ...]]) -> tuple[RandomTerm, ...]:
+    """Return the terms of one basis on ``a/b/c``.
+
+    Parameters
+    ----------
+    basis : (bool, tuple of str)
+        Intercept and variables.
+    chain : sequence of tuple of str
+        The factors outermost first, each ending in the one before it: ``("a",), ("b", "a"), ("c", "b", "a")``.
+    """
+    terms: list[RandomTerm] = []
+    for factors in chain:
+        label = ""
+        if terms:
+            outer = terms[-1]
+            inner = ":".join(factors[: -len(outer.factors)])
+            label = f"{inner}:({outer.group})" if len(outer.factors) > 1 else f"{inner}:{outer.group}"
+        terms.append(RandomTerm(*basis, factors, label))
+    return tuple(terms)
+
+
+def factor_parts(name: str) -> list[str]:
+    """Return the sorted parts of a grouping factor's name: alike however an interaction is written."""
+    return sorted(part.strip("()") for part in name.split(":"))

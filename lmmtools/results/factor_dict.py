@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from lmmtools.formula.terms import factor_parts
+
 __all__ = ["FactorDict"]
 
 V = TypeVar("V")
@@ -13,8 +15,8 @@ class FactorDict(dict[str, V]):
     """Grouping factor -> value, in lme4's order; an interaction is found whichever way round it is written."""
 
     def __missing__(self, key: str) -> V:
-        parts = sorted(str(key).split(":"))
+        parts = factor_parts(str(key))
         for name, value in self.items():
-            if sorted(name.split(":")) == parts:
+            if factor_parts(name) == parts:
                 return value
         raise KeyError(f"no grouping factor {key!r}; there are {', '.join(map(repr, self))}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.theta import lambda_factors
+from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,7 +98,7 @@ class VarCorr:
         import pandas as pd
 
         for term in self.terms:
-            if name in (term.name, ":".join(reversed(term.name.split(":")))):
+            if name == term.name or factor_parts(name) == factor_parts(term.name):
                 return pd.DataFrame(term.cov, index=list(term.cnames), columns=list(term.cnames))
         raise KeyError(f"no random-effects term {name!r}; there are {[t.name for t in self.terms]}")
 

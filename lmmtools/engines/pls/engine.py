@@ -37,12 +37,11 @@ RESTARTS = (0.01, 10.0, 0.1)
 
 LONG = 8
 """A search of more evaluations than this has crossed ground where the criterion is not convex, and another optimum may
-be near; so it may where the search ended on the boundary, which is an optimum of its own beside one inside. While a
-second search is cheap it is worth having."""
+be near; while a second search is cheap it is worth having."""
 
 SMALL_Q = 160
-"""Up to this many random effects a fit on the boundary is worth a third search: several optima are a matter of few
-data."""
+"""Up to this many random effects a fit on the boundary is worth two more searches, since there may be an optimum inside
+as well: that is a matter of few data."""
 
 FLAT = 1e-5
 """With less curvature than this the parameters are not all identified, and other optima are common."""
@@ -134,14 +133,14 @@ def _elsewhere(
 ) -> Iterator[tuple[str, tuple[Floats, ...], bool]]:
     """Yield other starts, where one search is not to be trusted, and whether one that finds nothing new settles it."""
     q = problem.structure.q
-    is_at_boundary = bool(certificate.null_spaces)
+    is_at_boundary = bool(certificate.null_spaces) and q <= SMALL_Q
     if is_first:
         for name, start in competing_starts(problem, problem.to_theta(best.model.state.lambdas)):
             yield name, start, False
         joint = joint_lambdas(problem)
         if joint is not None:
             yield "the variances of correlated effects", joint, False
-        if is_at_boundary and q <= SMALL_Q:
+        if is_at_boundary:
             yield "variances of a middling size", unit_lambdas(problem), False
     doubtful = not certificate.holds or certificate.min_curvature < FLAT
     is_cheap = is_first and q <= DENSE_Q

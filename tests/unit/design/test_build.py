@@ -135,6 +135,7 @@ class TestOrder:
             "s": np.tile(np.arange(6), 40),
             "i": np.repeat(np.arange(20), 12),
             "c": rng.permutation(np.tile(np.arange(6), 40)),
+            "e": np.repeat(np.arange(5), 48),
         }
     )
 
@@ -147,6 +148,8 @@ class TestOrder:
             ("y ~ (1|s) + (1|c) + (1|i)", ["i (Intercept)", "c (Intercept)", "s (Intercept)"]),
             ("y ~ (1|s) + (1|c)", ["s (Intercept)", "c (Intercept)"]),
             ("y ~ (1|s/c) + (1|c)", ["c:s (Intercept)", "s (Intercept)", "c (Intercept)"]),
+            ("y ~ (1|i) + (1|e) + (1|i:e)", ["i:e (Intercept)", "i (Intercept)", "e (Intercept)"]),
+            ("y ~ (1|e/i) + (1|i)", ["i (Intercept)", "i:e (Intercept)", "e (Intercept)"]),
         ],
     )
     def test_order_is_lme4s(self, formula, expected):

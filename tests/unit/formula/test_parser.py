@@ -362,3 +362,23 @@ def test_a_simple_formula_parses_in_well_under_a_millisecond():
         parse("Reaction ~ Days + (Days | Subject)")
         times.append(time.perf_counter() - start)
     assert min(times) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("bar", "groups"),
+    [
+        # The names that lme4 1.1-31 gives them.
+        ("a/b", ["a", "b:a"]),
+        ("a/b/c", ["a", "b:a", "c:(b:a)"]),
+        ("a/b/c/e", ["a", "b:a", "c:(b:a)", "e:(c:(b:a))"]),
+        ("a/b:c", ["a", "b:c:a"]),
+        ("a:b", ["a:b"]),
+        ("c:b:a", ["c:b:a"]),
+    ],
+)
+def test_grouping_factors_are_named_as_lme4_names_them(bar: str, groups: list[str]):
+    assert [t.group for t in parse(f"y ~ 1 + (1 | {bar})").random] == groups
+
+
+def test_a_slash_names_its_factors_and_declares_the_same_terms():
+    assert parse("y ~ 1 + (1 | a/b/c)").random == parse("y ~ 1 + (1 | a) + (1 | b:a) + (1 | c:b:a)").random
