@@ -71,10 +71,15 @@ def combine_factors(factors: list[Factor]) -> Factor:
         codes, cells = _renumber(codes.astype(np.int64) * m + factor.codes, len(members) * m)
         members = np.column_stack([members[cells // m], cells % m])
     parts = tuple(f.levels for f in factors)
-    labels = [np.asarray(p.astype(str), dtype=object)[members[:, j]] for j, p in enumerate(parts)]
+    labels = [np.asarray(_write_levels(p), dtype=object)[members[:, j]] for j, p in enumerate(parts)]
     levels = pd.Index([":".join(label) for label in zip(*labels, strict=True)])
     unused = tuple(u for f in factors for u in f.unused)
     return Factor(codes, levels, parts, members, unused)
+
+
+def _write_levels(levels: pd.Index[Any]) -> Any:
+    """Return levels as text; a number that is whole without its ``.0``, as R writes it."""
+    return [f"{level:.15g}" for level in levels] if levels.dtype.kind == "f" else levels.astype(str)
 
 
 def match_levels(columns: list[pd.Series[Any]], parts: tuple[pd.Index[Any], ...], members: NDArray[np.intp]) -> Any:

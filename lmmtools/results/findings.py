@@ -22,6 +22,9 @@ __all__ = ["find"]
 # double precision, and the worst seen over the reference models is 1e-11.
 AGREEMENT_TOL = 1e-8
 
+# Residual standard deviation, as a share of the response's, below which a search without end has run to a perfect fit.
+REPRODUCED = 1e-5
+
 
 def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     """Return what a fit must not keep to itself, with its warning class."""
@@ -36,12 +39,7 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     if result.is_singular:
         found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
     if not result.converged:
-        c = result.certificate
-        text = (
-            f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
-            f"(scaled gradient {c.gradient_norm:.2g})"
-        )
-        found.append((ConvergenceWarning, text))
+        found.append((ConvergenceWarning, _why_not_certified(result)))
     if result.agreement is not None and not abs(result.agreement.difference) <= AGREEMENT_TOL:
         a = result.agreement
         better = a.engine if a.difference < 0 else result.engine
@@ -51,3 +49,18 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
         )
         found.append((AgreementWarning, text))
     return found
+
+
+def _why_not_certified(result: LMMResults) -> str:
+    share = result.sigma / float(result.design.response.std())
+    if share < REPRODUCED:
+        return (
+            f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
+            "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, or "
+            "look whether the response is constant within the levels of a factor"
+        )
+    c = result.certificate
+    return (
+        f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
+        f"(scaled gradient {c.gradient_norm:.2g})"
+    )

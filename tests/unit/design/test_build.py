@@ -64,6 +64,11 @@ class TestParts:
         np.testing.assert_array_equal(block.basis[:, 1], sleep["Days"])
         np.testing.assert_array_equal(design.y, sleep["Reaction"])
 
+    def test_whole_numbers_in_labels_of_combinations_have_no_decimals(self):
+        # A column of whole numbers is of floats as soon as one is missing; R writes 4:a all the same.
+        data = DATA.assign(k=np.resize([4.0, 2.5], len(DATA)), e=np.resize(["a", "a", "b", "b"], len(DATA)))
+        assert list(build("y ~ 1 + (1 | k:e)", data).blocks[0].levels) == ["2.5:a", "2.5:b", "4:a", "4:b"]
+
     def test_nested_labels_are_pairs_as_in_lme4(self):
         design = build("strength ~ 1 + (1 | batch/cask)", load("Pastes"))
         assert [(b.group, b.m) for b in design.blocks] == [("cask:batch", 30), ("batch", 10)]

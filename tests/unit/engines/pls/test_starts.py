@@ -10,7 +10,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.engines import pls
-from lmmtools.errors import LmmWarning
+from lmmtools.errors import ConvergenceWarning, LmmWarning
 
 # Two evaluations of one criterion, relative: rounding only.
 SAME = 1e-9
@@ -126,3 +126,9 @@ def test_refits_in_one_go_find_the_lower_optimum_too() -> None:
     many = pls.refit_many(problem, Y)
     for i in range(2):
         assert many.objective[i] == pytest.approx(pls.optimize(problem.with_response(Y[:, i])).objective, rel=SAME)
+
+
+def test_a_response_that_the_model_reproduces_is_said_to_be() -> None:
+    data = treated().assign(y=lambda d: d["s"].str[1:].astype(float) ** 2)
+    with pytest.warns(ConvergenceWarning, match="the model reproduces the response.*constant within the levels"):
+        lmt.lmm("y ~ x + (1|s)", data).fit(engine="pls")
