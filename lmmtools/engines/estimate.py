@@ -24,7 +24,8 @@ class NullSpace:
         Orthonormal basis of the null space of Sigma_k.
     min_eigenvalue : float
         Smallest eigenvalue of G_k restricted to that space, scaled so that 1 is one unit of the criterion for one
-        unit of relative variance over the whole design; not negative (to rounding) at an optimum.
+        unit of relative variance over the whole design; not negative (to rounding) at an optimum. Exactly zero for a
+        term that the fixed effects span.
     """
 
     block: int

@@ -91,7 +91,22 @@ def _boundary(fit: Any) -> Iterator[Flag]:
             ("Every variance is above zero, and no effects of a factor determine each other.",),
         )
     for row in rows:
-        yield (_zero_variance if row.kind == "zero variance" else _perfect_correlation)(fit, row)
+        if row.is_spanned:
+            yield _spanned(row)
+        else:
+            yield (_zero_variance if row.kind == "zero variance" else _perfect_correlation)(fit, row)
+
+
+def _spanned(row: BoundaryRow) -> Flag:
+    return Flag(
+        "caution",
+        f"Nothing tells the variance of {row.effect} by {row.group}",
+        (
+            f"The fixed effects tell the levels of {row.group} apart already: the restricted likelihood is the same "
+            "whatever this variance is. It is held at zero.",
+            "Every other number is that of the model without it. Take the term out, or its fixed counterpart.",
+        ),
+    )
 
 
 def _zero_variance(fit: Any, row: BoundaryRow) -> Flag:
@@ -131,11 +146,6 @@ def _perfect_correlation(fit: Any, row: BoundaryRow) -> Flag:
 def _proof(row: BoundaryRow) -> tuple[str, ...]:
     if row.certificate is None:
         return ()
-    if row.is_idle:
-        return (
-            "The fixed effects hold all columns of the term: the REML criterion is the same whatever this variance is.",
-            "Take one of the two out of the model: a factor is fixed or random, not both.",
-        )
     if row.certificate < -1e-6:
         return (f"But the criterion would still fall inside the boundary (derivative {row.certificate:.3g}).",)
     more = "more of it" if row.kind == "zero variance" else "variance of its own"

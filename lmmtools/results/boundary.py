@@ -40,7 +40,7 @@ class BoundaryRow:
         The diagonal element of lambda_k, in units of sigma per root mean square of the effect's column.
     certificate : float or None
         Smallest eigenvalue of the criterion's derivative over the lost directions: not negative proves that more
-        variance would only make the criterion worse. Exactly zero where the criterion does not depend on it.
+        variance would only make the criterion worse. Zero for a term that the fixed effects span: nothing tells.
     """
 
     group: str
@@ -50,8 +50,8 @@ class BoundaryRow:
     certificate: float | None
 
     @property
-    def is_idle(self) -> bool:
-        """Whether the fixed effects take up all that the component could, so that REML says nothing of it."""
+    def is_spanned(self) -> bool:
+        """Whether the fixed effects span the term, so that the data say nothing of its variance."""
         return self.certificate == 0.0
 
     def __str__(self) -> str:
@@ -61,10 +61,10 @@ class BoundaryRow:
             text = f"{self.effect} by {self.group} is determined by the effects before it (perfect correlation)"
         if self.certificate is None:
             return text
-        if self.is_idle:
-            return f"{text}: the fixed effects hold all its columns, so that any other would give the same criterion"
         if self.certificate < -1e-6:
             return f"{text}, though the criterion would still fall inside (derivative {self.certificate:.3g})"
+        if self.is_spanned:
+            return f"{text}, where it is held: the fixed effects tell its levels apart, and nothing is left to estimate"
         return f"{text}: any more of it would make the criterion worse"
 
 

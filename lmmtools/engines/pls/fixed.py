@@ -147,7 +147,10 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Q[k, :k] = Q[:k, k].transpose(0, 2, 1)
     Q[k, k] = P[k] - np.einsum("j,jpq->pq", phi, Q[:k, k])
     info = _expected_information(problem, made)
-    W, failure = invert_tied(0.5 * info, problem.design, np.arange(k + 1))
+    # What the data say nothing of, and C at its zero does not depend on, is no part of the uncertainty.
+    told = np.flatnonzero(np.append(np.repeat(~problem.spanned, [len(d) for d in made.sigma]), True))
+    W = np.zeros_like(info)
+    W[np.ix_(told, told)], failure = invert_tied(0.5 * info[np.ix_(told, told)], problem.design, told)
     if failure:
         raise EngineError(f"Kenward and Roger's method is not defined here: {failure}")
     U = np.einsum("ij,ijpq->pq", W, Q) - np.einsum("ij,ipa,ab,jbq->pq", W, P, C, P, optimize=True)

@@ -42,8 +42,8 @@ class RowData:
     Z' and X of all rows are needed again for a new response and for hat values.
     """
 
-    def __init__(self, design: Design, scaling: Scaling, structure: Structure, ZX: Floats) -> None:
-        self._ZX = ZX
+    def __init__(self, design: Design, scaling: Scaling, structure: Structure, ZX: Floats, XX: Floats) -> None:
+        self._ZX, self._XX = ZX, XX
         self._design, self._scaling, self._structure = design, scaling, structure
 
     @cached_property
@@ -52,9 +52,9 @@ class RowData:
         return moment_system(self._structure, self._ZX, self._design.n)
 
     @cached_property
-    def spanned(self) -> tuple[bool, ...]:
-        """For each block whether X spans its columns."""
-        return spanned_blocks(self._structure, self._ZX)
+    def spanned(self) -> NDArray[np.bool_]:
+        """Which blocks X spans, shape (blocks,)."""
+        return spanned_blocks(self._structure, self._ZX, self._XX)
 
     @cached_property
     def Zt(self) -> sparse.csr_matrix:
@@ -107,11 +107,6 @@ class Problem:
         return self.rows.moments
 
     @property
-    def spanned(self) -> tuple[bool, ...]:
-        """For each block whether X spans its columns, so that REML says nothing of its variances."""
-        return self.rows.spanned
-
-    @property
     def n(self) -> int:
         """Number of rows."""
         return self.design.n
@@ -125,6 +120,11 @@ class Problem:
     def widths(self) -> tuple[int, ...]:
         """l of each block in design order."""
         return tuple(len(R) for R in self.scaling.basis_maps)
+
+    @property
+    def spanned(self) -> NDArray[np.bool_]:
+        """Which blocks X spans, shape (blocks,); see :mod:`~lmmtools.engines.pls.spanned`."""
+        return self.rows.spanned
 
     @cached_property
     def C(self) -> Floats:
@@ -243,7 +243,7 @@ def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure:
     order = structure.order
     response = replace(cross.response, Zy=cross.response.Zy[order])
     ZX = cross.ZX[order]
-    rows = RowData(design, scaling, structure, ZX)
+    rows = RowData(design, scaling, structure, ZX, cross.XX)
     return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
 
 

@@ -1,7 +1,8 @@
-"""Terms whose columns X spans: under REML the criterion does not depend on their variances.
+"""Terms that the fixed effects span, ``g + (1 | g)``: the data say nothing of their variances.
 
-``y ~ treatment + (1 | treatment)``: the fixed effects take up all that the random ones could. What is left of the
-criterion's derivative is rounding, which would lead an optimiser anywhere.
+With P the projection off X under V, P Z_k = 0 for such a term: the restricted likelihood is the same whatever its
+variance, and the likelihood is largest at zero. The variance is held at zero, where the fixed effects' standard errors
+are those of the model without the term; anywhere else rounding errors would decide.
 """
 
 from __future__ import annotations
@@ -23,17 +24,23 @@ LEFT = 1e-13
 """Share of a column's squared length that X leaves, below which it is rounding."""
 
 
-def spanned_blocks(st: Structure, ZX: Floats) -> tuple[bool, ...]:
-    """Return for each block in design order whether X, its columns orthonormal, spans all columns of the block.
+def spanned_blocks(st: Structure, ZX: Floats, XX: Floats) -> NDArray[np.bool_]:
+    """Return for each block in design order whether X spans all its columns, shape (blocks,).
 
     Parameters
     ----------
     st : Structure
     ZX : ndarray, shape (q, p)
+        Z'WX in the engine's order.
+    XX : ndarray, shape (p, p)
+        X'WX.
     """
     squares = st.A.diagonal()
-    is_spanned = squares - np.einsum("qp,qp->q", ZX, ZX) <= LEFT * squares
-    found = {
-        k: bool(is_spanned[f.columns].reshape(f.m, f.l)[:, part].all()) for f in st.factors for k, part in f.parts()
-    }
-    return tuple(found[k] for k in sorted(found))
+    left = squares - np.einsum("qp,pq->q", ZX, np.linalg.solve(XX, ZX.T))
+    is_spanned = left <= LEFT * squares
+    out = np.zeros(sum(len(f.blocks) for f in st.factors), dtype=bool)
+    for f in st.factors:
+        own = is_spanned[f.columns].reshape(f.m, f.l)
+        for k, part in f.parts():
+            out[k] = own[:, part].all()
+    return out

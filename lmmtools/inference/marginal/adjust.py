@@ -70,7 +70,8 @@ def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) 
     from statsmodels.stats.multitest import multipletests
 
     # Undefined contrasts belong to the family, as those that say least, and as emmeans counts them.
-    found = multipletests(np.where(defined, p, 1.0), method=_STATSMODELS[adjust])[1]
+    with np.errstate(divide="ignore"):  # Sidak's logarithm of 1 - p
+        found = multipletests(np.where(defined, p, 1.0), method=_STATSMODELS[adjust])[1]
     out[defined] = found[defined]
     return out
 

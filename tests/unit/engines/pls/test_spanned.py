@@ -1,0 +1,76 @@
+"""Terms that the fixed effects span are held at zero: every other number is that of the model without them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lmmtools as lmt
+from lmmtools.engines import pls
+
+pytestmark = pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+
+EXACT = 1e-7
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"g": rng.choice(list("abcdef"), 90), "h": rng.choice(list("pqrst"), 90)})
+    frame["x"] = rng.normal(size=90)
+    frame["y"] = rng.normal(size=90) + frame["x"] + 0.7 * pd.Categorical(frame["h"]).codes
+    return frame.assign(large=1e9 + 1e6 * frame["y"])
+
+
+@pytest.mark.parametrize(
+    ("formula", "without", "block"),
+    [
+        ("y ~ x + g + (1|g) + (1|h)", "y ~ x + g + (1|h)", "g"),
+        ("y ~ 0 + g + (1|g) + (1|h)", "y ~ 0 + g + (1|h)", "g"),
+        ("large ~ g + (1|g/h)", "large ~ g + (1|g:h)", "g"),
+        ("y ~ g*x + (x|g) + (1|h)", "y ~ g*x + (1|h)", "g"),
+        ("y ~ g*h + (1|g:h) + (0+x|h)", "y ~ g*h + (0+x|h)", "g:h"),
+    ],
+)
+def test_all_numbers_are_those_of_the_model_without_the_term(data, formula, without, block) -> None:
+    fit, expected = (lmt.lmm(text, data).fit(engine="pls") for text in (formula, without))
+    assert fit.certificate.holds
+    assert fit.objective == pytest.approx(expected.objective, rel=1e-12)
+    assert {row.group for row in fit.boundary if row.is_spanned} == {block}
+    assert "nothing is left to estimate" in str(fit.boundary)
+    np.testing.assert_allclose(fit.bse, expected.bse, rtol=EXACT)
+    for ddf in ("satterthwaite", "kenward-roger"):
+        found, known = fit.anova(ddf=ddf).to_frame(), expected.anova(ddf=ddf).to_frame()
+        np.testing.assert_allclose(found.to_numpy(), known.to_numpy(), rtol=10 * EXACT)
+        np.testing.assert_allclose(fit.tests(ddf).df, expected.tests(ddf).df, rtol=10 * EXACT)
+
+
+def test_a_variance_that_x_all_but_spans_is_estimated(data) -> None:
+    # One row of g = a that X does not know of.
+    codes = data["g"].where(np.arange(len(data)) != np.flatnonzero(data["g"] == "a")[0], "b")
+    fit = lmt.lmm("y ~ k + (1|g) + (1|h)", data.assign(k=codes)).fit(engine="pls")
+    assert not fit.problem.spanned.any()
+    assert not any(row.is_spanned for row in fit.boundary)
+
+
+def test_by_maximum_likelihood_more_of_it_is_worse(data) -> None:
+    fit = lmt.lmm("y ~ g + (1|g) + (1|h)", data).fit(engine="pls", reml=False)
+    assert [str(row).rpartition(": ")[2] for row in fit.boundary] == ["any more of it would make the criterion worse"]
+
+
+def test_many_responses_are_refitted_alike(data) -> None:
+    fit = lmt.lmm("y ~ g + (1|g) + (1|h)", data).fit(engine="pls")
+    refits = pls.refit_many(fit.problem, data[["y", "x"]].to_numpy())
+    assert refits.converged.all()
+    assert refits.objective[0] == pytest.approx(fit.objective, rel=1e-12)
+    place = [b.group for b in fit.design.blocks].index("g")
+    assert (refits.theta[:, place] == 0).all()
+
+
+def test_every_engine_agrees_and_the_page_says_what_it_means(data, tmp_path) -> None:
+    fit = lmt.lmm("y ~ g + (1|g) + (1|h)", data).fit()
+    assert fit.converged
+    assert fit.mixedlm is not None
+    fit.to_report(tmp_path / "fit.html")
+    assert "tell the levels of g apart already" in (tmp_path / "fit.html").read_text(encoding="utf-8")
