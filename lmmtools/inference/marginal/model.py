@@ -119,9 +119,7 @@ def _vault(fit: LMMResults, labels: dict[str, dict[str, Any]]) -> ModelVault:
 
 
 def _type_of(column: pl.Series) -> str:
-    """Return the package's word for what a column holds."""
-    if column.dtype == pl.Boolean:
-        return "boolean"
+    """Return the package's word for what a column holds; True and False are levels, as in the model."""
     if not column.dtype.is_numeric():
         return "character"
     if column.is_between(0, 1).all() and column.n_unique() == 2 and column.min() == 0 and column.max() == 1:

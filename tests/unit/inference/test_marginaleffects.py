@@ -137,3 +137,12 @@ def test_the_table_is_headed_t_with_its_degrees(oats):
     text = oats.marginal.avg_predictions(by="nitro").summary()
     assert "P(>|t|)" in oats.marginal.hypotheses("b1 = b2").summary()
     assert "Std.Error" in text
+
+
+def test_true_and_false_are_levels_as_in_the_model():
+    sleep = lmt.datasets.load("sleepstudy").assign(late=lambda d: d["Days"] > 4)
+    fit = lmt.lmm("Reaction ~ late * Days + (1|Subject)", sleep).fit(engine="pls")
+    found = fit.marginal.avg_predictions(newdata="balanced", by="late")
+    assert found.data["late"].to_list() == [False, True]
+    assert_rows(found, fit.marginal_means("late").to_frame(), MEAN)
+    assert fit.marginal.avg_comparisons(variables="late").data["contrast"].to_list() == ["True - False"]
