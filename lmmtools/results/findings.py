@@ -56,8 +56,8 @@ def _why_not_certified(result: LMMResults) -> str:
     if share < REPRODUCED:
         return (
             f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
-            "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, or "
-            "look whether the response is constant within the levels of a factor"
+            "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, "
+            "or look whether the response is constant within the levels of a factor"
         )
     c = result.certificate
     return (

@@ -97,7 +97,7 @@ def test_a_factor_fixed_and_random_has_the_criterion_of_the_fixed_one(both: str,
 
 def test_no_start_moves_a_variance_that_the_criterion_ignores() -> None:
     problem = pls.prepare(lmt.lmm("y ~ t + (1|t) + (1|s)", treated()).design)
-    assert problem.spanned == (False, True)
+    assert problem.spanned.tolist() == [False, True]
     found = pls.optimize(problem)
     again = pls.optimize(problem, start=[2.0, 300.0])
     assert again.objective == pytest.approx(found.objective, rel=SAME)
