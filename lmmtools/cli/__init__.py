@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import os
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from lmmtools._version import __version__
@@ -32,44 +35,68 @@ examples:
   lmmtools demo
   lmmtools fit pastes.csv "strength ~ 1 + (1|batch/cask)"
   lmmtools report pastes.csv "strength ~ 1 + (1|batch/cask)" -o pastes.html
-  lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" --engines pls,lme4 --with printout.txt
+  lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" --engines pls,lme4
   lmmtools structure pastes.csv batch cask
-  lmmtools lint analysis.py --data penicillin.csv
+  lmmtools lint analysis.py --data pastes.csv
   lmmtools translate "strength ~ 1 + (1|batch/cask)" pastes.csv
 
-lmmtools COMMAND --help shows more of each. Where a file of data is asked for, - reads a table from standard input, and
-the name of a data set of the package (Pastes, sleepstudy, ...) will do. Output is plain where it is piped or NO_COLOR
+lmmtools COMMAND --help shows more of each. Where a file of data is asked for, -
+reads a table from standard input, and the name of a data set of the package
+(Pastes, sleepstudy, ...) will do. Output is plain where it is piped or NO_COLOR
 is set.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv`` if None) and return the exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = _build_parser(asked_of(arguments))
-    answer_the_shell(parser)
-    options = parser.parse_args(arguments)
     try:
-        found: int = importlib.import_module(f"lmmtools.cli.{options.command}").run(options)
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            # Here, because a failure while the interpreter shuts down could not be told from success.
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except LmmError as error:
-        name = "\x1b[1;31mlmmtools:\x1b[0m" if is_coloured(sys.stderr) else "lmmtools:"
-        print(f"{name} {error}", file=sys.stderr)
-        return status.WRONG
+        return _fail(str(error))
+    except MemoryError as error:
+        return _fail(f"this needs more memory than there is{f': {error}' if str(error) else ''}")
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
-        sys.stderr.close()
+        _write_no_more()
         return status.DONE
+    except OSError as error:
+        _write_no_more()
+        return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         print("lmmtools: interrupted", file=sys.stderr)
         return status.INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    parser = _build_parser(asked_of(arguments))
+    answer_the_shell(parser)
+    options = parser.parse_args(arguments)
+    found: int = importlib.import_module(f"lmmtools.cli.{options.command}").run(options)
     return found
+
+
+def _fail(message: str) -> int:
+    name = "\x1b[1;31mlmmtools:\x1b[0m" if is_coloured(sys.stderr) else "lmmtools:"
+    print(f"{name} {message}", file=sys.stderr)
+    return status.WRONG
+
+
+def _write_no_more() -> None:
+    """Let what is still to be written to standard output go nowhere, so that Python does not try again at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Return the parser; of the subcommands, the one among the words has its options."""
     parser = argparse.ArgumentParser(
         prog="lmmtools",
-        description="Linear mixed models with crossed and nested random effects: lme4's models on top of statsmodels.",
+        description="Linear mixed models with crossed and nested random effects:\nlme4's models on top of statsmodels.",
         epilog=f"{EXAMPLES}\n{status.describe()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -80,7 +107,7 @@ def _build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(
             name,
             help=text,
-            description=text[0].upper() + text[1:] + ".",
+            description=textwrap.fill(text[0].upper() + text[1:] + ".", 79),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == asked:

@@ -7,7 +7,7 @@ import re
 import sys
 from typing import TextIO
 
-__all__ = ["is_coloured", "paint", "say"]
+__all__ = ["is_coloured", "is_terminal", "paint", "say"]
 
 _BOLD, _DIM, _RED, _GREEN, _YELLOW = "1", "2", "1;31", "32", "33"
 _RULES = tuple(
@@ -28,7 +28,12 @@ _RULES = tuple(
 )
 
 
-def is_coloured(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a stream is a terminal; Python has None for one that is closed."""
+    return stream is not None and stream.isatty()
+
+
+def is_coloured(stream: TextIO | None) -> bool:
     """Whether to colour what is written to a stream.
 
     On a terminal, unless it is a dumb one or ``NO_COLOR`` is set (no-color.org); ``FORCE_COLOR`` is for pagers.
@@ -37,7 +42,7 @@ def is_coloured(stream: TextIO) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return stream.isatty() and os.environ.get("TERM") != "dumb"
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli import complete
 from lmmtools.cli.colour import say
-from lmmtools.cli.files import read_data
+from lmmtools.cli.files import read_data, read_input
 from lmmtools.cli.model import DATA, add_factor
 from lmmtools.cli.waiting import waiting
-from lmmtools.errors import DataError, LmmWarning
+from lmmtools.errors import DataError, LmmError, LmmWarning
 
 if TYPE_CHECKING:
     import argparse
@@ -25,9 +25,12 @@ examples:
   Two engines on one model; differences, a verdict per number, and why:
     lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)"
   With R's lme4, and with what somebody's R printed:
-    lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" --engines pls,lme4 --with printout.txt
-  Fits saved by lmmtools fit --json:
+    lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" \\
+      --engines pls,lme4 --with printout.txt
+  Fits saved by lmmtools fit --json; one of them on its way:
     lmmtools compare --with monday.json tuesday.json
+    lmmtools fit pastes.csv "strength ~ 1 + (1|batch)" --json |
+      lmmtools compare --with monday.json -
 """
 
 
@@ -42,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         default=[],
-        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...))",
+        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...)); - reads one from "
+        "standard input",
     )
     add_factor(parser)
     parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
@@ -65,7 +69,11 @@ def run(options: argparse.Namespace) -> int:
         names += engines
     for path in options.others:
         items.append(read_other(path))
-        names.append(Path(path).stem)
+        names.append("standard input" if path == "-" else Path(path).stem)
+    if len(names) < 2:
+        raise DataError(
+            "compare needs two fits at least: two of --engines with DATA and FORMULA, or fits in files after --with"
+        )
     with warnings.catch_warnings(), waiting("fitting"):
         # The sentences say what the warnings say.
         warnings.simplefilter("ignore", LmmWarning)
@@ -79,12 +87,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_other(path: str) -> Any:
-    """Return a fit that was written as JSON, or what R printed."""
+    """Return a fit that was written as JSON, or what R printed; ``-`` is on standard input."""
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.fit_json import read_json
 
+    called = "standard input" if path == "-" else path
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    return read_json(text) if text.lstrip().startswith("{") else read_lme4_summary(text)
+        text = (read_input() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{called} is no UTF-8 text ({error.reason})") from None
+    try:
+        return read_json(text) if text.lstrip().startswith("{") else read_lme4_summary(text)
+    except LmmError as error:
+        raise DataError(f"{called}: {error}") from error

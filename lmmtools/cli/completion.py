@@ -19,7 +19,8 @@ examples:
   eval "$(lmmtools completion zsh)"         in ~/.zshrc
   lmmtools completion fish | source         in ~/.config/fish/config.fish
 
-Commands, options, files, data sets, columns after --factor, engines and methods are completed.
+Commands, options, files, data sets, columns after --factor, engines and methods
+are completed.
 Needs argcomplete: pip install "lmmtools[completion]"
 """
 

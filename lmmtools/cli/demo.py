@@ -18,7 +18,8 @@ examples:
   lmmtools demo
   lmmtools demo | less
 
-Needs no data and no R: the data sets and lme4's recorded fits of them come with the package.
+Needs no data and no R: the data sets and lme4's recorded fits of them come with
+the package.
 """
 
 

@@ -18,12 +18,14 @@ EXAMPLES = """\
 examples:
   A random intercept for each batch, and for each cask within its batch:
     lmmtools fit pastes.csv "strength ~ 1 + (1|batch/cask)"
-  Intercept and slope by Subject, correlated, with Satterthwaite's p-values:
-    lmmtools fit sleepstudy "Reaction ~ Days + (Days|Subject)" --ddf satterthwaite
+  Intercept and slope by Subject, correlated, with p-values:
+    lmmtools fit sleepstudy "Reaction ~ Days + (Days|Subject)" \\
+      --ddf satterthwaite
   Numbers that are codes; maximum likelihood; a table for a paper:
-    lmmtools fit scores.tsv "y ~ x + (1 + x | school)" --factor school --ml --format latex
-  From a pipe, and every number for a program (and for lmmtools compare --with):
-    gzip -dc scores.csv.gz | lmmtools fit - "y ~ x + (1|school)" --json > fit.json
+    lmmtools fit scores.tsv "y ~ x + (1 + x | school)" --factor school \\
+      --ml --format latex
+  From a pipe, and every number for a program (and for compare --with):
+    gzip -dc scores.csv.gz | lmmtools fit - "y ~ x + (1|school)" --json
 """
 
 

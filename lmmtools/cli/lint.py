@@ -15,10 +15,10 @@ __all__ = ["EXAMPLES", "add_arguments", "run"]
 
 EXAMPLES = """\
 examples:
-  What the MixedLM calls of a script or notebook fit, from its text alone (nothing is run):
+  What the MixedLM calls of a script fit, from its text alone (nothing is run):
     lmmtools lint analysis.py
   With the data, so that lint can tell nested from crossed:
-    lmmtools lint analysis.ipynb --data penicillin.csv
+    lmmtools lint analysis.ipynb --data pastes.csv
   For a program, or a check before a commit (status 1 if there is something):
     lmmtools lint analysis.py --json
     git show HEAD:analysis.py | lmmtools lint -

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from lmmtools.cli.colour import is_terminal
 from lmmtools.cli.compare import read_other
 from lmmtools.cli.model import add_model, fit_model
 from lmmtools.cli.waiting import waiting
@@ -20,10 +21,12 @@ examples:
   The page of a model, to be opened in a browser, sent or printed:
     lmmtools report pastes.csv "strength ~ 1 + (1|batch/cask)" -o pastes.html
   With p-values, and beside what R printed:
-    lmmtools report sleepstudy "Reaction ~ Days + (Days|Subject)" --ddf satterthwaite --with printout.txt -o sleep.html
+    lmmtools report sleepstudy "Reaction ~ Days + (Days|Subject)" \\
+      --ddf satterthwaite --with printout.txt -o sleep.html
 
-The page has the model in words and as an equation, the structure of the data, the summary, what the flags mean for
-this fit, plots, a comparison and where the numbers come from. It loads nothing and runs no script.
+The page has the model in words and as an equation, the structure of the data,
+the summary, what the flags mean for this fit, plots, a comparison and where the
+numbers come from. It loads nothing and runs no script.
 Needs jinja2 and matplotlib: pip install "lmmtools[report]"
 """
 
@@ -48,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit and write the page; return 0, or 1 where the optimum is not certified."""
     is_printed = options.output == "-"
-    if is_printed and sys.stdout.isatty():
+    if is_printed and is_terminal(sys.stdout):
         raise DataError("a page is not for a terminal: name a file for it, -o fit.html")
     from lmmtools.page import check_needs
 

@@ -23,6 +23,6 @@ def describe(command: str | None = None) -> str:
     lines += [
         (str(FOUND), f"done, and {text}" + (f" ({name})" if command is None else "")) for name, text in found.items()
     ]
-    lines.append((str(WRONG), "wrong input: standard error says what, and what to write instead"))
+    lines.append((str(WRONG), "wrong input, or output that cannot be written: standard error says why"))
     lines.append((str(INTERRUPTED), "interrupted"))
     return "exit status:\n" + "\n".join(f"{_INDENT}{number:<4} {text}" for number, text in lines)

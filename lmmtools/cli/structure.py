@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what the data show."""
     from lmmtools.design.structure import structure
 
-    found = structure(read_data(options.data, options.factors), options.factors)
+    found = structure(read_data(options.data), options.factors)
     if options.html:
         _write_page(options.html, found.to_html())
     elif options.json:

@@ -22,9 +22,9 @@ examples:
   A model in every notation, as its data make it:
     lmmtools translate "strength ~ 1 + (1|batch/cask)" pastes.csv
   The statsmodels code alone; the equation for a paper; all of it for a program:
-    lmmtools translate "diameter ~ 1 + (1|plate) + (1|sample)" Penicillin --only mixedlm
-    lmmtools translate "diameter ~ 1 + (1|plate) + (1|sample)" Penicillin --only latex
-    lmmtools translate "diameter ~ 1 + (1|plate) + (1|sample)" Penicillin --json
+    lmmtools translate "strength ~ 1 + (1|batch/cask)" Pastes --only mixedlm
+    lmmtools translate "strength ~ 1 + (1|batch/cask)" Pastes --only latex
+    lmmtools translate "strength ~ 1 + (1|batch/cask)" Pastes --json
 """
 
 

@@ -8,6 +8,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lmmtools.cli.colour import is_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -26,13 +28,14 @@ def waiting(what: str) -> Iterator[Callable[[Step], None] | None]:
 
     Gives a callback for ``model.fit``, which adds evaluations and criterion to the line; None where nothing is shown.
     """
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         yield None
         return
     started, over, last = time.monotonic(), threading.Event(), [""]
 
     def show(step: Step) -> None:
-        last[0] = f", {step.n_evaluations} evaluations, criterion {step.objective:.4f}"
+        plural = "s" * (step.n_evaluations != 1)
+        last[0] = f", {step.n_evaluations} evaluation{plural}, criterion {step.objective:.4f}"
 
     def run() -> None:
         if over.wait(DELAY):

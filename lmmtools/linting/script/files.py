@@ -67,6 +67,8 @@ def read_file(path: str) -> Source:
 
 def _read_bytes(path: str) -> bytes:
     if path == "-":
+        if sys.stdin is None:
+            raise DataError("standard input is closed; name a script, or pipe one into the command")
         return sys.stdin.buffer.read()
     try:
         return Path(path).read_bytes()
@@ -130,8 +132,10 @@ def _code_cells(raw: bytes, path: str) -> dict[int, str]:
             for i, cell in enumerate(cells, 1)
             if cell["cell_type"] == "code"
         }
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise DataError(f"{path} is no notebook: {type(error).__name__}: {error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no notebook: it is no JSON ({error})") from error
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(f"{path} is no notebook: it has no list of cells as Jupyter writes them") from error
     if language is not None and language.lower() not in ("python", "ipython"):
         raise DataError(f"{path} is a notebook in {language}; lint reads Python")
     return code

@@ -12,14 +12,20 @@ import sys
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.cli import COMMANDS, _build_parser, colour, main, status, waiting
+from lmmtools.cli import COMMANDS, colour, main, status, waiting
 
 FORMULA = "strength ~ 1 + (1|batch/cask)"
 LINES = lmt.datasets.load("Pastes").to_csv(index=False)
 DOCS = Path(__file__).parents[3] / "docs" / "command_line.rst"
+PRINTOUT = next((Path(__file__).parents[2] / "reference" / "printed").glob("*.txt"))
+SCRIPT = """import statsmodels.formula.api as smf
+smf.mixedlm("strength ~ 1", df, groups="batch", vc_formula={"cask": "0 + C(cask)"}).fit()
+"""
 
 
 @pytest.fixture
@@ -37,32 +43,83 @@ def run(capsys, *arguments):
 
 def help_of(capsys, command):
     with pytest.raises(SystemExit) as left:
-        main([command, "--help"])
+        main([command, "--help"] if command else ["--help"])
     assert left.value.code == 0
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_teaches_by_examples_that_parse(capsys, command):
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with the files that the examples name."""
+    monkeypatch.chdir(tmp_path)
+    data = lmt.datasets.load("Pastes")
+    data.to_csv("pastes.csv", index=False)
+    scores(sep="\t", path="scores.tsv")
+    Path("printout.txt").write_text(PRINTOUT.read_text(encoding="utf-8"), encoding="utf-8")
+    fit = lmt.lmm(FORMULA, data).fit(engine="pls")
+    for name in ("monday.json", "tuesday.json"):
+        fit.to_json(name)
+    Path("analysis.py").write_text(SCRIPT, encoding="utf-8")
+    notebook = {"cells": [{"cell_type": "code", "source": SCRIPT}], "metadata": {}}
+    Path("analysis.ipynb").write_text(json.dumps(notebook), encoding="utf-8")
+    return {"-": fit.to_json().encode(), "fit": scores().encode(), "lint": SCRIPT.encode()}
+
+
+def scores(path=None, **options):
+    k = np.arange(120)
+    frame = pd.DataFrame({"x": np.sin(k), "school": k % 12 + 101})
+    noise = np.random.default_rng(1).normal(size=120)
+    frame["y"] = frame["x"] * (1 + k % 12 / 6) + k % 12 / 3 + noise
+    return frame.to_csv(path, index=False, **options)
+
+
+def examples_of(text):
+    """The command lines of a help text, words after ``lmmtools``, one list each; what is piped or written is not."""
+    lines = text.partition("examples:")[2].partition("exit status:")[0]
+    lines = re.sub(r"(?<=\||\\)\n +", " ", lines).replace("\\ ", " ")
+    return [words for line in lines.splitlines() for words in commands_in(line)]
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help_fits_a_terminal_and_teaches_by_examples_that_run(capsys, monkeypatch, desk, command):
+    monkeypatch.setenv("COLUMNS", "80")
     text = help_of(capsys, command)
-    assert "examples:" in text
-    lines = text.partition("examples:")[2].partition("exit status:")[0].splitlines()
-    examples = [words for line in lines if (words := command_in(line))]
-    assert examples
+    assert max(map(len, text.splitlines())) <= 80
+    examples = examples_of(text)
+    assert command in ("", *(words[0] for words in examples))
     for words in examples:
-        assert words[0] == command
-        assert _build_parser(words).parse_args(words).command == command
+        # R need not be there; tests/live_r run its engine.
+        words = [word.replace("pls,lme4", "pls,mixedlm") for word in words]
+        monkeypatch.setattr(sys, "stdin", Input(desk.get(words[0], desk["-"])))
+        assert main(words) in (status.DONE, status.FOUND), words
+        assert "Traceback" not in capsys.readouterr().err
 
 
-def command_in(line):
-    """Words of a line after ``lmmtools``, up to a pipe or the like; none where it is prose."""
+class Input(io.TextIOWrapper):
+    """Standard input that holds some bytes."""
+
+    def __init__(self, content):
+        super().__init__(io.BytesIO(content), encoding="utf-8")
+
+
+def commands_in(line):
+    """Words after each ``lmmtools`` of a line; none where the line is prose."""
     if line.endswith((":", ".")) or "pip install" in line or not line.startswith("  "):
         return []
     lexer = shlex.shlex(re.sub(r'"\$\((.*)\)"', r"(\1)", line), posix=True, punctuation_chars="|>()")
     lexer.whitespace_split = True
-    words = list(lexer)
-    words = words[words.index("lmmtools") + 1 :] if "lmmtools" in words else []
-    return words[: next((i for i, word in enumerate(words) if word in ("|", ">", ")")), len(words))]
+    found: list[list[str]] = []
+    is_open = False
+    for word in lexer:
+        if word == "lmmtools":
+            found.append([])
+        elif word in ("|", ">", ")"):
+            is_open = False
+            continue
+        elif is_open:
+            found[-1].append(word)
+        is_open = is_open or word == "lmmtools"
+    return found
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -103,6 +160,67 @@ def test_status_is_one_where_fits_differ_and_two_where_input_is_wrong(capsys, pa
     with pytest.raises(SystemExit) as left:
         main(["fit"])
     assert left.value.code == status.WRONG
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
+@pytest.mark.parametrize("arguments", [["--version"], ["fit", "Pastes", FORMULA, "--engine", "pls"]])
+def test_a_reader_that_has_gone_is_no_fault(arguments):
+    read, write = os.pipe()
+    os.close(read)
+    done = run_into(write, arguments)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (status.DONE, b"")
+
+
+def run_into(stdout, arguments):
+    # Buffered, as where a shell starts it: what is left is written when all is done.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [sys.executable, "-m", "lmmtools", *arguments]
+    return subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, env=environment, check=False)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [["--version"], ["fit", "Pastes", FORMULA, "--engine", "pls"]])
+def test_output_that_cannot_be_written_is_one_line_and_status_two(arguments):
+    with open("/dev/full", "w") as full:
+        done = run_into(full, arguments)
+    assert done.returncode == status.WRONG
+    assert done.stderr == b"lmmtools: standard output: No space left on device\n"
+
+
+def test_closed_streams_are_no_fault(monkeypatch, pastes):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["fit", pastes, FORMULA, "--engine", "pls"]) == status.DONE
+    monkeypatch.setattr(sys, "stderr", None)
+    assert main(["fit", pastes, FORMULA, "--engine", "nope"]) == status.WRONG
+
+
+def test_too_little_memory_is_one_line_and_status_two(capsys, pastes, monkeypatch):
+    def filled(options):
+        raise MemoryError("Unable to allocate 60.3 GiB")
+
+    monkeypatch.setattr("lmmtools.cli.fit.run", filled)
+    code, out, err = run(capsys, "fit", pastes, FORMULA)
+    assert (code, out) == (status.WRONG, "")
+    assert err == "lmmtools: this needs more memory than there is: Unable to allocate 60.3 GiB\n"
+
+
+def test_compare_reads_a_fit_from_standard_input_and_names_what_it_cannot_read(capsys, tmp_path, monkeypatch):
+    fit = lmt.lmm(FORMULA, lmt.datasets.load("Pastes")).fit(engine="pls")
+    path = tmp_path / "fit.json"
+    path.write_text(fit.to_json(), encoding="utf-8-sig")
+    monkeypatch.setattr(sys, "stdin", Input(fit.to_json().encode()))
+    assert run(capsys, "compare", "--with", path, "-")[::2] == (status.DONE, "")
+    path.write_text(fit.to_json().replace('"format": 1', '"format": 99'))
+    code, _, err = run(capsys, "compare", "--with", path, path)
+    assert code == status.WRONG
+    assert err.startswith(f"lmmtools: {path}: ")
+    assert "install a newer lmmtools" in err
+    for arguments in (("--with", path), ("Pastes", FORMULA, "--engines", ","), ("Pastes", FORMULA, "--engines", "pls")):
+        path.write_text(fit.to_json())
+        code, _, err = run(capsys, "compare", *arguments)
+        assert code == status.WRONG
+        assert "two fits at least" in err
 
 
 def test_an_interrupt_has_its_status(capsys, pastes, monkeypatch):
@@ -215,14 +333,14 @@ def test_waiting_is_shown_on_a_terminal_alone(monkeypatch):
 )
 @pytest.mark.parametrize("separator", [",", "\t"])
 def test_standard_input_is_read_by_every_command_that_takes_data(capsys, monkeypatch, command, mark, separator):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(LINES.replace(",", separator)))
+    monkeypatch.setattr(sys, "stdin", Input(LINES.replace(",", separator).encode()))
     code, out, err = run(capsys, *command)
     assert (code, err) == (0, "")
     assert mark in out
 
 
 def test_an_empty_standard_input_is_named(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    monkeypatch.setattr(sys, "stdin", Input(b""))
     code, _, err = run(capsys, "fit", "-", FORMULA)
     assert code == 2
     assert "standard input is empty" in err
