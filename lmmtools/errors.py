@@ -72,17 +72,27 @@ class AgreementWarning(LmmWarning):
     """Two engines disagree about the optimum."""
 
 
+# A longer text would be broken by a terminal, and its carets stand under other characters.
+_WIDEST = 110
+
+
 def caret(text: str, start: int, stop: int, *, indent: str = "    ") -> str:
     """Return ``text`` with carets under the characters ``start`` to ``stop`` (end excluded).
 
     Parameters
     ----------
     text : str
-        One line, usually the formula.
+        One line, usually the formula; of a long one, the part around the place is shown.
     start, stop : int
         Positions in ``text``.
     indent : str
         Put before both lines.
     """
+    if len(text) > _WIDEST:
+        first = max(0, min(start - _WIDEST // 2, len(text) - _WIDEST))
+        last = first + _WIDEST
+        before, after = "..." * (first > 0), "..." * (last < len(text))
+        text = f"{before}{text[first:last]}{after}"
+        start, stop = start - first + len(before), min(stop, last) - first + len(before)
     width = max(1, stop - start)
     return f"{indent}{text}\n{indent}{' ' * start}{'^' * width}"

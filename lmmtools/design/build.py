@@ -18,6 +18,7 @@ from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
 from lmmtools.design.rank import independent_columns
 from lmmtools.design.record import Design, Dropped
+from lmmtools.design.size import check_effects
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 from lmmtools.formula.terms import order_written
@@ -117,7 +118,10 @@ def _given_values(value: Any, table: pd.DataFrame, key: str) -> NDArray[np.float
     """Return weights or offset as floats, shape (rows of the data,)."""
     if isinstance(value, str):
         return as_numbers(table[value], value, f"the {key}")
-    column = value if isinstance(value, pd.Series) else pd.Series(np.asarray(value).reshape(-1), name=key)
+    try:
+        column = value if isinstance(value, pd.Series) else pd.Series(np.asarray(value).reshape(-1), name=key)
+    except (ValueError, OverflowError):
+        raise DataError(f"{key}= takes one number for each row, or the name of a column, not {value!r:.60}") from None
     if len(column) != len(table):
         raise DataError(
             f"{key}= has {len(column)} values for {len(table)} rows of data. "
@@ -217,7 +221,11 @@ def _learn_single(
             as_numbers(sample.columns[name], name, role)
     matrix, encoder = _learn(f"0 + {text}", sample, context)
     if matrix.shape[1] != 1:
-        raise DataError(f"{text} is {role} and must be one column of numbers, but is {matrix.shape[1]}.")
+        names = ", ".join(encoder.column_names[:4])
+        raise DataError(
+            f"{text} is {role} and must be one column of numbers, but makes {matrix.shape[1]}: {names}. "
+            "Where it is True or False, make a column of 0 and 1 first."
+        )
     return matrix[:, 0], encoder
 
 
@@ -268,6 +276,7 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
     ]
     for block in blocks:
         check_block(block)
+    check_effects(blocks)
     unused = _unused_levels(sample.columns, factors)
     offsets = [values for values, _ in parts.offsets]
     if "offset" in sample.given:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lmmtools.errors import DataError
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -45,15 +47,21 @@ class Factor:
 def encode_factor(column: pd.Series[Any]) -> Factor:
     """Return a column without missing values as a factor.
 
-    A categorical keeps its declared order; other values are sorted, numbers by size and text by code point.
+    A categorical keeps its declared order; other values are sorted, numbers by size and text by code point. Labels of
+    several types, which have no order of their own, are taken as text.
+
+    Raises
+    ------
+    DataError
+        The values are lists or the like, which cannot be labels.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes, levels, unused = _drop_unused(column)
     else:
-        values = column.to_numpy() if isinstance(column.dtype, np.dtype) else column.array
         try:
-            codes, uniques = pd.factorize(values, sort=True)
-        except TypeError:  # labels of several types have no order of their own
+            codes, uniques = pd.factorize(_labels(column), sort=True)
+        except TypeError:
+            _check_hashable(column)
             codes, uniques = pd.factorize(np.asarray(column.astype(str)), sort=True)
         levels, unused = pd.Index(uniques), ()
         codes = codes.astype(np.intp, copy=False)
@@ -102,8 +110,32 @@ def _match(column: pd.Series[Any], levels: pd.Index[Any]) -> NDArray[np.intp]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         place = np.append(levels.get_indexer(column.cat.categories), -1)
         return np.asarray(place[column.array.codes], dtype=np.intp)
-    place = levels.get_indexer(pd.Index(column))
+    labels = _labels(column)
+    try:
+        place = levels.get_indexer(pd.Index(labels))
+    except TypeError:
+        _check_hashable(column)
+        raise
+    if column.dtype == object and (place < 0).any() and pd.api.types.infer_dtype(levels) == "string":
+        place = np.where(place < 0, levels.get_indexer(pd.Index(column.astype(str))), place)
     return np.where(column.isna().to_numpy(dtype=bool), -1, place).astype(np.intp)
+
+
+def _labels(column: pd.Series[Any]) -> Any:
+    """Return the values of a column as an array that pandas takes for labels, as it does not half floats and bytes."""
+    if not isinstance(column.dtype, np.dtype):
+        return column.array
+    wider: dict[str, Any] = {"float16": np.float64}
+    return column.to_numpy(dtype=object if column.dtype.kind == "S" else wider.get(column.dtype.name))
+
+
+def _check_hashable(column: pd.Series[Any]) -> None:
+    for value in column:
+        if not pd.api.types.is_hashable(value):
+            raise DataError(
+                f"Column {column.name!r} holds values of type {type(value).__name__}, which are no labels: "
+                f"{value!r:.60}. Take one number or text out of each, or data[{column.name!r}].astype(str)."
+            )
 
 
 def _drop_unused(column: pd.Series[Any]) -> tuple[NDArray[np.intp], pd.Index[Any], tuple[str, ...]]:

@@ -5,9 +5,11 @@ Columns go to formulaic under safe names, so that any name works and none hides 
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +18,26 @@ import pandas as pd
 from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
+from lmmtools.design.size import check_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
-from lmmtools.formula.expressions import columns_of, fold_calls, is_condition, quote_argument, without_contrasts
+from lmmtools.formula.expressions import (
+    columns_of,
+    computed_in,
+    fold_calls,
+    is_condition,
+    quote_argument,
+    without_contrasts,
+)
 from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["FormulaicEncoder", "Source", "learn_formulaic", "spell_for_formulaic"]
+
+# How formulaic hands on what a function raised.
+_WRAPPED = re.compile(r"Unable to evaluate factor `.*`\. \[\w+: (.*)\]", re.DOTALL)
 
 TermColumns = tuple[str, frozenset[str], frozenset[str], list[int]]
 """A term's name, its categorical factors, its numerical ones, and where its columns stand."""
@@ -172,6 +185,7 @@ def learn_formulaic(
 
     columns = [c for c in columns_of(text) if c in data]
     safe_text, spelled = _spell_safely(text, columns, {c for c in columns if kind_of(data[c]) == "boolean"})
+    _check_numbers(spelled, columns, data)
     sources = _sources(safe_text, columns, data)
     table = {safe: source.encode(data) for safe, source in sources.items()}
     try:
@@ -180,6 +194,7 @@ def learn_formulaic(
         raise DataError(f"{text!r} does not read as a formula: {_restore(str(error), spelled)}") from error
     spec = ModelSpec(formula=formula, ensure_full_rank=True, na_action="ignore", output="numpy")
     draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
+    check_columns(_widths(formula, table, draft), len(next(iter(table.values()), ())))
     if everything:
         draft.spec.transform_state.update(_learn_state(draft, everything))
     made = _materialise(spec, table, draft)
@@ -205,6 +220,38 @@ def _sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[An
                     check_levels(name, used)
                 sources[_safe(i, is_coded)] = Source(name, used, is_coded)
     return sources
+
+
+def _check_numbers(spelled: Mapping[str, str], columns: list[str], data: Mapping[str, pd.Series[Any]]) -> None:
+    """Raise a DataError for a factor that a call computes with: log of a category, a polynomial of text."""
+    place = {_safe(i, False): name for i, name in enumerate(columns)}
+    for call, own in spelled.items():
+        if call not in place:
+            for name in (place[safe] for safe in sorted(computed_in(call)) if safe in place):
+                if kind_of(data[name]) == "factor":
+                    as_numbers(data[name], name, f"numeric in {own}")
+
+
+def _widths(formula: Any, table: Mapping[str, Any], draft: FormulaicEncoder) -> Iterator[tuple[str, int]]:
+    """Return each term's name and the columns that it has at most."""
+    terms = [(_term_name(term, draft.spelled), _parts(term)) for term in formula]
+    # A call alone has no more columns than its arguments may ask for; only where it is multiplied are they counted.
+    counted = {p for _, parts in terms for p in parts if len(parts) > 1 or p in table or p.startswith("C(")}
+    widths = {part: _width(part, table, draft) for part in sorted(counted)}
+    for name, parts in terms:
+        yield name, prod(widths.get(part, 1) for part in parts)
+
+
+def _width(part: str, table: Mapping[str, Any], draft: FormulaicEncoder) -> int:
+    """Return how many columns one factor of a term has at most: the levels of a factor, else what formulaic makes."""
+    from formulaic import Formula, ModelSpec
+
+    if part in table and draft.sources[part].levels is None:
+        return 1
+    if part in table or part.startswith("C("):
+        return prod(len(pd.unique(pd.Series(values))) for safe, values in table.items() if safe in part)
+    spec = ModelSpec(formula=Formula(f"0 + {part}"), na_action="ignore", output="numpy")
+    return int(_materialise(spec, table, draft).shape[1])
 
 
 def _learn_state(draft: FormulaicEncoder, everything: Mapping[str, pd.Series[Any]]) -> dict[str, Any]:
@@ -293,7 +340,8 @@ def _materialise(spec: Any, table: Mapping[str, Any], encoder: FormulaicEncoder)
             warnings.simplefilter("error", DataMismatchWarning)
             return spec.get_model_matrix(data, context=dict(encoder.context))
     except Exception as error:
-        message = _restore(str(error), {**encoder.spelled, **{k: s.name for k, s in encoder.sources.items()}})
+        said = _WRAPPED.sub(r"\1", str(error))
+        message = _restore(said, {**encoder.spelled, **{k: s.name for k, s in encoder.sources.items()}})
         raise DataError(f"{encoder.text!r} cannot be made from the data: {message}") from error
 
 

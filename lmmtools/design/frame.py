@@ -110,7 +110,7 @@ def kind_of(column: pd.Series[Any]) -> Kind:
         return "date"
     if dtype.kind in _DTYPE_KINDS:
         return _DTYPE_KINDS[dtype.kind]
-    if dtype.kind == "O" and isinstance(dtype, np.dtype):
+    if dtype.kind == "O":
         return _OBJECT_KINDS.get(pd.api.types.infer_dtype(column, skipna=True), "factor")
     return "factor"
 
@@ -139,7 +139,7 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
     Raises
     ------
     DataError
-        Text, dates or complex numbers where numbers are needed, or an infinite value.
+        Text, dates or complex numbers where numbers are needed, or a value that is infinite or too large for a float.
     """
     kind = kind_of(column)
     if kind not in ("number", "boolean"):
@@ -147,7 +147,13 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
         values = column.to_numpy().astype(np.float64)
     else:
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        try:
+            values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        except OverflowError:
+            raise DataError(
+                f"Column {name!r} has a number too large for double precision, above 1.8e308. Use its logarithm, "
+                "or another unit."
+            ) from None
     check_finite(values, f"Column {name!r}")
     return values
 

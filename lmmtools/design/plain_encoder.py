@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.size import check_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,11 @@ class PlainColumn:
     name: str
     levels: pd.Index[Any] | None = None
     is_reduced: bool = True
+
+    @property
+    def width(self) -> int:
+        """Number of the columns."""
+        return 1 if self.levels is None else len(self.levels) - self.is_reduced
 
     @property
     def column_names(self) -> list[str]:
@@ -129,6 +136,7 @@ def learn_plain(
         tuple(columns[name, r] for name, r in zip(term, reduced, strict=True))
         for term, reduced in zip(terms, coding, strict=True)
     )
+    check_columns(((":".join(c.name for c in term), prod(c.width for c in term)) for term in plain), n)
     used = {id(c): c for term in plain for c in term}
     made = {key: values[c.name] if c.levels is None else c.indicate(codes[c.name]) for key, c in used.items()}
     labels = tuple(label for term in plain for label in _labels(term, constant))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -288,7 +289,7 @@ def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Stru
     DataError
         If a column is missing, no factor is given or one twice, or no row has a value in every factor.
     """
-    given = [factors] if isinstance(factors, str) else list(factors)
+    given = list(factors) if isinstance(factors, Iterable) and not isinstance(factors, str) else [factors]
     if not given:
         raise DataError("structure() needs at least one factor: a column name, 'a:b', or ('a', 'b').")
     frame = as_frame(data)

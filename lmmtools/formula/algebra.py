@@ -16,6 +16,8 @@ _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&", "&&", "!", "%", "//", "="
 # (a + b + c)**4 holds all there is of three factors; larger exponents only cost time.
 _LARGEST_POWER = 9
 _MOST_TERMS = 1000
+# Pairs that are tried for them; up to _MOST_TERMS on the left of ** have far fewer on its right.
+_MOST_PAIRS = 100_000
 
 
 def split_at(tokens: list[Token], *symbols: str) -> list[tuple[Token | None, list[Token]]]:
@@ -121,16 +123,16 @@ def expand_terms(tokens: list[Token], source: str) -> list[Term]:
 
 def _sum(tokens: list[Token], source: str, start: list[Term]) -> list[Term]:
     """Terms of a sum; ``start`` is what an implied constant puts there first."""
-    terms = list(start)
+    terms = {frozenset(term): term for term in start}
     for sign, part in split_sum(tokens, source):
         is_zero = len(part) == 1 and part[0].kind == "number" and part[0].text == "0"
         new: list[Term] = [()] if is_zero else _product(part, source)
-        if (sign == "-") != is_zero:
-            removed = {frozenset(t) for t in new}
-            terms = [t for t in terms if frozenset(t) not in removed]
-        else:
-            terms = _unique([*terms, *new])
-    return terms
+        for term in new:
+            if (sign == "-") != is_zero:
+                terms.pop(frozenset(term), None)
+            else:
+                terms.setdefault(frozenset(term), term)
+    return list(terms.values())
 
 
 def _product(tokens: list[Token], source: str) -> list[Term]:
@@ -249,7 +251,7 @@ def _cross(*terms: Term) -> Term:
 
 def _cross_all(left: list[Term], right: list[Term], tokens: list[Token], source: str) -> list[Term]:
     """Return the interactions of each term with each, without repeats."""
-    if len(left) * len(right) > _MOST_TERMS**2:
+    if len(left) * len(right) > _MOST_PAIRS:
         _fail_at_size(tokens, source)
     terms = _unique([_cross(a, b) for a, b in product(left, right)])
     if len(terms) > _MOST_TERMS:

@@ -22,8 +22,8 @@ _NODES = (
 )
 # A power of a power of literals can keep a computer busy for ever; no model needs a larger exponent.
 _LARGEST_EXPONENT = 64
-# A polynomial or spline of more columns would fill the memory; no model needs one.
-_MOST_COLUMNS = 1000
+# What no model needs and a computer is long at: columns of one function, elements of a list, a spline's pieces.
+_MOST_COLUMNS, _MOST_ELEMENTS, _LARGEST_DEGREE, _MOST_DECIMALS = 1000, 1000, 20, 300
 _NEED_COLUMN = ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag")
 
 
@@ -53,8 +53,15 @@ _ARGUMENTS = {
         (*CONTRASTS, *R_CONTRASTS), _Arguments(2, ("reference", "base", "reverse", "scale", "scores", "backward"))
     ),
 }
-# Argument by which a function's result grows -> its place.
-_SIZES = {"df": 1, "degree": 1, "k": 1}
+# Function -> argument by which its result or its time grows -> the argument's place, and its limit.
+_DF = {"df": (1, _MOST_COLUMNS)}
+_SIZES = {
+    "poly": {"degree": (1, _MOST_COLUMNS)},
+    "bs": {**_DF, "degree": (3, _LARGEST_DEGREE)},
+    **dict.fromkeys(("cr", "cc", "cs"), _DF),
+    "lag": {"k": (1, _MOST_COLUMNS)},
+    "np.round": {"decimals": (1, _MOST_DECIMALS)},
+}
 
 
 def check_tree(tree: ast.AST) -> None:
@@ -126,17 +133,13 @@ def _check_call(node: ast.Call) -> None:
 
 def _check_size(node: ast.Call, name: str) -> None:
     """Refuse a polynomial of degree a million."""
-    for argument, place in _SIZES.items():
-        if argument not in _ARGUMENTS[name].named:
-            continue
-        given = [k.value for k in node.keywords if k.arg == argument]
-        if len(node.args) > place and (argument != "degree" or name == "poly"):
-            given.append(node.args[place])
+    for argument, (place, most) in _SIZES.get(name, {}).items():
+        given = [k.value for k in node.keywords if k.arg == argument] + node.args[place : place + 1]
         for value in given:
             numbers = [n.value for n in ast.walk(value) if isinstance(n, ast.Constant)]
             is_plain = isinstance(value, (ast.Constant, ast.UnaryOp))
-            if not is_plain or any(isinstance(n, (int, float)) and abs(n) > _MOST_COLUMNS for n in numbers):
-                raise FormulaError(f"{argument} of {name}() may be a number up to {_MOST_COLUMNS}:")
+            if not is_plain or any(isinstance(n, (int, float)) and abs(n) > most for n in numbers):
+                raise FormulaError(f"{argument} of {name}() may be a number up to {most}:")
 
 
 def _check_comparison(node: ast.Compare) -> None:
@@ -169,6 +172,8 @@ def _has_column(node: ast.AST) -> bool:
 def _check_list(node: ast.List | ast.Tuple) -> None:
     if _has_column(node):
         raise FormulaError("A list may hold numbers and texts, not columns:")
+    if len(node.elts) > _MOST_ELEMENTS:
+        raise FormulaError(f"A list may hold up to {_MOST_ELEMENTS} elements, not {len(node.elts)}:")
 
 
 def _check_operand(node: ast.AST) -> None:

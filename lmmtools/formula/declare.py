@@ -97,7 +97,7 @@ def random(factor: str | tuple[str, ...], basis: str = "1", *, correlated: bool 
     FormulaError
         A basis that does not read as a sum of terms, or what is not a column name.
     """
-    factors = (factor,) if isinstance(factor, str) else tuple(factor)
+    factors = tuple(factor) if isinstance(factor, (tuple, list)) else (factor,)
     _check_factors("random", factors)
     if not isinstance(basis, str) or not basis.strip():
         raise FormulaError(f"The basis of a random-effects term is text such as '1 + x', not {basis!r}.")

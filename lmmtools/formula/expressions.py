@@ -15,11 +15,20 @@ from itertools import count
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.checking import check_tree
-from lmmtools.formula.functions import CONSTANTS, CONTRASTS, CURES, FUNCTIONS, OPERATOR_CURES, R_CONTRASTS
+from lmmtools.formula.functions import (
+    CONSTANTS,
+    CONTRASTS,
+    CURES,
+    FUNCTIONS,
+    NUMERICAL,
+    OPERATOR_CURES,
+    R_CONTRASTS,
+)
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
 __all__ = [
     "columns_of",
+    "computed_in",
     "fold_calls",
     "is_condition",
     "quote_argument",
@@ -132,6 +141,20 @@ def is_condition(call: str) -> bool:
     """Whether a call in normal form gives True and False: ``I(x > 0)``."""
     tree = ast.parse(_QUOTED.sub("_", call), mode="eval").body
     return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "I" and _is_truth(tree.args[0])
+
+
+def computed_in(call: str) -> frozenset[str]:
+    """Return the names that a call in normal form computes with: an operand of arithmetic, what a function takes."""
+    tree = ast.parse(_QUOTED.sub("_", call), mode="eval")
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.BinOp) and not isinstance(node.op, (ast.BitAnd, ast.BitOr)):
+            found += [node.left, node.right]
+        elif isinstance(node, ast.UnaryOp) and not isinstance(node.op, ast.Invert):
+            found.append(node.operand)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in NUMERICAL:
+            found += node.args
+    return frozenset(node.id for node in found if isinstance(node, ast.Name))
 
 
 def _is_truth(node: ast.expr) -> bool:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["CONSTANTS", "CONTRASTS", "CURES", "FUNCTIONS", "OPERATOR_CURES", "R_CONTRASTS", "UNARY", "is_matrix"]
+__all__ = [
+    "CONSTANTS",
+    "CONTRASTS",
+    "CURES",
+    "FUNCTIONS",
+    "NUMERICAL",
+    "OPERATOR_CURES",
+    "R_CONTRASTS",
+    "UNARY",
+    "is_matrix",
+]
 
 _ELEMENTWISE = (
     "log",
@@ -32,6 +42,10 @@ UNARY = frozenset(
         *("log", "log2", "log10", "exp", "exp2"),
     )
 )
+
+_MATRICES = ("scale", "standardize", "poly", "bs", "cr", "cc", "cs")
+# Functions of numbers, which have no meaning for a factor's labels.
+NUMERICAL = UNARY | {"np.maximum", "np.minimum", "np.round", "center", *_MATRICES}
 
 # What a formula may call -> the name under which formulaic's evaluation finds it.
 FUNCTIONS = {
@@ -88,7 +102,7 @@ OPERATOR_CURES = {
     "<-": "Put a space between < and -.",
     "$": "Write the column's name alone.",
 }
-_MATRIX = re.compile(r"(?<!\w)(?:scale|standardize|poly|bs|cr|cc|cs)\(")
+_MATRIX = re.compile(rf"(?<!\w)(?:{'|'.join(_MATRICES)})\(")
 
 
 def is_matrix(factor: str) -> bool:

@@ -28,6 +28,8 @@ _LEXER = re.compile(
 _BARE_NAME = re.compile(r"[^\W\d][\w.]*|\.[^\W\d][\w.]*")
 # Readers call themselves for what is in parentheses; Python stops at about a thousand calls.
 _DEEPEST = 50
+# A model of all the columns that a fit can have takes fewer; the readers take seconds for more.
+_MOST_WORDS = 20_000
 _CLOSER = {"(": ")", "[": "]"}
 
 
@@ -109,7 +111,7 @@ def tokenize(source: str) -> list[Token]:
     Raises
     ------
     FormulaError
-        A character that no formula has, an unclosed quote, or unbalanced parentheses.
+        A character that no formula has, an unclosed quote, unbalanced parentheses, or more words than a model has.
     """
     tokens: list[Token] = []
     position = 0
@@ -126,6 +128,8 @@ def tokenize(source: str) -> list[Token]:
             tokens.append(Token("number", text.rstrip("L"), position, match.end()))
         elif kind != "space":
             tokens.append(Token(kind, text, position, match.end()))  # type: ignore[arg-type]
+        if len(tokens) > _MOST_WORDS:
+            raise FormulaError(f"The formula has more than {_MOST_WORDS:,} names, numbers and operators.")
         position = match.end()
     _check_balance(tokens, source)
     return _join_quoted_names(tokens, source)

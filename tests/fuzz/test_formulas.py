@@ -6,7 +6,6 @@ A few examples run with the other tests, always the same; ``LMMTOOLS_FUZZ=10000`
 from __future__ import annotations
 
 import math
-import os
 import warnings
 
 import numpy as np
@@ -17,17 +16,10 @@ import lmmtools as lmt
 
 pytest.importorskip("hypothesis")
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-NUMBER = int(os.environ.get("LMMTOOLS_FUZZ", "0"))
-often = settings(
-    max_examples=NUMBER or 100,
-    derandomize=not NUMBER,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+from tests.fuzz.settings import often
 
 ROWS = 36
 

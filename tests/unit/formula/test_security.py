@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import warnings
 
 import numpy as np
@@ -87,6 +88,12 @@ ATTACKS = [
     "poly(x, 999999999)",
     "bs(x, df=999999999)",
     "lag(x, 999999999)",
+    "np.round(x, 999999999)",
+    "np.round(x, decimals=10**9)",
+    "bs(x, df=1000, degree=999)",
+    "bs(x, 1000, None, 999)",
+    f"bs(x, knots={[k / 5000 for k in range(1, 5000)]})",
+    f"C(x, levels={list(range(100_000))})",
     "I(-'a')",
     # Lists are arguments, of numbers and texts.
     "c(x)",
@@ -250,3 +257,23 @@ def test_trust_is_not_remembered():
     parse("y ~ f(x) + (1|g)", trusted=True)
     with pytest.raises(FormulaError):
         parse("y ~ f(x) + (1|g)")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        f"y ~ {' + '.join(['x'] * 50_000)} + (1|g)",
+        f"y ~ {'-' * 100_000}x + (1|g)",
+        f"y ~ ({' + '.join(f'I(x + {i})' for i in range(900))})**2 + (1|g)",
+        f"y ~ ({' + '.join(f'a{i}' for i in range(900))}):({' + '.join(f'b{i}' for i in range(900))}) + (1|g)",
+        f"y ~ {'(' * 4000}x{')' * 4000} + (1|g)",
+        f"y ~ I({'-' * 5000}x) + (1|g)",
+    ],
+    ids=["sum", "signs", "power", "interactions", "parentheses", "operators"],
+)
+def test_a_formula_that_would_take_for_ever_is_refused_soon(formula):
+    before = time.process_time()
+    with pytest.raises(FormulaError) as found:
+        parse(formula)
+    assert time.process_time() - before < 5
+    assert len(str(found.value)) < 500
