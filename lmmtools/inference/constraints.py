@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+# Reading takes time with the square of the length; it stays under seconds.
+_LONGEST = 10_000
+
 __all__ = ["label_contrast", "read_constraints"]
 
 
@@ -52,10 +55,14 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
         )
     if not len(L):
         raise DataError("the contrast matrix has no rows, so that there is nothing to test")
-    if not np.isfinite(L).all() or not L.any(axis=1).all():
-        raise DataError("a row of the contrast matrix is zero or not finite")
+    _check_rows(L)
     right = np.zeros(len(L)) if values is None else _read_values(values, len(L))
     return L, right, tuple(label_contrast(row, names) for row in L)
+
+
+def _check_rows(L: Floats) -> None:
+    if not np.isfinite(L).all() or not L.any(axis=1).all():
+        raise DataError("a row of the contrast matrix is zero or not finite")
 
 
 def _read_values(values: ArrayLike, n: int) -> Floats:
@@ -73,12 +80,18 @@ def _read_values(values: ArrayLike, n: int) -> Floats:
 def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
     from patsy import DesignInfo, PatsyError
 
+    if len(text) > _LONGEST:
+        raise DataError(f"the text has {len(text):,} characters; give contrasts of that size as a matrix")
     try:
-        found = DesignInfo(list(names)).linear_constraint(text)
+        with np.errstate(all="ignore"):
+            found = DesignInfo(list(names)).linear_constraint(text)
     except PatsyError as error:
         said = f"{text!r} cannot be read: {_complaint(error)}. The fixed effects are {', '.join(names)}."
         raise DataError(said) from None
+    except RecursionError:
+        raise DataError("the text is nested too deeply to be read; give the contrasts as a matrix") from None
     L, values = np.asarray(found.coefs, dtype=float), np.asarray(found.constants, dtype=float).reshape(-1)
+    _check_rows(L)
     return L, values, tuple(label_contrast(row, names) for row in L)
 
 

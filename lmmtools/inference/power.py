@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.rank import independent_columns
+from lmmtools.design.record import Design
 from lmmtools.design.stack import extend_design
 from lmmtools.design.theta import pack_lambda
 from lmmtools.engines import pls
@@ -24,8 +25,6 @@ from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
-
-    from lmmtools.design.record import Design
 
     Floats = NDArray[np.float64]
 
@@ -176,6 +175,8 @@ def power(
     if test not in TESTS:
         raise DataError(f"test={test!r} is not known; use one of {', '.join(map(repr, TESTS))}")
     check_alpha(alpha)
+    if not isinstance(getattr(model, "design", None), Design):
+        raise DataError(f"power() takes a model or a fit, as lmm() and fit() return them, not {type(model).__name__}")
     pls.refuse_shared(model.design, "power")
     design, reml = model.design, bool(getattr(model, "reml", True))
     truth = _truth(model, {**(effects or {}), **(parameters or {})})

@@ -43,6 +43,7 @@ from __future__ import annotations
 
 import json
 import math
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,8 @@ def read_json(source: str | Path) -> FitRecord:
     DataError
         If there is no such file, it is no record of a fit, was written in a newer format, or lacks an entry.
     """
+    if not isinstance(source, (str, PathLike)):
+        raise DataError(f"read_json() takes JSON text or the name of a file, not {type(source).__name__}")
     text, where = _fetch(source)
     try:
         content = json.loads(text)
