@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lmmtools._version import __version__
 
 if TYPE_CHECKING:
-    from lmmtools import datasets, exercises, plots, tables
+    from lmmtools import datasets, errors, exercises, plots, tables
+    from lmmtools.api import Model, compare, from_mixedlm, lmm, patch_summary, translate
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.formula.declare import crossed, nested, random
@@ -68,6 +69,7 @@ __all__ = [
     "compare",
     "crossed",
     "datasets",
+    "errors",
     "exercises",
     "from_mixedlm",
     "lint",
