@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         default=[],
-        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...)); - reads one from "
-        "standard input",
+        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...)); - reads one "
+        "from standard input",
     )
     add_factor(parser)
     parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")

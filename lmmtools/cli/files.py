@@ -138,7 +138,7 @@ def _read_text(source: _Source, separator: str, is_loose: bool) -> pd.DataFrame:
     import pandas as pd
 
     compression = "gzip" if source.content is not None and source.head[:2] == _GZIP_MARK else "infer"
-    read = partial(pd.read_csv, skipinitialspace=True, compression=compression)
+    read: Callable[..., Any] = partial(pd.read_csv, skipinitialspace=True, compression=compression)
 
     def header(between: str) -> list[str]:
         names = partial(read, header=None, nrows=1, dtype=str, keep_default_na=False, sep=between)

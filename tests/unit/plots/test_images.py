@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib import image
@@ -68,6 +69,8 @@ def blur(x: np.ndarray, size: int = 5) -> np.ndarray:
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_plot_looks_as_stored(name: str, fits: dict, tmp_path: Path) -> None:
+    if name == "incidence" and tuple(map(int, matplotlib.__version__.split(".")[:2])) < (3, 10):
+        pytest.skip("older versions leave other margins around axes of a given aspect")
     drawn = draw(name, fits, tmp_path / "drawn.png")
     stored = FOLDER / f"{name}.png"
     if os.environ.get("LMMTOOLS_DRAW"):
