@@ -62,7 +62,7 @@ COLUMNS = {
     "mixed categories": pd.Categorical(objects(lambda i: [1, "1", 1.5, (1, 2)][i % 4])),
     "no category": pd.Categorical([None] * ROWS, categories=["a"]),
     "huge integers": objects(lambda i: 10**30 + i),
-    "integers beyond floats": objects(lambda i: 10**400 + i),
+    "integers beyond floats": pd.Series(objects(lambda i: 10**400 + i), dtype=object),
     "large unsigned": np.array([2**64 - 1 - i for i in range(ROWS)], dtype=np.uint64),
     "half floats": (K % 5 / 3).astype(np.float16),
     "long floats": np.sqrt(K).astype(np.longdouble),
