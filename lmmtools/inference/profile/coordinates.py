@@ -112,7 +112,8 @@ class Coordinates:
     """The coordinates (v; x) of a model around one fit, v that of a parameter and x all others.
 
     v is the standard deviation in units of sigma per root mean square of the effect's column, the correlation's angle,
-    log(sigma / sigma of the fit), or the fixed effect itself.
+    log(sigma / sigma of the fit), or the fixed effect's distance from its estimate in standard errors: all of order
+    one, whatever the units of the data.
 
     Parameters
     ----------
@@ -120,10 +121,15 @@ class Coordinates:
     parameter : Parameter
     sigma : float
         Of the fit, the unit of the others.
+    beta, bse : ndarray, shape (p,)
+        Fixed effects of the fit, and their standard errors.
     """
 
-    def __init__(self, problem: Problem, parameter: Parameter, sigma: float) -> None:
+    def __init__(self, problem: Problem, parameter: Parameter, sigma: float, beta: Floats, bse: Floats) -> None:
         self.problem, self.parameter, self.sigma = problem, parameter, sigma
+        if parameter.kind == "beta":
+            (j,) = parameter.effects
+            self.centre, self.unit = float(beta[j]), float(bse[j])
         blocks = problem.design.blocks
         self.orders = [
             [*parameter.effects, *(j for j in range(b.l) if j not in parameter.effects)]
@@ -156,7 +162,7 @@ class Coordinates:
         else:
             parts.append(np.array([t]))
         if parameter.kind == "beta":
-            v = float(beta[parameter.effects[0]])
+            v = (float(beta[parameter.effects[0]]) - self.centre) / self.unit
         return v, np.concatenate(parts) if parts else np.zeros(0)
 
     def to_parameter(self, v: Floats) -> Floats:
@@ -166,7 +172,7 @@ class Coordinates:
             return np.asarray(v * self.units[self.parameter.block][0, 0])
         if kind == "cor":
             return np.asarray(np.sin(v))
-        return np.asarray(self.sigma * np.exp(v)) if kind == "sigma" else v
+        return np.asarray(self.sigma * np.exp(v) if kind == "sigma" else self.centre + self.unit * v)
 
     def from_parameter(self, values: Floats) -> Floats:
         """Return v at values of the parameter, NaN outside what it can be."""
@@ -176,7 +182,7 @@ class Coordinates:
                 return np.asarray(values / self.units[self.parameter.block][0, 0])
             if kind == "cor":
                 return np.asarray(np.arcsin(values))
-            return np.asarray(np.log(values / self.sigma)) if kind == "sigma" else values
+            return np.asarray(np.log(values / self.sigma) if kind == "sigma" else (values - self.centre) / self.unit)
 
     def away_from_zero(self, x: Floats, least: float) -> Floats:
         """Return x with diagonal elements of the factors that are next to zero moved to ``least``."""
@@ -243,7 +249,7 @@ class Coordinates:
             factor[order] = L * unit
             factors.append(factor)
         sigma = self.sigma * float(np.exp(v if parameter.kind == "sigma" else x[at]))
-        held = (parameter.effects[0], v) if parameter.kind == "beta" else None
+        held = (parameter.effects[0], self.centre + self.unit * v) if parameter.kind == "beta" else None
         found = pls.unprofiled_deviance(self.problem, factors, sigma, held)
         slope, parts = 0.0, []
         pieces = zip(found.G, factors, self.orders, self.units, self.lower, triangles, strict=True)
@@ -263,7 +269,7 @@ class Coordinates:
         else:
             parts.append(np.array([found.by_log_sigma]))
         if parameter.kind == "beta":
-            slope = found.by_beta
+            slope = found.by_beta * self.unit
         phi = tuple(F @ F.T for F in factors)
         return Point(found.deviance, slope, np.concatenate(parts) if parts else np.zeros(0), phi, sigma, found.beta)
 

@@ -219,19 +219,19 @@ def profile_fit(
     chosen = select_parameters(known, parameters)
     cutoff = float(np.sqrt(chi2_quantile(check_alpha(alphamax), len(known) if joint else 1)))
     notes: list[str] = []
-    theta, sigma, beta = fit.estimate.theta, fit.sigma, fit.estimate.beta
+    best = fit.estimate
     if fit.reml:
-        again = pls.fit_problem(fit.problem, reml=False)
-        theta, sigma, beta = again.theta, again.sigma, again.beta
+        best = pls.fit_problem(fit.problem, reml=False)
         notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
-    phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(theta, fit.design.blocks))
+    sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
+    phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, fit.design.blocks))
     curves, undefined, deepest = {}, {}, 0.0
     for parameter in chosen:
         estimate = parameter.value(phi, sigma, beta)
         if not np.isfinite(estimate):
             undefined[parameter.name] = "a standard deviation is zero, which leaves the correlation undefined"
             continue
-        coordinates = Coordinates(fit.problem, parameter, sigma)
+        coordinates = Coordinates(fit.problem, parameter, sigma, beta, bse)
         v, x = coordinates.locate(phi, sigma, beta)
         path = follow(coordinates, v, x, cutoff, _BOUNDS[parameter.kind])
         deepest = max(deepest, path.found_lower)

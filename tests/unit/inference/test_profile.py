@@ -68,7 +68,7 @@ def test_derivatives_equal_differences(sleep) -> None:
 
     rng = np.random.default_rng(1)
     for parameter in parameters_of(sleep.design):
-        c = Coordinates(sleep.problem, parameter, 25.0)
+        c = Coordinates(sleep.problem, parameter, 25.0, np.array([251.0, 10.0]), np.array([6.0, 2.0]))
         v, x = c.locate((np.array([[600.0, 40.0], [40.0, 35.0]]),), 27.0, np.array([250.0, 10.0]))
         x = x + 0.1 * rng.standard_normal(len(x))
         point, h = c.evaluate(v, x), 1e-6
@@ -136,6 +136,19 @@ def test_any_level_is_within_its_own_profile(alpha) -> None:
     fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
     lower, upper = fit.conf_int(alpha, method="profile", parameters="sigma").iloc[0]
     assert lower < fit.sigma < upper
+
+
+@pytest.mark.parametrize(("y", "x", "shift"), [(1e-8, 1e4, 0.0), (1e8, 1e-5, 0.0), (1e-100, 1.0, 0.0), (1.0, 1.0, 1e9)])
+def test_limits_do_not_depend_on_units(sleep, y: float, x: float, shift: float) -> None:
+    known = sleep.conf_int(method="profile").to_numpy()
+    data = lmt.datasets.load("sleepstudy")
+    data = data.assign(Reaction=y * data["Reaction"] + shift, Days=x * data["Days"])
+    found = lmt.lmm("Reaction ~ Days + (Days|Subject)", data).fit(engine="pls").conf_int(method="profile").to_numpy()
+    unit = np.array([y, 1.0, y / x, y, y, y / x])[:, None]
+    width = known[:, [1]] - known[:, [0]]
+    gap = found - np.array([0.0, 0.0, 0.0, 0.0, shift, 0.0])[:, None] - known * unit
+    # 1e9 added leaves the data seven digits.
+    assert (np.abs(gap) <= 1e-6 * width * unit).all()
 
 
 def test_levels_beyond_the_profile_are_refused(sleep) -> None:
