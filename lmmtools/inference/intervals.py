@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["confidence_intervals"]
 
+BOOT_OPTIONS = ("n", "kind", "rng", "n_jobs", "progress", "interval")
+
 
 def confidence_intervals(
     fit: LMMResults,
@@ -34,8 +36,10 @@ def confidence_intervals(
     check_alpha(alpha)
     if method not in ("wald", "profile", "boot"):
         raise DataError(f'method={method!r} is not known; use "wald", "profile" or "boot"')
-    if options and method != "boot":
-        raise DataError(f"conf_int(method={method!r}) has no option {', '.join(options)}")
+    unknown = sorted(set(options) - set(BOOT_OPTIONS if method == "boot" else ()))
+    if unknown:
+        has = f"has {', '.join(BOOT_OPTIONS)}" if method == "boot" else "has none of its own"
+        raise DataError(f"conf_int(method={method!r}) has no option {', '.join(unknown)}; it {has}")
     if method == "wald":
         return _wald(fit, alpha, parameters, ddf)
     if method == "profile":
@@ -47,9 +51,6 @@ def _bootstrapped(
     fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, options: dict[str, Any]
 ) -> pd.DataFrame:
     interval = options.pop("interval", "percentile")
-    unknown = set(options) - {"n", "kind", "rng", "n_jobs", "progress"}
-    if unknown:
-        raise DataError(f'conf_int(method="boot") has no option {", ".join(sorted(unknown))}')
     limits = fit.bootstrap(**options).conf_int(alpha, method=interval)
     return limits.loc[[p.name for p in select_parameters(parameters_of(fit.design), parameters)]]
 

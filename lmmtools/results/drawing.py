@@ -63,8 +63,9 @@ class DrawingMethods(FitMethods):
         n : int
             Number of draws.
         statistic : callable, optional
-            Takes an ``LMMResults`` and returns a number, an array or a Series. By default standard deviations and
-            correlations of the random effects, sigma and fixed effects, whose refits are made many at a time.
+            Takes an ``LMMResults`` and returns a number, an array, a Series or a dict of numbers. By default standard
+            deviations and correlations of the random effects, sigma and fixed effects, whose refits are made many at a
+            time.
         kind : {"parametric", "residual", "cluster"}
             Responses from the model with new random effects (lme4's ``bootMer`` with ``use.u = FALSE``); from modes
             and residuals drawn with replacement, stretched to the estimated variances (Carpenter, Goldstein & Rasbash

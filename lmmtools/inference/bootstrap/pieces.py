@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from lmmtools.errors import EngineError
+from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.draws import as_generator, check_count
 
 __all__ = ["run_pieces", "spawn_pieces"]
@@ -27,7 +28,7 @@ def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[in
     n = check_count(n)
     generator = as_generator(rng)
     # A seed gives the same draws each time, a generator others each time.
-    seed = int(generator.integers(2**63)) if rng is None or isinstance(rng, np.random.Generator) else rng
+    seed = rng if isinstance(rng, Integral) else int(generator.integers(2**63))
     sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])
     return list(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True))
 
@@ -46,9 +47,13 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
 
     Raises
     ------
+    DataError
+        If ``n_jobs`` is no number of processes.
     EngineError
         If joblib is needed and not installed.
     """
+    if not isinstance(n_jobs, Integral) or n_jobs == 0:
+        raise DataError(f"n_jobs={n_jobs!r} processes cannot be used; give a whole number, or -1 for all cores")
     if n_jobs == 1:
         for piece in pieces:
             yield work(*piece)

@@ -280,7 +280,9 @@ def _first_values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[s
     except Exception as error:
         raise DataError(f"the statistic fails on the fit itself: {type(error).__name__}: {error}") from error
     if not len(values):
-        raise DataError("the statistic returns no numbers; it takes a fit and returns a number, an array or a Series")
+        raise DataError(
+            "the statistic returns no numbers; it takes a fit and returns a number, an array, a Series or a dict"
+        )
     return names, values
 
 
@@ -307,8 +309,10 @@ def _values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[str, ..
         values = parameter_values(fit.design, e.theta[None], np.array([e.sigma]), e.beta[None])
         return parameter_names(fit.design), values[0]
     found = statistic(fit)
-    values = np.atleast_1d(np.asarray(found, dtype=float)).reshape(-1)
-    if hasattr(found, "index") and not callable(found.index):
+    if isinstance(found, Mapping):
+        return tuple(map(str, found)), np.array([float(value) for value in found.values()])
+    values = np.asarray(found if found is not None else [], dtype=float).reshape(-1)
+    if getattr(found, "index", None) is not None and np.ndim(found) == 1 and not callable(found.index):
         return tuple(map(str, found.index)), values
     name = getattr(statistic, "__name__", "statistic").replace("<lambda>", "statistic")
     return ((name,) if len(values) == 1 else tuple(f"{name}[{i}]" for i in range(len(values)))), values

@@ -139,6 +139,24 @@ def test_values_are_told_apart_by_their_names(sleep) -> None:
     assert "other names" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("statistic", "names"),
+    [
+        (lambda fit: fit.sigma, ["statistic"]),
+        (lambda fit: (fit.sigma, fit.llf), ["statistic[0]", "statistic[1]"]),
+        (lambda fit: fit.params, ["Intercept", "Days"]),
+        (lambda fit: {"sd": fit.sigma, "ratio": np.float64(fit.sigma / fit.bse["Days"])}, ["sd", "ratio"]),
+        (lambda fit: fit.cov_params(), [f"statistic[{i}]" for i in range(4)]),
+    ],
+    ids=["number", "tuple", "series", "dict", "frame"],
+)
+def test_a_statistic_may_return_what_comes_naturally(sleep, statistic, names) -> None:
+    drawn = sleep.bootstrap(3, statistic, rng=1)
+    assert list(drawn.draws.columns) == names
+    assert drawn.draws.notna().all(axis=None)
+    assert drawn.n_failed == 0
+
+
 def test_too_few_draws_are_shown_and_said(sleep) -> None:
     found = sleep.bootstrap(1, rng=1)
     assert "need two draws" in str(found)
@@ -245,10 +263,13 @@ def test_bca_of_a_symmetric_statistic_is_near_the_percentile(sleep) -> None:
         (lambda f: f.bootstrap(0), "n=0"),
         (lambda f: f.bootstrap(2.5), "whole number"),
         (lambda f: f.bootstrap(5, kind="wild"), "wild"),
+        (lambda f: f.bootstrap(5, lambda fit: None), "no numbers"),
+        (lambda f: f.bootstrap(5, n_jobs=0), "n_jobs=0"),
+        (lambda f: lmt.power(f, n_jobs=1.5), "n_jobs=1.5"),
         (lambda f: f.simulate(0), "n=0"),
         (lambda f: f.simulate(1, random="old"), "old"),
         (lambda f: f.bootstrap(20, rng=1).conf_int(method="abc"), "abc"),
-        (lambda f: f.conf_int(method="boot", draws=3), "draws"),
+        (lambda f: f.conf_int(method="boot", draws=3), "no option draws; it has n,"),
         (lambda f: lmt.bootstrap_test(f, f), "smaller model first"),
         (lambda f: lmt.power(f, {"Dayz": 1.0}), "Dayz"),
         (lambda f: lmt.power(f, n_sim=0), "n=0"),
