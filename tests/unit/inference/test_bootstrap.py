@@ -14,6 +14,8 @@ import lmmtools as lmt
 from lmmtools.design.stack import extend_design, stack_rows
 from lmmtools.errors import DataError
 from lmmtools.inference.bootstrap import record as module
+from lmmtools.inference.bootstrap.pieces import spawn_pieces
+from lmmtools.inference.simulation import simulate
 from tests.unit.inference.recorded import RECORDED
 
 BOOTSTRAP = json.loads((Path(__file__).parents[2] / "reference" / "bootstrap.json").read_text())
@@ -191,7 +193,7 @@ def test_bootstrap_tests_refuse_what_is_not_nested(sleep) -> None:
 
 
 def test_a_data_set_that_cannot_be_fitted_is_counted_in_power(sleep, monkeypatch) -> None:
-    from lmmtools.inference import power as power_module
+    from lmmtools.inference.power import tests as power_module
 
     original = power_module.simulate
 
@@ -272,7 +274,15 @@ def test_bca_of_a_symmetric_statistic_is_near_the_percentile(sleep) -> None:
         (lambda f: f.conf_int(method="boot", draws=3), "no option draws; it has n,"),
         (lambda f: lmt.bootstrap_test(f, f), "smaller model first"),
         (lambda f: lmt.power(f, {"Dayz": 1.0}), "Dayz"),
-        (lambda f: lmt.power(f, n_sim=0), "n=0"),
+        (lambda f: lmt.power(f, n_sim=0), "n_sim=0"),
+        (lambda f: lmt.power(f, "Days"), "tested=name"),
+        (lambda f: lmt.power(f, {"Days": "big"}), "'Days': 'big'"),
+        (lambda f: lmt.power(f, {"Days": np.nan}), "finite"),
+        (lambda f: lmt.power(f, tested="Dayz"), "no fixed effect and no term"),
+        (lambda f: lmt.power(f.design.frame), "DataFrame"),
+        (lambda f: lmt.power(f, along="Subject"), "'Subject' is not one factor"),
+        (lambda f: lmt.power(f, along={"Subject": [10.5]}), "whole numbers"),
+        (lambda f: lmt.power(f, along={"Subject": []}), "whole numbers"),
         (lambda f: lmt.power(f, test="wald"), "wald"),
         (lambda f: lmt.power(f, along={"School": [3]}), "School"),
         (lambda f: lmt.power(f, along={"Subject": [1]}), "at least two"),
@@ -299,6 +309,39 @@ def test_power_of_a_balanced_layout_is_that_of_its_exact_test() -> None:
     exact = stats.nct.sf(t, 18, shift) + stats.nct.cdf(-t, 18, shift)
     assert found.rows[0].power == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 1500))
     assert found.rows[0].lower < exact < found.rows[0].upper or abs(found.rows[0].power - exact) < 0.05
+
+
+def p_of_recipe(fit: lmt.LMMResults, test: str) -> float:
+    if test == "satterthwaite":
+        return fit.anova(type=3).to_frame().loc["recipe", "p"]
+    if test == "lr":
+        frame = fit.design.frame.assign(angle=fit.design.y)
+        less, more = (
+            lmt.lmm(f"angle ~ {fixed} + (1|recipe:replicate)", frame).fit(engine="pls", reml=False)
+            for fixed in ("temperature", "recipe + temperature")
+        )
+        return stats.chi2.sf(less.objective - more.objective, 2)
+    b, V = fit.params.to_numpy()[1:3], fit.cov_params().to_numpy()[1:3, 1:3]
+    return stats.chi2.sf(b @ np.linalg.solve(V, b), 2)
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+@pytest.mark.parametrize(("test", "join"), [("satterthwaite", "*"), ("lr", "+"), ("z", "+")])
+def test_power_of_a_term_is_that_of_its_test(test: str, join: str) -> None:
+    fit = fit_of(f"angle ~ recipe {join} temperature + (1|recipe:replicate)", "cake")
+    effects = {"Intercept": 30.0, "recipe[T.B]": -5.0}
+    found = lmt.power(fit, effects, tested=["recipe", "recipe[T.B]"], n_sim=40, test=test, rng=3)
+    assert list(found.to_frame()["effect"]) == ["recipe", "recipe[T.B]"]
+    assert np.isnan(found.rows[0].value)
+    assert found.rows[1].value == -5.0
+    ((size, seed),) = spawn_pieces(40, 3)
+    beta = fit.params.copy()
+    beta[list(effects)] = list(effects.values())
+    e = fit.estimate
+    Y = simulate(fit.design, beta.to_numpy(), e.theta, e.sigma, size, np.random.default_rng(seed))
+    rejected = sum(p_of_recipe(fit.refit(y), test) <= 0.05 for y in Y.T)
+    assert 0 < rejected < 40
+    assert found.rows[0].power == pytest.approx(rejected / 40)
 
 
 def test_a_design_is_extended_along_a_factor(crossed) -> None:

@@ -1,0 +1,154 @@
+"""Tests of fixed effects on simulated data sets, many at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.linalg import null_space
+from scipy.special import chdtrc
+
+from lmmtools.engines import pls
+from lmmtools.errors import DataError, LmmError
+from lmmtools.inference.hypotheses import term_hypotheses
+from lmmtools.inference.satterthwaite import Satterthwaite
+from lmmtools.inference.simulation import simulate
+from lmmtools.inference.tails import f_tail
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["TESTS", "Hypothesis", "Truth", "hypotheses_of", "simulated_p_values"]
+
+TESTS = {
+    "satterthwaite": "t- and F-tests with Satterthwaite's degrees of freedom",
+    "z": "z- and Wald's chi-squared tests",
+    "lr": "likelihood-ratio tests",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypothesis:
+    """That some contrasts of the fixed effects are zero.
+
+    Attributes
+    ----------
+    name : str
+        Of the fixed effect, or of the term.
+    contrasts : ndarray, shape (q, p)
+        Independent rows.
+    """
+
+    name: str
+    contrasts: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Truth:
+    """What data are drawn from.
+
+    Attributes
+    ----------
+    design : Design
+    theta : ndarray, shape (k,)
+    sigma : float
+    beta : ndarray, shape (p,)
+    reml : bool
+        Criterion of the refits.
+    """
+
+    design: Design
+    theta: Floats
+    sigma: float
+    beta: Floats
+    reml: bool
+
+
+def hypotheses_of(
+    design: Design, tested: str | Sequence[str] | None, effects: Mapping[str, float] | None
+) -> list[Hypothesis]:
+    """Return what is tested: fixed effects, or terms, by their hypotheses of type III.
+
+    Raises
+    ------
+    DataError
+        If there is no fixed effect and no term of that name.
+    """
+    if tested is None:
+        tested = list(effects) if effects else [n for n in design.x_names if n != "Intercept"] or list(design.x_names)
+    names = [tested] if isinstance(tested, str) else list(tested)
+    rows = dict(zip(design.x_names, np.eye(design.p)[:, None], strict=True))
+    if not set(names) <= set(rows):
+        rows = dict(term_hypotheses(design, 3)) | rows
+    unknown = [name for name in names if name not in rows]
+    if unknown:
+        raise DataError(f"{unknown[0]!r} is no fixed effect and no term of the model; there are {', '.join(rows)}")
+    return [Hypothesis(name, rows[name]) for name in names]
+
+
+def simulated_p_values(
+    truth: Truth, test: str, hypotheses: Sequence[Hypothesis], n: int, seed: np.random.SeedSequence
+) -> Floats:
+    """Return p-values of n simulated data sets, (n, hypotheses), NaN where a test failed."""
+    Y = simulate(truth.design, truth.beta, truth.theta, truth.sigma, n, np.random.default_rng(seed))
+    problem = pls.prepare(truth.design)
+    try:
+        return _p_values(problem, Y, truth.reml, test, hypotheses)
+    except LmmError:
+        # One data set that cannot be fitted: find it.
+        return np.concatenate([_one(problem, Y[:, [i]], truth.reml, test, hypotheses) for i in range(n)])
+
+
+def _one(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
+    try:
+        return _p_values(problem, Y, reml, test, hypotheses)
+    except LmmError:
+        return np.full((1, len(hypotheses)), np.nan)
+
+
+def _p_values(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
+    """Return p-values of the data sets Y, (n, data sets), shape (data sets, hypotheses)."""
+    if test == "lr":
+        return _likelihood_ratios(problem, Y, hypotheses)
+    refits = pls.refit_many(problem, Y, reml)
+    wald = np.column_stack([_wald(h.contrasts, refits.beta, refits.beta_cov) for h in hypotheses])
+    q = np.array([len(h.contrasts) for h in hypotheses])
+    if test == "z":
+        return np.asarray(chdtrc(q, wald))
+    out = np.full(wald.shape, np.nan)
+    for i, row in enumerate(wald / q):
+        try:
+            found = pls.relative_uncertainty(problem.with_response(Y[:, i]), refits.theta[i], reml)
+        except LmmError:
+            continue
+        by = Satterthwaite(found.cov, found.slopes, found.covariance)
+        for j, (F, h) in enumerate(zip(row.tolist(), hypotheses, strict=True)):
+            out[i, j] = f_tail(F, len(h.contrasts), by.f_reference(h.contrasts)[1])
+    return out
+
+
+def _wald(contrasts: Floats, beta: Floats, cov: Floats) -> Floats:
+    """Return Wald's statistics of B fits, shape (B,)."""
+    estimate = beta @ contrasts.T
+    spread = contrasts @ cov @ contrasts.T
+    return np.asarray(np.einsum("za,za->z", estimate, np.linalg.solve(spread, estimate[..., None])[..., 0]))
+
+
+def _likelihood_ratios(problem: Any, Y: Floats, hypotheses: Sequence[Hypothesis]) -> Floats:
+    """Return p-values against the models whose fixed effects are those that the hypotheses leave."""
+    design = problem.design
+    larger = pls.refit_many(problem, Y, reml=False).objective
+    out = np.empty((Y.shape[1], len(hypotheses)))
+    for column, h in enumerate(hypotheses):
+        X = design.X @ null_space(h.contrasts)
+        smaller = replace(design, X=X, x_names=tuple(f"x{i}" for i in range(X.shape[1])))
+        ratio = pls.refit_many(pls.prepare(smaller), Y, reml=False).objective - larger
+        out[:, column] = chdtrc(len(h.contrasts), np.maximum(ratio, 0.0))
+    return out
