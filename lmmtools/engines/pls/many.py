@@ -15,6 +15,7 @@ from lmmtools.engines.pls.competing import competing_effects
 from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
+from lmmtools.engines.pls.problem import on_data_scale
 from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import factor_sigmas, joint_lambdas, starting_sigmas
 from lmmtools.errors import EngineError
@@ -413,7 +414,7 @@ def _to_theta(problem: Problem, lambdas: Sequence[Floats]) -> Floats:
         if l == 1:
             parts.append(np.abs(lam[:, :, 0]) / R[0, 0])
             continue
-        r = np.asarray(np.linalg.qr(np.linalg.solve(R, lam).transpose(0, 2, 1), mode="r"))
+        r = np.asarray(np.linalg.qr(on_data_scale(lam, R).transpose(0, 2, 1), mode="r"))
         signs = np.where(np.einsum("zii->zi", r) < 0, -1.0, 1.0)
         # Columns of lambda stand by decreasing size, so those that have vanished are the last.
         present = np.arange(l) < lam.any(axis=1).sum(axis=1)[:, None]

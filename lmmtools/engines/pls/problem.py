@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Problem", "check_sizes", "prepare"]
+__all__ = ["Problem", "check_sizes", "on_data_scale", "prepare"]
+
+ZERO_ROW = 1e-10
+"""An effect whose standard deviation is this share of another's, each per root mean square of its column, has none."""
 
 
 class RowData:
@@ -182,7 +185,7 @@ class Problem:
             triangular = np.zeros_like(lam)
             if present.any():
                 # Any factor of Sigma is a rotation away from the triangular one; vanished columns stay exactly zero.
-                r = np.asarray(np.linalg.qr(np.linalg.solve(R, lam)[:, present].T, mode="r"))
+                r = np.asarray(np.linalg.qr(on_data_scale(lam, R)[:, present].T, mode="r"))
                 triangular[:, : len(r)] = (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
             out.append(np.tril(triangular) + 0.0)
         return pack_lambda(out)
@@ -220,6 +223,22 @@ class Problem:
         Zy, Xy, yy, centre, scale = project_response(self.rows.Zt, self.rows.Q, self.design.weights, y[:, None])
         response = ResponseProducts(Zy[:, 0], Xy[:, 0], float(yy[0]), centre[:, 0], float(scale[0]))
         return replace(self, response=response)
+
+
+def on_data_scale(lam: Floats, R: Floats) -> Floats:
+    """Return R^-1 lambda, (..., l, l), with effects whose variance is rounding beside others' at exactly zero.
+
+    Parameters
+    ----------
+    lam : ndarray, shape (..., l, l)
+        In the engine's coordinates.
+    R : ndarray, shape (l, l)
+        The block's basis map, R'R the mean square of its basis.
+    """
+    rows = np.asarray(np.linalg.solve(R, lam), dtype=float)
+    size = np.linalg.norm(rows, axis=-1) * np.linalg.norm(R, axis=0)
+    rounding = size < ZERO_ROW * size.max(axis=-1, keepdims=True)
+    return np.where(rounding[..., None], 0.0, rows)
 
 
 def prepare(design: Design) -> Problem:

@@ -33,7 +33,7 @@ def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[in
     return list(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True))
 
 
-def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int) -> Iterator[Any]:
+def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Any]:
     """Yield ``work(*piece)`` in order.
 
     Parameters
@@ -41,9 +41,10 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
     work : callable
         A function of a module, so that other processes find it.
     pieces : sequence of tuple
-    n_jobs : int
-        1: here. Otherwise as joblib takes it (-1: all cores), on the backend that ``joblib.parallel_config`` names:
-        processes of this machine by default, a Dask or Ray cluster where one is set up.
+    n_jobs : int or None
+        1: here. Otherwise as joblib takes it (-1: all cores, None: as ``joblib.parallel_config`` says), on the backend
+        that ``joblib.parallel_config`` names: processes of this machine by default, a Dask or Ray cluster where one is
+        set up.
 
     Raises
     ------
@@ -52,7 +53,7 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
     EngineError
         If joblib is needed and not installed.
     """
-    if not isinstance(n_jobs, Integral) or n_jobs == 0:
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
         raise DataError(f"n_jobs={n_jobs!r} processes cannot be used; give a whole number, or -1 for all cores")
     if n_jobs == 1:
         for piece in pieces:

@@ -158,12 +158,15 @@ class _Piece:
     values : ndarray, shape (draws, statistics)
     failures : Counter of str
     singular, unsettled : int
+    interrupted : bool
+        By the keyboard, after these draws.
     """
 
     values: Floats
     failures: Counter[str]
     singular: int
     unsettled: int
+    interrupted: bool = False
 
 
 def bootstrap_fit(
@@ -195,6 +198,8 @@ def bootstrap_fit(
             for piece in run_pieces(_run_piece, work, n_jobs):
                 found.append(piece)
                 tell(len(piece.values))
+                if piece.interrupted:
+                    raise KeyboardInterrupt
         except KeyboardInterrupt:
             interrupted = True
     values = np.concatenate([p.values for p in found]) if found else np.empty((0, len(names)))
@@ -255,13 +260,15 @@ def _run_designs(
 
 def _collect(makers: Sequence[Callable[[], LMMResults]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
     values, failures, singular, unsettled = np.full((len(makers), len(names)), np.nan), Counter[str](), 0, 0
-    for row, make in zip(values, makers, strict=True):
+    for i, (row, make) in enumerate(zip(values, makers, strict=True)):
         try:
             fit = make()
             row[:] = _values_of(fit, statistic, names)
         except Exception as error:
             failures[f"{type(error).__name__}: {error}"] += 1
             continue
+        except KeyboardInterrupt:
+            return _Piece(values[:i], failures, singular, unsettled, interrupted=True)
         singular += fit.is_singular
         unsettled += not fit.converged
     return _Piece(values, failures, singular, unsettled)

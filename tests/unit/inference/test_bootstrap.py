@@ -241,6 +241,25 @@ def test_an_interrupted_bootstrap_keeps_what_it_has(sleep, monkeypatch) -> None:
     assert "interrupted: 100 of 200" in str(found)
 
 
+@pytest.mark.parametrize("kind", ["parametric", "cluster"])
+def test_an_interrupted_statistic_keeps_every_draw_before_it(sleep, kind: str) -> None:
+    calls = []
+
+    def interrupted(fit):
+        calls.append(fit)
+        if len(calls) == 65:
+            raise KeyboardInterrupt
+        return fit.sigma
+
+    found = sleep.bootstrap(200, interrupted, kind=kind, rng=1)
+    # The first call is that on the fit itself.
+    assert len(found.draws) == 63
+    assert found.draws.notna().all(axis=None)
+    assert "interrupted: 63 of 200" in str(found)
+    whole = sleep.bootstrap(100, lambda fit: fit.sigma, kind=kind, rng=1).draws[:63]
+    np.testing.assert_array_equal(found.draws, whole)
+
+
 def test_intervals_follow_from_the_draws(sleep) -> None:
     found = sleep.bootstrap(999, rng=1)
     draws, own = np.sort(found.draws["Days"]), sleep.params["Days"]

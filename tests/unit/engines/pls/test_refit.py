@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from lmmtools.api import lmm
+from lmmtools.design.theta import lambda_factors
 from lmmtools.engines import pls
 from lmmtools.errors import EngineError
 from tests.unit.engines.pls.designs import make_design, random_design
@@ -65,6 +68,29 @@ def test_many_refits_of_random_designs(seed: int) -> None:
     for i in range(6):
         one = pls.fit_problem(problem.with_response(Y[:, i]), reml=bool(seed % 2))
         assert many.objective[i] == pytest.approx(one.objective, rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("without", ["u", "v"])
+def test_a_level_whose_means_do_not_vary_has_no_variance_at_all(without: str, reml: bool) -> None:
+    rng = np.random.default_rng(4)
+    layout = np.array([(g, f) for g in range(12) for f in "uvw" for _ in range(4)])
+    data = pd.DataFrame(layout, columns=["g", "f"])
+    noise = rng.standard_normal(len(data))
+    cell = data.groupby(["g", "f"])
+    data["y"] = noise + rng.standard_normal(36)[cell.ngroup()]
+    flat = data["f"] == without
+    data.loc[flat, "y"] = (noise - pd.Series(noise).groupby(cell.ngroup()).transform("mean"))[flat]
+    design = lmm("y ~ f + (0 + f | g)", data).design
+    problem = pls.prepare(design)
+    theta = pls.fit_problem(problem, reml=reml).theta
+    many = pls.refit_many(problem, design.y[:, None], reml).theta[0]
+    for found in (theta, many):
+        (lam,) = lambda_factors(found, design.blocks)
+        size = np.abs(lam).max(axis=1)
+        level = list("uvw").index(without)
+        assert size[level] == 0.0
+        assert (np.delete(size, level) > 0.1).all()
 
 
 def test_large_models_are_refitted_one_by_one() -> None:
