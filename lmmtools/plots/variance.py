@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.formula.expressions import plain_name
+from lmmtools.inference.variance.parts import variance_parts as parts_of
 from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes
 
 if TYPE_CHECKING:
@@ -46,14 +47,11 @@ def variance(fit: Any, *, ax: Axes | None = None) -> Axes:
 def variance_parts(fit: Any) -> dict[str, float]:
     """Return the variance that each term contributes to a row on average, the residual's last.
 
-    Of an intercept by a factor, its variance; of a term with slopes, the mean of z' Sigma z over the rows (Johnson
-    2014). With prior weights, the residual's is the mean of sigma^2 / w.
+    Of an intercept by a factor, its variance; see :mod:`lmmtools.inference.variance.parts`.
     """
-    parts = {}
-    for term, block in zip(fit.varcorr, fit.design.blocks, strict=True):
-        contribution = float(np.einsum("nl,lk,nk->n", block.basis, term.cov, block.basis).mean())
-        is_intercept = list(term.cnames) == ["(Intercept)"]
-        parts[term.name if is_intercept else f"{term.name}: {', '.join(term.cnames)}"] = contribution
-    weights = fit.design.weights
-    parts["residual"] = float(fit.scale * (1.0 if weights is None else np.mean(1.0 / weights)))
-    return parts
+    parts = parts_of(fit)
+    names = [
+        term.name if term.cnames == ("(Intercept)",) else f"{term.name}: {', '.join(term.cnames)}"
+        for term in fit.varcorr
+    ]
+    return {**dict(zip(names, parts.terms.tolist(), strict=True)), "residual": parts.residual}

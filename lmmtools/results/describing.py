@@ -12,8 +12,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.inference.new_rows import Unseen
-    from lmmtools.inference.partition import ICC, R2, DesignEffect, VariancePartition
     from lmmtools.inference.repca import RePCA
+    from lmmtools.inference.variance.design_effect import DesignEffect
+    from lmmtools.inference.variance.icc import ICC
+    from lmmtools.inference.variance.partition import VariancePartition
+    from lmmtools.inference.variance.r2 import R2
 
 __all__ = ["DescribingMethods"]
 
@@ -60,13 +63,13 @@ class DescribingMethods(FitMethods):
         ICC
             ``adjusted`` leaves the fixed effects out of the total, ``unadjusted`` counts them in.
         """
-        from lmmtools.inference.partition import icc
+        from lmmtools.inference.variance.icc import icc
 
         return icc(self._fit, by_group)
 
     def r2(self) -> R2:
         """Return Nakagawa's R2: ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects)."""
-        from lmmtools.inference.partition import r2
+        from lmmtools.inference.variance.r2 import r2
 
         return r2(self._fit)
 
@@ -83,7 +86,7 @@ class DescribingMethods(FitMethods):
         DataError
             If alpha is not between 0 and 1.
         """
-        from lmmtools.inference.partition import variance_partition
+        from lmmtools.inference.variance.partition import variance_partition
 
         return variance_partition(self._fit, alpha)
 
@@ -100,7 +103,7 @@ class DescribingMethods(FitMethods):
         DataError
             If there is no such factor.
         """
-        from lmmtools.inference.partition import design_effect
+        from lmmtools.inference.variance.design_effect import design_effect
 
         return design_effect(self._fit, factor)
 

@@ -1,0 +1,96 @@
+"""How much clustering inflates the variance of a mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.errors import DataError
+from lmmtools.inference.variance.icc import icc
+from lmmtools.inference.variance.parts import COUNT, NUMBER, SHARE
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import Column, Document, Prose, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.results.lmm_results import LMMResults
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["DesignEffect", "design_effect"]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class DesignEffect(Printable):
+    """How much clustering inflates the variance of a mean.
+
+    Attributes
+    ----------
+    factors : tuple of str
+    levels : tuple of int
+        Levels per factor.
+    size : ndarray, shape (factors,)
+        Sum of squared rows per level over the rows: the mean size of the level that a row is in.
+    icc : ndarray, shape (factors,)
+        The factor's own share of random and residual variance.
+    effect : ndarray, shape (factors,)
+        1 + (size - 1) icc (Kish 1965).
+    n_effective : ndarray, shape (factors,)
+        Rows over the design effect.
+    notes : tuple of str
+    """
+
+    factors: tuple[str, ...]
+    levels: tuple[int, ...]
+    size: Floats
+    icc: Floats
+    effect: Floats
+    n_effective: Floats
+    notes: tuple[str, ...] = ()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return columns ``levels size icc design_effect n_effective``, a row per factor."""
+        import pandas as pd
+
+        columns = {"levels": self.levels, "size": self.size, "icc": self.icc}
+        return pd.DataFrame(
+            {**columns, "design_effect": self.effect, "n_effective": self.n_effective}, index=list(self.factors)
+        )
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        columns = (
+            Column("Groups", is_label=True),
+            Column("Levels", COUNT, "right"),
+            Column("Rows per level", NUMBER, "right"),
+            Column("ICC", SHARE, "right"),
+            Column("Design effect", NUMBER, "right"),
+            Column("Effective rows", NUMBER, "right"),
+        )
+        numbers = zip(*(v.tolist() for v in (self.size, self.icc, self.effect, self.n_effective)), strict=True)
+        rows = tuple((name, m, *row) for name, m, row in zip(self.factors, self.levels, numbers, strict=True))
+        return Document("Design effect", (Table("design_effect", "", columns, rows), Prose("notes", self.notes)))
+
+
+def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
+    """Return 1 + (size - 1) ICC per factor, exact for the plain mean of y under that factor alone."""
+    factors = fit.design.factors
+    if factor is not None:
+        found = fit.design.find_factor(factor)
+        if found is None:
+            raise DataError(f"{factor!r} is no grouping factor of this model; there are {', '.join(factors)}")
+        factors = {found: factors[found]}
+    whole = icc(fit, by_group=True)
+    assert whole.by_group is not None
+    share = np.array([whole.by_group[whole.groups.index(name), 0] for name in factors])
+    counts = [np.bincount(fit.design.blocks[i[0]].codes).astype(float) for i in factors.values()]
+    size = np.array([float((c**2).sum() / c.sum()) for c in counts])
+    effect = 1.0 + (size - 1.0) * share
+    return DesignEffect(
+        tuple(factors), tuple(len(c) for c in counts), size, share, effect, fit.nobs / effect, whole.notes
+    )
