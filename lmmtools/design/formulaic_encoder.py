@@ -351,7 +351,7 @@ def _check_seen_numbers(encoder: FormulaicEncoder, frame: pd.DataFrame) -> None:
         for safe, source in encoder.sources.items():
             if source.levels is None and str(expression).startswith((f"C({safe})", f"C({safe},")):
                 levels = pd.Index(list(state["categories"]))
-                codes = levels.get_indexer(pd.Index(frame[source.name]))
+                codes = match_levels([frame[source.name]], (levels,), np.empty((0, 1), dtype=np.intp))
                 check_seen(codes, frame[source.name], source.name, levels)
 
 
