@@ -84,13 +84,16 @@ both <- suppressMessages(anova(
 ))
 lrt <- list(aic = both$AIC, bic = both$BIC, llf = both$logLik, chisq = both$Chisq[2], df = both$Df[2],
             p = both$`Pr(>Chisq)`[2])
-interval <- function(name, formula, data, rows) {
+interval <- function(name, formula, data, rows, days = NULL) {
+  if (!is.null(days)) data <- data[data$Days >= days[1] & data$Days <= days[2], ]
   fit <- suppressMessages(do.call(lmer, list(formula, data)))
-  list(name = name, data = rows, formula = paste(deparse(formula, 500), collapse = ""),
-       limits = unname(suppressMessages(suppressWarnings(confint(fit, quiet = TRUE)))))
+  found <- list(name = name, data = rows, formula = paste(deparse(formula, 500), collapse = ""),
+                limits = unname(suppressMessages(suppressWarnings(confint(fit, quiet = TRUE)))))
+  if (is.null(days)) found else c(found, list(days = days))
 }
 profiles <- list(
   interval("slopes", Reaction ~ Days + (Days | Subject), sleepstudy, "sleepstudy"),
+  interval("undetermined", Reaction ~ Days + (Days | Subject), sleepstudy, "sleepstudy", c(4, 8)),
   interval("uncorrelated", Reaction ~ Days + (Days || Subject), sleepstudy, "sleepstudy"),
   interval("crossed", diameter ~ 1 + (1 | plate) + (1 | sample), Penicillin, "Penicillin"),
   interval("nested", strength ~ 1 + (1 | batch / cask), Pastes, "Pastes"),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lmmtools.inference.profile.coordinates import Coordinates, Point
 
     Floats = NDArray[np.float64]
+    Node = tuple[float, float, float, Point]
+    """v, zeta, d zeta / d v, and the point."""
 
 __all__ = ["Path", "follow"]
 
@@ -41,6 +43,9 @@ LONGEST = 1.0
 
 SHORTEST = 1e-3
 """A step that cannot be made is halved down to this share; then the profile stops short."""
+
+KINK = 1e-9
+"""Width, in v, of the corner between a valley's zeta and a flat one."""
 
 DIFFERENCE = 1e-5
 """Step of the differences of exact gradients that make the first Hessian."""
@@ -162,7 +167,14 @@ class _Valley:
         )
 
 
-def follow(coordinates: Coordinates, v: float, x: Floats, cutoff: float, bounds: tuple[float, float]) -> Path:
+def follow(
+    coordinates: Coordinates,
+    v: float,
+    x: Floats,
+    cutoff: float,
+    bounds: tuple[float, float],
+    elsewhere: Point | None = None,
+) -> Path:
     """Return the profile around a fit, out to ``cutoff`` in zeta on both sides or to where the coordinate ends.
 
     Parameters
@@ -173,14 +185,18 @@ def follow(coordinates: Coordinates, v: float, x: Floats, cutoff: float, bounds:
     cutoff : float
     bounds : (float, float)
         Where v ends.
+    elsewhere : Point, optional
+        What can be had whatever v is: the deviance's smallest value nowhere exceeds it.
     """
     lowest = coordinates.evaluate(v, x)
+    cap = np.inf if elsewhere is None else float(np.sqrt(max(elsewhere.deviance - lowest.deviance, 0.0)))
     hessian, cross, curvature = _second_derivatives(coordinates, v, x, lowest)
     inverse = _positive_inverse(hessian)
     first = -inverse @ cross
     bend = max(curvature + float(cross @ first), 0.0)
     rate = np.sqrt(0.5 * bend)
-    sides: list[list[tuple[float, float, float, Point]]] = []
+    start = (v, 0.0, float(rate), lowest)
+    sides: list[list[Node]] = []
     ends = []
     deepest, stopped = 0.0, ""
     for sign, bound in zip((-1.0, 1.0), bounds, strict=True):
@@ -188,12 +204,16 @@ def follow(coordinates: Coordinates, v: float, x: Floats, cutoff: float, bounds:
             sides.append([])
             ends.append(True)
             continue
-        side, ended, lower, why = _one_side(coordinates, (v, x, lowest), (inverse, first, rate), sign, bound, cutoff)
+        side, ended, lower, why = _one_side(
+            coordinates, (v, x, lowest), (inverse, first, rate), sign, bound, min(cutoff, cap)
+        )
+        if elsewhere is not None and side and cap <= min(cutoff, sign * side[-1][1]):
+            side, ended = _flattened([start, *side], bound, cap, elsewhere), True
         sides.append(side)
         ends.append(ended)
         deepest, stopped = max(deepest, lower), stopped or why
     below, above = sides
-    everything = [*reversed(below), (v, 0.0, float(rate), lowest), *above]
+    everything = [*reversed(below), start, *above]
     columns = list(zip(*everything, strict=True))
     vs, zetas, slopes = (np.array(column, dtype=float) for column in columns[:3])
     return Path(vs, zetas, slopes, tuple(columns[3]), (ends[0], ends[1]), stopped, deepest)
@@ -206,11 +226,11 @@ def _one_side(
     sign: float,
     bound: float,
     cutoff: float,
-) -> tuple[list[tuple[float, float, float, Point]], bool, float, str]:
+) -> tuple[list[Node], bool, float, str]:
     v, x, lowest = start
     inverse, direction, rate = local
     valley = _Valley(coordinates, inverse.copy(), FLAT_TOL if coordinates.uncorrelated(x, NEAR) is not None else TOL)
-    out: list[tuple[float, float, float, Point]] = []
+    out: list[Node] = []
     deepest = 0.0
     nodes = [(v, x)]
     # Where the deviance is flat to second order the first step is a guess.
@@ -240,6 +260,25 @@ def _one_side(
         # Where zeta flattens the next step is longer, but not by much.
         step = min(STEP / slope, 2.0 * step) if slope > 0 else 2.0 * step
     return out, False, deepest, f"{MAX_STEPS} steps do not lead to the cutoff"
+
+
+def _flattened(side: list[Node], bound: float, cap: float, beyond: Point) -> list[Node]:
+    """Return the nodes after the first, zeta flat at ``cap`` from where it comes there to where v ends."""
+    from scipy.interpolate import CubicHermiteSpline
+    from scipy.optimize import brentq
+
+    *inner, (v1, zeta1, slope1, _) = side
+    v0, zeta0, slope0, _ = inner[-1]
+    room = abs(bound - v0)
+    if room <= 3.0 * KINK:
+        return side[1:]
+    sign = 1.0 if bound > v0 else -1.0
+    rise = CubicHermiteSpline([0.0, abs(v1 - v0)], [sign * zeta0, sign * zeta1], [slope0, slope1])
+    way = brentq(lambda u: float(rise(u)) - cap, 0.0, abs(v1 - v0)) if sign * zeta0 < cap else 0.0
+    way = min(max(way, KINK), room - 2.0 * KINK)
+    corner = v0 + sign * way
+    flat = [(corner, float(rise(way, 1))), (corner + sign * KINK, 0.0), (bound, 0.0)]
+    return [*inner[1:], *((v, sign * cap, slope, beyond) for v, slope in flat)]
 
 
 def _shortened(step: Floats, x: Floats) -> Floats:

@@ -11,6 +11,7 @@ from lmmtools.design.theta import lambda_factors
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.profile.coordinates import Coordinates, Parameter, parameters_of
+from lmmtools.inference.profile.degenerate import without_either
 from lmmtools.inference.profile.path import Path, follow
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 from lmmtools.report.printable import Printable
@@ -225,6 +226,7 @@ def profile_fit(
         notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
     sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
     phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, fit.design.blocks))
+    elsewhere = without_either(fit.design)
     curves, undefined, deepest = {}, {}, 0.0
     for parameter in chosen:
         estimate = parameter.value(phi, sigma, beta)
@@ -233,7 +235,7 @@ def profile_fit(
             continue
         coordinates = Coordinates(fit.problem, parameter, sigma, beta, bse)
         v, x = coordinates.locate(phi, sigma, beta)
-        path = follow(coordinates, v, x, cutoff, _BOUNDS[parameter.kind])
+        path = follow(coordinates, v, x, cutoff, _BOUNDS[parameter.kind], elsewhere(parameter))
         deepest = max(deepest, path.found_lower)
         if path.stopped:
             notes.append(
@@ -259,5 +261,7 @@ _BOUNDS = {
 def _curve(
     parameter: Parameter, coordinates: Coordinates, path: Path, estimate: float, known: Sequence[Parameter]
 ) -> Curve:
+    values = coordinates.to_parameter(path.v)
     others = np.array([[q.value(p.phi, p.sigma, p.beta) for q in known] for p in path.points])
-    return Curve(parameter, estimate, coordinates.to_parameter(path.v), path.zeta, others, path, coordinates)
+    others[:, known.index(parameter)] = values
+    return Curve(parameter, estimate, values, path.zeta, others, path, coordinates)

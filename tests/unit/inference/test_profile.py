@@ -31,7 +31,10 @@ def sleep() -> lmt.LMMResults:
 @pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
 @pytest.mark.parametrize("entry", RECORDED["profiles"], ids=lambda e: e["name"])
 def test_limits_equal_lme4(entry) -> None:
-    fit = fit_of(entry["formula"], entry["data"])
+    data = lmt.datasets.load(entry["data"])
+    if entry.get("days"):
+        data = data[data["Days"].between(*entry["days"])]
+    fit = lmt.lmm(entry["formula"], data).fit(engine="pls")
     found = fit.conf_int(method="profile")
     expected = np.array(entry["limits"])
     width = expected[:, 1] - expected[:, 0]
@@ -101,6 +104,27 @@ def test_a_correlation_that_does_not_exist_is_said_to_be_undefined() -> None:
         assert "undefined" in str(profile)
     else:
         assert limits.notna().all(axis=None)
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+def test_a_correlation_is_undetermined_where_a_standard_deviation_may_be_zero() -> None:
+    data = lmt.datasets.load("sleepstudy")
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", data[data["Days"].between(4, 8)]).fit(engine="pls", reml=False)
+    without = lmt.lmm("Reaction ~ Days + (1|Subject)", fit.design.frame).fit(engine="pls", reml=False)
+    name = "cor_Days.(Intercept)|Subject"
+    curve = fit.profile().curves[name]
+    # Without a variance of the slope the deviance is the same for all correlations.
+    cap = np.sqrt(without.objective - fit.objective)
+    assert cap < 1.96
+    assert curve.zeta.min() == pytest.approx(-cap)
+    assert (np.diff(curve.zeta) >= 0).all()
+    assert list(curve.values[[0, -1]]) == [-1.0, 1.0]
+    for profile in (fit.profile(), fit.profile(name)):
+        assert list(profile.conf_int().loc[name]) == [-1.0, 1.0]
+    inside = float(curve.limit(-0.9 * cap))
+    assert -1 < inside < curve.estimate
+    assert curve.at(inside) == pytest.approx(-0.9 * cap)
+    assert curve.at(-0.99) == pytest.approx(-cap)
 
 
 def test_density_integrates_to_one(sleep) -> None:
