@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
-    from lmmtools.engines.estimate import Certificate
+    from lmmtools.engines.estimate import Certificate, NullSpace
 
 __all__ = ["Boundary", "BoundaryRow", "find_boundary", "is_singular"]
 
@@ -113,11 +113,18 @@ def find_boundary(
     tol: float = SINGULAR_TOL,
 ) -> Boundary:
     """Return one row per diagonal element of a lambda_k that :func:`is_singular` finds, with its certificate."""
-    proofs = {s.block: s.min_eigenvalue for s in certificate.null_spaces} if certificate is not None else {}
+    proofs = certificate.null_spaces if certificate is not None else ()
     rows = []
     for index, (block, lam) in enumerate(zip(blocks, _scaled_factors(theta, blocks), strict=True)):
         for i in np.flatnonzero(np.diag(lam) < tol):
             zero = float(np.linalg.norm(lam[i])) < tol
             kind = "zero variance" if zero else "perfect correlation"
-            rows.append(BoundaryRow(block.group, block.cnames[i], kind, float(lam[i, i]), proofs.get(index)))
+            proof = _find_proof([p for p in proofs if p.block == index], int(i))
+            rows.append(BoundaryRow(block.group, block.cnames[i], kind, float(lam[i, i]), proof))
     return Boundary(tuple(rows))
+
+
+def _find_proof(spaces: Sequence[NullSpace], effect: int) -> float | None:
+    """Return the smallest eigenvalue over the null space of a block that has most of an effect."""
+    best = max(spaces, key=lambda s: float(np.linalg.norm(s.directions[effect])), default=None)
+    return None if best is None else best.min_eigenvalue

@@ -49,7 +49,10 @@ def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
     EngineError
         If the criterion cannot be evaluated at theta.
     """
-    return certify_model(problem, local_model(problem, evaluate_state(problem, problem.to_lambdas(theta), reml)))
+    lambdas = problem.to_lambdas(theta)
+    if reml:
+        lambdas = problem.away_from_x(lambdas)
+    return certify_model(problem, local_model(problem, evaluate_state(problem, lambdas, reml)))
 
 
 def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = None) -> Certificate:
@@ -65,12 +68,9 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     """
     d, g = m.d, m.g
     nulls, free = _null_spaces(problem, m)
-    idle = free & _is_idle(problem, m)
-    free &= ~idle
-    flattest = 0.0 if idle.any() else np.inf
     if not free.any():
         holds = all(_is_proven(n, d) for n in nulls)
-        return Certificate(0.0, flattest, tuple(nulls), 0.0, holds)
+        return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
     at = np.flatnonzero(free)
     B = m.exact
     if B is None:
@@ -78,7 +78,7 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     B = B[np.ix_(at, at)]
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])
-    weakest = min(float(values[0]), flattest)
+    weakest = float(values[0])
     if m.exact is None:
         direction = np.zeros_like(g)
         direction[at] = scale * vectors[:, 0]
@@ -90,12 +90,6 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     expected = max(0.5 * float(g[at] @ newton), 0.0)
     holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
     return Certificate(float(shares.max()), weakest, tuple(nulls), expected, bool(holds))
-
-
-def _is_idle(problem: Problem, m: LocalModel) -> NDArray[np.bool_]:
-    """Return which elements of phi the criterion does not depend on, shape (k,)."""
-    sizes = [l * (l + 1) // 2 for l in problem.widths]
-    return np.repeat(problem.spanned, sizes) & m.state.reml
 
 
 def _is_proven(null: NullSpace, d: Derivatives) -> bool:
@@ -111,9 +105,15 @@ def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDAr
         null = np.diag(L) ** 2 * c <= NULL_VARIANCE
         if null.any():
             basis = Q[:, null]
-            smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])
-            # A direction v of the engine's basis is R'v on the data's scale.
-            original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
-            nulls.append(NullSpace(k, original, smallest))
+            span = problem.spanned[k] if m.state.reml else None
+            if span is not None:
+                # The slope is zero, and no rounding: the criterion does not depend on these effects.
+                nulls.append(NullSpace(k, np.eye(l)[:, list(span.effects)], 0.0))
+                basis = basis[:, ~span.is_idle(basis)]
+            if basis.size:
+                smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])
+                # A direction v of the engine's basis is R'v on the data's scale.
+                original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
+                nulls.append(NullSpace(k, original, smallest))
         free.append(~null if l == 1 else ~null[upper_triangle(l)[0]])
     return nulls, np.concatenate(free)

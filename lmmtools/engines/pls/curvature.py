@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.crossed_traces import trace_products_once
 from lmmtools.engines.pls.factor import solve
@@ -120,7 +121,23 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     if problem.structure.q_rest > KEEP_Q:
         # What follows needs no more of the factor; the next point needs its memory.
         state = replace(state, elimination=replace(state.elimination, stages=(), rest=None))
-    return LocalModel(state, d, frames, factors, phi, g, None if t is None else 2.0 * Q2 - t + rest, Q2 + rest)
+    exact, average = None if t is None else 2.0 * Q2 - t + rest, Q2 + rest
+    held = _idle_elements(problem, frames) if state.reml and any(problem.spanned) else None
+    if held is not None:
+        g[held] = 0.0
+        for B in (average,) if exact is None else (average, exact):
+            B[held], B[:, held] = 0.0, 0.0
+            B[held, held] = 1.0
+    return LocalModel(state, d, frames, factors, phi, g, exact, average)
+
+
+def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.bool_]:
+    """Return which elements of phi turn effects towards what X spans, shape (k,): the criterion does not see them."""
+    parts = []
+    for Q, span in zip(frames, problem.spanned, strict=True):
+        rows = np.zeros(len(Q), dtype=bool) if span is None else span.is_idle(Q)
+        parts.append(rows if len(Q) == 1 else rows[upper_triangle(len(Q))[1]])
+    return np.concatenate(parts)
 
 
 def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float:

@@ -11,7 +11,7 @@ from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import certify_model
 from lmmtools.engines.pls.competing import competing_starts
-from lmmtools.engines.pls.objective import State
+from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
 from lmmtools.engines.pls.recover import recover_state
@@ -116,7 +116,7 @@ def optimize(
             break
     if not certificate.holds and not best.interrupted:
         messages.append("the certificate does not hold: this may not be the optimum")
-    state = best.model.state
+    state = _settle(problem, best.model.state)
     return Optimum(
         problem.to_theta(state.lambdas),
         state.objective,
@@ -126,6 +126,16 @@ def optimize(
         certificate.holds,
         state,
     )
+
+
+def _settle(problem: Problem, state: State) -> State:
+    """Return the optimum at which effects that X spans have no variance, of those with the same REML criterion."""
+    if not state.reml or all(span is None or span.is_all for span in problem.spanned):
+        return state
+    lambdas = [
+        lam if span is None else span.without @ lam for lam, span in zip(state.lambdas, problem.spanned, strict=True)
+    ]
+    return evaluate_state(problem, lambdas, True)
 
 
 def _elsewhere(

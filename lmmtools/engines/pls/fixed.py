@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.crossed_traces import trace_products_once
 from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.information import invert_tied, original_directions
@@ -132,8 +133,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Kenward & Roger (1997), Biometrics 53: 983-997. Everything comes from solves with the engine's factor; the traces
     need all of Z'V^-1Z, column by column: time of order q**2 times a level's neighbours.
     """
-    # Nothing here depends on the coordinates of the random effects; in the engine's own they are of one size.
-    made = _products(problem, theta, True, [np.eye(len(R)) for R in problem.scaling.basis_maps])
+    made = _products(problem, theta, True, _even_maps(problem))
     s, phi, k, p = made.state, made.phi, len(made.phi), problem.p
     C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
     P = np.empty((k + 1, p, p))
@@ -148,7 +148,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Q[k, k] = P[k] - np.einsum("j,jpq->pq", phi, Q[:k, k])
     info = _expected_information(problem, made)
     # What the data say nothing of, and C at its zero does not depend on, is no part of the uncertainty.
-    told = np.flatnonzero(np.append(np.repeat(~problem.spanned, [len(d) for d in made.sigma]), True))
+    told = np.flatnonzero(np.append(_is_told(problem), True))
     W = np.zeros_like(info)
     W[np.ix_(told, told)], failure = invert_tied(0.5 * info[np.ix_(told, told)], problem.design, told)
     if failure:
@@ -162,6 +162,27 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     return AdjustedCovariance(
         _to_data(problem, s2 * C), _to_data(problem, s2 * adjusted), _to_data(problem, slopes, units=0), W
     )
+
+
+def _even_maps(problem: Problem) -> list[Floats]:
+    """Return coordinates of the random effects, all of one size, on which nothing that follows depends.
+
+    The engine's own; where X spans some effects of a block, the data's, so that these stand apart.
+    """
+    maps = zip(problem.scaling.basis_maps, problem.spanned, strict=True)
+    return [np.eye(len(R)) if span is None else R / np.linalg.norm(R, axis=0) for R, span in maps]
+
+
+def _is_told(problem: Problem) -> NDArray[np.bool_]:
+    """Return which entries of the Sigmas are of effects that X does not span, shape (k,)."""
+    told = []
+    for l, span in zip(problem.widths, problem.spanned, strict=True):
+        is_left = np.ones(l, dtype=bool)
+        if span is not None:
+            is_left[list(span.effects)] = False
+        columns, rows = upper_triangle(l)
+        told.append(is_left[columns] & is_left[rows])
+    return np.concatenate(told)
 
 
 def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> Floats:

@@ -98,7 +98,8 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
     )
     # In step, one search for each response; where there are several optima, each response has its own searches.
     has_several = competing_effects(problem.design) or joint_lambdas(problem) is not None
-    kind = None if has_several else kernel_for(problem)
+    has_idle = any(span is not None and not span.is_all for span in problem.spanned)
+    kind = None if has_several or has_idle else kernel_for(problem)
     if kind is not None:
         f = problem.structure.factors[0]
         each = f.q * max(f.l, p + 1, k) if kind is OneFactor else problem.structure.q**2
@@ -197,7 +198,7 @@ def _fit_batch(
     out: Refits,
 ) -> None:
     """Fit some responses; those that do not converge are left to the caller."""
-    lambdas = factor_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+    lambdas = problem.away_from_x(factor_sigmas(starting_sigmas(problem, y.Zy, y.yy)))
     front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
     front = front.take(np.flatnonzero(np.isfinite(front.objective)))
@@ -249,7 +250,7 @@ def _front(
         for j, part in factor.parts():
             T[j], G[j] = t[:, part, part], full[:, part, part]
     if reml:
-        G = [0.0 * g if spanned else g for g, spanned in zip(G, problem.spanned, strict=True)]
+        G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
     units = problem.units
     sigma = [_sigma_directions(lam, Q, c) for lam, Q, c in zip(framed, frames, units, strict=True)]
     D = _directions(f, sigma, problem, k)

@@ -218,5 +218,5 @@ def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats)
             trace[k], G[k] = t[part, part], full[part, part]
     if s.reml:
         # Exactly zero: rounding must not be taken for a slope.
-        G = [0.0 * g if spanned else g for g, spanned in zip(G, problem.spanned, strict=True)]
+        G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
     return Derivatives(tuple(G), tuple(trace))

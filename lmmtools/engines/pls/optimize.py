@@ -187,7 +187,7 @@ def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> Local
 
     Variances that could do nothing beside X are left at zero.
     """
-    start = tuple(0.0 * lam if spanned else lam for lam, spanned in zip(start, problem.spanned, strict=True))
+    start = problem.away_from_x(start)
     # The roundings of the gradient grow with the variance: from the far end of the range nothing points back.
     largest = max(float(np.abs(lam).max()) * np.sqrt(c) for lam, c in zip(start, problem.units, strict=True))
     shrink = min(1.0, LARGEST_START / largest) if largest > 0 else 1.0

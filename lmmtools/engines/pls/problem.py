@@ -18,7 +18,7 @@ from lmmtools.engines.pls.crossprod import (
     indicator_rows,
     project_response,
 )
-from lmmtools.engines.pls.spanned import spanned_blocks
+from lmmtools.engines.pls.spanned import Spanned, find_spanned
 from lmmtools.engines.pls.start import MomentSystem, moment_system
 from lmmtools.engines.pls.structure import Structure, build_structure, merge_blocks
 from lmmtools.errors import EngineError
@@ -55,9 +55,10 @@ class RowData:
         return moment_system(self._structure, self._ZX, self._design.n)
 
     @cached_property
-    def spanned(self) -> NDArray[np.bool_]:
-        """Which blocks X spans, shape (blocks,)."""
-        return spanned_blocks(self._structure, self._ZX, self._XX)
+    def spanned(self) -> tuple[Spanned | None, ...]:
+        """What X spans of each block."""
+        maps = self._scaling.basis_maps
+        return find_spanned(self._structure, self._ZX, self._XX, maps)
 
     @cached_property
     def Zt(self) -> sparse.csr_matrix:
@@ -110,6 +111,15 @@ class Problem:
         return self.rows.moments
 
     @property
+    def spanned(self) -> tuple[Spanned | None, ...]:
+        """What X spans of each block, None where that is nothing; see :mod:`~lmmtools.engines.pls.spanned`."""
+        return self.rows.spanned
+
+    def away_from_x(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
+        """lambda per block, (l, l), without what X spans: the same REML criterion."""
+        return tuple(lam if s is None else s.away @ lam for lam, s in zip(lambdas, self.spanned, strict=True))
+
+    @property
     def n(self) -> int:
         """Number of rows."""
         return self.design.n
@@ -123,11 +133,6 @@ class Problem:
     def widths(self) -> tuple[int, ...]:
         """l of each block in design order."""
         return tuple(len(R) for R in self.scaling.basis_maps)
-
-    @property
-    def spanned(self) -> NDArray[np.bool_]:
-        """Which blocks X spans, shape (blocks,); see :mod:`~lmmtools.engines.pls.spanned`."""
-        return self.rows.spanned
 
     @cached_property
     def C(self) -> Floats:
@@ -181,13 +186,7 @@ class Problem:
             if len(R) == 1:
                 out.append(np.abs(lam) / R[0, 0])
                 continue
-            present = lam.any(axis=0)
-            triangular = np.zeros_like(lam)
-            if present.any():
-                # Any factor of Sigma is a rotation away from the triangular one; vanished columns stay exactly zero.
-                r = np.asarray(np.linalg.qr(on_data_scale(lam, R)[:, present].T, mode="r"))
-                triangular[:, : len(r)] = (r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T
-            out.append(np.tril(triangular) + 0.0)
+            out.append(_triangular(on_data_scale(lam, R)))
         return pack_lambda(out)
 
     def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
@@ -282,3 +281,17 @@ def check_sizes(design: Design) -> None:
                 f"{block.term} has {block.m} levels for {design.n} rows: with one row per level its variance cannot "
                 "be told from the residual's. Use a coarser factor."
             )
+
+
+def _triangular(lam: Floats) -> Floats:
+    """Return the lower-triangular factor of lam lam', shape (l, l), diagonal not negative.
+
+    Any factor is a rotation away from it. Vanished columns of lam stay exactly zero, and an effect without variance has
+    neither row nor column.
+    """
+    out = np.zeros_like(lam)
+    rows, columns = np.flatnonzero(lam.any(axis=1)), np.flatnonzero(lam.any(axis=0))
+    if len(rows):
+        r = np.asarray(np.linalg.qr(lam[np.ix_(rows, columns)].T, mode="r"))
+        out[np.ix_(rows, rows[: len(r)])] = np.tril((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T)
+    return out + 0.0

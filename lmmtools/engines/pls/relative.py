@@ -119,9 +119,15 @@ def _on_data_scale(
 def _free(problem: Problem, m: LocalModel) -> tuple[NDArray[np.intp], tuple[int, ...]]:
     """Return which coordinates move the covariances, and the blocks that have lost rank."""
     free, held = [], []
-    for k, (L, c) in enumerate(zip(m.factors, problem.units, strict=True)):
+    for k, (Q, L, c) in enumerate(zip(m.frames, m.factors, problem.units, strict=True)):
         present = np.diag(L) ** 2 * c > NULL_VARIANCE
-        free.append(present[upper_triangle(len(L))[0]])
+        columns, rows = upper_triangle(len(L))
+        moves = present[columns]
+        span = problem.spanned[k] if m.state.reml else None
+        if span is not None:
+            # Towards effects that X spans, which are left out, the criterion does not change.
+            moves &= span.is_kept(Q)[rows]
+        free.append(moves)
         if not present.all():
             held.append(k)
     return np.flatnonzero(np.concatenate(free)), tuple(held)

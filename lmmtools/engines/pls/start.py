@@ -147,7 +147,7 @@ def _vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> Vector
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
     """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
     sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
-    return tuple(lam[0] for lam in factor_sigmas(sigmas))
+    return problem.away_from_x([lam[0] for lam in factor_sigmas(sigmas)])
 
 
 def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
@@ -156,10 +156,8 @@ def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
 
 
 def factor_sigmas(sigmas: tuple[Floats, ...]) -> tuple[Floats, ...]:
-    """Return lambda of starting values of Sigma, (B, l, l) per block, positive definite or zero."""
-    return tuple(
-        np.asarray(np.sqrt(s) if s.shape[1] == 1 or not s.any() else np.linalg.cholesky(s), dtype=float) for s in sigmas
-    )
+    """Return lambda of starting values of Sigma, (B, l, l) per block."""
+    return tuple(np.asarray(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s), dtype=float) for s in sigmas)
 
 
 def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, ...]:
@@ -191,7 +189,7 @@ def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, .
                     z = Zy[:, f.columns].reshape(len(yy), f.m, f.l)[:, :, part]
                     floor = FLOOR * f.m / problem.n
                     sigmas[k] = _covariances(system.vectors[k], z, sigmas[k], residual, others, floor)
-    return tuple(0.0 * s if spanned else s for s, spanned in zip(sigmas, problem.spanned, strict=True))
+    return tuple(sigmas)
 
 
 def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:

@@ -46,11 +46,34 @@ def test_all_numbers_are_those_of_the_model_without_the_term(data, formula, with
         np.testing.assert_allclose(fit.tests(ddf).df, expected.tests(ddf).df, rtol=10 * EXACT)
 
 
+@pytest.mark.parametrize(
+    ("formula", "without"),
+    [
+        ("y ~ g + x + (x|g) + (1|h)", "y ~ g + x + (0+x|g) + (1|h)"),
+        ("y ~ g + large + (large|g)", "y ~ g + large + (0+large|g)"),
+        ("y ~ 0 + h + x + (x|h)", "y ~ 0 + h + x + (0+x|h)"),
+    ],
+)
+def test_effects_that_x_does_not_span_are_estimated_as_if_alone(data, formula, without) -> None:
+    rng = np.random.default_rng(3)
+    slope = (
+        rng.normal(size=6)[pd.Categorical(data["g"]).codes] + 2 * rng.normal(size=5)[pd.Categorical(data["h"]).codes]
+    )
+    data = data.assign(y=data["y"] + slope * data["x"], large=100 + data["x"])
+    fit, expected = (lmt.lmm(text, data).fit(engine="pls") for text in (formula, without))
+    assert fit.certificate.holds
+    assert fit.objective == pytest.approx(expected.objective, rel=1e-10)
+    assert [row.effect for row in fit.boundary if row.is_spanned] == ["(Intercept)"]
+    np.testing.assert_allclose(fit.bse, expected.bse, rtol=EXACT)
+    for ddf in ("satterthwaite", "kenward-roger"):
+        np.testing.assert_allclose(fit.tests(ddf).df, expected.tests(ddf).df, rtol=1e-4)
+
+
 def test_a_variance_that_x_all_but_spans_is_estimated(data) -> None:
     # One row of g = a that X does not know of.
     codes = data["g"].where(np.arange(len(data)) != np.flatnonzero(data["g"] == "a")[0], "b")
     fit = lmt.lmm("y ~ k + (1|g) + (1|h)", data.assign(k=codes)).fit(engine="pls")
-    assert not fit.problem.spanned.any()
+    assert not any(fit.problem.spanned)
     assert not any(row.is_spanned for row in fit.boundary)
 
 
