@@ -106,11 +106,11 @@ def optimize(
         other = descend(problem, reml, again, options)
         proof = certify_model(problem, other.model, other.curvature)
         count += other.n_evaluations
-        messages.append(f"restarted from {name}" + (f": {other.message}" if other.message else ""))
         slack = 1e-9 * max(1.0, abs(best.model.objective))
         gain = best.model.objective - other.model.objective
         if gain > slack or (gain > -slack and proof.holds and not certificate.holds):
             best, certificate = other, proof
+            messages = [f"found in a search from {name}", other.message]
         is_sure = certificate.holds and certificate.min_curvature >= FLAT and gain <= slack
         if other.interrupted or (is_sure and is_last):
             break
