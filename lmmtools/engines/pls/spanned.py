@@ -98,14 +98,13 @@ def find_spanned(st: Structure, ZX: Floats, XX: Floats, maps: Sequence[Floats]) 
 
 def _leave_out(V: Floats, R: Floats) -> tuple[Floats, tuple[int, ...]]:
     """Return the projector along V's columns (l, d) that makes d effects of the data's basis zero, and those."""
+    R = R / np.linalg.norm(R, axis=0)  # effects in units of their columns
     original = np.linalg.solve(R, V)
-    sizes = np.linalg.norm(R, axis=0)
+    least = PIVOT * float(np.abs(original).max())
     pivots: list[int] = []
-    rows = np.zeros((0, V.shape[1]))
-    for j, row in enumerate(original * sizes[:, None]):
-        if np.linalg.matrix_rank(np.vstack([rows, row]), tol=PIVOT * float(sizes.max())) > len(pivots):
+    for j in range(len(V)):
+        if np.linalg.matrix_rank(original[[*pivots, j]], tol=least) > len(pivots):
             pivots.append(j)
-            rows = np.vstack([rows, row])
     out = np.eye(len(V))
     out[:, pivots] -= np.linalg.solve(original[pivots].T, original.T).T
     return np.asarray(R @ np.linalg.solve(R.T, out.T).T), tuple(pivots)

@@ -51,6 +51,8 @@ def test_all_numbers_are_those_of_the_model_without_the_term(data, formula, with
     [
         ("y ~ g + x + (x|g) + (1|h)", "y ~ g + x + (0+x|g) + (1|h)"),
         ("y ~ g + large + (large|g)", "y ~ g + large + (0+large|g)"),
+        ("y ~ g + huge + (huge|g)", "y ~ g + huge + (0+huge|g)"),
+        ("y ~ g + tiny + (tiny|g)", "y ~ g + tiny + (0+tiny|g)"),
         ("y ~ 0 + h + x + (x|h)", "y ~ 0 + h + x + (0+x|h)"),
     ],
 )
@@ -60,6 +62,7 @@ def test_effects_that_x_does_not_span_are_estimated_as_if_alone(data, formula, w
         rng.normal(size=6)[pd.Categorical(data["g"]).codes] + 2 * rng.normal(size=5)[pd.Categorical(data["h"]).codes]
     )
     data = data.assign(y=data["y"] + slope * data["x"], large=100 + data["x"])
+    data = data.assign(huge=1e8 * data["x"], tiny=1e-8 * data["x"])
     fit, expected = (lmt.lmm(text, data).fit(engine="pls") for text in (formula, without))
     assert fit.certificate.holds
     assert fit.objective == pytest.approx(expected.objective, rel=1e-10)
@@ -67,6 +70,20 @@ def test_effects_that_x_does_not_span_are_estimated_as_if_alone(data, formula, w
     np.testing.assert_allclose(fit.bse, expected.bse, rtol=EXACT)
     for ddf in ("satterthwaite", "kenward-roger"):
         np.testing.assert_allclose(fit.tests(ddf).df, expected.tests(ddf).df, rtol=1e-4)
+
+
+@pytest.mark.parametrize("unit", [1e-8, 1.0, 1e8])
+def test_a_direction_between_effects_is_left_out_in_any_unit(unit: float) -> None:
+    # Within each g one level of f alone occurs, and X has g: of intercept and f only their sum is spanned.
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(6), 15)
+    data = pd.DataFrame({"g": g.astype(str), "f": np.where(g % 2, "a", "b"), "x": unit * rng.normal(size=90)})
+    data["y"] = rng.normal(size=90) + rng.normal(size=6)[g] * data["x"] / unit
+    fit = lmt.lmm("y ~ g + x + (f + x|g)", data).fit(engine="pls")
+    alone = lmt.lmm("y ~ g + x + (0 + x|g)", data).fit(engine="pls")
+    assert fit.certificate.holds
+    assert fit.objective == pytest.approx(alone.objective, rel=1e-10)
+    assert [row.effect for row in fit.boundary if row.is_spanned] == ["(Intercept)", "f[T.b]"]
 
 
 def test_a_variance_that_x_all_but_spans_is_estimated(data) -> None:
