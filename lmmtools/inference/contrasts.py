@@ -147,7 +147,7 @@ def t_tests(fit: LMMResults, constraints: Any = None, ddf: str = "satterthwaite"
     found = degrees(fit, method)
     estimate = L @ fit.estimate.beta - values
     error = np.sqrt(np.einsum("ra,ab,rb->r", L, found.cov, L))
-    df = np.array([found.df(row) for row in L])
+    df = found.df(L)
     t = estimate / error
     p = t_two_sided(t, df)
     notes = found.notes if np.isfinite(p).all() else (*found.notes, UNDEFINED)

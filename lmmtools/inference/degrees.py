@@ -41,8 +41,8 @@ class Degrees(Protocol):
         """What is taken for known."""
         ...
 
-    def df(self, contrast: Floats) -> float:
-        """Return the degrees of freedom of one contrast, shape (p,)."""
+    def df(self, contrasts: Floats) -> Floats:
+        """Return the degrees of freedom of each contrast, rows of (r, p)."""
         ...
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
@@ -58,9 +58,9 @@ class Constant:
     value: float
     notes: tuple[str, ...] = ()
 
-    def df(self, contrast: Floats) -> float:
-        """Return them."""
-        return self.value
+    def df(self, contrasts: Floats) -> Floats:
+        """Return them, once per row."""
+        return np.full(len(contrasts), self.value)
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
         """Return no scale, and them."""

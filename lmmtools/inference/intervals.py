@@ -60,8 +60,7 @@ def _wald(fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None,
 
     names = fit.design.x_names
     found = degrees(fit, check_ddf(ddf))
-    rows = np.eye(len(names))
-    df = np.array([found.df(row) for row in rows])
+    df = found.df(np.eye(len(names)))
     half = t_quantile(alpha / 2.0, df) * np.sqrt(np.diag(found.cov))
     beta = fit.estimate.beta
     frame = pd.DataFrame({0: beta - half, 1: beta + half}, index=list(names))

@@ -18,6 +18,7 @@ import numpy as np
 
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
+from lmmtools.inference.satterthwaite import matched_df
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,9 +56,12 @@ class KenwardRoger:
     covariance: Floats
     notes: tuple[str, ...] = ()
 
-    def df(self, contrast: Floats) -> float:
-        """Return the degrees of freedom of one contrast, shape (p,)."""
-        return self.f_reference(contrast[None])[1]
+    def df(self, contrasts: Floats) -> Floats:
+        """Return the degrees of freedom of each contrast, rows of (r, p).
+
+        Of one row they are Satterthwaite's from the expected information: ``f_reference`` comes to 2 / A1.
+        """
+        return matched_df(contrasts, self.unadjusted, self.slopes, self.covariance)
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
         """Return F's scale, and its denominator degrees of freedom, for independent rows of contrasts, (q, p)."""

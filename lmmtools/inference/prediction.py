@@ -138,7 +138,7 @@ def _reference(
     variance = np.einsum("ra,ab,rb->r", rows.X, method.cov, rows.X)
     if ddf == "z":
         return float(ndtri(1.0 - alpha / 2.0)), variance
-    df = np.array([method.df(row) if np.isfinite(row).all() else np.nan for row in rows.X])
+    df = np.where(np.isfinite(variance), method.df(rows.X), np.nan)
     return np.where(np.isinf(df), ndtri(1.0 - alpha / 2.0), stdtrit(df, 1.0 - alpha / 2.0)), variance
 
 

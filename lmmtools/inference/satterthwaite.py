@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Satterthwaite", "satterthwaite"]
+__all__ = ["Satterthwaite", "matched_df", "satterthwaite"]
 
 FLAT = 1e-12
 """A contrast whose variance depends on no variance parameter, to this share of itself, has no limit to its degrees."""
@@ -52,12 +52,9 @@ class Satterthwaite:
     covariance: Floats
     notes: tuple[str, ...] = ()
 
-    def df(self, contrast: Floats) -> float:
-        """Return the degrees of freedom of one contrast, shape (p,); infinite where its variance is known."""
-        variance = float(contrast @ self.cov @ contrast)
-        g = np.einsum("a,iab,b->i", contrast, self.slopes, contrast)
-        spread = float(g @ self.covariance @ g)
-        return np.inf if spread <= FLAT * variance**2 else 2.0 * variance**2 / spread
+    def df(self, contrasts: Floats) -> Floats:
+        """Return the degrees of freedom of each contrast, rows of (r, p); infinite where its variance is known."""
+        return matched_df(contrasts, self.cov, self.slopes, self.covariance)
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
         """Return F's scale, one, and its denominator degrees of freedom, for independent rows of contrasts, (q, p).
@@ -67,15 +64,36 @@ class Satterthwaite:
         less E is not defined, and F's are 2, as in lmerTest.
         """
         if len(contrasts) == 1:
-            return 1.0, self.df(contrasts[0])
+            return 1.0, float(self.df(contrasts)[0])
         _, vectors = np.linalg.eigh(contrasts @ self.cov @ contrasts.T)
-        nu = np.array([self.df(row) for row in vectors.T @ contrasts])
+        nu = self.df(vectors.T @ contrasts)
         if np.ptp(nu) < 1e-8:
             return 1.0, float(nu.mean())
         if (nu <= 2).any():
             return 1.0, 2.0
         E = float(sum(v / (v - 2.0) if np.isfinite(v) else 1.0 for v in nu))
         return 1.0, 2.0 * E / (E - len(nu)) if len(nu) < E else 2.0
+
+
+def matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Floats) -> Floats:
+    """Return the degrees of freedom whose chi-squared has mean and variance of each contrast's variance, shape (r,).
+
+    2 v^2 / Var(v) with v = l'C l and Var(v) = g'W g, g_i = l'(dC/dphi_i) l (Satterthwaite 1946, Biometrics 2).
+
+    Parameters
+    ----------
+    contrasts : ndarray, shape (r, p)
+        NaN in a row gives NaN.
+    cov : ndarray, shape (p, p)
+    slopes : ndarray, shape (m, p, p)
+    covariance : ndarray, shape (m, m)
+        W, of the variance parameters.
+    """
+    variance = ((contrasts @ cov) * contrasts).sum(axis=1)
+    g = np.stack([((contrasts @ S) * contrasts).sum(axis=1) for S in slopes], axis=1)
+    spread = ((g @ covariance) * g).sum(axis=1)
+    is_known = spread <= FLAT * variance**2
+    return np.where(is_known, np.inf, 2.0 * variance**2 / np.where(is_known, 1.0, spread))
 
 
 def satterthwaite(fit: LMMResults) -> Satterthwaite:

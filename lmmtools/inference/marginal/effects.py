@@ -116,7 +116,7 @@ class MarginalEffects:
             estimates, self._fit.estimate.beta, np.asarray(arguments["vcov"]), np.asarray(result.jacobian, dtype=float)
         )
         se = np.sqrt(np.einsum("ra,ab,rb->r", J, arguments["vcov"], J))
-        df = np.array([found.df(row) for row in J])
+        df = found.df(J)
         from marginaleffects.sanitize import sanitize_hypothesis_null
 
         null = float(sanitize_hypothesis_null(arguments.get("hypothesis")))
