@@ -253,6 +253,22 @@ def test_structure_compare_and_translate_have_json(capsys, pastes):
     assert "sentences" in json.loads(run(capsys, "compare", pastes, FORMULA, "--json")[1])
 
 
+def test_the_keys_of_json_are_those_that_the_page_names(capsys, pastes, tmp_path):
+    script = tmp_path / "analysis.py"
+    script.write_text(SCRIPT)
+    calls = {
+        "compare": ("compare", pastes, FORMULA),
+        "structure": ("structure", pastes, "batch", "cask"),
+        "lint": ("lint", script),
+        "translate": ("translate", FORMULA, pastes),
+    }
+    table = DOCS.read_text(encoding="utf-8").partition("\nJSON\n")[2].partition("\nExit statuses\n")[0]
+    for command, arguments in calls.items():
+        row = table.partition(f"``{command}``")[2].partition("\n``")[0].partition("\n==")[0]
+        named = re.findall(r"``(\w+)``", re.sub(r"\([^)]*\)", "", row))
+        assert named == list(json.loads(run(capsys, *arguments, "--json")[1])), command
+
+
 def test_p_values_by_any_method(capsys, pastes):
     assert "Pr(>|t|)" not in run(capsys, "fit", pastes, FORMULA)[1]
     assert "Pr(>|t|)" in run(capsys, "fit", pastes, FORMULA, "--ddf", "satterthwaite")[1]
