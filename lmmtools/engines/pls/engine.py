@@ -111,6 +111,8 @@ def optimize(
         if gain > slack or (gain > -slack and proof.holds and not certificate.holds):
             best, certificate = other, proof
             messages = [f"found in a search from {name}", other.message]
+        elif other.interrupted:
+            messages.append(f"{other.message} in a search from {name}")
         is_sure = certificate.holds and certificate.min_curvature >= FLAT and gain <= slack
         if other.interrupted or (is_sure and is_last):
             break

@@ -219,3 +219,12 @@ def test_models_without_an_answer_are_refused(y: np.ndarray, X: np.ndarray, code
 def test_no_random_term_is_refused() -> None:
     with pytest.raises(EngineError, match="no random-effects term"):
         pls.prepare(make_design(np.arange(5.0), np.ones((5, 1)), []))
+
+
+def test_stopping_a_later_search_is_said() -> None:
+    problem = pls.prepare(model("Dyestuff2"))
+    first = descend(problem, True, None, pls.Options()).n_evaluations
+    heard: list[pls.Progress] = []
+    found = pls.optimize(problem, options=pls.Options(callback=lambda p: heard.append(p) or len(heard) > first))
+    assert found.converged
+    assert any(message.startswith("stopped by the callback in a search from") for message in found.messages)
