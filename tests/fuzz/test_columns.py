@@ -134,6 +134,7 @@ def check(formula, data, **options):
 @example("integers beyond floats", "y ~ v + (1|g)")
 @example("numbers as categories", "y ~ poly(v, 2)*x + (1|g)")
 @example("a number and its text", "y ~ x + (1|v)")
+@example("vast", "y ~ x + (v|g)")
 def test_a_column_of_any_kind_gives_a_result_or_an_error_of_ours(kind, formula):
     check(formula, frame(v=COLUMNS[kind]))
 

@@ -98,7 +98,8 @@ def find_spanned(st: Structure, ZX: Floats, XX: Floats, maps: Sequence[Floats]) 
 
 def _leave_out(V: Floats, R: Floats) -> tuple[Floats, tuple[int, ...]]:
     """Return the projector along V's columns (l, d) that makes d effects of the data's basis zero, and those."""
-    R = R / np.linalg.norm(R, axis=0)  # effects in units of their columns
+    # Effects in units of their columns; squares of the largest numbers would overflow.
+    R = R / np.abs(R).max(axis=0)
     original = np.linalg.solve(R, V)
     least = PIVOT * float(np.abs(original).max())
     pivots: list[int] = []
