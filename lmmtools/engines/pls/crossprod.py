@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from scipy import sparse
 from scipy.linalg import solve_triangular
+from scipy.linalg.blas import dnrm2
 
 from lmmtools.blas import dot, product
 from lmmtools.errors import EngineError
@@ -230,7 +231,8 @@ def _basis_map(basis: Floats, root_w: Floats | None) -> Floats:
     """Lower-triangular R with ``basis @ inv(R)`` orthonormal on average over the rows."""
     B = basis if root_w is None else basis * root_w[:, None]
     n, l = B.shape
-    norms = _nonzero(np.sqrt(np.einsum("ij,ij->j", B, B) / n))
+    # Not through squares, which overflow from 1e154 on.
+    norms = _nonzero(np.array([dnrm2(column) for column in B.T]) / np.sqrt(n))
     if l == 1:
         return norms.reshape(1, 1)
     if n >= l:
