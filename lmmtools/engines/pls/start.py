@@ -11,6 +11,8 @@ from lmmtools.blas import dot, product
 from lmmtools.engines.pls.structure import diagonal_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
@@ -147,7 +149,7 @@ def _vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> Vector
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
     """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
     sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
-    return problem.away_from_x([lam[0] for lam in factor_sigmas(sigmas)])
+    return tuple(lam[0] for lam in factor_sigmas(sigmas))
 
 
 def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
@@ -199,14 +201,12 @@ def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:
     being large and opposite; taken for components of their own, as in :func:`starting_sigmas`, neither looks large.
     They start with the variances that they would have if they were correlated.
     """
+    alike = list(_collinear_factors(problem))
+    if not alike:
+        return None
     y, out = problem.response, list(starting_lambdas(problem))
     sigmas, residual = _components(problem, y.Zy[None], np.array([y.yy]))
-    found = False
-    for f in problem.structure.factors:
-        known = _vector_moments(problem.structure, f, slice(0, f.l), problem.ZX) if len(f.blocks) > 1 else None
-        if known is None or not _is_collinear(known.total, f):
-            continue
-        found = True
+    for f, known in alike:
         apart = np.zeros((1, f.l, f.l))
         for k, part in f.parts():
             apart[:, part, part] = sigmas[k]
@@ -214,7 +214,16 @@ def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:
         joint = _covariances(known, z, apart, residual, np.zeros(1), FLOOR * f.m / problem.n)
         for k, part in f.parts():
             (out[k],) = (lam[0] for lam in factor_sigmas((joint[:, part, part],)))
-    return tuple(out) if found else None
+    return tuple(out)
+
+
+def _collinear_factors(problem: Problem) -> Iterator[tuple[Factor, VectorMoments]]:
+    """Yield the factors with several terms whose columns are nearly alike, and the moments of all their effects."""
+    for f in problem.structure.factors:
+        if len(f.blocks) > 1:
+            known = _vector_moments(problem.structure, f, slice(0, f.l), problem.ZX)
+            if _is_collinear(known.total, f):
+                yield f, known
 
 
 def _is_collinear(total: Floats, f: Factor) -> bool:
