@@ -156,7 +156,9 @@ def _elsewhere(
             yield "variances of a middling size", unit_lambdas(problem), False
     doubtful = not certificate.holds or certificate.min_curvature < FLAT
     is_cheap = is_first and q <= DENSE_Q
-    if doubtful or (is_cheap and (is_at_boundary or best.n_evaluations > LONG)):
+    # Of one variance the start before was enough: what lies between it and zero has been crossed.
+    is_hard = (is_at_boundary and problem.design.k > 1) or best.n_evaluations > LONG
+    if doubtful or (is_cheap and is_hard):
         identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in problem.design.blocks])
         yield "theta of the identity", problem.to_lambdas(identity), True
     if doubtful:
