@@ -32,12 +32,13 @@ def check(case: Case) -> Iterator[Finding]:
     if len(varying) > 1:
         low, high = varying[np.argmin(sd[varying])], varying[np.argmax(sd[varying])]
         if sd[high] / sd[low] > WIDE:
+            culprit = max(low, high, key=lambda column: abs(np.log10(sd[column])))
             yield Finding(
                 "badly-scaled",
                 "warning",
                 f"The columns of X are on very different scales: {names[high]} has standard deviation {sd[high]:.3g}, "
                 f"{names[low]} {sd[low]:.3g}.",
-                f'Rescale: data["{names[high]}"] = data["{names[high]}"] / {10 ** round(np.log10(sd[high])):g}',
+                _rescale(names[culprit], sd[culprit]),
             )
     for component in case.reading.components if case.reading is not None else ():
         for piece in component.pieces:
@@ -51,5 +52,10 @@ def check(case: Case) -> Iterator[Finding]:
                         "warning",
                         f"The random slope for {name} multiplies values of about {size:.3g}: its variance is some "
                         f"{size**2:.0e} times smaller than the others, and MixedLM's optimiser works in these units.",
-                        f'Rescale: data["{name}"] = data["{name}"] / {10 ** round(np.log10(size)):g}',
+                        _rescale(name, size),
                     )
+
+
+def _rescale(name: str, size: float) -> str:
+    """Return the cure that divides a column by the power of ten nearest to its size."""
+    return f'Rescale: data["{name}"] = data["{name}"] / {10.0 ** round(np.log10(size)):g}'

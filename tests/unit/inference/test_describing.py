@@ -129,6 +129,23 @@ def test_limits_of_slopes_agree_with_differences(sleep) -> None:
     assert sleep.variance_partition().upper[0] == pytest.approx(expected, rel=1e-7)
 
 
+def test_limits_of_several_terms_agree_with_differences() -> None:
+    # Intercepts: a part's share is v / total, and the delta method on its logit counts every other part as well.
+    fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
+    info, found = pls.information(fit.problem, fit.theta), fit.variance_partition()
+    steps = np.diag(1e-5 * info.vcov)
+    for part, variance in enumerate(info.vcov):
+
+        def logit(v, part=part) -> float:
+            return float(np.log(v[part]) - np.log(v.sum() - v[part]))
+
+        gradient = np.array([(logit(info.vcov + s) - logit(info.vcov - s)) / (2 * s.sum()) for s in steps])
+        half = 1.959963984540054 * np.sqrt(gradient @ info.vcov_cov @ gradient)
+        expected = 1.0 / (1.0 + np.exp(-(logit(info.vcov) + np.array([-half, half]))))
+        assert found.variance[part] == pytest.approx(variance, rel=1e-9)
+        np.testing.assert_allclose([found.lower[part], found.upper[part]], expected, rtol=1e-6)
+
+
 # The information of the variances holds a term that lost rank altogether.
 @pytest.mark.parametrize("entry", [e for e in RECORDED["fits"] if e["name"] not in SINGULAR], ids=lambda e: e["name"])
 def test_limits_do_not_depend_on_the_coordinates(entry) -> None:

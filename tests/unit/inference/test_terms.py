@@ -10,7 +10,7 @@ from scipy import stats
 import lmmtools as lmt
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
-from lmmtools.inference.boundary_reference import mixture
+from lmmtools.inference.boundary_reference import exact_draws, mixture
 from tests.unit.inference.recorded import RECORDED, rows_of
 
 # lme4's optimum is good to some five digits of theta; lmerTest differentiates numerically, pbkrtest does not.
@@ -186,6 +186,19 @@ def test_exact_draws_are_those_of_the_balanced_f_statistic() -> None:
     groups = [g["Yield"].to_numpy() for _, g in frame.groupby("Batch", observed=True)]
     exact = stats.f_oneway(*groups).pvalue
     assert row["p_simulated"] == pytest.approx(exact, abs=3 * np.sqrt(exact / 20000))
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_exact_draws_are_zero_as_often_as_the_balanced_layout_is(reml) -> None:
+    # One way, m levels of r rows: with A ~ chi2(m - 1) between and B ~ chi2(n - m) within, the derivative of the ratio
+    # at zero is positive where A / (A + B) > (sum of the penalty) / (size * r): m - 1 of n - 1 by REML, m of n by ML.
+    m, r, n_sim = 4, 2, 20_000
+    n = m * r
+    mu = np.repeat([float(r), 0.0], [m - 1, 1])
+    draws = exact_draws(mu, np.full(m, float(r)), reml, n, 1, n_sim, np.random.default_rng(4))
+    threshold = (m - 1) / (n - 1) if reml else m / n
+    positive = stats.beta.sf(threshold, (m - 1) / 2, (n - m) / 2)
+    assert (draws > 1e-9).mean() == pytest.approx(positive, abs=4 * np.sqrt(positive * (1 - positive) / n_sim))
 
 
 def test_bootstrap_agrees_with_the_exact_distribution(monkeypatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
@@ -145,6 +146,30 @@ def test_columns_of_x_on_far_scales() -> None:
     found = lmt.lint("Reaction ~ Days + z", "Subject", None, None, data)
     assert "badly-scaled" in found.codes
     assert "z has standard deviation" in found.findings[0].message
+
+
+@pytest.mark.parametrize("size", [1e-7, 1e7])
+@pytest.mark.parametrize("code", ["badly-scaled", "badly-scaled-slope"])
+def test_the_cure_of_a_scale_leaves_values_near_one(code, size) -> None:
+    data = sleep().assign(z=lambda d: size * np.sin(np.arange(len(d))))
+    re_formula = "0 + z" if code == "badly-scaled-slope" else None
+    found = lmt.lint("Reaction ~ Days + z", "Subject", re_formula, None, data)
+    space = {"data": data}
+    exec(_cure(found, code).removeprefix("Rescale: "), space)
+    assert 0.3 < space["data"]["z"].std() < 3.0
+
+
+@pytest.mark.parametrize(("seed", "gain"), [(9, 1.577), (23, 2.199)])
+def test_a_main_effect_within_chance_leaves_labels_reused(seed, gain) -> None:
+    # A variance for k alone lowers the criterion, though by less than half a chi-square does once in twenty (2.71).
+    rng = np.random.default_rng(seed)
+    g, k = np.repeat(np.arange(8), 12), np.tile(np.repeat(np.arange(4), 3), 8)
+    y = rng.normal(size=8)[g] + rng.normal(size=32)[g * 4 + k] + rng.normal(size=96)
+    data = pd.DataFrame({"y": y, "g": [f"g{i}" for i in g], "k": [f"k{i}" for i in k]})
+    inside = lmt.lmm("y ~ 1 + (1|g) + (1|g:k)", data).fit(engine="pls").objective
+    with_main = lmt.lmm("y ~ 1 + (1|g) + (1|g:k) + (1|k)", data).fit(engine="pls").objective
+    assert inside - with_main == pytest.approx(gain, abs=1e-3)
+    assert lmt.lint("y ~ 1", "g", "1", {"k": "0 + C(k)"}, data).codes == ("nested-by-labels",)
 
 
 def test_as_many_levels_as_rows_with_a_covariate() -> None:
