@@ -24,13 +24,15 @@ class NullSpace:
         Orthonormal basis of the null space of Sigma_k.
     min_eigenvalue : float
         Smallest eigenvalue of G_k restricted to that space, scaled so that 1 is one unit of the criterion for one
-        unit of relative variance over the whole design; not negative (to rounding) at an optimum. Exactly zero for a
-        term that the fixed effects span.
+        unit of relative variance over the whole design; not negative (to rounding) at an optimum.
+    is_spanned : bool
+        Whether the fixed effects span the directions: the restricted likelihood does not depend on their variance.
     """
 
     block: int
     directions: NDArray[np.float64]
     min_eigenvalue: float
+    is_spanned: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -175,7 +175,7 @@ class _Null:
         As theta of the full model, zero for what is left out.
     sigma : float
     at_boundary : str
-        Which variance that stays is zero, if one is.
+        Which variances that stay are zero, in words, if some are.
     """
 
     problem: Problem | None
@@ -193,10 +193,9 @@ def _null(fit: LMMResults, smaller: Reduction) -> _Null:
         return _Null(None, pls.evaluate(fit.problem, theta, fit.reml, False).objective, at.beta, theta, at.sigma, "")
     problem = pls.prepare(smaller.design)
     found = pls.fit_problem(problem, reml=fit.reml)
-    reasons = [r for r in pls.information(problem, found.theta, fit.reml).reasons if r]
-    doubt = reasons[0].rpartition(": ")[2] if reasons else ""
+    boundary = pls.information(problem, found.theta, fit.reml).boundary
     theta = _embed(fit, smaller, found.theta)
-    return _Null(problem, found.objective, found.beta, theta, found.sigma, doubt)
+    return _Null(problem, found.objective, found.beta, theta, found.sigma, " and ".join(boundary))
 
 
 def _embed(fit: LMMResults, smaller: Reduction, theta: Floats) -> Floats:

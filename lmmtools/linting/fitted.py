@@ -76,7 +76,7 @@ def read_fit(result: Any, reading: MixedLMReading) -> Fitted | None:
             estimate = as_estimate(result, read, problem)
     except (EngineError, DataError) as error:
         return Fitted(read, None, str(error), warned=warned)
-    boundary = find_boundary(estimate.theta, read.design.blocks, estimate.certificate)
+    boundary = find_boundary(estimate.theta, read.design, estimate.certificate)
     best = None
     if not _is_proven(estimate):
         best = _lowest(read, problem, estimate)

@@ -146,7 +146,7 @@ def _perfect_correlation(fit: Any, row: BoundaryRow) -> Flag:
 def _proof(row: BoundaryRow) -> tuple[str, ...]:
     if row.certificate is None:
         return ()
-    if row.certificate < -1e-6:
+    if row.falls_inside:
         return (f"But the criterion would still fall inside the boundary (derivative {row.certificate:.3g}).",)
     more = "more of it" if row.kind == "zero variance" else "variance of its own"
     return (f"It is certified: any {more} would make the criterion worse.",)

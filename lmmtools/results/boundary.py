@@ -1,4 +1,4 @@
-"""The one rule for zero and singular components, in units that do not matter."""
+"""The components of a fit at their boundary, each with what is proven of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.theta import lambda_factors
+from lmmtools.design.singular import SINGULAR_TOL, are_singular, lambdas_per_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.design.blocks import Block
+    from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Certificate, NullSpace
 
 __all__ = ["Boundary", "BoundaryRow", "find_boundary", "is_singular"]
 
-# lme4's default tolerance of isSingular(): on the diagonal of theta.
-SINGULAR_TOL = 1e-4
+INSIDE = -1e-6
+"""A derivative into the inside that is lower than rounding makes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,13 @@ class BoundaryRow:
     kind : {"zero variance", "perfect correlation"}
         A zero variance, or effects that determine each other.
     theta : float
-        The diagonal element of lambda_k, in units of sigma per root mean square of the effect's column.
+        The diagonal element of lambda_k, in residual standard deviations of an average row: relative to sigma, and
+        times the effect's root mean square over the rows, weighted.
     certificate : float or None
-        Smallest eigenvalue of the criterion's derivative over the lost directions: not negative proves that more
-        variance would only make the criterion worse. Zero for a term that the fixed effects span: nothing tells.
+        Smallest eigenvalue of the criterion's derivative over the lost directions: not negative proves that a little
+        more variance would not make the criterion better.
+    is_spanned : bool
+        Whether the fixed effects span the term, so that the data say nothing of its variance.
     """
 
     group: str
@@ -48,23 +51,24 @@ class BoundaryRow:
     kind: str
     theta: float
     certificate: float | None
+    is_spanned: bool = False
 
     @property
-    def is_spanned(self) -> bool:
-        """Whether the fixed effects span the term, so that the data say nothing of its variance."""
-        return self.certificate == 0.0
+    def falls_inside(self) -> bool:
+        """Whether the criterion would still fall with more of the variance: the boundary is no optimum."""
+        return self.certificate is not None and self.certificate < INSIDE
 
     def __str__(self) -> str:
         if self.kind == "zero variance":
             text = f"the variance of {self.effect} by {self.group} is zero"
         else:
             text = f"{self.effect} by {self.group} is determined by the effects before it (perfect correlation)"
-        if self.certificate is None:
-            return text
-        if self.certificate < -1e-6:
-            return f"{text}, though the criterion would still fall inside (derivative {self.certificate:.3g})"
         if self.is_spanned:
             return f"{text}, where it is held: the fixed effects tell its levels apart, and nothing is left to estimate"
+        if self.certificate is None:
+            return text
+        if self.falls_inside:
+            return f"{text}, though the criterion would still fall inside (derivative {self.certificate:.3g})"
         return f"{text}: any more of it would make the criterion worse"
 
 
@@ -81,50 +85,37 @@ class Boundary:
         return iter(self.rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return columns ``group effect kind theta certificate``."""
+        """Return columns ``group effect kind theta certificate is_spanned``."""
         import pandas as pd
 
-        columns = ["group", "effect", "kind", "theta", "certificate"]
+        columns = ["group", "effect", "kind", "theta", "certificate", "is_spanned"]
         return pd.DataFrame([[getattr(r, c) for c in columns] for r in self.rows], columns=columns)
 
     def __str__(self) -> str:
         return "\n".join(str(r) for r in self.rows) if self.rows else "no component is at its boundary"
 
 
-def _scaled_factors(theta: NDArray[np.float64], blocks: Sequence[Block]) -> list[NDArray[np.float64]]:
-    """Return lambda_k with each row multiplied by its basis column's root mean square, so that units cancel."""
-    rms = [np.sqrt(np.mean(b.basis**2, axis=0)) for b in blocks]
-    return [u[:, None] * lam for u, lam in zip(rms, lambda_factors(theta, blocks), strict=True)]
-
-
-def is_singular(theta: NDArray[np.float64], blocks: Sequence[Block], tol: float = SINGULAR_TOL) -> bool:
-    """Return whether a diagonal element of a lambda_k is below ``tol``, as lme4's ``isSingular``.
-
-    Differs from lme4 in one respect: each row of lambda_k is first multiplied by the root mean square of its column of
-    the basis, so that the answer does not depend on the units of a covariate.
-    """
-    return any(bool(np.any(np.diag(lam) < tol)) for lam in _scaled_factors(theta, blocks))
+def is_singular(theta: NDArray[np.float64], design: Design, tol: float = SINGULAR_TOL) -> bool:
+    """Return whether a component is at its boundary; the rule is in :mod:`lmmtools.design.singular`."""
+    return bool(are_singular(theta[None], design, tol)[0])
 
 
 def find_boundary(
-    theta: NDArray[np.float64],
-    blocks: Sequence[Block],
-    certificate: Certificate | None,
-    tol: float = SINGULAR_TOL,
+    theta: NDArray[np.float64], design: Design, certificate: Certificate | None, tol: float = SINGULAR_TOL
 ) -> Boundary:
     """Return one row per diagonal element of a lambda_k that :func:`is_singular` finds, with its certificate."""
     proofs = certificate.null_spaces if certificate is not None else ()
     rows = []
-    for index, (block, lam) in enumerate(zip(blocks, _scaled_factors(theta, blocks), strict=True)):
+    for index, (block, (lam,)) in enumerate(zip(design.blocks, lambdas_per_row(theta[None], design), strict=True)):
         for i in np.flatnonzero(np.diag(lam) < tol):
             zero = float(np.linalg.norm(lam[i])) < tol
             kind = "zero variance" if zero else "perfect correlation"
             proof = _find_proof([p for p in proofs if p.block == index], int(i))
-            rows.append(BoundaryRow(block.group, block.cnames[i], kind, float(lam[i, i]), proof))
+            proven = (None, False) if proof is None else (proof.min_eigenvalue, proof.is_spanned)
+            rows.append(BoundaryRow(block.group, block.cnames[i], kind, float(lam[i, i]), *proven))
     return Boundary(tuple(rows))
 
 
-def _find_proof(spaces: Sequence[NullSpace], effect: int) -> float | None:
-    """Return the smallest eigenvalue over the null space of a block that has most of an effect."""
-    best = max(spaces, key=lambda s: float(np.linalg.norm(s.directions[effect])), default=None)
-    return None if best is None else best.min_eigenvalue
+def _find_proof(spaces: Sequence[NullSpace], effect: int) -> NullSpace | None:
+    """Return the null space of a block that has most of an effect."""
+    return max(spaces, key=lambda s: float(np.linalg.norm(s.directions[effect])), default=None)

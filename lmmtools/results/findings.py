@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lmmtools.errors import (
     AgreementWarning,
     BoundaryWarning,
@@ -22,7 +24,7 @@ __all__ = ["find"]
 # double precision, and the worst seen over the reference models is 1e-11.
 AGREEMENT_TOL = 1e-8
 
-# Residual standard deviation, as a share of the response's, below which a search without end has run to a perfect fit.
+# Residual standard deviation of an average row, as a share of the response's, below which a search without end has run to a perfect fit.
 REPRODUCED = 1e-5
 
 
@@ -52,7 +54,7 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
 
 
 def _why_not_certified(result: LMMResults) -> str:
-    share = result.sigma / float(result.design.response.std())
+    share = _residual_share(result)
     if share < REPRODUCED:
         return (
             f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
@@ -64,3 +66,13 @@ def _why_not_certified(result: LMMResults) -> str:
         f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
         f"(scaled gradient {c.gradient_norm:.2g})"
     )
+
+
+def _residual_share(result: LMMResults) -> float:
+    """Return the residual standard deviation of an average row as a share of the response's, in any unit of both."""
+    design = result.design
+    y = design.response.to_numpy(dtype=float)
+    # Numbers whose squares would overflow are divided first.
+    size = float(np.abs(y).max()) or 1.0
+    weight = 1.0 if design.weights is None else float(design.weights.mean())
+    return float(result.sigma / size / np.sqrt(weight) / np.std(y / size, ddof=1))

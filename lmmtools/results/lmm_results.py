@@ -198,12 +198,12 @@ class LMMResults(
     @cached_property
     def is_singular(self) -> bool:
         """Whether a component is at its boundary, with lme4's default tolerance."""
-        return is_singular(self.estimate.theta, self.design.blocks)
+        return is_singular(self.estimate.theta, self.design)
 
     @cached_property
     def boundary(self) -> Boundary:
         """One row per component at its boundary: which, why, and the certificate."""
-        return find_boundary(self.estimate.theta, self.design.blocks, self.certificate)
+        return find_boundary(self.estimate.theta, self.design, self.certificate)
 
     # -- optimum --------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, NullSpace
+from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.curvature import LocalModel, curvature_along, local_model
 from lmmtools.engines.pls.objective import Derivatives, evaluate_state
 
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["certify", "certify_model"]
-
-NULL_VARIANCE = 1e-9
-"""A direction of Sigma is null if its relative variance, times the information of one level, is below this: the data
-could not tell it from zero."""
 
 DECREASE_TOL = 1e-6
 """Expected decrease at an optimum, on the criterion's scale: it moves no estimate by more than a thousandth of its
@@ -102,13 +99,13 @@ def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDAr
     parts = zip(m.frames, m.factors, m.d.G, problem.scaling.basis_maps, problem.units, strict=True)
     for k, (Q, L, G, R, c) in enumerate(parts):
         l = len(Q)
-        null = np.diag(L) ** 2 * c <= NULL_VARIANCE
+        null = parameters.is_null(np.diag(L), c)
         if null.any():
             basis = Q[:, null]
             span = problem.spanned[k] if m.state.reml else None
             if span is not None:
                 # The slope is zero, and no rounding: the criterion does not depend on these effects.
-                nulls.append(NullSpace(k, np.eye(l)[:, list(span.effects)], 0.0))
+                nulls.append(NullSpace(k, np.eye(l)[:, list(span.effects)], 0.0, is_spanned=True))
                 basis = basis[:, ~span.is_idle(basis)]
             if basis.size:
                 smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])

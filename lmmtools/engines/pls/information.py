@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.theta import upper_triangle
-from lmmtools.engines.pls.certificate import NULL_VARIANCE
 from lmmtools.engines.pls.crossed_traces import trace_products_once
 from lmmtools.engines.pls.curvature import quadratic_forms
 from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
+from lmmtools.engines.pls.parameters import is_null
 from lmmtools.engines.pls.shared import tie
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class VarianceInformation:
         The observed information itself, on the variance scale; NaN where undefined.
     reasons : tuple of str
         Per element: why its variance is undefined, or an empty string.
+    boundary : tuple of str
+        What each block that has lost rank has lost, as a clause.
     """
 
     blocks: tuple[int, ...]
@@ -72,6 +74,7 @@ class VarianceInformation:
     sdcor_cov: Floats
     information: Floats
     reasons: tuple[str, ...]
+    boundary: tuple[str, ...]
 
     @property
     def vcov_se(self) -> Floats:
@@ -106,14 +109,17 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     blocks = problem.design.blocks
     sigma2 = problem.response.y_scale**2 * s.r2 / s.dof
     owners, entries, values, reasons, interior = [], [], [], [], []
-    covariances = []
+    covariances: list[Floats] = []
+    boundary: list[str] = []
     for k, (lam, R) in enumerate(zip(s.lambdas, problem.scaling.basis_maps, strict=True)):
         half = np.linalg.solve(R, lam)
         covariances.append(sigma2 * half @ half.T)
-        smallest = np.linalg.svd(lam, compute_uv=False)[-1] ** 2
-        is_interior = smallest * problem.units[k] > NULL_VARIANCE
+        is_interior = not is_null(np.asarray(np.linalg.svd(lam, compute_uv=False), float), problem.units[k]).any()
         interior.append(is_interior)
-        reason = "" if is_interior else BOUNDARY.format(_reason(blocks[k], covariances[k]))
+        found = "" if is_interior else _reason(blocks[k], covariances[k])
+        reason = BOUNDARY.format(found) if found else ""
+        if found:
+            boundary.append(found)
         columns, rows = upper_triangle(len(lam))
         for a, b in zip(rows.tolist(), columns.tolist(), strict=True):
             owners.append(k)
@@ -145,6 +151,7 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
         sdcor_cov,
         info,
         (*reasons, failure),
+        tuple(boundary),
     )
 
 

@@ -28,9 +28,27 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["bounded", "directions", "frame", "gradient", "pack", "second_order", "sigma_directions", "unpack"]
+__all__ = [
+    "bounded",
+    "directions",
+    "frame",
+    "gradient",
+    "is_null",
+    "pack",
+    "second_order",
+    "sigma_directions",
+    "unpack",
+]
 
 UNIT = np.ones((1, 1))
+
+NULL_VARIANCE = 1e-9
+"""A relative variance, times the information of one level, below this is one that the data could not tell from zero."""
+
+
+def is_null(roots: Floats, c: float) -> NDArray[np.bool_]:
+    """Return which directions of one block's Sigma have no variance, from the roots of those, with c of the block."""
+    return np.asarray(roots**2 * c <= NULL_VARIANCE)
 
 
 def frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:

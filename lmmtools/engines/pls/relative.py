@@ -15,7 +15,6 @@ import numpy as np
 
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls import parameters
-from lmmtools.engines.pls.certificate import NULL_VARIANCE
 from lmmtools.engines.pls.curvature import LocalModel, local_model
 from lmmtools.engines.pls.objective import derivatives, evaluate_state
 from lmmtools.errors import EngineError
@@ -120,7 +119,7 @@ def _free(problem: Problem, m: LocalModel) -> tuple[NDArray[np.intp], tuple[int,
     """Return which coordinates move the covariances, and the blocks that have lost rank."""
     free, held = [], []
     for k, (Q, L, c) in enumerate(zip(m.frames, m.factors, problem.units, strict=True)):
-        present = np.diag(L) ** 2 * c > NULL_VARIANCE
+        present = ~parameters.is_null(np.diag(L), c)
         columns, rows = upper_triangle(len(L))
         moves = present[columns]
         span = problem.spanned[k] if m.state.reml else None

@@ -13,6 +13,7 @@ import numpy as np
 from lmmtools.design.theta import theta_slices
 from lmmtools.engines.estimate import Certificate, NullSpace
 from lmmtools.engines.pls.objective import evaluate
+from lmmtools.engines.pls.parameters import is_null
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["certify_shared", "lowest_shared", "refuse_shared", "tie"]
 
-# A relative variance below this, times rows per level, is zero to the data (as in `certificate`).
-NULL_VARIANCE = 1e-9
 # Steps of the central differences, in units of tau or of a tenth of sigma where tau is small.
 STEP = 1e-4
 DECREASE_TOL, CURVATURE_TOL = 1e-6, -1e-4
@@ -101,7 +100,8 @@ def _null_spaces(
     """Return the scalar terms whose variance is zero, and which free parameters are not."""
     design = problem.design
     slices = theta_slices(design.blocks)
-    is_zero = [b.l == 1 and theta[s][0] ** 2 * u <= NULL_VARIANCE for b, s, u in _parts(problem, slices)]
+    parts = zip(problem.to_lambdas(theta), problem.units, strict=True)
+    is_zero = [len(lam) == 1 and bool(is_null(lam[0], c)[0]) for lam, c in parts]
     G = evaluate(problem, theta, reml).G
     assert G is not None
     together = {i: members for members in design.shared for i in members}
@@ -112,10 +112,6 @@ def _null_spaces(
         if members[0] == i:
             nulls.append(NullSpace(i, np.ones((1, 1)), float(sum(G[k][0, 0] for k in members))))
     return tuple(nulls), is_free
-
-
-def _parts(problem: Problem, slices: list[slice]):  # type: ignore[no-untyped-def]
-    return zip(problem.design.blocks, slices, problem.units, strict=True)
 
 
 def lowest_shared(problem: Problem, theta: Floats, reml: bool) -> float:

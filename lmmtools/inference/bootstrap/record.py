@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.singular import are_singular
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.bootstrap.limits import METHODS, acceleration, intervals
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_responses, independent_groups
-from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values, singular_draws
+from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values
 from lmmtools.inference.tails import check_alpha
 from lmmtools.progress import count
 from lmmtools.report.printable import Printable
@@ -239,7 +240,7 @@ def _run_piece(
         # One response that cannot be fitted: find it.
         return _collect([partial(fit.refit, y) for y in Y.T], statistic, names)
     values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
-    singular = int(singular_draws(fit.design, refits.theta).sum())
+    singular = int(are_singular(refits.theta, fit.design).sum())
     return _Piece(values, Counter(), singular, int((~refits.converged).sum()))
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.theta import upper_triangle
+from lmmtools.design.singular import many_lambdas
 from lmmtools.inference.profile.coordinates import parameters_of
 
 if TYPE_CHECKING:
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["parameter_names", "parameter_values", "singular_draws"]
-
-SINGULAR_TOL = 1e-4
-"""lme4's tolerance of ``isSingular``, on the diagonal of theta times the root mean square of the effect's column."""
+__all__ = ["parameter_names", "parameter_values"]
 
 
 def parameter_names(design: Design) -> tuple[str, ...]:
@@ -38,7 +35,7 @@ def parameter_values(design: Design, theta: Floats, sigma: Floats, beta: Floats)
     beta : ndarray, shape (B, p)
     """
     parts = []
-    for lam in _factors(design, theta):
+    for lam in many_lambdas(theta, design):
         l = lam.shape[1]
         relative = lam @ lam.transpose(0, 2, 1)
         sd = np.sqrt(np.einsum("zaa->za", relative))
@@ -49,24 +46,3 @@ def parameter_values(design: Design, theta: Floats, sigma: Floats, beta: Floats)
                 with np.errstate(invalid="ignore", divide="ignore"):
                     parts.append(np.where(product > 0, relative[:, i, j] / product, np.nan))
     return np.column_stack([*parts, sigma, beta])
-
-
-def singular_draws(design: Design, theta: Floats) -> NDArray[np.bool_]:
-    """Return which of B fits are singular, as ``fit.is_singular`` says of one, shape (B,)."""
-    out = np.zeros(len(theta), dtype=bool)
-    for block, lam in zip(design.blocks, _factors(design, theta), strict=True):
-        rms = np.sqrt((block.basis**2).mean(axis=0))
-        out |= (np.abs(np.einsum("zaa->za", lam)) * rms < SINGULAR_TOL).any(axis=1)
-    return out
-
-
-def _factors(design: Design, theta: Floats) -> list[Floats]:
-    """Return lambda_k per block for B thetas, each (B, l, l)."""
-    out, at = [], 0
-    for block in design.blocks:
-        columns, rows = upper_triangle(block.l)
-        lam = np.zeros((len(theta), block.l, block.l))
-        lam[:, rows, columns] = theta[:, at : at + block.k]
-        out.append(lam)
-        at += block.k
-    return out
