@@ -24,7 +24,8 @@ __all__ = ["find"]
 # double precision, and the worst seen over the reference models is 1e-11.
 AGREEMENT_TOL = 1e-8
 
-# Residual standard deviation of an average row, as a share of the response's, below which a search without end has run to a perfect fit.
+# Residual standard deviation of an average row, as a share of the response's, below which a search without end has run
+# to a perfect fit.
 REPRODUCED = 1e-5
 
 
