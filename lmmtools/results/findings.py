@@ -72,7 +72,7 @@ def _why_not_certified(result: LMMResults) -> str:
 def _residual_share(result: LMMResults) -> float:
     """Return the residual standard deviation of an average row as a share of the response's, in any unit of both."""
     design = result.design
-    y = design.response.to_numpy(dtype=float)
+    y = design.response
     # Numbers whose squares would overflow are divided first.
     size = float(np.abs(y).max()) or 1.0
     weight = 1.0 if design.weights is None else float(design.weights.mean())
