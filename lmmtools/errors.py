@@ -68,6 +68,10 @@ class StructureWarning(LmmWarning):
     """The data suggest another model than the one declared."""
 
 
+class FewDrawsWarning(LmmWarning):
+    """Too few draws for the limits that were asked for."""
+
+
 class AgreementWarning(LmmWarning):
     """Two engines disagree about the optimum."""
 

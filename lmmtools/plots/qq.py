@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
+from lmmtools.inference.draws import as_generator
 from lmmtools.plots.style import BAND, COLOURS, GREY, MANY_POINTS, finish, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def qq(
     values = np.sort(fit.scaled_resid[is_free] / np.sqrt(free[is_free]))
     n = len(values)
     quantiles = ndtri((np.arange(n) + 0.5) / n)
-    places, low, high = simulate_band(n, level, n_simulations, np.random.default_rng(rng))
+    places, low, high = simulate_band(n, level, n_simulations, as_generator(rng))
     ax = new_axes(ax, (4.2, 4.0))
     band = ax.fill_between(quantiles[places], low, high, color=BAND, alpha=0.6, linewidth=0)
     ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")

@@ -29,8 +29,11 @@ METHODS = ("percentile", "basic", "normal", "bca")
 
 def intervals(
     draws: pd.DataFrame, estimate: pd.Series[float], alpha: float, method: str, shift: Floats | None = None
-) -> pd.DataFrame:
-    """Return columns 0 (lower) and 1 (upper), a row per statistic; draws without a value are left out.
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return columns 0 (lower) and 1 (upper), a row per statistic, and the statistics with too few draws for alpha.
+
+    Draws without a value are left out. Too few are those of which the limits would have to lie outside, so that the
+    most extreme draw stands for them.
 
     NaN where a statistic has fewer than two draws with a value or, but for percentiles, no value on the fit itself.
 
@@ -45,7 +48,7 @@ def intervals(
     """
     import pandas as pd
 
-    rows = []
+    rows, few = [], []
     for i, name in enumerate(draws.columns):
         values, own = draws[name].dropna().to_numpy(), float(estimate.iloc[i])
         if len(values) < 2 or (method != "percentile" and np.isnan(own)):
@@ -62,9 +65,11 @@ def intervals(
             z = ndtri(np.clip(below, 0.5 / len(values), 1.0 - 0.5 / len(values)))
             moved = z + ndtri(tails)
             tails = ndtr(z + moved / (1.0 - shift[i] * moved))
+        if min(tails[0], 1.0 - tails[1]) * (len(values) + 1) < 1.0:
+            few.append(str(name))
         limits = np.quantile(values, tails, method="weibull")
         rows.append(2.0 * own - limits[::-1] if method == "basic" else limits)
-    return pd.DataFrame(rows, index=draws.columns, columns=[0, 1])
+    return pd.DataFrame(rows, index=draws.columns, columns=[0, 1]), tuple(few)
 
 
 def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> Floats:

@@ -26,9 +26,8 @@ def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[in
         If n is no positive whole number, or ``rng`` no source of random numbers.
     """
     n = check_count(n)
-    generator = as_generator(rng)
-    # A seed gives the same draws each time, a generator others each time.
-    seed = rng if isinstance(rng, Integral) else int(generator.integers(2**63))
+    # From the generator's state: a seed and a new generator of that seed give the same draws, a used one others.
+    seed = int(as_generator(rng).integers(2**63))
     sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])
     return list(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True))
 

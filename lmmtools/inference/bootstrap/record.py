@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ import numpy as np
 
 from lmmtools.design.singular import are_singular
 from lmmtools.engines import pls
-from lmmtools.errors import DataError, LmmError
+from lmmtools.errors import DataError, FewDrawsWarning, LmmError
 from lmmtools.inference.bootstrap.limits import METHODS, acceleration, intervals
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_responses, independent_groups
@@ -97,6 +98,11 @@ class Bootstrap(Printable):
         DataError
             If there is no such method, ``alpha`` is not between 0 and 1, no statistic has two draws with a value, or
             (BCa) a level cannot be left out.
+
+        Warns
+        -----
+        FewDrawsWarning
+            If there are too few draws for ``alpha``, so that the most extreme one stands for a limit.
         """
         if method not in METHODS:
             raise DataError(f"method={method!r} is not known; use one of {', '.join(map(repr, METHODS))}")
@@ -108,7 +114,10 @@ class Bootstrap(Printable):
         if method == "bca":
             names = tuple(self.estimate.index)
             shift = acceleration(self._fit, lambda fit: _values_of(fit, self._statistic, names))
-        return intervals(self.draws, self.estimate, alpha, method, shift)
+        limits, few = intervals(self.draws, self.estimate, alpha, method, shift)
+        if few:
+            warnings.warn(_too_few(few, known[list(few)].min(), alpha), FewDrawsWarning, stacklevel=2)
+        return limits
 
     def to_frame(self) -> pd.DataFrame:
         """Return columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per statistic.
@@ -116,7 +125,7 @@ class Bootstrap(Printable):
         NaN where there are too few draws; the printed record says so.
         """
         frame = self.estimate.to_frame("estimate").assign(bias=self.bias, std_error=self.std_error)
-        limits = intervals(self.draws, self.estimate, 0.05, "percentile")
+        limits, _ = intervals(self.draws, self.estimate, 0.05, "percentile")
         return frame.assign(lower=limits[0], upper=limits[1])
 
     @property
@@ -145,9 +154,21 @@ class Bootstrap(Printable):
             # A correlation with a standard deviation of zero, or what a statistic of the user's returns as NaN.
             if times > self.n_failed:
                 notes.append(f"{name} has no value in {times - self.n_failed} refitted draws; they are left out")
-        if (self.draws.notna().sum() < 2).any():
+        known = self.draws.notna().sum()
+        _, few = intervals(self.draws, self.estimate, 0.05, "percentile")
+        if few:
+            notes.append(_too_few(few, known[list(few)].min(), 0.05))
+        if (known < 2).any():
             notes.append("standard errors and limits need two draws with a value")
         return tuple(notes)
+
+
+def _too_few(names: Sequence[str], known: int, alpha: float) -> str:
+    who = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
+    return (
+        f"{known} draws are too few for {100.0 * (1.0 - alpha):.4g}% limits of {who}: the most extreme draw stands for "
+        "a limit. Draw more, 1000 as a rule"
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

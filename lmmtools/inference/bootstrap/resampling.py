@@ -8,6 +8,7 @@ import numpy as np
 
 from lmmtools.design.components import connected_components
 from lmmtools.design.stack import stack_rows
+from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
 from lmmtools.inference.simulation import simulate
 
@@ -23,6 +24,9 @@ __all__ = ["KINDS", "draw_designs", "draw_responses", "independent_groups"]
 
 KINDS = ("parametric", "residual", "cluster")
 
+OWN = 1e-6
+"""Share of a column of modes that is its own, beside what those before it determine, below which it is rounding."""
+
 
 def draw_responses(fit: LMMResults, kind: str, n: int, rng: np.random.Generator) -> Floats:
     """Return n responses on the fit's design, shape (nobs, n)."""
@@ -35,8 +39,9 @@ def draw_responses(fit: LMMResults, kind: str, n: int, rng: np.random.Generator)
 def _from_residuals(fit: LMMResults, n: int, rng: np.random.Generator) -> Floats:
     """Draw modes and residuals with replacement, centred and stretched to the estimated variances.
 
-    Modes are shrunken: their empirical covariance is smaller than Sigma, and is made equal to it by a linear map
-    (Carpenter, Goldstein & Rasbash 2003, Appl. Statist. 52).
+    Modes are shrunken: their empirical covariance is smaller than Sigma, and is made equal to it by a lower-triangular
+    map with a positive diagonal (Carpenter, Goldstein & Rasbash 2003, Appl. Statist. 52). No other map mirrors no mode
+    and does not depend on the units of the covariates.
     """
     design = fit.design
     fixed = design.X @ fit.estimate.beta
@@ -46,24 +51,32 @@ def _from_residuals(fit: LMMResults, n: int, rng: np.random.Generator) -> Floats
     residuals = residuals - residuals.mean()
     residuals *= fit.sigma / np.sqrt(np.mean(residuals**2))
     out = mean[:, None] + residuals[rng.integers(design.n, size=(design.n, n))] / root[:, None]
-    for block, modes, term in zip(design.blocks, fit.estimate.modes, fit.varcorr, strict=True):
-        stretched = _stretch(modes - modes.mean(axis=0), np.asarray(term.cov, dtype=float))
+    factors = lambda_factors(fit.estimate.theta, design.blocks)
+    for block, modes, lam in zip(design.blocks, fit.estimate.modes, factors, strict=True):
+        stretched = _whiten(modes) @ (fit.sigma * lam.T)
         effects = stretched[rng.integers(block.m, size=(block.m, n))]
         for j in range(block.l):
             out += block.basis[:, j, None] * effects[block.codes, :, j]
     return np.asarray(out)
 
 
-def _stretch(modes: Floats, covariance: Floats) -> Floats:
-    """Return modes (m, l) mapped so that their mean square is ``covariance``."""
-    values, vectors = np.linalg.eigh(modes.T @ modes / len(modes))
-    keep = values > 1e-12 * max(values.max(), np.finfo(float).tiny)
-    whiten = vectors[:, keep] / np.sqrt(values[keep])
-    own, axes = np.linalg.eigh(covariance)
-    half = axes * np.sqrt(np.maximum(own, 0.0))
-    # From the modes' principal axes to the model's, largest to largest.
-    target = half[:, ::-1][:, : whiten.shape[1]]
-    return np.asarray(modes @ whiten[:, ::-1] @ target.T)
+def _whiten(modes: Floats) -> Floats:
+    """Return modes (m, l) centred and made uncorrelated with mean square one, each from itself and those before it.
+
+    A column that the ones before it determine has nothing of its own, and becomes zero.
+    """
+    out = np.zeros_like(modes)
+    for j, own in enumerate((modes - modes.mean(axis=0)).T):
+        size = float(np.abs(own).max())
+        if size == 0:
+            continue
+        own = own / size
+        rest = own - out @ (out.T @ own) / len(out)
+        # Twice: what is left of a column that others determine is then rounding of its own size.
+        rest -= out @ (out.T @ rest) / len(out)
+        if np.linalg.norm(rest) > OWN * np.linalg.norm(own):
+            out[:, j] = rest / np.sqrt(np.mean(rest**2))
+    return out
 
 
 def independent_groups(design: Design) -> list[NDArray[np.intp]]:

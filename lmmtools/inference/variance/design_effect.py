@@ -14,6 +14,8 @@ from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, Prose, Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -38,7 +40,8 @@ class DesignEffect(Printable):
     icc : ndarray, shape (factors,)
         The factor's own share of random and residual variance.
     effect : ndarray, shape (factors,)
-        1 + (size - 1) icc (Kish 1965).
+        Variance of the plain mean of y beside that of as many independent rows, 1'V1 / trace(V), V that of y with the
+        levels of this factor alone joined; for intercepts 1 + (size - 1) icc (Kish 1965).
     n_effective : ndarray, shape (factors,)
         Rows over the design effect.
     notes : tuple of str
@@ -78,7 +81,11 @@ class DesignEffect(Printable):
 
 
 def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
-    """Return 1 + (size - 1) ICC per factor, exact for the plain mean of y under that factor alone."""
+    """Return 1'V1 / trace(V) per factor, V the covariance of y with the levels of that factor alone joined.
+
+    With s_g the sum of the rows of a level's basis b_i, 1'V_f1 = sum_g s_g'Sigma s_g and trace(V_f) = sum_i b_i'Sigma
+    b_i; their ratio k makes 1 + (k - 1) times the factor's share of trace(V). For intercepts k is the mean size.
+    """
     factors = fit.design.factors
     if factor is not None:
         found = fit.design.find_factor(factor)
@@ -90,7 +97,20 @@ def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
     share = np.array([whole.by_group[whole.groups.index(name), 0] for name in factors])
     counts = [np.bincount(fit.design.blocks[i[0]].codes).astype(float) for i in factors.values()]
     size = np.array([float((c**2).sum() / c.sum()) for c in counts])
-    effect = 1.0 + (size - 1.0) * share
+    joined = np.array([_joined_rows(fit, blocks) for blocks in factors.values()])
+    effect = 1.0 + (joined - 1.0) * share
     return DesignEffect(
         tuple(factors), tuple(len(c) for c in counts), size, share, effect, fit.nobs / effect, whole.notes
     )
+
+
+def _joined_rows(fit: LMMResults, blocks: Sequence[int]) -> float:
+    """Return 1'V_f1 / trace(V_f), V_f what the terms of one factor give to the covariance of y."""
+    total = own = 0.0
+    terms = tuple(fit.varcorr)
+    for k in blocks:
+        block, cov = fit.design.blocks[k], np.asarray(terms[k].cov, dtype=float) / fit.scale
+        sums = np.column_stack([np.bincount(block.codes, column, block.m) for column in block.basis.T])
+        total += float(((sums @ cov) * sums).sum())
+        own += float(((block.basis.T @ block.basis) * cov).sum())
+    return total / own if own > 0 else 1.0

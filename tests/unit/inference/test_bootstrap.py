@@ -171,7 +171,7 @@ def test_too_few_draws_are_shown_and_said(sleep) -> None:
 
 def test_what_has_no_value_on_the_fit_has_percentiles_alone(sleep) -> None:
     first = iter([np.nan])
-    found = sleep.bootstrap(20, lambda fit: [next(first, 1.0), fit.sigma], rng=1)
+    found = sleep.bootstrap(40, lambda fit: [next(first, 1.0), fit.sigma], rng=1)
     assert found.conf_int().notna().all(axis=None)
     bca = found.conf_int(method="bca")
     assert list(bca[0].isna()) == [True, False]
@@ -222,7 +222,7 @@ def test_singular_refits_are_counted() -> None:
     share = (found.draws["sd_(Intercept)|Batch"] == 0).mean()
     # Without a variance between batches the estimate is zero where F is below one.
     assert share == pytest.approx(stats.f.cdf(1, 5, 24), abs=4 * np.sqrt(0.25 / 400))
-    assert found.n_singular >= share * 400
+    assert found.n_singular >= (found.draws["sd_(Intercept)|Batch"] == 0).sum()
 
 
 def test_an_interrupted_bootstrap_keeps_what_it_has(sleep, monkeypatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lmmtools as lmt
@@ -174,6 +175,22 @@ def test_undefined_limits_have_a_reason_beside_them(singular) -> None:
     assert singular.icc().adjusted == 0.0
     assert singular.r2().conditional == 0.0
     assert "on the boundary" in str(singular.icc())
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights"),
+    [("y ~ x + (x | g)", None), ("y ~ 1 + (0 + x | g)", "w"), ("y ~ x + (x || g)", "w"), ("y ~ 1 + (0 + f | g)", None)],
+)
+def test_design_effect_compares_the_variance_of_a_sum_with_independent_rows(formula: str, weights: str | None) -> None:
+    rng = np.random.default_rng(4)
+    g = np.repeat(np.arange(15), rng.integers(2, 9, 15))
+    n = len(g)
+    x, w, f = rng.normal(1.0, 1.0, n), rng.uniform(0.5, 3.0, n), rng.integers(0, 2, n)
+    y = rng.normal(size=15)[g] + rng.normal(size=15)[g] * x + rng.normal(size=15)[g] * f + rng.normal(size=n)
+    data = pd.DataFrame({"y": y, "x": x, "w": w, "f": np.array(["a", "b"])[f], "g": g.astype(str)})
+    fit = lmt.lmm(formula, data, weights=weights).fit(engine="pls")
+    V = fit.design.V(fit).toarray()
+    assert fit.design_effect().effect[0] == pytest.approx(V.sum() / np.trace(V), rel=1e-10)
 
 
 def test_design_effect_counts_unequal_groups() -> None:
