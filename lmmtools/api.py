@@ -16,6 +16,7 @@ from lmmtools.progress import watch
 from lmmtools.results import findings
 from lmmtools.results.from_statsmodels import read_mixedlm
 from lmmtools.results.lmm_results import LMMResults, Names
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,7 +164,8 @@ def lmm(
         If the data cannot carry the model; the message names the column.
     """
     parsed = parse(formula, random, trusted=trusted)
-    design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
+    with single:
+        design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
     names = Names(data_name or _name_of(data), _label(weights, "weights"), _label(offset, "offset"))
     return Model(parsed, design, names)
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.blas import ddot, dgemm, dgemv
+from scipy.linalg.blas import ddot, dgemm, dgemv, dsyrk
+
+from lmmtools.threads import cores_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["dot", "product"]
+__all__ = ["add_gram", "dot", "product"]
 
 SMALL = 9_000
 """Multiplications up to which OpenBLAS works in the calling thread, whatever the operation."""
@@ -48,7 +50,14 @@ def product(A: Floats, B: Floats) -> Floats:
     # (A B)' = B' A', which dgemm returns in Fortran order.
     left, left_transposed = _fortran(B.T)
     right, right_transposed = _fortran(A.T)
-    return np.asarray(dgemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed).T)
+    with cores_for(A.size * B.shape[1]):
+        return np.asarray(dgemm(1.0, left, right, trans_a=left_transposed, trans_b=right_transposed).T)
+
+
+def add_gram(scale: float, A: Floats, S: Floats) -> None:
+    """Add scale A'A to the lower triangle of a Fortran-ordered S, A (m, q) in C order and S (q, q)."""
+    with cores_for(A.size * A.shape[1] // 2):
+        dsyrk(scale, A.T, beta=1.0, c=S, lower=1, overwrite_c=1)
 
 
 def _fortran(M: Floats) -> tuple[Floats, bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ __all__ = ["DescribingMethods"]
 class DescribingMethods(FitMethods):
     """``fit.ranef_frame()``, ``fit.repca()``, ``fit.icc()``, ``fit.r2()``, ``fit.tidy()`` and their like."""
 
+    @single
     def ranef_frame(self) -> pd.DataFrame:
         """Return the conditional modes in one long frame, as lme4's ``as.data.frame(ranef(fit))``.
 
@@ -38,6 +40,7 @@ class DescribingMethods(FitMethods):
 
         return ranef_frame(self._fit)
 
+    @single
     def repca(self) -> RePCA:
         """Return the principal components of the random effects of each factor, as lme4's ``rePCA``.
 
@@ -50,6 +53,7 @@ class DescribingMethods(FitMethods):
 
         return repca(self._fit)
 
+    @single
     def icc(self, by_group: bool = False) -> ICC:
         """Return the intraclass correlation: the share of variance that the random effects have.
 
@@ -67,12 +71,14 @@ class DescribingMethods(FitMethods):
 
         return icc(self._fit, by_group)
 
+    @single
     def r2(self) -> R2:
         """Return Nakagawa's R2: ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects)."""
         from lmmtools.inference.variance.r2 import r2
 
         return r2(self._fit)
 
+    @single
     def variance_partition(self, alpha: float = 0.05) -> VariancePartition:
         """Return each term's variance, averaged over the rows, and its share, with intervals.
 
@@ -90,6 +96,7 @@ class DescribingMethods(FitMethods):
 
         return variance_partition(self._fit, alpha)
 
+    @single
     def design_effect(self, factor: str | None = None) -> DesignEffect:
         """Return how much clustering inflates the variance of a mean, beside independent rows.
 
@@ -107,6 +114,7 @@ class DescribingMethods(FitMethods):
 
         return design_effect(self._fit, factor)
 
+    @single
     def tidy(
         self,
         effects: str | Sequence[str] = ("fixed", "ran_pars"),
@@ -150,6 +158,7 @@ class DescribingMethods(FitMethods):
 
         return tidy(self._fit, effects, conf_int, conf_level, conf_method, ddf, options)
 
+    @single
     def glance(self) -> pd.DataFrame:
         """Return the fit's figures in one row, as broom.mixed's ``glance``.
 
@@ -162,6 +171,7 @@ class DescribingMethods(FitMethods):
 
         return glance(self._fit)
 
+    @single
     def augment(
         self, data: Any = None, *, newdata: Any = None, prefix: str = "", unseen: Unseen = "error"
     ) -> pd.DataFrame:

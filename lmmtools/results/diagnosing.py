@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.results.methods import FitMethods
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["DiagnosingMethods"]
 class DiagnosingMethods(FitMethods):
     """``fit.influence()``, ``fit.cooks_distance``, ``fit.residuals(...)``, ``fit.mode_normality()``."""
 
+    @single
     def influence(self, level: str | None = None, refit: bool = False) -> Influence:
         """Return what changes when a row, or a level of a factor, is left out.
 
@@ -53,6 +55,7 @@ class DiagnosingMethods(FitMethods):
         return influence(self._fit, level, refit)
 
     @property
+    @single
     def cooks_distance(self) -> pd.Series[float]:
         """Cook's distance of each row from its leverage, as lme4's ``cooks.distance(fit)``.
 
@@ -64,6 +67,7 @@ class DiagnosingMethods(FitMethods):
 
         return self._fit._rows(cooks_distance(self._fit), "cooks_distance")
 
+    @single
     def residuals(self, kind: str = "conditional") -> pd.Series[float]:
         """Return residuals, indexed as the rows used.
 
@@ -89,6 +93,7 @@ class DiagnosingMethods(FitMethods):
 
         return self._fit._rows(residuals(self._fit, kind), f"{kind}_residuals")
 
+    @single
     def quantile_residuals(self, n: int = 250, rng: np.random.Generator | int | None = None) -> pd.Series[float]:
         """Return where each observation stands among draws from the model: uniform on (0, 1) where the model holds.
 
@@ -116,6 +121,7 @@ class DiagnosingMethods(FitMethods):
         found = quantile_residuals(self._fit, check_count(n), as_generator(rng))
         return self._fit._rows(found, "quantile_residuals")
 
+    @single
     def mode_normality(self) -> ModeNormality:
         """Return Shapiro-Wilk tests of the conditional modes, each over its own standard deviation under the model.
 

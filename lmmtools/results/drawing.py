@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ __all__ = ["DrawingMethods"]
 class DrawingMethods(FitMethods):
     """``fit.simulate()``, ``fit.bootstrap()``."""
 
+    @single
     def simulate(self, n: int = 1, rng: np.random.Generator | int | None = None, random: str = "new") -> pd.DataFrame:
         """Return responses drawn from the fitted model, as lme4's ``simulate``.
 

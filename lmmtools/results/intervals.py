@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ __all__ = ["IntervalMethods"]
 class IntervalMethods(FitMethods):
     """``fit.conf_int(method=...)``, ``fit.profile()``."""
 
+    @single
     def conf_int(
         self,
         alpha: float = 0.05,
@@ -56,6 +58,7 @@ class IntervalMethods(FitMethods):
 
         return confidence_intervals(self._fit, alpha, method, parameters, ddf, options)
 
+    @single
     def profile(self, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01) -> Profile:
         """Return profile likelihoods, as lme4's ``profile``; a REML fit is refitted by ML for them, as there.
 

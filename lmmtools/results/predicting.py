@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lmmtools.results.methods import FitMethods
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ class PredictingMethods(FitMethods):
         ddf: str = "z",
     ) -> pd.DataFrame: ...
 
+    @single
     def predict(
         self,
         data: Any = None,
@@ -133,6 +135,7 @@ class PredictingMethods(FitMethods):
             ddf=ddf,
         )
 
+    @single
     def marginal_means(
         self,
         factors: str | Sequence[str],
@@ -183,6 +186,7 @@ class PredictingMethods(FitMethods):
 
         return marginal_means(self._fit, factors, by=by, at=at, slope_of=slope_of, ddf=ddf, alpha=alpha)
 
+    @single
     def pairwise(
         self,
         factors: str | Sequence[str],
@@ -214,6 +218,7 @@ class PredictingMethods(FitMethods):
         """
         return self.contrasts(factors, method="pairwise", by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf)
 
+    @single
     def contrasts(
         self,
         factors: str | Sequence[str],

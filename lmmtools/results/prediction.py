@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.threads import single
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -79,6 +81,7 @@ def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float
     return frames
 
 
+@single
 def fitted(design: Design, estimate: Estimate) -> NDArray[np.float64]:
     """Return X b + Z u + offset on the fitted rows, shape (n,), in units of y."""
     mean = design.X @ estimate.beta

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ class TestingMethods(FitMethods):
         """What methods for degrees of freedom have found so far, by ``ddf``."""
         return {}
 
+    @single
     def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
         """Return a t test of every fixed effect, with the degrees of freedom that ``ddf`` says.
 
@@ -49,6 +51,7 @@ class TestingMethods(FitMethods):
 
         return t_tests(self._fit, None, ddf)
 
+    @single
     def t_test(self, constraints: Any, ddf: str = "satterthwaite") -> ContrastTests:
         """Return a t test of each constraint on the fixed effects.
 
@@ -67,6 +70,7 @@ class TestingMethods(FitMethods):
 
         return t_tests(self._fit, constraints, ddf)
 
+    @single
     def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
         """Return the F test that all constraints hold at once; arguments and errors as :meth:`t_test`.
 
@@ -79,6 +83,7 @@ class TestingMethods(FitMethods):
 
         return f_test(self._fit, constraints, ddf)
 
+    @single
     def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> AnovaTable:
         """Return an F test of each term of the fixed part, as lmerTest's ``anova(fit)``.
 
@@ -104,6 +109,7 @@ class TestingMethods(FitMethods):
 
         return anova_table(self._fit, type, ddf)
 
+    @single
     def ranova(
         self, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
     ) -> RandomAnova:

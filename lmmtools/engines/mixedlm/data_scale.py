@@ -10,6 +10,7 @@ import numpy as np
 from lmmtools.design.theta import lambda_factors
 from lmmtools.engines.mixedlm.plan import plan
 from lmmtools.engines.mixedlm.spec import component_names, write_spec
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from lmmtools.design.record import Design
@@ -22,6 +23,7 @@ __all__ = ["on_data_scale"]
 VARIANCE_FLOOR = 1e-9
 
 
+@single
 def on_data_scale(design: Design, estimate: Estimate) -> Any:
     """Return MixedLM's result for the spec of ``design``, in the data's units, started at ``estimate``."""
     from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams

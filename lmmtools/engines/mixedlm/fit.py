@@ -19,10 +19,13 @@ import numpy as np
 from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.engines import pls
 from lmmtools.engines.estimate import Agreement
-from lmmtools.engines.mixedlm.plan import MixedLMPlan, plan
+from lmmtools.engines.mixedlm.plan import MixedLMPlan, cost, plan
 from lmmtools.errors import EngineError
+from lmmtools.threads import cores_for, single
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
@@ -145,6 +148,7 @@ def _indicators(codes: NDArray[np.intp], basis: NDArray[np.float64]) -> tuple[ND
     return mat, levels
 
 
+@single
 def search(
     design: Design, layout: MixedLMPlan, *, reml: bool
 ) -> tuple[NDArray[np.float64] | None, int, tuple[str, ...]]:
@@ -159,7 +163,8 @@ def search(
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
         try:
-            result = model.fit(reml=reml, method=["bfgs", "powell"], gtol=GTOL, full_output=True)
+            with _cores_for_groups(design, layout):
+                result = model.fit(reml=reml, method=["bfgs", "powell"], gtol=GTOL, full_output=True)
         except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
             return None, 0, (f"MixedLM's optimisers failed ({error})",)
     said = tuple(dict.fromkeys(str(w.message) for w in caught if issubclass(w.category, ConvergenceWarning)))
@@ -174,6 +179,11 @@ def search(
     lifted = [_lift(lam, unit) for lam, unit in zip(lambdas, data.units, strict=True)]
     theta = pack_lambda(lifted)
     return (theta, evaluations, said) if np.all(np.isfinite(theta)) else (None, evaluations, said)
+
+
+def _cores_for_groups(design: Design, layout: MixedLMPlan) -> AbstractContextManager[None]:
+    """Return the context of MixedLM's algebra, which goes from group to group."""
+    return cores_for(int(cost(design, layout)) // layout.n_islands)
 
 
 def _lift(lam: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -191,6 +201,7 @@ def _cholesky(cov: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)
 
 
+@single
 def evaluate_at(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64], *, reml: bool) -> Readback | None:
     """Return MixedLM's own numbers with the optimum ``theta`` as its start, or None where nothing random is left.
 
@@ -223,8 +234,9 @@ def evaluate_at(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64],
         # What MixedLM warns of here (its absolute boundary rule, a gradient norm) is decided by the certificate.
         warnings.simplefilter("ignore")
         try:
-            result = model.fit(start_params=start, reml=reml, method="bfgs", maxiter=50)
-            llf = float(model.loglike(result.params_object, profile_fe=False))
+            with _cores_for_groups(design, layout):
+                result = model.fit(start_params=start, reml=reml, method="bfgs", maxiter=50)
+                llf = float(model.loglike(result.params_object, profile_fe=False))
         except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
             raise EngineError(f"MixedLM failed at the optimum: {error}") from error
     if not np.isfinite(llf):

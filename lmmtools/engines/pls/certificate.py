@@ -11,6 +11,7 @@ from lmmtools.engines.estimate import Certificate, NullSpace
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.curvature import LocalModel, curvature_along, local_model
 from lmmtools.engines.pls.objective import Derivatives, evaluate_state
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,6 +33,7 @@ CURVATURE_TOL = -1e-5
 """The smallest eigenvalue of the scaled Hessian (unit diagonal) may be below zero by the error of its differences."""
 
 
+@single
 def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
     """Return the certificate of theta (data's scale), whoever found it.
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg.blas import dsyrk
 
-from lmmtools.blas import dot, product
+from lmmtools.blas import add_gram, dot, product
 from lmmtools.engines.pls.pairs import Pairs, light_pairs
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ class DenseCoupling:
     def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
         """S -= sum_e (T_e values_e)'(T_e values_e)."""
         flat = self.scale(T, values).reshape(-1, values.shape[2])
-        dsyrk(-1.0, flat.T, beta=1.0, c=S, lower=1, overwrite_c=1)
+        add_gram(-1.0, flat, S)
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """values_e B."""
@@ -220,7 +219,7 @@ class SparseCoupling:
             flat = S.ravel(order="K")
             flat -= np.bincount(self.pairs.target, weights=products, minlength=len(flat))
         for dense in self._dense_rows(scaled, self.heavy):
-            dsyrk(-1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
+            add_gram(-1.0, dense.reshape(-1, self.q_rest), S)
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """values_e B."""
@@ -247,7 +246,7 @@ class SparseCoupling:
         if l == 1:
             S = np.zeros((self.q_rest, self.q_rest), order="F")
             for dense in self._dense_rows(scaled, self.heavy):
-                dsyrk(1.0, dense.reshape(-1, self.q_rest).T, beta=1.0, c=S, lower=1, overwrite_c=1)
+                add_gram(1.0, dense.reshape(-1, self.q_rest), S)
             # The upper triangle of S is zero: twice the lower, less the diagonal counted twice.
             out[0, 0] += 2.0 * dot(S, W) - np.diag(S) @ np.diag(W)
             return out

@@ -25,6 +25,7 @@ from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.reduced import reduce_rows
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ class _Rows:
     w: Floats
 
 
+@single
 def delete_rows(problem: Problem, theta: Floats, reml: bool, sets: Sequence[Rows]) -> Deletions:
     """Return the fixed effects and their covariance without each set of rows.
 

@@ -15,6 +15,7 @@ from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 
 from lmmtools.blas import dot, product
 from lmmtools.engines.pls.rest import KEEP_Q, not_definite
+from lmmtools.threads import cores_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +177,8 @@ class DenseRest:
             Sums over levels of the diagonal blocks of N: lambda'T lambda = m I - sum [M^-1] where lambda is comfortably
             invertible, else from the rows of A.
         """
-        inverse, info = dpotri(self.L, lower=1, overwrite_c=0)
+        with cores_for(len(self.L) ** 3 // 3):
+            inverse, info = dpotri(self.L, lower=1, overwrite_c=0)
         if info:
             raise not_definite()
         T, weak = self._traces(self._sums_of_blocks(inverse))
@@ -189,7 +191,8 @@ class DenseRest:
 
     def traces(self) -> list[Floats]:
         """Return the traces of N alone: M^-1 = X'X with X = L^-1, which is half the work."""
-        X, info = dtrtri(self.L, lower=1)
+        with cores_for(len(self.L) ** 3 // 6):
+            X, info = dtrtri(self.L, lower=1)
         if info:
             raise not_definite()
         X = np.tril(X)
@@ -249,7 +252,8 @@ class DenseRest:
         else:
             own, rows = A[s, s], A[s]
         # Rows of A W, from the lower triangle of W.
-        right = dsymm(1.0, W, rows, lower=1, side=1).reshape(f.m, f.l, -1)
+        with cores_for(rows.size * len(W)):
+            right = dsymm(1.0, W, rows, lower=1, side=1).reshape(f.m, f.l, -1)
         if f.l == 1:
             return np.array([[own.trace() - dot(right, rows)]])
         quadratic = np.einsum("eak,ebk->ab", right, rows.reshape(f.m, f.l, -1))
@@ -271,7 +275,8 @@ def _factor(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...],
         full = symmetric(A) if is_lower else A
         S = np.asfortranarray(_times_lambda(_times_lambda(full, factors, lambdas).T, factors, lambdas))
     S.ravel(order="K")[:: len(S) + 1] += 1.0
-    L, info = dpotrf(S, lower=1, clean=0, overwrite_a=1)
+    with cores_for(len(S) ** 3 // 6):
+        L, info = dpotrf(S, lower=1, clean=0, overwrite_a=1)
     logdet = 2.0 * float(np.log(L.diagonal()).sum()) if info == 0 else np.nan
     if not np.isfinite(logdet):
         raise not_definite()

@@ -18,6 +18,7 @@ from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import joint_lambdas, starting_lambdas, unit_lambdas
 from lmmtools.engines.pls.traces import DENSE_Q
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,6 +76,7 @@ class Optimum:
     state: State
 
 
+@single
 def optimize(
     problem: Problem, reml: bool = True, start: Floats | None = None, options: Options | None = None
 ) -> Optimum:
@@ -167,6 +169,7 @@ def _elsewhere(
             yield f"{factor:g} times the starting variances", start, True
 
 
+@single
 def fit_problem(
     problem: Problem, *, reml: bool = True, start: Floats | None = None, options: Options | None = None
 ) -> Estimate:
@@ -188,6 +191,7 @@ def fit_problem(
     )
 
 
+@single
 def fit(
     design: Design,
     *,

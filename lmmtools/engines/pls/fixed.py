@@ -15,6 +15,7 @@ from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import State, evaluate_state, projector
 from lmmtools.engines.pls.traces import trace_products_by_columns
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,6 +98,7 @@ class _Products:
     phi: Floats
 
 
+@single
 def fixed_effects_derivatives(problem: Problem, theta: Floats, reml: bool = True) -> FixedEffectsDerivatives:
     """Return the covariance of the fixed effects at theta, and its exact derivatives.
 
@@ -116,6 +118,7 @@ def fixed_effects_derivatives(problem: Problem, theta: Floats, reml: bool = True
     return FixedEffectsDerivatives(_to_data(problem, s2 * C), _to_data(problem, slopes, units=0))
 
 
+@single
 def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     """Return Kenward and Roger's adjusted covariance of the fixed effects, at a REML optimum.
 
@@ -185,6 +188,7 @@ def _is_told(problem: Problem) -> NDArray[np.bool_]:
     return np.concatenate(told)
 
 
+@single
 def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     """Return half of tr(P V_i P V_j), shape (k + 1, k + 1), in squared units of y; on the boundary too.
 

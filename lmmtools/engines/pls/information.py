@@ -14,6 +14,7 @@ from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
 from lmmtools.engines.pls.parameters import is_null
 from lmmtools.engines.pls.shared import tie
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,7 @@ class VarianceInformation:
         return np.sqrt(np.diag(self.sdcor_cov))
 
 
+@single
 def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceInformation:
     """Return the observed information of the variance parameters at an optimum.
 

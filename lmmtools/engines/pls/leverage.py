@@ -18,6 +18,7 @@ from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.inverse import Inverse, invert
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ SOLVES_PER_INVERSE = 4
 """Solving for a row costs about q_rest**2, inverting q_rest**3: from q_rest over this many rows on, W is formed."""
 
 
+@single
 def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     """Leverages: the diagonal of the map from y to the conditional fitted values, shape (n,), at a given theta.
 
@@ -166,6 +168,7 @@ def _sparse_products(kind: SparseCoupling, values: Floats, W: Floats, levels: Co
     return out
 
 
+@single
 def prediction_variances(
     problem: Problem,
     theta: Floats,

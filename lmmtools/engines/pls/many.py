@@ -19,6 +19,7 @@ from lmmtools.engines.pls.problem import on_data_scale
 from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import factor_sigmas, joint_lambdas, starting_sigmas
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,7 @@ class Refits:
     n_evaluations: NDArray[np.intp]
 
 
+@single
 def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
     """Fit every column of Y on the design of ``problem``.
 

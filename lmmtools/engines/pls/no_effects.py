@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.engines.pls.batch import project
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["objectives_without_effects"]
 
 
+@single
 def objectives_without_effects(problem: Problem, Y: Floats, reml: bool = True) -> Floats:
     """Return the criterion of every column of Y with all variances of random effects zero, shape (B,).
 

@@ -29,6 +29,7 @@ from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.factor import Elimination, eliminate, solve
 from lmmtools.engines.pls.inverse import traces
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +128,7 @@ class Evaluation:
     G: tuple[Floats, ...] | None
 
 
+@single
 def evaluate(problem: Problem, theta: Floats, reml: bool = True, gradient: bool = True) -> Evaluation:
     """The criterion at theta, and its exact gradient.
 

@@ -20,6 +20,7 @@ from lmmtools.engines.pls.newton import is_positive, newton_step
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.start import starting_lambdas
 from lmmtools.errors import EngineError
+from lmmtools.threads import given_back
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -205,7 +206,8 @@ def _tell(options: Options, count: int, point: LocalModel, bounded: NDArray[np.b
         return False
     free = ~(bounded & (point.phi == 0) & (point.g >= 0))
     norm = float(np.abs(point.g[free]).max(initial=0.0))
-    return options.callback(Progress(count, point.objective, norm)) is True
+    with given_back():
+        return options.callback(Progress(count, point.objective, norm)) is True
 
 
 def _step_limit(problem: Problem, phi: Floats, step: Floats, limit: float) -> float:

@@ -22,6 +22,7 @@ from lmmtools.engines.pls.spanned import Spanned, find_spanned
 from lmmtools.engines.pls.start import MomentSystem, moment_system
 from lmmtools.engines.pls.structure import Structure, build_structure, merge_blocks
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -240,6 +241,7 @@ def on_data_scale(lam: Floats, R: Floats) -> Floats:
     return np.where(rounding[..., None], 0.0, rows)
 
 
+@single
 def prepare(design: Design) -> Problem:
     """Read the design once and return the problem to evaluate, optimize, or refit.
 

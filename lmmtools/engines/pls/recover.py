@@ -10,6 +10,7 @@ from scipy.linalg.lapack import dpotrs, dtrtrs
 
 from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import State, evaluate_state
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,6 +66,7 @@ class Recovered:
     pwrss: float
 
 
+@single
 def recover(problem: Problem, theta: Floats, reml: bool = True) -> Recovered:
     """Fixed effects, their covariance, sigma and conditional modes at theta (data's scale).
 
@@ -118,6 +120,7 @@ def _inverse_hxx(s: State) -> Floats:
     return np.asarray(0.5 * (inverse + inverse.T))
 
 
+@single
 def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) -> tuple[Floats, ...]:
     """Covariance of each level's effects given the data and theta, per block (m, l, l): lme4's ``condVar``.
 
@@ -135,6 +138,7 @@ def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) 
     return tuple(out)
 
 
+@single
 def mode_covariances(problem: Problem, theta: Floats, reml: bool = True) -> tuple[Floats, ...]:
     """Covariance of each level's conditional mode as a random variable, theta known, per block (m, l, l).
 

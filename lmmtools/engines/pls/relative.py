@@ -18,6 +18,7 @@ from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.curvature import LocalModel, local_model
 from lmmtools.engines.pls.objective import derivatives, evaluate_state
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +64,7 @@ class RelativeUncertainty:
     directions: tuple[Floats, ...]
 
 
+@single
 def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> RelativeUncertainty:
     """Return derivatives of the fixed effects' covariance and the covariance of what they are taken by.
 

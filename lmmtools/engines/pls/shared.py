@@ -15,6 +15,7 @@ from lmmtools.engines.estimate import Certificate, NullSpace
 from lmmtools.engines.pls.objective import evaluate
 from lmmtools.engines.pls.parameters import is_null
 from lmmtools.errors import EngineError
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,7 @@ def refuse_shared(design: Design, what: str) -> None:
         raise EngineError(f"{terms} share one variance, so that there is no {what}: no engine fits such a model anew")
 
 
+@single
 def certify_shared(problem: Problem, theta: Floats, reml: bool) -> Certificate:
     """Return the certificate of theta in the free parameters; curvature by differences of the exact gradient.
 
@@ -114,6 +116,7 @@ def _null_spaces(
     return tuple(nulls), is_free
 
 
+@single
 def lowest_shared(problem: Problem, theta: Floats, reml: bool) -> float:
     """Return the lowest criterion found from theta by a gradient search in the free parameters."""
     from scipy.optimize import minimize

@@ -22,6 +22,7 @@ from scipy.linalg.lapack import dpotrf, dpotri
 
 from lmmtools.engines.pls.fronts import Levels, plan_fronts
 from lmmtools.engines.pls.rest import not_definite
+from lmmtools.threads import cores_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -275,11 +276,13 @@ def _invert_definite(M: Floats) -> tuple[Floats, float]:
     """Return the inverses and the sum of log-determinants, nan where one is not positive definite."""
     count, k, _ = M.shape
     if count == 1 and k >= SINGLE:
-        L, info = dpotrf(M[0].T, lower=1, clean=0)
+        with cores_for(k**3 // 6):
+            L, info = dpotrf(M[0].T, lower=1, clean=0)
         if info:
             return M, np.nan
         logdet = 2.0 * float(np.log(L.diagonal()).sum())
-        inverse, _ = dpotri(L, lower=1, overwrite_c=1)
+        with cores_for(k**3 // 3):
+            inverse, _ = dpotri(L, lower=1, overwrite_c=1)
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         return inverse[None], logdet
     try:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrs
 
 from lmmtools.engines.pls.objective import derivatives, evaluate_state
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,7 @@ class Unprofiled:
     beta: Floats
 
 
+@single
 def unprofiled_deviance(
     problem: Problem, factors: Sequence[Floats], sigma: float, held: tuple[int, float] | None = None
 ) -> Unprofiled:

@@ -16,6 +16,7 @@ from lmmtools.inference.tails import chi2_tail
 from lmmtools.progress import count
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,6 +206,7 @@ def _shift(small: Design, large: Design) -> Floats:
     return np.asarray(first - second)[:, None]
 
 
+@single
 def _draw(small: LMMResults, large: LMMResults, size: int, seed: np.random.SeedSequence) -> Floats:
     """Return likelihood ratios, NaN where a refit failed, and whether either refit is not certified, (size, 2)."""
     e = small.estimate

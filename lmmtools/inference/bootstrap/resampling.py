@@ -11,6 +11,7 @@ from lmmtools.design.stack import stack_rows
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
 from lmmtools.inference.simulation import simulate
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +29,7 @@ OWN = 1e-6
 """Share of a column of modes that is its own, beside what those before it determine, below which it is rounding."""
 
 
+@single
 def draw_responses(fit: LMMResults, kind: str, n: int, rng: np.random.Generator) -> Floats:
     """Return n responses on the fit's design, shape (nobs, n)."""
     if kind == "parametric":
@@ -99,6 +101,7 @@ def independent_groups(design: Design) -> list[NDArray[np.intp]]:
     return np.split(order, np.cumsum(np.bincount(islands, minlength=count))[:-1])
 
 
+@single
 def draw_designs(design: Design, groups: list[NDArray[np.intp]], n: int, rng: np.random.Generator) -> list[Design]:
     """Return n designs of as many groups as the data have, drawn with replacement; a group drawn again is a new one."""
     out = []

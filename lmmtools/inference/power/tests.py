@@ -15,6 +15,7 @@ from lmmtools.inference.hypotheses import term_hypotheses
 from lmmtools.inference.satterthwaite import Satterthwaite
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import f_tail
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -93,6 +94,7 @@ def hypotheses_of(
     return [Hypothesis(name, rows[name]) for name in names]
 
 
+@single
 def simulated_p_values(
     truth: Truth, test: str, hypotheses: Sequence[Hypothesis], n: int, seed: np.random.SeedSequence
 ) -> Floats:

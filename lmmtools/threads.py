@@ -1,0 +1,247 @@
+"""How many threads BLAS takes: one where the engine works on what is small, all that were there for large products.
+
+OpenBLAS wakes its threads for matrices of a hundred rows, and they spin for milliseconds after each call, where the
+work itself is done in microseconds: a fit of 400 rows takes ten times as long with two threads as with one, and more
+where another process wants the core. So every door to the engine is ``single``: inside, the BLAS libraries of the
+process (the wheels of NumPy and SciPy bring one each) take one thread. Inside of that, ``cores_for`` gives back what
+was found for a single call that has enough to do.
+
+The number of threads belongs to the process, not to the thread that sets it. So the doors are counted: the first to be
+entered notes what it found, the last to be left restores it, and while several Python threads are inside, each has one.
+Nobody is ever given more threads than were found: limits by the environment or by ``threadpoolctl`` hold. OpenBLAS
+built on OpenMP is the exception: it asks OpenMP, whose number is each thread's own, and so each thread restores its
+own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import AbstractContextManager, ContextDecorator, nullcontext
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["LARGE", "Pool", "cores_for", "given_back", "single"]
+
+LARGE = 400_000_000
+"""Multiplications (about 10 ms of one core's work) from which a call is faster on several cores."""
+
+
+class Library(Protocol):
+    """What is asked of threadpoolctl's controller of one library."""
+
+    def get_num_threads(self) -> int | None:
+        """Return how many threads the next call will take."""
+
+    def set_num_threads(self, num_threads: int) -> object:
+        """Set it."""
+
+
+class _OfThread(threading.local):
+    """What each Python thread has: how deep it is inside doors, and what OpenMP gave it."""
+
+    depth = 0
+    wide = 0
+    found: tuple[int, ...] = ()
+
+
+class Pool:
+    """The BLAS libraries of a process and who is inside.
+
+    Parameters
+    ----------
+    shared : sequence of Library, optional
+        Those whose number of threads is the process's; by default those that NumPy and SciPy use.
+    own : sequence of Library
+        Those whose number is each thread's own.
+    """
+
+    def __init__(self, shared: Sequence[Library] | None = None, own: Sequence[Library] = ()) -> None:
+        self._shared = shared
+        self._own = own
+        self._lock = threading.RLock()
+        self._here = _OfThread()
+        self._inside = 0
+        self._wide = 0
+        self._found: tuple[int, ...] = ()
+        self._is_single = False
+
+    def enter(self) -> None:
+        """Enter a door: from here on, one thread."""
+        here = self._here
+        here.depth += 1
+        if here.depth == 1:
+            with self._lock:
+                shared = self._libraries()
+                if not self._inside:
+                    self._found = _read(shared)
+                self._inside += 1
+                self._settle()
+            here.found = _read(self._own)
+            _write(self._own, here.found, 1)
+
+    def leave(self) -> None:
+        """Leave a door: where it is the last one, what was found is back."""
+        here = self._here
+        here.depth -= 1
+        if here.depth == 0:
+            _write(self._own, here.found)
+            with self._lock:
+                self._inside -= 1
+                self._settle()
+
+    def widen(self) -> None:
+        """Begin work on large matrices: if no other thread is inside, with all threads that were found."""
+        here = self._here
+        if not here.depth:
+            return
+        here.wide += 1
+        if here.wide == 1:
+            with self._lock:
+                self._wide += 1
+                is_alone = self._inside == 1
+                self._settle()
+            if is_alone:
+                _write(self._own, here.found)
+
+    def narrow(self) -> None:
+        """End it."""
+        here = self._here
+        if not here.depth:
+            return
+        here.wide -= 1
+        if here.wide == 0:
+            with self._lock:
+                self._wide -= 1
+                self._settle()
+            _write(self._own, here.found, 1)
+
+    def step_out(self) -> tuple[int, int]:
+        """Leave all doors of this thread at once; returns what ``step_in`` takes."""
+        here = self._here
+        deep = here.depth, here.wide
+        if here.wide:
+            here.wide = 1
+            self.narrow()
+        if here.depth:
+            here.depth = 1
+            self.leave()
+        return deep
+
+    def step_in(self, deep: tuple[int, int]) -> None:
+        """Enter as many doors again."""
+        depth, wide = deep
+        if depth:
+            self.enter()
+            self._here.depth = depth
+        if wide:
+            self.widen()
+            self._here.wide = wide
+
+    def _settle(self) -> None:
+        """Set the libraries to what those inside are to have; the lock is held."""
+        is_single = self._inside > 1 or (self._inside == 1 and not self._wide)
+        if is_single != self._is_single:
+            _write(self._libraries(), self._found, 1 if is_single else None)
+            self._is_single = is_single
+
+    def _libraries(self) -> Sequence[Library]:
+        if self._shared is None:
+            self._shared, self._own = _find_libraries()
+        return self._shared
+
+    def before_fork(self) -> None:
+        """Let no other thread change anything while the process is copied."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Forget the threads that were not copied; where one of them had set a limit, what it found is back."""
+        self._lock = threading.RLock()
+        self._inside = int(self._here.depth > 0)
+        self._wide = int(self._here.wide > 0)
+        self._settle()
+
+
+def _find_libraries() -> tuple[list[Library], list[Library]]:
+    """Return the BLAS libraries that are loaded, and the OpenMP libraries that decide for some of them.
+
+    That walks all libraries of the process, which takes about a millisecond: once per process.
+    """
+    import scipy.linalg.blas  # noqa: F401  # loads the BLAS of SciPy's own
+    from threadpoolctl import ThreadpoolController
+
+    found = ThreadpoolController().lib_controllers
+    blas = [c for c in found if c.user_api == "blas"]
+    openmp = [c for c in found if c.user_api == "openmp"]
+    asks_openmp = [c for c in blas if c.internal_api == "openblas" and getattr(c, "threading_layer", "") == "openmp"]
+    if not (asks_openmp and openmp):
+        return blas, []
+    return [c for c in blas if c not in asks_openmp], openmp
+
+
+def _read(libraries: Sequence[Library]) -> tuple[int, ...]:
+    """Return the threads of each library; 1, which nothing changes, where it does not say."""
+    return tuple(library.get_num_threads() or 1 for library in libraries)
+
+
+def _write(libraries: Sequence[Library], found: Sequence[int], limit: int | None = None) -> None:
+    """Set each library to what was found, or to a lower limit; those that had one thread are left alone."""
+    for library, threads in zip(libraries, found, strict=True):
+        if threads > 1:
+            library.set_num_threads(threads if limit is None else min(limit, threads))
+
+
+_POOL = Pool()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _POOL.before_fork(),
+        after_in_parent=lambda: _POOL.after_fork_in_parent(),
+        after_in_child=lambda: _POOL.after_fork_in_child(),
+    )
+
+
+class _Single(ContextDecorator):
+    def __enter__(self) -> None:
+        _POOL.enter()
+
+    def __exit__(self, *_: object) -> None:
+        _POOL.leave()
+
+
+single = _Single()
+"""A door to the engine, ``with single:`` or ``@single``: inside, BLAS takes one thread, or what ``cores_for`` says."""
+
+
+class _Wide(AbstractContextManager[None]):
+    def __enter__(self) -> None:
+        _POOL.widen()
+
+    def __exit__(self, *_: object) -> None:
+        _POOL.narrow()
+
+
+_WIDE, _AS_IT_IS = _Wide(), nullcontext()
+
+
+def cores_for(multiplications: int) -> AbstractContextManager[None]:
+    """Return a context for one call of BLAS or LAPACK: all threads that were found, if it has enough to do."""
+    return _WIDE if multiplications >= LARGE else _AS_IT_IS
+
+
+class given_back:  # noqa: N801  # a context, written like a function
+    """A context for functions of the user's, called from inside the engine: they find what was there before it."""
+
+    __slots__ = ("_deep",)
+
+    def __enter__(self) -> None:
+        self._deep = _POOL.step_out()
+
+    def __exit__(self, *_: object) -> None:
+        _POOL.step_in(self._deep)
