@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.design.build import build_design
+from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.engines import load_engine
 from lmmtools.errors import DataError, EngineError
 from lmmtools.formula.parser import parse
@@ -73,6 +74,7 @@ class Model:
         *,
         progress: bool = False,
         verbose: bool = False,
+        check: bool = True,
         **options: Any,
     ) -> LMMResults:
         """Fit the model.
@@ -87,6 +89,10 @@ class Model:
             Show evaluations, criterion and gradient norm in a line that renews itself (needs tqdm).
         verbose : bool
             Print them on standard error, one line per evaluation.
+        check : bool
+            Refuse a model whose variances the data cannot tell from the residual variance, and a factor of one level.
+            False fits it all the same, as lme4 does with ``check.nobs.vs.nlev="ignore"`` and the like; ``warnings``
+            says what is not determined.
         **options
             Passed to the engine: ``max_iter`` (evaluations allowed), ``tol`` (expected decrease of the criterion at
             which to stop), ``start`` (theta), ``callback``; lme4's are ``timeout`` (seconds), ``optimizer``,
@@ -94,17 +100,24 @@ class Model:
 
         Raises
         ------
+        DataError
+            If the data cannot tell the model's variances from the residual variance; the message names the terms.
         EngineError
             If there is no such engine, or it fails.
         TranslationError
             If the engine cannot express the model.
         """
         module = load_engine(engine)
+        if check:
+            check_identified(self.design, reml)
         started = time.perf_counter()
         with watch(progress=progress, verbose=verbose) as callback:
             if callback is not None:
                 options = {"callback": callback, **options}
             estimate = module.fit(self.design, reml=reml, **options)
+        said = "" if check else describe_unidentified(self.design, reml)
+        if said:
+            estimate = replace(estimate, messages=(*estimate.messages, said))
         return self._finish(estimate, time.perf_counter() - started)
 
     def _finish(self, estimate: Estimate, seconds: float = float("nan")) -> LMMResults:
@@ -320,6 +333,7 @@ def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
             if model is None:
                 raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
             if item == "lme4":
+                check_identified(model.design, reml)
                 in_r[len(sources)] = model
             sources.append(None if item == "lme4" else model.fit(reml=reml, engine=item))
         else:

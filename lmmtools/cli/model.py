@@ -55,6 +55,12 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         help="show degrees of freedom and p-values: satterthwaite, kenward-roger, residual or z",
     )
     complete.offer(action, complete.methods)
+    parser.add_argument(
+        "--no-check",
+        dest="check",
+        action="store_false",
+        help="fit even where the data cannot tell a variance from the residual variance",
+    )
     add_factor(parser)
     for name, text in (("--weights", "prior weights"), ("--offset", "known part of the mean")):
         complete.offer(parser.add_argument(name, metavar="COLUMN", help=text), complete.columns)
@@ -75,4 +81,4 @@ def fit_model(options: argparse.Namespace) -> LMMResults:
         warnings.simplefilter("ignore", LmmWarning)
         # R does not report its evaluations.
         callback: dict[str, Any] = {} if show is None or options.engine == "lme4" else {"callback": show}
-        return model.fit(reml=options.reml, engine=options.engine, **callback)
+        return model.fit(reml=options.reml, engine=options.engine, check=options.check, **callback)

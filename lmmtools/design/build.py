@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lmmtools.design.blocks import Block
-from lmmtools.design.checks import check_block, check_fixed, check_response, check_weights
+from lmmtools.design.checks import check_fixed, check_response, check_weights
 from lmmtools.design.encoders import Encoder, learn_matrix
 from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
@@ -58,8 +58,8 @@ def build_design(
     Raises
     ------
     DataError
-        The data cannot carry the model: a column that is not there, a factor with one level, as many levels as rows,
-        a constant response, infinite values, text where numbers are needed, no complete row, ...
+        The data cannot carry the model: a column that is not there, a constant response, infinite values, text where
+        numbers are needed, no complete row, ...
     """
     if na_action not in ("drop", "raise"):
         raise DataError(f'na_action is "drop" or "raise", not {na_action!r}')
@@ -274,8 +274,6 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
         _make_block(term, factors, basis, encoder)
         for term, (basis, encoder) in zip(formula.random, parts.bases, strict=True)
     ]
-    for block in blocks:
-        check_block(block)
     check_effects(blocks)
     unused = _unused_levels(sample.columns, factors)
     offsets = [values for values, _ in parts.offsets]

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.design.blocks import Block
-
 __all__ = [
-    "check_block",
     "check_fixed",
     "check_levels",
     "check_response",
@@ -43,29 +40,6 @@ def check_fixed(n: int, names: Sequence[str]) -> None:
         raise DataError(
             f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "
             f"Take terms out of the fixed part: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}."
-        )
-
-
-def check_block(block: Block) -> None:
-    """Raise a DataError if a grouping factor has one level, a level for each row, or a term more effects than rows."""
-    n, group = len(block.codes), block.group
-    if block.m < 2:
-        raise DataError(
-            f"The grouping factor {group!r} has one level, {show_value(block.levels[0])}, in the rows used. "
-            f"A variance between levels needs at least two; leave {block.term} out."
-        )
-    if block.m >= n:
-        raise DataError(
-            f"The grouping factor {group!r} has {block.m} levels for {n} rows, one for each: the effects of "
-            f"{block.term} cannot be told from the residuals. Use a factor whose levels repeat."
-        )
-    if block.q >= n:
-        is_coded = any("[" in name for name in block.cnames)
-        hint = " If a column before the bar is text that reads as numbers, convert it: pd.to_numeric." * is_coded
-        raise DataError(
-            f"The term {block.term} has {block.q} random effects ({block.l} for each of {block.m} levels of {group!r}) "
-            f"for {n} rows: they cannot be told from the residuals. Write fewer effects before the bar, "
-            f"for example (1 | {group}). Effects: {', '.join(block.cnames[:8])}{', ...' if block.l > 8 else ''}.{hint}"
         )
 
 

@@ -47,7 +47,8 @@ def _factor_findings(factor: FactorCounts, n_rows: int) -> Iterator[Finding]:
             "level-per-row",
             "error",
             f"{factor.name} has as many levels as there are rows, {n_rows}.",
-            "Its variance cannot be told from the residual variance: leave it out of the model.",
+            f"Without weights, the variance of (1 | {factor.name}) cannot be told from the residual variance: leave it "
+            "out of the model.",
         )
 
 

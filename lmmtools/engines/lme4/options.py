@@ -26,7 +26,9 @@ TUNING = {
 ALGORITHMS = ("NLOPT_LN_BOBYQA", "NLOPT_LN_NELDERMEAD")
 FLAGS = ("calc.derivs", "restart_edge")
 TOLERANCES = ("boundary.tol",)
-CHECKS = ("check.nobs.vs.nlev", "check.nobs.vs.nRE", "check.nobs.vs.rankZ", "check.scaleX")
+UNCOUNTED = ("check.nobs.vs.nlev", "check.nobs.vs.nRE", "check.nobs.vs.rankZ", "check.nlev.gtr.1")
+"""lme4's checks by counting, off unless asked for: the rank of the information has been looked at before."""
+CHECKS = (*UNCOUNTED, "check.scaleX")
 CHECK_VALUES = ("ignore", "warning", "message", "stop")
 
 
@@ -60,7 +62,8 @@ def read_control(optimizer: str = "nloptwrap", control: Mapping[str, Any] | None
     control : mapping, optional
         The optimiser's own settings (numbers; ``algorithm`` of nloptwrap is one of two names), and lmerControl's
         ``calc.derivs``, ``restart_edge`` (True or False), ``boundary.tol`` (a number) and ``check.nobs.vs.nlev``,
-        ``check.nobs.vs.nRE``, ``check.nobs.vs.rankZ``, ``check.scaleX`` ("ignore", "warning", "message" or "stop").
+        ``check.nobs.vs.nRE``, ``check.nobs.vs.rankZ``, ``check.nlev.gtr.1`` ("ignore" by default) and ``check.scaleX``
+        ("ignore", "warning", "message" or "stop").
 
     Raises
     ------
@@ -73,7 +76,8 @@ def read_control(optimizer: str = "nloptwrap", control: Mapping[str, Any] | None
         raise EngineError(f"control is a {type(control).__name__}; write a dict, such as {{'maxeval': 10000}}")
     algorithm = ""
     found: dict[str, list[tuple[str, str]]] = {"tuning": [], "tolerances": [], "flags": [], "checks": []}
-    for name, value in (control or {}).items():
+    control = {**dict.fromkeys(UNCOUNTED, "ignore"), **(control or {})}
+    for name, value in control.items():
         if name == "algorithm" and optimizer == "nloptwrap":
             algorithm = _one_of(name, value, ALGORITHMS)
         elif name in TUNING[optimizer]:

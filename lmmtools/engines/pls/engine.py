@@ -13,7 +13,7 @@ from lmmtools.engines.pls.certificate import certify_model
 from lmmtools.engines.pls.competing import competing_starts
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.optimize import Descent, Options, descend
-from lmmtools.engines.pls.problem import Problem, check_sizes, prepare
+from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.shared import refuse_shared
 from lmmtools.engines.pls.start import joint_lambdas, starting_lambdas, unit_lambdas
@@ -222,5 +222,4 @@ def fit(
     EngineError
         If the model cannot be fitted to working precision; the message says what to change.
     """
-    check_sizes(design)
     return fit_problem(prepare(design), reml=reml, start=start, options=Options(max_iter, tol, callback))

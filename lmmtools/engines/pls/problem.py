@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Problem", "check_sizes", "on_data_scale", "prepare"]
+__all__ = ["Problem", "on_data_scale", "prepare"]
 
 ZERO_ROW = 1e-10
 """An effect whose standard deviation is this share of another's, each per root mean square of its column, has none."""
@@ -265,24 +265,6 @@ def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure:
     ZX = cross.ZX[order]
     rows = RowData(design, scaling, structure, ZX, cross.XX)
     return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
-
-
-def check_sizes(design: Design) -> None:
-    """Refuse a term that takes all rows to itself: its variance and the residual's are the same number.
-
-    The criterion has a value all the same, and :func:`prepare` takes such a design; it is its optimum that is none.
-
-    Raises
-    ------
-    EngineError
-        If there is such a term.
-    """
-    for block in design.blocks:
-        if block.m >= design.n and design.weights is None:
-            raise EngineError(
-                f"{block.term} has {block.m} levels for {design.n} rows: with one row per level its variance cannot "
-                "be told from the residual's. Use a coarser factor."
-            )
 
 
 def _triangular(lam: Floats) -> Floats:

@@ -1,0 +1,260 @@
+"""Whether the data tell the variances of a model from the residual variance: the rank of their information.
+
+The covariance of the response is linear in the parameters, V = s R + sum_a c_a D_a, with R = W^-1 the residuals' and a
+matrix D_a = sum_g (z_gi z_gj' + z_gj z_gi') / (1 + [i = j]) for each variance or covariance of each term. The residual
+variance is told from the rest exactly where R is no linear combination of the D_a; under REML all of them projected off
+X, K'RK and K'D_aK with K'X = 0, since that is all that the restricted likelihood knows. Counting levels does not decide
+it: with unequal weights, or a slope that is zero in some rows, one row per level is enough.
+
+Linear dependence is found without any n x n matrix: the numbers u'D_a v for random vectors u and v, as many pairs as
+there are parameters and some more, are dependent just where the matrices are (with probability one).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import lstsq
+from scipy.linalg import qr as scipy_qr
+
+from lmmtools.audience import advice
+from lmmtools.design.frame import show_value
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.blocks import Block
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Direction", "check_identified", "describe_unidentified", "residual_direction"]
+
+# Share of the residuals' part that the terms leave, below which it is rounding: data of n rows would tell the variances
+# apart with a relative standard error of about 1e8 / sqrt(n).
+SAME = 1e-8
+# Share of a column, beside the ones before it, below which it depends on them.
+DEPENDENT = 1e-9
+# Pairs of random vectors beyond the number of parameters.
+SPARE = 4
+# Rows of whole levels that are looked at first: what they tell apart, all rows do.
+FEW = 2000
+# Parts of a direction below this share of its largest are rounding.
+NOTHING = 1e-6
+# Entries of a direction that a message lists.
+MOST_SHOWN = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direction:
+    """A change of the parameters that leaves the distribution of the response as it is.
+
+    Attributes
+    ----------
+    terms : tuple of Block
+        Those with a part in it.
+    changes : tuple of ndarray, each (l, l)
+        What is taken off the covariance matrix of each term's effects where 1 is added to the residual variance.
+    """
+
+    terms: tuple[Block, ...]
+    changes: tuple[Floats, ...]
+
+    def parts(self) -> Iterator[tuple[str, float]]:
+        """Yield each variance or covariance that changes, in words, and by how much."""
+        for block, change in zip(self.terms, self.changes, strict=True):
+            for i in range(block.l):
+                for j in range(i + 1):
+                    if abs(change[i, j]) > NOTHING * float(np.abs(change).max()):
+                        yield _name_parameter(block, i, j), -float(change[i, j])
+
+
+def check_identified(design: Design, reml: bool) -> None:
+    """Raise a DataError unless each factor has levels to compare, and the data tell variances from the residual's."""
+    for block in design.blocks:
+        if block.m < 2:
+            raise DataError(
+                f"The grouping factor {block.group!r} has one level, {show_value(block.levels[0])}, in the rows used. "
+                f"A variance between levels needs at least two; leave {block.term} out. {_override()}"
+            )
+    said = describe_unidentified(design, reml)
+    if said:
+        raise DataError(f"{said} {_override()}")
+
+
+def describe_unidentified(design: Design, reml: bool) -> str:
+    """Return which variances the data do not tell from the residual variance, and the cure; empty if they tell all."""
+    found = residual_direction(design, reml)
+    if found is None:
+        return ""
+    names = _join([str(block.term) for block in found.terms])
+    sizes = dict.fromkeys(
+        f"{b.l} random effect{'s' * (b.l > 1)} for each of {b.m} levels of {b.group!r}" for b in found.terms
+    )
+    likelihood = "the restricted likelihood" if reml else "the likelihood"
+    parts = [f"{change:+.4g} to {name}" for name, change in found.parts()]
+    shown = _join(["+1 to the residual variance", *parts[:MOST_SHOWN], *["so on"] * (len(parts) > MOST_SHOWN)])
+    return (
+        f"{names} cannot be told from the residuals: {likelihood} stays the same when one adds {shown}. In the "
+        f"{design.n} rows there {'is' if next(iter(sizes)).startswith('1 ') else 'are'} {_join(list(sizes))}. "
+        f"{_cure(design, found, reml)}"
+    )
+
+
+def residual_direction(design: Design, reml: bool) -> Direction | None:
+    """Return how the residual variance trades off against the terms' variances; None where it does not.
+
+    Parameters
+    ----------
+    design : Design
+    reml : bool
+        Whether by the restricted likelihood, which knows only what the fixed effects leave.
+    """
+    rank = design.n - design.p if reml else design.n
+    if design.q < rank:  # The terms' part of V has at most this rank, the residuals' the other.
+        return None
+    w = np.ones(design.n) if design.weights is None else design.weights / design.weights.mean()
+    root = np.sqrt(w)
+    bases = [_orthonormal(block.basis * root[:, None]) for block in design.blocks]
+    X = design.X * root[:, None] if reml else np.empty((design.n, 0))
+    largest = max(design.blocks, key=lambda block: block.m)
+    some = largest.codes < -(-FEW * largest.m // design.n)
+    scaled = [Q for Q, _ in bases]
+    if not some.all() and _trade_off(design.blocks, scaled, X, some) is None:
+        return None
+    changes = _trade_off(design.blocks, scaled, X, None)
+    if changes is None:
+        return None
+    unit = 1.0 if design.weights is None else float(1 / design.weights.mean())
+    original = [unit * T @ change @ T.T for change, (_, T) in zip(changes, bases, strict=True)]
+    size = [float(np.abs(change).max(initial=0.0)) for change in changes]
+    involved = [k for k, s in enumerate(size) if s > NOTHING * max(size)]
+    return Direction(tuple(design.blocks[k] for k in involved), tuple(original[k] for k in involved))
+
+
+def _orthonormal(basis: Floats) -> tuple[Floats, Floats]:
+    """Return basis @ T with columns of mean square one that are orthogonal, shape (n, r), and T, shape (l, r)."""
+    size = np.abs(basis).max(axis=0, initial=0.0)
+    unit = np.where(size > 0, size, 1.0)
+    scaled = basis / unit
+    norms = np.sqrt(np.mean(scaled**2, axis=0))
+    scaled /= np.where(norms > 0, norms, 1.0)
+    unit = unit * np.where(norms > 0, norms, 1.0)
+    # Eigenvectors of the mean squares: dependence in a basis is of one term's effects, and not asked for here.
+    values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
+    kept = values > 1e-12 * values.max(initial=1.0)
+    T = vectors[:, kept] / np.sqrt(values[kept])
+    return scaled @ T, T / unit[:, None]
+
+
+def _trade_off(
+    blocks: Sequence[Block], bases: Sequence[Floats], X: Floats, rows: NDArray[np.bool_] | None
+) -> list[Floats] | None:
+    """Return a matrix (r, r) for each block that together give the residuals' covariance, None if none do.
+
+    The vectors are zero but in ``rows``, and orthogonal to X.
+    """
+    if rows is not None:
+        bases, X = [Q[rows] for Q in bases], X[rows]
+    codes = [block.codes if rows is None else block.codes[rows] for block in blocks]
+    n, widths = len(codes[0]), [Q.shape[1] for Q in bases]
+    count = 1 + sum(l * (l + 1) // 2 for l in widths)
+    off_x = _projector(X, is_full_rank=rows is None)
+    rng = np.random.default_rng(0)
+    seen = np.empty((count + SPARE, count))
+    for r in range(count + SPARE):
+        u, v = off_x(rng.standard_normal(n)), off_x(rng.standard_normal(n))
+        seen[r, 0] = u @ v
+        seen[r, 1:] = np.concatenate([_bilinear(Q, c, u, v) for Q, c in zip(bases, codes, strict=True)])
+    sizes = np.concatenate([_sizes(Q, c) for Q, c in zip(bases, codes, strict=True)])
+    target, columns = seen[:, 0], seen[:, 1:] / np.where(sizes > 0, sizes, 1.0)
+    solution = _least_squares(columns, target)
+    left = float(np.linalg.norm(target - columns @ solution))
+    if not left <= SAME * np.sqrt(n * len(target)):
+        return None
+    return _unpack(solution / np.where(sizes > 0, sizes, 1.0), widths)
+
+
+def _projector(X: Floats, is_full_rank: bool) -> Callable[[Floats], Floats]:
+    """Return the projection of a vector, shape (n,), off the columns of X, shape (n, p)."""
+    size = np.abs(X).max(axis=0, initial=0.0)
+    X = X[:, size > 0] / size[size > 0]
+    if is_full_rank:
+        Q = np.asarray(np.linalg.qr(X)[0])
+    else:
+        Q, R, _ = scipy_qr(X, mode="economic", pivoting=True)
+        diagonal = np.abs(np.diagonal(R))
+        Q = Q[:, diagonal > DEPENDENT * diagonal.max(initial=0.0)]
+
+    def project(v: Floats) -> Floats:
+        for _ in range(2):  # the second time takes away what rounding left
+            v = v - Q @ (Q.T @ v)
+        return v
+
+    return project
+
+
+def _bilinear(Q: Floats, codes: NDArray[np.intp], u: Floats, v: Floats) -> Floats:
+    """Return u'D_a v for each entry a = (i, j), j <= i, of one term's covariance matrix."""
+    left, right = (np.stack([np.bincount(codes, x * column) for column in Q.T], axis=1) for x in (u, v))
+    S = left.T @ right
+    S = S + np.tril(S.T, -1)
+    return np.asarray(S[np.tril_indices(len(S))])
+
+
+def _sizes(Q: Floats, codes: NDArray[np.intp]) -> Floats:
+    """Return the Frobenius norm of each D_a, or up to sqrt(2) times it."""
+    squares = np.stack([np.bincount(codes, column**2) for column in Q.T], axis=1)
+    S = np.sqrt(squares.T @ squares)
+    return np.asarray(S[np.tril_indices(len(S))])
+
+
+def _least_squares(columns: Floats, target: Floats) -> Floats:
+    """Return the shortest of the solutions."""
+    return np.asarray(lstsq(columns, target, cond=DEPENDENT, lapack_driver="gelsy")[0])
+
+
+def _unpack(entries: Floats, widths: Sequence[int]) -> list[Floats]:
+    """Return the symmetric matrices whose lower triangles, row by row, are the entries."""
+    made, at = [], 0
+    for l in widths:
+        S = np.zeros((l, l))
+        rows, columns = np.tril_indices(l)
+        S[rows, columns] = S[columns, rows] = entries[at : at + len(rows)]
+        made.append(S)
+        at += len(rows)
+    return made
+
+
+def _name_parameter(block: Block, i: int, j: int) -> str:
+    if i == j:
+        return f"the variance of {block.cnames[i]} by {block.group}"
+    return f"the covariance of {block.cnames[j]} and {block.cnames[i]} by {block.group}"
+
+
+def _cure(design: Design, found: Direction, reml: bool) -> str:
+    """Return what to write instead."""
+    if reml and residual_direction(design, False) is None:
+        return f"Maximum likelihood tells them apart: {advice('fit(reml=False)', '--ml')}."
+    if len(found.terms) > 1:
+        return "Leave one of these terms out."
+    block = found.terms[0]
+    if block.l == 1:
+        return f"Leave {block.term} out, or use a factor whose levels repeat."
+    is_coded = any("[" in name for name in block.cnames)
+    convert = advice("convert it: pd.to_numeric", "correct what is no number in it")
+    hint = f" If a column before the bar is text that should be numbers, {convert}."
+    return f"Write fewer effects before the bar, for example (1 | {block.group}).{hint * is_coded}"
+
+
+def _override() -> str:
+    return advice("To fit the model all the same: fit(check=False).", "To fit the model all the same: --no-check.")
+
+
+def _join(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
