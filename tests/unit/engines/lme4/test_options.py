@@ -18,7 +18,7 @@ def test_settings_are_sorted_by_kind():
             "algorithm": "NLOPT_LN_NELDERMEAD",
             "calc.derivs": False,
             "boundary.tol": 0,
-            "check.nobs.vs.nRE": "ignore",
+            "check.nobs.vs.nRE": "stop",
         },
     )
     assert control.tuning == (("maxeval", "100.0"), ("ftol_abs", "1e-10"))
