@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.engines import load_engine
-from lmmtools.errors import DataError, EngineError
+from lmmtools.errors import CodingWarning, DataError, EngineError
 from lmmtools.formula.parser import parse
 from lmmtools.progress import watch
 from lmmtools.results import findings
@@ -128,7 +128,7 @@ class Model:
         found = findings.find(result)
         for category, text in found:
             warnings.warn(text, category, stacklevel=3)
-        said = (*(text for _, text in found), *estimate.messages)
+        said = (*(text for _, text in found), *self.design.narrower_in_r, *estimate.messages)
         return replace(result, warnings=tuple(dict.fromkeys(said)))
 
     def __repr__(self) -> str:
@@ -180,6 +180,8 @@ def lmm(
     with single:
         design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
     names = Names(data_name or _name_of(data), _label(weights, "weights"), _label(offset, "offset"))
+    for text in design.narrower_in_r:
+        warnings.warn(text, CodingWarning, stacklevel=2)
     return Model(parsed, design, names)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "AgreementWarning",
     "BoundaryWarning",
+    "CodingWarning",
     "ConvergenceWarning",
     "DataError",
     "DroppedColumnsWarning",
@@ -62,6 +63,10 @@ class DroppedRowsWarning(LmmWarning):
 
 class DroppedColumnsWarning(LmmWarning):
     """Columns of X that depend linearly on others were left out."""
+
+
+class CodingWarning(LmmWarning):
+    """R codes the factors of the formula in fewer columns: ``lmer()`` fits another model to it."""
 
 
 class StructureWarning(LmmWarning):

@@ -75,10 +75,10 @@ def fit_model(options: argparse.Namespace) -> LMMResults:
     if options.ddf is not None:
         check_ddf(options.ddf)
     data = read_data(options.data, options.factor)
-    model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
     with warnings.catch_warnings(), waiting("fitting") as show:
         # The report's notes say what the warnings say.
         warnings.simplefilter("ignore", LmmWarning)
+        model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
         # R does not report its evaluations.
         callback: dict[str, Any] = {} if show is None or options.engine == "lme4" else {"callback": show}
         return model.fit(reml=options.reml, engine=options.engine, check=options.check, **callback)

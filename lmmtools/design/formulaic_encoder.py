@@ -122,6 +122,31 @@ class FormulaicEncoder:
         """Return which columns each term has; the constant's name is empty."""
         return {_term_name(t, self.spelled): tuple(at) for t, at in self.spec.term_indices.items()}
 
+    def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+        """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""
+        kinds = {str(e): kind.value for e, (kind, _) in self.spec.encoder_state.items()}
+        found = []
+        for term in self.spec.formula:
+            names = {part: _restore(part, self.spelled) for part in _parts(term)}
+            factors = frozenset(name for part, name in names.items() if kinds.get(part) == "categorical")
+            found.append((tuple(names.values()), factors))
+        return found
+
+    def encode_factor(self, frame: pd.DataFrame, name: str, *, is_reduced: bool) -> NDArray[np.float64]:
+        """Return the columns of one part of a term alone, shape (n, columns), a factor with or without all levels."""
+        from formulaic import Formula, ModelSpec
+
+        part = next(part for part, own in self.spelled.items() if own == name)
+        spec = ModelSpec(
+            formula=Formula(f"{int(is_reduced)} + {part}"),
+            ensure_full_rank=True,
+            na_action="ignore",
+            output="numpy",
+            transform_state=self.spec.transform_state,
+        )
+        made = np.asarray(_materialise(spec, self._table(frame), self), dtype=np.float64)
+        return made[:, int(is_reduced) :]
+
     def with_all_levels(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[TermColumns]]:
         """Return the matrix of the fitted rows with a column for every level, shape (n, c), and its terms."""
         from formulaic import ModelSpec

@@ -111,6 +111,18 @@ class PlainEncoder:
             at += size
         return found
 
+    def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+        """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""
+        return [
+            (tuple(c.name for c in term), frozenset(c.name for c in term if c.levels is not None))
+            for term in self.terms
+        ]
+
+    def encode_factor(self, frame: pd.DataFrame, name: str, *, is_reduced: bool) -> NDArray[np.float64]:
+        """Return the columns of one part of a term alone, shape (n, columns), a factor with or without all levels."""
+        column = next(c for term in self.terms for c in term if c.name == name)
+        return np.column_stack(PlainColumn(name, column.levels, is_reduced).encode(frame))
+
 
 def learn_plain(
     terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str

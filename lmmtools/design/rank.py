@@ -11,7 +11,7 @@ from lmmtools.blas import product
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["independent_columns"]
+__all__ = ["RANK_TOL", "independent_columns"]
 
 # R's lm and lme4 call a column dependent when less than this share of its norm is left beside the columns before it.
 RANK_TOL = 1e-7

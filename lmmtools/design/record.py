@@ -136,6 +136,21 @@ class Design:
         """Number of covariance parameters that are free: k, those that blocks share counted once."""
         return self.k - sum(self.blocks[i].k for members in self.shared for i in members[1:])
 
+    @cached_property
+    def narrower_in_r(self) -> tuple[str, ...]:
+        """What ``lmer()`` would leave out of X and of the columns of random effects, a sentence or two for each."""
+        from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
+        from lmmtools.design.r_coding import find_narrower
+
+        sums = [("", self.encoder, self.X, self.x_names)]
+        sums += [(f"In {b.term}: ", b.encoder, b.basis, b.cnames) for b in self.blocks]
+        return tuple(
+            f"{where}{found}"
+            for where, encoder, columns, names in sums
+            if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
+            and (found := find_narrower(encoder, self.frame, columns, names)) is not None
+        )
+
     @property
     def response(self) -> NDArray[np.float64]:
         """The response y less the offset, shape (n,)."""

@@ -180,6 +180,8 @@ def _left_out(fit: Any) -> Iterator[Flag]:
                 "effect apart. Predictions are the same with any choice of columns; single coefficients are not.",
             ),
         )
+    for text in fit.design.narrower_in_r:
+        yield Flag("caution", "lmer() fits another model to this formula", (_sentence(text),))
     for factor, levels in dropped.levels.items():
         if levels:
             some = ", ".join(map(str, levels[:6])) + (f" and {len(levels) - 6} more" if len(levels) > 6 else "")

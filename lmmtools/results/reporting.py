@@ -66,6 +66,7 @@ def notes(result: LMMResults) -> tuple[str, ...]:
     if dropped.columns:
         out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
     out += [f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels]
+    out += result.design.narrower_in_r
     out += result.remarks
     out.append(_engine(result))
     return tuple(out)
