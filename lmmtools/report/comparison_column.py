@@ -102,8 +102,10 @@ class ComparisonColumn:
         name : str, optional
             Header; the engine's name if None.
         """
+        design = getattr(result, "design", None)
         rows = result.varcorr.to_frame().itertuples(index=False, name=None)
-        variances, correlations = _components(rows)
+        variances, correlations = _components(rows, _constants_of_blocks(design))
+        names = name_intercept(list(map(str, result.params.index)), getattr(design, "X", None))
         seconds = float(getattr(result, "fit_seconds", np.nan))
         converged = getattr(result, "converged", None)
         return cls(
@@ -113,8 +115,8 @@ class ComparisonColumn:
             variances=variances,
             correlations=correlations,
             sigma=float(result.sigma),
-            fixef=_floats(result.params),
-            std_errors=_floats(result.bse),
+            fixef=_floats(result.params, names),
+            std_errors=_floats(result.bse, names),
             nobs=int(result.nobs),
             theta=tuple(map(float, result.theta)),
             is_singular=bool(result.is_singular),
@@ -224,6 +226,7 @@ class ComparisonColumn:
         criterion = determinant + df * (1.0 + np.log(2.0 * np.pi * rss / df)) - np.log(weights).sum()
         sigma = float(np.sqrt(rss / df))
         errors = sigma * np.sqrt(np.diag(np.linalg.inv(X.T @ X)))
+        names = name_intercept(list(map(str, model.exog_names)), np.asarray(model.exog, dtype=float))
         return cls(
             name=name,
             criterion=float(criterion),
@@ -231,8 +234,8 @@ class ComparisonColumn:
             variances={},
             correlations={},
             sigma=sigma,
-            fixef=_floats(result.params, model.exog_names),
-            std_errors=_floats(errors, model.exog_names),
+            fixef=_floats(result.params, names),
+            std_errors=_floats(errors, names),
             nobs=n,
             theta=(),
             engine="statsmodels OLS",
@@ -261,13 +264,40 @@ def _lost(result: Any) -> str:
 _VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")
 
 
-def _components(rows: Iterable[tuple[Any, ...]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return variances and correlations by label; the residual is left out."""
+def name_intercept(names: list[str], X: Any) -> list[str]:
+    """Return the names of X's columns, one column of ones called Intercept, whatever it is called there.
+
+    X is an array of shape (n, p), or None where there are no columns to look at.
+    """
+    if X is None or any(match_key(name) == "(Intercept)" for name in names) or X.shape[1] != len(names):
+        return names
+    constant = next((j for j in range(X.shape[1]) if X.shape[0] and (X[:, j] == 1.0).all()), None)
+    return ["Intercept" if j == constant else name for j, name in enumerate(names)]
+
+
+def _constants_of_blocks(design: Any) -> dict[str, str]:
+    """Return {name of a column of ones among random effects: "(Intercept)"}, for terms without an intercept."""
+    found = {}
+    for block in getattr(design, "blocks", ()):
+        if "(Intercept)" not in block.cnames:
+            for name, column in zip(block.cnames, block.basis.T, strict=True):
+                if (column == 1.0).all():
+                    found[str(name)] = "(Intercept)"
+                    break
+    return found
+
+
+def _components(
+    rows: Iterable[tuple[Any, ...]], renamed: Mapping[str, str] | None = None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return variances and correlations by label, effects renamed where asked; the residual is left out."""
+    renamed = renamed or {}
     variances: dict[str, float] = {}
     correlations: dict[str, float] = {}
     for grp, var1, var2, vcov, sdcor in rows:
         if grp == "Residual" and not isinstance(var1, str):
             continue
+        var1, var2 = (renamed.get(v, v) if isinstance(v, str) else v for v in (var1, var2))
         if isinstance(var2, str):
             correlations[f"{grp} {var1}, {var2}"] = float("nan") if sdcor is None else float(sdcor)
         else:

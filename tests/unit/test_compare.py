@@ -98,3 +98,30 @@ def test_half_a_printout_is_a_clear_error(tmp_path, capsys) -> None:
     half.write_text(PRINTED[:200], encoding="utf-8")
     assert main(["compare", "--with", str(half), str(half)]) == 2
     assert capsys.readouterr().err.startswith("lmmtools: ")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_column_of_ones_is_the_intercept_whatever_its_name():
+    import statsmodels.api as sm
+
+    # One model by formula, by arrays, and with columns of ones in place of both intercepts; criteria are equal.
+    data = lmt.datasets.load("sleepstudy").assign(const=1.0, one=1.0)
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", data).fit(engine="pls")
+    X = data[["const", "Days"]]
+    arrays = sm.MixedLM(data.Reaction, X, groups=data.Subject, exog_re=data[["one", "Days"]]).fit()
+    spelled = lmt.lmm("Reaction ~ 0 + const + Days + (0 + one + Days | Subject)", data).fit(engine="pls")
+    for other in (arrays, spelled):
+        found = lmt.compare(fit, other)
+        assert found.verdict in ("same to the digits shown", "same optimum, looser convergence"), found.sentences
+        assert not any("another model" in s for s in found.sentences)
+    zero = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+    ols = sm.OLS(lmt.datasets.load("Dyestuff2").Yield, [1.0] * 30).fit()  # statsmodels calls it const
+    assert lmt.compare(zero, ols).verdict == "same to the digits shown"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_column_of_twos_is_no_intercept():
+    data = lmt.datasets.load("sleepstudy").assign(two=2.0)
+    fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    other = lmt.lmm("Reaction ~ 0 + two + Days + (1 | Subject)", data).fit(engine="pls")
+    assert any("other coordinates" in s for s in lmt.compare(fit, other).sentences)

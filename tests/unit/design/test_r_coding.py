@@ -30,7 +30,7 @@ def data() -> pd.DataFrame:
     rng = np.random.default_rng(8)
     i = np.arange(48)
     columns = {"x": rng.standard_normal(48), "f": np.array(["N", "V"])[i % 2], "g": np.array(["hi", "lo"])[i // 2 % 2]}
-    return pd.DataFrame(columns | {"s": [f"s{k}" for k in i // 4], "y": rng.standard_normal(48)})
+    return pd.DataFrame(columns | {"s": [f"s{k}" for k in i // 12], "y": rng.standard_normal(48)})
 
 
 @pytest.mark.parametrize(("formula", "in_r", "here"), RANKS)
