@@ -75,7 +75,7 @@ def build_design(
     given = {key: _given_values(value, table, key) for key, value in extra.items() if value is not None}
     beside = tuple(key for key in given if not isinstance(extra[key], str))
     sample = _complete_cases(table, names, given, beside, na_action)
-    parts = _evaluate(formula, sample, context)
+    parts = _evaluate(formula, sample, context if formula.trusted else None)
     sample, parts = _drop_undefined(sample, parts, na_action)
     columns = {key: value if isinstance(value, str) else None for key, value in extra.items()}
     return _finish(formula, sample, parts, columns)
@@ -173,7 +173,7 @@ def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_act
     )
 
 
-def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]) -> _Parts:
+def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any] | None) -> _Parts:
     """Compute the response, X, the bases and the offsets on the complete cases."""
     n = len(sample.rows)
     X, x_encoder = _learn(formula.fixed, sample, context)
@@ -188,7 +188,7 @@ def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]
 
 
 def _learn(
-    text: str, sample: _Sample, context: Mapping[str, Any], constant: str = "Intercept"
+    text: str, sample: _Sample, context: Mapping[str, Any] | None, constant: str = "Intercept"
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return the matrix of a sum of terms on the rows used, shape (n, columns), and its encoder."""
     return learn_matrix(
@@ -201,7 +201,7 @@ def _learn(
     )
 
 
-def _response(text: str, sample: _Sample, context: Mapping[str, Any]) -> NDArray[np.float64]:
+def _response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> NDArray[np.float64]:
     """Return the response, shape (n,)."""
     for name in columns_of(text):
         if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
@@ -213,7 +213,7 @@ def _response(text: str, sample: _Sample, context: Mapping[str, Any]) -> NDArray
 
 
 def _learn_single(
-    text: str, sample: _Sample, role: str, context: Mapping[str, Any]
+    text: str, sample: _Sample, role: str, context: Mapping[str, Any] | None
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return one column of numbers, shape (n,), and its encoder."""
     for name in columns_of(text):

@@ -10,7 +10,7 @@ from lmmtools.design.formulaic_encoder import FormulaicEncoder, learn_formulaic
 from lmmtools.design.plain_encoder import PlainEncoder, learn_plain
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
-from lmmtools.formula.expressions import fold_calls
+from lmmtools.formula.expressions import check_calls, fold_calls
 from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
@@ -46,13 +46,15 @@ def learn_matrix(
     constant : str
         What to call the constant.
     context : mapping, optional
-        Names beyond the data's that a trusted formula may use.
+        Names beyond the data's that a trusted formula may use; it may call any function. None: it is not trusted.
     everything : mapping of str to Series, optional
         The data before rows with missing values were left out.  R learns ``scale(x)``, ``poly(x, 2)`` and the like from
         all rows that have an x, whatever else they miss, and so do lme4 and statsmodels; without it, from ``columns``.
 
     Raises
     ------
+    FormulaError
+        Terms that are not trusted and call what a formula may not.
     DataError
         A column of dates, a factor with one level, a transform that fails or makes infinite values.
     """
@@ -60,6 +62,8 @@ def learn_matrix(
     learned = None if terms is None else learn_plain(terms, columns, n, constant)
     if learned is not None:
         return learned
+    if context is None:
+        check_calls(text)
     matrix, encoder = learn_formulaic(text, columns, constant, context or {}, everything or {})
     if len(matrix) != n:
         raise DataError(f"{text!r} has {len(matrix)} rows where the data have {n}: it needs a column in it.")

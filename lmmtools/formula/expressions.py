@@ -27,6 +27,7 @@ from lmmtools.formula.functions import (
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
 __all__ = [
+    "check_calls",
     "columns_of",
     "computed_in",
     "fold_calls",
@@ -114,6 +115,12 @@ def read_arithmetic(
         Token("close", ")", last.stop, last.stop),
     ]
     return _read_call(wrapped, source, trusted, spell)
+
+
+@lru_cache(maxsize=512)
+def check_calls(text: str) -> None:
+    """Raise a FormulaError unless a part of a formula calls known functions alone: before it is evaluated."""
+    fold_calls(tokenize(text), text)
 
 
 @lru_cache(maxsize=4096)

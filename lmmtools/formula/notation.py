@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
-__all__ = ["write_call", "write_declaration", "write_expression", "write_lme4", "write_term"]
+__all__ = [
+    "write_call",
+    "write_comment",
+    "write_declaration",
+    "write_expression",
+    "write_lme4",
+    "write_term",
+    "write_text",
+]
 
 _R_SPELLING = (
     (re.compile(r"\bnp\.(log|log2|log10|log1p|sqrt|exp|sin|cos|tan)\("), r"\1("),
@@ -59,7 +67,7 @@ def write_declaration(terms: Sequence[RandomTerm]) -> str:
 def write_call(formula: ModelFormula) -> str:
     """Return the call of ``lmt.lmm`` that declares a model, random effects apart from the formula."""
     fixed = " + ".join([formula.fixed, *(f"offset({o})" for o in formula.offsets)])
-    return f"lmt.lmm({_quoted(f'{formula.response} ~ {fixed}')}, data, random={write_declaration(formula.random)})"
+    return f"lmt.lmm({write_text(f'{formula.response} ~ {fixed}')}, data, random={write_declaration(formula.random)})"
 
 
 def _is_intercept(term: RandomTerm) -> bool:
@@ -97,19 +105,25 @@ def _partners(term: RandomTerm, terms: Sequence[RandomTerm]) -> list[RandomTerm]
 def _random(terms: list[RandomTerm]) -> str:
     """Take the first term, and those uncorrelated with it on its factor, out of ``terms``; return their code."""
     first = terms.pop(0)
-    factor = _quoted(first.factors[0]) if len(first.factors) == 1 else f"({_listed(first.factors)})"
+    factor = write_text(first.factors[0]) if len(first.factors) == 1 else f"({_listed(first.factors)})"
     others = _partners(first, terms)
     if not others:
-        return f"lmt.random({factor}, {_quoted(first.basis)})"
+        return f"lmt.random({factor}, {write_text(first.basis)})"
     for t in others:
         terms.remove(t)
     basis = " + ".join([str(int(first.intercept)), *first.variables, *(v for t in others for v in t.variables)])
-    return f"lmt.random({factor}, {_quoted(basis)}, correlated=False)"
+    return f"lmt.random({factor}, {write_text(basis)}, correlated=False)"
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(_quoted, names))
+    return ", ".join(map(write_text, names))
 
 
-def _quoted(text: str) -> str:
-    return repr(text) if '"' in text or "\\" in text else f'"{text}"'
+def write_text(text: str) -> str:
+    """Return a text as Python code writes it, in double quotes where that needs no escapes."""
+    return repr(text) if set(text) & {'"', "\\"} or not text.isprintable() else f'"{text}"'
+
+
+def write_comment(text: str) -> str:
+    """Return a comment of Python code, on one line whatever names are in the text."""
+    return f"# {''.join(c if c.isprintable() else ' ' for c in text)}"

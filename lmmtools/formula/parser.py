@@ -82,6 +82,7 @@ def _parse(formula: str, random: Declaration | None, trusted: bool) -> ModelForm
         random=tuple(parts.random),
         offsets=tuple(parts.offsets),
         source=" + ".join((formula.strip(), *map(str, declared))),
+        trusted=trusted,
     )
 
 

@@ -68,6 +68,8 @@ class ModelFormula:
         Expressions inside ``offset(...)``.
     source : str
         The formula as its user wrote it, declarations appended as terms.
+    trusted : bool
+        Whether its user lets it call any function; else what it calls is checked once more before it is evaluated.
     """
 
     response: str
@@ -75,6 +77,7 @@ class ModelFormula:
     random: tuple[RandomTerm, ...]
     offsets: tuple[str, ...] = ()
     source: str = ""
+    trusted: bool = False
 
     def __str__(self) -> str:
         parts = [self.fixed, *(f"offset({o})" for o in self.offsets), *(str(t) for t in self.random)]

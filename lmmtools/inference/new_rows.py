@@ -210,7 +210,8 @@ def _effects(design: Design, term: RandomTerm) -> tuple[str, ...]:
     if not names <= set(frame.columns):
         return ()
     columns = {name: frame[name] for name in names}
-    return tuple(learn_matrix(term.basis, columns, design.n, constant="(Intercept)", context=context)[1].column_names)
+    known = context if design.formula.trusted else None
+    return tuple(learn_matrix(term.basis, columns, design.n, constant="(Intercept)", context=known)[1].column_names)
 
 
 def _key(term: RandomTerm) -> tuple[bool, frozenset[str], frozenset[str]]:

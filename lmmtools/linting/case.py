@@ -37,6 +37,8 @@ class Case:
     result : MixedLMResults or None
     failure : Exception or None
         Why MixedLM could not make a model of call and data.
+    refusal : str
+        Why the text of the call was not evaluated, so that it is linted without the data.
     """
 
     call: MixedLMCall | None = None
@@ -46,6 +48,7 @@ class Case:
     reading: MixedLMReading | None = None
     result: Any = None
     failure: Exception | None = None
+    refusal: str = ""
 
     @property
     def is_text_only(self) -> bool:

@@ -115,4 +115,16 @@ def _report(case: Case, place: str = "") -> LintReport:
             "no-model", "error", f"MixedLM cannot make this model: {type(case.failure).__name__}: {said}", ""
         )
         findings = (failure, *findings)
+    if case.refusal:
+        findings = (*findings, _not_run(case.refusal))
     return LintReport(findings, case.reading.formula if case.reading is not None else "", place)
+
+
+def _not_run(refusal: str) -> Finding:
+    return Finding(
+        "not-run",
+        "info",
+        "This call is linted from its text alone, without the data. Of a formula lint evaluates arithmetic and known "
+        f"functions of columns, nothing else: {refusal.partition(chr(10))[0].rstrip(':.')}.",
+        "Make the column in the data first, and name it in the formula.",
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.engines.mixedlm.reading import read_model
-from lmmtools.errors import DataError
+from lmmtools.engines.mixedlm import make_model, read_model
+from lmmtools.errors import DataError, FormulaError
 from lmmtools.linting.call import MixedLMCall
 from lmmtools.linting.case import Case
 from lmmtools.linting.sides import columns_in, split_formula
@@ -71,19 +71,21 @@ def case_of_call(
 ) -> Case:
     """Return the case of a call with its data; the model is made, and not fitted.
 
+    Text that `lmm()` would not evaluate is not handed to statsmodels: the case is then that of the text alone.
+
     Raises
     ------
     DataError
         If the formula names columns that the data do not have.
     """
-    import statsmodels.formula.api as smf
-
     call = call or MixedLMCall.from_arguments(formula, groups, re_formula, vc_formula)
     _check_columns(call, data, groups)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = smf.mixedlm(formula, data, groups=groups, re_formula=re_formula, vc_formula=vc_formula)
+            model = make_model(formula, data, groups, re_formula, vc_formula)
+    except FormulaError as error:
+        return Case(call=call, refusal=str(error))
     except Exception as error:  # whatever statsmodels, patsy and NumPy raise: that no model comes of it is the finding
         return Case(call=call, frame=data, groups=groups, failure=error)
     return Case(call=call, frame=data, groups=groups, model=model, reading=read_model(model))

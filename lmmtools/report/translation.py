@@ -100,9 +100,7 @@ def translate_model(model: Any, data: Any = None) -> Translation:
     if design is not None:
         return _from_design(design.formula, design)
     if isinstance(model, mixedlm.MixedLMSpec):
-        from statsmodels.regression.mixed_linear_model import MixedLM
-
-        model = MixedLM.from_formula(**model.kwargs)
+        model = mixedlm.make_model(**model.kwargs)
     if hasattr(model, "exog_vc") or hasattr(model, "cov_re"):
         return _from_mixedlm(model)
     raise DataError(

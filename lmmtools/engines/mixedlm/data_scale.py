@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.theta import lambda_factors
+from lmmtools.engines.mixedlm.from_text import make_model
 from lmmtools.engines.mixedlm.plan import plan
 from lmmtools.engines.mixedlm.spec import component_names, write_spec
 from lmmtools.threads import single
@@ -26,11 +27,11 @@ VARIANCE_FLOOR = 1e-9
 @single
 def on_data_scale(design: Design, estimate: Estimate) -> Any:
     """Return MixedLM's result for the spec of ``design``, in the data's units, started at ``estimate``."""
-    from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
 
     layout = plan(design)
     spec = write_spec(design, layout, reml=estimate.reml)
-    model = MixedLM.from_formula(**spec.kwargs)
+    model = make_model(**spec.kwargs)
     covs = [lam @ lam.T for lam in lambda_factors(estimate.theta, design.blocks)]
     by_name = {
         name: max(float(covs[i][0, 0]), VARIANCE_FLOOR)

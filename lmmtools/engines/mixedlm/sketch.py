@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lmmtools.engines.mixedlm.spec import OPTIMISER, is_elementary, is_plain_name
 from lmmtools.errors import TranslationError
 from lmmtools.formula.expressions import respell
+from lmmtools.formula.notation import write_comment
 
 if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula, RandomTerm
@@ -55,7 +56,7 @@ def _groups(outer: RandomTerm | None) -> tuple[list[str], str]:
         note = "# the factors may cross: one group holds all rows, each factor is a variance component"
         return [note, 'data["all_rows"] = 1'], "all_rows"
     if len(outer.factors) == 1:
-        return [f"# everything else lies within {outer.group}: its levels are the groups"], outer.group
+        return [write_comment(f"everything else lies within {outer.group}: its levels are the groups")], outer.group
     name = "_".join(outer.factors)
     return [f"data[{name!r}] = data.groupby({list(outer.factors)!r}, observed=True).ngroup()"], name
 

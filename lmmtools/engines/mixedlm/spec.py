@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.formulaic_encoder import spell_for_formulaic
+from lmmtools.formula.notation import write_comment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ class MixedLMSpec:
             [
                 "import statsmodels.formula.api as smf",
                 "",
-                *(f"# {note}" for note in self.notes),
+                *map(write_comment, self.notes),
                 *self.preparation,
                 f"model = smf.mixedlm(\n    {call},\n)",
                 f"result = model.fit(reml={self.reml}, {OPTIMISER})",
@@ -225,7 +226,7 @@ def _fixed(design: Design, writer: _Writer) -> str:
         if label == "Intercept":
             continue
         code = _matrix_code(text, full.index(label) if label in full else j)
-        names.append(writer.assign(writer.fresh(f"x{j}"), design.X[:, j], f"{code}  # {label}"))
+        names.append(writer.assign(writer.fresh(f"x{j}"), design.X[:, j], f"{code}  {write_comment(label)}"))
     constant = "1" if "Intercept" in design.x_names else "0"
     return " + ".join([constant, *names])
 
@@ -286,7 +287,7 @@ def _basis_formula(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
     for j, label in enumerate(block.cnames):
         if label == "(Intercept)":
             continue
-        code = f"{_matrix_code(text, j)}  # {label}"
+        code = f"{_matrix_code(text, j)}  {write_comment(label)}"
         names.append(writer.assign(writer.fresh(f"z{j}"), block.basis[:, j], code))
     return " + ".join([str(int(block.term.intercept)), *names])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.design.finding import Finding
+from lmmtools.formula.notation import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def check(case: Case) -> Iterator[Finding]:
                     "error",
                     f"{found.name} codes {name} by contrasts with a reference level, which has no effect of its own: "
                     "the variance is that of differences from it, and changes with the choice of reference.",
-                    f'vc_formula={{"{found.name}": "0 + C({name})"}}',
+                    f"vc_formula={{{write_text(found.name)}: {write_text(f'0 + C({name})')}}}",
                 )
 
 
@@ -54,7 +55,7 @@ def _intercept(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
         "warning",
         f"{component.name}: {side.text!r} has an intercept beside the levels of {', '.join(side.factors)}: a column of "
         f"ones, and contrasts with a reference level in place of indicators, all with one variance.{where}",
-        f'vc_formula={{"{component.name}": "0 + {factors}"}}'
+        f"vc_formula={{{write_text(component.name)}: {write_text(f'0 + {factors}')}}}"
         + (', or re_formula="1" for the groups' if is_own else ""),
     )
 
@@ -79,7 +80,7 @@ def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
                 "error" if column is not None else "warning",
                 f"{component.name}: {side.text!r} takes {name} for a covariate, one random slope for each group, "
                 f"because its values are numbers.{seen} It is not in the fixed effects, as a covariate would be.",
-                f'vc_formula={{"{component.name}": "0 + C({name})"}}',
+                f"vc_formula={{{write_text(component.name)}: {write_text(f'0 + C({name})')}}}",
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.design.finding import Finding
+from lmmtools.formula.notation import write_comment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +28,7 @@ def check(case: Case) -> Iterator[Finding]:
                 f"{component.name} is {component.lme4} with one row for each of its {component.m} levels: its variance "
                 "and the residual's cannot be told apart, only their sum is identified. What MixedLM reports for the "
                 "two is where its optimiser happened to stop.",
-                f"# Leave {component.name} out, or declare the coarser factor that was meant.",
+                write_comment(f"Leave {component.name} out, or declare the coarser factor that was meant."),
             )
         elif component.pieces and component.m >= reading.n:
             yield Finding(
@@ -42,5 +43,5 @@ def check(case: Case) -> Iterator[Finding]:
                 "same-component",
                 "error",
                 f"{first} and {second} are the same random effects twice: only the sum of their variances is known.",
-                f"# Leave one of the two out: {second} adds nothing to {first}.",
+                write_comment(f"Leave one of the two out: {second} adds nothing to {first}."),
             )

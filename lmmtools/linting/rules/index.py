@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lmmtools.design.finding import Finding
+from lmmtools.formula.notation import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def check(case: Case) -> Iterator[Finding]:
             "warning",
             f"The groups come from {call.groups_frame}, the data are {call.data}: MixedLM puts them together by place, "
             "whatever their indices say.",
-            f'Put the groups into {call.data} as a column, and write groups="{call.groups}".',
+            f"Put the groups into {call.data} as a column, and write groups={write_text(call.groups or '')}.",
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from lmmtools.design.finding import Finding
 from lmmtools.design.structure import structure
 from lmmtools.errors import LmmError
+from lmmtools.formula.notation import write_comment
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.linting.cures import write_model
 from lmmtools.linting.inside import lowest_criterion, reading_terms
@@ -58,7 +59,7 @@ def _judge(case: Case, terms: list[RandomTerm], pair: Pair) -> Iterator[Finding]
         f"{pair.inner} is declared on its own, so that {pair.inner} {_first(pair)} is one and the same in every "
         f"{pair.outer}; but its labels are reused. {pair.reuse.evidence} The lowest criterion of this model is "
         f"{now:.2f}, with {pair.inner} nested in {pair.outer} it is {then:.2f}.",
-        f"# Declare {pair.inner} within {pair.outer}:\n{write_model(case, nested)}",
+        f"{write_comment(f'Declare {pair.inner} within {pair.outer}:')}\n{write_model(case, nested)}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lmmtools.design.finding import Finding
+from lmmtools.formula.notation import write_text
 from lmmtools.linting.sides import columns_in
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def check(case: Case) -> Iterator[Finding]:
                 "unused-levels",
                 "error" if is_fixed else "info",
                 f"{name} has levels that no row has ({named}{more}): {effect}.",
-                f'data["{name}"] = data["{name}"].cat.remove_unused_categories()',
+                f"data[{write_text(name)}] = data[{write_text(name)}].cat.remove_unused_categories()",
             )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.finding import Finding
+from lmmtools.formula.notation import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,4 +59,5 @@ def check(case: Case) -> Iterator[Finding]:
 
 def _rescale(name: str, size: float) -> str:
     """Return the cure that divides a column by the power of ten nearest to its size."""
-    return f'Rescale: data["{name}"] = data["{name}"] / {10.0 ** round(np.log10(size)):g}'
+    column = f"data[{write_text(name)}]"
+    return f"Rescale: {column} = {column} / {10.0 ** round(np.log10(size)):g}"

@@ -40,7 +40,7 @@ def escape(text: str) -> str:
     """Return the text with everything that LaTeX would take for a command escaped."""
     # A bracket after a line end would be read as its argument, and some languages make the quotation mark a command:
     # both are escaped so that the text compiles wherever it is put.
-    return _SPECIAL.sub(lambda found: _ESCAPES[found.group()], text)
+    return _SPECIAL.sub(lambda found: _ESCAPES[found.group()], " ".join(text.splitlines()))
 
 
 def render(document: Document) -> str:
@@ -74,9 +74,13 @@ def _render_prose(part: Prose) -> str:
 def _block(line: str) -> str:
     r"""Return a paragraph; text with line breaks is set as it is.
 
-    ``verbatim`` ends at its own closing command only, which no report contains.
+    ``verbatim`` ends at its own closing command: text that holds one, in a name, is set line by line.
     """
-    return f"\\begin{{verbatim}}\n{line}\n\\end{{verbatim}}" if "\n" in line else rf"\noindent {escape(line)}"
+    if "\n" not in line:
+        return rf"\noindent {escape(line)}"
+    if r"\end" in line:
+        return " \\\\\n".join(rf"\noindent \texttt{{{escape(row)}}}" for row in line.splitlines())
+    return f"\\begin{{verbatim}}\n{line}\n\\end{{verbatim}}"
 
 
 def _cell(text: str) -> str:

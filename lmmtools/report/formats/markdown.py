@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["escape", "render"]
 
 # Characters that Markdown, or the HTML inside it, would take for mark-up.
-_SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$])")
+_SPECIAL = re.compile(r"([\\`*_|\[\]#~$])")
 
 
 def escape(text: str) -> str:
     """Return the text with Markdown's special characters escaped, on one line."""
-    escaped = _SPECIAL.sub(r"\\\1", text.replace("&", "&amp;"))
-    return " ".join(escaped.split("\n"))
+    # Entities for what opens HTML: a reader that does not know back-slashes shows a tag, and does not take it for one.
+    escaped = _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))
+    return " ".join(escaped.splitlines())
 
 
 def render(document: Document) -> str:
@@ -47,7 +49,12 @@ def _code_or_text(text: str, name: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Return the text as inline code, within more backticks than it has in a row itself."""
+    """Return the text as inline code, within more backticks than it has in a row itself.
+
+    Between backticks an entity is not one, so that what looks like a tag is written as HTML's own code.
+    """
+    if "<" in text:
+        return f"<code>{escape(text)}</code>"
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
     blank = " " if longest else ""
@@ -63,7 +70,11 @@ def _render_prose(part: Prose) -> str:
 
 def _block(line: str) -> str:
     """Return a paragraph; text with line breaks is code."""
-    return "\n".join(f"    {row}" for row in line.split("\n")) if "\n" in line else escape(line)
+    if "\n" not in line:
+        return escape(line)
+    if "<" in line:
+        return f"<pre>{html.escape(line, quote=False)}</pre>"
+    return "\n".join(f"    {row}" for row in line.split("\n"))
 
 
 def _render_table(table: Table) -> str:
