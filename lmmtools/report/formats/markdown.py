@@ -17,14 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["escape", "render"]
 
 # Characters that Markdown, or the HTML inside it, would take for mark-up.
-_SPECIAL = re.compile(r"([\\`*_|\[\]#~$])")
+_SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$])")
+# What opens HTML becomes an entity: a reader that knows no back-slashes shows it too, and takes nothing for a tag.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def escape(text: str) -> str:
     """Return the text with Markdown's special characters escaped, on one line."""
-    # Entities for what opens HTML: a reader that does not know back-slashes shows a tag, and does not take it for one.
-    escaped = _SPECIAL.sub(r"\\\1", html.escape(text, quote=False))
-    return " ".join(escaped.splitlines())
+    pieces = (_SPECIAL.sub(r"\\\1", piece.replace("&", "&amp;")) for piece in _TAG.split(text))
+    return " ".join("&lt;".join(pieces).splitlines())
 
 
 def render(document: Document) -> str:
@@ -53,7 +54,7 @@ def _code(text: str) -> str:
 
     Between backticks an entity is not one, so that what looks like a tag is written as HTML's own code.
     """
-    if "<" in text:
+    if _TAG.search(text):
         return f"<code>{escape(text)}</code>"
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * (longest + 1)
@@ -72,7 +73,7 @@ def _block(line: str) -> str:
     """Return a paragraph; text with line breaks is code."""
     if "\n" not in line:
         return escape(line)
-    if "<" in line:
+    if _TAG.search(line):
         return f"<pre>{html.escape(line, quote=False)}</pre>"
     return "\n".join(f"    {row}" for row in line.split("\n"))
 

@@ -141,7 +141,36 @@ def test_markdown_tables_have_as_many_bars_in_every_row():
 
 
 def test_markdown_formula_is_code_whatever_is_in_it():
-    assert f"- Formula: `` {NASTY} ``" in render(NASTY_DOCUMENT, "markdown")
+    def shown(formula):
+        document = Document("", (Facts("model", (Fact("formula", "Formula", formula),)),))
+        return render(document, "markdown")
+
+    assert shown("y ~ `a b` + (1|g)") == "- Formula: `` y ~ `a b` + (1|g) ``"
+    assert shown("y ~ I(x < 2) + (1|g)") == "- Formula: `y ~ I(x < 2) + (1|g)`"
+    # What is between back-ticks has no entities.
+    assert shown("y ~ `<b>` * x") == r"- Formula: <code>y \~ \`&lt;b\>\` \* x</code>"
+
+
+def test_markdown_shows_what_looks_like_a_tag():
+    tag = "<script>alert(1)</script>"
+    code = f"x = {tag}\n\ny"
+    parts = (
+        Facts("model", (Fact("formula", tag, tag), Fact("value", tag, tag))),
+        Table("t", tag, (Column(tag, is_label=True), Column(tag)), ((tag, tag),), notes=(tag,)),
+        Prose("notes", (tag,), title=tag),
+        Prose("code", (code, tag)),
+    )
+    text = render(Document(tag, parts), "markdown")
+    assert "&lt;script" in text
+    assert not re.search(r"<(?!/?(code|pre)>)", text)
+    assert f"<pre>{code.replace('<', '&lt;').replace('>', '&gt;')}</pre>" in text
+
+
+def test_latex_sets_code_that_ends_its_own_verbatim_line_by_line():
+    text = render(Document("", (Prose("code", ("a\n\\end{verbatim}\\input{b}",)),)), "latex")
+    assert "verbatim}" not in text.replace(r"\{verbatim\}", "")
+    assert r"\input" not in text
+    assert r"\texttt{\textbackslash{}end\{verbatim\}\textbackslash{}input\{b\}}" in text
 
 
 def test_latex_has_no_bare_special_character():
