@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement", "Certificate", "Estimate", "NullSpace"]
 
+NEAR = 1.0
+"""Up to here a quadratic tells how far a criterion falls: at 456 points of 40 random designs the estimate was at most 1.5
+times what it falls (with larger ones believed as well, up to 33 times)."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NullSpace:
@@ -49,7 +53,8 @@ class Certificate:
     null_spaces : tuple of NullSpace
         One per rank-deficient term.
     expected_decrease : float
-        Newton's estimate of how much lower the criterion could be, on the criterion's scale.
+        How far the quadratic at theta falls along Newton's step, cut where a variance reaches zero; an estimate of how
+        much lower the criterion is nearby only where `near_decrease` has it.
     holds : bool
         Whether all of it is within tolerance.
     """
@@ -59,6 +64,15 @@ class Certificate:
     null_spaces: tuple[NullSpace, ...]
     expected_decrease: float
     holds: bool
+
+    @property
+    def near_decrease(self) -> float | None:
+        """How much lower the criterion is nearby; None where the derivatives at theta do not tell.
+
+        They tell where the criterion is convex and the decrease below `NEAR`.
+        """
+        is_told = self.min_curvature > 0 and self.expected_decrease <= NEAR
+        return self.expected_decrease if is_told else None
 
 
 @dataclass(frozen=True, slots=True)

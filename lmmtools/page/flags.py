@@ -67,7 +67,7 @@ def _optimum(fit: Any) -> Flag:
             "bad",
             "Not converged",
             (
-                f"The optimum is not certified: the {name} could still fall by about {c.expected_decrease:.2g}.",
+                f"The optimum is not certified: the {name} could still fall{_by_about(c.near_decrease)}.",
                 "Do not report these numbers. Fit again with another engine (engine='pls') or more iterations, and "
                 "look for effects that the data cannot tell apart.",
             ),
@@ -80,6 +80,10 @@ def _optimum(fit: Any) -> Flag:
         "parameter's own step) and its curvature is positive."
     )
     return Flag("good", "Converged, and certified as an optimum", (evidence,))
+
+
+def _by_about(decrease: float | None) -> str:
+    return "" if decrease is None else f" by about {decrease:.2g}"
 
 
 def _boundary(fit: Any) -> Iterator[Flag]:

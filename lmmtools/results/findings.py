@@ -28,6 +28,9 @@ AGREEMENT_TOL = 1e-8
 # to a perfect fit.
 REPRODUCED = 1e-5
 
+# A decrease below this is rounding: what keeps the certificate from holding is something else.
+DECREASE_SHOWN = 1e-6
+
 
 def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     """Return what a fit must not keep to itself, with its warning class."""
@@ -62,11 +65,14 @@ def _why_not_certified(result: LMMResults) -> str:
             "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, "
             "or look whether the response is constant within the levels of a factor"
         )
-    c = result.certificate
-    return (
-        f"the optimum is not certified: the criterion may still fall by about {c.expected_decrease:.2g} "
-        f"(scaled gradient {c.gradient_norm:.2g})"
-    )
+    near = result.certificate.near_decrease
+    if near is None:
+        fall = "the criterion falls from here, and its derivatives do not tell how far"
+    elif near > DECREASE_SHOWN:
+        fall = f"the criterion may still fall by about {near:.2g}"
+    else:
+        fall = "more of a variance that is zero would lower the criterion"
+    return f"the optimum is not certified: {fall}"
 
 
 def _residual_share(result: LMMResults) -> float:

@@ -88,7 +88,32 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
     shares = np.abs(g[at] * newton)
     expected = max(0.5 * float(g[at] @ newton), 0.0)
     holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
-    return Certificate(float(shares.max()), weakest, tuple(nulls), expected, bool(holds))
+    room = np.where(parameters.bounded([len(Q) for Q in m.frames]), m.phi, np.inf)[at]
+    return Certificate(float(shares.max()), weakest, tuple(nulls), decrease_within(g[at], B, newton, room), bool(holds))
+
+
+def decrease_within(g: Floats, B: Floats, step: Floats, room: Floats) -> float:
+    """Return by how much the quadratic falls along Newton's step, cut where a variance reaches zero.
+
+    Parameters
+    ----------
+    g : ndarray, shape (k,)
+        Gradient.
+    B : ndarray, shape (k, k)
+        Hessian.
+    step : ndarray, shape (k,)
+        What Newton's method would subtract.
+    room : ndarray, shape (k,)
+        How far each parameter lies above its bound; inf where it has none.
+    """
+    is_long = step > room
+    share = float(np.min(room[is_long] / step[is_long], initial=1.0))
+    falls = [0.0]
+    for s in (np.minimum(step, room), share * step):
+        slope, bend = float(g @ s), float(s @ B @ s)
+        t = 1.0 if bend <= slope else slope / bend
+        falls.append(t * slope - 0.5 * t**2 * bend)
+    return max(falls)
 
 
 def _is_proven(null: NullSpace, d: Derivatives) -> bool:
