@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["Agreement", "Certificate", "Estimate", "NullSpace"]
 
 NEAR = 1.0
-"""Up to here a quadratic tells how far a criterion falls: at 456 points of 40 random designs the estimate was at most 1.5
-times what it falls (with larger ones believed as well, up to 33 times)."""
+"""Up to here a quadratic tells how far a criterion falls: at 456 points of 40 random designs it said at most 1.5 times
+what was there (33 times, where more is believed)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

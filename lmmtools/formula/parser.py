@@ -46,7 +46,20 @@ def parse(formula: str, random: Declaration | None = None, *, trusted: bool = Fa
             f"random= takes crossed(...), nested(...), random(...) or their sum, not {type(random).__name__}: "
             f"{random!r:.80}\nTerms in lme4's notation are written into the formula: 'y ~ x + (1 | g)'."
         )
-    return _parse(formula, random, trusted)
+    # Equal declarations may be written in another order, which names of factors and of columns keep.
+    return _parse(formula, () if random is None else _Written(random.terms), trusted)
+
+
+class _Written(tuple[RandomTerm, ...]):
+    """Terms that are equal where they are also written alike."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Written) and list(map(repr, self)) == list(map(repr, other))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(repr, self)))
 
 
 @dataclass(slots=True)
@@ -60,7 +73,7 @@ class _Parts:
 
 
 @lru_cache(maxsize=512)
-def _parse(formula: str, random: Declaration | None, trusted: bool) -> ModelFormula:
+def _parse(formula: str, declared: tuple[RandomTerm, ...], trusted: bool) -> ModelFormula:
     left, right = _split_sides(tokenize(formula), formula)
     tilde = Token("operator", "~", right[0].start, right[0].start)
     response = read_arithmetic(left, formula, trusted=trusted, where=tilde)
@@ -71,7 +84,6 @@ def _parse(formula: str, random: Declaration | None, trusted: bool) -> ModelForm
         _sort_part(parts, sign, part)
     for _, part in parts.fixed:
         check_sum(part, formula)
-    declared = () if random is None else random.terms
     for term in declared:
         _add_term(parts, term, None)
     if not parts.random:
@@ -146,8 +158,7 @@ def _sort_part(parts: _Parts, sign: str, part: list[Token]) -> None:
 def _add_term(parts: _Parts, term: RandomTerm, where: list[Token] | None) -> None:
     """Append a random-effects term unless it is there already."""
     for other in parts.random:
-        is_same_factor = set(other.factors) == set(term.factors)
-        if is_same_factor and (other.intercept, other.variables) == (term.intercept, term.variables):
+        if other == term:
             message = f"The random-effects term {term} is declared twice:"
             if where is None:
                 raise FormulaError(f"{message} by the formula {parts.source!r} and by random=.")

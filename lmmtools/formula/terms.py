@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lmmtools.formula.tokens import quote_name
@@ -10,14 +11,18 @@ from lmmtools.formula.tokens import quote_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+# A part of an interaction: what stands between colons, a quoted name or parentheses as a whole.
+_PIECE = re.compile(r"(?:`[^`]*`|\([^()]*\)|[^:])+")
+
 __all__ = ["ModelFormula", "RandomTerm", "factor_parts", "nest", "order_written"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RandomTerm:
     """One random-effects term ``(basis | factor)``, its effects correlated with each other.
 
-    ``(x || g)``, ``(1 | a/b)`` and the like never reach this record: they are two terms each.
+    ``(x || g)``, ``(1 | a/b)`` and the like never reach this record: they are two terms each. Terms are equal where
+    they are the same model: the order in an interaction, and that of effects before the bar, mean nothing.
 
     Attributes
     ----------
@@ -34,7 +39,18 @@ class RandomTerm:
     intercept: bool
     variables: tuple[str, ...]
     factors: tuple[str, ...]
-    label: str = field(default="", compare=False)
+    label: str = ""
+
+    @property
+    def _meaning(self) -> tuple[bool, frozenset[str | frozenset[str]], frozenset[str]]:
+        variables = frozenset(frozenset(_PIECE.findall(v)) if ":" in v else v for v in self.variables)
+        return self.intercept, variables, frozenset(self.factors)
+
+    def __eq__(self, other: object) -> bool:
+        return self._meaning == other._meaning if isinstance(other, RandomTerm) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._meaning)
 
     @property
     def basis(self) -> str:

@@ -382,3 +382,43 @@ def test_grouping_factors_are_named_as_lme4_names_them(bar: str, groups: list[st
 
 def test_a_slash_names_its_factors_and_declares_the_same_terms():
     assert parse("y ~ 1 + (1 | a/b/c)").random == parse("y ~ 1 + (1 | a) + (1 | b:a) + (1 | c:b:a)").random
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("(1 | a/b)", "(1 | a) + (1 | a:b)"),
+        ("(1 | a/b)", "(1 | b:a) + (1 | a)"),
+        ("(1 | a/b/c)", "(1 | a) + (1 | a:b) + (1 | b:c:a)"),
+        ("(x + z | g)", "(1 + z + x | g)"),
+        ("(0 + x:f | g)", "(0 + f:x | g)"),
+    ],
+)
+def test_terms_of_one_model_are_equal_however_they_are_written(one, other):
+    assert set(parse(f"y ~ 1 + {one}").random) == set(parse(f"y ~ 1 + {other}").random)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("(1 | a:b)", "(1 | a)"),
+        ("(x | g)", "(0 + x | g)"),
+        ("(x + z | g)", "(x + z + x:z | g)"),
+        ("(x | a)", "(x | b)"),
+    ],
+)
+def test_terms_of_other_models_are_not_equal(one, other):
+    assert parse(f"y ~ 1 + {one}").random != parse(f"y ~ 1 + {other}").random
+
+
+def test_a_term_written_twice_in_another_order_is_refused():
+    with pytest.raises(FormulaError, match="declared twice"):
+        parse("y ~ 1 + (x + z | g) + (z + x | g)")
+
+
+def test_a_declaration_keeps_its_own_order_of_an_interaction():
+    from lmmtools import crossed, random
+
+    names = [parse("y ~ 1", random(order, "1")).random[0].group for order in (("a", "b"), ("b", "a"))]
+    assert names == ["a:b", "b:a"]
+    assert crossed("a") + crossed("b") == crossed("a", "b")
