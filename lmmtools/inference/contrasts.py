@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.rank import independent_columns
 from lmmtools.errors import DataError
 from lmmtools.inference.constraints import read_constraints
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
@@ -158,7 +159,8 @@ def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTe
     """Return the F test that all constraints hold at once; see :meth:`LMMResults.f_test`."""
     method = check_ddf(ddf)
     L, values, _ = read_constraints(constraints, fit.design.x_names)
-    q = int(np.linalg.matrix_rank(L))
+    # In standard errors, so that units of the columns do not tell what is dependent.
+    q = len(independent_columns((L * np.sqrt(np.diag(fit.estimate.beta_cov))).T))
     if q < len(L):
         raise DataError(f"the {len(L)} constraints depend on each other: leave out all but {q}")
     return joint_test(fit, L, values, method)

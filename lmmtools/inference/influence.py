@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.rank import independent_columns
 from lmmtools.design.stack import keep_rows
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
@@ -238,7 +239,7 @@ def _fit_again(fit: LMMResults, sets: Sequence[Rows]) -> tuple[Floats, Floats, F
     for i, own in enumerate(sets):
         keep = np.ones(design.n, dtype=bool)
         keep[own] = False
-        if np.linalg.matrix_rank(design.X[keep]) < p:
+        if len(independent_columns(design.X[keep])) < p:
             reasons[i] = NOT_ESTIMABLE
             continue
         rest = keep_rows(design, keep)

@@ -44,7 +44,7 @@ class KenwardRoger:
     unadjusted : ndarray, shape (p, p)
         C = (X'V^-1X)^-1.
     slopes : ndarray, shape (k + 1, p, p)
-        dC/dphi_i for the variances and covariances phi, the residual's last.
+        dC/dphi_i for the variances and covariances phi in units of sigma**2, the residual's last.
     covariance : ndarray, shape (k + 1, k + 1)
         Asymptotic covariance of phi, from the expected information.
     notes : tuple of str

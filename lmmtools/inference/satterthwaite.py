@@ -40,7 +40,7 @@ class Satterthwaite:
     cov : ndarray, shape (p, p)
         Covariance of the fixed effects.
     slopes : ndarray, shape (m, p, p)
-        Its derivatives with respect to the variance parameters.
+        Its derivatives with respect to the variance parameters, which have no unit.
     covariance : ndarray, shape (m, m)
         Asymptotic covariance of the variance parameters.
     notes : tuple of str
@@ -91,9 +91,12 @@ def matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Float
     """
     variance = ((contrasts @ cov) * contrasts).sum(axis=1)
     g = np.stack([((contrasts @ S) * contrasts).sum(axis=1) for S in slopes], axis=1)
+    # Shares, whose squares are in range whatever the unit of the contrast.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        g = g / variance[:, None]
     spread = ((g @ covariance) * g).sum(axis=1)
-    is_known = spread <= FLAT * variance**2
-    return np.where(is_known, np.inf, 2.0 * variance**2 / np.where(is_known, 1.0, spread))
+    is_known = (spread <= FLAT) | (variance == 0.0)
+    return np.where(is_known, np.inf, 2.0 / np.where(is_known, 1.0, spread))
 
 
 def satterthwaite(fit: LMMResults) -> Satterthwaite:
@@ -116,7 +119,8 @@ def _by_shared_variances(fit: LMMResults) -> Satterthwaite:
     """The same where terms share one variance; a term on the boundary is then taken as known altogether."""
     derivatives = pls.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
     info = pls.information(fit.problem, fit.theta, fit.reml)
-    covariance = np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)
+    unit = info.units / fit.scale
+    covariance = np.where(np.isfinite(info.relative_cov), info.relative_cov, 0.0) * unit * unit[:, None]
     known = [name for name, reason in zip(info.names, info.reasons, strict=True) if reason]
     notes = f"on the boundary, and taken as known for the degrees of freedom: {', '.join(known)}"
     return Satterthwaite(derivatives.cov, derivatives.slopes, covariance, (notes,) if known else ())

@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FixedEffectsDerivatives:
-    """C = (X'V^-1X)^-1, V in squared units of y, and dC/dphi_i.
+    """C = (X'V^-1X)^-1, V in squared units of y, and dC/dphi_i with phi in units of sigma**2.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class AdjustedCovariance:
         C + 2 C {sum_ij W_ij (Q_ij - P_i C P_j)} C.
     slopes : ndarray, shape (k + 1, p, p)
         dC/dphi_i = C P_i C, phi the entries of the covariance matrices of the random effects in the engine's
-        coordinates, the residual's last.
+        coordinates, the residual's last, all in units of sigma**2.
     W : ndarray, shape (k + 1, k + 1)
         Asymptotic covariance of phi, the inverse of half the expected information.
     """
@@ -115,7 +115,7 @@ def fixed_effects_derivatives(problem: Problem, theta: Floats, reml: bool = True
     residual = made.state.Hxx - np.einsum("i,ipq->pq", made.phi, made.P)
     C = np.asarray(np.linalg.inv(made.state.Hxx), dtype=float)
     slopes: Floats = np.einsum("ab,ibc,cd->iad", C, np.concatenate([made.P, residual[None]]), C, optimize=True)
-    return FixedEffectsDerivatives(_to_data(problem, s2 * C), _to_data(problem, slopes, units=0))
+    return FixedEffectsDerivatives(_to_data(problem, s2 * C), _to_data(problem, s2 * slopes))
 
 
 @single
@@ -160,10 +160,8 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     s2 = s.r2 / s.dof
     slopes = np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True)
     adjusted = C + 2.0 * C @ (0.5 * (U + U.T)) @ C
-    # phi in units of sigma**2 becomes phi in squared units of y.
-    W = W * (s2 * problem.response.y_scale**2) ** 2
     return AdjustedCovariance(
-        _to_data(problem, s2 * C), _to_data(problem, s2 * adjusted), _to_data(problem, slopes, units=0), W
+        _to_data(problem, s2 * C), _to_data(problem, s2 * adjusted), _to_data(problem, s2 * slopes), W
     )
 
 
@@ -190,18 +188,19 @@ def _is_told(problem: Problem) -> NDArray[np.bool_]:
 
 @single
 def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
-    """Return half of tr(P V_i P V_j), shape (k + 1, k + 1), in squared units of y; on the boundary too.
+    """Return half of tr(P V_i P V_j), shape (k + 1, k + 1), on the boundary too.
 
-    Elements are ordered as those of :func:`~lmmtools.engines.pls.information`. Under ML P is V^-1.
+    Variances are in units of sigma**2, effects in units of their columns' root mean squares. Elements are ordered as
+    those of :func:`~lmmtools.engines.pls.information`. Under ML P is V^-1.
 
     Raises
     ------
     EngineError
         If the criterion cannot be evaluated at theta.
     """
-    made = _products(problem, theta, reml)
-    unit = made.state.r2 / made.state.dof * problem.response.y_scale**2
-    return 0.5 * _expected_information(problem, made) / unit**2
+    maps = [R / np.linalg.norm(R, axis=0) for R in problem.scaling.basis_maps]
+    made = _products(problem, theta, reml, maps)
+    return 0.5 * _expected_information(problem, made)
 
 
 def _products(problem: Problem, theta: Floats, reml: bool, maps: Sequence[Floats] | None = None) -> _Products:
@@ -251,7 +250,7 @@ def _traces(problem: Problem, T: Sequence[Floats], Y: Floats, sigma: Sequence[Fl
     return np.concatenate([parts[k] for k in range(len(sigma))])
 
 
-def _to_data(problem: Problem, matrix: Floats, units: int = 1) -> Floats:
-    """From the engine's coordinates of X, and its unit of y to the power 2 ``units``, to the data's."""
-    X = problem.scaling.x_map
-    return np.asarray(problem.response.y_scale ** (2 * units) * (X @ matrix @ X.T))
+def _to_data(problem: Problem, matrix: Floats) -> Floats:
+    """Return a covariance of the fixed effects, from the engine's coordinates of X and its unit of y, in the data's."""
+    X = problem.response.y_scale * problem.scaling.x_map
+    return np.asarray(X @ matrix @ X.T)

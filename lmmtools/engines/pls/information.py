@@ -49,16 +49,21 @@ class VarianceInformation:
         On the variance scale: ``var(Subject: (Intercept))``, ``cov(Subject: Days, (Intercept))``, ``var(Residual)``.
     vcov : ndarray, shape (k + 1,)
         Variances and covariances, squared units of y.
-    vcov_cov : ndarray, shape (k + 1, k + 1)
-        Covariance of those: the inverse of half the Hessian of -2 log L or the REML criterion. NaN where undefined.
+    units : ndarray, shape (k + 1,)
+        Products of sigma**2 and the sizes of the effects' columns, in which numbers are in range whatever the data's.
+    relative_cov : ndarray, shape (k + 1, k + 1)
+        Covariance of ``vcov / units``: the inverse of half the Hessian of -2 log L or the REML criterion. NaN where
+        undefined.
     sdcor_names : tuple of str
         ``sd(...)`` and ``cor(...)``.
     sdcor : ndarray, shape (k + 1,)
         Standard deviations (units of y) and correlations.
-    sdcor_cov : ndarray, shape (k + 1, k + 1)
-        Covariance of those, by the delta method.
-    information : ndarray, shape (k + 1, k + 1)
-        The observed information itself, on the variance scale; NaN where undefined.
+    sd_units : ndarray, shape (k + 1,)
+        The same for standard deviations; one for correlations.
+    relative_sdcor_cov : ndarray, shape (k + 1, k + 1)
+        Covariance of ``sdcor / sd_units``, by the delta method.
+    relative_information : ndarray, shape (k + 1, k + 1)
+        The observed information itself, of ``vcov / units``; NaN where undefined.
     reasons : tuple of str
         Per element: why its variance is undefined, or an empty string.
     boundary : tuple of str
@@ -69,23 +74,35 @@ class VarianceInformation:
     entries: tuple[tuple[int, int], ...]
     names: tuple[str, ...]
     vcov: Floats
-    vcov_cov: Floats
+    units: Floats
+    relative_cov: Floats
     sdcor_names: tuple[str, ...]
     sdcor: Floats
-    sdcor_cov: Floats
-    information: Floats
+    sd_units: Floats
+    relative_sdcor_cov: Floats
+    relative_information: Floats
     reasons: tuple[str, ...]
     boundary: tuple[str, ...]
 
     @property
+    def vcov_cov(self) -> Floats:
+        """Covariance of the variances and covariances, shape (k + 1, k + 1), in units of y to the fourth power."""
+        return self.units * (self.units[:, None] * self.relative_cov)
+
+    @property
     def vcov_se(self) -> Floats:
         """Standard errors of the variances and covariances, shape (k + 1,), NaN where undefined."""
-        return np.sqrt(np.diag(self.vcov_cov))
+        return self.units * np.sqrt(np.diag(self.relative_cov))
 
     @property
     def sdcor_se(self) -> Floats:
         """Standard errors of the standard deviations and correlations, shape (k + 1,), NaN where undefined."""
-        return np.sqrt(np.diag(self.sdcor_cov))
+        return self.sd_units * np.sqrt(np.diag(self.relative_sdcor_cov))
+
+    @property
+    def sdcor_cov(self) -> Floats:
+        """Covariance of standard deviations and correlations, shape (k + 1, k + 1)."""
+        return self.sd_units * (self.sd_units[:, None] * self.relative_sdcor_cov)
 
 
 @single
@@ -109,13 +126,16 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     blocks = problem.design.blocks
-    sigma2 = problem.response.y_scale**2 * s.r2 / s.dof
+    sigma = problem.response.y_scale * float(np.sqrt(s.r2 / s.dof))
     owners, entries, values, reasons, interior = [], [], [], [], []
     covariances: list[Floats] = []
     boundary: list[str] = []
-    for k, (lam, R) in enumerate(zip(s.lambdas, problem.scaling.basis_maps, strict=True)):
+    units, sd_units = [], []
+    sizes = [np.linalg.norm(R, axis=0) for R in problem.scaling.basis_maps]
+    maps = [R / size for R, size in zip(problem.scaling.basis_maps, sizes, strict=True)]
+    for k, (lam, R) in enumerate(zip(s.lambdas, maps, strict=True)):
         half = np.linalg.solve(R, lam)
-        covariances.append(sigma2 * half @ half.T)
+        covariances.append(half @ half.T)
         is_interior = not is_null(np.asarray(np.linalg.svd(lam, compute_uv=False), float), problem.units[k]).any()
         interior.append(is_interior)
         found = "" if is_interior else _reason(blocks[k], covariances[k])
@@ -128,16 +148,17 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
             entries.append((a, b))
             values.append(covariances[k][a, b])
             reasons.append(reason)
+            units.append((sigma / sizes[k][a]) * (sigma / sizes[k][b]))
+            sd_units.append(sigma / sizes[k][a] if a == b else 1.0)
     free = np.array([*(interior[k] for k in owners), True])
     at = np.flatnonzero(free)
     info = np.full((len(free), len(free)), np.nan)
-    info[np.ix_(at, at)] = _observed(problem, s, [k for k, inside in enumerate(interior) if inside], sigma2)
+    info[np.ix_(at, at)] = _observed(problem, s, maps, [k for k, inside in enumerate(interior) if inside])
     cov = np.full_like(info, np.nan)
     cov[np.ix_(at, at)], failure = invert_tied(info[np.ix_(at, at)], problem.design, at)
     if failure:
         reasons = [r or failure for r in reasons]
-    vcov = np.array([*values, sigma2])
-    sdcor, jacobian = _sdcor(covariances, sigma2, owners, entries)
+    relative, jacobian = _sdcor(covariances, owners, entries)
     sdcor_cov = np.full_like(info, np.nan)
     J = jacobian[np.ix_(at, at)]
     sdcor_cov[np.ix_(at, at)] = J @ cov[np.ix_(at, at)] @ J.T
@@ -146,10 +167,12 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
         (*owners, -1),
         (*entries, (0, 0)),
         names,
-        vcov,
+        np.array([*units, sigma**2]) * [*values, 1.0],
+        np.array([*units, sigma**2]),
         cov,
         sd_names,
-        sdcor,
+        np.array([*sd_units, sigma]) * relative,
+        np.array([*sd_units, sigma]),
         sdcor_cov,
         info,
         (*reasons, failure),
@@ -187,8 +210,10 @@ def _invert(info: Floats) -> tuple[Floats, str]:
     return half @ half.T, ""
 
 
-def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) -> Floats:
-    """Return half the Hessian of the unprofiled criterion in (Phi_k of the blocks ``inside``, sigma**2).
+def _observed(problem: Problem, s: State, maps: Sequence[Floats], inside: Sequence[int]) -> Floats:
+    """Return half the Hessian of the unprofiled criterion in (Phi_k of the blocks ``inside``, sigma**2) / sigma**2.
+
+    Phi_k is of the effects that ``maps`` take to the engine's.
 
     With Phi = s2 Sigma the criterion is D = log|V(Sigma)| (+ log|Hxx|) + dof log s2 + r2(Sigma) / s2. With g its
     derivative in Sigma and H = -t + 2 Q / s2 its second derivative there (V is linear in Sigma), the chain rule gives
@@ -198,8 +223,8 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
     """
     inverse, Y = invert(s.elimination), projector(s)
     d = derivatives_from(problem, s, inverse.T, Y)
-    s2 = sigma2 / problem.response.y_scale**2
-    sigma = [original_directions(R) for R in problem.scaling.basis_maps]
+    s2 = s.r2 / s.dof
+    sigma = [original_directions(R) for R in maps]
     starts = np.cumsum([0, *(len(x) for x in sigma)])
     at = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in inside]) if inside else np.zeros(0, dtype=int)
     q, Q = quadratic_forms(problem, s, sigma)
@@ -213,15 +238,13 @@ def _observed(problem: Problem, s: State, inside: Sequence[int], sigma2: float) 
         full = d.G[k] + _score(problem, s, k) * (s.dof / s.r2 - 1.0 / s2)
         parts.append(np.einsum("iab,ab->i", x, full))
     g = np.concatenate(parts)[at]
-    original = np.concatenate([_lower(R, lam) for R, lam in zip(problem.scaling.basis_maps, s.lambdas, strict=True)])[
-        at
-    ]
+    original = np.concatenate([_lower(R, lam) for R, lam in zip(maps, s.lambdas, strict=True)])[at]
     out = np.empty((len(at) + 1, len(at) + 1))
     # Along Phi, Sigma = Phi / s2; along s2 with Phi fixed, Sigma moves by -Sigma / s2.
     out[:-1, :-1] = H
     out[:-1, -1] = out[-1, :-1] = q[at] / s2 - g - H @ original
     out[-1, -1] = 2.0 * s.r2 / s2 - s.dof + 2.0 * (g - q[at] / s2) @ original + original @ H @ original
-    return out * (0.5 / sigma2**2)
+    return 0.5 * out
 
 
 def original_directions(R: Floats) -> Floats:
@@ -281,9 +304,9 @@ def _traces(problem: Problem, s: State, sigma: Sequence[Floats]) -> Floats:
 
 
 def _sdcor(
-    covariances: Sequence[Floats], sigma2: float, owners: Sequence[int], entries: Sequence[tuple[int, int]]
+    covariances: Sequence[Floats], owners: Sequence[int], entries: Sequence[tuple[int, int]]
 ) -> tuple[Floats, Floats]:
-    """Return standard deviations and correlations, and their Jacobian with respect to the covariances."""
+    """Return standard deviations and correlations, and their Jacobian, of covariances in units of sigma**2."""
     k = len(owners)
     where = {(o, e): i for i, (o, e) in enumerate(zip(owners, entries, strict=True))}
     values = np.empty(k + 1)
@@ -300,8 +323,7 @@ def _sdcor(
         J[i, i] = 1.0 / product if product > 0 else np.nan
         for c in (a, b):
             J[i, where[o, (c, c)]] = -0.5 * values[i] / C[c, c] if C[c, c] > 0 else np.nan
-    values[k] = np.sqrt(sigma2)
-    J[k, k] = 0.5 / values[k]
+    values[k], J[k, k] = 1.0, 0.5
     return values, J
 
 

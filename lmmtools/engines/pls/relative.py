@@ -2,8 +2,9 @@
 
 With phi the coordinates of the relative covariances Sigma_k (see :mod:`~lmmtools.engines.pls.parameters`) and sigma**2
 profiled out, the inverse of half the criterion's Hessian is the asymptotic covariance of phi, and sigma**2 = r2 / dof
-moves with it. A variance of zero, and the columns of a factor that have vanished, are held: the fixed effects'
-covariance does not change with them to first order, and the criterion's mixed derivatives with them are zero.
+moves with it. It counts by its logarithm, so that nothing here but C has a unit, whose powers could overflow. A
+variance of zero, and the columns of a factor that have vanished, are held: the fixed effects' covariance does not
+change with them to first order, and the criterion's mixed derivatives with them are zero.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class RelativeUncertainty:
     cov : ndarray, shape (p, p)
         C, in squared units of y per units of X.
     slopes : ndarray, shape (m + 1, p, p)
-        dC with respect to the m free coordinates and sigma**2, the last.
+        dC with respect to the m free coordinates and the logarithm of sigma**2, the last.
     covariance : ndarray, shape (m + 1, m + 1)
         Asymptotic covariance of those.
     held : tuple of int
@@ -96,13 +97,13 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     s2 = r2 / dof
     covariance = np.empty((len(free) + 1, len(free) + 1))
     own = half.T @ half
-    # sigma**2 = r2 / dof, dr2 = -q dphi; given phi its variance is 2 sigma**4 / dof.
-    follow = -q / dof
+    # d log sigma**2 = dr2 / r2, dr2 = -q dphi; given phi its variance is 2 / dof.
+    follow = -q / r2
     covariance[:-1, :-1] = own
-    covariance[:-1, -1] = covariance[-1, :-1] = unit * (own @ follow)
-    covariance[-1, -1] = unit**2 * (2.0 * s2 * s2 / dof + follow @ own @ follow)
+    covariance[:-1, -1] = covariance[-1, :-1] = own @ follow
+    covariance[-1, -1] = 2.0 / dof + follow @ own @ follow
     X = problem.scaling.x_map
-    slopes = np.concatenate([s2 * unit * np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True), C[None]])
+    slopes = s2 * unit * np.concatenate([np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True), C[None]])
     owners, moves = _on_data_scale(problem, sigma, free)
     return RelativeUncertainty(s2 * unit * (X @ C @ X.T), X @ slopes @ X.T, covariance, held, owners, moves)
 

@@ -190,13 +190,19 @@ def _check_nested(small: Design, large: Design) -> None:
     if not np.array_equal(first, second):
         raise DataError("the fits have different weights: data drawn with the ones do not follow the others' model")
     for d, X, names in ((small, small.X, small.x_names), (small, _shift(small, large), ("the offset",))):
-        beside = X - large.X @ np.linalg.lstsq(large.X, X, rcond=None)[0]
+        X, whole = _in_own_units(X), _in_own_units(large.X)
+        beside = X - whole @ np.linalg.lstsq(whole, X, rcond=None)[0]
         outside = np.linalg.norm(beside, axis=0) > OUTSIDE * np.linalg.norm(X, axis=0)
         if outside.any():
             raise DataError(
                 f"{names[int(np.argmax(outside))]} of {d.formula} is outside the fixed effects of {large.formula}: "
                 "the models are not nested. Give the larger model every fixed effect of the smaller"
             )
+
+
+def _in_own_units(X: Floats) -> Floats:
+    size = np.abs(X).max(axis=0, initial=0.0)
+    return np.asarray(X / np.where(size > 0, size, 1.0))
 
 
 def _shift(small: Design, large: Design) -> Floats:

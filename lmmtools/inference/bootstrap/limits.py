@@ -99,5 +99,7 @@ def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> 
     known = np.isfinite(left_out)
     mean = np.where(known, left_out, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     gaps = np.where(known, mean - left_out, 0.0)
+    # In units of the largest, whose cubes are in range.
+    gaps = gaps / np.where((size := np.abs(gaps).max(axis=0, initial=0.0)) > 0, size, 1.0)
     below = 6.0 * (gaps**2).sum(axis=0) ** 1.5
     return np.asarray(np.where(below > 0, (gaps**3).sum(axis=0) / np.where(below > 0, below, 1.0), 0.0))

@@ -98,6 +98,7 @@ def _shared(fit: LMMResults, moments: Sequence[Floats]) -> tuple[Floats, Floats]
     slopes = np.zeros((len(moments) + 1, len(info.vcov)))
     for i, (k, (a, b)) in enumerate(zip(info.blocks, info.entries, strict=True)):
         if k >= 0:
-            slopes[k, i] = moments[k][a, b] * (1.0 if a == b else 2.0) / fit.scale
-            slopes[k, -1] -= moments[k][a, b] * (1.0 if a == b else 2.0) * info.vcov[i] / fit.scale**2
-    return slopes, np.where(np.isfinite(info.vcov_cov), info.vcov_cov, 0.0)
+            slopes[k, i] = moments[k][a, b] * (1.0 if a == b else 2.0)
+            slopes[k, -1] -= moments[k][a, b] * (1.0 if a == b else 2.0) * info.vcov[i] / fit.scale
+    unit = info.units / fit.scale
+    return slopes, np.where(np.isfinite(info.relative_cov), info.relative_cov, 0.0) * unit * unit[:, None]

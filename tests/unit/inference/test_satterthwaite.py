@@ -64,7 +64,7 @@ def test_slopes_of_the_covariance_equal_differences(sleep) -> None:
         h = np.zeros(4)
         h[i] = 1e-4 * max(abs(phi[i]), 1.0)
         slope = (cov(phi + h) - cov(phi - h)) / (2 * h[i])
-        np.testing.assert_allclose(found.slopes[i], slope, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(found.slopes[i] / sleep.scale, slope, rtol=1e-4, atol=1e-7)
 
 
 def test_constraints_as_text_matrix_and_values_agree(sleep) -> None:

@@ -111,7 +111,7 @@ def test_adjusted_covariance_equals_its_dense_definition() -> None:
         for i, D in enumerate(directions)
         for j, E in enumerate(directions)
     )
-    np.testing.assert_allclose(found.W, W, rtol=1e-7)
+    np.testing.assert_allclose(found.W * fit.scale**2, W, rtol=1e-7)
     np.testing.assert_allclose(found.adjusted, C + 2 * C @ U @ C, rtol=1e-7, atol=1e-9)
 
 
