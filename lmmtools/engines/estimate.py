@@ -77,14 +77,14 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How closely a second engine confirms an estimate.
+    """A second engine's criterion at the same parameters: that both compute the same, not that it is the lowest.
 
     Attributes
     ----------
     engine : str
-        The engine that was asked to confirm.
+        The engine that was asked.
     objective : float
-        The second engine's criterion at the same parameters.
+        Its criterion at the same parameters.
     difference : float
         ``objective`` minus the first engine's, relative to ``max(1, |objective|)``.
     """
@@ -92,6 +92,11 @@ class Agreement:
     engine: str
     objective: float
     difference: float
+
+    @classmethod
+    def between(cls, engine: str, objective: float, reference: float) -> Agreement:
+        """Return the agreement of a second engine's criterion with the first's, ``reference``."""
+        return cls(engine, objective, (objective - reference) / max(1.0, abs(reference)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,9 +128,11 @@ class Estimate:
     messages : tuple of str
         What the engine said.
     agreement : Agreement or None
-        A second engine's confirmation.
+        A second engine's criterion at these parameters, where it was computed with the fit.
     seconds : float or None
         Time of the fit as the engine itself took it, where starting it takes time of its own (R); else None.
+    is_to_be_checked : bool
+        Whether MixedLM is to evaluate its likelihood at these parameters when somebody looks at the fit (``"auto"``).
     """
 
     engine: str
@@ -141,3 +148,4 @@ class Estimate:
     messages: tuple[str, ...] = ()
     agreement: Agreement | None = None
     seconds: float | None = None
+    is_to_be_checked: bool = False

@@ -1,4 +1,4 @@
-"""What the flags of a fit mean here: certificate, boundary, what was left out, who confirms it."""
+"""What the flags of a fit mean here: certificate, boundary, what was left out, what a second engine computes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ __all__ = ["Flag", "read_flags"]
 # A variance estimated from so few levels is hardly more than an order of magnitude.
 FEW_LEVELS = 6
 _SECOND = {"mixedlm": "MixedLM of statsmodels", "pls": "The pls engine", "lme4": "lme4 in R"}
+_NOT_ASKED = {
+    "no such model": ("No second engine has this model", "The criterion is the pls engine's alone."),
+    "too slow": (
+        "No second engine was asked",
+        "MixedLM of statsmodels would take long for a model of this size; fit.confirm() lets it search.",
+    ),
+    "failed": ("A second engine failed", "The criterion is the pls engine's alone."),
+}
 
 Tone = Literal["good", "note", "caution", "bad"]
 
@@ -240,11 +248,12 @@ def _levels(fit: Any) -> Iterator[Flag]:
 
 
 def _second_engine(fit: Any) -> Iterator[Flag]:
-    agreement = fit.agreement
+    second = fit.second_look
+    if second.status in _NOT_ASKED:
+        title, sentence = _NOT_ASKED[second.status]
+        yield Flag("note", title, (sentence, _sentence(second.why)) if second.why else (sentence,))
+    agreement = second.agreement
     if agreement is None:
-        messages = [m for m in fit.estimate.messages if m.startswith("not confirmed")]
-        if messages:
-            yield Flag("note", "Not confirmed by a second engine", tuple(_sentence(m) for m in messages))
         return
     who = _SECOND.get(agreement.engine, agreement.engine.capitalize())
     name = "REML criterion" if fit.reml else "deviance"
@@ -252,10 +261,11 @@ def _second_engine(fit: Any) -> Iterator[Flag]:
     if abs(agreement.difference) < 1e-8:
         yield Flag(
             "good",
-            "Confirmed by a second engine",
+            "A second engine computes the same",
             (
                 f"{who}, which computes it in another way, has the same {name} at these parameters, "
                 f"{agreement.objective:.4f}, to eight digits or more.",
+                "That no other parameters are better is what fit.confirm() lets MixedLM search for.",
             ),
         )
     else:

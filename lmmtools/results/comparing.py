@@ -7,7 +7,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.engines import load_engine, mixedlm
-from lmmtools.engines.auto import COST_BOUND
 from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
@@ -15,6 +14,7 @@ from lmmtools.report.comparison_column import ComparisonColumn
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.from_statsmodels import read_mixedlm
 from lmmtools.results.lmm_results import LMMResults
+from lmmtools.results.second_look import AFFORDABLE_SECONDS, describe_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,11 +78,12 @@ def compare_engines(fit: LMMResults) -> tuple[Comparison | None, str]:
     else:
         other = "mixedlm"
         try:
-            flops = mixedlm.cost(fit.design, mixedlm.plan(fit.design))
+            layout = mixedlm.plan(fit.design)
         except TranslationError as error:
             return None, f"MixedLM has no such model: {error}"
-        if flops > COST_BOUND:
-            return None, f"MixedLM was not asked: its dense algebra would take {flops:.1e} operations per evaluation."
+        if mixedlm.estimate_seconds(fit.design, layout) > AFFORDABLE_SECONDS:
+            seconds = describe_seconds(mixedlm.estimate_fit_seconds(fit.design, layout))
+            return None, f"MixedLM was not asked: its fit would take about {seconds}."
     try:
         return compare_beside(fit, [other]), ""
     except EngineError as error:

@@ -16,9 +16,10 @@ from lmmtools.errors import (
 )
 
 if TYPE_CHECKING:
+    from lmmtools.engines.estimate import Agreement, Estimate
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["find"]
+__all__ = ["AGREEMENT_TOL", "describe_disagreement", "find"]
 
 # Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
 # double precision, and the worst seen over the reference models is 1e-11.
@@ -46,15 +47,23 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
         found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
     if not result.converged:
         found.append((ConvergenceWarning, _why_not_certified(result)))
-    if result.agreement is not None and not abs(result.agreement.difference) <= AGREEMENT_TOL:
-        a = result.agreement
-        better = a.engine if a.difference < 0 else result.engine
-        text = (
-            f"engines disagree: {result.engine} has {result.objective:.6f}, {a.engine} {a.objective:.6f} at the same "
-            f"model; {better} has the better (lower) criterion"
-        )
-        found.append((AgreementWarning, text))
+    # Of a fit that is to be compared when somebody looks, the look says it.
+    if result.estimate.agreement is not None:
+        text = describe_disagreement(result.estimate, result.estimate.agreement)
+        if text:
+            found.append((AgreementWarning, text))
     return found
+
+
+def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
+    """Return what to warn of where a second engine has another criterion at the same parameters, else ""."""
+    if abs(agreement.difference) <= AGREEMENT_TOL:
+        return ""
+    better = agreement.engine if agreement.difference < 0 else estimate.engine
+    return (
+        f"engines disagree: {estimate.engine} has {estimate.objective:.6f}, {agreement.engine} "
+        f"{agreement.objective:.6f} at the same model; {better} has the better (lower) criterion"
+    )
 
 
 def _why_not_certified(result: LMMResults) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from lmmtools.engines import pls
 from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
+from lmmtools.results.confirmation import Confirmation, run_confirmation
 from lmmtools.results.describing import DescribingMethods
 from lmmtools.results.diagnosing import DiagnosingMethods
 from lmmtools.results.drawing import DrawingMethods
@@ -19,6 +20,7 @@ from lmmtools.results.intervals import IntervalMethods
 from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
 from lmmtools.results.predicting import PredictingMethods
+from lmmtools.results.second_look import SecondLook, has_mixedlm_form, look
 from lmmtools.results.tabling import TablingMethods
 from lmmtools.results.testing import TestingMethods
 from lmmtools.results.varcorr import VarCorr
@@ -224,23 +226,52 @@ class LMMResults(
         """Whether the certificate holds."""
         return self.certificate.holds
 
+    @cached_property
+    def second_look(self) -> SecondLook:
+        """A second engine's criterion at this optimum, or why there is none.
+
+        After the default fit MixedLM evaluates its likelihood when this is first looked at, be it by ``summary()``, if
+        that takes about a tenth of a second at most, estimated from the sizes of the design.
+        """
+        return look(self)
+
     @property
     def agreement(self) -> Agreement | None:
-        """How closely a second engine confirms the optimum, where one was asked."""
-        return self.estimate.agreement
+        """A second engine's criterion at this optimum beside the fit's, where there is one (see ``second_look``).
+
+        It tells that both compute the same, not that nothing is lower: ``confirm()`` searches.
+        """
+        return self.second_look.agreement
 
     @cached_property
     def mixedlm(self) -> Any:
         """The ``MixedLMResults`` of the model as ``spec`` writes it, on the data's scale, started at the optimum.
 
-        None where statsmodels took no part in the fit. MixedLM cannot hold a variance of zero: it is shown 1e-9 of
-        the residual's instead.
+        Made when first asked for, after ``engine="auto"`` and ``"mixedlm"``; None after the others, and after
+        ``"auto"`` where MixedLM has no such model or one evaluation of its likelihood would take over a second. MixedLM
+        cannot hold a variance of zero: it is shown 1e-9 of the residual's instead.
         """
-        if self.agreement is None or self.engine == "lme4":
+        if self.engine == "lme4" or not has_mixedlm_form(self):
             return None
         from lmmtools.engines import mixedlm
 
         return mixedlm.on_data_scale(self.design, self.estimate)
+
+    def confirm(self) -> Confirmation:
+        """Return whether MixedLM's own search, from its own start, finds nothing lower than this fit's criterion.
+
+        It takes as long as MixedLM takes; the fit stays as it is. Prints as a sentence; ``.confirmed``, ``.objective``
+        of the fit, ``.found`` by MixedLM, their ``.difference``, and ``.theta`` where MixedLM ended: where that is
+        lower, ``model.fit(start=fit.confirm().theta)`` fits again from there.
+
+        Raises
+        ------
+        TranslationError
+            If MixedLM cannot express the model.
+        EngineError
+            If MixedLM's optimisers fail, or a term of the model shares its variance with another.
+        """
+        return run_confirmation(self)
 
     # -- random effects and fitted values -------------------------------------------------------------------------
 

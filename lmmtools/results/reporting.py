@@ -8,8 +8,10 @@ import numpy as np
 
 from lmmtools.inference.degrees import method_name
 from lmmtools.report.summary import SummaryData, summarise
+from lmmtools.results.second_look import describe_seconds
 
 if TYPE_CHECKING:
+    from lmmtools.engines.estimate import Agreement
     from lmmtools.inference.contrasts import ContrastTests
     from lmmtools.report.summary import Summary
     from lmmtools.results.lmm_results import LMMResults
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["notes", "summarise_results"]
 
 ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto": "lmmtools pls", "lme4": "R's lme4"}
+POSSESSIVES = {"mixedlm": "statsmodels'", "pls": "lmmtools'", "lme4": "lme4's", "least squares": "the least-squares"}
 # Agreement is shown from 8 digits on (below that it is disagreement) and up to 10: what is beyond differs from one
 # processor to the next.
 MIN_DIGITS, MAX_DIGITS = 8, 10
@@ -68,7 +71,7 @@ def notes(result: LMMResults) -> tuple[str, ...]:
     out += [f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels]
     out += result.design.narrower_in_r
     out += result.remarks
-    out.append(_engine(result))
+    out += _engine(result)
     return tuple(out)
 
 
@@ -77,14 +80,28 @@ def _some(levels: tuple[str, ...], most: int = 6) -> str:
     return shown if len(levels) <= most else f"{shown} and {len(levels) - most} more"
 
 
-def _engine(result: LMMResults) -> str:
-    """Name the engine, and how many digits of its criterion a second one confirms."""
-    text = f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}"
-    agreement = result.agreement
-    if agreement is None:
-        return text
-    second = ENGINE_NAMES.get(agreement.engine, agreement.engine)
+def _engine(result: LMMResults) -> tuple[str, ...]:
+    """Name the engine, and say what a second one was asked and answered."""
+    return tuple(filter(None, (f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}", _second(result))))
+
+
+def _second(result: LMMResults) -> str:
+    second = result.second_look
+    if second.agreement is not None:
+        return _agreement(second.agreement, result.converged)
+    if second.status == "no such model":
+        return "statsmodels' MixedLM has no such model"
+    if second.status == "too slow":
+        seconds = describe_seconds(second.search_seconds)
+        return f"statsmodels was not asked: fit.confirm() lets it search, for about {seconds}"
+    return second.why
+
+
+def _agreement(agreement: Agreement, converged: bool) -> str:
+    """Say to how many digits a second engine's criterion at the same parameters agrees."""
+    whose = POSSESSIVES.get(agreement.engine, f"{agreement.engine}'")
+    place = "at this optimum" if converged else "at these parameters"
     if not abs(agreement.difference) < 10.0**-MIN_DIGITS:
-        return f"{text}; {second} disagrees: its criterion is {agreement.objective:.6f}"
+        return f"{whose} likelihood {place} disagrees: it makes the criterion {agreement.objective:.6f}"
     digits = MAX_DIGITS if agreement.difference == 0 else min(MAX_DIGITS, int(-np.log10(abs(agreement.difference))))
-    return f"{text}; {second} confirms the criterion to {digits} digits"
+    return f"{whose} likelihood {place} agrees to {digits} digits"

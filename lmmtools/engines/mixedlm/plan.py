@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.record import Design
 
-__all__ = ["MixedLMPlan", "cost", "plan"]
+__all__ = ["MixedLMPlan", "plan"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,18 +91,3 @@ def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_is
 def _uncorrelated(design: Design, blocks: list[int]) -> str:
     terms = [design.blocks[i].term for i in blocks]
     return " and ".join(f"({t.basis.removeprefix('1 + ')} || {t.group})" for t in terms)
-
-
-def cost(design: Design, layout: MixedLMPlan) -> float:
-    """Return the floating-point operations of one MixedLM criterion evaluation, to a small factor.
-
-    MixedLM forms, for each group, a dense n_g x q_g matrix and solves a q_g x q_g system with n_g right-hand sides:
-    the sum over groups of q_g**2 (q_g + n_g).
-    """
-    n_g = np.bincount(layout.islands, minlength=layout.n_islands).astype(float)
-    q_g = np.zeros(layout.n_islands)
-    for block in design.blocks:
-        first = np.zeros(block.m, dtype=np.intp)
-        first[block.codes] = layout.islands
-        q_g += block.l * np.bincount(first, minlength=layout.n_islands)
-    return float(np.sum(q_g**2 * (q_g + n_g)))

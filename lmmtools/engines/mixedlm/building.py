@@ -1,0 +1,131 @@
+"""MixedLM models of conditioned data, built from arrays: all of a plan, or what is left of it at the boundary.
+
+A component that is zero is left out of the MixedLM model, and a singular covariance matrix is replaced by its full-rank
+factor: the model is the same, and every formula of MixedLM stays finite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors
+from lmmtools.engines.mixedlm.conditioning import condition
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.design.record import Design
+    from lmmtools.engines.mixedlm.conditioning import Conditioned
+    from lmmtools.engines.mixedlm.plan import MixedLMPlan
+
+__all__ = ["ReducedModel", "build_model", "build_reduced_model"]
+
+# A direction of lambda_k whose singular value is below this share of the largest entry of all lambda is left out of
+# the MixedLM model: MixedLM itself treats variance ratios under 1e-10 as zero, and wrongly (it loses fixed effects).
+RANK_TOL = 2e-5
+# And so is one below this, with bases of mean square one: its variance ratio is of that size, and moves no criterion.
+SMALLEST = 1.5e-5
+
+
+def build_model(
+    data: Conditioned,
+    layout: MixedLMPlan,
+    codes: tuple[NDArray[np.intp], ...],
+    re_basis: NDArray[np.float64] | None,
+    vc_bases: dict[int, NDArray[np.float64]],
+) -> Any:
+    """Return a fresh MixedLM with the given random coefficients and scalar components.
+
+    Parameters
+    ----------
+    data, layout
+        The conditioned data and where the groups are.
+    codes : tuple of ndarray, each (n,)
+        Level of each row, per block.
+    re_basis : ndarray, shape (n, r), or None
+        Columns of ``exog_re``.
+    vc_bases : dict of int to ndarray, each (n,)
+        Block index -> its single basis column; MixedLM sorts components by name, hence the padded names.
+    """
+    from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
+
+    order = np.argsort(layout.islands, kind="stable")
+    bounds = np.searchsorted(layout.islands[order], np.arange(layout.n_islands + 1))
+    rows = [order[a:b] for a, b in pairwise(bounds)]
+    names, colnames, mats = [], [], []
+    for index, basis in vc_bases.items():
+        names.append(f"v{index:04d}")
+        own = [_indicators(codes[index][ii], basis[ii]) for ii in rows]
+        mats.append([mat for mat, _ in own])
+        colnames.append([[str(level) for level in levels] for _, levels in own])
+    vc = VCSpec(names, colnames, mats) if names else None
+    return MixedLM(data.endog, data.exog, groups=layout.islands, exog_re=re_basis, exog_vc=vc)
+
+
+def _indicators(codes: NDArray[np.intp], basis: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    levels, position = np.unique(codes, return_inverse=True)
+    mat = np.zeros((codes.size, levels.size))
+    mat[np.arange(codes.size), position] = basis
+    return mat, levels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReducedModel:
+    """A MixedLM model at a given theta, without the components that are zero there.
+
+    Attributes
+    ----------
+    data : Conditioned
+    model : MixedLM
+    start : MixedLMParams
+        theta in the model's own parameters.
+    vc_blocks : tuple of int
+        The blocks that are variance components of the model.
+    root : ndarray, shape (l, r), or None
+        Full-rank factor of lambda_k that the random coefficients' basis was multiplied by.
+    """
+
+    data: Conditioned
+    model: Any
+    start: Any
+    vc_blocks: tuple[int, ...]
+    root: NDArray[np.float64] | None
+
+
+def build_reduced_model(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64]) -> ReducedModel | None:
+    """Return MixedLM's model at ``theta``, or None where nothing random is left.
+
+    Components that are zero are left out and singular covariance matrices reduced to their rank, so that MixedLM is
+    asked only what it can answer.
+    """
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
+
+    data = condition(design)
+    blocks = design.blocks
+    lambdas = [lam * u[:, None] for lam, u in zip(lambda_factors(theta, blocks), data.units, strict=True)]
+    floor = max(SMALLEST, RANK_TOL * max(float(np.max(np.abs(lam))) for lam in lambdas))
+    vc_bases = {i: data.bases[i][:, 0] for i in layout.vc_blocks if lambdas[i][0, 0] > floor}
+    vcomp = np.array([lambdas[i][0, 0] ** 2 for i in vc_bases])
+    root, re_basis = None, None
+    if layout.re_block is not None:
+        root = _full_rank_root(lambdas[layout.re_block], floor)
+        re_basis = data.bases[layout.re_block] @ root if root.shape[1] else None
+    if re_basis is None and not vc_bases:
+        return None
+    model = build_model(data, layout, tuple(b.codes for b in blocks), re_basis, vc_bases)
+    rank = 0 if re_basis is None else re_basis.shape[1]
+    start = MixedLMParams.from_components(fe_params=np.zeros(design.p), cov_re=np.eye(rank), vcomp=vcomp)
+    return ReducedModel(data, model, start, tuple(vc_bases), root)
+
+
+def _full_rank_root(lam: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    """Return (l, r) with the same product with its transpose as lambda_k, r its numerical rank."""
+    U, s, _ = np.linalg.svd(lam)
+    keep = s > floor
+    if keep.all():
+        return lam
+    return np.asarray(U[:, keep] * s[keep])

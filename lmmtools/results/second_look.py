@@ -1,0 +1,112 @@
+"""What statsmodels says of the default engine's optimum, once somebody looks at the fit."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lmmtools.errors import AgreementWarning, EngineError, TranslationError
+from lmmtools.results.findings import describe_disagreement
+
+if TYPE_CHECKING:
+    from lmmtools.engines.estimate import Agreement
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["AFFORDABLE_SECONDS", "SecondLook", "describe_seconds", "has_mixedlm_form", "look"]
+
+# Estimated seconds of one evaluation of MixedLM's likelihood up to which it is made without being asked for.
+AFFORDABLE_SECONDS = 0.1
+
+# The same up to which ``fit.mixedlm`` makes MixedLM's result, which takes ten to thirty times as long.
+RESULT_SECONDS = 1.0
+
+Status = Literal["compared", "not wanted", "no such model", "too slow", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class SecondLook:
+    """A second engine's criterion at a fit's parameters, or why there is none.
+
+    Attributes
+    ----------
+    status : str
+        ``"compared"``; ``"not wanted"``: the engine that was chosen stands alone; ``"no such model"``: MixedLM cannot
+        express it; ``"too slow"``: estimated to take over AFFORDABLE_SECONDS; ``"failed"``: MixedLM's algebra did.
+    agreement : Agreement or None
+        The criterion beside the fit's, where they were compared.
+    why : str
+        What the engine said where it has no such model or failed.
+    search_seconds : float
+        About how long a search of MixedLM's own would take, where it is too slow.
+    """
+
+    status: Status
+    agreement: Agreement | None = None
+    why: str = ""
+    search_seconds: float = float("nan")
+
+
+def look(fit: LMMResults) -> SecondLook:
+    """Return the second engine's criterion at the fit's parameters: the engine's own, or for "auto" MixedLM's, now.
+
+    Warns
+    -----
+    AgreementWarning
+        If MixedLM, asked now, has another criterion.
+    """
+    from lmmtools.engines import mixedlm
+
+    estimate, design = fit.estimate, fit.design
+    if not estimate.is_to_be_checked:
+        status: Status = "not wanted" if estimate.agreement is None else "compared"
+        return SecondLook(status, estimate.agreement)
+    try:
+        layout = mixedlm.plan(design)
+    except TranslationError as error:
+        return SecondLook("no such model", why=str(error).splitlines()[0])
+    if mixedlm.estimate_seconds(design, layout) > AFFORDABLE_SECONDS:
+        return SecondLook("too slow", search_seconds=mixedlm.estimate_fit_seconds(design, layout))
+    try:
+        agreement = mixedlm.agree(design, layout, estimate)
+    except EngineError as error:
+        return SecondLook("failed", why=str(error))
+    text = describe_disagreement(estimate, agreement)
+    if text:
+        warnings.warn(text, AgreementWarning, stacklevel=_level_outside())
+    return SecondLook("compared", agreement)
+
+
+def has_mixedlm_form(fit: LMMResults) -> bool:
+    """Return whether ``fit.mixedlm`` is to be made: MixedLM took part in the fit, or can join the default one."""
+    from lmmtools.engines import mixedlm
+
+    if not fit.estimate.is_to_be_checked:
+        return fit.engine == "mixedlm"
+    try:
+        layout = mixedlm.plan(fit.design)
+    except TranslationError:
+        return False
+    return mixedlm.estimate_seconds(fit.design, layout) <= RESULT_SECONDS
+
+
+def _level_outside() -> int:
+    """Return the stacklevel of the first caller outside the package: a fit is looked at from many depths."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
+        "lmmtools",
+        "functools",
+    ):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return ``"40 seconds"``, ``"3 minutes"``, ``"2 hours"``: an estimate to one digit."""
+    unit, length = "second", 1.0
+    for longer, its_length in (("minute", 60.0), ("hour", 3600.0)):
+        if seconds >= 0.95 * its_length:
+            unit, length = longer, its_length
+    number = max(1, int(float(f"{seconds / length:.1g}")))
+    return f"{number:,} {unit}{'s' * (number != 1)}"
