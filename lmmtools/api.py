@@ -84,7 +84,8 @@ class Model:
         reml : bool
             REML (lme4's default) or maximum likelihood.
         engine : str
-            ``"auto"``: the pls optimum, confirmed by MixedLM where it can be; ``"pls"``; ``"mixedlm"``; ``"lme4"``: R.
+            ``"auto"``: the pls optimum, at which MixedLM evaluates its likelihood once somebody looks at the fit;
+            ``"pls"``: the same without MixedLM; ``"mixedlm"``: statsmodels from start to end; ``"lme4"``: R.
         progress : bool
             Show evaluations, criterion and gradient norm in a line that renews itself (needs tqdm).
         verbose : bool

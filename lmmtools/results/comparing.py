@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.engines import load_engine, mixedlm
@@ -40,7 +41,11 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True) -> Com
     """
     if isinstance(source, ComparisonColumn):
         return source
-    if isinstance(source, LMMResults | FitRecord):
+    if isinstance(source, LMMResults):
+        column = ComparisonColumn.from_result(source, name)
+        text = source.second_look.disagreement
+        return replace(column, notes=(*column.notes, text)) if text else column
+    if isinstance(source, FitRecord):
         return ComparisonColumn.from_result(source, name)
     if isinstance(source, PrintedSummary):
         return ComparisonColumn.from_printed(source, name or "lme4")

@@ -93,7 +93,7 @@ def _second(result: LMMResults) -> str:
         return "statsmodels' MixedLM has no such model"
     if second.status == "too slow":
         seconds = describe_seconds(second.search_seconds)
-        return f"statsmodels was not asked: fit.confirm() lets it search, for about {seconds}"
+        return f"statsmodels was not asked: fit.confirm() lets it search, about {seconds}"
     return second.why
 
 
@@ -102,6 +102,6 @@ def _agreement(agreement: Agreement, converged: bool) -> str:
     whose = POSSESSIVES.get(agreement.engine, f"{agreement.engine}'")
     place = "at this optimum" if converged else "at these parameters"
     if not abs(agreement.difference) < 10.0**-MIN_DIGITS:
-        return f"{whose} likelihood {place} disagrees: it makes the criterion {agreement.objective:.6f}"
+        return f"{whose} likelihood {place} disagrees: criterion {agreement.objective:.6f}"
     digits = MAX_DIGITS if agreement.difference == 0 else min(MAX_DIGITS, int(-np.log10(abs(agreement.difference))))
     return f"{whose} likelihood {place} agrees to {digits} digits"

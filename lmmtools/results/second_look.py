@@ -40,12 +40,15 @@ class SecondLook:
         What the engine said where it has no such model or failed.
     search_seconds : float
         About how long a search of MixedLM's own would take, where it is too slow.
+    disagreement : str
+        The sentence to warn by where the two criteria differ by more than rounding, else empty.
     """
 
     status: Status
     agreement: Agreement | None = None
     why: str = ""
-    search_seconds: float = float("nan")
+    search_seconds: float = 0.0
+    disagreement: str = ""
 
 
 def look(fit: LMMResults) -> SecondLook:
@@ -75,7 +78,7 @@ def look(fit: LMMResults) -> SecondLook:
     text = describe_disagreement(estimate, agreement)
     if text:
         warnings.warn(text, AgreementWarning, stacklevel=_level_outside())
-    return SecondLook("compared", agreement)
+    return SecondLook("compared", agreement, disagreement=text)
 
 
 def has_mixedlm_form(fit: LMMResults) -> bool:
@@ -106,7 +109,7 @@ def describe_seconds(seconds: float) -> str:
     """Return ``"40 seconds"``, ``"3 minutes"``, ``"2 hours"``: an estimate to one digit."""
     unit, length = "second", 1.0
     for longer, its_length in (("minute", 60.0), ("hour", 3600.0)):
-        if seconds >= 0.95 * its_length:
+        if seconds >= its_length * 55 / 60:
             unit, length = longer, its_length
     number = max(1, int(float(f"{seconds / length:.1g}")))
     return f"{number:,} {unit}{'s' * (number != 1)}"

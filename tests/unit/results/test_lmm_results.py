@@ -22,15 +22,6 @@ def pastes():
     return lmt.lmm("strength ~ 1", lmt.datasets.load("Pastes"), random=lmt.nested("batch", "cask")).fit()
 
 
-@pytest.mark.parametrize("name", ["sleep", "pastes"])
-def test_a_fit_is_confirmed_by_mixedlms_own_likelihood(name, request):
-    fit = request.getfixturevalue(name)
-    assert fit.agreement.engine == "mixedlm"
-    assert abs(fit.agreement.difference) < 1e-9
-    assert -2 * fit.mixedlm.llf == pytest.approx(fit.objective, rel=1e-9)
-    assert -2 * fit.mixedlm.model.loglike(fit.mixedlm.params_object) == pytest.approx(fit.objective, rel=1e-9)
-
-
 def test_varcorr_has_lme4s_columns_and_rows(sleep):
     frame = sleep.varcorr.to_frame()
     assert list(frame.columns) == ["grp", "var1", "var2", "vcov", "sdcor"]

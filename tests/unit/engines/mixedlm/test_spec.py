@@ -136,4 +136,5 @@ def test_what_mixedlm_cannot_say_names_the_term_and_the_engine_that_can(formula,
         warnings.simplefilter("ignore", LmmWarning)
         fit = model.fit(engine="auto")
     assert fit.mixedlm is None
-    assert any("not confirmed by MixedLM" in text for text in fit.warnings)
+    assert fit.second_look.status == "no such model"
+    assert "MixedLM has no such model" in str(fit.summary())
