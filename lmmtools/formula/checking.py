@@ -121,6 +121,8 @@ def _check_call(node: ast.Call) -> None:
         raise FormulaError("log() takes one column; write log2(x), log10(x) or log(x) / log(3) for another base:")
     if not node.args and (name in _NEED_COLUMN or name in UNARY):
         raise FormulaError(f"{name}() has no column in it:")
+    if name in R_CONTRASTS or name == "C":
+        _check_contrasts(node, name)
     takes = _ARGUMENTS[name]
     if len(node.args) > takes.most:
         raise FormulaError(f"{name}() takes {takes.most} argument{'s' * (takes.most > 1)}, not {len(node.args)}:")
@@ -129,6 +131,22 @@ def _check_call(node: ast.Call) -> None:
             known = f"; it has {', '.join(takes.named)}" if takes.named else ""
             raise FormulaError(f"{name}() has no argument {keyword.arg}{known}:")
     _check_size(node, name)
+
+
+def _check_contrasts(node: ast.Call, name: str) -> None:
+    """Refuse numbers that R takes for the place of a level, or for how many levels there are."""
+    given = {k.arg: k.value for k in node.keywords}
+    if "base" in given and (name == "C" or _is_number(given["base"])):
+        raise FormulaError(
+            "base is the place of a level in R; here the reference level is named, C(f, Treatment('its name')):"
+        )
+    if name != "C" and ("n" in given or (node.args and _is_number(node.args[0]))):
+        named = " (and C(f, Treatment('name')) for a reference level)" if name == "contr.treatment" else ""
+        raise FormulaError(f"{name} takes no number of levels here, the data have it; write C(f, {name}){named}:")
+
+
+def _is_number(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
 
 
 def _check_size(node: ast.Call, name: str) -> None:

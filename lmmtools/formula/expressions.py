@@ -23,7 +23,9 @@ from lmmtools.formula.functions import (
     NUMERICAL,
     OPERATOR_CURES,
     R_CONTRASTS,
+    SAME_CONTRASTS,
 )
+from lmmtools.formula.spline_cures import spline_cure
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 Spell = Callable[[str], str]
+_CODINGS = f"There are {', '.join(R_CONTRASTS)}, and contr.sdif, which is contr.diff."
 _QUOTED = re.compile("`[^`]*`")
 
 
@@ -242,6 +245,8 @@ def _to_python(tokens: list[Token], source: str, trusted: bool, alias: str) -> t
             words.append(token.text)
         elif token.kind == "name":
             constant = _constant(token, tokens[i - 1], callers)
+            if constant is None and not token.quoted and token.text.startswith("contr.") and _is_in_c(callers):
+                fail(f"{token.text} is no coding that is known here:", source, token.start, token.stop, cure=_CODINGS)
             words.append(constant or f"{alias}{len(columns)}_")
             if constant is None:
                 columns.append(token.text)
@@ -252,6 +257,8 @@ def _to_python(tokens: list[Token], source: str, trusted: bool, alias: str) -> t
             words.append("]" if callers.pop() == "c" else token.text)
         elif token.kind == "operator":
             words.append(_operator(token, source))
+        elif token.kind == "string" and token.text[1:-1] in FUNCTIONS and _is_coding(token, tokens[i - 1], callers):
+            words.append(FUNCTIONS[token.text[1:-1]])
         else:
             words.append(token.text)
     return " ".join(words), columns
@@ -262,10 +269,11 @@ def _function(tokens: list[Token], i: int, source: str, trusted: bool) -> str:
     token = tokens[i]
     if token.text in FUNCTIONS:
         return FUNCTIONS[token.text]
-    if trusted and token.text not in CURES:
+    end = closing(tokens, i + 1)
+    cure = spline_cure(token.text, source[tokens[i + 1].stop : tokens[end].start]) or CURES.get(token.text)
+    if trusted and cure is None:
         return token.text
-    cure = CURES.get(token.text)
-    inside = tokens[i + 1 : closing(tokens, i + 1)]
+    inside = tokens[i + 1 : end]
     if any(t.is_operator("|", "||") for t in inside):
         cure = f"Put + between {token.text} and the random-effects term."
     elif cure is None:
@@ -287,11 +295,18 @@ def _constant(token: Token, before: Token, callers: list[str]) -> str | None:
         return None
     if token.text in CONSTANTS:
         return CONSTANTS[token.text]
-    is_later_argument = before.is_operator(",", "=")
-    is_in_c = bool(callers) and FUNCTIONS.get(callers[-1]) == "C"
-    if is_later_argument and is_in_c and (token.text in CONTRASTS or token.text in R_CONTRASTS):
-        return token.text
-    return None
+    is_known = token.text in CONTRASTS or token.text in R_CONTRASTS or token.text in SAME_CONTRASTS
+    return FUNCTIONS[token.text] if is_known and _is_coding(token, before, callers) else None
+
+
+def _is_in_c(callers: list[str]) -> bool:
+    return bool(callers) and FUNCTIONS.get(callers[-1]) == "C"
+
+
+def _is_coding(token: Token, before: Token, callers: list[str]) -> bool:
+    """Whether a name or a text stands where ``C()`` takes a coding, after its column: ``C(f, "contr.sum")``."""
+    is_text_of_one = token.kind != "string" or token.text[1:-1].startswith("contr.")
+    return before.is_operator(",", "=") and _is_in_c(callers) and is_text_of_one
 
 
 def _operator(token: Token, source: str) -> str:

@@ -12,6 +12,7 @@ __all__ = [
     "NUMERICAL",
     "OPERATOR_CURES",
     "R_CONTRASTS",
+    "SAME_CONTRASTS",
     "UNARY",
     "is_matrix",
 ]
@@ -35,6 +36,14 @@ _TRIGONOMETRIC = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "co
 CONTRASTS = ("Treatment", "Sum", "Helmert", "Poly", "Diff")
 R_CONTRASTS = tuple(f"contr.{name}" for name in ("treatment", "sum", "helmert", "poly", "diff", "SAS"))
 
+# Other packages' names for the same coding: MASS's successive differences, car's with other column names.
+SAME_CONTRASTS = {
+    "contr.sdif": "contr.diff",
+    "contr.Treatment": "contr.treatment",
+    "contr.Sum": "contr.sum",
+    "contr.Helmert": "contr.helmert",
+}
+
 # Functions of one column, which numpy would also let write into a second one.
 UNARY = frozenset(
     (
@@ -54,6 +63,7 @@ FUNCTIONS = {
     **{f"np.{name}": f"np.{name}" for name in (*_ELEMENTWISE, *_TRIGONOMETRIC, "square", "cbrt", "maximum", "minimum")},
     **{name: f"np.{name}" for name in (*_ELEMENTWISE, *_TRIGONOMETRIC) if name not in ("log", "log2", "log10", "exp")},
     **{name: name for name in (*CONTRASTS, *R_CONTRASTS)},
+    **SAME_CONTRASTS,
     "exp2": "exp2",
     "factor": "C",
     "as.factor": "C",
@@ -74,9 +84,7 @@ CONSTANTS = {
     "pi": "np.pi",
 }
 CURES = {
-    "ns": "Write cr(x, df=3): natural cubic splines.",
-    "rcs": "Write cr(x, df=3): natural cubic splines.",
-    "s": "Write bs(x, df=5) or cr(x, df=5) for a spline.",
+    "s": "Write bs(x, df=5) or cr(x, df=6) for a spline with five columns beside the constant, without a penalty.",
     "relevel": 'Write C(f, Treatment("B")) to make "B" the reference level.',
     "ordered": "Write C(f, Poly) for polynomial contrasts, or make the column an ordered categorical first.",
     "as.ordered": "Write C(f, Poly) for polynomial contrasts, or make the column an ordered categorical first.",

@@ -231,7 +231,7 @@ MALFORMED = {
     "y ~ I() + (1|g)": ("no column", "I()"),
     "y ~ log(x, 2) + (1|g)": ("log2(x)", "log(x, 2)"),
     "y ~ lgo10(x) + (1|g)": ("log10", "lgo10"),
-    "y ~ ns(x, 3) + (1|g)": ("cr(x, df=3)", "ns"),
+    "y ~ ns(x, 3) + (1|g)": ("cr(x, df=4)", "ns"),
     "y ~ relevel(f, 'B') + (1|g)": ("Treatment", "relevel"),
     "y ~ ordered(f) + (1|g)": ("C(f, Poly)", "ordered"),
     "y ~ cut(x, 3) + (1|g)": ("pd.cut", "cut"),
