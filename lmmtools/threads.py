@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LARGE", "Pool", "cores_for", "given_back", "single"]
+__all__ = ["LARGE", "Pool", "cores", "cores_for", "given_back", "single"]
 
-LARGE = 400_000_000
-"""Multiplications (about 10 ms of one core's work) from which a call is faster on several cores."""
+LARGE = 200_000_000
+"""Multiplications (4 ms of one core's work) from which a product of matrices, syrk, trsm and trmm are no slower on two
+cores that are busy with four other processes; on two idle cores they are faster from 40 million on."""
 
 
 class Library(Protocol):
@@ -117,6 +118,12 @@ class Pool:
                 self._wide -= 1
                 self._settle()
             _write(self._own, here.found, 1)
+
+    def available(self) -> int:
+        """Return how many threads large work of this thread would have: one outside of doors."""
+        if not self._here.depth or self._inside > 1:
+            return 1
+        return max((*self._found, *self._here.found), default=1)
 
     def step_out(self) -> tuple[int, int]:
         """Leave all doors of this thread at once; returns what ``step_in`` takes."""
@@ -233,6 +240,11 @@ _WIDE, _AS_IT_IS = _Wide(), nullcontext()
 def cores_for(multiplications: int) -> AbstractContextManager[None]:
     """Return a context for one call of BLAS or LAPACK: all threads that were found, if it has enough to do."""
     return _WIDE if multiplications >= LARGE else _AS_IT_IS
+
+
+def cores() -> int:
+    """Return how many threads a call has for which ``cores_for`` finds enough to do."""
+    return _POOL.available()
 
 
 class given_back:  # noqa: N801  # a context, written like a function

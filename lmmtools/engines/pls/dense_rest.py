@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg.blas import dsymm
-from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
+from scipy.linalg.lapack import dpotrs
 
+from lmmtools import cholesky
 from lmmtools.blas import dot, product
 from lmmtools.engines.pls.rest import KEEP_Q, not_definite
 from lmmtools.threads import cores_for
@@ -177,8 +178,7 @@ class DenseRest:
             Sums over levels of the diagonal blocks of N: lambda'T lambda = m I - sum [M^-1] where lambda is comfortably
             invertible, else from the rows of A.
         """
-        with cores_for(len(self.L) ** 3 // 3):
-            inverse, info = dpotri(self.L, lower=1, overwrite_c=0)
+        inverse, info = cholesky.invert(self.L)
         if info:
             raise not_definite()
         T, weak = self._traces(self._sums_of_blocks(inverse))
@@ -191,8 +191,7 @@ class DenseRest:
 
     def traces(self) -> list[Floats]:
         """Return the traces of N alone: M^-1 = X'X with X = L^-1, which is half the work."""
-        with cores_for(len(self.L) ** 3 // 6):
-            X, info = dtrtri(self.L, lower=1)
+        X, info = cholesky.invert_factor(self.L)
         if info:
             raise not_definite()
         X = np.tril(X)
@@ -275,8 +274,7 @@ def _factor(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...],
         full = symmetric(A) if is_lower else A
         S = np.asfortranarray(_times_lambda(_times_lambda(full, factors, lambdas).T, factors, lambdas))
     S.ravel(order="K")[:: len(S) + 1] += 1.0
-    with cores_for(len(S) ** 3 // 6):
-        L, info = dpotrf(S, lower=1, clean=0, overwrite_a=1)
+    L, info = cholesky.factor(S)
     logdet = 2.0 * float(np.log(L.diagonal()).sum()) if info == 0 else np.nan
     if not np.isfinite(logdet):
         raise not_definite()

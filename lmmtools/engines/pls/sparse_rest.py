@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.linalg.lapack import dpotrf, dpotri
 
+from lmmtools import cholesky
 from lmmtools.engines.pls.fronts import Levels, plan_fronts
 from lmmtools.engines.pls.rest import not_definite
-from lmmtools.threads import cores_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -276,15 +275,12 @@ def _invert_definite(M: Floats) -> tuple[Floats, float]:
     """Return the inverses and the sum of log-determinants, nan where one is not positive definite."""
     count, k, _ = M.shape
     if count == 1 and k >= SINGLE:
-        with cores_for(k**3 // 6):
-            L, info = dpotrf(M[0].T, lower=1, clean=0)
+        L, info = cholesky.factor(M[0].T)
         if info:
             return M, np.nan
         logdet = 2.0 * float(np.log(L.diagonal()).sum())
-        with cores_for(k**3 // 3):
-            inverse, _ = dpotri(L, lower=1, overwrite_c=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        return inverse[None], logdet
+        lower = np.tril(cholesky.invert(L)[0])
+        return (lower + np.tril(lower, -1).T)[None], logdet
     try:
         L = np.linalg.cholesky(M)
     except np.linalg.LinAlgError:
