@@ -282,8 +282,8 @@ def _invert_definite(M: Floats) -> tuple[Floats, float]:
         lower = np.tril(cholesky.invert(L)[0])
         return (lower + np.tril(lower, -1).T)[None], logdet
     try:
-        L = np.linalg.cholesky(M)
+        stacked = np.linalg.cholesky(M)
     except np.linalg.LinAlgError:
         return M, np.nan
-    half = np.asarray(np.linalg.inv(L), dtype=float)
-    return np.matmul(half.transpose(0, 2, 1), half), 2.0 * float(np.log(L[:, range(k), range(k)]).sum())
+    half = np.asarray(np.linalg.inv(stacked), dtype=float)
+    return np.matmul(half.transpose(0, 2, 1), half), 2.0 * float(np.log(stacked[:, range(k), range(k)]).sum())
