@@ -10,6 +10,7 @@ from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import check_sum, expand, is_group, split_at, split_sum, write
 from lmmtools.formula.declare import Declaration, split_correlated
 from lmmtools.formula.expressions import fold_calls, quote_argument, read_arithmetic
+from lmmtools.formula.structures import read_structures
 from lmmtools.formula.terms import ModelFormula, RandomTerm, nest
 from lmmtools.formula.tokens import Token, closing, fail, quote_name, tokenize
 
@@ -74,7 +75,7 @@ class _Parts:
 
 @lru_cache(maxsize=512)
 def _parse(formula: str, declared: tuple[RandomTerm, ...], trusted: bool) -> ModelFormula:
-    left, right = _split_sides(tokenize(formula), formula)
+    left, right = _split_sides(read_structures(tokenize(formula), formula), formula)
     tilde = Token("operator", "~", right[0].start, right[0].start)
     response = read_arithmetic(left, formula, trusted=trusted, where=tilde)
     tokens = fold_calls(right, formula, trusted=trusted)
