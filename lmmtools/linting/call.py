@@ -72,6 +72,8 @@ class MixedLMCall:
         The groups as the code writes them.
     groups_frame : str or None
         The frame that the groups are taken from, where it is not a name of a column.
+    groups_list : tuple of str
+        Names of columns, where the groups are given as a list of them.
     kinds : mapping of str to {"text", "category", "number"}
         What the code makes of columns (``df["g"] = df["g"].astype(str)``), for those where it shows.
     made : frozenset of str
@@ -90,6 +92,7 @@ class MixedLMCall:
     data: str = "data"
     groups_text: str = ""
     groups_frame: str | None = None
+    groups_list: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     made: frozenset[str] = frozenset()
     fits: tuple[FitCall, ...] = ()
@@ -103,6 +106,7 @@ class MixedLMCall:
         given = frozenset(name for name, value in names.items() if value is not None)
         name = groups if isinstance(groups, str) else getattr(groups, "name", None)
         unknown = frozenset({"groups"}) if groups is not None and name is None else frozenset[str]()
+        is_list = isinstance(groups, (list, tuple)) and all(isinstance(g, str) for g in groups)
         return cls(
             formula=formula,
             groups=None if name is None else str(name),
@@ -110,6 +114,7 @@ class MixedLMCall:
             vc_formula=vc_formula,
             given=given | {"data"},
             unknown=unknown,
+            groups_list=tuple(groups) if is_list else (),
         )
 
     @property

@@ -10,6 +10,7 @@ from lmmtools.errors import DataError, FormulaError
 from lmmtools.linting.call import MixedLMCall
 from lmmtools.linting.case import Case
 from lmmtools.linting.sides import columns_in, split_formula
+from lmmtools.linting.sides import is_formula as reads_as_formula
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,10 @@ def case_of_call(
         If the formula names columns that the data do not have.
     """
     call = call or MixedLMCall.from_arguments(formula, groups, re_formula, vc_formula)
-    _check_columns(call, data, groups)
+    is_formula = isinstance(groups, str) and reads_as_formula(groups) and groups not in data
+    _check_columns(call, data, None if is_formula else groups)
+    if is_formula or (call.groups_list and set(call.groups_list) <= set(map(str, data.columns))):
+        return Case(call=call, frame=data, groups=groups)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

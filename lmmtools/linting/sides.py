@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from lmmtools.errors import FormulaError
@@ -10,7 +11,9 @@ from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.tokens import tokenize
 
-__all__ = ["Part", "Side", "columns_in", "read_side", "split_formula"]
+__all__ = ["Part", "Side", "columns_in", "is_formula", "read_side", "split_formula"]
+
+_TERMS = re.compile(r"C\(\w+\)|\w+(\s*[:/+*|]\s*\w+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ def split_formula(text: str) -> tuple[str, str] | None:
     if not tilde or "~" in right or not left.strip() or not right.strip():
         return None
     return left.strip(), right.strip()
+
+
+def is_formula(groups: str) -> bool:
+    """Whether the name of groups reads as terms of a formula: ``a:b``, ``a/b``, ``a + b``, ``C(g)``."""
+    return _TERMS.fullmatch(groups.strip()) is not None
 
 
 def columns_in(text: str) -> frozenset[str]:

@@ -19,6 +19,8 @@ _FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_
 _ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
 _FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", "free", "full_output", "method")
 MAX_TEXT = 60
+# More columns than these are the groups of rows, written out.
+_MOST_GROUPINGS = 12
 
 
 @dataclass(slots=True)
@@ -116,6 +118,7 @@ def read_call(node: ast.Call, api: str, scope: Scope) -> MixedLMCall:
         data=_shorten(data) if data is not None else "data",
         groups_text=groups.text,
         groups_frame=groups.frame,
+        groups_list=groups.listed,
         kinds={c: f for c, f in facts.items() if f in ("text", "category", "number")},
         made=frozenset(facts),
     )
@@ -127,6 +130,7 @@ class _Groups:
     text: str
     frame: str | None = None
     is_constant: bool = False
+    listed: tuple[str, ...] = ()
 
 
 def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: Scope) -> _Groups:
@@ -134,6 +138,9 @@ def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: 
     if isinstance(value, str):
         return _Groups(value, repr(value), is_constant=facts.get(value) == "constant")
     node = given.nodes.get("groups")
+    listed = _listed(value if node is None else _columns_selected(node, scope) or value)
+    if listed:
+        return _Groups(None, repr(list(listed)) if node is None else _shorten(node), listed=listed)
     if node is None:
         return _Groups(None, "")
     column = column_of(node, scope)
@@ -145,6 +152,18 @@ def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: 
         is_one = is_same and (facts.get(name) == "constant" or facts_of(frame, scope).get(name) == "constant")
         return _Groups(name, _shorten(node), None if is_same else _shorten(frame), is_one)
     return _Groups(None, _shorten(node), is_constant=not is_known(value) and is_constant_array(node, scope))
+
+
+def _columns_selected(node: ast.expr, scope: Scope) -> Any:
+    """Return the list in ``df[["a", "b"]]``, None for anything else."""
+    node = resolve(node, scope)
+    return evaluate(node.slice, scope) if isinstance(node, ast.Subscript) else None
+
+
+def _listed(value: Any) -> tuple[str, ...]:
+    """Return names of columns given as a list, none if it is no such list: as long as the data it would be groups."""
+    is_list = isinstance(value, (list, tuple)) and 0 < len(value) <= _MOST_GROUPINGS
+    return tuple(value) if is_list and all(isinstance(v, str) for v in value) and len(set(value)) == len(value) else ()
 
 
 def _follow(node: ast.expr, scope: Scope) -> ast.expr:

@@ -1,0 +1,111 @@
+"""What MixedLM does not read: lme4's bars in its formulas, and several columns as groups."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lmmtools.design.finding import Finding
+from lmmtools.errors import FormulaError
+from lmmtools.formula.expressions import fold_calls
+from lmmtools.formula.parser import parse
+from lmmtools.formula.structures import read_structures
+from lmmtools.formula.terms import RandomTerm
+from lmmtools.formula.tokens import tokenize
+from lmmtools.linting.cures import write_model
+from lmmtools.linting.sides import is_formula, split_formula
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.linting.call import MixedLMCall
+    from lmmtools.linting.case import Case
+
+__all__ = ["check"]
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield findings on bars in formulas and on lists of groups."""
+    call = case.call
+    if call is None or case.reading is not None:
+        return
+    yield from _bars(case, call)
+    yield from _listed_groups(case, call)
+    if call.groups is not None and is_formula(call.groups) and (case.frame is None or call.groups not in case.frame):
+        factor = call.groups.removeprefix("C(").removesuffix(")") if call.groups.startswith("C(") else call.groups
+        yield Finding(
+            "groups-formula",
+            "warning",
+            f"groups={call.groups!r} reads as a formula. MixedLM takes groups for the name of one column, and fails "
+            "unless the data have a column of that name.",
+            _model_of_groups(case, call, factor),
+        )
+
+
+def _model_of_groups(case: Case, call: MixedLMCall, factor: str) -> str:
+    parts = [f"(1 | {part.strip()})" for part in re.split(r"[+*|]", factor)]
+    try:
+        terms = parse(f"y ~ 1 + {' + '.join(parts)}").random
+    except FormulaError:
+        return "Write the name of a column."
+    return write_model(replace(case, call=replace(call, groups=None)), terms)
+
+
+def _bars(case: Case, call: MixedLMCall) -> Iterator[Finding]:
+    sides = split_formula(call.formula or "")
+    texts = {"the formula": sides[1] if sides else "", "re_formula": call.re_formula or ""}
+    texts |= {f"vc_formula[{name!r}]": text for name, text in (call.vc_formula or {}).items()}
+    found = {where: text for where, text in texts.items() if _has_bar(text)}
+    if not found:
+        return
+    named = " and ".join(f"{where} ({text!r})" for where, text in found.items())
+    yield Finding(
+        "lme4-bars",
+        "error",
+        f"There is a bar of lme4's in {named}. MixedLM's formulas have no bars: patsy takes | for Python's 'or' of two "
+        "columns, which fails or makes one column of the fixed effects. Groups stand in groups=, effects in re_formula "
+        "and vc_formula.",
+        _model_of_bars(case, call, found),
+    )
+
+
+def _has_bar(text: str) -> bool:
+    try:
+        tokens = fold_calls(read_structures(tokenize(text), text), text, trusted=True)
+    except FormulaError:
+        # What does not read as a formula is another rule's business; a bar in it still is one.
+        return "|" in text.replace("I(", "").partition("(")[2] and "I(" not in text
+    return any(t.is_operator("|", "||") for t in tokens)
+
+
+def _model_of_bars(case: Case, call: MixedLMCall, found: dict[str, str]) -> str:
+    """Return code of the model that the bars declare."""
+    try:
+        terms = [t for text in found.values() for t in parse(f"y ~ 1 + ({text.strip().removeprefix('~')})").random]
+        has_bar = "the formula" in found
+        model = parse(call.formula or "") if has_bar else None
+    except FormulaError:
+        return 'Write the model as lme4 does: lmt.lmm("y ~ x + (1 | g)", data)'
+    formula = call.formula if model is None else f"{model.response} ~ {model.fixed}"
+    plain = replace(call, formula=formula, re_formula=None, vc_formula=None)
+    return write_model(replace(case, call=plain), list(dict.fromkeys(terms)))
+
+
+def _listed_groups(case: Case, call: MixedLMCall) -> Iterator[Finding]:
+    names = call.groups_list
+    if not names or (case.frame is not None and not set(names) <= set(map(str, case.frame.columns))):
+        return
+    if len(names) == 1:
+        message = f"groups=[{names[0]!r}] is a list, which MixedLM takes for the groups of its rows, one for each."
+        terms: tuple[RandomTerm, ...] = (RandomTerm(True, (), names),)
+    else:
+        message = (
+            f"groups is a list of {len(names)} columns. MixedLM takes one column; of a list it takes the names for the "
+            "groups of its rows, one for each, and fails. Crossed factors are variance components in one group that "
+            "holds all rows:"
+        )
+        terms = tuple(RandomTerm(True, (), (name,)) for name in names)
+    yield Finding(
+        "groups-list", "error", message, write_model(replace(case, call=replace(call, groups_list=())), terms)
+    )
