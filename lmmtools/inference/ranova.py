@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.ambiguity import find_ambiguities
 from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
 from lmmtools.engines import pls
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
@@ -129,6 +130,7 @@ def random_anova(
     n_sim, generator = check_count(n_sim, "n_sim", least=0), as_generator(rng)
     rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
+    notes += [f"a test of one of two terms that are one says nothing: {pair}" for pair in find_ambiguities(fit.design)]
     fit = _rewritten(fit)
     for smaller in reductions(fit.design, reduce_terms=reduce_terms):
         null = _null(fit, smaller)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.newdata import encode_fixed
+from lmmtools.errors import EngineError
 from lmmtools.formula.expressions import columns_of, plain_name
+from lmmtools.inference.degrees import degrees
 from lmmtools.page import describing
 from lmmtools.page.svg import inline_svg
 from lmmtools.plots.caterpillar import caterpillar
@@ -66,6 +68,15 @@ def draw_figures(fit: Any) -> tuple[Figure, ...]:
     return tuple(_figures(fit))
 
 
+def _degrees_of(fit: Any) -> str:
+    """Return the method of the means' intervals; the legend says which. One without an optimum has normal ones."""
+    try:
+        degrees(fit, "satterthwaite")
+    except EngineError:
+        return "z"
+    return "satterthwaite"
+
+
 def _figures(fit: Any) -> Iterator[Figure]:
     response = plain_name(fit.design.formula.response)
     for k, variable in enumerate(_variables(fit)[:MAX_EFFECTS], 1):
@@ -73,7 +84,7 @@ def _figures(fit: Any) -> Iterator[Figure]:
             f"effect-{k}",
             f"{response} along {variable}",
             describing.effects(fit, variable),
-            partial(effects, fit, variable),
+            partial(effects, fit, variable, ddf=_degrees_of(fit)),
         )
     parts = variance_parts(fit)
     yield _draw(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from lmmtools.design.ambiguity import find_ambiguities
 from lmmtools.formula.expressions import plain_name
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def read_flags(fit: Any) -> tuple[Flag, ...]:
 def _flags(fit: Any) -> Iterator[Flag]:
     yield _optimum(fit)
     yield from _boundary(fit)
+    yield from _ambiguous(fit)
     yield _rows(fit)
     yield from _left_out(fit)
     yield from _given(fit)
@@ -109,6 +111,13 @@ def _boundary(fit: Any) -> Iterator[Flag]:
             yield (_zero_variance if row.kind == "zero variance" else _perfect_correlation)(fit, row)
 
 
+def _ambiguous(fit: Any) -> Iterator[Flag]:
+    for pair in find_ambiguities(fit.design):
+        title = f"Nothing tells the variances of {pair.first} and {pair.second} apart"
+        rest = "Fixed effects, their standard errors and predictions do not depend on it."
+        yield Flag("caution", title, (_sentence(str(pair)), rest))
+
+
 def _spanned(row: BoundaryRow) -> Flag:
     return Flag(
         "caution",
@@ -116,7 +125,8 @@ def _spanned(row: BoundaryRow) -> Flag:
         (
             f"The fixed effects tell the levels of {row.group} apart already: the restricted likelihood is the same "
             "whatever this variance is. It is held at zero.",
-            "Every other number is that of the model without it. Take the term out, or its fixed counterpart.",
+            "That is a convention: every other number, the standard errors of the fixed effects too, is that of the "
+            "model without it, and would grow with the variance. Take the term out, or its fixed counterpart.",
         ),
     )
 

@@ -9,6 +9,8 @@ import numpy as np
 from lmmtools.design.newdata import encode_fixed, is_categorical
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, plain_name
+from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.tails import t_quantile
 from lmmtools.plots.style import (
     BAND,
     COLOURS,
@@ -32,8 +34,15 @@ __all__ = ["effects", "is_identified", "reference_grid"]
 _POINTS = 100
 
 
-def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: Axes | None = None) -> Axes:
-    """Draw the population's mean and its Wald interval along a variable of the fixed effects, over the data.
+def effects(
+    fit: Any,
+    variable: str | None = None,
+    *,
+    level: float = 0.95,
+    ddf: str = "satterthwaite",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the population's mean and its interval along a variable of the fixed effects, over the data.
 
     Other numeric columns stand at their mean, other factors at their most frequent level; the title says so.
 
@@ -44,6 +53,9 @@ def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: A
         A column of the fixed effects, the first if None.
     level : float
         Coverage of the interval of the mean, which holds for the fixed effects alone.
+    ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+        Degrees of freedom of the interval's t quantiles, as :meth:`LMMResults.marginal_means` has them; ``"z"``:
+        normal quantiles. The legend says which.
     ax : Axes, optional
 
     Raises
@@ -52,9 +64,8 @@ def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: A
         If the fixed effects have no such column, the data do not tell its effect apart, or ``level`` is not between 0
         and 1.
     """
-    from scipy.special import ndtri
-
     need_fit(fit)
+    method = degrees(fit, check_ddf(ddf))
     if not 0 < level < 1:
         raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
     variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
@@ -66,12 +77,12 @@ def effects(fit: Any, variable: str | None = None, *, level: float = 0.95, ax: A
             f"({', '.join(fit.design.dropped.columns)})."
         )
     mean = X @ fit.estimate.beta
-    half = float(ndtri(0.5 + level / 2)) * np.sqrt(np.einsum("np,pq,nq->n", X, fit.estimate.beta_cov, X))
+    half = t_quantile(0.5 - level / 2, method.df(X)) * np.sqrt(((X @ method.cov) * X).sum(axis=1))
     ax = new_axes(ax)
     y = fit.design.response
     as_levels = is_categorical(fit.design, variable)
     _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if as_levels else None)
-    name = f"mean, {100 * level:g}% interval"
+    name = f"mean, {100 * level:g}% interval ({'normal' if ddf == 'z' else f't, {ddf}'})"
     if as_levels:
         shown: Any = ax.errorbar(range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, lw=2, zorder=3)
         _name_columns(ax, list(grid[variable]))

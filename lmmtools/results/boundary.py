@@ -64,7 +64,10 @@ class BoundaryRow:
         else:
             text = f"{self.effect} by {self.group} is determined by the effects before it (perfect correlation)"
         if self.is_spanned:
-            return f"{text}, where it is held: the fixed effects tell its levels apart, and nothing is left to estimate"
+            return (
+                f"{text}, where it is held: the fixed effects tell its levels apart, and nothing is left to estimate; "
+                "by that convention the standard errors are those of the model without it"
+            )
         if self.certificate is None:
             return text
         if self.falls_inside:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.ambiguity import find_ambiguities
 from lmmtools.errors import (
     AgreementWarning,
     BoundaryWarning,
@@ -13,6 +14,7 @@ from lmmtools.errors import (
     DroppedColumnsWarning,
     DroppedRowsWarning,
     LmmWarning,
+    StructureWarning,
 )
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     if dropped.columns:
         names = ", ".join(dropped.columns)
         found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
+    found += [(StructureWarning, str(pair)) for pair in find_ambiguities(result.design)]
     if result.is_singular:
         found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
     if not result.converged:

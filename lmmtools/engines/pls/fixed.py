@@ -35,6 +35,10 @@ __all__ = [
 ]
 
 
+IDLE = 1e-6
+"""Share of what the parts of a direction of the variances do to C, below which they cancel but for rounding."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FixedEffectsDerivatives:
     """C = (X'V^-1X)^-1, V in squared units of y, and dC/dphi_i with phi in units of sigma**2.
@@ -153,9 +157,11 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     # What the data say nothing of, and C at its zero does not depend on, is no part of the uncertainty.
     told = np.flatnonzero(np.append(_is_told(problem), True))
     W = np.zeros_like(info)
-    W[np.ix_(told, told)], failure = invert_tied(0.5 * info[np.ix_(told, told)], problem.design, told)
+    inverse = invert_tied(0.5 * info[np.ix_(told, told)], problem.design, told)
+    failure = inverse.failure or ("" if _is_idle(inverse.idle, P[told], C) else "the variances are not determined")
     if failure:
         raise EngineError(f"Kenward and Roger's method is not defined here: {failure}")
+    W[np.ix_(told, told)] = inverse.cov
     U = np.einsum("ij,ijpq->pq", W, Q) - np.einsum("ij,ipa,ab,jbq->pq", W, P, C, P, optimize=True)
     s2 = s.r2 / s.dof
     slopes = np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True)
@@ -163,6 +169,15 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     return AdjustedCovariance(
         _to_data(problem, s2 * C), _to_data(problem, s2 * adjusted), _to_data(problem, s2 * slopes), W
     )
+
+
+def _is_idle(directions: Floats, P: Floats, C: Floats) -> bool:
+    """Return whether C stays the same along directions of the variances, shape (k, s), that the data do not tell."""
+    for v in directions.T:
+        size = max(float(np.abs(C @ own).max() * abs(a)) for a, own in zip(v, P, strict=True))
+        if float(np.abs(C @ np.tensordot(v, P, 1)).max()) > IDLE * size:
+            return False
+    return True
 
 
 def _even_maps(problem: Problem) -> list[Floats]:

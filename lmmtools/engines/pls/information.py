@@ -30,6 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["VarianceInformation", "information", "invert_tied", "original_directions"]
 
 BOUNDARY = "not defined on the boundary of the parameter space: {}"
+UNKNOWN = "not defined: the data tell only the sum of this and of another term's variance"
+
+IDLE = 1e-8
+"""Information of a direction, of one for each element alone, below which it has none."""
+
+SHARE = 1e-6
+"""Share of a direction's largest element below which an element has no part in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,11 +162,17 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     info = np.full((len(free), len(free)), np.nan)
     info[np.ix_(at, at)] = _observed(problem, s, maps, [k for k, inside in enumerate(interior) if inside])
     cov = np.full_like(info, np.nan)
-    cov[np.ix_(at, at)], failure = invert_tied(info[np.ix_(at, at)], problem.design, at)
+    inverse = invert_tied(info[np.ix_(at, at)], problem.design, at)
+    cov[np.ix_(at, at)], failure = inverse.cov, inverse.failure
+    for i in at[inverse.is_unknown]:
+        cov[i, :] = cov[:, i] = np.nan
+        if i < len(reasons):
+            reasons[i] = UNKNOWN
     if failure:
         reasons = [r or failure for r in reasons]
     relative, jacobian = _sdcor(covariances, owners, entries)
     sdcor_cov = np.full_like(info, np.nan)
+    at = at[~inverse.is_unknown]
     J = jacobian[np.ix_(at, at)]
     sdcor_cov[np.ix_(at, at)] = J @ cov[np.ix_(at, at)] @ J.T
     names, sd_names = _names(blocks, owners, entries)
@@ -189,25 +202,53 @@ def _reason(block: Block, covariance: Floats) -> str:
     return f"the covariance matrix of {block.term} is singular"
 
 
-def invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> tuple[Floats, str]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Inverse:
+    """The covariance of some elements from their information.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (r, r)
+        Of what the data determine; nothing is added along the other directions. NaN where the information is no
+        maximum's.
+    idle : ndarray, shape (r, s)
+        Directions without information, in columns.
+    failure : str
+        Why there is no covariance, or an empty string.
+    """
+
+    cov: Floats
+    idle: Floats
+    failure: str = ""
+
+    @property
+    def is_unknown(self) -> NDArray[np.bool_]:
+        """Which elements change along the directions without information, shape (r,)."""
+        size = np.abs(self.idle)
+        return np.asarray((size > SHARE * size.max(axis=0, initial=0.0)).any(axis=1))
+
+
+def invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> Inverse:
     """Return the covariance of the elements ``at``, those that blocks share being one parameter."""
     if not design.shared:
         return _invert(info)
     P = np.zeros((design.k + 1, design.k_free + 1))
     P[:-1, :-1], P[-1, -1] = tie(design), 1.0
     P = P[at][:, P[at].any(axis=0)]
-    cov, failure = _invert(P.T @ info @ P)
-    return P @ cov @ P.T, failure
+    found = _invert(P.T @ info @ P)
+    return Inverse(P @ found.cov @ P.T, P @ found.idle, found.failure)
 
 
-def _invert(info: Floats) -> tuple[Floats, str]:
-    """Return the covariance, or NaN and why not."""
+def _invert(info: Floats) -> Inverse:
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(info)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(info * scale * scale[:, None])
-    if values[0] <= 1e-12:
-        return np.full_like(info, np.nan), "the observed information is not positive definite: no maximum here"
-    half = vectors / np.sqrt(values) * scale[:, None]
-    return half @ half.T, ""
+    V = vectors * scale[:, None]
+    is_idle = np.abs(values) <= IDLE
+    if (values[~is_idle] < 0).any():
+        failure = "the observed information is not positive definite: no maximum here"
+        return Inverse(np.full_like(info, np.nan), V[:, :0], failure)
+    half = V[:, ~is_idle] / np.sqrt(values[~is_idle])
+    return Inverse(half @ half.T, V[:, is_idle])
 
 
 def _observed(problem: Problem, s: State, maps: Sequence[Floats], inside: Sequence[int]) -> Floats:

@@ -37,6 +37,11 @@ On InstEval steps from 1e-6 to 1e-4 give the degrees of freedom to six, five and
 """
 
 
+FLAT, IDLE = 1e-5, 1e-6
+"""Curvature of a direction (one for each parameter alone), and what it moves in shares of C and sigma**2, that are none
+but for rounding and for the error of differences."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RelativeUncertainty:
     """How the covariance of the fixed effects C depends on the variance parameters, and how uncertain these are.
@@ -87,16 +92,10 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     moved = [parameters.directions(column, sigma, problem.structure.factors) for column in F.T]
     P = np.einsum("qa,bqi->iab", F, np.reshape(moved, (p, len(F), k)), optimize=True).reshape(k, p, p)[free]
     q = (parameters.directions(f, sigma, problem.structure.factors).T @ f)[free]
-    try:
-        half = np.linalg.inv(np.linalg.cholesky(0.5 * H))
-    except np.linalg.LinAlgError:
-        raise EngineError(
-            "the criterion is not at a minimum of the variance parameters, so that degrees of freedom are not defined"
-        ) from None
     unit = problem.response.y_scale**2
     s2 = r2 / dof
     covariance = np.empty((len(free) + 1, len(free) + 1))
-    own = half.T @ half
+    own = _invert(0.5 * H, P, q / r2, C)
     # d log sigma**2 = dr2 / r2, dr2 = -q dphi; given phi its variance is 2 / dof.
     follow = -q / r2
     covariance[:-1, :-1] = own
@@ -106,6 +105,42 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     slopes = s2 * unit * np.concatenate([np.einsum("ab,ibc,cd->iad", C, P, C, optimize=True), C[None]])
     owners, moves = _on_data_scale(problem, sigma, free)
     return RelativeUncertainty(s2 * unit * (X @ C @ X.T), X @ slopes @ X.T, covariance, held, owners, moves)
+
+
+def _invert(H: Floats, P: Floats, q: Floats, C: Floats) -> Floats:
+    """Return the inverse of half the Hessian, without directions that move neither the criterion nor anything else.
+
+    Such are those along which two terms exchange variance: C and sigma**2 do not change there either, and their
+    uncertainty has no part in anything's.
+
+    Parameters
+    ----------
+    H : ndarray, shape (m, m)
+    P : ndarray, shape (m, p, p)
+        dC = C P_i C.
+    q : ndarray, shape (m,)
+        d log sigma**2, less the sign.
+    C : ndarray, shape (p, p)
+
+    Raises
+    ------
+    EngineError
+        If the criterion is no minimum in the others.
+    """
+    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(H)), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(H * scale * scale[:, None])
+    V = scale[:, None] * vectors
+    idle = np.abs(values) <= FLAT
+    for i in np.flatnonzero(idle):
+        half = np.linalg.cholesky(C)
+        share = float(np.abs(half.T @ np.tensordot(V[:, i], P, 1) @ half).max(initial=0.0))
+        idle[i] = max(share, abs(float(V[:, i] @ q))) <= IDLE
+    if (values[~idle] <= 0).any():
+        raise EngineError(
+            "the criterion is not at a minimum of the variance parameters, so that degrees of freedom are not defined"
+        )
+    kept = V[:, ~idle] / np.sqrt(values[~idle])
+    return np.asarray(kept @ kept.T)
 
 
 def _on_data_scale(

@@ -13,7 +13,8 @@ EXACT = 1e-10
 
 
 def test_line_and_interval_are_those_of_the_fixed_effects(sleep):
-    ax = sleep.plot.effects("Days")
+    ax = sleep.plot.effects("Days", ddf="z")
+    assert "normal" in ax.get_legend().get_texts()[0].get_text()
     x, mean = ax.lines[1].get_data()
     assert_allclose(mean, sleep.params["Intercept"] + sleep.params["Days"] * x, rtol=EXACT)
     half = 1.959963984540054 * sleep.bse["Intercept"]
@@ -22,6 +23,15 @@ def test_line_and_interval_are_those_of_the_fixed_effects(sleep):
     assert_allclose([at_zero.min(), at_zero.max()], mean[0] + np.array([-half, half]), rtol=EXACT)
     assert_allclose(ax.lines[0].get_ydata(), sleep.design.y)
     assert ax.get_title() == ""
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "z"])
+def test_intervals_are_those_of_marginal_means_and_their_method_is_named(ddf):
+    fit = lmt.lmm("yield ~ Variety + nitro + (1|Block/Variety)", lmt.datasets.load("Oats")).fit(engine="pls")
+    ax = fit.plot.effects("Variety", ddf=ddf)
+    drawn = [part[:, 1] for part in ax.containers[0].lines[2][0].get_segments()]
+    assert_allclose(drawn, fit.marginal_means("Variety", ddf=ddf).to_frame()[["lower", "upper"]], rtol=EXACT)
+    assert ("normal" if ddf == "z" else ddf) in ax.get_legend().get_texts()[0].get_text()
 
 
 def test_other_variables_are_held_and_named(cake):
