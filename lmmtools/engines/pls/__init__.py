@@ -13,6 +13,7 @@ from lmmtools.engines.pls.fixed import (
 from lmmtools.engines.pls.information import VarianceInformation, information
 from lmmtools.engines.pls.leverage import hat_values, prediction_variances
 from lmmtools.engines.pls.many import Refits, refit_many
+from lmmtools.engines.pls.many_points import work_of_one
 from lmmtools.engines.pls.no_effects import objectives_without_effects
 from lmmtools.engines.pls.objective import Evaluation, evaluate
 from lmmtools.engines.pls.optimize import Options, Progress
@@ -25,7 +26,7 @@ from lmmtools.engines.pls.recover import (
 )
 from lmmtools.engines.pls.relative import RelativeUncertainty, relative_uncertainty
 from lmmtools.engines.pls.shared import certify_shared, lowest_shared, refuse_shared
-from lmmtools.engines.pls.unprofiled import Unprofiled, unprofiled_deviance
+from lmmtools.engines.pls.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
 
 __all__ = [
     "AdjustedCovariance",
@@ -64,4 +65,6 @@ __all__ = [
     "refuse_shared",
     "relative_uncertainty",
     "unprofiled_deviance",
+    "unprofiled_deviances",
+    "work_of_one",
 ]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrs
 
+from lmmtools.engines.pls.many_points import cholesky_many, reduce_many
 from lmmtools.engines.pls.objective import derivatives, evaluate_state
 from lmmtools.threads import single
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Unprofiled", "unprofiled_deviance"]
+__all__ = ["Unprofiled", "unprofiled_deviance", "unprofiled_deviances"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,10 +84,8 @@ def unprofiled_deviance(
     s2 = (sigma / scale) ** 2
     b, r2, by_beta = s.b, s.r2, 0.0
     if held is not None:
-        j, value = held
-        a = problem.scaling.x_map[j]
-        # beta_j = a'(centre + scale b) is held at its value.
-        gap = float(a @ b) - (value - float(a @ problem.response.centre)) / scale
+        a, target = _held(problem, held)
+        gap = float(a @ b) - target
         direction, _ = dpotrs(s.Lxx, a, lower=1)
         spread = float(a @ direction)
         b = b - direction * (gap / spread)
@@ -99,3 +98,46 @@ def unprofiled_deviance(
     through = sum(float(np.vdot(g @ L, L)) for g, L in zip(original, relative, strict=True))
     beta = problem.scaling.x_map @ (problem.response.centre + scale * b)
     return Unprofiled(deviance, original, 2.0 * (n - r2 / s2 - through), by_beta, beta)
+
+
+def unprofiled_deviances(
+    problem: Problem, relative: Sequence[Floats], sigma: Floats | None, held: tuple[int, float] | None = None
+) -> tuple[Floats, Floats]:
+    """Return the deviance at B points at once, inf where it cannot be evaluated, and sigma there, both of shape (B,).
+
+    Parameters
+    ----------
+    problem : Problem
+    relative : sequence of ndarray, each (B, l, l)
+        Any factor of Sigma_k = Phi_k / sigma**2 per block in design order, on the data's scale.
+    sigma : ndarray, shape (B,), or None
+        Residual standard deviations; None for those at which the deviance is smallest.
+    held : (int, float), optional
+        Index of a fixed effect, and the value that it is held at.
+    """
+    n, scale = problem.n, problem.response.y_scale
+    logdet, r2 = _sums(problem, [R @ L for R, L in zip(problem.scaling.basis_maps, relative, strict=True)], held)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        s2 = r2 / n if sigma is None else (sigma / scale) ** 2
+        deviance = logdet + n * np.log(2.0 * pi * s2) + r2 / s2 + problem.constant(reml=False)
+    return np.where(np.isfinite(deviance), deviance, np.inf), scale * np.sqrt(s2)
+
+
+def _sums(problem: Problem, lambdas: Sequence[Floats], held: tuple[int, float] | None) -> tuple[Floats, Floats]:
+    """Return log|V| and r2, what holding a fixed effect costs included, shape (B,), nan where there is none."""
+    logdet, H = reduce_many(problem, lambdas)
+    p = problem.p
+    L, is_definite = cholesky_many(H)
+    r2 = L[:, p, p] ** 2
+    if held is not None:
+        a, target = _held(problem, held)
+        half = np.linalg.solve(L[:, :p, :p], np.broadcast_to(a[:, None], (len(H), p, 1)))[:, :, 0]
+        r2 = r2 + ((half * L[:, p, :p]).sum(axis=1) - target) ** 2 / (half**2).sum(axis=1)
+    return np.where(is_definite, logdet, np.nan), r2
+
+
+def _held(problem: Problem, held: tuple[int, float]) -> tuple[Floats, float]:
+    """Return a and c of the constraint a'b = c, with beta_j = a'(centre + scale b)."""
+    j, value = held
+    a = problem.scaling.x_map[j]
+    return a, (value - float(a @ problem.response.centre)) / problem.response.y_scale

@@ -225,32 +225,55 @@ class Coordinates:
             parts.append(np.array([False]))
         return np.concatenate(parts)
 
+    @cached_property
+    def slices(self) -> list[slice]:
+        """Which of the others belong to each block; empty where a single effect stands apart."""
+        out, at = [], 0
+        for k, (rows, _) in enumerate(self.lower):
+            size = len(rows) - (k == self.parameter.block)
+            out.append(slice(at, at + size))
+            at += size
+        return out
+
+    def held(self, v: float) -> tuple[int, float] | None:
+        """Return the index and the value of the fixed effect that stands apart, None of another parameter."""
+        return (self.parameter.effects[0], self.centre + self.unit * v) if self.parameter.kind == "beta" else None
+
+    def triangles(self, v: float, x: Floats) -> list[Floats]:
+        """Return the factors of the blocks in units of the coordinates, (..., l, l) each, of others (..., d)."""
+        out = []
+        for k, (order, lower, part) in enumerate(zip(self.orders, self.lower, self.slices, strict=True)):
+            L = np.zeros((*x.shape[:-1], len(order), len(order)))
+            rows, columns = lower
+            own = x[..., part]
+            if k != self.parameter.block:
+                L[..., rows, columns] = own
+            elif self.parameter.kind == "cor":
+                s, size = np.exp(own[..., 0]), np.exp(own[..., 1])
+                L[..., 0, 0], L[..., 1, 0], L[..., 1, 1] = s, size * np.sin(v), size * np.cos(v)
+                L[..., rows[3:], columns[3:]] = own[..., 2:]
+            else:
+                L[..., 0, 0] = v
+                L[..., rows[1:], columns[1:]] = own
+            out.append(L)
+        return out
+
+    def on_data_scale(self, triangles: Sequence[Floats]) -> list[Floats]:
+        """Return factors of the covariance matrices, (..., l, l) each, from those in units of the coordinates."""
+        out = []
+        for L, order, unit in zip(triangles, self.orders, self.units, strict=True):
+            factor = np.empty_like(L)
+            factor[..., order, :] = L * unit
+            out.append(factor)
+        return out
+
     def evaluate(self, v: float, x: Floats) -> Point:
         """Return the deviance with all its derivatives at (v, x)."""
         parameter = self.parameter
-        factors, at = [], 0
-        triangles = []
-        for k, (order, unit, lower) in enumerate(zip(self.orders, self.units, self.lower, strict=True)):
-            l = len(order)
-            L = np.zeros((l, l))
-            count = len(lower[0])
-            if k == parameter.block and parameter.kind == "cor":
-                s, size = np.exp(x[at : at + 2])
-                L[lower] = np.concatenate([[s, size * np.sin(v), size * np.cos(v)], x[at + 2 : at + count - 1]])
-                at += count - 1
-            elif k == parameter.block:
-                L[lower] = np.concatenate([[v], x[at : at + count - 1]])
-                at += count - 1
-            else:
-                L[lower] = x[at : at + count]
-                at += count
-            triangles.append(L)
-            factor = np.empty((l, l))
-            factor[order] = L * unit
-            factors.append(factor)
-        sigma = self.sigma * float(np.exp(v if parameter.kind == "sigma" else x[at]))
-        held = (parameter.effects[0], self.centre + self.unit * v) if parameter.kind == "beta" else None
-        found = pls.unprofiled_deviance(self.problem, factors, sigma, held)
+        triangles = self.triangles(v, x)
+        factors = self.on_data_scale(triangles)
+        sigma = self.sigma * float(np.exp(v if parameter.kind == "sigma" else x[-1]))
+        found = pls.unprofiled_deviance(self.problem, factors, sigma, self.held(v))
         slope, parts = 0.0, []
         pieces = zip(found.G, factors, self.orders, self.units, self.lower, triangles, strict=True)
         for k, (G, factor, order, unit, lower, L) in enumerate(pieces):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +10,10 @@ import numpy as np
 from lmmtools.design.theta import lambda_factors
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
+from lmmtools.inference.profile.around import Around
 from lmmtools.inference.profile.coordinates import Coordinates, Parameter, parameters_of
 from lmmtools.inference.profile.degenerate import without_either
+from lmmtools.inference.profile.limits import Limit, solve_limit
 from lmmtools.inference.profile.path import Path, follow
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 from lmmtools.report.printable import Printable
@@ -48,6 +50,8 @@ class Curve:
     path : Path
         The same points in the coordinate that was followed, with exact slopes.
     coordinates : Coordinates
+    limits : dict of float to Limit
+        Those that were solved for, by zeta.
     """
 
     parameter: Parameter
@@ -57,19 +61,17 @@ class Curve:
     others: Floats
     path: Path
     coordinates: Coordinates
+    limits: dict[float, Limit] = field(default_factory=dict)
 
     def limit(self, zeta: float) -> float:
         """Return the parameter's value at a zeta; its own end (0, -1, 1) where that comes first; NaN beyond all."""
-        from scipy.optimize import brentq
+        return float(self.coordinates.to_parameter(np.asarray(self.solved(zeta).v)))
 
-        v, known = self.path.v, self.zeta
-        if not known[0] < zeta < known[-1]:
-            at_end = 0 if zeta <= known[0] else -1
-            return float(self.values[at_end]) if zeta == known[at_end] or self.path.ends[at_end] else np.nan
-        curve = self._spline()
-        after = int(np.searchsorted(known, zeta))
-        found = brentq(lambda x: float(curve(x)) - zeta, v[after - 1], v[after], xtol=1e-14, rtol=1e-12)
-        return float(self.coordinates.to_parameter(np.asarray(found)))
+    def solved(self, zeta: float) -> Limit:
+        """Return where zeta has a value, in the path's coordinate, or why there is no such place."""
+        if zeta not in self.limits:
+            self.limits[zeta] = solve_limit(self.path, zeta)
+        return self.limits[zeta]
 
     def at(self, values: ArrayLike) -> Floats:
         """Return zeta at values of the parameter, NaN beyond the curve."""
@@ -226,16 +228,17 @@ def profile_fit(
         notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
     sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
     phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, fit.design.blocks))
-    elsewhere = without_either(fit.design)
+    around, elsewhere = Around(fit.problem, phi, sigma, beta, bse), without_either(fit.design)
     curves, undefined, deepest = {}, {}, 0.0
     for parameter in chosen:
         estimate = parameter.value(phi, sigma, beta)
         if not np.isfinite(estimate):
             undefined[parameter.name] = "a standard deviation is zero, which leaves the correlation undefined"
             continue
-        coordinates = Coordinates(fit.problem, parameter, sigma, beta, bse)
+        coordinates = around.coordinates(parameter)
         v, x = coordinates.locate(phi, sigma, beta)
-        path = follow(coordinates, v, x, cutoff, _BOUNDS[parameter.kind], elsewhere(parameter))
+        local = around.second_order(coordinates, v, x)
+        path = follow(coordinates, v, x, local, cutoff, _BOUNDS[parameter.kind], elsewhere(parameter))
         deepest = max(deepest, path.found_lower)
         if path.stopped:
             notes.append(
@@ -262,6 +265,7 @@ def _curve(
     parameter: Parameter, coordinates: Coordinates, path: Path, estimate: float, known: Sequence[Parameter]
 ) -> Curve:
     values = coordinates.to_parameter(path.v)
-    others = np.array([[q.value(p.phi, p.sigma, p.beta) for q in known] for p in path.points])
+    points = [node.point for node in path.nodes]
+    others = np.array([[q.value(p.phi, p.sigma, p.beta) for q in known] for p in points])
     others[:, known.index(parameter)] = values
     return Curve(parameter, estimate, values, path.zeta, others, path, coordinates)

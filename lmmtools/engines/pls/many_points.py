@@ -1,0 +1,115 @@
+"""The sums behind the criterion at many values of lambda at once, for small models: the largest factor is eliminated
+level by level, the rest is dense.
+
+With M = I + Lambda'Z'WZ Lambda split into the largest factor's blocks and the rest, both log|M| and H = [X y]'V^-1[X y]
+come from one small Cholesky factor per level and one of the rest. Arrays have a leading axis B over the values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+    from lmmtools.engines.pls.structure import Factor
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["cholesky_many", "reduce_many", "work_of_one"]
+
+
+def work_of_one(problem: Problem) -> float:
+    """Return about how many multiplications one value of lambda takes."""
+    first = _largest(problem)
+    rest = problem.structure.q - first.q
+    columns = rest + problem.p + 1
+    return first.q * columns * (first.l + columns) + float(rest) ** 2 * (rest / 3.0 + problem.p + 1)
+
+
+def reduce_many(problem: Problem, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Return log|V|, shape (B,), and H, shape (B, p + 1, p + 1); nan where they are beyond the arithmetic.
+
+    Parameters
+    ----------
+    problem : Problem
+    lambdas : sequence of ndarray, each (B, l, l)
+        Per block, in the engine's coordinates.
+    """
+    structure = problem.structure
+    first = _largest(problem)
+    others = [f for f in structure.factors if f is not first]
+    B, m, l = len(lambdas[0]), first.m, first.l
+    A = structure.A.toarray()
+    rest = np.concatenate([np.arange(f.start, f.start + f.q) for f in others]) if others else np.zeros(0, dtype=int)
+    own = A[first.columns, first.columns].reshape(m, l, m, l)[range(m), :, range(m)]
+    beside = np.column_stack([A[first.columns][:, rest], problem.C[first.columns]])
+    whole = np.block([[A[np.ix_(rest, rest)], problem.C[rest]], [problem.C[rest].T, problem.H]])
+    with np.errstate(all="ignore"):
+        lam = _merged(first, lambdas)[:, None]
+        half, logdet = _half(np.eye(l) + lam.transpose(0, 1, 3, 2) @ own @ lam)
+        # Rows of L^-1 Lambda' times what stands beside the blocks.
+        right = (half @ lam.transpose(0, 1, 3, 2) @ beside.reshape(m, l, -1)).reshape(B, m * l, -1)
+        K = whole - right.transpose(0, 2, 1) @ right
+        logdet = logdet.sum(axis=1)
+        if not others:
+            return logdet, K
+        left = _merged_rest(others, lambdas)
+        q = len(rest)
+        half, more = _half(np.eye(q) + left.transpose(0, 2, 1) @ K[:, :q, :q] @ left)
+        right = half @ (left.transpose(0, 2, 1) @ K[:, :q, q:])
+        return logdet + more, K[:, q:, q:] - right.transpose(0, 2, 1) @ right
+
+
+def _largest(problem: Problem) -> Factor:
+    return max(problem.structure.factors, key=lambda f: f.q)
+
+
+def cholesky_many(M: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return L with M = LL', (..., l, l), and whether there is one, (...): where there is none L is the identity."""
+    is_definite = np.asarray(np.isfinite(M).all(axis=(-2, -1)))
+    eye = np.eye(M.shape[-1])
+    if not is_definite.all():
+        M = np.where(is_definite[..., None, None], M, eye)
+    try:
+        return np.linalg.cholesky(M), is_definite
+    except np.linalg.LinAlgError:
+        is_definite &= np.linalg.eigvalsh(M)[..., 0] > 1e-14 * np.linalg.norm(M, axis=(-2, -1))
+        return np.linalg.cholesky(np.where(is_definite[..., None, None], M, eye)), is_definite
+
+
+def _half(M: Floats) -> tuple[Floats, Floats]:
+    """Return L^-1 and log|M| of M = LL', nan where M is not positive definite."""
+    if M.shape[-1] == 1:
+        return 1.0 / np.sqrt(M), np.log(M[..., 0, 0])
+    L, is_definite = cholesky_many(M)
+    logdet = 2.0 * np.log(np.diagonal(L, axis1=-2, axis2=-1)).sum(axis=-1)
+    return np.asarray(np.linalg.inv(L)), np.where(is_definite, logdet, np.nan)
+
+
+def _merged(factor: Factor, lambdas: Sequence[Floats]) -> Floats:
+    """Return lambda of a factor's level, (B, l, l)."""
+    if len(factor.blocks) == 1:
+        return lambdas[factor.blocks[0]]
+    out = np.zeros((len(lambdas[0]), factor.l, factor.l))
+    for k, part in factor.parts():
+        out[:, part, part] = lambdas[k]
+    return out
+
+
+def _merged_rest(factors: Sequence[Factor], lambdas: Sequence[Floats]) -> Floats:
+    """Return Lambda of several factors, (B, q, q)."""
+    q = sum(f.q for f in factors)
+    out = np.zeros((len(lambdas[0]), q, q))
+    at = 0
+    for f in factors:
+        lam = _merged(f, lambdas)
+        for g in range(f.m):
+            out[:, at : at + f.l, at : at + f.l] = lam
+            at += f.l
+    return out
