@@ -15,6 +15,7 @@ __all__ = [
     "LmmError",
     "LmmWarning",
     "PrintoutError",
+    "ProfileLimitWarning",
     "StructureWarning",
     "TranslationError",
     "caret",
@@ -75,6 +76,10 @@ class StructureWarning(LmmWarning):
 
 class FewDrawsWarning(LmmWarning):
     """Too few draws for the limits that were asked for."""
+
+
+class ProfileLimitWarning(LmmWarning):
+    """A limit of a profile that does not exist, or was not found: it is NaN."""
 
 
 class AgreementWarning(LmmWarning):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.errors import DataError
+from lmmtools.errors import DataError, ProfileLimitWarning
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile.coordinates import parameters_of
-from lmmtools.inference.profile.record import profile_fit, select_parameters
+from lmmtools.inference.profile.profiling import profile_fit
+from lmmtools.inference.profile.record import select_parameters
 from lmmtools.inference.tails import check_alpha, t_quantile
 
 if TYPE_CHECKING:
@@ -43,7 +45,11 @@ def confidence_intervals(
     if method == "wald":
         return _wald(fit, alpha, parameters, ddf)
     if method == "profile":
-        return profile_fit(fit, parameters, alphamax=alpha, joint=False).conf_int(alpha)
+        limits, missing = profile_fit(fit, parameters, alphamax=alpha, joint=False).limits(alpha)
+        if missing:
+            # The caller of fit.conf_int(), with its door between.
+            warnings.warn("; ".join(missing), ProfileLimitWarning, stacklevel=4)
+        return limits
     return _bootstrapped(fit, alpha, parameters, dict(options))
 
 

@@ -83,6 +83,6 @@ class IntervalMethods(FitMethods):
         ValueError
             If ``alphamax`` is not between 0 and 1.
         """
-        from lmmtools.inference.profile.record import profile_fit
+        from lmmtools.inference.profile.profiling import profile_fit
 
         return profile_fit(self._fit, parameters, alphamax=alphamax)

@@ -1,6 +1,6 @@
-"""The sums behind the criterion at many values of lambda at once, for small models: the largest factor is eliminated
-level by level, the rest is dense.
+"""The sums behind the criterion at many values of lambda at once, for small models.
 
+The largest factor is eliminated level by level, the rest is dense.
 With M = I + Lambda'Z'WZ Lambda split into the largest factor's blocks and the rest, both log|M| and H = [X y]'V^-1[X y]
 come from one small Cholesky factor per level and one of the rest. Arrays have a leading axis B over the values.
 """
@@ -77,10 +77,10 @@ def cholesky_many(M: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     if not is_definite.all():
         M = np.where(is_definite[..., None, None], M, eye)
     try:
-        return np.linalg.cholesky(M), is_definite
+        return np.asarray(np.linalg.cholesky(M)), is_definite
     except np.linalg.LinAlgError:
-        is_definite &= np.linalg.eigvalsh(M)[..., 0] > 1e-14 * np.linalg.norm(M, axis=(-2, -1))
-        return np.linalg.cholesky(np.where(is_definite[..., None, None], M, eye)), is_definite
+        is_definite &= np.asarray(np.linalg.eigvalsh(M)[..., 0] > 1e-14 * np.linalg.norm(M, axis=(-2, -1)))
+        return np.asarray(np.linalg.cholesky(np.where(is_definite[..., None, None], M, eye))), is_definite
 
 
 def _half(M: Floats) -> tuple[Floats, Floats]:
@@ -109,7 +109,7 @@ def _merged_rest(factors: Sequence[Factor], lambdas: Sequence[Floats]) -> Floats
     at = 0
     for f in factors:
         lam = _merged(f, lambdas)
-        for g in range(f.m):
+        for _ in range(f.m):
             out[:, at : at + f.l, at : at + f.l] = lam
             at += f.l
     return out

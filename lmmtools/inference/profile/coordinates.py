@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Coordinates", "Parameter", "Point", "parameters_of"]
+__all__ = ["Coordinates", "Parameter", "Point", "parameters_of", "triangular"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Coordinates:
         """Return (v, x) of covariance matrices, sigma and fixed effects."""
         parameter, parts, v = self.parameter, [], 0.0
         for k, (cov, order, unit, lower) in enumerate(zip(phi, self.orders, self.units, self.lower, strict=True)):
-            L = _triangular(cov[np.ix_(order, order)]) / unit
+            L = triangular(cov[np.ix_(order, order)]) / unit
             if k == parameter.block and parameter.kind == "cor":
                 size = float(np.hypot(L[1, 0], L[1, 1]))
                 v = float(np.arctan2(L[1, 0], L[1, 1]))
@@ -297,7 +297,7 @@ class Coordinates:
         return Point(found.deviance, slope, np.concatenate(parts) if parts else np.zeros(0), phi, sigma, found.beta)
 
 
-def _triangular(cov: Floats) -> Floats:
+def triangular(cov: Floats) -> Floats:
     """Return a lower triangular factor with a diagonal that is not negative; ``cov`` may be singular."""
     values, vectors = np.linalg.eigh(cov)
     half = vectors * np.sqrt(np.maximum(values, 0.0))

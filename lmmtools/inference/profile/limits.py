@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.inference.profile.walk import Side
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from lmmtools.inference.profile.path import Path
@@ -34,6 +35,7 @@ class Limit:
     why: str = ""
 
 
+@single
 def solve_limit(path: Path, zeta: float) -> Limit:
     """Return the first place out from the fit at which zeta has the value wanted, or where the coordinate ends before.
 

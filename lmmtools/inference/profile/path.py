@@ -43,8 +43,8 @@ class Path:
         Whether the first, the last point is where v ends.
     stopped : str
         Why a side goes no further, if one stops before the cutoff and the end.
-    found_lower : float
-        How far below the fit's own deviance the path came; more than rounding means that the fit is not the minimum.
+    lowest : Point
+        The fit's own point, or one that is lower: then the fit is not the minimum.
     """
 
     nodes: tuple[Node, ...]
@@ -54,7 +54,7 @@ class Path:
     bounds: tuple[float, float]
     ends: tuple[bool, bool]
     stopped: str
-    found_lower: float
+    lowest: Point
 
     @property
     def v(self) -> Floats:
@@ -104,7 +104,7 @@ def follow(
     start = Node(v, 0.0, rate, lowest, x, True)
     valley = Valley(coordinates, inverse, FLAT_TOL if is_near_singular(coordinates, x) else TOL)
     found: list[list[Node]] = []
-    ends, deepest, stopped = [], 0.0, ""
+    ends, deepest, stopped = [], lowest, ""
     for sign, bound in zip((-1.0, 1.0), bounds, strict=True):
         if abs(bound - v) < 1e-10:
             found.append([])
@@ -117,7 +117,8 @@ def follow(
             nodes, ended = _flattened(nodes, bound, cap, elsewhere), True
         found.append(nodes[1:])
         ends.append(ended)
-        deepest, stopped = max(deepest, side.deepest), stopped or side.stopped
+        deepest = min(deepest, side.deepest, key=lambda point: point.deviance)
+        stopped = stopped or side.stopped
     below, above = found
     both = (*reversed(below), start, *above)
     return Path(both, len(below), valley, first, bounds, (ends[0], ends[1]), stopped, deepest)

@@ -1,21 +1,16 @@
-"""Profile likelihood: zeta, intervals and densities of every parameter, as lme4's ``profile`` and ``confint``."""
+"""Profile likelihood: zeta, limits and densities of every parameter, as lme4's ``profile`` and ``confint``."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.theta import lambda_factors
-from lmmtools.engines import pls
-from lmmtools.errors import DataError
-from lmmtools.inference.profile.around import Around
-from lmmtools.inference.profile.coordinates import Coordinates, Parameter, parameters_of
-from lmmtools.inference.profile.degenerate import without_either
+from lmmtools.errors import DataError, ProfileLimitWarning
 from lmmtools.inference.profile.limits import Limit, solve_limit
-from lmmtools.inference.profile.path import Path, follow
-from lmmtools.inference.tails import check_alpha, chi2_quantile
+from lmmtools.inference.tails import check_alpha
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
@@ -25,11 +20,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.inference.profile.coordinates import Coordinates, Parameter
+    from lmmtools.inference.profile.path import Path
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Profile", "profile_fit", "select_parameters"]
+__all__ = ["Curve", "Profile", "curve_of", "select_parameters"]
 
 ROUNDING = 1e-9
 """Two ways to the same quantile may differ by this share of it."""
@@ -114,26 +110,46 @@ class Profile(Printable):
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return profile likelihood intervals: columns 0 (lower) and 1 (upper), a row per parameter.
 
-        A limit that the parameter's own end comes before is that end: 0 for a standard deviation, -1 or 1 for a
-        correlation, as lme4 has them.
+        Each limit is solved for: the place where the deviance, minimised over all other parameters, first rises by the
+        cutoff. Other valleys are looked for there, and the rise is checked. A limit that the parameter's own end comes
+        before is that end: 0 for a standard deviation, -1 or 1 for a correlation, as lme4 has them.
 
         Raises
         ------
         DataError
             If ``alpha`` is not between 0 and 1, or the profiles do not go out so far.
+
+        Warns
+        -----
+        ProfileLimitWarning
+            If there is no such place, or it could not be found: the limit is NaN.
         """
+        limits, missing = self.limits(alpha)
+        if missing:
+            warnings.warn("; ".join(missing), ProfileLimitWarning, stacklevel=2)
+        return limits
+
+    def limits(self, alpha: float = 0.05) -> tuple[pd.DataFrame, tuple[str, ...]]:
+        """Return what :meth:`conf_int` does, and in words, instead of a warning, why each NaN is one."""
         import pandas as pd
         from scipy.special import ndtri
 
         wanted = float(ndtri(1.0 - check_alpha(alpha) / 2.0))
         if wanted > self.cutoff * (1.0 + ROUNDING):
             raise DataError(f"these profiles go out to zeta = {self.cutoff:.3g}; make them with alphamax={alpha:g}")
-        missing = self.undefined or {}
-        names = [name for name in self.names if name in self.curves or name in missing]
-        rows = [
-            [c.limit(-wanted), c.limit(wanted)] if (c := self.curves.get(name)) else [np.nan, np.nan] for name in names
-        ]
-        return pd.DataFrame(rows, index=names, columns=[0, 1])
+        undefined = self.undefined or {}
+        names = [name for name in self.names if name in self.curves or name in undefined]
+        rows, missing = [], []
+        for name in names:
+            curve = self.curves.get(name)
+            rows.append([np.nan, np.nan] if curve is None else [curve.limit(-wanted), curve.limit(wanted)])
+            if curve is None:
+                missing.append(f"{name} has no limits: {undefined[name]}")
+                continue
+            for side, zeta in (("lower", -wanted), ("upper", wanted)):
+                if why := curve.solved(zeta).why:
+                    missing.append(f"{name} has no {side} {100.0 * (1.0 - alpha):.4g}% limit: {why}")
+        return pd.DataFrame(rows, index=names, columns=[0, 1]), tuple(missing)
 
     def zeta(self, name: str, values: ArrayLike) -> Floats:
         """Return zeta of one parameter at given values, NaN beyond its profile."""
@@ -176,7 +192,7 @@ class Profile(Printable):
             Column("97.5 %", number, "right"),
         )
         rows = tuple((n, c.estimate, c.limit(-wanted), c.limit(wanted)) for n, c in self.curves.items())
-        notes = (*self.notes, *(f"{name}: {why}" for name, why in (self.undefined or {}).items()))
+        notes = (*self.notes, *self.limits()[1]) if wanted <= self.cutoff else self.notes
         title = "Profile likelihood intervals"
         return Document(title, (Table("profile", "", columns, rows), Prose("notes", notes)))
 
@@ -208,62 +224,10 @@ def select_parameters(known: Sequence[Parameter], wanted: str | Sequence[str] | 
     return [p for p in known if p.name in chosen]
 
 
-def profile_fit(
-    fit: LMMResults, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01, joint: bool = True
-) -> Profile:
-    """Return the profiles of a fit; see :meth:`LMMResults.profile`.
-
-    ``joint`` takes the cutoff from the chi-squared distribution with as many degrees as there are parameters, as lme4
-    does; otherwise the profiles end where intervals of one parameter do.
-    """
-    if fit.design.shared:
-        raise DataError("terms of this model share one variance and have no profile; declare it with lmm(...)")
-    known = parameters_of(fit.design)
-    chosen = select_parameters(known, parameters)
-    cutoff = float(np.sqrt(chi2_quantile(check_alpha(alphamax), len(known) if joint else 1)))
-    notes: list[str] = []
-    best = fit.estimate
-    if fit.reml:
-        best = pls.fit_problem(fit.problem, reml=False)
-        notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
-    sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
-    phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, fit.design.blocks))
-    around, elsewhere = Around(fit.problem, phi, sigma, beta, bse), without_either(fit.design)
-    curves, undefined, deepest = {}, {}, 0.0
-    for parameter in chosen:
-        estimate = parameter.value(phi, sigma, beta)
-        if not np.isfinite(estimate):
-            undefined[parameter.name] = "a standard deviation is zero, which leaves the correlation undefined"
-            continue
-        coordinates = around.coordinates(parameter)
-        v, x = coordinates.locate(phi, sigma, beta)
-        local = around.second_order(coordinates, v, x)
-        path = follow(coordinates, v, x, local, cutoff, _BOUNDS[parameter.kind], elsewhere(parameter))
-        deepest = max(deepest, path.found_lower)
-        if path.stopped:
-            notes.append(
-                f"the profile of {parameter.name} stops short, so that limits beyond it are NaN: {path.stopped}"
-            )
-        curves[parameter.name] = _curve(parameter, coordinates, path, estimate, known)
-    if deepest > 1e-5:
-        notes.append(
-            f"the profiles passed a point whose deviance is {deepest:.3g} below the fit's: the likelihood has a lower "
-            "minimum elsewhere, and these intervals are around the fit's own"
-        )
-    return Profile(curves, tuple(p.name for p in known), cutoff, tuple(notes), undefined)
-
-
-_BOUNDS = {
-    "sd": (0.0, np.inf),
-    "cor": (-0.5 * np.pi, 0.5 * np.pi),
-    "sigma": (-np.inf, np.inf),
-    "beta": (-np.inf, np.inf),
-}
-
-
-def _curve(
+def curve_of(
     parameter: Parameter, coordinates: Coordinates, path: Path, estimate: float, known: Sequence[Parameter]
 ) -> Curve:
+    """Return the curve of one parameter from its path."""
     values = coordinates.to_parameter(path.v)
     points = [node.point for node in path.nodes]
     others = np.array([[q.value(p.phi, p.sigma, p.beta) for q in known] for p in points])

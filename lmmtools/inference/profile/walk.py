@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.errors import EngineError
-from lmmtools.inference.profile.valley import LOWER, TOL, Bottom, Valley
+from lmmtools.inference.profile.valley import FLAT_TOL, LOWER, Bottom, Valley
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +37,9 @@ OVERSHOOT = 5e-4
 NEAR_ZETA, NEAR_V = 2e-3, 2e-3
 """A point leads to the cutoff along its slope, with an error of second order, if its zeta is this near to it, and the
 way shorter than this share of the way from the fit."""
+
+DOUBTFUL = 1e-3
+"""Expected decrease of the deviance, by the curvature at the fit, above which the minimum is looked for anew."""
 
 MAX_STEPS = 200
 
@@ -101,13 +104,14 @@ class Side:
         Whether the last node is there.
     stopped : str
         Why the side goes no further, where it comes neither to the cutoff nor to the end.
-    deepest : float
-        How far below the fit's deviance it came.
+    deepest : Point
+        The lowest point that it came to.
     """
 
     def __init__(self, valley: Valley, nodes: list[Node], direction: Floats, sign: float, bound: float) -> None:
         self.valley, self.nodes, self.direction, self.sign, self.bound = valley, nodes, direction, sign, bound
-        self.ended, self.stopped, self.deepest = False, "", 0.0
+        self.inverse = valley.inverse
+        self.ended, self.stopped, self.deepest = False, "", nodes[0].point
 
     def walk(self, cutoff: float) -> Node | None:
         """Go out to the cutoff and return the node that is next to it, the lowest there; None if there is none.
@@ -124,7 +128,9 @@ class Side:
             found = self.nodes[near]
             if found.is_searched or found.x is None:
                 return found
-            lower = self.valley.search_elsewhere(found.v, Bottom(found.x, found.point, 0.0, found.point.slope))
+            lower = self._lower_at(found.v, Bottom(found.x, found.point, 0.0, found.point.slope))
+            if self.stopped:
+                return None
             if lower is None:
                 self.nodes[near] = replace(found, is_searched=True)
                 return self.nodes[near]
@@ -133,6 +139,19 @@ class Side:
             self._lower_inner_nodes()
         self.stopped = "lower and lower minima over the other parameters are found"
         return None
+
+    def _lower_at(self, v: float, known: Bottom) -> Bottom | None:
+        """Return a lower bottom at v than the one that is known, None where a new search finds none."""
+        x, g = known.x, known.point.gradient
+        if 0.5 * float(g @ self.inverse @ g) > DOUBTFUL:
+            # By the curvature at the fit there is more to gain than by that learnt on the way.
+            again = Valley(self.valley.coordinates, np.eye(len(x)), FLAT_TOL).settle(v, x, x)
+            if again.left > DOUBTFUL:
+                self.stopped = "the deviance could not be minimised over the other parameters"
+                return None
+            if again.deviance < known.deviance - LOWER:
+                return again
+        return self.valley.search_elsewhere(v, known)
 
     def _is_out(self, cutoff: float) -> bool:
         return not self.stopped and self.sign * self.nodes[-1].zeta < cutoff and not self.ended
@@ -252,7 +271,7 @@ class Side:
     def _node(self, v: float, bottom: Bottom) -> Node:
         start = self.nodes[0]
         rise = bottom.deviance - start.point.deviance
-        self.deepest = max(self.deepest, -rise)
+        self.deepest = min(self.deepest, bottom.point, key=lambda point: point.deviance)
         size = float(np.sqrt(max(rise, 0.0)))
         slope = self.sign * bottom.slope / (2.0 * size) if size > 1e-8 else start.slope
         return Node(v, self.sign * size, slope, replace(bottom.point, deviance=bottom.deviance), bottom.x)

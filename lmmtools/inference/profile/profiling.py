@@ -1,0 +1,136 @@
+"""From a fit to its profiles: each parameter's path, around the lowest minimum that any of them meets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors, pack_lambda
+from lmmtools.engines import pls
+from lmmtools.errors import DataError, EngineError
+from lmmtools.inference.profile.around import Around
+from lmmtools.inference.profile.coordinates import parameters_of, triangular
+from lmmtools.inference.profile.degenerate import without_either
+from lmmtools.inference.profile.path import follow
+from lmmtools.inference.profile.record import Curve, Profile, curve_of, select_parameters
+from lmmtools.inference.tails import check_alpha, chi2_quantile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lmmtools.engines.estimate import Estimate
+    from lmmtools.engines.pls import Problem
+    from lmmtools.inference.profile.coordinates import Parameter, Point
+    from lmmtools.results.lmm_results import LMMResults
+
+__all__ = ["profile_fit"]
+
+LOWER = 1e-4
+"""Paths that come this far below the fit's deviance have found another minimum: it is fitted, and profiled anew."""
+
+MOST_REFITS = 4
+
+BOUNDS = {
+    "sd": (0.0, np.inf),
+    "cor": (-0.5 * np.pi, 0.5 * np.pi),
+    "sigma": (-np.inf, np.inf),
+    "beta": (-np.inf, np.inf),
+}
+
+
+def profile_fit(
+    fit: LMMResults, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01, joint: bool = True
+) -> Profile:
+    """Return the profiles of a fit; see :meth:`LMMResults.profile`.
+
+    ``joint`` takes the cutoff from the chi-squared distribution with as many degrees as there are parameters, as lme4
+    does; otherwise the profiles end where intervals of one parameter do.
+    """
+    if fit.design.shared:
+        raise DataError("terms of this model share one variance and have no profile; declare it with lmm(...)")
+    known = parameters_of(fit.design)
+    chosen = select_parameters(known, parameters)
+    cutoff = float(np.sqrt(chi2_quantile(check_alpha(alphamax), len(known) if joint else 1)))
+    notes: list[str] = []
+    best = fit.estimate
+    if fit.reml:
+        best = pls.fit_problem(fit.problem, reml=False)
+        notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
+    elsewhere = without_either(fit.design)
+    first = best.objective
+    found = _profile_all(fit.problem, best, known, chosen, cutoff, elsewhere)
+    for _ in range(MOST_REFITS):
+        lower = None if found.lower is None else _refit_from(fit.problem, found.lower)
+        if lower is None or lower.objective > best.objective - LOWER:
+            break
+        best = lower
+        found = _profile_all(fit.problem, best, known, chosen, cutoff, elsewhere)
+    if best.objective < first - LOWER:
+        notes.append(
+            f"the profiles met a minimum whose deviance is {first - best.objective:.3g} below the fit's, and are "
+            "profiles around that one"
+        )
+    return Profile(found.curves, tuple(p.name for p in known), cutoff, (*notes, *found.notes), found.undefined)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The profiles around one fit.
+
+    Attributes
+    ----------
+    curves : dict of str to Curve
+    undefined : dict of str to str
+    notes : tuple of str
+    lower : Point or None
+        The lowest point that was met, if it is below the fit.
+    """
+
+    curves: dict[str, Curve]
+    undefined: dict[str, str]
+    notes: tuple[str, ...]
+    lower: Point | None
+
+
+def _profile_all(
+    problem: Problem,
+    best: Estimate,
+    known: Sequence[Parameter],
+    chosen: Sequence[Parameter],
+    cutoff: float,
+    elsewhere: Callable[[Parameter], Point | None],
+) -> _Found:
+    sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
+    phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, problem.design.blocks))
+    around = Around(problem, phi, sigma, beta, bse)
+    curves, undefined, notes = {}, {}, []
+    lower: Point | None = None
+    for parameter in chosen:
+        estimate = parameter.value(phi, sigma, beta)
+        if not np.isfinite(estimate):
+            undefined[parameter.name] = "a standard deviation is zero, which leaves the correlation undefined"
+            continue
+        coordinates = around.coordinates(parameter)
+        v, x = coordinates.locate(phi, sigma, beta)
+        local = around.second_order(coordinates, v, x)
+        path = follow(coordinates, v, x, local, cutoff, BOUNDS[parameter.kind], elsewhere(parameter))
+        if path.stopped:
+            notes.append(
+                f"the profile of {parameter.name} stops short, so that limits beyond it are NaN: {path.stopped}"
+            )
+        met = path.lowest
+        if met.deviance < (best.objective - LOWER if lower is None else lower.deviance):
+            lower = met
+        curves[parameter.name] = curve_of(parameter, coordinates, path, estimate, known)
+    return _Found(curves, undefined, tuple(notes), lower)
+
+
+def _refit_from(problem: Problem, point: Point) -> Estimate | None:
+    """Return the fit by maximum likelihood that a search from a point of a path finds."""
+    theta = pack_lambda([triangular(cov) / point.sigma for cov in point.phi])
+    try:
+        return pls.fit_problem(problem, reml=False, start=theta)
+    except EngineError:
+        return None
