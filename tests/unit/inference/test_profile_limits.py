@@ -159,28 +159,31 @@ def draw_two_terms(rng: np.random.Generator, kind: str):
 def test_limits_with_two_variances_are_in_the_lowest_valley(kind: str) -> None:
     rng = np.random.default_rng([5, len(kind)])
     for _ in range(4):
-        formula, data, dense = draw_two_terms(rng, kind)
-        fit = lmt.lmm(formula, data).fit(engine="pls", reml=False)
-        limits = fit.conf_int(method="profile")
-        # The order of lmmtools' blocks is that of the terms here; a search confirms the fit first.
-        own = [b.m for b in fit.design.blocks]
-        assert own == [len(np.unique(codes)) for codes, _ in dense.terms]
-        lowest = search(lambda x: dense.at([np.diag(x[:1] ** 2), np.diag(x[1:2] ** 2)], np.exp(x[2])), 3, rng)
-        assert fit.objective <= lowest + SEARCHED
-        which = int(rng.integers(2))
-        value = limits.iloc[which, 1]
+        check_two_terms(*draw_two_terms(rng, kind), rng)
 
-        def with_sd(x, value=value, which=which) -> float:
-            phis = [np.array([[value**2]]), np.array([[x[0] ** 2]])]
-            return dense.at(phis if which == 0 else phis[::-1], np.exp(x[1]))
 
-        assert search(with_sd, 2, rng) - fit.objective == pytest.approx(stats.chi2.isf(0.05, 1), abs=RISE)
-        for value in limits.loc["Intercept"]:
+def check_two_terms(formula: str, data: pd.DataFrame, dense: Dense, rng: np.random.Generator) -> None:
+    fit = lmt.lmm(formula, data).fit(engine="pls", reml=False)
+    limits = fit.conf_int(method="profile")
+    # The order of lmmtools' blocks is that of the terms here; a search confirms the fit first.
+    own = [b.m for b in fit.design.blocks]
+    assert own == [len(np.unique(codes)) for codes, _ in dense.terms]
+    lowest = search(lambda x: dense.at([np.diag(x[:1] ** 2), np.diag(x[1:2] ** 2)], np.exp(x[2])), 3, rng)
+    assert fit.objective <= lowest + SEARCHED
+    which = int(rng.integers(2))
+    value = limits.iloc[which, 1]
 
-            def with_mean(x, value=value) -> float:
-                return dense.at([np.diag(x[:1] ** 2), np.diag(x[1:2] ** 2)], np.exp(x[2]), (0, value))
+    def with_sd(x, value=value, which=which) -> float:
+        phis = [np.array([[value**2]]), np.array([[x[0] ** 2]])]
+        return dense.at(phis if which == 0 else phis[::-1], np.exp(x[1]))
 
-            assert search(with_mean, 3, rng) - fit.objective == pytest.approx(stats.chi2.isf(0.05, 1), abs=RISE)
+    assert search(with_sd, 2, rng) - fit.objective == pytest.approx(stats.chi2.isf(0.05, 1), abs=RISE)
+    for value in limits.loc["Intercept"]:
+
+        def with_mean(x, value=value) -> float:
+            return dense.at([np.diag(x[:1] ** 2), np.diag(x[1:2] ** 2)], np.exp(x[2]), (0, value))
+
+        assert search(with_mean, 3, rng) - fit.objective == pytest.approx(stats.chi2.isf(0.05, 1), abs=RISE)
 
 
 @pytest.mark.parametrize("formula", ["y ~ 0 + c + (1|g) + (0 + c|g)", "y ~ c + (c||g)"])
