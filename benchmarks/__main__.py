@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cases import CASES, Against, write_data
 from benchmarks.environments import HERE, RIVALS, Rival, find_rival
 from benchmarks.plot import draw
-from benchmarks.readme import write_readme
+from benchmarks.readme import RECORD, write_readme
 from benchmarks.runner import run_case
-from benchmarks.table import US, format_seconds, notes, render
+from benchmarks.table import US, format_seconds, least_seconds, notes, render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     wrong = False
     for case in cases:
-        outcomes = run_case(case, rivals, WORK / "data", options.rounds)
+        slow = _find_slow(case.name, options.skip_slow)
+        outcomes = run_case(case, [r for r in rivals if r.name not in slow], WORK / "data", options.rounds)
         ours = outcomes[US]
         wrong |= ours.seconds is None or ours.gap is not None
         said = ", ".join(f"{n} {format_seconds(o.seconds) or o.failure}" for n, o in outcomes.items())
@@ -67,9 +68,24 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rivals", nargs="+", default=RIVALS, choices=RIVALS, help="default: all that can run here")
     parser.add_argument("--rounds", type=int, default=3, help="processes per rival and case (default 3)")
     parser.add_argument("--install", action="store_true", help="install the packages of PyPI, each in its own venv")
+    parser.add_argument(
+        "--skip-slow",
+        type=float,
+        metavar="SECONDS",
+        help="leave out rivals that took longer in the record of the README's table, which keeps that time",
+    )
     parser.add_argument("--out", type=Path, default=WORK, help="folder for results.json and results.png")
     parser.add_argument("--readme", action="store_true", help="put the table into README.rst")
     return parser.parse_args(arguments)
+
+
+def _find_slow(case: str, limit: float | None) -> set[str]:
+    """Return the rivals that took longer than ``limit`` on a case in the record of the README's table."""
+    if limit is None or not RECORD.exists():
+        return set()
+    kept = json.loads(RECORD.read_text(encoding="utf-8"))["cases"]
+    outcomes = next((c["outcomes"] for c in kept if c["name"] == case), {})
+    return {name for name, o in outcomes.items() if name != US and (least_seconds(o) or 0.0) > limit}
 
 
 def _find(names: Sequence[str], *, install: bool) -> list[Rival]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ALL_TASKS = ("fit", "evaluation", "refit", "bootstrap", "satterthwaite", "kenward_roger", "profile")
+ALL_TASKS = ("fit", "summary", "evaluation", "refit", "bootstrap", "satterthwaite", "kenward_roger", "profile")
 
 __all__ = ["HERE", "RIVALS", "Rival", "find_rival"]
 
@@ -18,8 +18,10 @@ HERE = Path(__file__).parent
 
 RIVALS = (
     "lmmtools",
+    "lmmtools_pls",
     "lme4",
     "statsmodels",
+    "glmm",
     "mixedlm",
     "lme_python",
     "interlace_lme",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "run_case"]
 
-TIME_LIMIT = 900.0
+TIME_LIMIT = 300.0
 """Seconds after which a rival's process is stopped."""
 
 AT_OPTIMUM = 1e-3

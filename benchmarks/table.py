@@ -10,10 +10,15 @@ from tabulate import tabulate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["HEADINGS", "US", "format_seconds", "list_versions", "notes", "render"]
+__all__ = ["HEADINGS", "US", "format_seconds", "least_seconds", "list_versions", "notes", "render"]
 
 US = "lmmtools"
+# What is timed in the rows of fits; the other rows are named after what they do.
+OUR_CALL = "lmm(...).fit()"
+# The engine by name is shown beside the default where their medians differ by more than this, in any row.
+PLS, SAME_TIME = "lmmtools_pls", 1.25
 HEADINGS = {
+    "lmmtools_pls": 'engine="pls"',
     "lme_python": "lme-python",
     "interlace_lme": "interlace-lme",
     "gpboost_cholesky": "gpboost (Cholesky)",
@@ -22,8 +27,8 @@ HEADINGS = {
 
 def render(record: Mapping[str, Any]) -> str:
     """Return the table as reStructuredText: a row per case, times the time of lmmtools per rival."""
-    rivals = [name for name in record["rivals"] if name != US]
-    headers = ["", US, "aim", *(HEADINGS.get(name, name) for name in rivals)]
+    rivals = [name for name in record["rivals"] if name != US and not _is_same_call(record, name)]
+    headers = ["", OUR_CALL, "aim", *(HEADINGS.get(name, name) for name in rivals)]
     remarks = _remarks(record)
     number = {text: i for i, text in enumerate(dict.fromkeys(remarks.values()), 1)}
     marks = {key: f" [{number[text]}]" for key, text in remarks.items()}
@@ -37,9 +42,20 @@ def render(record: Mapping[str, Any]) -> str:
     return tabulate(rows, headers, tablefmt="rst", colalign=("left", *["right"] * (len(headers) - 1)))
 
 
+def _is_same_call(record: Mapping[str, Any], name: str) -> bool:
+    """Return whether a column would only repeat ours."""
+    if name != PLS:
+        return False
+    outcomes = [case["outcomes"] for case in record["cases"] if name in case["outcomes"]]
+    ratios = [o[name]["seconds"] / o[US]["seconds"] for o in outcomes if o[name]["seconds"] and o[US]["seconds"]]
+    return all(1 / SAME_TIME <= ratio <= SAME_TIME for ratio in ratios)
+
+
 def notes(record: Mapping[str, Any]) -> list[str]:
     """Return the remarks that the table's marks point to, and what memory was needed where there is an aim for it."""
     marked = [f"[{i}] {text}" for i, text in enumerate(dict.fromkeys(_remarks(record).values()), 1)]
+    if PLS in record["rivals"] and _is_same_call(record, PLS):
+        marked.append(f'engine="pls" by name takes the same time in every row, within a factor of {SAME_TIME:g}.')
     return [*marked, *(_memory(case) for case in record["cases"] if case["aim_bytes"])]
 
 
@@ -64,14 +80,14 @@ def format_seconds(seconds: float | None) -> str:
 
 
 def _times(outcome: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> str:
-    if outcome is None or _seconds(outcome) is None:
+    if outcome is None or least_seconds(outcome) is None:
         return "-"
-    ratio = _seconds(outcome) / ours["seconds"]
+    ratio = least_seconds(outcome) / ours["seconds"]
     more = "> " if outcome["seconds"] is None else ""
     return more + (f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x")
 
 
-def _seconds(outcome: Mapping[str, Any]) -> Any:
+def least_seconds(outcome: Mapping[str, Any]) -> Any:
     """Return its time, the least that it can be where it was stopped, or None."""
     stopped = re.fullmatch(r"over (\d+) s", outcome["failure"])
     return float(stopped[1]) if stopped else outcome["seconds"]
@@ -84,9 +100,9 @@ def _aim(case: Mapping[str, Any]) -> str:
         factor = f"{aim['factor']:g}x under " if aim["factor"] != 1 else ""
         name = factor + HEADINGS.get(aim["rival"], aim["rival"])
         rival = case["outcomes"].get(aim["rival"])
-        if rival is None or _seconds(rival) is None:
+        if rival is None or least_seconds(rival) is None:
             return name
-        limit = _seconds(rival) / aim["factor"]
+        limit = least_seconds(rival) / aim["factor"]
     else:
         name, limit = format_seconds(aim), aim
     return f"{name}: {'met' if ours <= limit else f'missed by {ours / limit:.3g}x'}"

@@ -33,6 +33,39 @@ def test_a_missed_aim_and_a_missed_optimum_are_told(record: dict) -> None:
     assert any("lme4" in note and "3.25 above" in note for note in notes(changed))
 
 
+def test_the_engine_by_name_has_a_column_where_it_differs_from_the_default(record: dict) -> None:
+    changed = copy.deepcopy(record)
+    changed["rivals"] = ["lmmtools", "lmmtools_pls", "lme4"]
+    for case in changed["cases"]:
+        if case["task"] == "fit":
+            case["outcomes"]["lmmtools_pls"] = copy.deepcopy(case["outcomes"]["lmmtools"])
+    assert 'engine="pls"' not in render(changed)
+    assert any(note.startswith('engine="pls" by name takes the same time') for note in notes(changed))
+    changed["cases"][0]["outcomes"]["lmmtools_pls"]["seconds"] /= 1.5
+    assert 'engine="pls"' in render(changed).splitlines()[1]
+    assert not any(note.startswith('engine="pls" by name') for note in notes(changed))
+
+
+def test_the_table_names_the_call_that_is_timed() -> None:
+    assert "lmm(...).fit()" in read_section().splitlines()[2]
+    source = (RECORD.parent / "rivals" / "lmmtools.py").read_text(encoding="utf-8")
+    assert ".fit()" in source
+    assert "engine=" not in source
+
+
+def test_slow_rivals_are_left_out_on_request(tmp_path, monkeypatch, record: dict) -> None:
+    import benchmarks.__main__ as main
+
+    assert main._find_slow("ratings, 1,000,000 rows", None) == set()
+    changed = copy.deepcopy(record)
+    outcomes = changed["cases"][0]["outcomes"]
+    outcomes["lme4"]["seconds"], outcomes["mixedlm"]["seconds"] = 40.0, 20.0
+    outcomes["statsmodels"].update(seconds=None, failure="over 300 s")
+    (tmp_path / "results.json").write_text(json.dumps(changed))
+    monkeypatch.setattr(main, "RECORD", tmp_path / "results.json")
+    assert main._find_slow(changed["cases"][0]["name"], 30.0) == {"lme4", "statsmodels"}
+
+
 def test_a_run_of_some_cases_renews_those_only(record: dict) -> None:
     run = {**record, "cases": [{**record["cases"][3], "formula": "new"}], "rivals": ["lmmtools"]}
     merged = merge(run, record)

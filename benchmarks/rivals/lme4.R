@@ -21,6 +21,11 @@ record <- function(fit) {
 
 run <- switch(task,
   fit = function() record(quiet(lmer(formula, data))),
+  summary = function() {
+    fit <- quiet(lmer(formula, data))
+    capture.output(print(summary(fit)))
+    REMLcrit(fit)
+  },
   evaluation = {
     model <- lmer(formula, data)
     deviance_at <- getME(model, "devfun")

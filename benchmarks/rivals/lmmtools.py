@@ -1,4 +1,4 @@
-"""lmmtools, engine pls."""
+"""lmmtools as a user calls it: default engine, default threads."""
 
 from __future__ import annotations
 
@@ -18,8 +18,20 @@ def fit(case, data):
     import lmmtools
 
     def run() -> float:
-        result = lmmtools.lmm(case["formula"], data).fit(engine="pls")
+        result = lmmtools.lmm(case["formula"], data).fit()
         _ = result.params, result.bse, result.varcorr, result.random_effects
+        return result.objective
+
+    return run
+
+
+def summary(case, data):
+    """From formula and DataFrame to the printed report; statsmodels evaluates its likelihood for it."""
+    import lmmtools
+
+    def run() -> float:
+        result = lmmtools.lmm(case["formula"], data).fit()
+        str(result.summary())
         return result.objective
 
     return run
@@ -32,7 +44,7 @@ def evaluation(case, data):
 
     model = lmmtools.lmm(case["formula"], data)
     problem = pls.prepare(model.design)
-    theta = 0.9 * model.fit(engine="pls").theta
+    theta = 0.9 * model.fit().theta
 
     def run() -> None:
         pls.evaluate(problem, theta, True)
@@ -44,7 +56,7 @@ def refit(case, data):
     """Another response on the fitted model: the fitted values with the residuals in reverse."""
     import lmmtools
 
-    result = lmmtools.lmm(case["formula"], data).fit(engine="pls")
+    result = lmmtools.lmm(case["formula"], data).fit()
     y = result.fittedvalues.to_numpy() + result.resid.to_numpy()[::-1]
 
     def run() -> float:
@@ -98,12 +110,13 @@ def _fitted(case, data):
 
     import lmmtools
 
-    result = lmmtools.lmm(case["formula"], data).fit(engine="pls")
+    result = lmmtools.lmm(case["formula"], data).fit()
     return lambda: replace(result, _problem=result.problem)
 
 
 TASKS = {
     "fit": fit,
+    "summary": summary,
     "evaluation": evaluation,
     "refit": refit,
     "bootstrap": bootstrap,
