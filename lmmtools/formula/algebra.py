@@ -15,6 +15,7 @@ Term = tuple[str, ...]
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&", "&&", "!", "%", "//", "=", "<-", "%%", "%/%")
 # (a + b + c)**4 holds all there is of three factors; larger exponents only cost time.
 _LARGEST_POWER = 9
+_POWERS = tuple(map(str, range(1, _LARGEST_POWER + 1)))
 _MOST_TERMS = 1000
 # Pairs that are tried for them; up to _MOST_TERMS on the left of ** have far fewer on its right.
 _MOST_PAIRS = 100_000
@@ -146,9 +147,13 @@ def _product(tokens: list[Token], source: str) -> list[Term]:
         elif operator.text == "*":
             terms = [*terms, *new, *_cross_all(terms, new, tokens, source)]
         else:
+            if len(terms) * len(new) > _MOST_PAIRS:
+                _fail_at_size(tokens, source)
             everything = _cross(*terms)
             terms = [*terms, *(_cross(everything, b) for b in new)]
         terms = _unique(terms)
+        if len(terms) > _MOST_TERMS:
+            _fail_at_size(tokens, source)
     return terms
 
 
@@ -168,8 +173,8 @@ def _power(tokens: list[Token], source: str) -> list[Term]:
     terms = _operand(base, source)
     for operator, piece in exponents:
         assert operator is not None
-        is_number = len(piece) == 1 and piece[0].kind == "number" and piece[0].text.isdigit()
-        if not is_number or not 1 <= int(piece[0].text) <= _LARGEST_POWER:
+        is_number = len(piece) == 1 and piece[0].kind == "number" and piece[0].text in _POWERS
+        if not is_number:
             fail(
                 f"A power of terms is a whole number from 1 to {_LARGEST_POWER}:",
                 source,

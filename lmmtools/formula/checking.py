@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.functions import CONSTANTS, CONTRASTS, FUNCTIONS, R_CONTRASTS, UNARY
+from lmmtools.formula.python import largest_number
 
 __all__ = ["check_tree"]
 
@@ -24,6 +25,7 @@ _NODES = (
 _LARGEST_EXPONENT = 64
 # What no model needs and a computer is long at: columns of one function, elements of a list, a spline's pieces.
 _MOST_COLUMNS, _MOST_ELEMENTS, _LARGEST_DEGREE, _MOST_DECIMALS = 1000, 1000, 20, 300
+_MOST_DIGITS = 308
 _NEED_COLUMN = ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag")
 
 
@@ -86,6 +88,8 @@ def check_tree(tree: ast.AST) -> None:
             _check_operand(node.operand)
         elif isinstance(node, (ast.List, ast.Tuple)):
             _check_list(node)
+    if largest_number(tree) > _MOST_DIGITS:
+        raise FormulaError(f"The numbers in it come to more than 1e{_MOST_DIGITS}, the largest that a computer has:")
     if isinstance(tree, ast.Expression) and isinstance(tree.body, (ast.List, ast.Tuple)):
         raise FormulaError("A list is no term:")
 

@@ -25,6 +25,7 @@ from lmmtools.formula.functions import (
     R_CONTRASTS,
     SAME_CONTRASTS,
 )
+from lmmtools.formula.python import read_python
 from lmmtools.formula.spline_cures import spline_cure
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
@@ -149,13 +150,13 @@ def plain_name(text: str) -> str:
 
 def is_condition(call: str) -> bool:
     """Whether a call in normal form gives True and False: ``I(x > 0)``."""
-    tree = ast.parse(_QUOTED.sub("_", call), mode="eval").body
+    tree = _read(_QUOTED.sub("_", call)).body
     return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "I" and _is_truth(tree.args[0])
 
 
 def computed_in(call: str) -> frozenset[str]:
     """Return the names that a call in normal form computes with: an operand of arithmetic, what a function takes."""
-    tree = ast.parse(_QUOTED.sub("_", call), mode="eval")
+    tree = _read(_QUOTED.sub("_", call))
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and not isinstance(node.op, (ast.BitAnd, ast.BitOr)):
@@ -165,6 +166,14 @@ def computed_in(call: str) -> frozenset[str]:
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in NUMERICAL:
             found += node.args
     return frozenset(node.id for node in found if isinstance(node, ast.Name))
+
+
+def _read(code: str) -> ast.Expression:
+    """Return the syntax tree of a call in normal form."""
+    tree = read_python(code)
+    if tree is None:
+        raise FormulaError(f"{code[:60]!r} does not read as an expression, or is nested too deeply.")
+    return tree
 
 
 def _is_truth(node: ast.expr) -> bool:
@@ -179,7 +188,7 @@ def without_contrasts(call: str) -> str:
     """Return a call, its columns under names that Python reads: ``C(f)`` for ``C(f, contr.sum)``, others as given."""
     if not call.startswith("C("):
         return call
-    tree = ast.parse(call, mode="eval").body
+    tree = _read(call).body
     assert isinstance(tree, ast.Call)
     first, *others = tree.args
     kept = [k for k in tree.keywords if k.arg == "levels"]
@@ -212,10 +221,15 @@ def _read_call(tokens: list[Token], source: str, trusted: bool, spell: Spell) ->
     start, stop = tokens[0].start, tokens[-1].stop
     alias = _alias(source)
     code, columns = _to_python(tokens, source, trusted, alias)
-    try:
-        tree = ast.parse(code, mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        fail("This does not read as an expression:", source, start, stop)
+    tree = read_python(code)
+    if tree is None:
+        fail(
+            "This does not read as an expression, or is nested too deeply:",
+            source,
+            start,
+            stop,
+            cure="Make the column first where it takes more than a hundred operations on one another.",
+        )
     if any(isinstance(n, ast.Constant) and isinstance(n.value, str) and alias in n.value for n in ast.walk(tree)):
         # Put together from pieces or escapes, so that the source does not show it.
         fail(f"No text may hold {alias}, which stands for a column here:", source, start, stop)
@@ -228,9 +242,11 @@ def _read_call(tokens: list[Token], source: str, trusted: bool, spell: Spell) ->
     return Token("call", text, start, stop, columns=tuple(dict.fromkeys(columns)))
 
 
+@lru_cache(maxsize=64)
 def _alias(source: str) -> str:
     """Return how columns are called while a call is read: a word that the formula, its texts too, does not hold."""
-    return next(alias for i in count() if (alias := f"lmmcol{i}_") not in source)
+    taken = set(re.findall(r"lmmcol(\d+)_", source))
+    return next(f"lmmcol{i}_" for i in count() if str(i) not in taken)
 
 
 def _to_python(tokens: list[Token], source: str, trusted: bool, alias: str) -> tuple[str, list[str]]:

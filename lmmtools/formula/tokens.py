@@ -29,7 +29,7 @@ _BARE_NAME = re.compile(r"[^\W\d][\w.]*|\.[^\W\d][\w.]*")
 # Readers call themselves for what is in parentheses; Python stops at about a thousand calls.
 _DEEPEST = 50
 # A model of all the columns that a fit can have takes fewer; the readers take seconds for more.
-_MOST_WORDS = 20_000
+_MOST_WORDS, _MOST_CHARACTERS = 20_000, 300_000
 _CLOSER = {"(": ")", "[": "]"}
 
 
@@ -113,6 +113,8 @@ def tokenize(source: str) -> list[Token]:
     FormulaError
         A character that no formula has, an unclosed quote, unbalanced parentheses, or more words than a model has.
     """
+    if len(source) > _MOST_CHARACTERS:
+        raise FormulaError(f"The formula has more than {_MOST_CHARACTERS:,} characters.")
     tokens: list[Token] = []
     position = 0
     while position < len(source):
@@ -199,5 +201,5 @@ def _unquote(literal: Token, source: str) -> str:
 
     try:
         return str(ast.literal_eval(literal.text))
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         fail("This text does not read as a column name:", source, literal.start, literal.stop)

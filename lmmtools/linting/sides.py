@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import fold_calls
+from lmmtools.formula.python import read_python
 from lmmtools.formula.tokens import tokenize
 
 __all__ = ["Part", "Side", "columns_in", "is_formula", "read_side", "split_formula"]
@@ -108,13 +109,11 @@ def _factor_name(text: str) -> str | None:
     inside = text[2:-1]
     if inside.startswith("`"):
         return inside[1:].partition("`")[0]
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
+    tree = read_python(text)
+    if tree is None or not (isinstance(tree.body, ast.Call) and tree.body.args):
         return None
-    if not (isinstance(node, ast.Call) and node.args):
-        return None
-    first = node.args[0]
-    if isinstance(first, ast.Call) and ast.unparse(first.func) == "Q" and isinstance(first.args[0], ast.Constant):
+    first = tree.body.args[0]
+    is_quoted = isinstance(first, ast.Call) and ast.unparse(first.func) == "Q" and len(first.args) == 1
+    if is_quoted and isinstance(first, ast.Call) and isinstance(first.args[0], ast.Constant):
         return str(first.args[0].value)
     return ast.unparse(first)

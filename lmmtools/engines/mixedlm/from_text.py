@@ -14,6 +14,7 @@ from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.checking import check_tree
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.functions import CONTRASTS, FUNCTIONS
+from lmmtools.formula.python import read_python
 from lmmtools.formula.tokens import tokenize
 
 if TYPE_CHECKING:
@@ -87,10 +88,10 @@ def _check_text(text: str, columns: Collection[str]) -> None:
 
 
 def _check_code(code: str, columns: Collection[str]) -> None:
-    try:
-        tree = _Plain().visit(ast.parse(code.strip(), mode="eval"))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise FormulaError(f"{_shorten(code)} does not read as an expression.") from None
+    read = read_python(code.strip())
+    if read is None:
+        raise FormulaError(f"{_shorten(code)} does not read as an expression, or is nested too deeply.")
+    tree = _Plain().visit(read)
     try:
         check_tree(tree)
     except FormulaError as error:

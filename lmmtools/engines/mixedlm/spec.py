@@ -12,6 +12,7 @@ import numpy as np
 
 from lmmtools.design.formulaic_encoder import spell_for_formulaic
 from lmmtools.formula.notation import write_comment
+from lmmtools.formula.python import read_python
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,9 +167,8 @@ def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> Mix
 
 def is_elementary(expression: str) -> bool:
     """Whether patsy and formulaic read ``expression`` alike: names, numbers, + : * and C(name)."""
-    try:
-        tree = ast.parse(expression.replace(":", "|"), mode="eval")
-    except SyntaxError:
+    tree = read_python(expression.replace(":", "|"))
+    if tree is None:
         return False
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id != "C" and not is_plain_name(node.id):

@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass
 from functools import lru_cache
 
+from lmmtools.formula.python import read_python
+
 __all__ = ["ColumnLabel", "parse_label"]
 
 CONSTANT_NAMES = frozenset({"Intercept", "(Intercept)", "const", "1"})
@@ -106,10 +108,10 @@ def _bare(stem: str) -> str:
     stem = stem.strip()
     if stem.startswith("`") and stem.endswith("`") and len(stem) > 2:
         return stem[1:-1]
-    try:
-        node = ast.parse(stem, mode="eval").body
-    except SyntaxError:
+    tree = read_python(stem)
+    if tree is None:
         return stem
+    node = tree.body
     while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("C", "Q") and node.args:
         node = node.args[0]
     if isinstance(node, ast.Constant) and isinstance(node.value, str):

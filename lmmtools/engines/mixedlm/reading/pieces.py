@@ -11,6 +11,7 @@ import pandas as pd
 
 from lmmtools.engines.mixedlm.reading.labels import ColumnLabel, parse_label
 from lmmtools.engines.mixedlm.reading.record import Piece
+from lmmtools.formula.python import read_python
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import quote_name
 
@@ -57,11 +58,8 @@ def term_label(columns: Columns) -> ColumnLabel:
 
 def name_variable(text: str) -> str:
     """Return a covariate as a formula writes it: an expression or name as it is, anything else quoted."""
-    try:
-        node = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return quote_name(text)
-    return text if isinstance(node, ast.Name | ast.Call) else quote_name(text)
+    tree = read_python(text)
+    return text if tree is not None and isinstance(tree.body, ast.Name | ast.Call) else quote_name(text)
 
 
 def _declared(columns: Columns) -> list[str]:
@@ -75,7 +73,7 @@ def crosses_groups(columns: Columns, groups: Groups) -> bool | None:
     if groups.count == 1:
         return False
     declared = _declared(columns)
-    if all(text.isdigit() for text in declared) and not term_label(columns).factors:
+    if all(text.isdecimal() for text in declared) and not term_label(columns).factors:
         counts: dict[int, int] = {}
         for g, text in zip(columns.groups.tolist(), declared, strict=True):
             if int(text) < counts.get(g, 0):
@@ -110,7 +108,7 @@ def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64], nam
     declared = dict(zip(columns.groups.tolist(), _declared(columns), strict=True))
     if np.all(basis != 0) and (columns.n_merged or not label.variables or np.all(basis == 1.0)):
         variables: tuple[str, ...] = ()
-    elif label.text.isdigit():
+    elif label.text.isdecimal():
         # A number is no name: MixedLM numbers the columns of arrays.
         variables = (name_variable(name),)
     elif label.variables and not label.factors:
