@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["lint", "lint_file"]
 
+# A model is made for each call that is linted with its data; no analysis has so many.
+MOST_MODELS, MOST_CALLS = 100, 1000
+
 
 def lint(
     model: Any,
@@ -88,7 +91,16 @@ def lint_file(path: str, data: Any = None) -> tuple[list[LintReport], tuple[str,
         If the file cannot be read, or is no Python.
     """
     source = read_file(path)
-    return [_lint_found(source.path, found, data) for found in source.calls], source.unread
+    reports = [
+        _lint_found(source.path, found, data if number < MOST_MODELS else None)
+        for number, found in enumerate(source.calls[:MOST_CALLS])
+    ]
+    unread = source.unread
+    if len(source.calls) > MOST_CALLS:
+        unread = (*unread, f"{path}: of {len(source.calls):,} calls of MixedLM the first {MOST_CALLS:,} are linted")
+    if data is not None and len(source.calls) > MOST_MODELS:
+        unread = (*unread, f"{path}: the first {MOST_MODELS} calls are linted with the data, the others without")
+    return reports, unread
 
 
 def _lint_found(path: str, found: FoundCall, data: Any) -> LintReport:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.call import FitCall, MixedLMCall
@@ -21,6 +22,8 @@ _FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", 
 MAX_TEXT = 60
 # More columns than these are the groups of rows, written out.
 _MOST_GROUPINGS = 12
+# An expression of more nodes is neither shown nor compared: a script may hold thousands of calls that name it.
+MAX_NODES = 200
 
 
 @dataclass(slots=True)
@@ -148,7 +151,7 @@ def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: 
         name, frame = column
         own = unwrap(frame, scope)
         base = unwrap(data, scope) if data is not None else None
-        is_same = base is not None and ast.dump(_follow(own, scope)) == ast.dump(_follow(base, scope))
+        is_same = base is not None and _is_same(_follow(own, scope), _follow(base, scope))
         is_one = is_same and (facts.get(name) == "constant" or facts_of(frame, scope).get(name) == "constant")
         return _Groups(name, _shorten(node), None if is_same else _shorten(frame), is_one)
     return _Groups(None, _shorten(node), is_constant=not is_known(value) and is_constant_array(node, scope))
@@ -174,6 +177,17 @@ def _follow(node: ast.expr, scope: Scope) -> ast.expr:
             break
         node = inner
     return node
+
+
+def _is_same(first: ast.expr, second: ast.expr) -> bool:
+    """Whether two expressions read the same; long ones are not compared."""
+    if first is second:
+        return True
+    return _is_short(first) and _is_short(second) and ast.dump(first) == ast.dump(second)
+
+
+def _is_short(node: ast.expr) -> bool:
+    return sum(1 for _ in islice(ast.walk(node), MAX_NODES + 1)) <= MAX_NODES
 
 
 def _read_arrays(node: ast.Call, scope: Scope) -> MixedLMCall:
@@ -208,5 +222,5 @@ def read_fit(node: ast.Call, scope: Scope) -> FitCall:
 
 
 def _shorten(node: ast.expr) -> str:
-    text = ast.unparse(node)
+    text = ast.unparse(node) if _is_short(node) else "..."
     return text if len(text) <= MAX_TEXT else f"{text[: MAX_TEXT - 3]}..."

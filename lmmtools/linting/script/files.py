@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import codecs
 import io
 import json
 import re
@@ -11,16 +12,24 @@ import tokenize
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lmmtools.errors import DataError
+from lmmtools.errors import DataError, caret
 from lmmtools.linting.script.reader import FoundCall, read_trees
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Source", "read_file"]
 
 # What IPython takes beside Python: magics, shell commands, help.
-_LINE_MAGIC = re.compile(r"^(\s*)(?:[%!?].*|[\w.]+\?{1,2}\s*)$")
-_ASSIGNED_MAGIC = re.compile(r"^(\s*[\w., ]+=\s*)[%!].*$")
+_HELP = re.compile(r"[\w.]+\?{1,2}")
+_TARGETS = re.compile(r"[\w., \t]+")
+# Python reads these as encodings of a script; they are none of text, take for ever, or fail on everything.
+_NO_ENCODINGS = frozenset({"undefined", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
+# Larger files are no script of an analysis; a notebook has pictures in it.
+_MOST_CODE, _MOST_BYTES = 1_000_000, 100_000_000
+_DEEP = "its expressions are nested too deeply to be read"
 _HARMLESS_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit"})
 
 
@@ -59,30 +68,48 @@ def read_file(path: str) -> Source:
     if path != "-" and suffix not in (".py", ".pyw", ".ipynb"):
         raise DataError(f"{path}: lint reads Python files (.py) and notebooks (.ipynb), not {suffix or 'this'}")
     raw = _read_bytes(path)
+    if len(raw) > _MOST_BYTES:
+        raise DataError(f"{path} has more than {_MOST_BYTES:,} bytes; lint reads scripts")
     try:
         return _read_notebook(raw, path) if suffix == ".ipynb" else _read_script(raw, path)
     except (RecursionError, MemoryError):
-        raise DataError(f"{path}: its expressions are nested too deeply to be read") from None
+        raise DataError(f"{path}: {_DEEP}") from None
 
 
 def _read_bytes(path: str) -> bytes:
     if path == "-":
         if sys.stdin is None:
             raise DataError("standard input is closed; name a script, or pipe one into the command")
-        return sys.stdin.buffer.read()
+        return sys.stdin.buffer.read(_MOST_BYTES + 1)
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            return file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path!r} cannot be read: {error}") from error
 
 
 def _read_script(raw: bytes, path: str) -> Source:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
+        if codecs.lookup(encoding).name.replace("-", "_") in _NO_ENCODINGS:
+            raise DataError(f"{path} is no text: {encoding!r} is no encoding of scripts")
         text = raw.decode(encoding)
-    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+    except DataError:
+        raise
+    except (SyntaxError, ValueError, LookupError) as error:
         raise DataError(f"{path} is no text that Python reads: {error}") from error
-    return Source(path, tuple(read_trees({None: _parse(text, path)})))
+    if len(text) > _MOST_CODE:
+        raise DataError(f"{path} has {len(text):,} characters; lint reads scripts of up to {_MOST_CODE:,}")
+    return _source(path, {None: _parse(text, path)}, ())
+
+
+def _source(path: str, trees: Mapping[int | None, ast.Module], unread: tuple[str, ...]) -> Source:
+    calls, is_whole = read_trees(trees)
+    if not is_whole:
+        unread = (*unread, f"{path}: its loops are longer than lint follows; what they make is taken for unknown")
+    return Source(path, tuple(calls), unread)
 
 
 def _parse(text: str, where: str) -> ast.Module:
@@ -98,9 +125,12 @@ def _parse(text: str, where: str) -> ast.Module:
             # A script's invalid escapes are not this reader's business.
             warnings.simplefilter("ignore")
             return ast.parse(text)
+    except (RecursionError, MemoryError):
+        raise DataError(f"{where}: {_DEEP}") from None
     except SyntaxError as error:
         shown = (error.text or "").rstrip("\n")
-        place = f"\n    {shown}\n    {' ' * max(0, (error.offset or 1) - 1)}^" if shown.strip() else ""
+        start = max(0, (error.offset or 1) - 1)
+        place = f"\n{caret(shown, start, start + 1)}" if shown.strip() else ""
         raise DataError(f"{where}, line {error.lineno}: this is not Python: {error.msg}{place}") from None
     except ValueError as error:
         raise DataError(f"{where}: this is not Python: {error}") from None
@@ -108,6 +138,9 @@ def _parse(text: str, where: str) -> ast.Module:
 
 def _read_notebook(raw: bytes, path: str) -> Source:
     cells = _code_cells(raw, path)
+    size = sum(map(len, cells.values()))
+    if size > _MOST_CODE:
+        raise DataError(f"{path} has {size:,} characters of code; lint reads up to {_MOST_CODE:,}")
     trees: dict[int | None, ast.Module] = {}
     unread = []
     for number, text in cells.items():
@@ -118,7 +151,7 @@ def _read_notebook(raw: bytes, path: str) -> Source:
             trees[number] = _parse(code, f"{path}, cell {number}")
         except DataError as error:
             unread.append(str(error))
-    return Source(path, tuple(read_trees(trees)), tuple(unread))
+    return _source(path, trees, tuple(unread))
 
 
 def _code_cells(raw: bytes, path: str) -> dict[int, str]:
@@ -156,9 +189,15 @@ def _strip_magics(text: str) -> str | None:
         if not magic or magic[0] not in _HARMLESS_CELL_MAGICS:
             return None
         lines[first] = ""
-    out = []
-    for line in lines:
-        if _LINE_MAGIC.match(line):
-            line = _LINE_MAGIC.sub(r"\1pass", line)
-        out.append(_ASSIGNED_MAGIC.sub(r"\1None", line))
-    return "\n".join(out)
+    return "\n".join(map(_strip_magic, lines))
+
+
+def _strip_magic(line: str) -> str:
+    """Return a line as Python: ``pass`` for a magic, a shell command or a question, None for what they give."""
+    words = line.strip()
+    if words.startswith(("%", "!", "?")) or (words.endswith("?") and _HELP.fullmatch(words)):
+        return f"{line[: len(line) - len(line.lstrip())]}pass"
+    target, equals, value = line.partition("=")
+    if value.lstrip().startswith(("%", "!")) and _TARGETS.fullmatch(target):
+        return f"{target}{equals}None"
+    return line

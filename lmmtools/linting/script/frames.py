@@ -16,6 +16,8 @@ __all__ = ["column_of", "facts_of", "is_constant_array", "judge_column", "resolv
 _SAME_ROWS = frozenset({"astype", "to_numpy", "tolist", "copy", "ravel", "flatten", "values", "array", "map", "cat"})
 # Methods of a frame that leave the rows as they are.
 _SAME_FRAME = frozenset({"copy", "assign", "astype", "rename", "convert_dtypes", "reset_index"})
+# Names that stand for other names are followed so far.
+_MOST_STEPS = 20
 _KINDS = {
     **dict.fromkeys(("str", "string", "object", "O", "U"), "text"),
     "category": "category",
@@ -25,7 +27,7 @@ _KINDS = {
 
 def resolve(node: ast.expr, scope: Scope) -> ast.expr:
     """Return the expression that a name stands for, as far as it is known."""
-    for _ in range(10):
+    for _ in range(_MOST_STEPS):
         value = scope.values.get(node.id) if isinstance(node, ast.Name) else None
         if not isinstance(value, Opaque):
             break
@@ -50,7 +52,8 @@ def unwrap(node: ast.expr, scope: Scope) -> ast.expr:
 def column_of(node: ast.expr, scope: Scope) -> tuple[str, ast.expr] | None:
     """Return the column and the frame of ``df["g"]``, ``df.g``, ``df["g"].astype(str).values``; None for others."""
     node = resolve(node, scope)
-    while True:
+    # Names may stand for each other in a circle.
+    for _ in range(_MOST_STEPS):
         inner = node.func if isinstance(node, ast.Call) else node
         if not (isinstance(inner, ast.Attribute) and inner.attr in _SAME_ROWS):
             break
@@ -66,6 +69,11 @@ def column_of(node: ast.expr, scope: Scope) -> tuple[str, ast.expr] | None:
 def is_constant_array(node: ast.expr, scope: Scope) -> bool:
     """Whether an expression is one value for all rows: ``np.ones(n)``, ``[1] * n``, ``1``."""
     node = resolve(node, scope)
+    for _ in range(_MOST_STEPS):
+        func = node.func if isinstance(node, ast.Call) else None
+        if not (isinstance(func, ast.Attribute) and func.attr in _SAME_ROWS):
+            break
+        node = resolve(func.value, scope)
     value = evaluate(node, scope)
     if is_known(value):
         return isinstance(value, str | int | float)
@@ -77,8 +85,6 @@ def is_constant_array(node: ast.expr, scope: Scope) -> bool:
             place = 0 if name == "repeat" else 1
             given = node.args[place] if len(node.args) > place else None
             return given is not None and isinstance(evaluate(given, scope), str | int | float)
-        if isinstance(node.func, ast.Attribute) and name in _SAME_ROWS:
-            return is_constant_array(node.func.value, scope)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         return any(isinstance(v := evaluate(n, scope), tuple) and len(v) == 1 for n in (node.left, node.right))
     return False

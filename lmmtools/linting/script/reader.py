@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.script.arguments import read_call, read_fit
 from lmmtools.linting.script.frames import facts_of, judge_column
 from lmmtools.linting.script.values import (
+    MAX_SIZE,
     UNKNOWN,
     Dotted,
     ModelRef,
@@ -54,20 +56,27 @@ class FoundCall:
     call: MixedLMCall
 
 
-def read_trees(trees: Mapping[int | None, ast.Module]) -> list[FoundCall]:
+def read_trees(trees: Mapping[int | None, ast.Module]) -> tuple[list[FoundCall], bool]:
     """Return the MixedLM calls in the syntax trees of a script, or of a notebook's cells, in order.
 
     Parameters
     ----------
     trees : mapping of int or None to ast.Module
         By number of the cell, in the order in which they run; None for a script.
+
+    Returns
+    -------
+    calls : list of FoundCall
+    is_whole : bool
+        Whether all loops and expressions were followed; else what they make is unknown from some place on.
     """
     reader = _Reader()
     for cell, tree in trees.items():
         reader.cell = cell
         reader.run(tree.body, reader.top)
     reader.run_functions()
-    return sorted(reader.found, key=lambda f: (f.cell or 0, f.line, f.column))
+    found = sorted(reader.found, key=lambda f: (f.cell or 0, f.line, f.column))
+    return found, not reader.top.work.is_spent
 
 
 class _Reader:
@@ -79,7 +88,8 @@ class _Reader:
         self.found: list[FoundCall] = []
         self.of_node: dict[int, int] = {}
         self.fitted: set[int] = set()
-        self.waiting: list[tuple[Any, Scope, int | None]] = []
+        self.waiting: deque[tuple[Any, Scope, int | None]] = deque()
+        self.queued: set[int] = set()
 
     def run(self, body: Iterable[ast.stmt], scope: Scope) -> None:
         for statement in body:
@@ -88,12 +98,12 @@ class _Reader:
     def run_functions(self) -> None:
         """Read the bodies of functions last: they see what the whole script has made of its names."""
         while self.waiting:
-            node, scope, self.cell = self.waiting.pop(0)
-            inner = scope.copy()
+            node, scope, self.cell = self.waiting.popleft()
+            inner = scope.branch()
             arguments = node.args
             for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
                 inner.values[argument.arg] = UNKNOWN
-                inner.columns.pop(argument.arg, None)
+                inner.columns[argument.arg] = {}
             for other in (arguments.vararg, arguments.kwarg):
                 if other is not None:
                     inner.values[other.arg] = UNKNOWN
@@ -105,6 +115,7 @@ class _Reader:
     # -- statements ---------------------------------------------------------------------------------------------------
 
     def statement(self, node: ast.stmt, scope: Scope) -> None:
+        scope.work.take()
         handler = getattr(self, f"_{type(node).__name__.lower()}", None)
         if handler is not None:
             handler(node, scope)
@@ -149,13 +160,18 @@ class _Reader:
         for child in (*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)):
             self.scan(child, scope)
         scope.values[node.name] = UNKNOWN
-        self.waiting.append((node, scope, self.cell))
+        self.postpone(node, scope)
+
+    def postpone(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> None:
+        """Let a function wait until the script is read; in a loop it is one function."""
+        if id(node) not in self.queued:
+            self.queued.add(id(node))
+            self.waiting.append((node, scope, self.cell))
 
     _asyncfunctiondef = _functiondef
 
     def _classdef(self, node: ast.ClassDef, scope: Scope) -> None:
-        inner = scope.copy()
-        self.run(node.body, inner)
+        self.run(node.body, scope.branch())
         scope.values[node.name] = UNKNOWN
 
     def _if(self, node: ast.If, scope: Scope) -> None:
@@ -175,19 +191,29 @@ class _Reader:
     def _for(self, node: ast.For | ast.AsyncFor, scope: Scope) -> None:
         self.scan(node.iter, scope)
         items = items_of(node.iter, scope)
-        is_plain = not any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in ast.walk(node))
-        if items is not None and is_plain and 0 < len(items) <= MAX_PASSES:
+        if items is not None and 0 < len(items) <= MAX_PASSES and self._is_followed(node, scope):
             for item in items:
                 self.bind_value(node.target, item, scope)
                 self.run(node.body, scope)
+                if scope.work.is_spent:
+                    break
         else:
-            inner = scope.copy()
+            inner = scope.branch()
             self.bind_value(node.target, UNKNOWN if not items else items[0], inner)
             self.run(node.body, inner)
-            scope.merge(inner)
+            scope.merge(scope.branch(), inner)
         self.run(node.orelse, scope)
 
     _asyncfor = _for
+
+    @staticmethod
+    def _is_followed(node: ast.For | ast.AsyncFor, scope: Scope) -> bool:
+        """Whether a loop is followed pass by pass: it runs to its end, and there is work left."""
+        if scope.work.is_spent:
+            return False
+        inside = list(ast.walk(node))
+        scope.work.take(len(inside))
+        return not any(isinstance(n, ast.Break | ast.Continue | ast.Return) for n in inside)
 
     def _while(self, node: ast.While, scope: Scope) -> None:
         self.scan(node.test, scope)
@@ -210,12 +236,9 @@ class _Reader:
     def branch(self, bodies: list[list[ast.stmt]], scope: Scope) -> None:
         ends = []
         for body in bodies:
-            inner = scope.copy()
-            self.run(body, inner)
-            ends.append(inner)
-        first, *rest = ends
-        first.merge(*rest)
-        scope.values, scope.columns = first.values, first.columns
+            ends.append(scope.branch())
+            self.run(body, ends[-1])
+        scope.merge(*ends)
 
     # -- names --------------------------------------------------------------------------------------------------------
 
@@ -241,8 +264,7 @@ class _Reader:
         number = self.model_of(value, scope)
         path = dotted(value, scope) if isinstance(value, ast.Attribute | ast.Name) else None
         constant = evaluate(value, scope)
-        scope.columns.pop(name, None)
-        if facts:
+        if facts or name in scope.columns:
             scope.columns[name] = facts
         if number is not None:
             scope.values[name] = ModelRef(number)
@@ -260,16 +282,18 @@ class _Reader:
         held = scope.values.get(owner)
         if isinstance(held, dict):
             content = evaluate(value, scope)
-            is_whole = isinstance(key, str) and is_known(content)
+            is_whole = isinstance(key, str) and is_known(content) and len(held) < MAX_SIZE
+            scope.work.take(len(held))
             scope.values[owner] = {**held, key: content} if is_whole else UNKNOWN
         elif isinstance(key, str):
-            scope.columns.setdefault(owner, {})[key] = judge_column(value, scope)
+            scope.note_column(owner, key, judge_column(value, scope))
 
     def bind_value(self, target: ast.expr, value: Any, scope: Scope) -> None:
         """Bind names to a value that is known or UNKNOWN."""
         if isinstance(target, ast.Name):
             scope.values[target.id] = value
-            scope.columns.pop(target.id, None)
+            if target.id in scope.columns:
+                scope.columns[target.id] = {}
         elif isinstance(target, ast.Tuple | ast.List):
             is_even = isinstance(value, tuple) and len(value) == len(target.elts)
             for i, element in enumerate(target.elts):
@@ -279,11 +303,12 @@ class _Reader:
 
     def scan(self, node: ast.AST, scope: Scope) -> None:
         """Find the calls in an expression, innermost first."""
+        scope.work.take()
         if isinstance(node, ast.Lambda):
-            self.waiting.append((node, scope, self.cell))
+            self.postpone(node, scope)
             return
         if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-            inner = scope.copy()
+            inner = scope.branch()
             for generator in node.generators:
                 self.scan(generator.iter, inner)
                 items = items_of(generator.iter, inner)
@@ -320,8 +345,10 @@ class _Reader:
         if not isinstance(func.value, ast.Name) or not isinstance(held := scope.values.get(func.value.id), dict):
             return
         if func.attr == "update":
-            more = evaluate(ast.Call(ast.Name("dict", ast.Load()), node.args, node.keywords), Scope(scope.values))
-            scope.values[func.value.id] = {**held, **more} if isinstance(more, dict) else UNKNOWN
+            more = evaluate(ast.Call(ast.Name("dict", ast.Load()), node.args, node.keywords), scope)
+            is_small = isinstance(more, dict) and len(held) + len(more) <= MAX_SIZE
+            scope.work.take(len(held))
+            scope.values[func.value.id] = {**held, **more} if is_small else UNKNOWN
         elif func.attr in _DICT_CHANGES:
             scope.values[func.value.id] = UNKNOWN
 

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import ChainMap
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-__all__ = ["UNKNOWN", "Dotted", "ModelRef", "Opaque", "Scope", "Unknown", "dotted", "evaluate", "is_known", "items_of"]
+__all__ = [
+    "MAX_SIZE",
+    "UNKNOWN",
+    "Dotted",
+    "ModelRef",
+    "Opaque",
+    "Scope",
+    "Unknown",
+    "Work",
+    "dotted",
+    "evaluate",
+    "is_known",
+    "items_of",
+]
 
 # Nothing that a model call needs is larger; a script that builds more is not followed.
 MAX_SIZE = 10_000
 MAX_DEPTH = 60
+# Longer integers take part in no model, and Python refuses to write them.
+_MOST_BITS = 1024
 # Formats of a given width could fill the memory.
-_WIDE = re.compile(r"%[^%sdrif]*[\d*]")
+_PLAIN_FORMAT = re.compile(r"(?:[^%]|%%|%(?:\(\w*\))?[sdrif])*")
 _PLAIN_FIELDS = re.compile(r"(?:[^{}]|\{\{|\}\}|\{\w*\})*")
 
 
@@ -49,36 +65,66 @@ class Opaque:
 
 
 @dataclass(slots=True)
+class Work:
+    """How much more of a script is followed: steps that are left, of statements, expressions and items.
+
+    A script is text of somebody else, and a few lines of loops within loops go on for ever. Once the steps are spent,
+    loops are read once and what expressions are worth is unknown: what is left takes time in proportion to the text.
+    """
+
+    left: int = 300_000
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left."""
+        return self.left <= 0
+
+    def take(self, steps: int = 1) -> None:
+        """Note steps taken."""
+        self.left -= steps
+
+
+@dataclass(slots=True)
 class Scope:
     """Names and what they are worth at one place of a script.
 
     Attributes
     ----------
-    values : dict of str to value
-        Constants, ``Dotted``, ``ModelRef``, ``Opaque`` or ``UNKNOWN``.
-    columns : dict of str to dict of str to str
+    values : ChainMap of str to value
+        Constants, ``Dotted``, ``ModelRef``, ``Opaque`` or ``UNKNOWN``; first what was made here, then what was known.
+    columns : ChainMap of str to dict of str to str
         Frame -> column -> what the script makes of it: ``"constant"``, ``"text"``, ``"category"``, ``"number"``,
         ``"made"``.
+    work : Work
+        The whole script's.
     """
 
-    values: dict[str, Any] = field(default_factory=dict)
-    columns: dict[str, dict[str, str]] = field(default_factory=dict)
+    values: ChainMap[str, Any] = field(default_factory=ChainMap)
+    columns: ChainMap[str, dict[str, str]] = field(default_factory=ChainMap)
+    work: Work = field(default_factory=Work)
 
-    def copy(self) -> Scope:
-        """Return a scope that may go its own way."""
-        return Scope(dict(self.values), {name: dict(facts) for name, facts in self.columns.items()})
+    def branch(self) -> Scope:
+        """Return a scope that may go its own way; what it makes of names is kept apart."""
+        return Scope(self.values.new_child(), self.columns.new_child(), self.work)
 
-    def merge(self, *others: Scope) -> None:
-        """Keep what all ways of control agree on."""
-        for name in {n for scope in (self, *others) for n in scope.values}:
-            found = [scope.values.get(name, UNKNOWN) for scope in (self, *others)]
+    def merge(self, *ways: Scope) -> None:
+        """Take over what all ways of control, branches of this scope, agree on."""
+        for name in {n for way in ways for n in way.values.maps[0]}:
+            found = [way.values.get(name, UNKNOWN) for way in ways]
             same = all(type(v) is type(found[0]) and v == found[0] for v in found)
             self.values[name] = found[0] if same else UNKNOWN
-        for name in {n for scope in (self, *others) for n in scope.columns}:
-            facts = [scope.columns.get(name, {}) for scope in (self, *others)]
+        for name in {n for way in ways for n in way.columns.maps[0]}:
+            facts = [way.columns.get(name, {}) for way in ways]
             both = {c: f for c, f in facts[0].items() if all(other.get(c) == f for other in facts)}
             rest = {c: "made" for other in facts for c in other if c not in both}
             self.columns[name] = {**rest, **both}
+
+    def note_column(self, frame: str, column: str, kind: str) -> None:
+        """Note what the script makes of one column of a frame."""
+        own = self.columns.maps[0]
+        if frame not in own:
+            own[frame] = dict(self.columns.get(frame, {}))
+        own[frame][column] = kind
 
 
 def is_known(value: Any) -> bool:
@@ -105,11 +151,14 @@ def evaluate(node: ast.expr, scope: Scope, depth: int = 0) -> Any:
 
     Nothing is run: names are looked up in ``scope``; text is joined, formatted and put into containers here.
     """
-    if depth > MAX_DEPTH:
+    scope.work.take()
+    if depth > MAX_DEPTH or scope.work.is_spent:
         return UNKNOWN
     handler = _HANDLERS.get(type(node))
     value = handler(node, scope, depth + 1) if handler is not None else UNKNOWN
-    return UNKNOWN if is_known(value) and _weight(value) > MAX_SIZE else value
+    # What a name holds was weighed when it was made.
+    is_new = not isinstance(node, ast.Name) and is_known(value)
+    return UNKNOWN if is_new and _weight(value, scope.work) > MAX_SIZE else value
 
 
 def items_of(node: ast.expr, scope: Scope) -> tuple[Any, ...] | None:
@@ -122,10 +171,11 @@ def items_of(node: ast.expr, scope: Scope) -> tuple[Any, ...] | None:
     return tuple(value) if isinstance(value, tuple | dict) else None
 
 
-def _weight(value: Any) -> int:
+def _weight(value: Any, work: Work) -> int:
     """Return how much a constant holds, counted no further than the limit."""
     total, waiting = 0, [value]
     while waiting and total <= MAX_SIZE:
+        work.take()
         item = waiting.pop()
         total += len(item) if isinstance(item, str) else 1
         if isinstance(item, dict):
@@ -140,7 +190,19 @@ def _all_known(values: list[Any]) -> bool:
 
 
 def _constant(node: ast.Constant, scope: Scope, depth: int) -> Any:
-    return node.value
+    value = node.value
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return UNKNOWN
+    # Half a character, '\\ud800', is in no text that could be printed.
+    return UNKNOWN if isinstance(value, str) and not _is_text(value) else value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _name(node: ast.Name, scope: Scope, depth: int) -> Any:
@@ -149,8 +211,10 @@ def _name(node: ast.Name, scope: Scope, depth: int) -> Any:
 
 
 def _joined(node: ast.JoinedStr, scope: Scope, depth: int) -> Any:
-    words = []
+    words, size = [], 0
     for part in node.values:
+        if size > MAX_SIZE:
+            return UNKNOWN
         if isinstance(part, ast.FormattedValue):
             value = evaluate(part.value, scope, depth)
             if part.format_spec is not None or part.conversion not in (-1, 115) or not _is_scalar(value):
@@ -158,6 +222,7 @@ def _joined(node: ast.JoinedStr, scope: Scope, depth: int) -> Any:
             words.append(str(value))
         else:
             words.append(str(evaluate(part, scope, depth)))
+        size += len(words[-1])
     return "".join(words)
 
 
@@ -174,11 +239,16 @@ def _binary(node: ast.BinOp, scope: Scope, depth: int) -> Any:
             return left + right
         if isinstance(left, tuple) and isinstance(right, tuple):
             return left + right
-    if isinstance(node.op, ast.Mod) and isinstance(left, str) and not _WIDE.search(left):
-        return _format(lambda: left % right)
+    if isinstance(node.op, ast.Mod) and isinstance(left, str) and _PLAIN_FORMAT.fullmatch(left):
+        return _format(lambda: left % right) if _is_small(left, "%", [right]) else UNKNOWN
     if isinstance(node.op, ast.BitOr) and isinstance(left, dict) and isinstance(right, dict):
         return {**left, **right}
     return UNKNOWN
+
+
+def _is_small(template: str, mark: str, arguments: list[Any]) -> bool:
+    """Whether a template filled in is no larger than what is followed, every field with the longest there is."""
+    return (1 + template.count(mark)) * max(len(str(a)) for a in (template, *arguments)) <= 10 * MAX_SIZE
 
 
 def _format(make: Any) -> Any:
@@ -198,6 +268,8 @@ def _unary(node: ast.UnaryOp, scope: Scope, depth: int) -> Any:
 def _sequence(node: ast.List | ast.Tuple, scope: Scope, depth: int) -> Any:
     items: list[Any] = []
     for item in node.elts:
+        if len(items) > MAX_SIZE:
+            return UNKNOWN
         value = evaluate(item.value if isinstance(item, ast.Starred) else item, scope, depth)
         if not is_known(value) or (isinstance(item, ast.Starred) and not isinstance(value, tuple)):
             return UNKNOWN
@@ -212,6 +284,7 @@ def _dict(node: ast.Dict, scope: Scope, depth: int) -> Any:
         if key is None:
             if not isinstance(content, dict):
                 return UNKNOWN
+            scope.work.take(len(content))
             found.update(content)
             continue
         name = evaluate(key, scope, depth)
@@ -228,8 +301,10 @@ def _comprehension(node: ast.ListComp | ast.DictComp, scope: Scope, depth: int) 
     source = evaluate(generator.iter, scope, depth)
     if not isinstance(source, tuple | dict) or not isinstance(generator.target, ast.Name):
         return UNKNOWN
-    inner, items = scope.copy(), []
+    inner, items = scope.branch(), []
     for value in source:
+        if scope.work.is_spent:
+            return UNKNOWN
         inner.values[generator.target.id] = value
         parts = (node.elt,) if isinstance(node, ast.ListComp) else (node.key, node.value)
         items.append([evaluate(part, inner, depth) for part in parts])
@@ -258,6 +333,7 @@ def _call(node: ast.Call, scope: Scope, depth: int) -> Any:
         return UNKNOWN
     if isinstance(node.func, ast.Name) and node.func.id not in scope.values:
         if node.func.id == "dict" and all(isinstance(a, dict) for a in arguments):
+            scope.work.take(sum(map(len, arguments)))
             return {**{k: v for a in arguments for k, v in a.items()}, **named}
         if node.func.id == "str" and len(arguments) == 1 and _is_scalar(arguments[0]):
             return str(arguments[0])
@@ -273,7 +349,8 @@ def _method(func: ast.Attribute, arguments: list[Any], named: dict[str, Any], sc
             and _PLAIN_FIELDS.fullmatch(owner)
             and all(_is_scalar(a) for a in (*arguments, *named.values()))
         ):
-            return _format(lambda: owner.format(*arguments, **named))
+            is_small = _is_small(owner, "{", [*arguments, *named.values()])
+            return _format(lambda: owner.format(*arguments, **named)) if is_small else UNKNOWN
         if func.attr == "join" and len(arguments) == 1 and isinstance(arguments[0], tuple | dict):
             is_small = len(owner) * len(arguments[0]) <= MAX_SIZE
             return _format(lambda: owner.join(arguments[0])) if is_small else UNKNOWN
