@@ -52,16 +52,18 @@ import numpy as np
 from lmmtools.design.theta import unpack_lambda
 from lmmtools.errors import DataError
 from lmmtools.results.fit_record import FitRecord, Provenance, RowsLost
+from lmmtools.results.json_entry import Entry, load
 from lmmtools.results.names import Names
 from lmmtools.results.varcorr import VarCorr, VarCorrTerm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
 __all__ = ["FORMAT", "KIND", "read_json", "write_json"]
+
+# A record has the modes of a million levels in it, at most.
+_MOST_CHARACTERS = 100_000_000
 
 KIND = "lmmtools fit"
 FORMAT = 1
@@ -96,38 +98,37 @@ def read_json(source: str | Path) -> FitRecord:
     if not isinstance(source, (str, PathLike)):
         raise DataError(f"read_json() takes JSON text or the name of a file, not {type(source).__name__}")
     text, where = _fetch(source)
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where} is no JSON: {error}; was it cut?") from error
+    if len(text) > _MOST_CHARACTERS:
+        raise DataError(f"{where} has more than {_MOST_CHARACTERS:,} characters: it is no record of a fit")
+    content = load(text, where)
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise DataError(f'{where} is no record of a fit: it has no entry "kind": "{KIND}" (fit.to_json() writes it)')
     number = content.get("format")
     if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-        raise DataError(f'{where} has "format": {number!r}; it must be a whole number, 1 to {FORMAT}')
+        raise DataError(f'{where} has "format": {ascii(number)[:40]}; it must be a whole number, 1 to {FORMAT}')
     if number > FORMAT:
-        version = content.get("lmmtools_version", "a newer version")
+        version = str(content.get("lmmtools_version", "a newer version"))[:40]
         raise DataError(
             f"{where} has format {number}, written by lmmtools {version}; this version reads formats up to {FORMAT}: "
             "install a newer lmmtools"
         )
     try:
-        return _record(content)
-    except KeyError as missing:
-        raise DataError(f"{where} has no entry {missing}, which format {number} has: was it changed?") from None
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{where} has an entry that is not as format {number} has it: {error}") from error
+        return _record(Entry(content))
+    except DataError as error:
+        raise DataError(f"{where} is not as format {number} has it: {error}. Was it changed?") from None
 
 
 def _fetch(source: str | Path) -> tuple[str, str]:
     """Return the text, and what to call it in errors."""
-    if isinstance(source, str) and source.lstrip("\ufeff \t\r\n").startswith(("{", "[")):
+    if isinstance(source, str) and source[:64].lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         return source.lstrip("\ufeff"), "the text"
     try:
-        return Path(source).read_text(encoding="utf-8-sig"), str(source)
+        with open(source, encoding="utf-8-sig") as file:
+            text = file.read(_MOST_CHARACTERS + 1)
+        return text, str(source)
     except UnicodeDecodeError as error:
         raise DataError(f"{source} is no JSON: it is not UTF-8 text") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         shown = str(source) if len(str(source)) <= 200 else f"{str(source)[:200]}..."
         raise DataError(f"{shown!r} is neither JSON text nor a file that can be read") from error
 
@@ -233,99 +234,97 @@ def _numbers(values: NDArray[np.float64]) -> list[Any]:
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
-def _record(content: Mapping[str, Any]) -> FitRecord:
+def _record(content: Entry) -> FitRecord:
+    """Return the record that a document holds; every entry is checked, so that nothing that is made of it can fail."""
     criterion, fixed, optimum = content["criterion"], content["fixed_effects"], content["optimum"]
-    names, modes = content["names"], content["random_effects"]
-    theta, sigma = _floats(content["theta"]), float(content["sigma"])
-    beta, x_names = _floats(fixed["estimates"]), _texts(fixed["names"])
-    beta_cov = _floats(fixed["cov_params"]).reshape(len(x_names), len(x_names))
-    if beta.shape != (len(x_names),):
-        raise ValueError(f"{len(beta)} estimates for {len(x_names)} names of fixed effects")
+    names, came = content["names"], content["provenance"]
+    sigma, x_names = content["sigma"].number(least=0.0), fixed["names"].texts()
+    p = len(x_names)
+    modes = content["random_effects"].optional()
     return FitRecord(
-        formula=str(content["formula"]),
-        engine=str(content["engine"]),
-        reml=_flag(criterion["reml"]),
-        objective=float(criterion["value"]),
-        llf=float(criterion["llf"]),
-        aic=float(criterion["aic"]),
-        bic=float(criterion["bic"]),
-        nobs=int(content["nobs"]),
-        df_resid=int(criterion["df_resid"]),
-        k_params=int(criterion["k_params"]),
+        formula=content["formula"].text(),
+        engine=content["engine"].text(),
+        reml=criterion["reml"].flag(),
+        objective=criterion["value"].number(),
+        llf=criterion["llf"].number(),
+        aic=criterion["aic"].number(),
+        bic=criterion["bic"].number(),
+        nobs=content["nobs"].count(1),
+        df_resid=criterion["df_resid"].count(-(2**53)),
+        k_params=criterion["k_params"].count(),
         sigma=sigma,
-        theta=theta,
-        varcorr=_varcorr(content["varcorr"], theta, sigma),
-        ngroups={str(name): int(m) for name, m in content["ngroups"].items()},
+        theta=content["theta"].numbers(len(content["theta"].entries())),
+        varcorr=_varcorr(content["varcorr"], content["theta"], sigma),
+        ngroups={name: m.count() for name, m in content["ngroups"].items()},
         x_names=x_names,
-        beta=beta,
-        beta_cov=beta_cov,
-        fixed_levels={str(name): _texts(levels) for name, levels in fixed["levels"].items()},
-        scaled_residuals=_floats(content["scaled_residuals"]),
-        is_singular=_flag(optimum["singular"]),
-        converged=_flag(optimum["converged"]),
-        boundary=_texts(optimum["boundary"]),
-        expected_decrease=float(optimum["expected_decrease"]),
-        fit_seconds=float(optimum["seconds"]),
-        names=Names(names["data"], names["weights"], names["offset"]),
-        is_weighted=_flag(names["is_weighted"]),
-        has_offset=_flag(names["has_offset"]),
+        beta=fixed["estimates"].numbers(p),
+        beta_cov=_covariance(fixed["cov_params"], p, is_finite=False),
+        fixed_levels={name: levels.texts() for name, levels in fixed["levels"].items()},
+        scaled_residuals=content["scaled_residuals"].numbers(5, is_finite=False),
+        is_singular=optimum["singular"].flag(),
+        converged=optimum["converged"].flag(),
+        boundary=optimum["boundary"].texts(),
+        expected_decrease=optimum["expected_decrease"].number(is_finite=False),
+        fit_seconds=optimum["seconds"].number(is_finite=False),
+        names=Names(*(_optional_text(names[name]) for name in ("data", "weights", "offset"))),
+        is_weighted=names["is_weighted"].flag(),
+        has_offset=names["has_offset"].flag(),
         dropped=_rows_lost(content["dropped"]),
-        warnings=_texts(content["warnings"]),
-        notes=_texts(content["notes"]),
+        warnings=content["warnings"].texts(),
+        notes=content["notes"].texts(),
         provenance=Provenance(
-            call=str(content["call"]),
-            versions=dict(content["provenance"]["versions"]),
-            data_sha256=str(content["provenance"]["data_sha256"]),
-            response_sha256=str(content["provenance"]["response_sha256"]),
-            written=str(content["written"]),
+            call=content["call"].text(),
+            versions={name: version.text() for name, version in came["versions"].items()},
+            data_sha256=came["data_sha256"].text(),
+            response_sha256=came["response_sha256"].text(),
+            written=content["written"].text(),
         ),
-        random_effects=None if modes is None else {str(k): _frame(v) for k, v in modes.items()},
+        random_effects=None if modes is None else {name: _frame(m) for name, m in modes.items()},
     )
 
 
-def _varcorr(terms: Sequence[Mapping[str, Any]], theta: NDArray[np.float64], sigma: float) -> VarCorr:
-    sizes = [len(term["effects"]) for term in terms]
-    if len(theta) != sum(l * (l + 1) // 2 for l in sizes):
-        raise ValueError(f"theta has {len(theta)} elements, which do not fit the terms of varcorr")
-    factors = unpack_lambda(theta, sizes)
+def _optional_text(entry: Entry) -> str | None:
+    given = entry.optional()
+    return None if given is None else given.text()
+
+
+def _varcorr(terms: Entry, theta: Entry, sigma: float) -> VarCorr:
+    values = theta.numbers(len(theta.entries()))
+    effects = [term["effects"].texts() for term in terms.entries()]
+    sizes = [len(names) for names in effects]
+    if len(values) != sum(l * (l + 1) // 2 for l in sizes):
+        raise DataError(f"theta has {len(values)} elements, which do not fit the terms of varcorr")
+    factors = unpack_lambda(values, sizes)
     return VarCorr(
         tuple(
-            VarCorrTerm(
-                str(term["name"]), str(term["group"]), _texts(term["effects"]), _floats(term["vcov"]).reshape(l, l), lam
-            )
-            for term, l, lam in zip(terms, sizes, factors, strict=True)
+            VarCorrTerm(term["name"].text(), term["group"].text(), names, _covariance(term["vcov"], len(names)), factor)
+            for term, names, factor in zip(terms.entries(), effects, factors, strict=True)
         ),
         sigma,
     )
 
 
-def _rows_lost(dropped: Mapping[str, Any]) -> RowsLost:
+def _covariance(entry: Entry, size: int, *, is_finite: bool = True) -> NDArray[np.float64]:
+    """Return a matrix of covariances, shape (size, size), none of its variances negative."""
+    matrix = entry.numbers(size, size, is_finite=is_finite)
+    if np.any(np.diag(matrix) < 0) or np.any(np.isinf(matrix)):
+        raise DataError(f"{entry.place} has a negative or an infinite variance")
+    return matrix
+
+
+def _rows_lost(dropped: Entry) -> RowsLost:
     return RowsLost(
-        n_input=int(dropped["n_input"]),
-        n_rows=int(dropped["n_rows"]),
-        rows={str(name): int(count) for name, count in dropped["rows"].items()},
-        columns=_texts(dropped["columns"]),
-        levels={str(name): _texts(levels) for name, levels in dropped["levels"].items()},
+        n_input=dropped["n_input"].count(),
+        n_rows=dropped["n_rows"].count(),
+        rows={name: count.count() for name, count in dropped["rows"].items()},
+        columns=dropped["columns"].texts(),
+        levels={name: levels.texts() for name, levels in dropped["levels"].items()},
     )
 
 
-def _frame(modes: Mapping[str, Any]) -> pd.DataFrame:
+def _frame(modes: Entry) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(_floats(modes["values"]), index=modes["levels"], columns=modes["effects"])
-
-
-def _floats(values: Any) -> NDArray[np.float64]:
-    return np.array(values, dtype=float)
-
-
-def _texts(values: Any) -> tuple[str, ...]:
-    if not isinstance(values, list):
-        raise TypeError(f"a list was expected, not {values!r}")
-    return tuple(map(str, values))
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"true or false was expected, not {value!r}")
-    return value
+    levels, effects = modes["levels"].texts(), modes["effects"].texts()
+    values = modes["values"].numbers(len(levels), len(effects), is_finite=False)
+    return pd.DataFrame(values, index=list(levels), columns=list(effects))

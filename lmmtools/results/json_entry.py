@@ -1,0 +1,141 @@
+"""Entries of a JSON document of somebody else: each is what it must be, or a DataError says where it is not."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+__all__ = ["Entry", "load"]
+
+# What is not finite, which JSON's numbers are.
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# Above this a float holds no whole number exactly; none that is counted is as large.
+_LARGEST_COUNT = 2**53
+_SHOWN = 40
+
+
+def load(text: str, where: str) -> Any:
+    """Return what JSON text holds.
+
+    Raises
+    ------
+    DataError
+        If it is none, or is nested too deeply, or has a number of too many digits.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is no JSON: {error}; was it cut?") from error
+    except (RecursionError, MemoryError):
+        raise DataError(f"{where} is nested too deeply to be a record of a fit") from None
+    except ValueError as error:
+        raise DataError(f"{where} cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One value of a document and its place, ``criterion.value``; the methods return it as what is expected.
+
+    Each raises a DataError if it is something else.
+    """
+
+    value: Any
+    place: str = ""
+
+    def __getitem__(self, name: str) -> Entry:
+        """Return the entry of an object."""
+        if not isinstance(self.value, dict):
+            self._fail("an object")
+        if name not in self.value:
+            raise DataError(f"there is no entry {name!r}{f' in {self.place}' if self.place else ''}")
+        return Entry(self.value[name], f"{self.place}.{name}" if self.place else name)
+
+    def items(self) -> Iterator[tuple[str, Entry]]:
+        """Return names and entries of an object."""
+        if not isinstance(self.value, dict):
+            self._fail("an object")
+        for name, value in self.value.items():
+            yield Entry(name, f"a name in {self.place}").text(), Entry(value, f"{self.place}.{name[:_SHOWN]}")
+
+    def entries(self) -> list[Entry]:
+        """Return the entries of a list."""
+        if not isinstance(self.value, list):
+            self._fail("a list")
+        return [Entry(value, f"{self.place}[{i}]") for i, value in enumerate(self.value)]
+
+    def optional(self) -> Entry | None:
+        """Return the entry itself, None for null."""
+        return None if self.value is None else self
+
+    def text(self) -> str:
+        """Return text that can be printed and written."""
+        if not isinstance(self.value, str):
+            self._fail("text")
+        try:
+            self.value.encode()
+        except UnicodeEncodeError:
+            self._fail("text of whole characters")
+        return self.value
+
+    def texts(self) -> tuple[str, ...]:
+        """Return a list of texts."""
+        return tuple(entry.text() for entry in self.entries())
+
+    def flag(self) -> bool:
+        """Return true or false."""
+        if not isinstance(self.value, bool):
+            self._fail("true or false")
+        return self.value
+
+    def count(self, least: int = 0) -> int:
+        """Return a whole number, no smaller than ``least``."""
+        is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        if not is_whole or not least <= self.value <= _LARGEST_COUNT:
+            self._fail(f"a whole number from {least}" if least > -_LARGEST_COUNT else "a whole number")
+        return int(self.value)
+
+    def number(self, *, is_finite: bool = True, least: float = -math.inf) -> float:
+        """Return a number, finite unless that is not asked for, and no smaller than ``least``."""
+        value = self._float()
+        if value is None or (is_finite and not math.isfinite(value)) or value < least:
+            self._fail(f"a {'finite ' if is_finite else ''}number{'' if least == -math.inf else f' from {least:g}'}")
+        return value
+
+    def numbers(self, *shape: int, is_finite: bool = True) -> NDArray[np.float64]:
+        """Return an array of this shape."""
+        entries = self.entries()
+        if len(entries) != shape[0]:
+            self._fail(f"a list of {shape[0]:,}")
+        if len(shape) == 1:
+            return np.array([entry.number(is_finite=is_finite) for entry in entries], dtype=float)
+        rows = [entry.numbers(*shape[1:], is_finite=is_finite) for entry in entries]
+        return np.array(rows, dtype=float).reshape(shape)
+
+    def _float(self) -> float | None:
+        if isinstance(self.value, str):
+            return _NOT_FINITE.get(self.value)
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
+            return None
+        try:
+            return float(self.value)
+        except OverflowError:
+            return None
+
+    def _fail(self, expected: str) -> NoReturn:
+        if isinstance(self.value, (dict, list)):
+            found = f"{'an object' if isinstance(self.value, dict) else 'a list'} of {len(self.value):,}"
+        else:
+            found = ascii(self.value)[:_SHOWN] if not isinstance(self.value, int) else "a number too large"
+            found = str(self.value) if isinstance(self.value, int) and self.value.bit_length() < 64 else found
+        raise DataError(f"{self.place} is {found}; {expected} was expected")
