@@ -17,6 +17,8 @@ _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&", "&&", "!", "%", "//", "="
 _LARGEST_POWER = 9
 _POWERS = tuple(map(str, range(1, _LARGEST_POWER + 1)))
 _MOST_TERMS = 1000
+# No data have rows enough to tell the parts of a larger interaction apart.
+_MOST_FACTORS = 50
 # Pairs that are tried for them; up to _MOST_TERMS on the left of ** have far fewer on its right.
 _MOST_PAIRS = 100_000
 
@@ -147,9 +149,9 @@ def _product(tokens: list[Token], source: str) -> list[Term]:
         elif operator.text == "*":
             terms = [*terms, *new, *_cross_all(terms, new, tokens, source)]
         else:
-            if len(terms) * len(new) > _MOST_PAIRS:
-                _fail_at_size(tokens, source)
             everything = _cross(*terms)
+            if len(everything) > _MOST_FACTORS:
+                _fail_at_factors(tokens, source)
             terms = [*terms, *(_cross(everything, b) for b in new)]
         terms = _unique(terms)
         if len(terms) > _MOST_TERMS:
@@ -261,11 +263,18 @@ def _cross_all(left: list[Term], right: list[Term], tokens: list[Token], source:
     terms = _unique([_cross(a, b) for a, b in product(left, right)])
     if len(terms) > _MOST_TERMS:
         _fail_at_size(tokens, source)
+    if any(len(term) > _MOST_FACTORS for term in terms):
+        _fail_at_factors(tokens, source)
     return terms
 
 
 def _fail_at_size(tokens: list[Token], source: str) -> NoReturn:
     message = f"This multiplies out to more than {_MOST_TERMS} terms:"
+    fail(message, source, tokens[0].start, tokens[-1].stop, cure="Write the interactions that you mean.")
+
+
+def _fail_at_factors(tokens: list[Token], source: str) -> NoReturn:
+    message = f"This is an interaction of more than {_MOST_FACTORS} columns:"
     fail(message, source, tokens[0].start, tokens[-1].stop, cure="Write the interactions that you mean.")
 
 

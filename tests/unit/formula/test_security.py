@@ -253,6 +253,14 @@ def test_what_models_need_is_still_allowed():
         assert parse(f"y ~ {term} + (1 | g)").fixed
 
 
+def test_a_hundred_columns_may_be_added_up():
+    names = [f"x{i}" for i in range(90)]
+    data = pd.DataFrame(np.random.default_rng(1).normal(size=(24, 90)), columns=names)
+    data = data.assign(y=data["x0"] + data["x1"], g=np.arange(24) % 4)
+    model = lmt.lmm(f"y ~ I({' + '.join(names)}) + (1|g)", data)
+    np.testing.assert_allclose(model.design.X[:, 1], data[names].sum(axis=1))
+
+
 def test_trust_is_not_remembered():
     parse("y ~ f(x) + (1|g)", trusted=True)
     with pytest.raises(FormulaError):
@@ -268,8 +276,21 @@ def test_trust_is_not_remembered():
         f"y ~ ({' + '.join(f'a{i}' for i in range(900))}):({' + '.join(f'b{i}' for i in range(900))}) + (1|g)",
         f"y ~ {'(' * 4000}x{')' * 4000} + (1|g)",
         f"y ~ I({'-' * 5000}x) + (1|g)",
+        f"y ~ I({'-' * 400}x) + (1|g)",
+        f"y ~ I({'*'.join(['x'] * 400)}) + (1|g)",
+        f"y ~ I(x + {'*'.join(['(' + '9' * 4000 + ')**64'] * 25)}) + (1|g)",
+        f"y ~ I(x + {'*'.join(['9' * 300] * 1000)}) + (1|g)",
+        "y ~ I(x + 2**(8*8*8*8*8)) + (1|g)",
+        f"y ~ x + {'x' * 1_000_000} + (1|g)",
+        f"y ~ {'/'.join(f'a{i}' for i in range(9000))} + (1|g)",
+        f"y ~ (a + b)**{'9' * 5000} + (1|g)",
+        f"y ~ Q('{'(' * 400_000}') + (1|g)",
+        f"y ~ {'.'.join(f'lmmcol{i}_' for i in range(9000))} + {' + '.join(f'I(a+{i})' for i in range(2000))} + (1|)",
     ],
-    ids=["sum", "signs", "power", "interactions", "parentheses", "operators"],
+    ids=[
+        *("sum", "signs", "power", "interactions", "parentheses", "operators", "some operators", "product", "powers"),
+        *("integers", "exponent", "a long name", "slashes", "a long exponent", "a long text", "names like inner ones"),
+    ],
 )
 def test_a_formula_that_would_take_for_ever_is_refused_soon(formula):
     before = time.process_time()

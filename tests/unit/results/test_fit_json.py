@@ -1,5 +1,6 @@
 """Fits written as JSON and read back: the same numbers, the same report, for ever."""
 
+import contextlib
 import json
 import math
 import warnings
@@ -138,3 +139,71 @@ def test_numbers_that_json_has_not_come_back():
     back = lmt.read_json(lmt.read_json(json.dumps(content)).to_json())
     assert math.isnan(back.fit_seconds)
     assert back.expected_decrease == math.inf
+
+
+WRONG = [None, True, -1, 1.5, math.inf, "x", "NaN", "Infinity", [], [[]], {}, {"a": 1}, [None], ["a"], [1e308] * 3]
+WRONG += [10**29, 10**400, [[1, 2], [3]], "\ud800", {"\ud800": 1}]
+
+
+def places(value, place=()):
+    """Return the places of all entries, of short lists alone."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(entries)[:4]:
+        yield (*place, key)
+        yield from places(inner, (*place, key))
+
+
+def changed(content, place, value):
+    """Return the document with one entry replaced."""
+    *outer, last = place
+    content = json.loads(json.dumps(content))
+    at = content
+    for key in outer:
+        at = at[key]
+    at[last] = value
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda w: repr(w)[:20])
+def test_a_wrong_entry_is_an_error_or_makes_nothing_fail(wrong):
+    content = json.loads(FORMAT_1.read_text())
+    original = lmt.read_json(FORMAT_1)
+    for place in places(content):
+        with contextlib.suppress(DataError):
+            record = lmt.read_json(changed(content, place, wrong))
+            str(record), record._repr_html_(), record.summary().to_latex(), record.summary().to_markdown()
+            record.bse, record.tvalues, record.to_json().encode()
+            str(lmt.compare(record, original))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        '{"kind": "lmmtools fit", "format": ' + "9" * 5000 + "}",
+        '{"kind": "lmmtools fit", "format": 1, "x": ' + "[" * 50_000 + "]" * 50_000 + "}",
+        '{"kind": "lmmtools fit", "format": 1e999}',
+        '{"kind": ["lmmtools fit"]}',
+        '{"kind": "lmmtools fit", "format": 2, "lmmtools_version": "' + "9" * 10_000 + '"}',
+        "{" * 10,
+        "\0",
+    ],
+    ids=["lists", "objects", "digits", "inner lists", "infinity", "kind", "version", "braces", "null"],
+)
+def test_hostile_json_is_an_error_of_few_words(text):
+    with pytest.raises(DataError) as found:
+        lmt.read_json(text)
+    assert len(str(found.value)) < 500
+
+
+def test_the_error_names_entry_and_what_it_holds():
+    content = json.loads(FORMAT_1.read_text())
+    for place, value, message in (
+        (("criterion", "k_params"), math.inf, r"criterion\.k_params is inf; a whole number from 0 was expected"),
+        (("fixed_effects", "cov_params", 1), [1.0], r"fixed_effects\.cov_params\[1\] is a list of 1; a list of 2"),
+        (("varcorr", 0, "vcov", 0, 0), -1.0, r"varcorr\[0\]\.vcov has a negative"),
+        (("scaled_residuals",), [0.0], r"scaled_residuals is a list of 1; a list of 5"),
+    ):
+        with pytest.raises(DataError, match=message):
+            lmt.read_json(changed(content, place, value))
