@@ -16,6 +16,7 @@ __all__ = [
     "LmmWarning",
     "PrintoutError",
     "ProfileLimitWarning",
+    "ReproducedWarning",
     "StructureWarning",
     "TranslationError",
     "caret",
@@ -56,6 +57,10 @@ class BoundaryWarning(LmmWarning):
 
 class ConvergenceWarning(LmmWarning):
     """The optimum could not be certified."""
+
+
+class ReproducedWarning(ConvergenceWarning):
+    """The model reproduces the response: the criterion falls without end, and has no lowest value."""
 
 
 class DroppedRowsWarning(LmmWarning):

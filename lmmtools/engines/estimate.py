@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Agreement", "Certificate", "Estimate", "NullSpace"]
+__all__ = ["Agreement", "Certificate", "Estimate", "NullSpace", "Scope"]
+
+Scope = Literal["global", "local"]
 
 NEAR = 1.0
 """Up to here a quadratic tells how far a criterion falls: at 456 points of 40 random designs it said at most 1.5 times
@@ -41,7 +43,7 @@ class NullSpace:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
-    """Proof that theta is a (local) optimum of the criterion.
+    """What was checked of theta as an optimum of the criterion.
 
     Attributes
     ----------
@@ -57,6 +59,13 @@ class Certificate:
         much lower the criterion is nearby only where `near_decrease` has it.
     holds : bool
         Whether all of it is within tolerance.
+    scope : {"local", "global"}
+        "global" where it is known that no theta has a lower criterion, by more than rounding: with one variance, where
+        the whole criterion is bounded from below. "local" elsewhere: no lower value is near, nor was any found.
+    reproduced_by : tuple of int
+        Terms, as indices of ``design.blocks``, whose effects reproduce the response together with X, so that the
+        criterion falls without end, or towards a limit below any of its values, as their variances grow. Then there is
+        no lowest value, and theta is a local optimum at best.
     """
 
     gradient_norm: float
@@ -64,6 +73,8 @@ class Certificate:
     null_spaces: tuple[NullSpace, ...]
     expected_decrease: float
     holds: bool
+    scope: Scope = "local"
+    reproduced_by: tuple[int, ...] = ()
 
     @property
     def near_decrease(self) -> float | None:

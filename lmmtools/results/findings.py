@@ -14,6 +14,7 @@ from lmmtools.errors import (
     DroppedColumnsWarning,
     DroppedRowsWarning,
     LmmWarning,
+    ReproducedWarning,
     StructureWarning,
 )
 
@@ -48,8 +49,7 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     found += [(StructureWarning, str(pair)) for pair in find_ambiguities(result.design)]
     if result.is_singular:
         found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
-    if not result.converged:
-        found.append((ConvergenceWarning, _why_not_certified(result)))
+    found += _find_doubts(result)
     # Of a fit that is to be compared when somebody looks, the look says it.
     if result.estimate.agreement is not None:
         text = describe_disagreement(result.estimate, result.estimate.agreement)
@@ -69,22 +69,37 @@ def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
     )
 
 
-def _why_not_certified(result: LMMResults) -> str:
-    share = _residual_share(result)
-    if share < REPRODUCED:
-        return (
+def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
+    """Return what speaks against the optimum, if anything does."""
+    c, share = result.certificate, _residual_share(result)
+    terms = _listed([f"{result.design.blocks[k].term}" for k in c.reproduced_by])
+    if not result.converged and share < REPRODUCED:
+        text = (
             f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
             "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, "
             "or look whether the response is constant within the levels of a factor"
         )
-    near = result.certificate.near_decrease
-    if near is None:
+        return [(ReproducedWarning, text)]
+    if terms:
+        text = (
+            f"the model reproduces the response: with large enough effects of {terms} no residual is left, and the "
+            "criterion falls as their variances grow, without end or to a limit that it never reaches. These estimates "
+            "are a local optimum at best, since there is no lowest value. Take terms out, or get more rows"
+        )
+        return [(ReproducedWarning, text)]
+    if result.converged:
+        return []
+    if c.near_decrease is None:
         fall = "the criterion falls from here, and its derivatives do not tell how far"
-    elif near > DECREASE_SHOWN:
-        fall = f"the criterion may still fall by about {near:.2g}"
+    elif c.near_decrease > DECREASE_SHOWN:
+        fall = f"the criterion may still fall by about {c.near_decrease:.2g}"
     else:
         fall = "more of a variance that is zero would lower the criterion"
-    return f"the optimum is not certified: {fall}"
+    return [(ConvergenceWarning, f"the optimum is not certified: {fall}")]
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _residual_share(result: LMMResults) -> float:

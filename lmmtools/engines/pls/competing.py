@@ -36,7 +36,7 @@ LEAST = 0.01
 """What an effect that gives way keeps, at least, of the variance of the one that takes over."""
 
 
-def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[str, tuple[Floats, ...]]]:
+def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[Floats, ...]]:
     """Yield starts, lambda per block in the engine's coordinates, in which another term takes up what one does.
 
     Parameters
@@ -50,7 +50,7 @@ def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[str, tup
     unspanned = unspanned_effects(problem.design)
     holding = _holding_means(problem.design, factors, unspanned)
     if holding is not None:
-        yield "variances that hold the means which the fixed effects lack", problem.to_lambdas(pack_lambda(holding))
+        yield problem.to_lambdas(pack_lambda(holding))
     for effects in (e for e in unspanned if len(e) > 1):
         variances = [float(factors[k][e] @ factors[k][e]) for k, e in effects]
         total = sum(variances)
@@ -65,9 +65,7 @@ def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[str, tup
                     moved[k][e] *= np.sqrt(wanted / variances[i])
                 elif i == chosen:
                     moved[k][e, e] = np.sqrt(wanted)
-            k, e = effects[chosen]
-            name = f"what other terms hold held by {blocks[k].cnames[e]} of {blocks[k].term}"
-            yield name, problem.to_lambdas(pack_lambda(moved))
+            yield problem.to_lambdas(pack_lambda(moved))
 
 
 def competing_effects(design: Design) -> list[list[tuple[int, int]]]:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import certify_model
-from lmmtools.engines.pls.competing import competing_starts
+from lmmtools.engines.pls.elsewhere import FEW, FLAT, LONG, SMALL_Q, Found, other_starts
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
+from lmmtools.engines.pls.reproduced import reproducing_terms
+from lmmtools.engines.pls.scans import find_lower
 from lmmtools.engines.pls.shared import refuse_shared
-from lmmtools.engines.pls.start import joint_lambdas, starting_lambdas, unit_lambdas
-from lmmtools.engines.pls.traces import DENSE_Q
+from lmmtools.engines.pls.spectrum import LowestOfAll, lowest_of_all
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
@@ -29,23 +29,15 @@ if TYPE_CHECKING:
     from lmmtools.engines.pls.optimize import Progress
 
     Floats = NDArray[np.float64]
+    Lambdas = tuple[Floats, ...]
 
 __all__ = ["Optimum", "fit", "fit_problem", "optimize"]
 
-RESTARTS = (0.01, 10.0, 0.1)
-"""Where else to start, as multiples of the first start's variances, when a certificate fails."""
+LOWER = 1e-7
+"""A value found without a search is lower than an optimum if it is so by this, relative."""
 
-
-LONG = 8
-"""A search of more evaluations than this has crossed ground where the criterion is not convex, and another optimum may
-be near; while a second search is cheap it is worth having."""
-
-SMALL_Q = 160
-"""Up to this many random effects a fit on the boundary is worth two more searches, since there may be an optimum inside
-as well: that is a matter of few data."""
-
-FLAT = 1e-5
-"""With less curvature than this the parameters are not all identified, and other optima are common."""
+MAX_DOWN = 8
+"""Searches from lower values found without a search; each ends lower than the one before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,14 +72,18 @@ class Optimum:
 def optimize(
     problem: Problem, reml: bool = True, start: Floats | None = None, options: Options | None = None
 ) -> Optimum:
-    """Minimise the criterion and prove the minimum; restart from elsewhere if the proof fails.
+    """Return the lowest optimum that the searches find, with its certificate.
+
+    With one variance, where its eigenvalues are cheap, that is the lowest value of all (scope "global"). With several,
+    searches start from elsewhere too unless ``start`` is given, and from values found lower without a search: those
+    with each term, and all, at zero, and in small models the lowest along each variance.
 
     Parameters
     ----------
     problem : Problem
     reml : bool
     start : array_like, shape (k,), optional
-        theta to start from; by default moments.
+        theta to start from; by default moments, or with one variance its lowest value.
     options : Options, optional
 
     Raises
@@ -97,39 +93,125 @@ def optimize(
     """
     refuse_shared(problem.design, "refit")
     options = Options() if options is None else options
+    lowest = lowest_of_all(problem, reml)
     first = None if start is None else problem.to_lambdas(start)
-    best = descend(problem, reml, first, options)
-    certificate = certify_model(problem, best.model, best.curvature)
-    count = best.n_evaluations
-    messages = [best.message]
-    for name, again, is_last in _elsewhere(problem, best, certificate, is_first=start is None):
-        if best.interrupted or count >= options.max_iter:
-            break
-        other = descend(problem, reml, again, options)
-        proof = certify_model(problem, other.model, other.curvature)
-        count += other.n_evaluations
-        slack = 1e-9 * max(1.0, abs(best.model.objective))
-        gain = best.model.objective - other.model.objective
-        if gain > slack or (gain > -slack and proof.holds and not certificate.holds):
-            best, certificate = other, proof
-            messages = [f"found in a search from {name}", other.message]
-        elif other.interrupted:
-            messages.append(f"{other.message} in a search from {name}")
-        is_sure = certificate.holds and certificate.min_curvature >= FLAT and gain <= slack
-        if other.interrupted or (is_sure and is_last):
-            break
-    if not certificate.holds and not best.interrupted:
+    if first is None and lowest is not None:
+        first = lowest.lambdas
+    run = _search(problem, reml, first, options, "")
+    if lowest is not None:
+        run = _follow(problem, reml, options, run, lowest)
+    else:
+        if start is None:
+            run = _search_elsewhere(problem, reml, options, run)
+        run = _go_lower(problem, reml, options, run)
+    messages = list(run.messages)
+    certificate = run.certificate
+    if lowest is not None and not run.best.interrupted:
+        is_lowest = lowest.is_proven and abs(run.best.model.objective - lowest.objective) <= LOWER * _size(run)
+        reproduced_by = (0,) if lowest.falls else ()
+        certificate = replace(certificate, scope="global" if is_lowest else "local", reproduced_by=reproduced_by)
+    if not certificate.holds and not run.best.interrupted:
         messages.append("the certificate does not hold: this may not be the optimum")
-    state = _settle(problem, best.model.state)
+    state = _settle(problem, run.best.model.state)
     return Optimum(
         problem.to_theta(state.lambdas),
         state.objective,
         certificate,
-        count,
+        run.count,
         tuple(filter(None, messages)),
         certificate.holds,
         state,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """The best of the searches so far.
+
+    Attributes
+    ----------
+    best : Descent
+    certificate : Certificate
+    count : int
+        Evaluations of all searches.
+    messages : tuple of str
+    """
+
+    best: Descent
+    certificate: Certificate
+    count: int
+    messages: tuple[str, ...]
+
+
+def _size(run: _Run) -> float:
+    return max(1.0, abs(run.best.model.objective))
+
+
+def _search(problem: Problem, reml: bool, start: Lambdas | None, options: Options, name: str) -> _Run:
+    """Return one search from a start, by default that of moments."""
+    best = descend(problem, reml, start, options)
+    messages = (f"found in a search from {name}", best.message) if name else (best.message,)
+    return _Run(best, certify_model(problem, best.model, best.curvature), best.n_evaluations, messages)
+
+
+def _is_stopped(run: _Run, options: Options) -> bool:
+    """Whether the user, or the evaluations allowed, stopped the search: then there is no other."""
+    return run.best.interrupted or run.best.n_evaluations >= options.max_iter
+
+
+def _better(run: _Run, other: _Run, name: str) -> _Run:
+    """Return the lower of two, with the evaluations of both, and what a search that was stopped said."""
+    slack = 1e-9 * _size(run)
+    gain = run.best.model.objective - other.best.model.objective
+    count = run.count + other.count
+    if gain > slack or (gain > -slack and other.certificate.holds and not run.certificate.holds):
+        return replace(other, count=count)
+    messages = run.messages
+    if other.best.interrupted:
+        messages = (*messages, f"{other.best.message} in a search from {name}")
+    return replace(run, count=count, messages=messages)
+
+
+def _search_elsewhere(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run:
+    """Return the best of the searches from elsewhere that are worth their cost, and of the first."""
+    if _is_stopped(run, options):
+        return run
+    for name, start, is_last in other_starts(Found(problem, run.best, run.certificate)):
+        before = run.best.model.objective
+        other = _search(problem, reml, start, options, name)
+        run = _better(run, other, name)
+        is_lower = before - other.best.model.objective > 1e-9 * max(1.0, abs(before))
+        is_sure = run.certificate.holds and run.certificate.min_curvature >= FLAT and not is_lower
+        if other.best.interrupted or (is_sure and is_last):
+            break
+    return run
+
+
+def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run:
+    """Return the optimum reached from values that are lower and found without a search, as long as there are such."""
+    for _ in range(MAX_DOWN):
+        if _is_stopped(run, options):
+            break
+        objective = run.best.model.objective
+        few = problem.n - problem.p <= FEW or run.certificate.null_spaces or run.best.n_evaluations > LONG
+        scan = problem.structure.q <= SMALL_Q and bool(few or not run.certificate.holds)
+        found = find_lower(problem, run.best.model.state, objective - LOWER * _size(run), scan=scan)
+        if found is None:
+            break
+        run = _better(run, _search(problem, reml, found.lambdas, options, found.name), found.name)
+        if run.best.model.objective >= objective:
+            break
+    return run
+
+
+def _follow(problem: Problem, reml: bool, options: Options, run: _Run, lowest: LowestOfAll) -> _Run:
+    """Return the search, or one from the lowest value of all where it ended above that."""
+    if lowest.lambdas is None or _is_stopped(run, options):
+        return run
+    if run.best.model.objective <= lowest.objective + LOWER * _size(run):
+        return run
+    name = "the lowest value of all"
+    return _better(run, _search(problem, reml, lowest.lambdas, options, name), name)
 
 
 def _settle(problem: Problem, state: State) -> State:
@@ -142,43 +224,20 @@ def _settle(problem: Problem, state: State) -> State:
     return evaluate_state(problem, lambdas, True)
 
 
-def _elsewhere(
-    problem: Problem, best: Descent, certificate: Certificate, *, is_first: bool
-) -> Iterator[tuple[str, tuple[Floats, ...], bool]]:
-    """Yield other starts, where one search is not to be trusted, and whether one that finds nothing new settles it."""
-    q = problem.structure.q
-    is_at_boundary = bool(certificate.null_spaces) and q <= SMALL_Q
-    if is_first:
-        for name, start in competing_starts(problem, problem.to_theta(best.model.state.lambdas)):
-            yield name, start, False
-        joint = joint_lambdas(problem)
-        if joint is not None:
-            yield "the variances of correlated effects", joint, False
-        if is_at_boundary:
-            yield "variances of a middling size", unit_lambdas(problem), False
-    doubtful = not certificate.holds or certificate.min_curvature < FLAT
-    is_cheap = is_first and q <= DENSE_Q
-    # Of one variance the start before was enough: what lies between it and zero has been crossed.
-    is_hard = (is_at_boundary and problem.design.k > 1) or best.n_evaluations > LONG
-    if doubtful or (is_cheap and is_hard):
-        identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in problem.design.blocks])
-        yield "theta of the identity", problem.to_lambdas(identity), True
-    if doubtful:
-        for factor in RESTARTS:
-            start = tuple(lam * np.sqrt(factor) for lam in starting_lambdas(problem))
-            yield f"{factor:g} times the starting variances", start, True
-
-
 @single
 def fit_problem(
     problem: Problem, *, reml: bool = True, start: Floats | None = None, options: Options | None = None
 ) -> Estimate:
     """Fit a prepared problem (for a refit: ``problem.with_response(y)``)."""
-    optimum = optimize(problem, reml, start, options)
+    return recover_estimate(problem, optimize(problem, reml, start, options))
+
+
+def recover_estimate(problem: Problem, optimum: Optimum) -> Estimate:
+    """Return the estimate at an optimum."""
     r = recover_state(problem, optimum.state, optimum.theta)
     return Estimate(
         "pls",
-        reml,
+        optimum.state.reml,
         optimum.theta,
         r.beta,
         r.beta_cov,
@@ -211,7 +270,7 @@ def fit(
     start : array_like, shape (k,), optional
         theta to start from; by default moments.
     max_iter : int
-        Evaluations of the criterion allowed.
+        Evaluations of the criterion allowed in one search.
     tol : float
         Expected decrease of the criterion at which to stop.
     callback : callable, optional
@@ -222,4 +281,10 @@ def fit(
     EngineError
         If the model cannot be fitted to working precision; the message says what to change.
     """
-    return fit_problem(prepare(design), reml=reml, start=start, options=Options(max_iter, tol, callback))
+    problem = prepare(design)
+    optimum = optimize(problem, reml, start, Options(max_iter, tol, callback))
+    estimate = recover_estimate(problem, optimum)
+    if design.k > 1:
+        certificate = replace(optimum.certificate, reproduced_by=reproducing_terms(problem, reml))
+        estimate = replace(estimate, certificate=certificate)
+    return estimate

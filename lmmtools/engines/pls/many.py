@@ -12,11 +12,13 @@ from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
 from lmmtools.engines.pls.certificate import NULL_TOL
 from lmmtools.engines.pls.competing import competing_effects
-from lmmtools.engines.pls.engine import fit_problem
+from lmmtools.engines.pls.engine import LOWER, fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
 from lmmtools.engines.pls.problem import on_data_scale
+from lmmtools.engines.pls.section import find_lowest
 from lmmtools.engines.pls.shared import refuse_shared
+from lmmtools.engines.pls.spectrum import section_of
 from lmmtools.engines.pls.start import factor_sigmas, joint_lambdas, starting_sigmas
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
@@ -130,8 +132,8 @@ class _Front:
     lambdas, frames : tuple of ndarray, each (B, l, l)
         The factor Q L of Sigma per block, and Q.
     phi, g, step : ndarray, shape (B, k)
-    objective, expected, share : ndarray, shape (B,)
-        The criterion; the decrease that the step promises; the share of the step to try.
+    objective, noise, expected, share : ndarray, shape (B,)
+        The criterion; what its rounding may be; the decrease that the step promises; the share of the step to try.
     settled : ndarray of bool, shape (B,)
         Whether the criterion does not fall into any null space of Sigma.
     T : tuple of ndarray, each (B, l, l)
@@ -146,6 +148,7 @@ class _Front:
     g: Floats
     step: Floats
     objective: Floats
+    noise: Floats
     expected: Floats
     share: Floats
     settled: NDArray[np.bool_]
@@ -162,6 +165,7 @@ class _Front:
             self.g[at],
             self.step[at],
             self.objective[at],
+            self.noise[at],
             self.expected[at],
             self.share[at],
             self.settled[at],
@@ -184,6 +188,7 @@ def _where(use: NDArray[np.bool_], new: _Front, old: _Front) -> _Front:
         pick(new.g, old.g),
         pick(new.step, old.step),
         pick(new.objective, old.objective),
+        pick(new.noise, old.noise),
         pick(new.expected, old.expected),
         pick(new.share, 0.35 * old.share),
         np.where(use, new.settled, old.settled),
@@ -200,7 +205,7 @@ def _fit_batch(
     out: Refits,
 ) -> None:
     """Fit some responses; those that do not converge are left to the caller."""
-    lambdas = problem.away_from_x(factor_sigmas(starting_sigmas(problem, y.Zy, y.yy)))
+    lambdas = problem.away_from_x(_starts(problem, y, reml))
     front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
     front = front.take(np.flatnonzero(np.isfinite(front.objective)))
@@ -218,10 +223,42 @@ def _fit_batch(
         lambdas = _unpack(problem, trial, front.frames)
         state = evaluate_batch(problem, kind, front.y, lambdas, reml)
         out.n_evaluations[front.rows] += 1
-        noise = 8 * ROUNDING * np.maximum(1.0, np.abs(front.objective))
-        slack = np.where(-slope < 1e3 * noise, noise, 0.0)
+        slack = np.where(-slope < 1e3 * front.noise, front.noise, 0.0)
         good = front.objective - state.objective >= -1e-4 * slope - slack
         front = _where(good, _front(problem, front.rows, front.y, lambdas, state, reml), front)
+
+
+def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
+    """Return starts of B responses, (B, l, l) per block: with one variance its lowest value, else moments."""
+    section = None
+    if problem.design.k == 1:
+        section = section_of(problem, y.Zy, y.Xy, y.yy, y.y_scale, reml)
+    if section is None:
+        return factor_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+    tau = find_lowest(section).tau
+    if np.isnan(tau).any():
+        (moments,) = factor_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+        return (np.where(np.isnan(tau)[:, None, None], moments, np.sqrt(tau)[:, None, None]),)
+    return (np.sqrt(tau)[:, None, None],)
+
+
+def _is_beaten(
+    problem: Problem,
+    kind: type[OneFactor] | type[Dense],
+    y: Responses,
+    lambdas: Sequence[Floats],
+    objective: Floats,
+    reml: bool,
+) -> NDArray[np.bool_]:
+    """Return where the criterion with a term, or all, at zero is lower: those are searched again, one by one."""
+    k = len(lambdas)
+    if problem.design.k == 1:
+        return np.zeros(len(objective), dtype=bool)
+    lowest = np.full(len(objective), np.inf)
+    for without in [{j} for j in range(k)] + ([set(range(k))] if k > 1 else []):
+        fewer = [np.zeros_like(lam) if j in without else lam for j, lam in enumerate(lambdas)]
+        lowest = np.minimum(lowest, evaluate_batch(problem, kind, y, fewer, reml).objective)
+    return np.asarray(lowest < objective - LOWER * np.maximum(1.0, np.abs(objective)))
 
 
 def _front(
@@ -291,7 +328,9 @@ def _front(
     step, expected = newton_steps(phi, gradient, exact, Q2 + rest, bounded)
     share = _limit(problem, phi, step)
     expected[bad] = np.inf
-    return _Front(rows, y, framed, frames, phi, gradient, step, s.objective, expected, share, settled, tuple(T))
+    with np.errstate(invalid="ignore"):
+        noise = 8 * ROUNDING * np.maximum(np.maximum(1.0, np.abs(s.objective)), dof * y.yy / s.r2)
+    return _Front(rows, y, framed, frames, phi, gradient, step, s.objective, noise, expected, share, settled, tuple(T))
 
 
 def _frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, ...], tuple[Floats, ...]]:
@@ -388,7 +427,7 @@ def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front
     s = evaluate_batch(problem, kind, front.y, lambdas, reml)
     settled = front.settled
     if tried.any():
-        worse = s.objective > front.objective + 8 * ROUNDING * np.maximum(1.0, np.abs(front.objective))
+        worse = s.objective > front.objective + front.noise
         back = worse & tried
         if back.any():
             lambdas = [np.where(back[:, None, None], a, b) for a, b in zip(front.lambdas, lambdas, strict=True)]
@@ -401,7 +440,7 @@ def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front
     X = problem.scaling.x_map
     out.objective[rows] = s.objective
     out.sigma[rows] = np.sqrt(sigma2)
-    out.converged[rows] = settled
+    out.converged[rows] = settled & ~_is_beaten(problem, kind, front.y, lambdas, s.objective, reml)
     if problem.p:
         out.beta[rows] = (front.y.centre + scale[:, None] * s.b) @ X.T
         half = np.linalg.solve(s.Lxx, np.broadcast_to(X.T, (len(rows), *X.shape)))

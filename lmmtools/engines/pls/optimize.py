@@ -36,6 +36,9 @@ __all__ = ["Descent", "Options", "Progress", "descend"]
 ROUNDING = 4e-16
 """Relative rounding error of the criterion, a few units in the last place."""
 
+UNFOUND = 1e-6
+"""Expected decrease that is worth a word where it was not found; what is less moves no estimate that anybody sees."""
+
 MAX_GROWTH = 6.0
 """A step multiplies the variances of a vector-valued term by no more than this: far from the optimum the model has the
 right sign but not the right size."""
@@ -146,7 +149,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 break
             is_exact, B = _believe(point, bounded, secant)
             step, expected = newton_step(point.phi, point.g, B, bounded)
-            rounding = ROUNDING * max(1.0, abs(point.objective))
+            rounding = _rounding(problem, point)
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
             if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
                 break
@@ -158,7 +161,8 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
             trial, used = _search(problem, point, step, bounded, share)
             count += used
             if trial is None:
-                message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
+                if expected > UNFOUND:
+                    message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
                 break
             state, phi = trial
             moved = local_model(problem, state)
@@ -172,6 +176,12 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
     return Descent(point, _believe(point, bounded, secant)[1], count, message, interrupted)
+
+
+def _rounding(problem: Problem, point: LocalModel) -> float:
+    """Return the rounding error of the criterion: r2 is what is left of y'y, with the rounding of y'y."""
+    s = point.state
+    return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
 
 
 def _believe(point: LocalModel, bounded: NDArray[np.bool_], secant: Floats) -> tuple[bool, Floats]:
@@ -238,7 +248,7 @@ def _search(
         Evaluations.
     """
     objective = point.objective
-    noise = 8 * ROUNDING * max(1.0, abs(objective))
+    noise = 8 * _rounding(problem, point)
     for used in range(1, 40):
         phi = point.phi + share * step
         phi[bounded] = np.maximum(phi[bounded], 0.0)
@@ -285,6 +295,6 @@ def _snap(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
     if not changed:
         return point, 0
     state = evaluate_state(problem, tuple(lambdas), point.state.reml)
-    if state.objective > point.objective + 8 * ROUNDING * max(1.0, abs(state.objective)):
+    if state.objective > point.objective + 8 * _rounding(problem, point):
         return point, 1
     return local_model(problem, state), 1

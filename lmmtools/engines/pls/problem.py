@@ -19,6 +19,7 @@ from lmmtools.engines.pls.crossprod import (
     project_response,
 )
 from lmmtools.engines.pls.spanned import Spanned, find_spanned
+from lmmtools.engines.pls.spectrum import Spectrum, find_spectrum
 from lmmtools.engines.pls.start import MomentSystem, moment_system
 from lmmtools.engines.pls.structure import Structure, build_structure, merge_blocks
 from lmmtools.errors import EngineError
@@ -54,6 +55,13 @@ class RowData:
     def moments(self) -> MomentSystem:
         """The linear system behind the starting values."""
         return moment_system(self._structure, self._ZX, self._design.n)
+
+    @cached_property
+    def spectrum(self) -> Spectrum | None:
+        """What makes the criterion of a model with one variance a function of it, None elsewhere or if it is large."""
+        if self._design.k > 1:
+            return None
+        return find_spectrum(self._structure.A.diagonal(), self._ZX, self._XX)
 
     @cached_property
     def spanned(self) -> tuple[Spanned | None, ...]:

@@ -221,7 +221,12 @@ def test_no_random_term_is_refused() -> None:
 
 
 def test_stopping_a_later_search_is_said() -> None:
-    problem = pls.prepare(model("Dyestuff2"))
+    # A singular fit of two variances is searched again.
+    rng = np.random.default_rng(0)
+    codes = [rng.integers(0, 4, 20), rng.integers(0, 3, 20)]
+    problem = pls.prepare(
+        make_design(rng.normal(size=20), np.ones((20, 1)), [("g", codes[0], None), ("h", codes[1], None)])
+    )
     first = descend(problem, True, None, pls.Options()).n_evaluations
     heard: list[pls.Progress] = []
     found = pls.optimize(problem, options=pls.Options(callback=lambda p: heard.append(p) or len(heard) > first))

@@ -1,0 +1,204 @@
+"""The criterion along one variance at a time from an optimum: whether a lower one stands where no search has been.
+
+Each term is taken out, or one direction of a vector-valued one, and the criterion is a function of one variance again:
+that of what was taken out, everything else held (see :mod:`~lmmtools.engines.pls.section`). Its lowest value, zero
+included, is known without a search; a value below the optimum is a start from which a search goes lower still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.lapack import dtrtrs
+
+from lmmtools.engines.pls import parameters
+from lmmtools.engines.pls.factor import solve
+from lmmtools.engines.pls.objective import State, evaluate_state, projector
+from lmmtools.engines.pls.section import find_lowest
+from lmmtools.engines.pls.spectrum import make_section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from lmmtools.engines.pls.problem import Problem
+    from lmmtools.engines.pls.section import Section
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Found", "alone", "exchanges", "find_lower", "objective_without_effects", "without_a_term"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A point that is lower than an optimum.
+
+    Attributes
+    ----------
+    name : str
+        Where it stands.
+    objective : float
+    lambdas : tuple of ndarray, each (l, l)
+        In the engine's coordinates.
+    """
+
+    name: str
+    objective: float
+    lambdas: tuple[Floats, ...]
+
+
+def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> Found | None:
+    """Return the lowest point found that is below ``least``, None where there is none.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+        An optimum.
+    least : float
+    scan : bool
+        Whether to look along each variance, or at zeros alone.
+    """
+    found = [_all_at_zero(problem, state.reml)]
+    if problem.design.k > 1:
+        for k, base in without_a_term(problem, state):
+            block = problem.design.blocks[k]
+            found.append(Found(f"{block.term} at zero", base.objective, base.lambdas))
+            if scan:
+                found += _along(problem, base, k, _directions(problem, state.lambdas[k], k), f"{block.term}")
+    if scan:
+        for k, lam in enumerate(state.lambdas):
+            if len(lam) > 1:
+                found += _along_columns(problem, state, k)
+    lowest = min(found, key=lambda one: one.objective)
+    return lowest if lowest.objective < least else None
+
+
+def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:
+    """Yield points at which the variance of one term is taken by another: the lowest along one other, for each term."""
+    for k, base in without_a_term(problem, state):
+        found = [
+            one
+            for j, others in without_a_term(problem, base)
+            if j != k
+            for one in _along(problem, others, j, _directions(problem, base.lambdas[j], j)[:1], "")
+        ]
+        if found:
+            yield min(found, key=lambda one: one.objective).lambdas
+
+
+def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
+    """Yield for each term the lowest point along its variance where all others are zero."""
+    zeros = tuple(np.zeros((l, l)) for l in problem.widths)
+    base = evaluate_state(problem, zeros, reml)
+    for k, lam in enumerate(zeros):
+        found = list(_along(problem, base, k, _directions(problem, lam, k), ""))
+        if found:
+            yield min(found, key=lambda one: one.objective).lambdas
+
+
+def _all_at_zero(problem: Problem, reml: bool) -> Found:
+    zeros = tuple(np.zeros((l, l)) for l in problem.widths)
+    return Found("all variances at zero", objective_without_effects(problem, reml), zeros)
+
+
+def objective_without_effects(problem: Problem, reml: bool) -> float:
+    """Return the criterion with all variances of random effects zero."""
+    p, n, y = problem.p, problem.n, problem.response
+    L = np.linalg.cholesky(problem.XX)
+    z = np.linalg.solve(L, y.Xy)
+    dof = n - p if reml else n
+    out = dof * (1.0 + np.log(2.0 * np.pi * (y.yy - float(z @ z)) / dof)) + problem.constant(reml)
+    return float(out + 2.0 * np.log(np.diag(L)).sum() if reml else out)
+
+
+def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:
+    """Yield each term that is not zero at ``state``, and the state with it at zero and the others held."""
+    for k, lam in enumerate(state.lambdas):
+        if not lam.any():
+            yield k, state
+            continue
+        lambdas = tuple(np.zeros_like(x) if j == k else x for j, x in enumerate(state.lambdas))
+        yield k, evaluate_state(problem, lambdas, state.reml)
+
+
+def _directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
+    """Return factors of Sigma_k, each (l, c), along whose multiples to look once the term is at zero."""
+    if len(lam) == 1:
+        return [np.ones((1, 1))]
+    R = problem.scaling.basis_maps[k]
+    effects = [R[:, [j]] / np.linalg.norm(R[:, j]) for j in range(len(lam))]
+    own = lam[:, lam.any(axis=0)]
+    return [own / np.linalg.norm(own) if own.size else np.eye(len(lam)), *effects]
+
+
+def _along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[Found]:
+    """Yield the lowest points of the criterion along multiples of factors of Sigma_k, added to that of ``base``."""
+    for factor in factors:
+        section = section_along(problem, base, k, factor)
+        lowest = find_lowest(section)
+        if np.isfinite(lowest.objective[0]) and lowest.tau[0] > 0:
+            lam = base.lambdas[k]
+            added = np.column_stack([lam, np.sqrt(lowest.tau[0]) * factor])
+            Q, values, _ = np.linalg.svd(added, full_matrices=False)
+            moved = tuple(Q * values if j == k else x for j, x in enumerate(base.lambdas))
+            yield Found(f"a scan along {name}", float(lowest.objective[0]), moved)
+
+
+def _along_columns(problem: Problem, state: State, k: int) -> Iterator[Found]:
+    """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
+    frames, factors = parameters.frame([state.lambdas[k]])
+    lam = frames[0] @ factors[0]
+    name = f"{problem.design.blocks[k].term}"
+    for j in range(len(lam)):
+        rest = lam.copy()
+        rest[:, j] = 0.0
+        lambdas = tuple(rest if i == k else x for i, x in enumerate(state.lambdas))
+        base = evaluate_state(problem, lambdas, state.reml)
+        yield Found(f"{name} without a direction", base.objective, lambdas)
+        yield from _along(problem, base, k, [frames[0][:, [j]]], name)
+
+
+def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Section:
+    """Return the criterion at Sigma_k + tau factor factor' as a function of tau.
+
+    Parameters
+    ----------
+    problem : Problem
+    base : State
+    k : int
+        The block.
+    factor : ndarray, shape (l, c)
+    """
+    st = problem.structure
+    f = next(f for f in st.factors if k in f.blocks)
+    part = dict(f.parts())[k]
+    c = factor.shape[1]
+    E = np.zeros((f.m, f.l, f.m, c))
+    E[range(f.m), part, range(f.m)] = factor
+    full = np.zeros((st.q, f.m * c))
+    full[f.columns] = E.reshape(f.q, f.m * c)
+    _, F = solve(base.elimination, st.A @ full)
+    N = full.T @ F
+    N = 0.5 * (N + N.T)
+    z = full.T @ base.f
+    B = N
+    if base.reml and problem.p:
+        Y = full.T @ projector(base)
+        B = N - Y @ Y.T
+    elif problem.p:
+        half = dtrtrs(base.Lxx, (full.T @ base.F[:, : problem.p]).T, lower=1)[0]
+        B = N - half.T @ half
+    values, vectors = np.linalg.eigh(B)
+    values[values <= 1e-12 * max(float(values[-1]), 0.0)] = 0.0
+    logs = values
+    if not base.reml:
+        logs = np.linalg.eigvalsh(N)
+        logs[logs <= 1e-12 * max(float(logs[-1]), 0.0)] = 0.0
+    dof = base.dof
+    constant = base.objective - dof * (1.0 + np.log(2.0 * np.pi * base.r2 / dof))
+    squares = (z @ vectors)[None] ** 2
+    return make_section(logs, np.ones(len(logs)), values, squares, np.array([base.r2]), dof, np.array([constant]))
