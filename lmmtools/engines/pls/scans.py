@@ -18,9 +18,10 @@ from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.objective import State, evaluate_state, projector
 from lmmtools.engines.pls.section import find_lowest
 from lmmtools.engines.pls.spectrum import make_section
+from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -121,8 +122,17 @@ def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]
         if not lam.any():
             yield k, state
             continue
-        lambdas = tuple(np.zeros_like(x) if j == k else x for j, x in enumerate(state.lambdas))
-        yield k, evaluate_state(problem, lambdas, state.reml)
+        base = _evaluated(problem, [np.zeros_like(x) if j == k else x for j, x in enumerate(state.lambdas)], state.reml)
+        if base is not None:
+            yield k, base
+
+
+def _evaluated(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:
+    """Return the criterion, None where variances are beyond what the arithmetic can hold."""
+    try:
+        return evaluate_state(problem, tuple(lambdas), reml)
+    except EngineError:
+        return None
 
 
 def _directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
@@ -156,10 +166,10 @@ def _along_columns(problem: Problem, state: State, k: int) -> Iterator[Found]:
     for j in range(len(lam)):
         rest = lam.copy()
         rest[:, j] = 0.0
-        lambdas = tuple(rest if i == k else x for i, x in enumerate(state.lambdas))
-        base = evaluate_state(problem, lambdas, state.reml)
-        yield Found(f"{name} without a direction", base.objective, lambdas)
-        yield from _along(problem, base, k, [frames[0][:, [j]]], name)
+        base = _evaluated(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
+        if base is not None:
+            yield Found(f"{name} without a direction", base.objective, base.lambdas)
+            yield from _along(problem, base, k, [frames[0][:, [j]]], name)
 
 
 def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Section:
