@@ -9,8 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize
-from tests.unit.engines.pls.dense import dense_criterion
-from tests.unit.engines.pls.designs import make_design
 
 import lmmtools as lmt
 from lmmtools.design.record import Design
@@ -18,6 +16,8 @@ from lmmtools.engines import pls
 from lmmtools.engines.pls.section import Section, find_lowest
 from lmmtools.engines.pls.spectrum import section_of
 from lmmtools.errors import LmmWarning, ReproducedWarning
+from tests.unit.engines.pls.dense import dense_criterion
+from tests.unit.engines.pls.designs import make_design
 
 # Two searches of one criterion: what their stopping rules leave.
 LOWER = 1e-6
@@ -187,7 +187,8 @@ def test_few_rows_with_several_variances_have_no_lower_optimum(seed: int) -> Non
 def test_an_optimum_above_its_submodel_is_left() -> None:
     """From a start of its own the search ends at a higher optimum, which the criterion at zero shows."""
     design = two_minima()
-    two = replace(design, blocks=(*design.blocks, make_design(design.y, design.X, [("h", design.blocks[0].codes, None)]).blocks[0]))
+    intercepts = make_design(design.y, design.X, [("h", design.blocks[0].codes, None)]).blocks
+    two = replace(design, blocks=(*design.blocks, *intercepts))
     zero = dense_criterion(two, np.zeros(2), False)
     for start in ([4.0, 1e-3], [8.0, 1e-3], [30.0, 0.5]):
         assert pls.optimize(pls.prepare(two), False, start).objective <= zero + LOWER
