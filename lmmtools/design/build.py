@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -141,8 +141,15 @@ def _complete_cases(
     columns = {name: table[name] for name in names}
     missing = {name: is_missing(column) for name, column in columns.items()}
     missing |= {key: np.isnan(given[key]) for key in beside}
-    sample = _Sample(table[list(names)], columns, {}, np.arange(len(table)), given, len(table), {})
+    sample = _Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {})
     return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
+
+
+def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return ``table[list(names)]``, which makes an index of the names first: half of the time for a small table."""
+    if not table.columns.is_unique:
+        return table[list(names)]
+    return table.take([cast("int", table.columns.get_loc(name)) for name in names], axis=1)
 
 
 def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str) -> _Sample:

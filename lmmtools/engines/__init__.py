@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from functools import cache
 from types import ModuleType
 
 from lmmtools.errors import EngineError
@@ -11,6 +12,7 @@ from lmmtools.errors import EngineError
 __all__ = ["engine_names", "load_engine"]
 
 
+@cache
 def engine_names() -> tuple[str, ...]:
     """Return the names of all engines: the modules of this package, but for the record that they hand on."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "estimate"))

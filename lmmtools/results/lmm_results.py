@@ -126,10 +126,16 @@ class LMMResults(
 
     # -- fixed effects --------------------------------------------------------------------------------------------
 
+    @cached_property
+    def _x_index(self) -> pd.Index[str]:
+        import pandas as pd
+
+        return pd.Index(list(self.design.x_names))
+
     def _series(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
         import pandas as pd
 
-        return pd.Series(values, index=list(self.design.x_names), name=name)
+        return pd.Series(values, index=self._x_index, name=name)
 
     @property
     def params(self) -> pd.Series[float]:
