@@ -1,7 +1,7 @@
-"""Tables of many fits by other packages: stargazer and maketables, with the mixed models' own rows.
+"""Tables of many fits by other packages: statsmodels, stargazer and maketables, with the mixed models' own rows.
 
-Both print fits of lmmtools beside results that they know themselves. p-values and intervals of the mixed models are by
-Satterthwaite's degrees of freedom.
+They print fits of lmmtools beside results that they know themselves. p-values, stars and intervals of the mixed models
+are by Satterthwaite's degrees of freedom, and a row of the table says so.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import LmmError
 from lmmtools.results.lmm_results import LMMResults
-from lmmtools.results.tabling import LABELS, TableView, coefficient_table
+from lmmtools.results.tabling import LABELS, SummaryView, TableView, coefficient_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["etable", "stargazer"]
+__all__ = ["etable", "stargazer", "summary_col"]
 
 
 def etable(*results: Any, **options: Any) -> Any:
@@ -90,6 +90,30 @@ def stargazer(*results: Any) -> Any:
         for key in ("ll", "criterion", "p_values"):
             table.add_line(LABELS[key], [_cell(r, key, table.sig_digits) for r in fits], LineLocation.FOOTER_BOTTOM)
     return table
+
+
+def summary_col(*results: Any, **options: Any) -> Any:
+    """Return statsmodels' ``summary_col`` of fits of lmmtools and of its own results.
+
+    statsmodels' own function reads ``fit.pvalues``, from the normal distribution; here p-values, and stars, are
+    Satterthwaite's, as in the other tables. The row "p-values" says which.
+
+    Parameters
+    ----------
+    *results : LMMResults or results of statsmodels
+        One column each; a list of them will do.
+    **options
+        Of ``statsmodels.iolib.summary2.summary_col``: ``stars``, ``model_names``, ``info_dict`` and others.
+
+    Raises
+    ------
+    LmmError
+        If no result is given.
+    """
+    from statsmodels.iolib.summary2 import summary_col as print_columns
+
+    fits = _columns(results, "summary_col")
+    return print_columns([SummaryView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
 
 
 def _columns(results: Sequence[Any], function: str) -> list[Any]:

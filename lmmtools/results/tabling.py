@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["FittedModel", "TableView", "TablingMethods", "coefficient_table"]
+__all__ = ["FittedModel", "SummaryView", "TableView", "TablingMethods", "coefficient_table", "has_degrees"]
 
 LABELS = {
     "N": "Observations",
@@ -34,6 +34,8 @@ LABELS = {
     "p_values": "p-values",
 }
 """Statistics that a table may ask for beside lme4's, and what to call them."""
+NORMAL = "z (normal)"
+"""p-values from the normal distribution, as statsmodels' results of mixed models have them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +84,13 @@ class TablingMethods(FitMethods):
         rows["Observations"] = lambda fit: f"{fit.nobs:.0f}"
         rows["Log-likelihood"] = lambda fit: f"{fit.llf:.4f}"
         rows["Fitted by"] = lambda fit: _criterion(fit) if isinstance(fit, TablingMethods) else ""
+        rows["p-values"] = lambda fit: fit.p_value_source if isinstance(fit, TablingMethods) else ""
         return rows
+
+    @property
+    def p_value_source(self) -> str:
+        """Where ``pvalues`` come from, for the foot of a table."""
+        return NORMAL
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
@@ -131,7 +139,7 @@ class TablingMethods(FitMethods):
             "r2_marginal": lambda: fit.r2().marginal,
             "r2_conditional": lambda: fit.r2().conditional,
             "criterion": lambda: _criterion(fit),
-            "p_values": lambda: "Satterthwaite",
+            "p_values": lambda: "Satterthwaite" if has_degrees(fit) else NORMAL,
             "se_type": lambda: "model-based",
         }
         if key in known:
@@ -157,10 +165,45 @@ class TableView(TablingMethods):
         return self._viewed
 
 
+class SummaryView(TableView):
+    """A fit under statsmodels' names, with Satterthwaite's tests and intervals where they can be had.
+
+    What it does not have itself it takes from the fit, for rows of ``info_dict``.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_viewed":
+            raise AttributeError(name)
+        return getattr(self._viewed, name)
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Two-sided p-values of the fixed effects."""
+        return coefficient_table(self._viewed)["p"]
+
+    @property
+    def p_value_source(self) -> str:
+        """Where ``pvalues`` come from."""
+        return str(self.__maketables_stat__("p_values"))
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return limits of the fixed effects, by the same degrees of freedom."""
+        return self._viewed.conf_int(alpha=alpha, ddf="satterthwaite" if has_degrees(self._viewed) else "z")
+
+
+def has_degrees(fit: LMMResults) -> bool:
+    """Whether Satterthwaite's degrees of freedom can be had: not where terms share a variance."""
+    return not fit.design.shared
+
+
 def coefficient_table(fit: LMMResults) -> pd.DataFrame:
-    """Return the fixed effects with Satterthwaite's tests and 95% intervals: ``b se t p df ci95l ci95u``."""
-    tests = fit.tests().to_frame()
-    limits = fit.conf_int(ddf="satterthwaite")
+    """Return the fixed effects with Satterthwaite's tests and 95% intervals: ``b se t p df ci95l ci95u``.
+
+    By the normal distribution where there are no such degrees of freedom.
+    """
+    ddf = "satterthwaite" if has_degrees(fit) else "z"
+    tests = fit.tests(ddf=ddf).to_frame()
+    limits = fit.conf_int(ddf=ddf)
     table = tests.rename(columns={"estimate": "b", "std_error": "se"})[["b", "se", "t", "p", "df"]]
     return table.assign(ci95l=limits[0], ci95u=limits[1]).rename_axis("Coefficient")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from statsmodels.iolib.summary2 import summary_col
@@ -146,3 +147,47 @@ def test_etable_names_the_model_without_fixed_effects(fit, data) -> None:
     pytest.importorskip("maketables")
     with pytest.raises(LmmError, match=r"Reaction ~ 0 \+ \(1\|Subject\) has none"):
         lmt.tables.etable(fit, lmt.lmm("Reaction ~ 0 + (1|Subject)", data).fit(engine="pls"))
+
+
+@pytest.fixture(scope="module")
+def few():
+    """Six groups and an effect between them: the normal distribution and Satterthwaite's t give other stars."""
+    rng = np.random.default_rng(15)
+    g = np.repeat(np.arange(6), 8)
+    t = (g % 2) * 1.0
+    data = pd.DataFrame({"g": g, "t": t, "y": 1.9 * t + rng.standard_normal(6)[g] + rng.standard_normal(48) * 0.5})
+    return lmt.lmm("y ~ t + (1|g)", data).fit(engine="pls")
+
+
+def test_every_table_of_lmmtools_has_satterthwaites_stars_and_says_so(few, ols) -> None:
+    # p by Satterthwaite 0.0603, one star at statsmodels' limits 0.1, 0.05, 0.01; by z 0.0094, three.
+    assert few.tests().to_frame()["p"]["t"] == pytest.approx(0.0603, abs=5e-5)
+    table = lmt.tables.summary_col(few, ols, stars=True).tables[0]
+    assert table.loc["t"].iloc[0].endswith("*")
+    assert not table.loc["t"].iloc[0].endswith("**")
+    assert table.loc["p-values"].tolist() == ["Satterthwaite", ""]
+    stargazer = pytest.importorskip("stargazer.stargazer")
+    lines = lmt.tables.stargazer(few).render_latex()
+    assert "^{*}$" in next(line for line in lines.splitlines() if line.strip().startswith("t &"))
+    assert "p-values & Satterthwaite" in lines
+    assert stargazer is not None
+
+
+def test_statsmodels_own_table_says_that_its_stars_are_from_z(few) -> None:
+    table = summary_col([few], stars=True).tables[0]
+    assert table.loc["t"].iloc[0].endswith("***")
+    assert table.loc["p-values"].iloc[0] == "z (normal)"
+
+
+def test_a_row_of_ones_own_reads_the_fit(few) -> None:
+    rows = {"levels": lambda r: str(r.ngroups["g"]), "p": lambda r: r.p_value_source}
+    table = lmt.tables.summary_col([few], info_dict=rows).tables[0]
+    assert table.loc[["levels", "p"]].iloc[:, 0].tolist() == ["6", "Satterthwaite"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_fit_without_such_degrees_has_z_and_says_so() -> None:
+    pastes = lmt.datasets.load("Pastes")
+    shared = smf.mixedlm("strength ~ 1", pastes, groups="batch", vc_formula={"cask": "C(cask)"}).fit()
+    table = lmt.tables.summary_col(lmt.from_mixedlm(shared)).tables[0]
+    assert table.loc["p-values"].iloc[0] == "z (normal)"
