@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,7 +11,14 @@ from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.new_rows import NewRows, encode_rows, find_included, rows_of_fit
-from lmmtools.inference.tails import check_alpha
+from lmmtools.inference.prediction_bootstrap import bootstrap_frame
+from lmmtools.inference.prediction_error import (
+    error_variances,
+    includes_any,
+    observation_variances,
+    predicted_means,
+)
+from lmmtools.inference.tails import check_alpha, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +35,9 @@ __all__ = ["Interval", "predict", "prediction_frame"]
 
 Interval = Literal["confidence", "prediction"]
 
+STEP = 1e-3
+"""Of central differences, in standard errors of the variance parameters: degrees of freedom to about six digits."""
+
 
 def predict(
     fit: LMMResults,
@@ -39,9 +50,18 @@ def predict(
     interval: str | None,
     alpha: float,
     ddf: str,
+    method: str,
+    n: int,
+    rng: np.random.Generator | int | None,
+    n_jobs: int,
 ) -> pd.Series[float] | pd.DataFrame:
     """Return predictions; see :meth:`LMMResults.predict`."""
     import pandas as pd
+
+    if method not in ("wald", "boot"):
+        raise DataError(f'method={method!r} is not known; use "wald" or "boot"')
+    if method == "boot" and (interval is None or ddf != "z"):
+        raise DataError('method="boot" draws limits: give interval= and leave ddf out')
 
     if unseen not in ("error", "population"):
         raise DataError(f'unseen={unseen!r} is not an option; write "error" or "population"')
@@ -68,18 +88,22 @@ def predict(
             weights=weights,
             is_observation=is_observation,
         )
-    mean = _means(fit, rows, included)
+    mean = predicted_means(fit, rows, included)
     if interval is None:
         return pd.Series(mean, index=rows.index, name="predict")
-    if ddf != "z" and (_any(included) or is_observation):
+    if ddf == "kenward-roger" and (includes_any(included) or is_observation):
         raise DataError(
-            f"ddf={ddf!r} is defined for confidence intervals of the population's mean alone: write random=False and "
-            'interval="confidence", or leave ddf out'
+            "Kenward and Roger's method is defined for confidence intervals of the population's mean alone: write "
+            'random=False and interval="confidence", or ddf="satterthwaite"'
         )
     if is_observation and any(use.any() and not use.all() for use in included):
         raise DataError(
             f"random={random!r} includes some effects of a term and not the others, which go with them: an observation "
             'has all or none. Include whole terms, or ask for the mean\'s limits, interval="confidence"'
+        )
+    if method == "boot":
+        return bootstrap_frame(
+            fit, rows, included, mean, is_observation=is_observation, alpha=alpha, n=n, rng=rng, n_jobs=n_jobs
         )
     return prediction_frame(fit, rows, included, mean, is_observation=is_observation, alpha=alpha, ddf=ddf)
 
@@ -97,8 +121,10 @@ def prediction_frame(
     """Return means with standard errors and limits, columns as statsmodels' ``get_prediction().summary_frame()``."""
     import pandas as pd
 
-    quantile, variance = _reference(fit, rows, included, alpha, ddf)
-    se = np.sqrt(variance)
+    cov = None if includes_any(included) else degrees(fit, check_ddf(ddf)).cov
+    variance = error_variances(fit, rows, included) if cov is None else ((rows.X @ cov) * rows.X).sum(axis=1)
+    mean_df, observation_df = _degrees_of_errors(fit, rows, included, variance, is_observation, ddf)
+    se, quantile = np.sqrt(variance), t_quantile(alpha / 2.0, mean_df)
     columns = {
         "mean": mean,
         "mean_se": se,
@@ -106,60 +132,54 @@ def prediction_frame(
         "mean_ci_upper": mean + quantile * se,
     }
     if is_observation:
-        spread = _left_out_variance(fit, rows, included) + fit.scale / rows.weights
-        half = quantile * np.sqrt(variance + spread)
+        half = t_quantile(alpha / 2.0, observation_df) * np.sqrt(variance + observation_variances(fit, rows, included))
         columns |= {"obs_ci_lower": mean - half, "obs_ci_upper": mean + half}
     return pd.DataFrame(columns, index=rows.index)
 
 
-def _any(included: Included) -> bool:
-    return any(bool(use.any()) for use in included)
+def _degrees_of_errors(
+    fit: LMMResults, rows: NewRows, included: Included, variance: Floats, is_observation: bool, ddf: str
+) -> tuple[Floats, Floats]:
+    """Return the degrees of freedom of each row's mean and of its observation, each (r,), infinite for normal ones."""
+    r = len(rows.X)
+    if ddf != "satterthwaite" or not (includes_any(included) or is_observation):
+        found = degrees(fit, check_ddf(ddf)).df(rows.X) if ddf != "z" else np.full(r, np.inf)
+        return np.where(np.isfinite(variance), found, np.nan), found
+    matched = _matched_to_errors(fit, rows, included)
+    if not includes_any(included):
+        # As without an observation: from exact derivatives.
+        return np.where(np.isfinite(variance), degrees(fit, "satterthwaite").df(rows.X), np.nan), matched[1]
+    return matched[0], matched[1]
 
 
-def _means(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
-    """Return X b + offset + Z u of the effects included, shape (r,)."""
-    mean = rows.X @ fit.estimate.beta + rows.offset
-    for modes, code, basis, use in zip(fit.estimate.modes, rows.codes, rows.bases, included, strict=True):
-        if use.any():
-            own = np.where(code[:, None] < 0, 0.0, modes[code])
-            mean = mean + np.einsum("rl,rl->r", basis[:, use], own[:, use])
-    return np.asarray(mean)
+def _matched_to_errors(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
+    """Return Satterthwaite's degrees of freedom of the variances of means' and observations' errors, shape (2, r).
+
+    With P such a variance, a function of the variance parameters phi with the asymptotic covariance W, they are
+    2 P^2 / (g'W g), g_i = dP / dphi_i: those of a chi-squared variable with the mean and variance of P.
+
+    Raises
+    ------
+    EngineError
+        If the fit is not at a minimum of its criterion, or terms share one variance.
+    """
+    pls.refuse_shared(fit.design, "Satterthwaite's method for predictions")
+    found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    here = _relative_variances(fit, rows, included, fit.theta)
+    steps = STEP * np.sqrt(np.diag(found.covariance))[:-1]
+    slopes = [
+        (_relative_variances(fit, rows, included, a) - _relative_variances(fit, rows, included, b)) / gap
+        for a, b, gap in pls.nearby_thetas(fit.problem, fit.theta, fit.reml, steps)
+    ]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        g = np.array([*slopes, here]) / here
+        spread = np.einsum("ijr,ik,kjr->jr", g, found.covariance, g)
+        return np.where(spread > 0, 2.0 / spread, np.where(np.isnan(here), np.nan, np.inf))
 
 
-def _reference(
-    fit: LMMResults, rows: NewRows, included: Included, alpha: float, ddf: str
-) -> tuple[Floats | float, Floats]:
-    """Return the quantile of each row's interval, and the variance of the mean's error, shape (r,)."""
-    from scipy.special import ndtri, stdtrit
-
-    if _any(included):
-        return float(ndtri(1.0 - alpha / 2.0)), _error_variances(fit, rows, included)
-    method = degrees(fit, check_ddf(ddf))
-    variance = np.einsum("ra,ab,rb->r", rows.X, method.cov, rows.X)
-    if ddf == "z":
-        return float(ndtri(1.0 - alpha / 2.0)), variance
-    df = np.where(np.isfinite(variance), method.df(rows.X), np.nan)
-    return np.where(np.isinf(df), ndtri(1.0 - alpha / 2.0), stdtrit(df, 1.0 - alpha / 2.0)), variance
-
-
-def _error_variances(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
-    """Return Var(x b_hat + z u_hat - x b - z u) over the effects included, (r,); NaN where a row is incomplete."""
-    if rows.are_fitted and all(use.all() for use in included):  # sigma**2 h / w: leverages take a hundredth of the time
-        return np.asarray(fit.scale * fit.hat_values.to_numpy() / rows.weights)
-    bases = [np.where(use, B, 0.0) for B, use in zip(rows.bases, included, strict=True)]
-    codes = [c if use.any() else np.zeros_like(c) for c, use in zip(rows.codes, included, strict=True)]
-    complete = np.isfinite(rows.X).all(axis=1) & np.all([np.isfinite(B).all(axis=1) for B in bases], axis=0)
-    out = np.full(len(rows.X), np.nan)
-    out[complete] = pls.prediction_variances(
-        fit.problem, fit.theta, fit.reml, rows.X[complete], [c[complete] for c in codes], [B[complete] for B in bases]
-    )
-    return out
-
-
-def _left_out_variance(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
-    """Return the sum of z_k' Sigma_k z_k over the terms that are not included, shape (r,), in squared units of y."""
-    out = np.zeros(len(rows.X))
-    for Sigma, basis, use in zip((t.cov for t in fit.varcorr), rows.bases, included, strict=True):
-        if not use.any():
-            out += np.einsum("ra,ab,rb->r", basis, Sigma, basis)
-    return out
+def _relative_variances(fit: LMMResults, rows: NewRows, included: Included, theta: Floats) -> Floats:
+    """Return the variances of means' and of observations' errors at another theta, over sigma**2 there, (2, r)."""
+    estimate = replace(fit.estimate, theta=theta, sigma=pls.recover(fit.problem, theta, fit.reml).sigma)
+    moved = replace(fit, estimate=estimate, _problem=fit.problem)
+    error = error_variances(moved, rows, included)
+    return np.array([error, error + observation_variances(moved, rows, included)]) / moved.scale

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["add_noise", "simulate", "simulate_frame"]
+__all__ = ["add_noise", "simulate", "simulate_frame", "simulate_with_effects"]
 
 
 def simulate(design: Design, beta: Floats, theta: Floats, sigma: float, n: int, rng: np.random.Generator) -> Floats:
@@ -36,13 +36,21 @@ def simulate(design: Design, beta: Floats, theta: Floats, sigma: float, n: int, 
         Number of draws.
     rng : numpy.random.Generator
     """
+    return simulate_with_effects(design, beta, theta, sigma, n, rng)[0]
+
+
+def simulate_with_effects(
+    design: Design, beta: Floats, theta: Floats, sigma: float, n: int, rng: np.random.Generator
+) -> tuple[Floats, list[Floats]]:
+    """Return the same draws and the random effects in them, (m, n, l) per block."""
     mean = design.X @ beta if design.offset is None else design.X @ beta + design.offset
     out = add_noise(design, mean, sigma, n, rng)
+    effects = []
     for block, lam in zip(design.blocks, lambda_factors(theta, design.blocks), strict=True):
-        effects = rng.standard_normal((block.m, n, block.l)) @ (sigma * lam.T)
+        effects.append(rng.standard_normal((block.m, n, block.l)) @ (sigma * lam.T))
         for j in range(block.l):
-            out += block.basis[:, j, None] * effects[block.codes, :, j]
-    return out
+            out += block.basis[:, j, None] * effects[-1][block.codes, :, j]
+    return out, effects
 
 
 def add_noise(design: Design, mean: Floats, sigma: float, n: int, rng: np.random.Generator) -> Floats:

@@ -10,6 +10,7 @@ from lmmtools.threads import single
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike
 
@@ -37,6 +38,10 @@ class PredictingMethods(FitMethods):
         interval: None = None,
         alpha: float = 0.05,
         ddf: str = "z",
+        method: str = "wald",
+        n: int = 1000,
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
     ) -> pd.Series[float]: ...
 
     @overload
@@ -51,6 +56,10 @@ class PredictingMethods(FitMethods):
         interval: Interval,
         alpha: float = 0.05,
         ddf: str = "z",
+        method: str = "wald",
+        n: int = 1000,
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
     ) -> pd.DataFrame: ...
 
     @single
@@ -65,6 +74,10 @@ class PredictingMethods(FitMethods):
         interval: Interval | None = None,
         alpha: float = 0.05,
         ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] | str = "z",
+        method: Literal["wald", "boot"] | str = "wald",
+        n: int = 1000,
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
     ) -> pd.Series[float] | pd.DataFrame:
         """Return predictions, one per row of ``data``; with ``interval``, their standard errors and limits.
 
@@ -90,7 +103,12 @@ class PredictingMethods(FitMethods):
         alpha : float
             One less the intervals' coverage.
         ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
-            Quantiles: normal, or t for confidence intervals of the population's mean (``random=False``).
+            Quantiles: normal, or t. Kenward-Roger's are defined for confidence intervals of the population's mean
+            (``random=False``) alone.
+        method : {"wald", "boot"}
+            Limits from the standard error, or from a parametric bootstrap that refits the model to drawn data.
+        n, rng, n_jobs
+            Of the bootstrap, as :meth:`bootstrap` takes them.
 
         Returns
         -------
@@ -119,6 +137,12 @@ class PredictingMethods(FitMethods):
         population of their levels, and do not include them. A new observation comes from some level of theirs, so that
         the prediction interval adds their z' Sigma z, and the residual variance sigma**2 / weight of the row.
 
+        Normal quantiles take the variances as known, and with few levels the intervals are too short. With
+        ``ddf="satterthwaite"`` the quantiles are of t with 2 P^2 / Var(P) degrees of freedom, P the variance of the
+        error (of the observation's, for its limits) and Var(P) from the variance parameters' asymptotic covariance;
+        a variance at zero is taken as known there too. ``method="boot"`` draws data and truth together, refits, and
+        takes quantiles of the errors in units of the refits' standard errors: it counts all that is estimated.
+
         Sources: Henderson (1975) Biometrics 31, 423-447; Robinson (1991) Statistical Science 6(1).
         """
         from lmmtools.inference.prediction import predict
@@ -133,6 +157,10 @@ class PredictingMethods(FitMethods):
             interval=interval,
             alpha=alpha,
             ddf=ddf,
+            method=method,
+            n=n,
+            rng=rng,
+            n_jobs=n_jobs,
         )
 
     @single

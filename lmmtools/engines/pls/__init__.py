@@ -24,7 +24,7 @@ from lmmtools.engines.pls.recover import (
     mode_covariances,
     recover,
 )
-from lmmtools.engines.pls.relative import RelativeUncertainty, relative_uncertainty
+from lmmtools.engines.pls.relative import RelativeUncertainty, nearby_thetas, relative_uncertainty
 from lmmtools.engines.pls.shared import certify_shared, lowest_shared, refuse_shared
 from lmmtools.engines.pls.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
 
@@ -56,6 +56,7 @@ __all__ = [
     "information",
     "lowest_shared",
     "mode_covariances",
+    "nearby_thetas",
     "objectives_without_effects",
     "optimize",
     "prediction_variances",

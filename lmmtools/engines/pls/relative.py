@@ -22,13 +22,15 @@ from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
 
     Floats = NDArray[np.float64]
 
-__all__ = ["RelativeUncertainty", "relative_uncertainty"]
+__all__ = ["RelativeUncertainty", "nearby_thetas", "relative_uncertainty"]
 
 STEP = 1e-5
 """Step of the differences of exact gradients, in standard errors, where the Hessian itself costs more.
@@ -83,7 +85,7 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     F, b, r2, dof, f = s.F[:, : problem.p], s.b, s.r2, s.dof, s.f
     C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
     m = local_model(problem, s, once=True)
-    free, held = _free(problem, m)
+    free, held = _free(problem, m.frames, m.factors, reml)
     lambdas = [Q @ L for Q, L in zip(m.frames, m.factors, strict=True)]
     pieces = zip(lambdas, m.frames, problem.units, strict=True)
     sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in pieces]
@@ -153,14 +155,43 @@ def _on_data_scale(
     return owners[free], tuple(every[i] for i in free)
 
 
-def _free(problem: Problem, m: LocalModel) -> tuple[NDArray[np.intp], tuple[int, ...]]:
+def nearby_thetas(
+    problem: Problem, theta: Floats, reml: bool, steps: Floats
+) -> tuple[tuple[Floats, Floats, float], ...]:
+    """Return theta after and before a step along each free coordinate of :func:`relative_uncertainty`, and their gap.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : array_like, shape (k,)
+    reml : bool
+    steps : ndarray, shape (m,)
+        Shorter where a variance would be negative.
+    """
+    frames, factors = parameters.frame(problem.to_lambdas(theta))
+    free, _ = _free(problem, frames, factors, reml)
+    phi = parameters.pack(factors, problem.units)
+    is_bounded = parameters.bounded(problem.widths)
+    found = []
+    for i, step in zip(free.tolist(), steps.tolist(), strict=True):
+        h = min(step, float(phi[i])) if is_bounded[i] else step
+        ahead, behind = phi.copy(), phi.copy()
+        ahead[i], behind[i] = phi[i] + h, phi[i] - h
+        pair = [problem.to_theta(parameters.unpack(x, frames, problem.units)) for x in (ahead, behind)]
+        found.append((pair[0], pair[1], 2.0 * h))
+    return tuple(found)
+
+
+def _free(
+    problem: Problem, frames: Sequence[Floats], factors: Sequence[Floats], reml: bool
+) -> tuple[NDArray[np.intp], tuple[int, ...]]:
     """Return which coordinates move the covariances, and the blocks that have lost rank."""
     free, held = [], []
-    for k, (Q, L, c) in enumerate(zip(m.frames, m.factors, problem.units, strict=True)):
+    for k, (Q, L, c) in enumerate(zip(frames, factors, problem.units, strict=True)):
         present = ~parameters.is_null(np.diag(L), c)
         columns, rows = upper_triangle(len(L))
         moves = present[columns]
-        span = problem.spanned[k] if m.state.reml else None
+        span = problem.spanned[k] if reml else None
         if span is not None:
             # Towards effects that X spans, which are left out, the criterion does not change.
             moves &= span.is_kept(Q)[rows]

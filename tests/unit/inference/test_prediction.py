@@ -192,7 +192,84 @@ def test_satterthwaite_widens_the_populations_interval():
     half = stats.t.ppf(0.975, tests.df) * tests.std_error
     np.testing.assert_allclose(found["mean_ci_upper"], tests.estimate + half, rtol=1e-9)
     with pytest.raises(lmt.DataError, match="random=False"):
-        fit.predict(rows.assign(Subject="308"), interval="confidence", ddf="satterthwaite")
+        fit.predict(rows.assign(Subject="308"), interval="confidence", ddf="kenward-roger")
+
+
+def balanced(m: int, n: int, sd: float) -> pd.DataFrame:
+    rng = np.random.default_rng(6)
+    g = np.repeat(np.arange(m), n)
+    return pd.DataFrame({"y": 10 + sd * rng.normal(size=m)[g] + rng.normal(size=m * n), "g": g.astype(str)})
+
+
+def test_degrees_of_a_new_observation_are_those_of_the_mean_squares_it_is_made_of():
+    m, n = 7, 4
+    data = balanced(m, n, 1.0)
+    fit = lmt.lmm("y ~ 1 + (1|g)", data).fit(engine="pls")
+    between = n * data.groupby("g")["y"].mean().var(ddof=1)
+    within = data.groupby("g")["y"].var(ddof=1).mean()
+    # Var(y_new - mean) = a MSB + c MSW with independent mean squares (Satterthwaite 1946).
+    parts = np.array([(1 + 1 / m) / n * between, (1 - 1 / n) * within])
+    df = parts.sum() ** 2 / (parts**2 / [m - 1, m * (n - 1)]).sum()
+    found = fit.predict(data.head(1), random=False, interval="prediction", ddf="satterthwaite").iloc[0]
+    half = stats.t.ppf(0.975, df) * np.sqrt(parts.sum())
+    assert found["obs_ci_upper"] - found["mean"] == pytest.approx(half, rel=1e-5)
+    # The mean of a new level: (1 + 1/m) MSB / n - MSW / n.
+    parts = np.array([(1 + 1 / m) / n * between, -within / n])
+    df = parts.sum() ** 2 / (parts**2 / [m - 1, m * (n - 1)]).sum()
+    there = pd.DataFrame({"g": ["new"]})
+    error = fit.predict(there, unseen="population", interval="confidence", ddf="satterthwaite").iloc[0]
+    # With the mean's own error, MSB / (m n), in it once: as predicted for a level that is drawn with the others.
+    assert error["mean_se"] ** 2 == pytest.approx(parts.sum(), rel=1e-6)
+    half = stats.t.ppf(0.975, df) * np.sqrt(parts.sum())
+    assert error["mean_ci_upper"] - error["mean"] == pytest.approx(half, rel=1e-5)
+
+
+@pytest.mark.parametrize("random", [True, False, "g"])
+def test_degrees_of_predictions_do_not_depend_on_units_and_widen_the_limits(random):
+    data = weighted_ratings()
+    limits = []
+    for unit in (1.0, 1e-120, 1e120):
+        moved = data.assign(y=data["y"] * unit, x=data["x"] / 60)
+        fit = lmt.lmm("y ~ x + (x|g) + (1|h)", moved, weights="w").fit(engine="pls")
+        found = fit.predict(moved.head(5), random=random, interval="prediction", ddf="satterthwaite")
+        normal = fit.predict(moved.head(5), random=random, interval="prediction")
+        assert (found["obs_ci_upper"] > normal["obs_ci_upper"]).all()
+        assert (found["mean_ci_lower"] < normal["mean_ci_lower"]).all()
+        limits.append(found / unit)
+    np.testing.assert_allclose(limits[1], limits[0], rtol=1e-3)
+    np.testing.assert_allclose(limits[2], limits[0], rtol=1e-3)
+
+
+def test_a_bootstrap_of_predictions_counts_that_variances_are_estimates():
+    # Levels so different that their variance is never zero: the mean's t has exactly m - 1 degrees of freedom, and a
+    # new level's mean very nearly.
+    data = balanced(5, 4, 12.0)
+    fit = lmt.lmm("y ~ 1 + (1|g)", data).fit(engine="pls")
+    found = fit.predict(data.head(1), random=False, interval="prediction", method="boot", n=2000, rng=1).iloc[0]
+    error = fit.bse["Intercept"]
+    exact = stats.t.ppf(0.975, 4) * error
+    # A quantile of 2000 draws of t with 4 degrees: its standard error is 6% of it.
+    assert found["mean_ci_upper"] - found["mean"] == pytest.approx(exact, rel=0.18)
+    assert found["mean"] - found["mean_ci_lower"] == pytest.approx(exact, rel=0.18)
+    spread = np.sqrt(error**2 + fit.varcorr.to_frame()["vcov"].sum())
+    assert found["obs_ci_upper"] - found["mean"] == pytest.approx(stats.t.ppf(0.975, 4) * spread, rel=0.18)
+
+
+def test_a_bootstrap_of_predictions_takes_the_same_rows_seeds_and_levels():
+    data = weighted_ratings()
+    fit = lmt.lmm("y ~ x + (x|g) + (1|h)", data, weights="w").fit(engine="pls")
+    rows = pd.concat([data.head(2), data.head(1)], ignore_index=True).assign(g=[*data["g"].head(2), "none"])
+    drawn = [
+        fit.predict(rows, unseen="population", interval="prediction", method="boot", n=200, rng=rng)
+        for rng in (1, np.random.default_rng(1))
+    ]
+    pd.testing.assert_frame_equal(*drawn)
+    normal = fit.predict(rows, unseen="population", interval="prediction")
+    pd.testing.assert_frame_equal(drawn[0][["mean", "mean_se"]], normal[["mean", "mean_se"]])
+    width = (drawn[0]["obs_ci_upper"] - drawn[0]["obs_ci_lower"]).to_numpy()
+    assert width[2] > 1.2 * width[0]
+    with pytest.warns(lmt.errors.FewDrawsWarning, match="most extreme draw"):
+        fit.predict(rows.head(1), interval="confidence", method="boot", n=20, rng=1)
 
 
 def test_rows_with_missing_values_are_nan_and_do_not_spread():
@@ -227,6 +304,9 @@ def test_weights_given_as_values_are_asked_for():
         ({"interval": "confidence", "alpha": "0.05"}, "alpha is '0.05'; it must lie between 0 and 1"),
         ({"weights": 1.0}, "prediction intervals alone"),
         ({"ddf": "t"}, "not known here"),
+        ({"method": "bayes"}, '"wald" or "boot"'),
+        ({"method": "boot"}, "give interval="),
+        ({"method": "boot", "interval": "confidence", "ddf": "residual"}, "leave ddf out"),
         ({"offset": ["a"] * 60}, "'offset' is the offset and must hold numbers, but holds text"),
         ({"unseen": "ignore"}, "not an option"),
         ({"weights": 1.0, "interval": "prediction"}, "without weights"),
