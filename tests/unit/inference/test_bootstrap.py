@@ -185,6 +185,9 @@ def test_bootstrap_tests_refuse_what_is_not_nested(sleep) -> None:
     weighted = lmt.lmm("Reaction ~ 1 + (1|Subject)", data, weights=np.arange(1.0, 181)).fit(engine="pls")
     with pytest.raises(DataError, match="different weights"):
         lmt.bootstrap_test(weighted, sleep, 5)
+    other = lmt.lmm("Reaction ~ Days + (1|Subject)", data, weights=np.arange(180.0, 0, -1)).fit(engine="pls")
+    with pytest.raises(DataError, match="different weights"):
+        lmt.bootstrap_test(weighted, other, 5)
     # A slope held at ten by an offset is nested in one that is free.
     held = lmt.lmm("Reaction ~ 1 + offset(I(10 * Days)) + (Days|Subject)", data).fit(engine="pls")
     found = lmt.bootstrap_test(held, sleep, 200, rng=1)

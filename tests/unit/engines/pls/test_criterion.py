@@ -122,6 +122,24 @@ def test_equal_factors_share_one_block_and_nested_ones_a_chain() -> None:
     assert plan.q_rest == 0
 
 
+@pytest.mark.parametrize("reml", [True, False])
+def test_a_chain_of_five_levels_equals_the_textbook(reml: bool) -> None:
+    rng = np.random.default_rng(5)
+    n = 240
+    fine = np.sort(rng.integers(0, 120, n))
+    x = rng.standard_normal((n, 1))
+    levels = [fine, fine // 2, fine // 6, fine // 18, fine // 54]
+    factors = [(f"level{i}", np.unique(f, return_inverse=True)[1], x if i == 1 else None) for i, f in enumerate(levels)]
+    design = make_design(rng.standard_normal(n), np.column_stack([np.ones(n), x]), factors)
+    problem = pls.prepare(design)
+    assert len(problem.structure.chain) == 5
+    theta = rng.uniform(0.3, 1.5, design.k)
+    found = pls.evaluate(problem, theta, reml)
+    assert found.objective == pytest.approx(dense_criterion(design, theta, reml), rel=CRITERION)
+    slope = central_gradient(design, theta, reml)
+    np.testing.assert_allclose(found.gradient, slope, atol=GRADIENT * (1 + np.abs(slope).max()))
+
+
 def test_crossed_factor_is_left_to_the_rest() -> None:
     rng = np.random.default_rng(1)
     a, b = rng.integers(0, 300, 900), rng.integers(0, 40, 900)
