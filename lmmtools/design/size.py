@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import DataError
+from lmmtools.memory import need_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,12 +19,19 @@ __all__ = ["check_columns", "check_effects"]
 MOST_COLUMNS = 5000
 # Numbers in one matrix, 16 GiB of them.
 MOST_NUMBERS = 2**31
+# Its values, and as many in columns of one length while dependent ones are looked for.
+COPIES = 2
 # The Hessian's pieces for one factor have l^4 numbers: 800 MB.
 MOST_EFFECTS = 100
 
+CURE = (
+    "A factor of many levels belongs after a bar, (1 | g); a number that was read as text is converted by "
+    "pd.to_numeric."
+)
+
 
 def check_columns(terms: Iterable[tuple[str, int]], n: int) -> None:
-    """Raise a DataError if a matrix would be wider than a fit can use, or fill the memory.
+    """Raise a DataError if a matrix would be wider than a fit can use, or fill the memory that is free.
 
     Parameters
     ----------
@@ -34,14 +42,19 @@ def check_columns(terms: Iterable[tuple[str, int]], n: int) -> None:
     """
     widths = dict(terms)
     total = sum(widths.values())
+    widest = max(widths, key=lambda name: widths[name], default="")
     if total <= MOST_COLUMNS and total * n <= MOST_NUMBERS:
+        need_memory(
+            COPIES * total * n,
+            DataError,
+            f"A model matrix of {total:,} columns ({widths.get(widest, 0):,} of them in {widest}) and {n:,} rows",
+            CURE,
+        )
         return
-    widest = max(widths, key=lambda name: widths[name])
     most = min(MOST_COLUMNS, MOST_NUMBERS // max(n, 1))
     raise DataError(
         f"The formula makes {total:,} columns for {n:,} rows, where {most:,} can be used; {widest} alone makes "
-        f"{widths[widest]:,}. A factor of many levels belongs after a bar, (1 | g); a number that was read as text is "
-        "converted by pd.to_numeric."
+        f"{widths[widest]:,}. {CURE}"
     )
 
 

@@ -60,6 +60,10 @@ class Coupling(Protocol):
     def reads_lower(self) -> bool:
         """Whether ``quadratic`` needs no more than the lower triangle of W."""
 
+    @property
+    def pair_count(self) -> int:
+        """Pairs of columns whose products are added one by one."""
+
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e times the block of each level e; T is (m, l', l)."""
 
@@ -107,6 +111,7 @@ class DenseCoupling:
     values: Floats
     links: tuple[Link, ...]
     reads_lower: bool = False
+    pair_count: int = 0
 
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e values_e."""
@@ -201,6 +206,11 @@ class SparseCoupling:
     def reads_lower(self) -> bool:
         """Whether ``quadratic`` needs no more than the lower triangle of W."""
         return self.values.shape[1] == 1 or not len(self.heavy)
+
+    @property
+    def pair_count(self) -> int:
+        """Pairs of columns whose products are added one by one."""
+        return len(self.pairs.target)
 
     def scale(self, T: Floats, values: Floats) -> Floats:
         """T_e values_e."""

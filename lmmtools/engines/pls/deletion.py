@@ -25,6 +25,7 @@ from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.problem import Problem, prepare
 from lmmtools.engines.pls.recover import recover_state
 from lmmtools.engines.pls.reduced import reduce_rows
+from lmmtools.engines.pls.room import check_deletions
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -87,11 +88,12 @@ def delete_rows(problem: Problem, theta: Floats, reml: bool, sets: Sequence[Rows
     Raises
     ------
     EngineError
-        If the criterion cannot be evaluated at theta.
+        If the criterion cannot be evaluated at theta, or there is no memory for so many sets.
     """
+    p = problem.p
+    check_deletions(len(sets), p)
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     rows = _rows(problem, s)
-    p = problem.p
     out = Deletions(
         np.full((len(sets), p), np.nan), np.full((len(sets), p, p), np.nan), np.zeros(len(sets), dtype=bool)
     )

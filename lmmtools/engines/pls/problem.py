@@ -18,6 +18,7 @@ from lmmtools.engines.pls.crossprod import (
     indicator_rows,
     project_response,
 )
+from lmmtools.engines.pls.room import check_products, check_rest
 from lmmtools.engines.pls.spanned import Spanned, find_spanned
 from lmmtools.engines.pls.spectrum import Spectrum, find_spectrum
 from lmmtools.engines.pls.start import MomentSystem, moment_system
@@ -256,14 +257,17 @@ def prepare(design: Design) -> Problem:
     Raises
     ------
     EngineError
-        If there is no random term, X is rank deficient, or the response has no variation left beside X.
+        If there is no random term, X is rank deficient, the response has no variation left beside X, or there is not
+        the memory that the fit needs.
     """
     if not design.blocks:
         raise EngineError("The model has no random-effects term; this engine needs at least one.")
+    check_products(design)
     scaling, cross = accumulate(DesignChunks(design))
     levels = [b.m for b in design.blocks]
     groups = merge_blocks([b.codes for b in design.blocks], levels)
     structure = build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
+    check_rest(design, structure)
     return _assemble(design, scaling, cross, structure)
 
 

@@ -1,0 +1,144 @@
+"""Whether there is room for what is about to be made: refused by its size, not when the memory is full."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.errors import LmmError
+
+__all__ = ["free_memory", "need_memory", "say_bytes"]
+
+NUMBER = 8
+"""Bytes of a float."""
+
+MATTERS = 100_000_000
+"""Bytes below which nothing is asked: reading what is free takes longer than small fits."""
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+OWN_CGROUPS = Path("/proc/self/cgroup")
+
+WINDOWS_FIELDS = ("total", "free", "total_page", "free_page", "total_own", "free_own", "more")
+
+
+def need_memory(numbers: float, error: type[LmmError], what: str, cure: str) -> None:
+    """Raise an error if there is no room for so many floats.
+
+    Parameters
+    ----------
+    numbers : float
+        Floats held at once, at the peak.
+    error : type of LmmError
+    what : str
+        The subject of the message's first sentence: what needs them, and why so many.
+    cure : str
+        What would help, a sentence.
+    """
+    needed = NUMBER * numbers
+    if needed < MATTERS:
+        return
+    free = free_memory()
+    if free is not None and needed > free:
+        raise error(f"{what} needs about {say_bytes(needed)} of memory, where {say_bytes(free)} are free. {cure}")
+
+
+def say_bytes(number: float) -> str:
+    """Return a number of bytes as people read it: ``1.5 GB``, ``340 MB``."""
+    return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{max(number, 0.0) / 1e6:.0f} MB"
+
+
+def free_memory() -> float | None:
+    """Return the bytes that this process may still take, or None where the system does not say."""
+    return min(_rooms(), default=None)
+
+
+def _rooms() -> Iterator[float]:
+    """Yield the room under each limit that can be read."""
+    if sys.platform == "win32":
+        yield from _of_windows()
+        return
+    yield from _of_machine()
+    yield from _of_process()
+    yield from _of_cgroups()
+
+
+def _of_machine() -> Iterator[float]:
+    """Yield what the machine has to give, swap included; where only its size is known, that."""
+    try:
+        fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+        yield 1024.0 * sum(int(fields[name].split()[0]) for name in ("MemAvailable", "SwapFree"))
+    except (OSError, KeyError, ValueError):
+        import os
+
+        try:
+            yield float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError):
+            return
+
+
+def _of_process() -> Iterator[float]:
+    """Yield what the limit of the process's address space leaves (``ulimit -v``)."""
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return
+    try:
+        used = int(Path("/proc/self/statm").read_text("ascii").split()[0]) * resource.getpagesize()
+    except (OSError, ValueError):
+        used = 0
+    yield float(limit - used)
+
+
+def _of_cgroups() -> Iterator[float]:
+    """Yield what the limits of the process's control groups leave: those of containers and of batch systems."""
+    try:
+        own = OWN_CGROUPS.read_text("ascii").splitlines()
+    except OSError:
+        return
+    for line in own:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            home, limit, usage, cache = CGROUPS, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            home, limit, usage = CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            cache = "total_inactive_file"
+        else:
+            continue
+        group = home / path.lstrip("/")
+        for at in (group, *group.parents):
+            yield from _of_cgroup(at, limit, usage, cache)
+            if at == home:
+                break
+
+
+def _of_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float]:
+    try:
+        most = float((at / limit).read_text("ascii"))  # "max" is no number, and no limit
+        used = float((at / usage).read_text("ascii"))
+        lines = (at / "memory.stat").read_text("ascii").splitlines()
+        # Cached files give way.
+        yield most - used + sum(float(line.split()[1]) for line in lines if line.split()[0] == cache)
+    except (OSError, ValueError, IndexError):
+        return
+
+
+def _of_windows() -> Iterator[float]:
+    """Yield what Windows says is free, page file included."""
+    import ctypes
+
+    class Status(ctypes.Structure):
+        _fields_ = (
+            ("length", ctypes.c_ulong),
+            ("load", ctypes.c_ulong),
+            *((name, ctypes.c_ulonglong) for name in WINDOWS_FIELDS),
+        )
+
+    status = Status(length=ctypes.sizeof(Status))
+    if ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined,unused-ignore]
+        yield float(min(status.free_page, status.free_own))
