@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Sequence
 
 from lmmtools._version import __version__
+from lmmtools.audience import at_command_line
 from lmmtools.cli import status
 from lmmtools.cli.colour import is_coloured
 from lmmtools.cli.complete import answer_the_shell, asked_of
@@ -51,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv`` if None) and return the exit status."""
     try:
         try:
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            with at_command_line():
+                return _run(list(sys.argv[1:] if argv is None else argv))
         finally:
             # Here, because a failure while the interpreter shuts down could not be told from success.
             if sys.stdout is not None:

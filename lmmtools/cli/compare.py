@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli import complete
 from lmmtools.cli.colour import say
-from lmmtools.cli.files import read_data, read_input
-from lmmtools.cli.model import DATA, add_factor
+from lmmtools.cli.files import read_input
+from lmmtools.cli.model import DATA, add_reading, read_asked
 from lmmtools.cli.waiting import waiting
 from lmmtools.errors import DataError, LmmError, LmmWarning
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...)); - reads one "
         "from standard input",
     )
-    add_factor(parser)
+    add_reading(parser)
     parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
     parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         if options.formula is None:
             raise DataError('compare needs a formula beside the data: lmmtools compare DATA "y ~ x + (1 | g)"')
         engines = [e.strip() for e in options.engines.split(",") if e.strip()]
-        model = lmm(options.formula, read_data(options.data, options.factor), data_name=Path(options.data).stem)
+        model = lmm(options.formula, read_asked(options.data, options), data_name=Path(options.data).stem)
         items += [model, *engines]
         names += engines
     for path in options.others:

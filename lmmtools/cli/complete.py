@@ -55,7 +55,9 @@ def columns(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]
     if not path or path == "-" or (os.path.exists(path) and os.path.getsize(path) > _MAX_BYTES):
         return []
     try:
-        return [name for name in map(str, read_data(path).columns) if name.startswith(prefix)]
+        return [
+            name for name in map(str, read_data(path, encoding=parsed_args.encoding).columns) if name.startswith(prefix)
+        ]
     except ValueError:
         return []
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import io
 import re
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.audience import how_to_install
+from lmmtools.cli.cells import as_labels, convert_cells
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -27,7 +30,23 @@ PARQUET = (".parquet", ".pq")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 _GZIP_MARK, _PARQUET_MARK = b"\x1f\x8b", b"PAR1"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_DECIMAL_COMMA = re.compile(r"\s*[-+]?\d*,?\d+(?:[eE][-+]?\d+)?\s*")
+_DECLARED_SEPARATOR = re.compile(r"\ufeff?sep=(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """How a text is written.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        What stands for a missing value.
+    encoding : str or None
+        None for UTF-8, which is not declared.
+    """
+
+    missing: tuple[str, ...]
+    encoding: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +82,10 @@ class _Source:
         return self.path if self.content is None else io.BytesIO(self.content)
 
 
-def read_data(path: str, factors: Sequence[str] = ()) -> pd.DataFrame:
-    """Return the table in ``path``.
+def read_data(
+    path: str, factors: Sequence[str] = (), *, missing: Sequence[str] = (), encoding: str | None = None
+) -> pd.DataFrame:
+    """Return the table in ``path``, a text as R's ``read.csv`` reads it.
 
     Parameters
     ----------
@@ -73,21 +94,26 @@ def read_data(path: str, factors: Sequence[str] = ()) -> pd.DataFrame:
         name of one of the package's own data sets if there is no such file. Of text, the first line tells what
         separates columns.
     factors : sequence of str
-        Columns whose numbers are codes: made categorical.
+        Columns that hold labels, whatever they look like: made categorical, with the labels that a text has.
+    missing : sequence of str
+        What stands for a missing value in a text, beside ``NA`` (and empty cells of columns of numbers).
+    encoding : str, optional
+        Of a text; UTF-8 by default.
 
     Raises
     ------
     DataError
         If the file does not exist or cannot be read, or has no such column.
     """
-    frame = _read(path)
+    _check_encoding(encoding)
+    frame = _read(path, tuple(factors), _Dialect(("NA", *missing), encoding))
     called = "standard input" if path == "-" else path
     for name in factors:
         count = list(frame.columns).count(name)
         if count != 1:
             has = "no such column" if not count else f"{count} columns of that name"
             raise DataError(f"--factor {name}: {called} has {has}; it has {', '.join(map(str, frame.columns))}")
-        frame[name] = frame[name].astype("category")
+        frame[name] = as_labels(frame[name])
     frame.attrs["name"] = called if path == "-" else Path(path).name
     return frame
 
@@ -105,10 +131,24 @@ def read_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _read(path: str) -> pd.DataFrame:
+def _check_encoding(encoding: str | None) -> None:
+    if encoding is None:
+        return
+    try:
+        "a".encode(encoding)
+    except (LookupError, UnicodeError, ValueError):
+        raise DataError(
+            f"--encoding {encoding}: there is no such encoding of text; write utf-8, cp1252 (Windows, Western Europe), "
+            "cp1250 (Windows, Central Europe), latin1, utf-16 or another that Python knows"
+        ) from None
+
+
+def _read(path: str, factors: tuple[str, ...], dialect: _Dialect) -> pd.DataFrame:
     if path == "-":
         source = _Source(path, read_input())
-        return _read_parquet(source) if source.head == _PARQUET_MARK else _read_text(source, ",", is_loose=True)
+        if source.head == _PARQUET_MARK:
+            return _read_parquet(source)
+        return _read_text(source, ",", factors, dialect, is_loose=True)
     file = Path(path)
     if not file.exists():
         from lmmtools import datasets
@@ -130,56 +170,115 @@ def _read(path: str) -> pd.DataFrame:
             f"{path}: lmmtools reads .csv, .tsv, .txt and .parquet files, not {kind or 'files without ending'}; "
             "write the table as CSV, or give a text of columns another ending or on standard input (-)"
         )
-    return _read_text(_Source(path), SEPARATORS[kind], is_loose=kind == ".txt")
+    return _read_text(_Source(path), SEPARATORS[kind], factors, dialect, is_loose=kind == ".txt")
 
 
-def _read_text(source: _Source, separator: str, is_loose: bool) -> pd.DataFrame:
+def _read_text(
+    source: _Source, separator: str, factors: tuple[str, ...], dialect: _Dialect, is_loose: bool
+) -> pd.DataFrame:
     """Read a text whose first line names the columns; blanks separate them only where the text ``is_loose``."""
     import pandas as pd
 
-    compression = "gzip" if source.content is not None and source.head[:2] == _GZIP_MARK else "infer"
-    read: Callable[..., Any] = partial(pd.read_csv, skipinitialspace=True, compression=compression)
-
-    def header(between: str) -> list[str]:
-        names = partial(read, header=None, nrows=1, dtype=str, keep_default_na=False, sep=between)
-        return [str(name) for name in _parse(names, source).iloc[0]]
-
-    names = header(separator)
-    if len(names) == 1:
-        others = [s for s in _OTHER_SEPARATORS if s in names[0]] or [_BLANKS] * (is_loose and " " in names[0])
+    if dialect.encoding is None and b"\0" in source.head[:2]:
+        raise DataError(_describe_encoding(source, dialect, "a zero byte"))
+    read = _reader(source, dialect)
+    skip = 0
+    header = _first_line(read, source, dialect, separator, skip)
+    declared = _DECLARED_SEPARATOR.fullmatch(header[0])
+    if declared and len(header) == 1:  # a line that spreadsheets write for each other
+        separator, skip = declared[1], 1
+        header = _first_line(read, source, dialect, separator, skip)
+    if len(header) == 1:
+        others = [s for s in _OTHER_SEPARATORS if s in header[0]] or [_BLANKS] * (is_loose and " " in header[0].strip())
         if others:
-            separator = max(others, key=names[0].count)
-            names = header(separator)
-    frame = _parse(partial(read, sep=separator), source)
-    if len(set(names)) < len(names) == len(frame.columns):
-        # pandas would call a second column x "x.1", and a model of x would silently take the first.
-        frame.columns = pd.Index(names)
-    return frame if separator == "," else _with_decimal_commas(frame)
+            separator = max(others, key=header[0].count)
+            header = _first_line(read, source, dialect, separator, skip)
+    # R keeps the blanks at the beginning of a cell; where each separator has one behind it, they belong to that.
+    is_spaced = len(header) > 1 and all(name.startswith(" ") for name in header[1:])
+    if is_spaced:
+        read = partial(read, skipinitialspace=True)
+        header = _first_line(read, source, dialect, separator, skip)
+    if len(header) == 1 and header[0].startswith("#"):
+        raise DataError(
+            f"{source.name} begins with a comment, {header[0]!r:.60}: delete such lines, so that the first names the "
+            "columns"
+        )
+    names = [name.strip().removeprefix("\ufeff") or "X" for name in header]  # R's name for a column without one
+    as_text = {j + k: str for j, name in enumerate(names) if name in factors for k in (0, 1)}
+    body = partial(read, sep=separator, skiprows=skip, header=0, index_col=False, low_memory=False)
+    empty_too = partial(body, dtype=as_text, na_values=[*dialect.missing, ""])
+    frame = _parse(partial(_read_all_cells, empty_too, len(names)), source, dialect)
+    texts = [
+        j for j in range(len(names)) if not pd.api.types.is_numeric_dtype(frame[j].dtype) and frame[j].isna().any()
+    ]
+    if texts:  # There, an empty cell is a text as others are.
+        cells = _parse(partial(_read_all_cells, partial(body, dtype=str), len(names)), source, dialect)
+        frame[texts] = cells[texts]
+    for j, name in enumerate(names):
+        if name not in factors:
+            frame[j] = convert_cells(frame[j], dialect.missing, separator)
+    frame.columns = pd.Index(names)
+    return frame
 
 
-def _with_decimal_commas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with columns of numbers such as 1,5 as numbers; there, no comma separates columns."""
-    columns = [_without_decimal_comma(frame.iloc[:, j]) for j in range(frame.shape[1])]
-    return frame if not columns else type(frame)(dict(enumerate(columns))).set_axis(frame.columns, axis=1)
+def _reader(source: _Source, dialect: _Dialect) -> Callable[..., Any]:
+    """Return ``pandas.read_csv`` with what is the same for the first line and for all."""
+    import pandas as pd
+
+    compression = "gzip" if source.content is not None and source.head[:2] == _GZIP_MARK else "infer"
+    return partial(
+        pd.read_csv,
+        compression=compression,
+        encoding=dialect.encoding or "utf-8",
+        keep_default_na=False,
+        na_values=list(dialect.missing),
+    )
 
 
-def _without_decimal_comma(column: pd.Series[Any]) -> pd.Series[Any]:
-    texts = [value for value in column.dropna().unique().tolist() if isinstance(value, str)]
-    if not any("," in text for text in texts) or not all(map(_DECIMAL_COMMA.fullmatch, texts)):
-        return column
-    return column.str.replace(",", ".").astype(float)
+def _first_line(read: Callable[..., Any], source: _Source, dialect: _Dialect, separator: str, skip: int) -> list[str]:
+    """Return the cells of the line that names the columns."""
+    cells = partial(read, header=None, nrows=1, dtype=str, na_values=[], sep=separator, skiprows=skip)
+    return [str(cell) for cell in _parse(cells, source, dialect).iloc[0]]
+
+
+def _read_all_cells(read: Callable[..., Any], count: int, stream: Any) -> pd.DataFrame:
+    """Return the ``count`` columns that the first line names, of rows that may have a name in a cell before them.
+
+    So R's ``write.table`` writes row names. Empty cells behind the last column are separators at the ends of rows.
+    """
+    import pandas as pd
+
+    frame: pd.DataFrame | None
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows have more cells than the first line
+        try:
+            frame = read(stream, names=range(count))
+            return frame
+        except pd.errors.ParserWarning:
+            rewound = stream if isinstance(stream, str) else io.BytesIO(stream.getvalue())
+        try:
+            frame = read(rewound, names=range(count + 1))
+        except pd.errors.ParserWarning:
+            frame = None
+    is_empty = None if frame is None else frame[count].isna() | (frame[count].astype(str) == "")
+    if frame is not None and is_empty is not None and bool(is_empty.all()):
+        return frame.iloc[:, :-1]
+    if frame is None or is_empty is None or bool(is_empty.any()):
+        raise ValueError(f"rows have more cells than the first line, which has {count} and must name the columns")
+    return frame.iloc[:, 1:].set_axis(range(count), axis=1)
 
 
 def _read_parquet(source: _Source) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return _parse(pd.read_parquet, source)
+        return _parse(pd.read_parquet, source, _Dialect((), None))
     except ImportError as error:
-        raise DataError(f'{source.name}: reading Parquet needs pyarrow: pip install "lmmtools[parquet]"') from error
+        raise DataError(f"{source.name}: reading Parquet needs pyarrow: {how_to_install('pyarrow')}") from error
 
 
-def _parse(reader: Callable[[Any], pd.DataFrame], source: _Source) -> pd.DataFrame:
+def _parse(reader: Callable[[Any], pd.DataFrame], source: _Source, dialect: _Dialect) -> pd.DataFrame:
     """Return what a reader makes of a source; what it raises becomes a DataError."""
     import pandas as pd
 
@@ -189,12 +288,26 @@ def _parse(reader: Callable[[Any], pd.DataFrame], source: _Source) -> pd.DataFra
         raise
     except pd.errors.EmptyDataError as error:
         raise DataError(f"{source.name} is empty; the first line must name the columns") from error
-    except UnicodeDecodeError as error:
-        code = "utf-16" if source.head[:2] in _UTF16_MARKS else "latin1"
-        raise DataError(
-            f"{source.name} is no UTF-8 text ({error.reason}); convert it, for example: "
-            f"iconv -f {code} -t utf-8 {source.path if source.content is None else 'FILE'} | lmmtools ... -"
-        ) from error
+    except UnicodeError as error:
+        raise DataError(_describe_encoding(source, dialect, str(getattr(error, "reason", error)))) from error
     except (OSError, EOFError, ValueError) as error:
-        said = str(error).removeprefix("Error tokenizing data. ").removeprefix("C error: ")
+        said = str(error).removeprefix("Error tokenizing data. ").removeprefix("C error: ").strip()
         raise DataError(f"{source.name} cannot be read as a table: {said}") from error
+
+
+def _describe_encoding(source: _Source, dialect: _Dialect, reason: str) -> str:
+    """Return what to do about a text in another encoding than was thought, with what every system has."""
+    if dialect.encoding is not None:
+        return (
+            f"{source.name} is no text in {dialect.encoding} ({reason}); --encoding names another: utf-8, utf-16, "
+            "cp1252 (Windows, Western Europe), cp1250 (Windows, Central Europe)"
+        )
+    is_wide = source.head[:2] in _UTF16_MARKS or b"\0" in source.head[:2]
+    likely = "utf-16" if is_wide else "cp1252"
+    if is_wide and source.head[:2] not in _UTF16_MARKS:
+        likely = "utf-16-be" if source.head[:1] == b"\0" else "utf-16-le"
+    usual = "" if is_wide else " (what Windows writes in Western Europe; cp1250 in Central Europe, cp1251 for Cyrillic)"
+    return (
+        f"{source.name} is no UTF-8 text ({reason}). Name its encoding, probably --encoding {likely}{usual}; or save "
+        "it again as UTF-8 (in Excel: Save As, CSV UTF-8)"
+    )

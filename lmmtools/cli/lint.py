@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from lmmtools.cli.colour import say
+from lmmtools.cli.model import add_reading, read_asked
 
 if TYPE_CHECKING:
     import argparse
@@ -33,16 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="FILE", help="the data of its calls (CSV, TSV, Parquet), so that lint can look"
     )
-    parser.add_argument("--factor", metavar="COLUMN", action="append", default=[], help="read this column as text")
+    add_reading(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; return 1 if there are errors or warnings."""
-    from lmmtools.cli.files import read_data
     from lmmtools.linting.lint import lint_file
 
-    data = read_data(options.data, options.factor) if options.data else None
+    data = read_asked(options.data, options) if options.data else None
     reports, unread = lint_file(options.script, data)
     if options.json:
         print(

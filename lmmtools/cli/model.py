@@ -12,9 +12,11 @@ from lmmtools.cli.waiting import waiting
 if TYPE_CHECKING:
     import argparse
 
+    import pandas as pd
+
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["DATA", "add_data", "add_factor", "add_model", "fit_model"]
+__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_asked"]
 
 DATA = "CSV, TSV or Parquet file; - reads a table from standard input; or the name of a data set of the package"
 
@@ -24,16 +26,29 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     complete.offer(parser.add_argument("data", metavar="DATA", help=DATA), complete.datasets)
 
 
-def add_factor(parser: argparse.ArgumentParser) -> None:
-    """Add the option ``--factor``."""
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how data are read: ``--factor``, ``--na``, ``--encoding``."""
     action = parser.add_argument(
         "--factor",
         action="append",
         default=[],
         metavar="COLUMN",
-        help="treat the numbers in this column as codes; may be repeated",
+        help="take this column for labels, whatever it looks like; may be repeated",
     )
     complete.offer(action, complete.columns)
+    parser.add_argument(
+        "--na",
+        action="append",
+        default=[],
+        metavar="TOKEN",
+        help="stands for a missing value, beside NA and empty cells of columns of numbers; may be repeated",
+    )
+    parser.add_argument("--encoding", metavar="NAME", help="of the data where it is not UTF-8: cp1252, utf-16, ...")
+
+
+def read_asked(path: str, options: argparse.Namespace) -> pd.DataFrame:
+    """Return the table in a file, read as the options say."""
+    return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -61,7 +76,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="fit even where the data cannot tell a variance from the residual variance",
     )
-    add_factor(parser)
+    add_reading(parser)
     for name, text in (("--weights", "prior weights"), ("--offset", "known part of the mean")):
         complete.offer(parser.add_argument(name, metavar="COLUMN", help=text), complete.columns)
 
@@ -74,7 +89,7 @@ def fit_model(options: argparse.Namespace) -> LMMResults:
 
     if options.ddf is not None:
         check_ddf(options.ddf)
-    data = read_data(options.data, options.factor)
+    data = read_asked(options.data, options)
     with warnings.catch_warnings(), waiting("fitting") as show:
         # The report's notes say what the warnings say.
         warnings.simplefilter("ignore", LmmWarning)

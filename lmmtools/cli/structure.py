@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from lmmtools.cli import complete
 from lmmtools.cli.colour import say
-from lmmtools.cli.files import read_data
-from lmmtools.cli.model import add_data
+from lmmtools.cli.model import add_data, add_reading, read_asked
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     action = parser.add_argument("factors", metavar="FACTOR", nargs="+", help="columns that classify the rows")
     complete.offer(action, complete.columns)
+    add_reading(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters")
     how.add_argument("--html", metavar="FILE", help="write it as an HTML page instead")
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what the data show."""
     from lmmtools.design.structure import structure
 
-    found = structure(read_data(options.data), options.factors)
+    found = structure(read_asked(options.data, options), options.factors)
     if options.html:
         _write_page(options.html, found.to_html())
     elif options.json:

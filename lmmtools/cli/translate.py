@@ -6,8 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from lmmtools.cli.colour import say
-from lmmtools.cli.files import read_data
-from lmmtools.cli.model import add_data, add_factor
+from lmmtools.cli.model import add_data, add_reading, read_asked
 from lmmtools.errors import TranslationError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools translate``."""
     parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
     add_data(parser)
-    add_factor(parser)
+    add_reading(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--only", choices=NAMES, metavar="NOTATION", help=f"print one alone: {', '.join(NAMES)}")
     how.add_argument("--json", action="store_true", help="print JSON")
@@ -42,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the model in every notation, or in one."""
     from lmmtools.api import lmm, translate
 
-    out = translate(lmm(options.formula, read_data(options.data, options.factor)))
+    out = translate(lmm(options.formula, read_asked(options.data, options)))
     if options.json:
         content = {name: getattr(out, name) for name in (*NAMES, "notes")}
         print(json.dumps(content, indent=2, ensure_ascii=False))

@@ -18,7 +18,9 @@ from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
 from lmmtools.design.rank import independent_columns
 from lmmtools.design.record import Design, Dropped
+from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.size import check_effects
+from lmmtools.design.undefined import describe_undefined
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 from lmmtools.formula.terms import order_written
@@ -76,7 +78,7 @@ def build_design(
     beside = tuple(key for key in given if not isinstance(extra[key], str))
     sample = _complete_cases(table, names, given, beside, na_action)
     parts = _evaluate(formula, sample, context if formula.trusted else None)
-    sample, parts = _drop_undefined(sample, parts, na_action)
+    sample, parts = _drop_undefined(formula, sample, parts, na_action)
     columns = {key: value if isinstance(value, str) else None for key, value in extra.items()}
     return _finish(formula, sample, parts, columns)
 
@@ -101,6 +103,7 @@ class _Sample:
     given: dict[str, NDArray[np.float64]]
     n_input: int
     lost: dict[str, int]
+    undefined: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,7 +144,7 @@ def _complete_cases(
     columns = {name: table[name] for name in names}
     missing = {name: is_missing(column) for name, column in columns.items()}
     missing |= {key: np.isnan(given[key]) for key in beside}
-    sample = _Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {})
+    sample = _Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {}, {})
     return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
 
 
@@ -152,20 +155,27 @@ def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return table.take([cast("int", table.columns.get_loc(name)) for name in names], axis=1)
 
 
-def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str) -> _Sample:
+def _leave_out(
+    sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str, is_undefined: bool = False
+) -> _Sample:
     """Return the sample without the rows that miss something, counted by what they miss."""
     if not missing:
         return sample
     lost = {name: int(where.sum()) for name, where in missing.items()}
-    counts = ", ".join(f"{name}: {count}" for name, count in lost.items())
+    counts = ", ".join(f"{describe_undefined(n) if is_undefined else n}: {count}" for n, count in lost.items())
+    keep = ~np.any(list(missing.values()), axis=0)
     if na_action == "raise":
         raise DataError(
-            f"There are missing values ({counts}). Complete them, or leave their rows out with na_action='drop'."
+            f"There are rows without a value of a function ({counts}), where its columns have values. Change the "
+            "expression or the data, or leave the rows out with na_action='drop'."
+            if is_undefined
+            else f"There are missing values ({counts}). Complete them, or leave their rows out with na_action='drop'."
         )
-    keep = ~np.any(list(missing.values()), axis=0)
     if not keep.any():
         raise DataError(
-            f"No row is complete: of {len(keep)}, missing values take away {counts}. "
+            f"No row is left: of {len(keep)}, functions without a value take away {counts}. Change the expression."
+            if is_undefined
+            else f"No row is complete: of {len(keep)}, missing values take away {counts}. "
             "Leave the emptiest column out of the model, or complete its values."
         )
     frame = sample.frame.loc[keep]
@@ -177,6 +187,7 @@ def _leave_out(sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_act
         {key: values[keep] for key, values in sample.given.items()},
         sample.n_input,
         {**sample.lost, **lost},
+        {name: describe_undefined(name) for name in lost} if is_undefined else {},
     )
 
 
@@ -236,7 +247,7 @@ def _learn_single(
     return matrix[:, 0], encoder
 
 
-def _drop_undefined(sample: _Sample, parts: _Parts, na_action: str) -> tuple[_Sample, _Parts]:
+def _drop_undefined(formula: ModelFormula, sample: _Sample, parts: _Parts, na_action: str) -> tuple[_Sample, _Parts]:
     """Leave out rows where an expression has no value, as log(-1) or the first of lag(x)."""
     missing: dict[str, NDArray[np.bool_]] = {}
 
@@ -246,17 +257,17 @@ def _drop_undefined(sample: _Sample, parts: _Parts, na_action: str) -> tuple[_Sa
                 if np.isnan(column).any():
                     missing[label] = np.isnan(column)
 
-    look(parts.y, ["the response"])
+    look(parts.y, [formula.response])
     look(parts.X, parts.x_encoder.column_names)
     for basis, encoder in parts.bases:
         if encoder is not None:
             look(basis, encoder.column_names)
     for values, encoder in parts.offsets:
-        look(values, [f"offset({encoder.column_names[0]})"])
+        look(values, [encoder.column_names[0]])
     if not missing:
         return sample, parts
     keep = ~np.any(list(missing.values()), axis=0)
-    kept = _leave_out(sample, missing, na_action)
+    kept = _leave_out(sample, missing, na_action, is_undefined=True)
     return kept, _Parts(
         parts.y[keep],
         parts.X[keep],
@@ -275,7 +286,8 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
     kept = independent_columns(parts.X)
     names = parts.x_encoder.column_names
     dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
-    check_fixed(len(parts.y), [names[j] for j in kept])
+    if len(kept) >= len(parts.y):
+        check_fixed(len(parts.y), [names[j] for j in kept], remark_on_numbers(parts.x_encoder))
     factors = {name: encode_factor(sample.columns[name]) for t in formula.random for name in t.factors}
     blocks = [
         _make_block(term, factors, basis, encoder)
@@ -302,6 +314,7 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
             n_rows=sample.n_input - len(parts.y),
             columns=dropped,
             levels=unused,
+            undefined=sample.undefined,
         ),
         encoder=parts.x_encoder,
         offset_encoders=tuple(encoder for _, encoder in parts.offsets),

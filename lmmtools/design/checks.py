@@ -34,12 +34,13 @@ def check_response(y: NDArray[np.float64], name: str) -> None:
         )
 
 
-def check_fixed(n: int, names: Sequence[str]) -> None:
-    """Raise a DataError if there are as many fixed effects as rows."""
+def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
+    """Raise a DataError if there are as many fixed effects as rows; remarks say what may have made so many."""
     if len(names) >= n:
         raise DataError(
             f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "
             f"Take terms out of the fixed part: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}."
+            + "".join(f" {text[0].upper()}{text[1:]}." for text in remarks)
         )
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from lmmtools.audience import advice
+from lmmtools.design.numerals import describe_text, name_row
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -143,7 +145,7 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
     """
     kind = kind_of(column)
     if kind not in ("number", "boolean"):
-        raise DataError(f"Column {name!r} is {role} and must hold numbers, but holds {_describe(column, kind)}")
+        raise DataError(f"Column {name!r} is {role} and must hold numbers, but holds {_describe(column, name, kind)}")
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
         values = column.to_numpy().astype(np.float64)
     else:
@@ -154,7 +156,7 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
                 f"Column {name!r} has a number too large for double precision, above 1.8e308. Use its logarithm, "
                 "or another unit."
             ) from None
-    check_finite(values, f"Column {name!r}")
+    check_finite(values, f"Column {name!r}", index=column.index)
     return values
 
 
@@ -172,7 +174,7 @@ def is_factor(column: pd.Series[Any], name: str) -> bool:
     return kind in ("factor", "boolean")
 
 
-def check_finite(values: NDArray[np.float64], what: str, hint: str = "") -> None:
+def check_finite(values: NDArray[np.float64], what: str, hint: str = "", index: pd.Index[Any] | None = None) -> None:
     """Raise a DataError if there is an infinite value; NaN stands for missing and passes.
 
     Raises
@@ -185,22 +187,27 @@ def check_finite(values: NDArray[np.float64], what: str, hint: str = "") -> None
         count = int(infinite.sum())
         if count:
             first = int(np.flatnonzero(infinite if values.ndim == 1 else infinite.any(axis=1))[0])
-            cure = hint or "Correct them, or set them to NaN to leave their rows out."
-            raise DataError(f"{what} has {count} infinite value{'s' * (count > 1)} (first in row {first}). {cure}")
+            where = name_row(first if index is None else index[first])
+            cure = hint or advice(
+                "Correct them, or set them to NaN to leave their rows out.",
+                "Correct them, or write NA to leave their rows out.",
+            )
+            raise DataError(f"{what} has {count} infinite value{'s' * (count > 1)} (first in {where}). {cure}")
 
 
-def _describe(column: pd.Series[Any], kind: Kind) -> str:
+def _describe(column: pd.Series[Any], name: str, kind: Kind) -> str:
     """Return what a column holds instead of numbers, and the cure."""
-    name = column.name
     if kind == "date":
-        return f'dates. Write data["{name}_days"] = (data["{name}"] - data["{name}"].min()).dt.days and use that.'
+        days = f'data["{name}_days"] = (data["{name}"] - data["{name}"].min()).dt.days'
+        return advice(f"dates. Write {days} and use that.", "dates. Count days, in a column of numbers, and use that.")
     if kind == "complex":
         return "complex numbers. Use their real part or their modulus."
-    present = column[~is_missing(column)]
-    example = show_value(present.iloc[0]) if len(present) else "nothing"
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return f"a category ({example}). Where its labels are numbers: data[{name!r}].astype(float)."
-    return f"text ({example}). Where the text reads as numbers: pd.to_numeric(data[{name!r}])."
+        present = column[~is_missing(column)]
+        example = show_value(present.iloc[0]) if len(present) else "nothing"
+        python = f"Where its labels are numbers: data[{name!r}].astype(float)."
+        return f"a category ({example}). {advice(python, 'Where its labels are numbers, leave out --factor.')}"
+    return describe_text(column, name)
 
 
 def show_value(value: Any) -> str:

@@ -10,6 +10,8 @@ from lmmtools.design import covariance
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
     from lmmtools.formula.terms import ModelFormula
 
-__all__ = ["Design", "Dropped"]
+__all__ = ["Design", "Dropped", "name_causes"]
 
 
 class _Fitted(Protocol):
@@ -47,6 +49,9 @@ class Dropped:
         Columns of X left out because they depend linearly on the ones before them.
     levels : dict of str to tuple of str
         Levels that a factor declares and the used rows do not have.
+    undefined : dict of str to str
+        Those of ``rows`` that are no missing values but expressions without a value, and what it is:
+        ``{"log(z)": "log(z) of a negative number"}``.
     """
 
     n_input: int
@@ -54,6 +59,28 @@ class Dropped:
     n_rows: int = 0
     columns: tuple[str, ...] = ()
     levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+
+
+class _Lost(Protocol):
+    """What `name_causes` needs of a record of rows left out."""
+
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+
+    @property
+    def undefined(self) -> Mapping[str, str]: ...
+
+
+def name_causes(dropped: _Lost) -> str:
+    """Return what rows were left out for: ``"missing values (x 3) and log(z) of a negative number (75)"``."""
+    missing = ", ".join(f"{name} {count}" for name, count in dropped.rows.items() if name not in dropped.undefined)
+    causes = [f"missing values ({missing})"] if missing else []
+    undefined: dict[str, int] = {}
+    for name, cause in dropped.undefined.items():
+        undefined[cause] = max(dropped.rows.get(name, 0), undefined.get(cause, 0))
+    causes += [f"{cause} ({count})" for cause, count in undefined.items()]
+    return " and ".join(causes)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.design.finding import Finding
+from lmmtools.design.remarks import remark_on_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,6 +30,9 @@ def find(factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_rows: int, n_
         )
     for factor in factors:
         found.extend(_factor_findings(factor, n_rows))
+        for text in remark_on_labels(factor.name, factor.levels):
+            sentence, _, cure = text.partition(". ")
+            found.append(Finding("labels-alike", "warning", f"{sentence[0].upper()}{sentence[1:]}.", f"{cure}."))
     for pair in pairs:
         found.extend(_pair_findings(pair))
     return tuple(found)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.design.ambiguity import find_ambiguities
+from lmmtools.design.record import name_causes
 from lmmtools.formula.expressions import plain_name
 
 if TYPE_CHECKING:
@@ -179,14 +180,13 @@ def _rows(fit: Any) -> Flag:
     if not dropped.n_rows:
         return Flag("good", "All rows used", (f"None of the {fit.nobs:,} rows lacks a value that the model needs.",))
     share = 100 * dropped.n_rows / dropped.n_input
-    by = "; ".join(f"{name}: {count:,}" for name, count in dropped.rows.items())
     return Flag(
         "caution",
         f"{_count(dropped.n_rows, 'row')} left out",
         (
-            f"{dropped.n_rows:,} of {dropped.n_input:,} rows ({share:.2g}%) have a missing value in a column that the "
-            f"model uses ({by}) and are left out; the fit is of the other {fit.nobs:,}.",
-            "The estimates hold if whether a value is missing does not depend on what it would have been.",
+            f"{dropped.n_rows:,} of {dropped.n_input:,} rows ({share:.2g}%) have {name_causes(dropped)} and are left "
+            f"out; the fit is of the other {fit.nobs:,}.",
+            "The estimates hold if whether a row is left out does not depend on what its response would have been.",
         ),
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.record import name_causes
 from lmmtools.errors import DataError
 from lmmtools.printout.number import rounding_of
 
@@ -257,8 +258,7 @@ def _lost(result: Any) -> str:
     dropped = getattr(getattr(result, "design", result), "dropped", None)
     if dropped is None or not dropped.n_rows:
         return ""
-    by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
-    return f"{dropped.n_rows} of {dropped.n_input} rows left out for missing values ({by})"
+    return f"{dropped.n_rows} of {dropped.n_input} rows left out for {name_causes(dropped)}"
 
 
 _VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.ambiguity import find_ambiguities
+from lmmtools.design.record import name_causes
+from lmmtools.design.remarks import remark_on_columns
 from lmmtools.errors import (
     AgreementWarning,
     BoundaryWarning,
@@ -41,12 +43,13 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     found: list[tuple[type[LmmWarning], str]] = []
     dropped = result.design.dropped
     if dropped.n_rows:
-        by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
-        found.append((DroppedRowsWarning, f"{dropped.n_rows} of {dropped.n_input} rows have missing values ({by})"))
+        text = f"{dropped.n_rows} of {dropped.n_input} rows have {name_causes(dropped)}"
+        found.append((DroppedRowsWarning, text))
     if dropped.columns:
         names = ", ".join(dropped.columns)
         found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
     found += [(StructureWarning, str(pair)) for pair in find_ambiguities(result.design)]
+    found += [(StructureWarning, text) for text in remark_on_columns(result.design)]
     if result.is_singular:
         found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
     found += _find_doubts(result)

@@ -27,7 +27,8 @@ The record is one JSON object. Its keys in format 1:
 ``names``
     What ``data``, ``weights`` and ``offset`` are called, null where unknown; ``is_weighted``, ``has_offset``.
 ``dropped``
-    ``n_input``, ``n_rows``, ``rows`` (by column), ``columns`` (redundant columns of X), ``levels`` (unused).
+    ``n_input``, ``n_rows``, ``rows`` (by column or expression), ``columns`` (redundant columns of X),
+    ``levels`` (unused), ``undefined`` (of ``rows``, expressions that have no value there, and what it is).
 ``warnings``, ``notes``
     What the fit said; the sentences at the foot of its report.
 ``provenance``
@@ -188,6 +189,7 @@ def _content(record: FitRecord) -> dict[str, Any]:
             "rows": {name: int(count) for name, count in r.dropped.rows.items()},
             "columns": list(r.dropped.columns),
             "levels": {name: list(map(str, levels)) for name, levels in r.dropped.levels.items()},
+            "undefined": dict(r.dropped.undefined),
         },
         "warnings": list(r.warnings),
         "notes": list(r.notes),
@@ -319,6 +321,10 @@ def _rows_lost(dropped: Entry) -> RowsLost:
         rows={name: count.count() for name, count in dropped["rows"].items()},
         columns=dropped["columns"].texts(),
         levels={name: levels.texts() for name, levels in dropped["levels"].items()},
+        # Files of this format had no such key at first.
+        undefined={name: cause.text() for name, cause in dropped["undefined"].items()}
+        if "undefined" in dropped.value
+        else {},
     )
 
 

@@ -34,11 +34,13 @@ class RowsLost:
     n_input, n_rows : int
         Rows of the data as given, and how many of them were left out.
     rows : dict of str to int
-        Rows lost to missing values, by the column that had them.
+        Rows lost to missing values, by the column or expression that had them.
     columns : tuple of str
         Columns of X left out because they depend linearly on others.
     levels : dict of str to tuple of str
         Levels that a factor declares and no used row has.
+    undefined : dict of str to str
+        Those of ``rows`` that are no missing values but expressions without a value, and what it is.
     """
 
     n_input: int
@@ -46,6 +48,7 @@ class RowsLost:
     rows: Mapping[str, int] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    undefined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,9 @@ def record_of(fit: LMMResults, *, random_effects: bool = False) -> FitRecord:
         names=fit.names,
         is_weighted=design.weights is not None,
         has_offset=design.offset is not None,
-        dropped=RowsLost(dropped.n_input, dropped.n_rows, dropped.rows, dropped.columns, dropped.levels),
+        dropped=RowsLost(
+            dropped.n_input, dropped.n_rows, dropped.rows, dropped.columns, dropped.levels, dropped.undefined
+        ),
         warnings=fit.warnings,
         notes=notes(fit),
         provenance=provenance_of(fit),

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.record import name_causes
+from lmmtools.design.remarks import remark_on_columns
 from lmmtools.inference.degrees import method_name
 from lmmtools.report.summary import SummaryData, summarise
 from lmmtools.results.second_look import describe_seconds
@@ -64,12 +66,12 @@ def notes(result: LMMResults) -> tuple[str, ...]:
     if not result.converged:
         out.append("NOT converged: the optimum is not certified (see fit.certificate)")
     if dropped.n_rows:
-        by = ", ".join(f"{name} {count}" for name, count in dropped.rows.items())
-        out.append(f"{dropped.n_rows} of {dropped.n_input} rows left out for missing values ({by})")
+        out.append(f"{dropped.n_rows} of {dropped.n_input} rows left out for {name_causes(dropped)}")
     if dropped.columns:
         out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
     out += [f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels]
     out += result.design.narrower_in_r
+    out += remark_on_columns(result.design)
     out += result.remarks
     out += _engine(result)
     return tuple(out)

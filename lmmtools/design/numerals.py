@@ -1,0 +1,113 @@
+"""Which texts are numbers, which nearly are, and what to say of a column of texts where numbers are needed."""
+
+from __future__ import annotations
+
+import re
+from numbers import Integral
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.audience import advice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+__all__ = ["describe_text", "is_numeral", "name_row", "to_float"]
+
+_NUMERAL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|0[xX][\da-fA-F]+)", re.ASCII)
+_NO_NUMBERS = ("nan", "NaN")
+_INFINITE = ("inf", "infinity")
+# What nearly is a number, with what to call it: a comma before groups of three digits may be either.
+_NEARLY = (
+    (re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d*"), "thousands separators"),
+    (re.compile(r"[-+]?\d{1,3}([.\u2019' \u00a0\u202f]\d{3})+,\d+"), "thousands separators and a decimal comma"),
+    (re.compile(r"[-+]?\d{1,3}([\u2019' \u00a0\u202f]\d{3})+(\.\d+)?"), "thousands separators"),
+    (re.compile(r"[-+]?\d{1,3}(,\d{3})+"), "thousands separators or a decimal comma"),
+    (re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?"), "a decimal comma"),
+    (re.compile(r"\u2212\s*[\d.]+"), "a minus sign that is no hyphen"),
+    (re.compile(r"[-+]?[\d.,]+\s*%"), "a percent sign"),
+    (
+        re.compile(
+            r"[-+]?[$\u20ac\u00a3\u00a5]\s*[-+]?[\d.,]+|[-+]?[\d.,]+\s*[^\W\d_\u00b0$\u20ac\u00a3\u00b5]*[$\u20ac\u00a3]"
+        ),
+        "a currency",
+    ),
+    (re.compile(r"[-+]?\d+(?:[.,]\d+)?\s*[^\W\d_][\w/^\u00b2\u00b3]*"), "a unit"),
+)
+
+
+def is_numeral(text: str) -> bool:
+    """Whether R and Python read a text as a number, blanks around it left out."""
+    text = text.strip()
+    return bool(_NUMERAL.fullmatch(text)) or text in _NO_NUMBERS or text.lstrip("+-").lower() in _INFINITE
+
+
+def to_float(text: str) -> float:
+    """Return the number that a numeral is."""
+    text = text.strip()
+    return float(int(text, 16)) if "x" in text.lower() else float(text)
+
+
+def name_row(label: Any) -> str:
+    """Return what to call a row: its label in the index; at a command line, its place counted from 1."""
+    return advice(f"row {label}", f"row {label + 1}" if isinstance(label, Integral) else f"row {label}")
+
+
+def describe_text(column: pd.Series[Any], name: str) -> str:
+    """Return what stands in a column of texts instead of numbers, where, and the cure.
+
+    Parameters
+    ----------
+    column : Series
+        Texts, some of them missing.
+    name : str
+        What the user calls it.
+    """
+    texts = column.dropna().astype(str)
+    if not len(texts):
+        return "nothing"
+    distinct = texts.unique().tolist()
+    others = [text for text in distinct if not is_numeral(text)]
+    if not others:
+        reads = advice(f"pd.to_numeric(data[{name!r}])", f"leave out --factor {name}")
+        return f"text ({distinct[0]!r}). All of it reads as numbers: {reads}."
+    first = texts[texts.isin(others)].head(1)
+    where = f"{first.iloc[0]!r} in {name_row(first.index[0])}"
+    nearly = _nearly(others)
+    if nearly:
+        return f"text: {where} is a number with {nearly}. {_cure(nearly, name)}"
+    if len(others) == len(distinct):
+        convert = advice(f" To make numbers of those that are and the rest missing: {_coerce(name)}.", "")
+        return f"text ({others[0]!r}), of which nothing reads as a number.{convert}"
+    count = int((~texts.isin(others)).sum())
+    token = others[0] if others[0].isalnum() else f'"{others[0]}"'
+    cure = advice(
+        f"where it stands for a missing value: {_coerce(name)}",
+        f"where it stands for a missing value, add --na {token}",
+    )
+    more = f", nor are {len(others) - 1} more texts" if len(others) > 1 else ""
+    return f"text: {where} is no number{more} ({count} of the {len(texts)} values are). Correct it; {cure}."
+
+
+def _coerce(name: str) -> str:
+    return f"pd.to_numeric(data[{name!r}], errors='coerce')"
+
+
+def _nearly(texts: Sequence[str]) -> str:
+    """Return what makes texts differ from numbers, if it is the same in all; else empty."""
+    stripped = [text.strip() for text in texts]
+    for pattern, what in _NEARLY:
+        if all(map(pattern.fullmatch, stripped)):
+            return what
+    return ""
+
+
+def _cure(nearly: str, name: str) -> str:
+    if nearly == "a decimal comma":
+        python = f'Write data[{name!r}].str.replace(",", ".").astype(float).'
+    elif "or" in nearly.split():
+        python = f'Thousands: data[{name!r}].str.replace(",", "").astype(float); decimals: .str.replace(",", ".").'
+    else:
+        python = "Take it out of the texts, then convert them: .str.replace(..., regex=True).astype(float)."
+    return advice(python, "Write plain numbers, with a point for decimals: in a spreadsheet, the cell format General.")

@@ -1,0 +1,112 @@
+"""What is odd about the labels of factors, though the model can be fitted: some hardly differ, or spoil numbers."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.audience import advice
+from lmmtools.design.formulaic_encoder import FormulaicEncoder
+from lmmtools.design.numerals import is_numeral
+from lmmtools.design.plain_encoder import PlainEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pandas as pd
+
+    from lmmtools.design.record import Design
+
+__all__ = ["remark_on_columns", "remark_on_labels", "remark_on_numbers"]
+
+# Of so many levels, all but a few of them numbers, the few spoil a column of numbers.
+_LEAST_NUMBERS = 4
+_SHARE_OF_NUMBERS = 0.8
+_MOST_SHOWN = 3
+
+
+def remark_on_columns(design: Design) -> tuple[str, ...]:
+    """Return what is odd about the levels of a design's factors, a sentence each."""
+    grouping = {name: levels for block in design.blocks for name, levels in _levels_of(block.term.factors, block.parts)}
+    covariates: dict[str, pd.Index[Any]] = {}
+    for encoder in (design.encoder, *(block.encoder for block in design.blocks)):
+        covariates |= _coded_levels(encoder)
+    found = []
+    for name, levels in {**covariates, **grouping}.items():
+        found += remark_on_labels(name, levels)
+    for encoder in (design.encoder, *(block.encoder for block in design.blocks)):
+        found += remark_on_numbers(encoder)
+    return tuple(dict.fromkeys(found))
+
+
+def remark_on_numbers(encoder: Any) -> list[str]:
+    """Return a sentence for each column of a matrix whose levels are nearly all numbers, which makes it a factor."""
+    return [text for name, levels in _coded_levels(encoder).items() for text in _remark_on_numbers(name, levels)]
+
+
+def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[str]:
+    """Return a sentence if some labels of a factor differ only by case, blanks or characters that look alike."""
+    if getattr(getattr(levels, "dtype", None), "kind", "O") not in "OTU":
+        return []
+    labels = [label for label in levels if isinstance(label, str)]
+    if len({_bare(label) for label in labels}) == len(labels):
+        return []
+    alike: dict[str, list[str]] = {}
+    for label in labels:
+        alike.setdefault(_bare(label), []).append(label)
+    sets = [group for group in alike.values() if len(group) > 1]
+    shown = ", ".join(" and ".join(map(repr, group)) for group in sets[:_MOST_SHOWN])
+    more = f" and {len(sets) - _MOST_SHOWN} more such sets" if len(sets) > _MOST_SHOWN else ""
+    return [
+        f"labels of {name} differ only by {_difference(sets)}: {shown}{more}. They count as different levels; if "
+        "they are the same, write them alike"
+    ]
+
+
+def _bare(label: str) -> str:
+    """Return what is left of a label without its case, blanks and the forms that a character may have."""
+    if not label.isascii():
+        label = unicodedata.normalize("NFKC", label)
+    return " ".join(label.casefold().split())
+
+
+def _difference(sets: Sequence[Sequence[str]]) -> str:
+    """Return in what the labels of each set differ."""
+    ways: dict[str, Callable[[str], str]] = {
+        "upper and lower case": str.casefold,
+        "blanks at their ends": str.strip,
+        "blanks (spaces)": lambda label: " ".join(label.split()),
+    }
+    for name, without in ways.items():
+        if all(len({without(label) for label in group}) == 1 for group in sets):
+            return name
+    return "upper and lower case, blanks or characters that look alike"
+
+
+def _remark_on_numbers(name: str, levels: pd.Index[Any]) -> list[str]:
+    """Return a sentence, in a list, if nearly all labels are numbers."""
+    others = [label for label in levels if isinstance(label, str) and not is_numeral(label)]
+    count = len(levels) - len(others)
+    if not others or count < _LEAST_NUMBERS or count < _SHARE_OF_NUMBERS * len(levels):
+        return []
+    cure = advice(f"pd.to_numeric(data[{name!r}], errors='coerce') makes them missing", "--na makes such cells missing")
+    shown = ", ".join(map(repr, others[:_MOST_SHOWN])) + ", ..." * (len(others) > _MOST_SHOWN)
+    return [
+        f"{name} is a factor of {len(levels)} levels, of which {count} are numbers and {shown} "
+        f"{'is' if len(others) == 1 else 'are'} not: if it should be numbers, correct these ({cure})"
+    ]
+
+
+def _coded_levels(encoder: Any) -> dict[str, pd.Index[Any]]:
+    """Return the levels of each column that a matrix codes as a factor."""
+    if isinstance(encoder, PlainEncoder):
+        return {c.name: c.levels for term in encoder.terms for c in term if c.levels is not None}
+    if isinstance(encoder, FormulaicEncoder):
+        return {s.name: s.levels for s in encoder.sources.values() if s.levels is not None}
+    return {}
+
+
+def _levels_of(names: Sequence[str], parts: Sequence[pd.Index[Any]]) -> Iterator[tuple[str, pd.Index[Any]]]:
+    """Yield each column that a grouping factor combines, with its levels, where they are known."""
+    if len(names) == len(parts):
+        yield from zip(names, parts, strict=True)
