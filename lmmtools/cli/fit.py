@@ -25,7 +25,7 @@ examples:
     lmmtools fit scores.tsv "y ~ x + (1 + x | school)" --factor school \\
       --ml --format latex
   A file that a spreadsheet on Windows wrote, with - for missing values:
-    lmmtools fit scores.csv "y ~ x + (1|school)" --encoding cp1252 --na -
+    lmmtools fit scores.tsv "y ~ x + (1|school)" --encoding cp1252 --na -
   From a pipe, and every number for a program (and for compare --with):
     gzip -dc scores.csv.gz | lmmtools fit - "y ~ x + (1|school)" --json
 """
