@@ -12,6 +12,7 @@ from lmmtools.formula.expressions import plain_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lmmtools.engines.estimate import Certificate
     from lmmtools.results.boundary import BoundaryRow
 
 __all__ = ["Flag", "read_flags"]
@@ -85,12 +86,22 @@ def _optimum(fit: Any) -> Flag:
         )
     if c.min_curvature == float("inf"):
         evidence = f"Every variance is at its boundary, and the {name} would only rise from there."
-        return Flag("good", "Converged, and certified as an optimum", (evidence,))
+        return _certified(c, name, evidence)
     evidence = (
         f"Along every free direction the {name}'s derivative vanishes (at most {c.gradient_norm:.1g} in units of a "
         "parameter's own step) and its curvature is positive."
     )
-    return Flag("good", "Converged, and certified as an optimum", (evidence,))
+    return _certified(c, name, evidence)
+
+
+def _certified(c: Certificate, name: str, evidence: str) -> Flag:
+    if c.scope == "global":
+        return Flag("good", "Converged to the global optimum", (evidence, f"No variance has a lower {name}."))
+    if c.reproduced_by:
+        lower = f"It is no lowest value: the model reproduces the response where variances grow, and the {name} falls."
+        return Flag("caution", "Converged to a local optimum", (evidence, lower))
+    lower = f"A lower {name} was looked for elsewhere and not found, which is no proof that there is none."
+    return Flag("good", "Converged to a local optimum", (evidence, lower))
 
 
 def _by_about(decrease: float | None) -> str:

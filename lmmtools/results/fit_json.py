@@ -23,7 +23,8 @@ The record is one JSON object. Its keys in format 1:
 ``scaled_residuals``
     Minimum, quartiles and maximum.
 ``optimum``
-    ``singular``, ``boundary`` (sentences), ``converged``, ``expected_decrease`` (of the criterion), ``seconds``.
+    ``singular``, ``boundary`` (sentences), ``converged``, ``expected_decrease`` (of the criterion), ``seconds``;
+    ``scope`` of the optimum, ``"global"`` or ``"local"``, which files of older versions do not have.
 ``names``
     What ``data``, ``weights`` and ``offset`` are called, null where unknown; ``is_weighted``, ``has_offset``.
 ``dropped``
@@ -60,6 +61,8 @@ from lmmtools.results.varcorr import VarCorr, VarCorrTerm
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from lmmtools.engines.estimate import Scope
 
 __all__ = ["FORMAT", "KIND", "read_json", "write_json"]
 
@@ -173,6 +176,7 @@ def _content(record: FitRecord) -> dict[str, Any]:
             "singular": r.is_singular,
             "boundary": list(r.boundary),
             "converged": r.converged,
+            "scope": r.scope,
             "expected_decrease": _number(r.expected_decrease),
             "seconds": _number(r.fit_seconds),
         },
@@ -265,6 +269,7 @@ def _record(content: Entry) -> FitRecord:
         scaled_residuals=content["scaled_residuals"].numbers(5, is_finite=False),
         is_singular=optimum["singular"].flag(),
         converged=optimum["converged"].flag(),
+        scope=_scope(optimum.get("scope")),
         boundary=optimum["boundary"].texts(),
         expected_decrease=optimum["expected_decrease"].number(is_finite=False),
         fit_seconds=optimum["seconds"].number(is_finite=False),
@@ -283,6 +288,16 @@ def _record(content: Entry) -> FitRecord:
         ),
         random_effects=None if modes is None else {name: _frame(m) for name, m in modes.items()},
     )
+
+
+def _scope(entry: Entry | None) -> Scope | None:
+    if entry is None:
+        return None
+    if entry.value == "global":
+        return "global"
+    if entry.value == "local":
+        return "local"
+    raise DataError(f'{entry.place} is not "global" or "local"')
 
 
 def _optional_text(entry: Entry) -> str | None:

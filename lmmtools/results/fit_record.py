@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.engines.estimate import Scope
     from lmmtools.report.summary import Summary
     from lmmtools.results.lmm_results import LMMResults
     from lmmtools.results.names import Names
@@ -114,6 +115,8 @@ class FitRecord:
         Minimum, quartiles and maximum of the scaled residuals.
     is_singular, converged : bool
         Whether a component is at its boundary; whether the optimum is certified.
+    scope : {"global", "local"} or None
+        Whether no theta has a lower criterion, or none is near and none was found; None in files that do not say.
     boundary : tuple of str
         A sentence per component at its boundary.
     expected_decrease : float
@@ -155,6 +158,7 @@ class FitRecord:
     scaled_residuals: NDArray[np.float64]
     is_singular: bool
     converged: bool
+    scope: Scope | None
     boundary: tuple[str, ...]
     expected_decrease: float
     fit_seconds: float
@@ -271,6 +275,7 @@ def record_of(fit: LMMResults, *, random_effects: bool = False) -> FitRecord:
         scaled_residuals=np.quantile(fit.scaled_resid, (0.0, 0.25, 0.5, 0.75, 1.0)),
         is_singular=fit.is_singular,
         converged=fit.converged,
+        scope=fit.certificate.scope,
         boundary=tuple(map(str, fit.boundary.rows)),
         expected_decrease=fit.certificate.expected_decrease,
         fit_seconds=fit.fit_seconds,

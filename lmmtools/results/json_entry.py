@@ -61,6 +61,11 @@ class Entry:
             raise DataError(f"there is no entry {name!r}{f' in {self.place}' if self.place else ''}")
         return Entry(self.value[name], f"{self.place}.{name}" if self.place else name)
 
+    def get(self, name: str) -> Entry | None:
+        """Return the entry of an object, None where it has none or null: a key that older versions did not write."""
+        there = isinstance(self.value, dict) and name in self.value
+        return self[name].optional() if there else None
+
     def items(self) -> Iterator[tuple[str, Entry]]:
         """Return names and entries of an object."""
         if not isinstance(self.value, dict):

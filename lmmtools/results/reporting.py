@@ -83,8 +83,11 @@ def _some(levels: tuple[str, ...], most: int = 6) -> str:
 
 
 def _engine(result: LMMResults) -> tuple[str, ...]:
-    """Name the engine, and say what a second one was asked and answered."""
-    return tuple(filter(None, (f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}", _second(result))))
+    """Name the engine and the scope of its optimum, and say what a second one was asked and answered."""
+    engine = f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}"
+    if result.converged:
+        engine += f"; {result.certificate.scope} optimum"
+    return tuple(filter(None, (engine, _second(result))))
 
 
 def _second(result: LMMResults) -> str:

@@ -149,7 +149,9 @@ def test_through_the_model_with_warnings_and_time():
     # Of lmer() alone: starting R takes longer.
     assert 0 <= fit.fit_seconds < whole
     assert fit.mixedlm is None
-    assert "engine: R's lme4\nlmmtools' likelihood at this optimum agrees to 10 digits" in str(fit.summary())
+    assert "engine: R's lme4; local optimum\nlmmtools' likelihood at this optimum agrees to 10 digits" in str(
+        fit.summary()
+    )
 
 
 def test_a_model_that_lme4_refuses_leaves_the_others_alone():

@@ -1,7 +1,8 @@
-"""Proof that theta is a local optimum: free gradient, curvature, and the derivative into every null space."""
+"""What is checked of an optimum: free gradient, curvature, the derivative into every null space, and its scope."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +12,18 @@ from lmmtools.engines.estimate import Certificate, NullSpace
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.curvature import LocalModel, curvature_along, local_model
 from lmmtools.engines.pls.objective import Derivatives, evaluate_state
+from lmmtools.engines.pls.spectrum import LowestOfAll, lowest_of_all
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.engines.estimate import Scope
     from lmmtools.engines.pls.problem import Problem
 
     Floats = NDArray[np.float64]
 
-__all__ = ["certify", "certify_model"]
+__all__ = ["SAME", "certify", "certify_model", "with_scope"]
 
 DECREASE_TOL = 1e-6
 """Expected decrease at an optimum, on the criterion's scale: it moves no estimate by more than a thousandth of its
@@ -28,6 +31,9 @@ standard error."""
 
 NULL_TOL = 1e-6
 """G on a null space may be below zero by this share of its two parts, which cancel there."""
+
+SAME = 1e-7
+"""Difference of two criteria, relative, that is no other optimum: what two ways to compute one leave, with room."""
 
 CURVATURE_TOL = -1e-5
 """The smallest eigenvalue of the scaled Hessian (unit diagonal) may be below zero by the error of its differences."""
@@ -51,7 +57,18 @@ def certify(problem: Problem, theta: Floats, reml: bool = True) -> Certificate:
     lambdas = problem.to_lambdas(theta)
     if reml:
         lambdas = problem.away_from_x(lambdas)
-    return certify_model(problem, local_model(problem, evaluate_state(problem, lambdas, reml)))
+    state = evaluate_state(problem, lambdas, reml)
+    certificate = certify_model(problem, local_model(problem, state))
+    return with_scope(certificate, state.objective, lowest_of_all(problem, reml))
+
+
+def with_scope(certificate: Certificate, objective: float, lowest: LowestOfAll | None) -> Certificate:
+    """Return the certificate with the scope of an optimum, by what is known of the lowest value of all."""
+    if lowest is None:
+        return certificate
+    is_lowest = lowest.is_proven and abs(objective - lowest.objective) <= SAME * max(1.0, abs(objective))
+    scope: Scope = "global" if is_lowest else "local"
+    return replace(certificate, scope=scope, reproduced_by=(0,) if lowest.falls else ())
 
 
 def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = None) -> Certificate:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.engines.estimate import Certificate, Estimate
-from lmmtools.engines.pls.certificate import certify_model
+from lmmtools.engines.pls.certificate import SAME, certify_model, with_scope
 from lmmtools.engines.pls.elsewhere import FEW, FLAT, LONG, SMALL_Q, Found, other_starts
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.optimize import Descent, Options, descend
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     Lambdas = tuple[Floats, ...]
 
 __all__ = ["Optimum", "fit", "fit_problem", "optimize"]
-
-LOWER = 1e-7
-"""A value found without a search is lower than an optimum if it is so by this, relative."""
 
 MAX_DOWN = 8
 """Searches from lower values found without a search; each ends lower than the one before."""
@@ -105,11 +102,7 @@ def optimize(
             run = _search_elsewhere(problem, reml, options, run)
         run = _go_lower(problem, reml, options, run)
     messages = list(run.messages)
-    certificate = run.certificate
-    if lowest is not None and not run.best.interrupted:
-        is_lowest = lowest.is_proven and abs(run.best.model.objective - lowest.objective) <= LOWER * _size(run)
-        reproduced_by = (0,) if lowest.falls else ()
-        certificate = replace(certificate, scope="global" if is_lowest else "local", reproduced_by=reproduced_by)
+    certificate = with_scope(run.certificate, run.best.model.objective, lowest)
     if not certificate.holds and not run.best.interrupted:
         messages.append("the certificate does not hold: this may not be the optimum")
     state = _settle(problem, run.best.model.state)
@@ -195,7 +188,7 @@ def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run
         objective = run.best.model.objective
         few = problem.n - problem.p <= FEW or run.certificate.null_spaces or run.best.n_evaluations > LONG
         scan = problem.structure.q <= SMALL_Q and bool(few or not run.certificate.holds)
-        found = find_lower(problem, run.best.model.state, objective - LOWER * _size(run), scan=scan)
+        found = find_lower(problem, run.best.model.state, objective - SAME * _size(run), scan=scan)
         if found is None:
             break
         run = _better(run, _search(problem, reml, found.lambdas, options, found.name), found.name)
@@ -208,7 +201,7 @@ def _follow(problem: Problem, reml: bool, options: Options, run: _Run, lowest: L
     """Return the search, or one from the lowest value of all where it ended above that."""
     if lowest.lambdas is None or _is_stopped(run, options):
         return run
-    if run.best.model.objective <= lowest.objective + LOWER * _size(run):
+    if run.best.model.objective <= lowest.objective + SAME * _size(run):
         return run
     name = "the lowest value of all"
     return _better(run, _search(problem, reml, lowest.lambdas, options, name), name)

@@ -10,9 +10,9 @@ import numpy as np
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
-from lmmtools.engines.pls.certificate import NULL_TOL
+from lmmtools.engines.pls.certificate import NULL_TOL, SAME
 from lmmtools.engines.pls.competing import competing_effects
-from lmmtools.engines.pls.engine import LOWER, fit_problem
+from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
 from lmmtools.engines.pls.problem import on_data_scale
@@ -258,7 +258,7 @@ def _is_beaten(
     for without in [{j} for j in range(k)] + ([set(range(k))] if k > 1 else []):
         fewer = [np.zeros_like(lam) if j in without else lam for j, lam in enumerate(lambdas)]
         lowest = np.minimum(lowest, evaluate_batch(problem, kind, y, fewer, reml).objective)
-    return np.asarray(lowest < objective - LOWER * np.maximum(1.0, np.abs(objective)))
+    return np.asarray(lowest < objective - SAME * np.maximum(1.0, np.abs(objective)))
 
 
 def _front(

@@ -92,6 +92,7 @@ def test_a_file_of_format_1_is_read_for_ever():
     record = lmt.read_json(FORMAT_1)
     assert record.formula == "Reaction ~ Days + (Days | Subject)"
     assert (record.reml, record.engine, record.nobs) == (True, "pls", 180)
+    assert record.scope is None
     assert record.objective == 1743.6282719584906
     assert record.params["Days"] == 10.467285959595964
     assert record.bse["Days"] == pytest.approx(1.545789, abs=1e-6)
@@ -207,3 +208,19 @@ def test_the_error_names_entry_and_what_it_holds():
     ):
         with pytest.raises(DataError, match=message):
             lmt.read_json(changed(content, place, value))
+
+
+@pytest.mark.parametrize(
+    ("formula", "scope"), [("Reaction ~ 1 + (1|Subject)", "global"), ("Reaction ~ 1 + (Days|Subject)", "local")]
+)
+def test_the_scope_of_the_optimum_is_kept(formula, scope):
+    record = lmt.read_json(lmt.lmm(formula, lmt.datasets.load("sleepstudy")).fit(engine="pls").to_json())
+    assert record.scope == scope
+    assert any(note == f"engine: lmmtools pls; {scope} optimum" for note in record.notes)
+
+
+def test_a_scope_that_there_is_not_is_refused():
+    content = json.loads(FORMAT_1.read_text())
+    content["optimum"]["scope"] = "cosmic"
+    with pytest.raises(lmt.LmmError, match=r"optimum\.scope"):
+        lmt.read_json(json.dumps(content))
