@@ -32,6 +32,7 @@ __all__ = [
     "encode_offset",
     "encode_weights",
     "is_categorical",
+    "label_levels",
 ]
 
 SHOWN_LEVELS = 5
@@ -87,6 +88,31 @@ def encode_codes(block: Block, newdata: Any) -> NDArray[np.intp]:
     frame = as_frame(newdata, block.term.factors)
     _need(frame, block.term.factors, str(block.term), cure=" To predict without random effects: random=False.")
     return np.asarray(match_levels([frame[name] for name in block.term.factors], block.parts, block.members))
+
+
+def label_levels(block: Block, newdata: Any) -> NDArray[np.intp]:
+    """Return the level of each row of new data, shape (n_new,): the fit's, and numbers from m on for others.
+
+    Raises
+    ------
+    DataError
+        A grouping column that is not there, or a row without a level.
+    """
+    codes = encode_codes(block, newdata).copy()
+    unseen = np.flatnonzero(codes < 0)
+    if not len(unseen):
+        return codes
+    columns = [as_frame(newdata, block.term.factors)[name].iloc[unseen] for name in block.term.factors]
+    for name, column in zip(block.term.factors, columns, strict=True):
+        if is_missing(column).any():
+            row = int(unseen[np.argmax(is_missing(column))])
+            raise DataError(
+                f"Row {row} of the new data has no value in {name!r}, so that no effect of {block.term} can be drawn "
+                "for it: drop the row, or give it a level."
+            )
+    parts = [pd.factorize(column.astype(object))[0] for column in columns]
+    codes[unseen] = block.m + pd.factorize(pd.MultiIndex.from_arrays(parts))[0]
+    return codes
 
 
 def describe_unseen(block: Block, newdata: Any, codes: NDArray[np.intp]) -> str:

@@ -135,9 +135,7 @@ def _check_levels(block: Block, frame: pd.DataFrame, code: NDArray[np.intp], uns
     if wrong:
         raise DataError(unknown + wrong)
     if unseen == "error":
-        raise DataError(
-            f'{unknown} Write predict(..., unseen="population") to predict for them without a random effect.'
-        )
+        raise DataError(f'{unknown} Write unseen="population" to predict for them without a random effect.')
 
 
 def find_included(design: Design, random: bool | str | Sequence[str]) -> Included:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.newdata import as_frame, label_levels
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
 from lmmtools.inference.draws import as_generator, check_count
+from lmmtools.inference.new_rows import encode_rows, find_included, rows_of_fit
+from lmmtools.inference.prediction_error import predicted_means
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.design.record import Design
+    from lmmtools.inference.new_rows import Included, NewRows
     from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
-__all__ = ["add_noise", "simulate", "simulate_frame", "simulate_with_effects"]
+__all__ = ["simulate", "simulate_frame", "simulate_with_effects"]
+
+UNSEEN = ("error", "population", "new")
 
 
 def simulate(design: Design, beta: Floats, theta: Floats, sigma: float, n: int, rng: np.random.Generator) -> Floats:
@@ -44,7 +52,10 @@ def simulate_with_effects(
 ) -> tuple[Floats, list[Floats]]:
     """Return the same draws and the random effects in them, (m, n, l) per block."""
     mean = design.X @ beta if design.offset is None else design.X @ beta + design.offset
-    out = add_noise(design, mean, sigma, n, rng)
+    noise = rng.standard_normal((design.n, n)) * sigma
+    if design.weights is not None:
+        noise /= np.sqrt(design.weights)[:, None]
+    out = np.asarray(noise + mean[:, None])
     effects = []
     for block, lam in zip(design.blocks, lambda_factors(theta, design.blocks), strict=True):
         effects.append(rng.standard_normal((block.m, n, block.l)) @ (sigma * lam.T))
@@ -53,25 +64,88 @@ def simulate_with_effects(
     return out, effects
 
 
-def add_noise(design: Design, mean: Floats, sigma: float, n: int, rng: np.random.Generator) -> Floats:
-    """Return ``mean`` with n draws of the residuals, shape (nobs, n)."""
-    noise = rng.standard_normal((design.n, n)) * sigma
-    if design.weights is not None:
-        noise /= np.sqrt(design.weights)[:, None]
-    return np.asarray(noise + mean[:, None])
-
-
-def simulate_frame(fit: LMMResults, n: int, rng: np.random.Generator | int | None, random: str) -> pd.DataFrame:
+def simulate_frame(
+    fit: LMMResults,
+    n: int,
+    rng: np.random.Generator | int | None,
+    random: str | Sequence[str],
+    *,
+    data: Any,
+    unseen: str,
+    offset: ArrayLike | None,
+    weights: ArrayLike | str | None,
+) -> pd.DataFrame:
     """Return draws as a frame; see :meth:`LMMResults.simulate`."""
     import pandas as pd
 
-    n = check_count(n)
-    if random not in ("new", "fitted"):
-        raise DataError(f'random={random!r} is not an option; write "new" or "fitted"')
-    generator = as_generator(rng)
-    estimate = fit.estimate
-    if random == "new":
-        drawn = simulate(fit.design, estimate.beta, estimate.theta, estimate.sigma, n, generator)
+    n, generator = check_count(n), as_generator(rng)
+    if unseen not in UNSEEN:
+        raise DataError(f"unseen={unseen!r} is not an option; use one of {', '.join(map(repr, UNSEEN))}")
+    kept = _find_kept(fit.design, random)
+    if data is None:
+        if offset is not None or weights is not None:
+            raise DataError("offset= and weights= go with new data; the rows of the fit have theirs")
+        rows, frame = rows_of_fit(fit.design, kept), None
     else:
-        drawn = add_noise(fit.design, np.asarray(fit.fittedvalues, dtype=float), estimate.sigma, n, generator)
-    return pd.DataFrame(drawn, index=fit.design.frame.index, columns=[f"sim_{i}" for i in range(1, n + 1)])
+        frame = as_frame(data)
+        rows = encode_rows(
+            fit.design,
+            frame,
+            kept,
+            unseen="error" if unseen == "error" else "population",
+            offset=offset,
+            weights=weights,
+            is_observation=True,
+        )
+    drawn = _draw_rows(fit, rows, kept, frame, n, generator, draw_unseen=unseen == "new")
+    return pd.DataFrame(drawn, index=rows.index, columns=[f"sim_{i}" for i in range(1, n + 1)])
+
+
+def _find_kept(design: Design, random: str | Sequence[str]) -> Included:
+    """Return which effects of each block keep their modes, each (l,).
+
+    Raises
+    ------
+    DataError
+        If there is no such option, factor or term, or some effects of a term would be kept and the others drawn.
+    """
+    if isinstance(random, str) and random in ("new", "fitted"):
+        return find_included(design, random == "fitted")
+    is_name = not isinstance(random, (bool, np.bool_))
+    if isinstance(random, str) and "|" not in random:
+        is_name = design.find_factor(random) is not None
+    if not is_name:
+        names = ", ".join(map(repr, design.factors))
+        raise DataError(f'random={random!r} is not an option; write "new", "fitted", or factors to keep, of {names}')
+    kept = find_included(design, random)
+    for block, use in zip(design.blocks, kept, strict=True):
+        if use.any() and not use.all():
+            raise DataError(
+                f"random={random!r} keeps some effects of {block.term} and not the others; keep all of them"
+            )
+    return kept
+
+
+def _draw_rows(
+    fit: LMMResults,
+    rows: NewRows,
+    kept: Included,
+    frame: pd.DataFrame | None,
+    n: int,
+    rng: np.random.Generator,
+    *,
+    draw_unseen: bool,
+) -> Floats:
+    """Return responses of rows, shape (r, n): residuals are drawn first, then effects block by block."""
+    noise = rng.standard_normal((len(rows.X), n)) * fit.sigma / np.sqrt(rows.weights)[:, None]
+    out = noise + predicted_means(fit, rows, kept)[:, None]
+    factors = lambda_factors(fit.estimate.theta, fit.design.blocks)
+    for block, lam, basis, code, use in zip(fit.design.blocks, factors, rows.bases, rows.codes, kept, strict=True):
+        is_drawn = (code < 0) & draw_unseen if use.any() else np.ones(len(code), dtype=bool)
+        if not is_drawn.any():
+            continue
+        levels = block.codes if frame is None else label_levels(block, frame)
+        effects = rng.standard_normal((max(block.m, int(levels.max()) + 1), n, block.l)) @ (fit.sigma * lam.T)
+        for j in range(block.l):
+            out += np.where(is_drawn, basis[:, j], 0.0)[:, None] * effects[levels, :, j]
+    return np.asarray(out)

@@ -8,10 +8,11 @@ from lmmtools.results.methods import FitMethods
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     import pandas as pd
+    from numpy.typing import ArrayLike
 
     from lmmtools.inference.bootstrap.record import Bootstrap
     from lmmtools.results.lmm_results import LMMResults
@@ -23,7 +24,17 @@ class DrawingMethods(FitMethods):
     """``fit.simulate()``, ``fit.bootstrap()``."""
 
     @single
-    def simulate(self, n: int = 1, rng: np.random.Generator | int | None = None, random: str = "new") -> pd.DataFrame:
+    def simulate(
+        self,
+        n: int = 1,
+        rng: np.random.Generator | int | None = None,
+        random: str | Sequence[str] = "new",
+        *,
+        data: Any = None,
+        unseen: str = "error",
+        offset: ArrayLike | None = None,
+        weights: ArrayLike | str | None = None,
+    ) -> pd.DataFrame:
         """Return responses drawn from the fitted model, as lme4's ``simulate``.
 
         Parameters
@@ -31,22 +42,35 @@ class DrawingMethods(FitMethods):
         n : int
             Number of draws.
         rng : numpy.random.Generator, int or None
-        random : {"new", "fitted"}
-            Draw new random effects, or keep the conditional modes (lme4's ``use.u = TRUE``).
+        random : {"new", "fitted"}, or sequence of str
+            Draw new random effects (lme4's ``re.form = NA``), or keep the conditional modes (``use.u = TRUE``,
+            ``re.form = NULL``); or the grouping factors or terms, ``["plate"]``, ``["(1 | plate)"]``, whose modes to
+            keep while the others are drawn (``re.form = ~ (1 | plate)``).
+        data : DataFrame, optional
+            New rows, with the columns of the formula but for the response; those of the fit if None. Effects are drawn
+            for whatever levels they have, once for all rows of a level.
+        unseen : {"error", "population", "new"}
+            What to do with levels whose modes would be kept and that the fit has not seen: refuse, go without an
+            effect of theirs (lme4's ``allow.new.levels = TRUE``), or draw one.
+        offset : array_like, shape (rows of data,), optional
+        weights : array_like, shape (rows of data,), or str, optional
+            Of the new rows, as :meth:`predict` takes them.
 
         Returns
         -------
-        DataFrame, shape (nobs, n)
-            Columns ``sim_1``, ``sim_2``, ...; indexed as the rows used, in units of y, offset included.
+        DataFrame, shape (rows, n)
+            Columns ``sim_1``, ``sim_2``, ...; indexed as the rows used or the new data, in units of y, offset included.
+            Rows with missing values of a covariate are NaN.
 
         Raises
         ------
         DataError
-            If ``n`` is not positive, or there is no such option.
+            If ``n`` is not positive, there is no such option, factor or term, a column is missing, a level is unseen
+            and ``unseen="error"``, or a row has no level whose effect could be drawn.
         """
         from lmmtools.inference.simulation import simulate_frame
 
-        return simulate_frame(self._fit, n, rng, random)
+        return simulate_frame(self._fit, n, rng, random, data=data, unseen=unseen, offset=offset, weights=weights)
 
     def bootstrap(
         self,
