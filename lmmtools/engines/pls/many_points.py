@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.engines.pls.structure import diagonal_blocks
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,11 +47,12 @@ def reduce_many(problem: Problem, lambdas: Sequence[Floats]) -> tuple[Floats, Fl
     first = _largest(problem)
     others = [f for f in structure.factors if f is not first]
     B, m, l = len(lambdas[0]), first.m, first.l
-    A = structure.A.toarray()
-    rest = np.concatenate([np.arange(f.start, f.start + f.q) for f in others]) if others else np.zeros(0, dtype=int)
-    own = A[first.columns, first.columns].reshape(m, l, m, l)[range(m), :, range(m)]
-    beside = np.column_stack([A[first.columns][:, rest], problem.C[first.columns]])
-    whole = np.block([[A[np.ix_(rest, rest)], problem.C[rest]], [problem.C[rest].T, problem.H]])
+    own, beside, whole = diagonal_blocks(structure, first), problem.C[first.columns], problem.H
+    if others:
+        rest = np.concatenate([np.arange(f.start, f.start + f.q) for f in others])
+        A = structure.A[:, rest].toarray()
+        beside = np.column_stack([A[first.columns], beside])
+        whole = np.block([[A[rest], problem.C[rest]], [problem.C[rest].T, whole]])
     with np.errstate(all="ignore"):
         lam = _merged(first, lambdas)[:, None]
         half, logdet = _half(np.eye(l) + lam.transpose(0, 1, 3, 2) @ own @ lam)
