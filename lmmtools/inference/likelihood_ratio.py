@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.engines import pls
-from lmmtools.errors import DataError
+from lmmtools.errors import ConvergenceWarning, DataError
+from lmmtools.inference.nesting import has_columns_of, theta_within
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
@@ -18,10 +20,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
 
+    from lmmtools.engines.estimate import Estimate
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["LikelihoodRatio", "anova", "check_same_data", "fitted_by_ml"]
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "WORSE",
+    "LikelihoodRatio",
+    "anova",
+    "check_same_data",
+    "fitted_by_ml",
+    "lower_estimate",
+    "warn_of_negative",
+]
 
 DIGITS = 5
 
@@ -130,6 +144,7 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
     elif fits[0].reml and not all(_have_same_columns(f, fits[0]) for f in fits[1:]):
         raise DataError("REML criteria of models with different fixed effects do not compare; leave refit=True")
     order = sorted(range(len(fits)), key=lambda i: fits[i].k_params)
+    fits = _none_above_its_submodel(fits, labels, order, notes)
     ranked = [fits[i] for i in order]
     chisq: list[float | None] = [None]
     df: list[int | None] = [None]
@@ -158,6 +173,43 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
         tuple(p),
         tuple(notes),
     )
+
+
+def _none_above_its_submodel(
+    fits: tuple[LMMResults, ...], labels: tuple[str, ...], order: list[int], notes: list[str]
+) -> tuple[LMMResults, ...]:
+    """Return the fits, a larger one that is above a model within it searched again from that model's optimum."""
+    out = list(fits)
+    for i, j in pairwise(order):
+        smaller, larger = out[i], out[j]
+        gap = larger.objective - smaller.objective
+        within = has_columns_of(larger.design, smaller.design)
+        start = theta_within(larger.design, smaller.design, smaller.theta) if gap > WORSE and within else None
+        if start is None:
+            continue
+        estimate = lower_estimate(larger, start)
+        if estimate.objective < larger.objective:
+            out[j] = replace(larger, estimate=estimate, warnings=(), _problem=larger.problem)
+            notes.append(
+                f"{labels[j]} was above {labels[i]}, which is within it, by {gap:.2g}, and was searched again from "
+                f"{labels[i]}'s optimum"
+            )
+        left = out[j].objective - smaller.objective
+        if left > WORSE:
+            warn_of_negative(f"{labels[j]} is above {labels[i]}, which is within it", left)
+    return tuple(out)
+
+
+def lower_estimate(fit: LMMResults, theta: Floats) -> Estimate:
+    """Return the lower of the optima that searches from theta, a submodel's, and from the engine's own starts reach."""
+    found = [pls.fit_problem(fit.problem, reml=fit.reml, start=start) for start in (theta, None)]
+    return min(found, key=lambda estimate: estimate.objective)
+
+
+def warn_of_negative(what: str, by: float) -> None:
+    """Warn that a likelihood ratio is negative where it cannot be, which makes it no test."""
+    text = f"{what}, by {by:.2g} on the criterion: it is no optimum, and their likelihood ratio no test"
+    warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
 
 def check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:

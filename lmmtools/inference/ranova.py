@@ -12,6 +12,7 @@ from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upp
 from lmmtools.engines import pls
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
 from lmmtools.inference.draws import as_generator, check_count
+from lmmtools.inference.likelihood_ratio import WORSE, lower_estimate, warn_of_negative
 from lmmtools.inference.reduction import Reduction, reductions, with_constants
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
@@ -128,12 +129,13 @@ def random_anova(
 ) -> RandomAnova:
     """Return the tests of a fit's random effects; see :meth:`LMMResults.ranova`."""
     n_sim, generator = check_count(n_sim, "n_sim", least=0), as_generator(rng)
-    rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
     notes += [f"a test of one of two terms that are one says nothing: {pair}" for pair in find_ambiguities(fit.design)]
     fit = _rewritten(fit)
-    for smaller in reductions(fit.design, reduce_terms=reduce_terms):
-        null = _null(fit, smaller)
+    nulls = [(smaller, _null(fit, smaller)) for smaller in reductions(fit.design, reduce_terms=reduce_terms)]
+    fit = _none_below(fit, nulls, notes)
+    rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
+    for smaller, null in nulls:
         df = fit.design.k - sum(b.k for b in smaller.design.blocks)
         npar = fit.k_params - df
         lrt = max(null.objective - fit.objective, 0.0)
@@ -152,6 +154,25 @@ def random_anova(
     formula = fit.design.formula.source or str(fit.design.formula)
     columns: list[Any] = [*zip(*rows, strict=True), formula, tuple(notes)]
     return RandomAnova(*columns)
+
+
+def _none_below(fit: LMMResults, nulls: list[tuple[Reduction, _Null]], notes: list[str]) -> LMMResults:
+    """Return the fit, searched again from the lowest of the smaller models' optima if that is lower."""
+    if not nulls:
+        return fit
+    smaller, null = min(nulls, key=lambda one: one[1].objective)
+    gap = fit.objective - null.objective
+    if gap <= WORSE:
+        return fit
+    estimate = lower_estimate(fit, null.theta)
+    if estimate.objective < fit.objective:
+        fit = replace(fit, estimate=estimate, warnings=(), _problem=fit.problem)
+        notes.append(
+            f"the fit was above the model without {smaller.name} by {gap:.2g}, and was searched again from its optimum"
+        )
+    if fit.objective - null.objective > WORSE:
+        warn_of_negative(f"the fit is above the model without {smaller.name}", fit.objective - null.objective)
+    return fit
 
 
 def _rewritten(fit: LMMResults) -> LMMResults:

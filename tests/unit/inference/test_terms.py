@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -321,3 +323,48 @@ def test_where_a_part_of_f_has_two_degrees_of_freedom_so_has_f() -> None:
     )
     assert table.loc["a", "den_df"] == 2.0
     assert table.loc["a", "p"] == pytest.approx(0.10423, abs=1e-5)
+
+
+def beaten(fit):
+    """The fit with the estimate of a search that stopped far above its optimum."""
+    at = pls.recover(fit.problem, 30.0 * fit.theta + 5.0, fit.reml)
+    value = pls.evaluate(fit.problem, 30.0 * fit.theta + 5.0, fit.reml, False).objective
+    estimate = replace(fit.estimate, theta=30.0 * fit.theta + 5.0, objective=value, beta=at.beta, sigma=at.sigma)
+    return replace(fit, estimate=estimate, _problem=fit.problem)
+
+
+@pytest.mark.parametrize("formula", ["Reaction ~ Days + (Days | Subject)", "Reaction ~ Days + (Days || Subject)"])
+def test_ranova_searches_again_where_a_submodel_is_lower(formula):
+    fit = lmt.lmm(formula, lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    above = beaten(fit)
+    table, expected = above.ranova(), fit.ranova()
+    assert above.objective > fit.objective + 10
+    np.testing.assert_allclose(table.llf, expected.llf, rtol=1e-9)
+    np.testing.assert_allclose(table.lrt[1:], expected.lrt[1:], atol=1e-6)
+    assert any("searched again from its optimum" in note for note in table.notes)
+    assert not any("searched again" in note for note in expected.notes)
+
+
+def test_anova_searches_again_where_a_model_within_is_lower():
+    data = lmt.datasets.load("sleepstudy")
+    small, large = (
+        lmt.lmm(f"Reaction ~ Days + {terms}", data).fit(reml=False, engine="pls")
+        for terms in ("(1 | Subject) + (0 + Days | Subject)", "(Days | Subject)")
+    )
+    table, expected = lmt.anova(small, beaten(large)), lmt.anova(small, large)
+    assert table.chisq[1] == pytest.approx(expected.chisq[1], abs=1e-6)
+    assert any("searched again from m0's optimum" in note for note in table.notes)
+    assert not any("searched again" in note for note in expected.notes)
+
+
+def test_theta_of_terms_of_one_effect_is_theta_of_the_term_of_both():
+    from lmmtools.inference.nesting import theta_within
+
+    data = lmt.datasets.load("sleepstudy")
+    small, large = (
+        lmt.lmm(f"Reaction ~ Days + {terms}", data).design for terms in ("(Days || Subject)", "(Days | Subject)")
+    )
+    np.testing.assert_allclose(theta_within(large, small, np.array([0.9, 0.2])), [0.9, 0.0, 0.2], atol=1e-15)
+    np.testing.assert_allclose(theta_within(large, small, np.array([0.0, 0.2])), [0.0, 0.0, 0.2], atol=1e-15)
+    other = lmt.lmm("Reaction ~ 1 + (1 | Days)", data).design
+    assert theta_within(large, other, np.array([1.0])) is None
