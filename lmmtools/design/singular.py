@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["SINGULAR_TOL", "are_singular", "lambdas_per_row", "many_lambdas"]
+__all__ = ["SINGULAR_TOL", "are_singular", "lambdas_per_row", "many_lambdas", "row_sizes"]
 
 SINGULAR_TOL = 1e-4
 """lme4's default tolerance of isSingular()."""
@@ -39,7 +39,7 @@ def are_singular(theta: Floats, design: Design, tol: float = SINGULAR_TOL) -> ND
 def lambdas_per_row(theta: Floats, design: Design) -> list[Floats]:
     """Return lambda_k per block, (B, l, l), in residual standard deviations of an average row, from theta (B, k)."""
     return [
-        _sizes(block.basis, design.weights)[:, None] * lam
+        row_sizes(block.basis, design.weights)[:, None] * lam
         for block, lam in zip(design.blocks, many_lambdas(theta, design), strict=True)
     ]
 
@@ -56,7 +56,7 @@ def many_lambdas(theta: Floats, design: Design) -> list[Floats]:
     return out
 
 
-def _sizes(basis: Floats, weights: Floats | None) -> Floats:
+def row_sizes(basis: Floats, weights: Floats | None = None) -> Floats:
     """Return the weighted root mean square of each column, shape (l,)."""
     rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
     # Squares of the largest numbers would overflow.

@@ -14,7 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.singular import row_sizes
+from lmmtools.design.record import Design
 
 __all__ = ["Conditioned", "condition", "least_squares_criterion", "read_criterion", "root_mean_squares"]
 
@@ -69,7 +70,7 @@ def condition(design: Design) -> Conditioned:
 
 def root_mean_squares(basis: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the root mean square of each column, shape (l,); 1 for a column of zeros."""
-    rms = np.sqrt(np.mean(basis**2, axis=0))
+    rms = row_sizes(basis)
     return np.where(rms > 0, rms, 1.0)
 
 

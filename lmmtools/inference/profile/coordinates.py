@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lmmtools.design.singular import row_sizes
 from lmmtools.engines import pls
 
 if TYPE_CHECKING:
@@ -111,9 +112,9 @@ class Point:
 class Coordinates:
     """The coordinates (v; x) of a model around one fit, v that of a parameter and x all others.
 
-    v is the standard deviation in units of sigma per root mean square of the effect's column, the correlation's angle,
-    log(sigma / sigma of the fit), or the fixed effect's distance from its estimate in standard errors: all of order
-    one, whatever the units of the data.
+    v is the standard deviation in units of sigma per weighted root mean square of the effect's column, the
+    correlation's angle, log(sigma / sigma of the fit), or the fixed effect's distance from its estimate in standard
+    errors: all of order one, whatever the units of the data and of the weights.
 
     Parameters
     ----------
@@ -137,7 +138,7 @@ class Coordinates:
             else list(range(b.l))
             for k, b in enumerate(blocks)
         ]
-        rms = [np.sqrt((b.basis**2).mean(axis=0)) for b in blocks]
+        rms = [row_sizes(b.basis, problem.design.weights) for b in blocks]
         self.units = [sigma / r[order, None] for r, order in zip(rms, self.orders, strict=True)]
         self.lower = [np.tril_indices(b.l) for b in blocks]
 

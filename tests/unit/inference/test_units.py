@@ -76,6 +76,31 @@ def test_what_has_the_unit_of_the_response_follows_it(
     np.testing.assert_allclose(moved / pair[2], right, rtol=SAME, atol=1e-4)
 
 
+@pytest.mark.parametrize("unit", [1e-100, 1e12, 1e100])
+def test_inference_does_not_depend_on_the_unit_of_the_weights(unit: float) -> None:
+    # sigma is that of a row of weight 1, and goes with the root of the weights.
+    rng = np.random.default_rng(4)
+    g, x = np.repeat(np.arange(12), 6), rng.normal(size=72)
+    y = rng.normal(size=12)[g] + (0.3 + 0.5 * rng.normal(size=12)[g]) * x + rng.normal(size=72)
+    data = pd.DataFrame({"y": y, "x": x, "w": rng.uniform(0.5, 2.0, 72), "g": g.astype(str)})
+    right, fit = (
+        lmt.lmm("y ~ x + (x || g)", data.assign(w=data.w * size), weights="w").fit(engine="pls") for size in (1.0, unit)
+    )
+    for one in (
+        lambda f: f.tests(ddf="kenward-roger").to_frame(),
+        lambda f: f.ranova().to_frame()[["lrt", "p"]][1:],
+        lambda f: f.conf_int(method="profile").drop("sigma"),
+        lambda f: f.variance_partition().to_frame().filter(regex="share|lower|upper"),
+        lambda f: f.influence("g").cooks,
+    ):
+        np.testing.assert_allclose(
+            np.asarray(one(fit), dtype=float), np.asarray(one(right), dtype=float), rtol=1e-3, atol=1e-6
+        )
+    assert fit.conf_int(method="profile").loc["sigma"].to_numpy() / np.sqrt(unit) == pytest.approx(
+        right.conf_int(method="profile").loc["sigma"].to_numpy(), rel=1e-3
+    )
+
+
 def test_inference_does_not_depend_on_the_unit_of_a_covariate() -> None:
     data = lmt.datasets.load("sleepstudy")
     right = lmt.lmm("Reaction ~ Days + (Days | Subject)", data).fit(engine="pls")
