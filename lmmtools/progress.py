@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lmmtools.audience import how_to_install
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -85,5 +86,5 @@ def _bar() -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
-        raise EngineError('progress=True needs tqdm: pip install "lmmtools[progress]"') from error
+        raise EngineError(f"progress=True needs tqdm: {how_to_install('tqdm')}") from error
     return tqdm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lmmtools.audience import how_to_install
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ examples:
 
 Commands, options, files, data sets, columns after --factor, engines and methods
 are completed.
-Needs argcomplete: pip install "lmmtools[completion]"
+Needs argcomplete: pip install argcomplete
 """
 
 
@@ -35,6 +36,6 @@ def run(options: argparse.Namespace) -> int:
     try:
         from argcomplete.shell_integration import shellcode
     except ImportError as error:
-        raise EngineError('completion needs argcomplete: pip install "lmmtools[completion]"') from error
+        raise EngineError(f"completion needs argcomplete: {how_to_install('argcomplete')}") from error
     print(shellcode(["lmmtools"], shell=options.shell))
     return 0

@@ -27,7 +27,7 @@ examples:
 The page has the model in words and as an equation, the structure of the data,
 the summary, what the flags mean for this fit, plots, a comparison and where the
 numbers come from. It loads nothing and runs no script.
-Needs jinja2 and matplotlib: pip install "lmmtools[report]"
+Needs jinja2 and matplotlib: pip install jinja2 matplotlib
 """
 
 

@@ -12,6 +12,7 @@ from lmmtools.design.plain_encoder import PlainEncoder
 from lmmtools.design.rank import independent_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.functions import is_matrix
+from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +38,8 @@ class FixedTerm:
         Its numerical ones.
     matrices : frozenset of str
         Those of the covariates that R holds as matrices: polynomials, splines, ``scale(x)``.
+    written : str
+        The name as a formula writes it, quotes of odd names included: the encoder's key for it.
     columns : ndarray, shape (n, c)
         An indicator of every combination of levels (no reference left out), times the covariates.
     """
@@ -45,6 +48,7 @@ class FixedTerm:
     factors: frozenset[str]
     covariates: frozenset[str]
     matrices: frozenset[str]
+    written: str
     columns: Floats
 
     @property
@@ -94,13 +98,14 @@ def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:
         matrix = PlainEncoder((full,), ()).encode(design.frame)
         factors = frozenset(c.name for c in term if c.levels is not None)
         covariates = frozenset(c.name for c in term if c.levels is None)
-        found.append(FixedTerm(":".join(c.name for c in term), factors, covariates, frozenset(), matrix))
+        written = ":".join(quote_name(c.name) for c in term)
+        found.append(FixedTerm(":".join(c.name for c in term), factors, covariates, frozenset(), written, matrix))
     return found
 
 
 def _through_formulaic(encoder: FormulaicEncoder, design: Design) -> list[FixedTerm]:
     matrix, terms = encoder.with_all_levels(design.frame)
     return [
-        FixedTerm(name, factors, covariates, frozenset(filter(is_matrix, covariates)), matrix[:, columns])
-        for name, factors, covariates, columns in terms
+        FixedTerm(name, factors, covariates, frozenset(filter(is_matrix, covariates)), written, matrix[:, columns])
+        for written, (name, factors, covariates, columns) in zip(encoder.columns_by_term(), terms, strict=True)
     ]

@@ -119,8 +119,9 @@ class FormulaicEncoder:
         return matrix
 
     def columns_by_term(self) -> dict[str, tuple[int, ...]]:
-        """Return which columns each term has; the constant's name is empty."""
-        return {_term_name(t, self.spelled): tuple(at) for t, at in self.spec.term_indices.items()}
+        """Return which columns each term has, names as a formula writes them; the constant's is empty."""
+        written = {**self.spelled, **{safe: quote_name(source.name) for safe, source in self.sources.items()}}
+        return {":".join(map(written.__getitem__, _parts(t))): tuple(at) for t, at in self.spec.term_indices.items()}
 
     def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
         """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""

@@ -93,6 +93,13 @@ def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the 
     # A frame that hands out one column per name is what `in` and unique labels promise.
     for name in names:
         if name not in frame.columns:
+            same = next((c for c in frame.columns if not isinstance(c, str) and str(c) == name), None)
+            if same is not None:
+                raise DataError(
+                    f"The column {name!r}, which {purpose} uses, is named in the data by {same!r} of type "
+                    f"{type(same).__name__}, a number or the like and no text. "
+                    "Name columns by text: data.columns = data.columns.astype(str)."
+                )
             close = get_close_matches(name, [str(c) for c in frame.columns], 1, 0.6)
             there = f"Did you mean {close[0]!r}?" if close else f"There are: {_listing(frame.columns)}."
             raise DataError(f"The data have no column {name!r}, which {purpose} uses. {there}{cure}")

@@ -17,6 +17,7 @@ from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, is_factor
 from lmmtools.design.size import check_columns
+from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,11 +104,11 @@ class PlainEncoder:
         return _assemble(self.terms, made, len(frame))
 
     def columns_by_term(self) -> dict[str, tuple[int, ...]]:
-        """Return which columns each term has; the constant's name is empty."""
+        """Return which columns each term has, names as a formula writes them; the constant's is empty."""
         found, at = {}, 0
         for term in self.terms:
             size = len(_labels(term, ""))
-            found[":".join(c.name for c in term)] = tuple(range(at, at + size))
+            found[":".join(quote_name(c.name) for c in term)] = tuple(range(at, at + size))
             at += size
         return found
 

@@ -130,7 +130,7 @@ def _columns(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
     places = {name: at for at, name in enumerate(design.x_names)}
     by_term = design.encoder.columns_by_term()
     names = design.encoder.column_names
-    return [[places[names[c]] for c in by_term[t.name] if names[c] in places] for t in terms]
+    return [[places[names[c]] for c in by_term[t.written] if names[c] in places] for t in terms]
 
 
 def _eliminated(X: Floats, before: Sequence[int], own: Sequence[int]) -> Floats:

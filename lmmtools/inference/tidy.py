@@ -54,8 +54,13 @@ def tidy(
     wanted = _wanted(effects)
     if not isinstance(conf_level, Real) or not 0 < conf_level < 1:
         raise DataError(f"conf_level is {conf_level!r}; it must lie between 0 and 1, 0.95 for 95% intervals")
+    if "scales" in options:
+        raise DataError(
+            "tidy() has no scales=: it shows standard deviations and correlations; fit.varcorr.to_frame() has "
+            "variances and covariances in its column vcov, and fit.conf_int() limits of both"
+        )
     if options and not conf_int:
-        raise DataError(f"{', '.join(options)}: options of intervals, which are made with conf_int=True")
+        raise DataError(f"tidy() takes {', '.join(options)} as options of intervals, which are made with conf_int=True")
     limits = None
     if conf_int:
         limits = confidence_intervals(fit, round(1.0 - conf_level, 12), conf_method, None, ddf, options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.audience import how_to_install
 from lmmtools.design.structure import structure
 from lmmtools.errors import DataError, EngineError
 from lmmtools.formula.expressions import plain_name
@@ -40,7 +41,7 @@ def check_needs() -> None:
     """
     missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
     if missing:
-        raise EngineError(f'a report page needs {" and ".join(missing)}: pip install "lmmtools[report]"')
+        raise EngineError(f"a report page needs {' and '.join(missing)}: {how_to_install(*missing)}")
 
 
 def render_page(

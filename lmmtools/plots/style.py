@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
     try:
         from matplotlib import axes
     except ImportError as error:
-        raise EngineError('plots need matplotlib: pip install "lmmtools[plot]"') from error
+        raise EngineError(f"plots need matplotlib: {how_to_install('matplotlib')}") from error
     if isinstance(ax, axes.Axes):
         return ax
     if ax is not None:

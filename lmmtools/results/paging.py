@@ -46,7 +46,7 @@ class PageMethods(FitMethods):
         Raises
         ------
         EngineError
-            If jinja2 or matplotlib is not installed: ``pip install "lmmtools[report]"``.
+            If jinja2 or matplotlib is not installed: ``pip install jinja2 matplotlib``.
         DataError
             If ``path`` cannot be written, or an item of ``compare`` is nothing to compare.
         """

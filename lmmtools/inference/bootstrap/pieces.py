@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.draws import as_generator, check_count
 
@@ -61,5 +62,5 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
     try:
         from joblib import Parallel, delayed
     except ImportError as error:
-        raise EngineError('n_jobs other than 1 needs joblib: pip install "lmmtools[parallel]"') from error
+        raise EngineError(f"n_jobs other than 1 needs joblib: {how_to_install('joblib')}") from error
     yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*piece) for piece in pieces)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.marginal.jacobian import exact_jacobian
@@ -46,7 +47,7 @@ class MarginalEffects:
     ``fit.marginal.model`` is the model itself, for every function of the package:
     ``marginaleffects.plot_predictions(fit.marginal.model, condition="Days")``; these take statistics for normal.
 
-    Needs marginaleffects: ``pip install "lmmtools[marginal]"``.
+    Needs marginaleffects: ``pip install marginaleffects``.
     """
 
     def __init__(self, fit: LMMResults) -> None:
@@ -174,7 +175,7 @@ def _package() -> Any:
         import polars
     except ImportError as error:
         raise EngineError(
-            'fit.marginal needs marginaleffects: pip install "lmmtools[marginal]"; fit.marginal_means() and '
+            f"fit.marginal needs marginaleffects: {how_to_install('marginaleffects')}; fit.marginal_means() and "
             "fit.pairwise() do without"
         ) from error
     own, frames = version("marginaleffects"), polars.__version__

@@ -8,7 +8,7 @@ import pytest
 
 import lmmtools as lmt
 
-me = pytest.importorskip("marginaleffects", reason='needs pip install "lmmtools[marginal]"')
+me = pytest.importorskip("marginaleffects", reason="needs marginaleffects")
 pl = pytest.importorskip("polars")
 if int(pl.__version__.partition(".")[0]) >= 2:
     pytest.skip("marginaleffects 0.6 needs polars < 2", allow_module_level=True)

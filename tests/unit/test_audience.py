@@ -1,0 +1,51 @@
+"""Messages fit where they are read: no command-line options in Python, no Python at a command line."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lmmtools as lmt
+from lmmtools.audience import advice, at_command_line, how_to_install
+from lmmtools.errors import DataError, LmmError
+
+
+def test_advice_is_for_a_command_line_within_it_only():
+    assert advice("python", "command") == "python"
+    with pytest.raises(ValueError, match="command"), at_command_line():
+        raise ValueError(advice("python", "command"))
+    assert advice("python", "command") == "python"
+
+
+@pytest.mark.parametrize(
+    ("package", "call"),
+    [
+        ("matplotlib", lambda fit: fit.plot.caterpillar("plate")),
+        ("tqdm", lambda fit: fit.bootstrap(20, rng=1, progress=True)),
+        ("joblib", lambda fit: fit.bootstrap(20, rng=1, n_jobs=2)),
+        ("marginaleffects", lambda fit: fit.marginal.avg_predictions()),
+    ],
+)
+def test_a_missing_package_is_named_with_a_command_that_any_installation_has(monkeypatch, package, call):
+    fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(LmmError, match=how_to_install(package)):
+        call(fit)
+
+
+def test_a_column_named_by_a_number_is_said_to_be():
+    data = pd.DataFrame({"y": np.arange(6.0), 0: np.arange(6.0) ** 2, "g": list("aabbcc")})
+    with pytest.raises(DataError, match=r"'0'.*a number or the like.*astype\(str\)"):
+        lmt.lmm("y ~ `0` + (1|g)", data)
+
+
+@pytest.mark.parametrize("options", [{}, {"conf_int": True, "conf_method": "profile"}])
+def test_tidy_says_what_it_has_for_scales(options):
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    with pytest.raises(DataError, match=r"tidy\(\) has no scales=.*varcorr"):
+        fit.tidy("ran_pars", scales="vcov", **options)
