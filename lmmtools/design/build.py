@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lmmtools.design.blocks import Block
-from lmmtools.design.checks import check_fixed, check_response, check_weights
+from lmmtools.design.checks import check_distance, check_fixed, check_response, check_weights
 from lmmtools.design.encoders import Encoder, learn_matrix
 from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
@@ -286,6 +286,11 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
     kept = independent_columns(parts.X)
     names = parts.x_encoder.column_names
     dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
+    if dropped:
+        check_distance(parts.X, names, kept)
+    for basis, encoder in parts.bases:
+        if encoder is not None and basis.shape[1] > 1 and len(own := independent_columns(basis)) < basis.shape[1]:
+            check_distance(basis, encoder.column_names, own)
     if len(kept) >= len(parts.y):
         check_fixed(len(parts.y), [names[j] for j in kept], remark_on_numbers(parts.x_encoder))
     factors = {name: encode_factor(sample.columns[name]) for t in formula.random for name in t.factors}

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lmmtools.audience import advice
 from lmmtools.design.frame import is_missing, show_value
+from lmmtools.design.rank import lost_by_distance
 from lmmtools.errors import DataError
+from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "check_distance",
     "check_fixed",
     "check_levels",
     "check_response",
@@ -41,6 +45,20 @@ def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
             f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "
             f"Take terms out of the fixed part: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}."
             + "".join(f" {text[0].upper()}{text[1:]}." for text in remarks)
+        )
+
+
+def check_distance(X: NDArray[np.float64], names: Sequence[str], kept: NDArray[np.intp]) -> None:
+    """Raise a DataError for a column that is constant only because it lies far from zero for its spread."""
+    far = lost_by_distance(X, kept)
+    if len(far):
+        name, column = names[far[0]], X[:, far[0]]
+        python = f"data[{name!r}] -= data[{name!r}].mean(), or center({quote_name(name)}) in the formula"
+        is_column = "(" not in name and ":" not in name
+        centre = advice(python, f"center({quote_name(name)}) in the formula") if is_column else "the column in it"
+        raise DataError(
+            f"{name} is too far from zero for its spread: its values go from {column.min():.15g} to "
+            f"{column.max():.15g}, and beside a constant nothing of them is left in double precision. Centre it: {centre}."
         )
 
 

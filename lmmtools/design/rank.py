@@ -15,6 +15,8 @@ __all__ = ["RANK_TOL", "independent_columns"]
 
 # R's lm and lme4 call a column dependent when less than this share of its norm is left beside the columns before it.
 RANK_TOL = 1e-7
+# Share of a column's size that its spread has at least, to be more than the rounding of its values.
+ROUNDING = 1e-13
 # The Cholesky factor of X'X shows shares down to about 1e-8 with little accuracy; above this one it can be trusted.
 _CLEAR_SHARE = 1e-3
 
@@ -55,3 +57,28 @@ def _is_clearly_full(X: NDArray[np.float64]) -> bool:
     except np.linalg.LinAlgError:
         return False
     return bool(np.all(np.diagonal(L) > _CLEAR_SHARE))
+
+
+def lost_by_distance(X: NDArray[np.float64], kept: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return which columns of X, shape (n, p), are dependent only because they lie far from zero for their spread.
+
+    Seconds since 1970, 1.7e9 and some, are the constant to within the tolerance; less their mean they are not, and
+    with a constant among the columns they span the same. Empty where no constant is.
+    """
+    out = np.setdiff1d(np.arange(X.shape[1]), kept)
+    mean = X.mean(axis=0)
+    centred = X - mean
+    size, spread = np.abs(mean), np.sqrt(np.mean(centred**2, axis=0))
+    far = np.asarray(
+        out[(spread[out] < 10 * RANK_TOL * size[out]) & (spread[out] > ROUNDING * size[out])], dtype=np.intp
+    )
+    if not len(far):
+        return far
+    ones = np.ones(len(X))
+    coefficients, *_ = np.linalg.lstsq(X[:, kept] / np.abs(X[:, kept]).max(axis=0), ones, rcond=None)
+    left = ones - X[:, kept] / np.abs(X[:, kept]).max(axis=0) @ coefficients
+    if np.abs(left).max() > RANK_TOL:
+        return far[:0]
+    varying = kept[spread[kept] > ROUNDING * size[kept]]
+    own = independent_columns(np.column_stack([centred[:, varying], centred[:, far]]))
+    return np.asarray(far[[j - len(varying) for j in own if j >= len(varying)]], dtype=np.intp)

@@ -345,6 +345,8 @@ CASES = {
     "unknown column": ("y ~ x + (1|grup)", NO_G, {}, r"'grup'.*Did you mean 'grp'"),
     "unknown column, none close": ("y ~ x + (1|qqq)", DATA, {}, r"'qqq'.*There are: y, x"),
     "unknown column in a call": ("y ~ log(xx) + (1|g)", DATA, {}, "'xx'"),
+    "seconds since 1970": ("y ~ x + (1|g)", DATA.assign(x=1.7e9 + DATA["x"]), {}, r"far from zero.*center\(x\)"),
+    "seconds before the bar": ("y ~ 1 + (x|g)", DATA.assign(x=1.7e9 + DATA["x"]), {}, r"far from zero.*center\(x\)"),
     "constant response": ("y ~ x + (1|g)", DATA.assign(y=3.0), {}, "constant: 3 in all 48 rows"),
     "infinite response": ("y ~ x + (1|g)", DATA.assign(y=np.r_[np.inf, DATA["y"][1:]]), {}, "'y' has 1 infinite"),
     "infinite slope": ("y ~ 1 + (x|g)", DATA.assign(x=np.r_[-np.inf, DATA["x"][1:]]), {}, "'x' has 1 infinite"),
@@ -412,3 +414,14 @@ def test_a_million_rows_take_about_a_second():
         {"y": rng.normal(size=n), "x": rng.normal(size=n), "u": rng.integers(0, 6040, n), "i": rng.integers(0, 3706, n)}
     )
     assert best_time(lambda: build("y ~ x + (1|u) + (1|i)", data), 2) < 2.0
+
+
+def test_columns_that_are_dependent_wherever_they_lie_are_dropped_as_before():
+    data = DATA.assign(c=0.1, z=3 * DATA["x"] + 1e7)
+    assert build("y ~ x + c + z + (1|g)", data).dropped.columns == ("c", "z")
+
+
+def test_a_centred_column_far_from_zero_is_the_model_near_zero():
+    far = build("y ~ center(x) + (center(x)|g)", DATA.assign(x=2.0**31 + np.round(DATA["x"] * 1024) / 1024))
+    near = build("y ~ center(x) + (center(x)|g)", DATA.assign(x=np.round(DATA["x"] * 1024) / 1024))
+    np.testing.assert_allclose(far.X, near.X, atol=1e-6)
