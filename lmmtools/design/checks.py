@@ -55,10 +55,11 @@ def check_distance(X: NDArray[np.float64], names: Sequence[str], kept: NDArray[n
         name, column = names[far[0]], X[:, far[0]]
         python = f"data[{name!r}] -= data[{name!r}].mean(), or center({quote_name(name)}) in the formula"
         is_column = "(" not in name and ":" not in name
-        centre = advice(python, f"center({quote_name(name)}) in the formula") if is_column else "the column in it"
+        centre = advice(python, f"center({quote_name(name)}) in the formula") if is_column else "by the column in it"
         raise DataError(
             f"{name} is too far from zero for its spread: its values go from {column.min():.15g} to "
-            f"{column.max():.15g}, and beside a constant nothing of them is left in double precision. Centre it: {centre}."
+            f"{column.max():.15g}, and beside a constant nothing of them is left in double precision. "
+            f"Centre it: {centre}."
         )
 
 
