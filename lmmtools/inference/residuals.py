@@ -157,5 +157,5 @@ def mode_normality(fit: LMMResults) -> ModeNormality:
                 rows.append((block.group, name, block.m, float(found.statistic), float(found.pvalue), note))
                 continue
             rows.append((block.group, name, block.m, np.nan, np.nan, reason))
-    grp, names, levels, W, p, reasons = zip(*rows, strict=True) if rows else ((),) * 6
+    grp, names, levels, W, p, reasons = zip(*rows, strict=True)
     return ModeNormality(grp, names, levels, np.array(W, dtype=float), np.array(p, dtype=float), reasons)

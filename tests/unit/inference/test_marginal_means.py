@@ -128,6 +128,12 @@ def test_tables_say_what_they_average_and_adjust():
         assert "Golden Rain" in getattr(fit.pairwise("Variety"), made)()
 
 
+def test_one_value_of_a_covariate_needs_no_list() -> None:
+    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    found = fit.marginal_means("Days", at={"Days": 3}).to_frame()
+    assert list(found["estimate"]) == pytest.approx([fit.params["Intercept"] + 3 * fit.params["Days"]], rel=1e-12)
+
+
 def test_averages_over_an_interaction_are_told():
     told = "the differences depend on Variety"
     assert not any(told in note for note in fitted("oats").marginal_means("nitro").notes)

@@ -74,6 +74,13 @@ def test_pastes_declared_crossed_names_both_criteria_and_its_cure_runs() -> None
     assert _run(_cure(found, "nested-crossed"), data) == pytest.approx(246.9907, abs=1e-4)
 
 
+def test_reused_labels_beside_their_interaction_are_what_was_meant() -> None:
+    parts = {"batch": "0 + C(batch)", "cask": "0 + C(cask)", "both": "0 + C(batch):C(cask)"}
+    found = lmt.lint("strength ~ 1", "everything", None, parts, one_group(pastes()))
+    assert found.codes == ()
+    assert found.lme4 == "strength ~ 1 + (1|batch) + (1|batch:cask) + (1|cask)"
+
+
 def _fit(**options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
