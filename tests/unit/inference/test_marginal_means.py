@@ -131,7 +131,7 @@ def test_tables_say_what_they_average_and_adjust():
 def test_one_value_of_a_covariate_needs_no_list() -> None:
     fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
     found = fit.marginal_means("Days", at={"Days": 3}).to_frame()
-    assert list(found["estimate"]) == pytest.approx([fit.params["Intercept"] + 3 * fit.params["Days"]], rel=1e-12)
+    assert list(found["emmean"]) == pytest.approx([fit.params["Intercept"] + 3 * fit.params["Days"]], rel=1e-12)
 
 
 def test_averages_over_an_interaction_are_told():
