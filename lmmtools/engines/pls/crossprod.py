@@ -339,7 +339,7 @@ def _finish(s: Scaling, ZXy: Floats, XyXy: Floats) -> tuple[Scaling, Floats, Flo
     if not np.diag(L).min() > np.sqrt(RANK_TOL):
         raise EngineError("The columns of X are linearly dependent to working precision; leave one of them out.")
     T = solve_triangular(L, np.eye(p), lower=True, check_finite=False).T / d[:, None]
-    ZX, XX, Xy = ZX @ T, T.T @ XX @ T, T.T @ Xy
+    ZX, XX, Xy = product(ZX, T), T.T @ XX @ T, T.T @ Xy
     rest = Xy
     centre = L.T @ (s.centre * d) + rest * s.y_scale
     Zy = Zy - ZX @ rest
@@ -387,11 +387,11 @@ def project_response(
     n = y.shape[0]
     w = None if weights is None else weights[:, None]
     WQ = Q if w is None else Q * w
-    centre = WQ.T @ y
-    r = y - Q @ centre
-    again = WQ.T @ r
+    centre = product(WQ.T, y)
+    r = y - product(Q, centre)
+    again = product(WQ.T, r)
     centre += again
-    r -= Q @ again
+    r -= product(Q, again)
     Wr = r if w is None else r * w
     ss = np.einsum("ij,ij->j", r, Wr)
     size = np.einsum("ij,ij->j", y, y if w is None else y * w)
@@ -402,4 +402,4 @@ def project_response(
             f"Response {at} of {len(bad)} is not finite, or the fixed effects reproduce it exactly (is it constant?)."
         )
     y_scale = np.sqrt(ss / n)
-    return (Zt @ Wr) / y_scale, (WQ.T @ r) / y_scale, ss / y_scale**2, centre, y_scale
+    return (Zt @ Wr) / y_scale, product(WQ.T, r) / y_scale, ss / y_scale**2, centre, y_scale

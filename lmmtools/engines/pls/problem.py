@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.blas import product
 from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.engines.pls.crossprod import (
     CrossProducts,
@@ -83,7 +84,7 @@ class RowData:
     @cached_property
     def Q(self) -> Floats:
         """X in the engine's coordinates, shape (n, p)."""
-        return np.asarray(self._design.X @ self._scaling.x_map)
+        return product(self._design.X, self._scaling.x_map)
 
 
 @dataclass(frozen=True, eq=False)
