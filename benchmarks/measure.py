@@ -38,24 +38,28 @@ def read_data(path: str, case: dict[str, Any]) -> pd.DataFrame:
 def measure(rival: Any, case: dict[str, Any], data: pd.DataFrame) -> dict[str, Any]:
     """Time the task; the first run is told apart, and counts only where there is time for no other."""
     run = rival.TASKS[case["task"]](case, data)
-    first, criterion = _time(run)
+    first, first_cpu, criterion = _time(run)
     seconds: list[float] = []
+    cpu: list[float] = []
     started = time.perf_counter()
     while first < BUDGET and len(seconds) < case["repeats"] and time.perf_counter() - started < BUDGET:
-        elapsed, criterion = _time(run)
+        elapsed, used, criterion = _time(run)
         seconds.append(elapsed)
+        cpu.append(used)
     return {
         "criterion": criterion,
         "first": first,
         "seconds": seconds or [first],
+        "cpu": cpu or [first_cpu],
         "median": statistics.median(seconds or [first]),
     }
 
 
-def _time(run: Any) -> tuple[float, float | None]:
-    started = time.perf_counter()
+def _time(run: Any) -> tuple[float, float, float | None]:
+    """Run; return the seconds that passed, those of all threads of the process, and the criterion."""
+    started, used = time.perf_counter(), time.process_time()
     criterion = run()
-    return time.perf_counter() - started, criterion
+    return time.perf_counter() - started, time.process_time() - used, criterion
 
 
 def main(arguments: list[str]) -> None:

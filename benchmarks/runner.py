@@ -14,13 +14,13 @@ from benchmarks.environments import HERE
 from benchmarks.measure import BUDGET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.cases import Case
     from benchmarks.environments import Rival
 
-__all__ = ["Outcome", "run_case"]
+__all__ = ["Outcome", "run_case", "run_once"]
 
 TIME_LIMIT = 300.0
 """Seconds after which a rival's process is stopped."""
@@ -68,11 +68,22 @@ def run_case(case: Case, rivals: Sequence[Rival], folder: Path, rounds: int) -> 
             before = answers[rival.name]
             if before and ("error" in before[-1] or before[-1]["first"] > BUDGET):
                 continue
-            before.append(_run(case, rival, folder))
+            before.append(run_once(case, rival, folder))
     return {r.name: _summarise(case, r, answers[r.name]) for r in able}
 
 
-def _run(case: Case, rival: Rival, folder: Path) -> dict[str, Any]:
+def run_once(case: Case, rival: Rival, folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what one process of a rival answers: its times, or why there are none.
+
+    Parameters
+    ----------
+    case : Case
+    rival : Rival
+    folder : Path
+        Where the data are.
+    environment : mapping, optional
+        Of the process; by default this one's.
+    """
     data = folder / f"{case.data}.csv"
     if rival.script.suffix == ".R":
         arguments = [case.task, str(data), case.formula, ",".join(case.factors), str(case.repeats), str(BUDGET)]
@@ -82,7 +93,9 @@ def _run(case: Case, rival: Rival, folder: Path) -> dict[str, Any]:
         description.write_text(case.to_json(), encoding="utf-8")
         command = [rival.interpreter, str(HERE / "measure.py"), str(rival.script), str(description), str(data)]
     # What is measured is this checkout.
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)} if rival.interpreter == sys.executable else None
+    environment = dict(os.environ if environment is None else environment)
+    if rival.interpreter == sys.executable:
+        environment["PYTHONPATH"] = str(HERE.parent)
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, env=environment)
     except subprocess.TimeoutExpired:

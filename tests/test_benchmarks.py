@@ -94,3 +94,23 @@ def test_simulated_data_are_the_same_each_time() -> None:
 
     for make in (lambda rng: movers(rng, 50, 20, 4), lambda rng: islands(rng, 3)):
         assert make(np.random.default_rng(1)).equals(make(np.random.default_rng(1)))
+
+
+def test_threads_are_compared_with_the_better_of_one_and_two(monkeypatch) -> None:
+    from benchmarks import threads
+
+    times = {"default": [3.0, 1.0, 2.0], "1": [4.0], "2": [1.0]}
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    asked = []
+
+    def answer(case, rival, folder, environment):
+        asked.append(environment.get("OMP_NUM_THREADS"))
+        setting = environment.get("OPENBLAS_NUM_THREADS", "default")
+        return {"seconds": times[setting], "cpu": times[setting]}
+
+    monkeypatch.setattr(threads, "run_once", answer)
+    row = threads._measure(CASES[0], None, "idle", 2)
+    assert asked == [None, "1", "2"] * 2
+    assert row["seconds_ratio"] == 2.0
+    assert "over the aim" in threads._line(row)
+    assert threads._sum_up([row]).startswith("0 of 1 within 1.2")

@@ -375,3 +375,15 @@ def test_every_method_of_inference_is_a_door(methods):
     functions = {name: f for name, f in vars(methods).items() if inspect.isfunction(f) and name[0] != "_"}
     assert functions
     assert [name for name, f in functions.items() if not is_door(f)] == []
+
+
+def test_workers_of_dask_in_this_process_leave_two(two_threads, sleep):
+    distributed = pytest.importorskip("distributed")
+    model = lmt.lmm("Reaction ~ Days + (1|Subject)", sleep)
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=3, processes=False, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        futures = client.map(lambda i: model.fit(engine="pls").objective, range(12), pure=False)
+        assert len(set(client.gather(futures))) == 1
+    assert all(n == 2 for n in two_threads())
