@@ -155,6 +155,7 @@ def _on_data_scale(
     return owners[free], tuple(every[i] for i in free)
 
 
+@single
 def nearby_thetas(
     problem: Problem, theta: Floats, reml: bool, steps: Floats
 ) -> tuple[tuple[Floats, Floats, float], ...]:

@@ -100,6 +100,7 @@ def unprofiled_deviance(
     return Unprofiled(deviance, original, 2.0 * (n - r2 / s2 - through), by_beta, beta)
 
 
+@single
 def unprofiled_deviances(
     problem: Problem, relative: Sequence[Floats], sigma: Floats | None, held: tuple[int, float] | None = None
 ) -> tuple[Floats, Floats]:
