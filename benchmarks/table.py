@@ -84,6 +84,8 @@ def _times(outcome: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> str:
         return "-"
     ratio = least_seconds(outcome) / ours["seconds"]
     more = "> " if outcome["seconds"] is None else ""
+    if ratio < 0.095:
+        return f"{more}{ratio:.2f}x"
     return more + (f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x")
 
 

@@ -46,6 +46,13 @@ def test_the_engine_by_name_has_a_column_where_it_differs_from_the_default(recor
     assert not any(note.startswith('engine="pls" by name') for note in notes(changed))
 
 
+def test_a_rival_ten_times_as_fast_is_not_told_to_take_no_time(record: dict) -> None:
+    changed = copy.deepcopy(record)
+    outcomes = changed["cases"][0]["outcomes"]
+    outcomes["lme4"]["seconds"] = 0.04 * outcomes["lmmtools"]["seconds"]
+    assert "0.04x" in render(changed)
+
+
 def test_the_table_names_the_call_that_is_timed() -> None:
     assert "lmm(...).fit()" in read_section().splitlines()[2]
     source = (RECORD.parent / "rivals" / "lmmtools.py").read_text(encoding="utf-8")
