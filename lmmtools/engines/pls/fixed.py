@@ -10,7 +10,7 @@ import numpy as np
 from lmmtools.design.theta import upper_triangle
 from lmmtools.engines.pls.crossed_traces import trace_products_once
 from lmmtools.engines.pls.factor import solve
-from lmmtools.engines.pls.information import invert_tied, original_directions
+from lmmtools.engines.pls.information import effect_sizes, invert_tied, original_directions
 from lmmtools.engines.pls.inverse import invert
 from lmmtools.engines.pls.objective import State, evaluate_state, projector
 from lmmtools.engines.pls.traces import trace_products_by_columns
@@ -183,10 +183,17 @@ def _is_idle(directions: Floats, P: Floats, C: Floats) -> bool:
 def _even_maps(problem: Problem) -> list[Floats]:
     """Return coordinates of the random effects, all of one size, on which nothing that follows depends.
 
-    The engine's own; where X spans some effects of a block, the data's, so that these stand apart.
+    The engine's own; where X spans some effects of a block, the data's, so that these stand apart, and so where blocks
+    share a variance, which is one in the data's alone.
     """
-    maps = zip(problem.scaling.basis_maps, problem.spanned, strict=True)
-    return [np.eye(len(R)) if span is None else R / np.linalg.norm(R, axis=0) for R, span in maps]
+    tied = {k for members in problem.design.shared for k in members}
+    maps = zip(_in_own_units(problem), problem.spanned, strict=True)
+    return [R if span is not None or k in tied else np.eye(len(R)) for k, (R, span) in enumerate(maps)]
+
+
+def _in_own_units(problem: Problem) -> list[Floats]:
+    """Return the maps from the data's effects, in units of their columns, to the engine's, each (l, l)."""
+    return [R / size for R, size in zip(problem.scaling.basis_maps, effect_sizes(problem), strict=True)]
 
 
 def _is_told(problem: Problem) -> NDArray[np.bool_]:
@@ -213,7 +220,7 @@ def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> 
     EngineError
         If the criterion cannot be evaluated at theta.
     """
-    maps = [R / np.linalg.norm(R, axis=0) for R in problem.scaling.basis_maps]
+    maps = _in_own_units(problem)
     made = _products(problem, theta, reml, maps)
     return 0.5 * _expected_information(problem, made)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["VarianceInformation", "information", "invert_tied", "original_directions"]
+__all__ = ["VarianceInformation", "effect_sizes", "information", "invert_tied", "original_directions"]
 
 BOUNDARY = "not defined on the boundary of the parameter space: {}"
 UNKNOWN = "not defined: the data tell only the sum of this and of another term's variance"
@@ -138,7 +138,7 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     covariances: list[Floats] = []
     boundary: list[str] = []
     units, sd_units = [], []
-    sizes = [np.linalg.norm(R, axis=0) for R in problem.scaling.basis_maps]
+    sizes = effect_sizes(problem)
     maps = [R / size for R, size in zip(problem.scaling.basis_maps, sizes, strict=True)]
     for k, (lam, R) in enumerate(zip(s.lambdas, maps, strict=True)):
         half = np.linalg.solve(R, lam)
@@ -191,6 +191,18 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
         (*reasons, failure),
         tuple(boundary),
     )
+
+
+def effect_sizes(problem: Problem) -> list[Floats]:
+    """Return the root mean square of each effect's column per block, (l,); the first's where blocks share a variance.
+
+    In these units numbers are in range whatever the data's, and variances that are one parameter stay one.
+    """
+    sizes = [np.linalg.norm(R, axis=0) for R in problem.scaling.basis_maps]
+    for first, *others in problem.design.shared:
+        for other in others:
+            sizes[other] = sizes[first]
+    return sizes
 
 
 def _reason(block: Block, covariance: Floats) -> str:
