@@ -10,7 +10,7 @@ import zipfile
 from email import message_from_bytes
 from pathlib import Path
 
-NEEDED = {"numpy", "scipy", "pandas", "statsmodels", "formulaic", "tabulate", "narwhals"}
+NEEDED = {"numpy", "scipy", "pandas", "statsmodels", "formulaic", "tabulate", "narwhals", "threadpoolctl"}
 EXTRAS = {"plot", "report", "parallel", "completion", "progress", "parquet", "docs", "test", "lint"}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NEEDED = {"numpy", "scipy", "pandas", "statsmodels", "formulaic", "tabulate", "narwhals"}
+NEEDED = {"numpy", "scipy", "pandas", "statsmodels", "formulaic", "tabulate", "narwhals", "threadpoolctl"}
 CONFIG = configparser.ConfigParser()
 CONFIG.read(ROOT / "setup.cfg")
 
@@ -21,7 +21,7 @@ def names(text):
     return {re.match(r"[\w.-]+", line)[0] for line in text.splitlines() if line}
 
 
-def test_a_fit_needs_seven_packages_and_no_more():
+def test_a_fit_needs_eight_packages_and_no_more():
     assert names(CONFIG["options"]["install_requires"]) == NEEDED
     try:
         required = metadata.requires("lmmtools") or []
