@@ -22,7 +22,7 @@ from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.size import check_effects
 from lmmtools.design.undefined import describe_undefined
 from lmmtools.errors import DataError
-from lmmtools.formula.expressions import columns_of
+from lmmtools.formula.expressions import columns_of, lags_in
 from lmmtools.formula.terms import order_written
 
 if TYPE_CHECKING:
@@ -215,8 +215,23 @@ def _learn(
         len(sample.rows),
         constant=constant,
         context=context,
-        everything=sample.everything,
+        everything=_with_levels_of(sample) if lags_in(text) else sample.everything,
+        rows=sample.rows,
     )
+
+
+def _with_levels_of(sample: _Sample) -> dict[str, pd.Series[Any]]:
+    """Return the columns before rows were left out, labels that the rows used do not have as missing."""
+    found = {}
+    for name, column in sample.everything.items():
+        used = sample.columns[name]
+        is_label = kind_of(column) == "factor"
+        found[name] = column.where(column.isin(used.unique())) if is_label else column
+    return found
+
+
+def _whole(sample: _Sample) -> pd.DataFrame:
+    return pd.DataFrame(_with_levels_of(sample)).reset_index(drop=True)
 
 
 def _response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> NDArray[np.float64]:
@@ -326,6 +341,7 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
         offset_column=columns["offset"],
         weights_column=columns["weights"],
         has_given_offset="offset" in sample.given,
+        whole=_whole(sample) if sample.everything and lags_in(formula.fixed) else None,
     )
 
 

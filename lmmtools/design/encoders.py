@@ -32,6 +32,7 @@ def learn_matrix(
     constant: str = "Intercept",
     context: Mapping[str, Any] | None = None,
     everything: Mapping[str, pd.Series[Any]] | None = None,
+    rows: NDArray[np.intp] | None = None,
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return the matrix of a sum of terms on complete cases, shape (n, p), and its encoder.
 
@@ -50,6 +51,8 @@ def learn_matrix(
     everything : mapping of str to Series, optional
         The data before rows with missing values were left out.  R learns ``scale(x)``, ``poly(x, 2)`` and the like from
         all rows that have an x, whatever else they miss, and so do lme4 and statsmodels; without it, from ``columns``.
+    rows : ndarray of intp, shape (n,), optional
+        Which rows of ``everything`` the columns are: ``lag(x)`` looks at the row before, whether that is one or not.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def learn_matrix(
         return learned
     if context is None:
         check_calls(text)
-    matrix, encoder = learn_formulaic(text, columns, constant, context or {}, everything or {})
+    matrix, encoder = learn_formulaic(text, columns, constant, context or {}, everything or {}, rows)
     if len(matrix) != n:
         raise DataError(f"{text!r} has {len(matrix)} rows where the data have {n}: it needs a column in it.")
     return matrix, encoder

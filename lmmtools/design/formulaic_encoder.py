@@ -26,6 +26,7 @@ from lmmtools.formula.expressions import (
     computed_in,
     fold_calls,
     is_condition,
+    lags_in,
     quote_argument,
     without_contrasts,
 )
@@ -112,7 +113,9 @@ class FormulaicEncoder:
         for source in self.sources.values():
             is_complete &= ~is_missing(frame[source.name])
         matrix = np.full((len(frame), len(self.column_names)), np.nan)
-        if is_complete.any():
+        if lags_in(self.text):
+            matrix[is_complete] = _materialise(self.spec, self._table(frame), self)[is_complete]
+        elif is_complete.any():
             complete = frame.loc[is_complete]
             _check_seen_numbers(self, complete)
             matrix[is_complete] = _materialise(self.spec, self._table(complete), self)
@@ -205,6 +208,7 @@ def learn_formulaic(
     constant: str,
     context: Mapping[str, Any],
     everything: Mapping[str, pd.Series[Any]],
+    rows: NDArray[np.intp] | None,
 ) -> tuple[NDArray[np.float64], FormulaicEncoder]:
     """As `learn_matrix`, through formulaic."""
     from formulaic import Formula, ModelSpec
@@ -223,10 +227,16 @@ def learn_formulaic(
     check_columns(_widths(formula, table, draft), len(next(iter(table.values()), ())))
     if everything:
         draft.spec.transform_state.update(_learn_state(draft, everything))
-    made = _materialise(spec, table, draft)
+    if everything and rows is not None and lags_in(text):
+        # What stood in the row before, whether that row is of the fit or not.
+        table = {safe: source.encode(everything) for safe, source in sources.items()}
+        made = _materialise(spec, table, draft)
+        matrix = np.array(made, dtype=np.float64)[rows]
+    else:
+        made = _materialise(spec, table, draft)
+        matrix = np.array(made, dtype=np.float64)
     names = [_restore(c, spelled) for c in made.model_spec.column_names]
     labels = tuple(constant if name == "Intercept" else name for name in names)
-    matrix = np.array(made, dtype=np.float64)
     _check_coded(made.model_spec, spelled)
     for j, label in enumerate(labels):
         check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")

@@ -10,7 +10,7 @@ from lmmtools.design import covariance
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import numpy as np
     import pandas as pd
@@ -117,6 +117,8 @@ class Design:
         The columns given as ``offset=`` and ``weights=``.
     has_given_offset : bool
         Whether an offset was given beside the formula, as a column or as values.
+    whole : pandas.DataFrame or None
+        All rows of the data, where the fixed part looks at rows before, ``lag(x)``, and some were left out.
     shared : tuple of tuple of int
         Sets of blocks that have one covariance matrix between them; empty but for a MixedLM model that was read.
     """
@@ -137,6 +139,11 @@ class Design:
     weights_column: str | None = None
     has_given_offset: bool = False
     shared: tuple[tuple[int, ...], ...] = ()
+    whole: pd.DataFrame | None = None
+
+    def on_rows(self, make: Callable[[pd.DataFrame], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """Return what a function of the columns makes of the rows used; ``lag(x)`` in it sees the rows left out."""
+        return make(self.frame) if self.whole is None else make(self.whole)[self.rows]
 
     @property
     def n(self) -> int:
@@ -175,6 +182,7 @@ class Design:
             f"{where}{found}"
             for where, encoder, columns, names in sums
             if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
+            and self.whole is None
             and (found := find_narrower(encoder, self.frame, columns, names)) is not None
         )
 

@@ -35,6 +35,8 @@ __all__ = [
     "computed_in",
     "fold_calls",
     "is_condition",
+    "lagged_columns",
+    "lags_in",
     "quote_argument",
     "read_arithmetic",
     "respell",
@@ -44,6 +46,8 @@ __all__ = [
 Spell = Callable[[str], str]
 _CODINGS = f"There are {', '.join(R_CONTRASTS)}, and contr.sdif, which is contr.diff."
 _QUOTED = re.compile("`[^`]*`")
+_LAG = re.compile(r"lag\(")
+_LAGGED = re.compile(r"(?<![\w.])lag\(\s*(`[^`]+`|[^\W\d][\w.]*)\s*(?:,\s*(?:k\s*=\s*)?(\d+)\s*)?\)")
 
 
 def quote_argument(name: str) -> str:
@@ -146,6 +150,17 @@ def plain_name(text: str) -> str:
     """Return a part of a formula as people name it: a column without its quotes, anything else as it stands."""
     tokens = fold_calls(tokenize(text), text, trusted=True)
     return tokens[0].text if len(tokens) == 1 and tokens[0].kind == "name" else text
+
+
+def lags_in(text: str) -> bool:
+    """Whether an expression looks at rows before, which ``lag()`` alone does."""
+    return "lag(" in text and any(m.start() == 0 or not text[m.start() - 1].isalnum() for m in _LAG.finditer(text))
+
+
+def lagged_columns(text: str) -> tuple[tuple[str, int], ...]:
+    """Return the columns that stand by themselves in a ``lag()``, each with how many rows it looks back."""
+    found = ((plain_name(m.group(1)), int(m.group(2) or 1)) for m in _LAGGED.finditer(text))
+    return tuple(dict.fromkeys(found))
 
 
 def is_condition(call: str) -> bool:

@@ -13,7 +13,7 @@ from lmmtools.design.factors import encode_factor
 from lmmtools.design.frame import as_numbers, is_factor
 from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError
-from lmmtools.formula.expressions import columns_of
+from lmmtools.formula.expressions import columns_of, lagged_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,8 +163,22 @@ def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
 
 
 def _rows(design: Design, grid: pd.DataFrame) -> Floats:
-    """Return all columns of X, those that the fit dropped included, shape (rows, columns)."""
-    return np.asarray(design.encoder.encode(grid))
+    """Return all columns of X, those that the fit dropped included, shape (rows, columns).
+
+    ``lag(x)`` is at its mean over the rows of the fit, as any column of numbers is.
+    """
+    lagged = lagged_columns(design.formula.fixed)
+    if not lagged:
+        return np.asarray(design.encoder.encode(grid))
+    back = max(k for _, k in lagged)
+    long = grid.loc[np.repeat(grid.index, back + 1)].reset_index(drop=True)
+    for name, k in lagged:
+        before = (design.frame if design.whole is None else design.whole)[name].shift(k)
+        used = before if design.whole is None else before.iloc[design.rows]
+        values = long[name].to_numpy(dtype=float, copy=True)
+        values[back - k :: back + 1] = float(used.mean())
+        long[name] = values
+    return np.asarray(design.encoder.encode(long))[back :: back + 1]
 
 
 def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
@@ -197,7 +211,7 @@ def _estimable(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]
     if len(kept) == len(names):
         return L, np.ones(len(L), dtype=bool)
     lost = [j for j in range(len(names)) if j not in kept]
-    X = _rows(design, design.frame)
+    X = design.on_rows(design.encoder.encode)
     dependence, *_ = np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)
     gap = np.abs(full[:, lost] - L @ dependence).max(axis=1)
     return L, gap <= ESTIMABLE * max(1.0, float(np.abs(full).max()))

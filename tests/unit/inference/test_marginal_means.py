@@ -248,5 +248,5 @@ def test_slopes_that_cannot_differ_are_not_compared():
 
 def test_without_marginaleffects_the_cure_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "marginaleffects", None)
-    with pytest.raises(EngineError, match=r"pip install \"lmmtools\[marginal\]\""):
+    with pytest.raises(EngineError, match=r"pip install marginaleffects"):
         fitted("oats").marginal.hypotheses()
