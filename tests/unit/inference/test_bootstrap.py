@@ -275,6 +275,20 @@ def test_intervals_follow_from_the_draws(sleep) -> None:
     np.testing.assert_allclose(by_method.loc["Days"], percentile)
 
 
+def test_acceleration_of_a_mean_is_a_sixth_of_the_skewness_of_its_levels() -> None:
+    """Efron (1987), eq. 6.6: without level i the mean moves by (mean - y_i) / (m - 1); three large levels skew it up."""
+    from lmmtools.inference.bootstrap.limits import acceleration
+
+    means = np.array([0.0, 0.2, 0.3, 0.5, 0.1, 0.4, 5.0, 7.0, 3.0])
+    data = pd.DataFrame({"g": np.repeat(list("abcdefghi"), 3), "y": np.repeat(means, 3) + np.tile([-0.3, 0.1, 0.2], 9)})
+    fit = lmt.lmm("y ~ 1 + (1|g)", data).fit(engine="pls")
+    d = means - means.mean()
+    expected = (d**3).sum() / (6.0 * (d**2).sum() ** 1.5)
+    assert expected > 0.05
+    found = acceleration(fit, lambda again: again.estimate.beta)
+    assert found == pytest.approx([expected], rel=1e-9)
+
+
 def test_bca_of_a_symmetric_statistic_is_near_the_percentile(sleep) -> None:
     found = sleep.bootstrap(999, rng=2)
     bca, percentile = found.conf_int(method="bca").loc["Days"], found.conf_int().loc["Days"]
