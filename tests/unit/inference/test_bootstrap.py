@@ -276,7 +276,7 @@ def test_intervals_follow_from_the_draws(sleep) -> None:
 
 
 def test_acceleration_of_a_mean_is_a_sixth_of_the_skewness_of_its_levels() -> None:
-    """Efron (1987), eq. 6.6: without level i the mean moves by (mean - y_i) / (m - 1); three large levels skew it up."""
+    """Efron (1987), eq. 6.6; without level i the mean moves by (mean - y_i) / (m - 1). Three levels skew it upwards."""
     from lmmtools.inference.bootstrap.limits import acceleration
 
     means = np.array([0.0, 0.2, 0.3, 0.5, 0.1, 0.4, 5.0, 7.0, 3.0])
