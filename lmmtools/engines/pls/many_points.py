@@ -7,6 +7,7 @@ come from one small Cholesky factor per level and one of the rest. Arrays have a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,58 +20,87 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls.problem import Problem
-    from lmmtools.engines.pls.structure import Factor
+    from lmmtools.engines.pls.structure import Factor, Structure
 
     Floats = NDArray[np.float64]
 
-__all__ = ["cholesky_many", "reduce_many", "work_of_one"]
+__all__ = ["Cut", "cholesky_many", "cut_largest", "reduce_many", "work_of_one"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """Cross-products with the largest factor apart.
+
+    Attributes
+    ----------
+    largest : Factor
+        m levels, l effects.
+    others : tuple of Factor
+        q columns together.
+    own : ndarray, shape (m, l, l)
+        The largest factor's blocks of Z'WZ.
+    beside : ndarray, shape (m, l, q + p + 1)
+        What stands beside them: the others' columns of Z, X and y.
+    rest : ndarray, shape (q + p + 1, q + p + 1)
+        Cross-products of those.
+    """
+
+    largest: Factor
+    others: tuple[Factor, ...]
+    own: Floats
+    beside: Floats
+    rest: Floats
+
+
+def cut_largest(structure: Structure, C: Floats, H: Floats) -> Cut:
+    """Return the cross-products of a model, C = Z'W[X y] and H = [X y]'W[X y], with the largest factor apart."""
+    largest = _largest(structure)
+    others = tuple(f for f in structure.factors if f is not largest)
+    beside, rest = C[largest.columns], H
+    if others:
+        columns = np.concatenate([np.arange(f.start, f.start + f.q) for f in others])
+        A = structure.A[:, columns].toarray()
+        beside = np.column_stack([A[largest.columns], beside])
+        rest = np.block([[A[columns], C[columns]], [C[columns].T, rest]])
+    return Cut(largest, others, diagonal_blocks(structure, largest), beside.reshape(largest.m, largest.l, -1), rest)
 
 
 def work_of_one(problem: Problem) -> float:
     """Return about how many multiplications one value of lambda takes."""
-    first = _largest(problem)
-    rest = problem.structure.q - first.q
-    columns = rest + problem.p + 1
-    return first.q * columns * (first.l + columns) + float(rest) ** 2 * (rest / 3.0 + problem.p + 1)
+    first = _largest(problem.structure)
+    q = problem.structure.q - first.q
+    columns = q + problem.p + 1
+    return first.q * columns * (first.l + columns) + float(q) ** 2 * (q / 3.0 + problem.p + 1)
 
 
-def reduce_many(problem: Problem, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:
+def reduce_many(cut: Cut, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return log|V|, shape (B,), and H, shape (B, p + 1, p + 1); nan where they are beyond the arithmetic.
 
     Parameters
     ----------
-    problem : Problem
+    cut : Cut
     lambdas : sequence of ndarray, each (B, l, l)
         Per block, in the engine's coordinates.
     """
-    structure = problem.structure
-    first = _largest(problem)
-    others = [f for f in structure.factors if f is not first]
-    B, m, l = len(lambdas[0]), first.m, first.l
-    own, beside, whole = diagonal_blocks(structure, first), problem.C[first.columns], problem.H
-    if others:
-        rest = np.concatenate([np.arange(f.start, f.start + f.q) for f in others])
-        A = structure.A[:, rest].toarray()
-        beside = np.column_stack([A[first.columns], beside])
-        whole = np.block([[A[rest], problem.C[rest]], [problem.C[rest].T, whole]])
+    B, m, l = len(lambdas[0]), cut.largest.m, cut.largest.l
     with np.errstate(all="ignore"):
-        lam = _merged(first, lambdas)[:, None]
-        half, logdet = _half(np.eye(l) + lam.transpose(0, 1, 3, 2) @ own @ lam)
+        lam = _merged(cut.largest, lambdas)[:, None]
+        half, logdet = _half(np.eye(l) + lam.transpose(0, 1, 3, 2) @ cut.own @ lam)
         # Rows of L^-1 Lambda' times what stands beside the blocks.
-        right = (half @ lam.transpose(0, 1, 3, 2) @ beside.reshape(m, l, -1)).reshape(B, m * l, -1)
-        K = whole - right.transpose(0, 2, 1) @ right
+        right = (half @ lam.transpose(0, 1, 3, 2) @ cut.beside).reshape(B, m * l, -1)
+        K = cut.rest - right.transpose(0, 2, 1) @ right
         logdet = logdet.sum(axis=1)
-        if not others:
+        if not cut.others:
             return logdet, K
-        left = _merged_rest(others, lambdas)
-        q = len(rest)
+        left = _merged_rest(cut.others, lambdas)
+        q = left.shape[-1]
         half, more = _half(np.eye(q) + left.transpose(0, 2, 1) @ K[:, :q, :q] @ left)
         right = half @ (left.transpose(0, 2, 1) @ K[:, :q, q:])
         return logdet + more, K[:, q:, q:] - right.transpose(0, 2, 1) @ right
 
 
-def _largest(problem: Problem) -> Factor:
-    return max(problem.structure.factors, key=lambda f: f.q)
+def _largest(structure: Structure) -> Factor:
+    return max(structure.factors, key=lambda f: f.q)
 
 
 def cholesky_many(M: Floats) -> tuple[Floats, NDArray[np.bool_]]:

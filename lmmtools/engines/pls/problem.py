@@ -19,6 +19,7 @@ from lmmtools.engines.pls.crossprod import (
     indicator_rows,
     project_response,
 )
+from lmmtools.engines.pls.many_points import Cut, cut_largest
 from lmmtools.engines.pls.room import check_products, check_rest
 from lmmtools.engines.pls.spanned import Spanned, find_spanned
 from lmmtools.engines.pls.spectrum import Spectrum, find_spectrum
@@ -157,6 +158,11 @@ class Problem:
         H = np.empty((p + 1, p + 1))
         H[:p, :p], H[:p, p], H[p, :p], H[p, p] = self.XX, self.response.Xy, self.response.Xy, self.response.yy
         return H
+
+    @cached_property
+    def cut(self) -> Cut:
+        """C and H with the largest factor apart, for many values of lambda at once."""
+        return cut_largest(self.structure, self.C, self.H)
 
     @cached_property
     def log_x_map(self) -> float:

@@ -126,7 +126,7 @@ def unprofiled_deviances(
 
 def _sums(problem: Problem, lambdas: Sequence[Floats], held: tuple[int, float] | None) -> tuple[Floats, Floats]:
     """Return log|V| and r2, what holding a fixed effect costs included, shape (B,), nan where there is none."""
-    logdet, H = reduce_many(problem, lambdas)
+    logdet, H = reduce_many(problem.cut, lambdas)
     p = problem.p
     L, is_definite = cholesky_many(H)
     r2 = L[:, p, p] ** 2

@@ -33,8 +33,12 @@ SIZES = np.concatenate([[0.0], 0.06 * 2.0 ** np.arange(10)])
 LOG_SIGMAS = np.linspace(-2.1, 0.7, 9)
 """Of sigma where it is not at its best for all others by a formula, on the scale of its logarithm."""
 
+FEW_ROWS = 50
+"""With more rows than this the grid is of one term's sizes after the other, at the known sigma: other valleys are a
+matter of few data."""
+
 MOST_WORK = 2e6
-"""Multiplications that a grid may take: beyond, with many data, second valleys are rare, and fewer points are tried."""
+"""Multiplications that a grid may take; where it would take more, it is left out."""
 
 SLACK = 4.0
 """A minimum of the grid this much above the known valley is not worth a search: sizes are a factor of two apart."""
@@ -58,19 +62,25 @@ def starts_elsewhere(c: Coordinates, v: float, x: Floats, deviance: float) -> li
     if c.parameter.kind == "beta":
         # Sizes relative to sigma, which has a formula then.
         x = np.append(x[:-1] * np.exp(-x[-1]), 0.0)
-    for axes in _grids(c, x):
-        starts = _grid_points(c, x, axes)
-        values, log_sigma = _deviances(c, v, starts)
+    grids = list(_grids(c, x))
+    if not grids:
+        return []
+    points = [_grid_points(c, x, axes) for axes in grids]
+    starts = np.concatenate(points)
+    values, log_sigma = _deviances(c, v, starts)
+    first = 0
+    for axes, own_points in zip(grids, points, strict=True):
         shape = [len(a) for a in axes.values()]
-        own = [int(np.argmin(np.abs(a - _size(c, x, k)))) for k, a in axes.items()]
-        for at in _minima(values.reshape(shape), own):
-            i = int(np.ravel_multi_index(at, shape))
+        known = [int(np.argmin(np.abs(a - _size(c, x, k)))) for k, a in axes.items()]
+        for at in _minima(values[first : first + len(own_points)].reshape(shape), known):
+            i = first + int(np.ravel_multi_index(at, shape))
             if values[i] > deviance + SLACK:
                 continue
-            start = starts[i].copy()
+            start = starts[i]
             if c.parameter.kind == "beta":
                 start = np.append(start[:-1] * np.exp(log_sigma[i]), log_sigma[i])
             found.append((float(values[i]), start))
+        first += len(own_points)
     found.sort(key=lambda pair: pair[0])
     return [start for _, start in found[:MOST_STARTS]]
 
@@ -80,13 +90,14 @@ SIGMA = -1
 
 
 def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
-    """Yield grids, values per axis: of all terms' sizes, or of one term's after the other."""
+    """Yield grids, values per axis: of all terms' sizes together, or of one term's after the other."""
     terms = [k for k, part in enumerate(c.slices) if part.stop > part.start]
     needs_sigma = c.parameter.kind in ("sd", "cor")
     axes = {k: _axis(SIZES, _size(c, x, k)) for k in terms}
-    sigma = {SIGMA: _axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma else {}
+    is_small = c.problem.n <= FEW_ROWS
+    sigma = {SIGMA: _axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma and is_small else {}
     most = MOST_WORK / pls.work_of_one(c.problem)
-    if terms and prod(len(a) for a in (*axes.values(), *sigma.values())) <= most:
+    if terms and is_small and prod(len(a) for a in (*axes.values(), *sigma.values())) <= most:
         yield axes | sigma
         return
     for k in terms:

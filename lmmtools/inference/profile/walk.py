@@ -187,7 +187,7 @@ class Side:
             except EngineError as error:
                 shorter = 0.5 * abs(v - last.v)
                 if shorter < shortest:
-                    self.stopped = str(error)
+                    self.stopped = f"the deviance cannot be evaluated further out ({error})"
                     return
                 continue
             jump = self.sign * (node.zeta - last.zeta)
@@ -238,7 +238,7 @@ class Side:
             try:
                 node = self._between(inside, outside, share)
             except EngineError as error:
-                self.stopped = str(error)
+                self.stopped = f"the deviance cannot be evaluated further out ({error})"
                 return None
             if self.sign * node.zeta >= cutoff:
                 self.nodes[-1] = node
