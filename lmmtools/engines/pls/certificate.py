@@ -71,16 +71,15 @@ def with_scope(certificate: Certificate, objective: float, lowest: LowestOfAll |
     return replace(certificate, scope=scope, reproduced_by=(0,) if lowest.falls else ())
 
 
-def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = None) -> Certificate:
+def certify_model(problem: Problem, m: LocalModel) -> Certificate:
     """Return the certificate of an evaluated point.
 
     The gradient is taken over the elements of phi that are free: a variance at zero is not, and neither is a column of
     lambda that is zero; what those could gain is the null spaces' business. Element i's share of the expected decrease
     is |g_i (B^-1 g)_i|.
 
-    Where the exact Hessian is not cheap (see :mod:`~lmmtools.engines.pls.curvature`) B is the average information, or
-    what the optimiser ``believed`` the Hessian to be (k, k), and the smallest curvature is the exact one along B's
-    weakest direction.
+    Where the exact Hessian is not cheap (see :mod:`~lmmtools.engines.pls.curvature`) B is the average information, and
+    the smallest curvature is the exact one along B's weakest direction.
     """
     d, g = m.d, m.g
     nulls, free = _null_spaces(problem, m)
@@ -88,9 +87,7 @@ def certify_model(problem: Problem, m: LocalModel, believed: Floats | None = Non
         holds = all(_is_proven(n, d) for n in nulls)
         return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
     at = np.flatnonzero(free)
-    B = m.exact
-    if B is None:
-        B = m.average if believed is None else believed
+    B = m.average if m.exact is None else m.exact
     B = B[np.ix_(at, at)]
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])

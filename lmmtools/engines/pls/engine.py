@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Optimum", "fit", "fit_problem", "optimize"]
 
+LARGE = 1e3
+"""Variance, relative to one that matters, beyond which hardly anything of the response is left to the residual."""
+
 MAX_DOWN = 8
 """Searches from lower values found without a search; each ends lower than the one before."""
 
@@ -144,7 +147,7 @@ def _search(problem: Problem, reml: bool, start: Lambdas | None, options: Option
     """Return one search from a start, by default that of moments."""
     best = descend(problem, reml, start, options)
     messages = (f"found in a search from {name}", best.message) if name else (best.message,)
-    return _Run(best, certify_model(problem, best.model, best.curvature), best.n_evaluations, messages)
+    return _Run(best, certify_model(problem, best.model), best.n_evaluations, messages)
 
 
 def _is_stopped(run: _Run, options: Options) -> bool:
@@ -277,7 +280,18 @@ def fit(
     problem = prepare(design)
     optimum = optimize(problem, reml, start, Options(max_iter, tol, callback))
     estimate = recover_estimate(problem, optimum)
-    if design.k > 1:
+    if design.k > 1 and _may_reproduce(problem, optimum):
         certificate = replace(optimum.certificate, reproduced_by=reproducing_terms(problem, reml))
         estimate = replace(estimate, certificate=certificate)
     return estimate
+
+
+def _may_reproduce(problem: Problem, optimum: Optimum) -> bool:
+    """Whether effects may reproduce the response: a response of any values where [X Z] has as many columns as rows.
+
+    Where it has fewer only some responses can be, such as those that are constant within levels. Variances are large
+    then, or the search runs after them.
+    """
+    pairs = zip(optimum.state.lambdas, problem.units, strict=True)
+    is_large = any(float((lam * lam).sum()) * c > LARGE for lam, c in pairs)
+    return problem.p + problem.structure.q >= problem.n or is_large or not optimum.certificate.holds

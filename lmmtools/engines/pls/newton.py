@@ -20,6 +20,9 @@ information, which is hardly ever indefinite, gives the better direction."""
 EIGEN_FLOOR = 1e-9
 """Smallest curvature that the scaled model is given."""
 
+MAX_PIVOTS = 200
+"""Changes between held and free; a few per parameter are usual."""
+
 DIAGONAL_FLOOR = 1e-14
 """The same for its diagonal before scaling, relative to the largest element."""
 
@@ -74,32 +77,21 @@ def _floor(top: float) -> float:
 
 
 def _bounded_minimum(B: Floats, g: Floats, lower: Floats) -> Floats:
-    """Return the minimiser of g's + s'Bs/2 with s >= lower (lower <= 0), by the primal active-set method.
+    """Return the minimiser of g's + s'Bs/2 with s >= lower, by Murty's least-index pivoting.
 
-    Nocedal & Wright (2006), Numerical Optimization, algorithm 16.3: from s = 0 the model never rises.
+    With B positive definite, changing the first element that is below its bound, or held there against its force, from
+    held to free or back ends at the minimum (Murty 1974, Linear Algebra and its Applications 9).
     """
-    s = np.zeros_like(g)
-    active = np.ones(len(g), dtype=bool)
-    for _ in range(4 * len(g)):
-        at = np.flatnonzero(active)
-        target = s.copy()
-        if len(at):
-            target[at] = np.linalg.solve(B[np.ix_(at, at)], -(g[at] + B[np.ix_(at, ~active)] @ s[~active]))
-        below = active & (target < lower)
-        if below.any():
-            where = np.flatnonzero(below)
-            shares = (lower[where] - s[where]) / (target[where] - s[where])
-            hit = where[np.argmin(shares)]
-            s = s + shares.min() * (target - s)
-            s[hit] = lower[hit]
-            active[hit] = False
-            continue
-        s = target
-        force = np.where(active, 0.0, g + B @ s)
-        if force.min() >= 0:
+    held = np.zeros(len(g), dtype=bool)
+    for _ in range(MAX_PIVOTS):
+        free = np.flatnonzero(~held)
+        s = np.where(held, lower, 0.0)
+        s[free] = np.linalg.solve(B[np.ix_(free, free)], -(g[free] + B[np.ix_(free, held)] @ lower[held]))
+        wrong = np.where(held, g + B @ s < 0, s < lower)
+        if not wrong.any():
             break
-        active[np.argmin(force)] = True
-    return s
+        held[np.argmax(wrong)] ^= True
+    return np.maximum(s, lower)
 
 
 def newton_steps(

@@ -2,8 +2,7 @@
 
 Each iteration solves the quadratic model over the parameters that are free (a variance at zero is not, while its
 derivative is not negative), shortens the step if it leaves the region where the model can be trusted, and takes it if
-the criterion falls. Curvature that the average information misses is learnt from the change of the gradient (a
-symmetric rank-one update). The iteration stops when the decrease that the model expects, half the Newton decrement,
+the criterion falls. The iteration stops when the decrease that the model expects, half the Newton decrement,
 is below ``Options.tol`` of the criterion's own rounding error.
 """
 
@@ -45,13 +44,6 @@ right sign but not the right size."""
 
 LOG_GROWTH = 6.0
 """The same for a scalar term, on the scale of its logarithm, where the criterion is close to convex."""
-
-STRAIGHT = 0.75
-"""A step on which the criterion falls by this share of what its slope promised could have been longer: the average
-information sees too much curvature there."""
-
-MAX_STRETCH = 64.0
-"""Multiple of the model's step that may be tried after steps that could have been longer."""
 
 LARGEST_START = 1e6
 """Relative standard deviation, in units of one that matters, beyond which a start is pulled back."""
@@ -105,8 +97,6 @@ class Descent:
     ----------
     model : LocalModel
         The best point, with the derivatives there.
-    curvature : ndarray, shape (k, k)
-        The Hessian that the search believed in there.
     n_evaluations : int
     message : str
         Why it stopped; empty where the expected decrease is within the tolerance.
@@ -115,7 +105,6 @@ class Descent:
     """
 
     model: LocalModel
-    curvature: Floats
     n_evaluations: int
     message: str
     interrupted: bool = False
@@ -139,15 +128,14 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     """
     bounded = parameters.bounded(problem.widths)
     point = _first_point(problem, starting_lambdas(problem) if start is None else start, reml)
-    secant = np.zeros_like(point.average)
-    count, last, stalls, stretch = 1, np.inf, 0, 1.0
+    count, last, stalls = 1, np.inf, 0
     message, interrupted = "", False
     try:
         while True:
             if _tell(options, count, point, bounded):
                 message, interrupted = "stopped by the callback", True
                 break
-            is_exact, B = _believe(point, bounded, secant)
+            is_exact, B = _choose_hessian(point, bounded)
             step, expected = newton_step(point.phi, point.g, B, bounded)
             rounding = _rounding(problem, point)
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
@@ -157,25 +145,18 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
                 break
             last = expected
-            share = _step_limit(problem, point.phi, step, 1.0 if is_exact else stretch)
-            trial, used = _search(problem, point, step, bounded, share)
+            trial, used = _search(problem, point, step, bounded, _step_limit(problem, point.phi, step))
             count += used
             if trial is None:
                 if expected > UNFOUND:
                     message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
                 break
-            state, phi = trial
-            moved = local_model(problem, state)
-            straight = point.objective - moved.objective > STRAIGHT * -float(point.g @ (phi - point.phi))
-            stretch = min(2.0 * stretch, MAX_STRETCH) if straight and used == 1 else 1.0
-            if moved.exact is None and bounded.all():
-                secant = _learn(secant, phi - point.phi, moved.g - point.g, moved.average)
-            point = moved
+            point = local_model(problem, trial)
         point, used = _snap(problem, point)
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
-    return Descent(point, _believe(point, bounded, secant)[1], count, message, interrupted)
+    return Descent(point, count, message, interrupted)
 
 
 def _rounding(problem: Problem, point: LocalModel) -> float:
@@ -184,11 +165,9 @@ def _rounding(problem: Problem, point: LocalModel) -> float:
     return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
 
 
-def _believe(point: LocalModel, bounded: NDArray[np.bool_], secant: Floats) -> tuple[bool, Floats]:
+def _choose_hessian(point: LocalModel, bounded: NDArray[np.bool_]) -> tuple[bool, Floats]:
     """Return whether the exact Hessian is to be used, and the Hessian to use."""
-    if point.exact is None:
-        return False, point.average + secant
-    if is_positive(point.exact, ~(bounded & (point.phi == 0))):
+    if point.exact is not None and is_positive(point.exact, ~(bounded & (point.phi == 0))):
         return True, point.exact
     return False, point.average
 
@@ -220,12 +199,12 @@ def _tell(options: Options, count: int, point: LocalModel, bounded: NDArray[np.b
         return options.callback(Progress(count, point.objective, norm)) is True
 
 
-def _step_limit(problem: Problem, phi: Floats, step: Floats, limit: float) -> float:
-    """Return the share of the step, at most ``limit``, that keeps variances within MAX_GROWTH of what they were.
+def _step_limit(problem: Problem, phi: Floats, step: Floats) -> float:
+    """Return the share of the step that keeps variances within MAX_GROWTH of what they were.
 
     Or of one that matters, where they were smaller.
     """
-    at = 0
+    limit, at = 1.0, 0
     for l, c in zip(problem.widths, problem.units, strict=True):
         k = l * (l + 1) // 2
         change = np.abs(step[at : at + k]).max()
@@ -238,12 +217,12 @@ def _step_limit(problem: Problem, phi: Floats, step: Floats, limit: float) -> fl
 
 def _search(
     problem: Problem, point: LocalModel, step: Floats, bounded: NDArray[np.bool_], share: float
-) -> tuple[tuple[State, Floats] | None, int]:
+) -> tuple[State | None, int]:
     """Find a point along the step, from ``share`` of it downwards, at which the criterion falls enough.
 
     Returns
     -------
-    found : (State, phi) or None
+    found : State or None
     used : int
         Evaluations.
     """
@@ -260,26 +239,13 @@ def _search(
             continue
         fall = objective - state.objective
         if fall >= -1e-4 * slope - (noise if -slope < 1e3 * noise else 0.0):
-            return (state, phi), used
+            return state, used
         # The minimum of the parabola through both values and the slope, kept between a tenth and a half.
         curve = 2.0 * (-fall - slope)
         share *= min(0.5, max(0.1, -slope / curve)) if curve > 0 else 0.5
         if share * abs(slope) < 1e-3 * noise:
             break
     return None, used
-
-
-def _learn(secant: Floats, s: Floats, y: Floats, B: Floats) -> Floats:
-    """Symmetric rank-one update of what the average information misses, so that (B + secant) s = y."""
-    r = y - (B + secant) @ s
-    denominator = float(r @ s)
-    if abs(denominator) <= 1e-8 * float(np.linalg.norm(r) * np.linalg.norm(s)):
-        return secant
-    update = secant + np.outer(r, r) / denominator
-    # An update larger than the model itself is noise from a step too short, or from far away.
-    if np.abs(np.diag(update)).max() > 10 * np.abs(np.diag(B)).max():
-        return np.zeros_like(secant)
-    return np.asarray(update)
 
 
 def _snap(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:

@@ -32,11 +32,18 @@ __all__ = ["REPRODUCED", "Lowest", "Section", "find_lowest"]
 TOL = 1e-8
 """A value within this of the lowest, relative to the criterion where that is above one, is as low."""
 
-PER_DECADE = 3
-"""Intervals per factor of ten of tau at the start."""
+PER_DECADE, MANY_PER_DECADE = 10, 3
+"""Intervals per factor of ten of tau at the start, of a few responses and of many: narrow ones need fewer rounds, which
+cost of few what calls cost."""
 
-POLISHED = 1e-10
-"""Decrease that is still expected at a minimum that is found; the engine's own search finishes it."""
+FEW = 8
+"""Responses that are few."""
+
+POLISHED = 1e-20
+"""Decrease that is still expected at a minimum that is found; the engine's own search then has nothing to add."""
+
+MAX_POLISHING = 60
+"""Newton steps; a minimum at which rounding keeps them moving is good enough."""
 
 MAX_ROUNDS = 40
 """Halvings; an interval is then a 1e-12th of what it was."""
@@ -213,9 +220,10 @@ def _grid(s: Section) -> Floats:
         last = max(last, 2.0 * s.dof / s.rank * float((sums[proper] / s.left[proper]).max()))
     if not proper.all():
         last = max(last, 1e9 / float(s.values.min()))
+    per_decade = PER_DECADE if len(s.left) <= FEW else MANY_PER_DECADE
     start, end = np.log(first), np.log(last)
     return np.concatenate(
-        [[0.0], np.exp(np.linspace(start, end, max(2, ceil(PER_DECADE * (end - start) / np.log(10.0)) + 1)))]
+        [[0.0], np.exp(np.linspace(start, end, max(2, ceil(per_decade * (end - start) / np.log(10.0)) + 1)))]
     )
 
 
@@ -256,7 +264,7 @@ def _polish(s: Section, owner: NDArray[np.intp], a: Floats, b: Floats) -> tuple[
     low, high = a[TAU], b[TAU]
     tau, value = np.where(a[F] <= b[F], a[TAU], b[TAU]), np.minimum(a[F], b[F])
     trial = low - a[SLOPE] * (high - low) / (b[SLOPE] - a[SLOPE])
-    for _ in range(60):
+    for _ in range(MAX_POLISHING):
         at = _evaluate(s, owner, trial)
         better = at[F] < value
         tau, value = np.where(better, trial, tau), np.where(better, at[F], value)
@@ -265,6 +273,8 @@ def _polish(s: Section, owner: NDArray[np.intp], a: Floats, b: Floats) -> tuple[
         step = -at[SLOPE] / (s.dof * (at[K] - at[H] ** 2) - at[P2])
         if (np.abs(at[SLOPE] * step) < POLISHED).all():
             break
-        trial = trial + step
+        last, trial = trial, trial + step
         trial = np.where((trial > low) & (trial < high), trial, 0.5 * (low + high))
+        if (trial == last).all():
+            break
     return tau, value

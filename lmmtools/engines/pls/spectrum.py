@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.engines.pls.section import REPRODUCED, Section, find_lowest
 
@@ -59,6 +59,10 @@ class Spectrum:
         Eigenvectors of B within them.
     values : ndarray, shape (d,)
         Their eigenvalues, exactly zero where X spans the direction.
+    L : ndarray, shape (p, p)
+        Lower Cholesky factor of X'WX.
+    C : ndarray, shape (m, p)
+        In the order of the levels.
     """
 
     order: NDArray[np.intp]
@@ -69,6 +73,8 @@ class Spectrum:
     group: NDArray[np.intp]
     vectors: Floats
     values: Floats
+    L: Floats
+    C: Floats
 
 
 def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
@@ -90,9 +96,8 @@ def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
     d = int(sizes.sum())
     if d > LARGEST or d * len(a) > LARGEST_MAP:
         return None
-    C = ZX[order]
-    if p:
-        C = solve_triangular(np.linalg.cholesky(XX), C.T, lower=True).T
+    L = np.asarray(np.linalg.cholesky(XX), dtype=float)
+    C = _solve(L, ZX.T).T[order]
     reduce, half = np.zeros((len(a), d)), np.zeros((d, p))
     at = 0
     for start, count, size in zip(first.tolist(), counts.tolist(), sizes.tolist(), strict=True):
@@ -106,7 +111,12 @@ def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
     group = np.repeat(np.arange(len(first)), sizes)
     values, vectors = np.linalg.eigh(np.diag(sorted_a[first][group]) - half @ half.T)
     values[values <= NULL * sorted_a[-1]] = 0.0
-    return Spectrum(order, first, sorted_a[first], counts.astype(float), reduce, group, vectors, values)
+    return Spectrum(order, first, sorted_a[first], counts.astype(float), reduce, group, vectors, values, L, C)
+
+
+def _solve(L: Floats, B: Floats) -> Floats:
+    """Return L^-1 B of a lower triangle."""
+    return np.asarray(dtrtrs(L, B, lower=1)[0]) if len(L) else B
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,10 +168,9 @@ def section_of(problem: Problem, Zy: Floats, Xy: Floats, yy: Floats, y_scale: Fl
     if spectrum is None:
         return None
     p, n = problem.p, problem.n
-    L = np.linalg.cholesky(problem.XX)
-    b = solve_triangular(L, Xy.T, lower=True)
+    b = _solve(spectrum.L, Xy.T)
     rr = yy - (b * b).sum(axis=0)
-    z = (Zy - b.T @ solve_triangular(L, problem.ZX.T, lower=True))[:, spectrum.order]
+    z = Zy[:, spectrum.order] - b.T @ spectrum.C.T
     reduced = z @ spectrum.reduce
     c = reduced @ spectrum.vectors
     values, squares, counts = spectrum.values, c * c, np.ones(len(spectrum.values))
@@ -177,7 +186,7 @@ def section_of(problem: Problem, Zy: Floats, Xy: Floats, yy: Floats, y_scale: Fl
         counts = np.concatenate([counts, rest[more]])
     constant = 2.0 * (n - p if reml else n) * np.log(y_scale) - problem.log_weights
     if reml:
-        constant = constant - problem.log_x_map + 2.0 * float(np.log(np.diag(L)).sum())
+        constant = constant - problem.log_x_map + 2.0 * float(np.log(np.diag(spectrum.L)).sum())
     logs = (values, counts) if reml else (spectrum.a, spectrum.counts)
     return make_section(*logs, values, squares, rr, n - p if reml else n, constant)
 

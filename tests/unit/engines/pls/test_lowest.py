@@ -239,3 +239,25 @@ def test_a_decrease_below_what_anybody_sees_is_not_missed_aloud() -> None:
         fit = lmt.lmm("y ~ x + (1|g)", data).fit(engine="pls")
         assert fit.estimate.messages == ()
         assert fit.converged
+
+
+def test_a_criterion_that_is_level_somewhere_is_searched_from_all_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where two variances cannot be told apart a certificate that holds is no reason to stop."""
+    from lmmtools.engines.pls import engine
+
+    rng = np.random.default_rng(0)
+    g = np.repeat(np.arange(40), 4)
+    twice = [("g", g, None), ("h", (g + 1) % 40, None)]
+    design = make_design(rng.normal(size=40)[g] + rng.normal(size=160), np.ones((160, 1)), twice)
+    starts = []
+
+    def count(problem, reml, start, options, descend=engine.descend):
+        starts.append(start)
+        return descend(problem, reml, start, options)
+
+    monkeypatch.setattr(engine, "descend", count)
+    found = pls.optimize(pls.prepare(design))
+    assert found.certificate.holds
+    assert abs(found.certificate.min_curvature) < 1e-5
+    # The first, theta of the identity, and three multiples of the moments.
+    assert len(starts) == 5
