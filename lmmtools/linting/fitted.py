@@ -51,8 +51,8 @@ class Fitted:
 
     @property
     def is_certified(self) -> bool:
-        """Whether the result is proven to be an optimum."""
-        return _is_proven(self.estimate)
+        """Whether the certificate of the result holds."""
+        return _is_certified(self.estimate)
 
     @property
     def gap(self) -> float:
@@ -78,12 +78,12 @@ def read_fit(result: Any, reading: MixedLMReading) -> Fitted | None:
         return Fitted(read, None, str(error), warned=warned)
     boundary = find_boundary(estimate.theta, read.design, estimate.certificate)
     best = None
-    if not _is_proven(estimate):
+    if not _is_certified(estimate):
         best = _lowest(read, problem, estimate)
     return Fitted(read, estimate, best=best, boundary=boundary, warned=warned)
 
 
-def _is_proven(estimate: Estimate | None) -> bool:
+def _is_certified(estimate: Estimate | None) -> bool:
     return estimate is not None and estimate.certificate is not None and estimate.certificate.holds
 
 

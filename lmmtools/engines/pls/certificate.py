@@ -84,7 +84,7 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
     d, g = m.d, m.g
     nulls, free = _null_spaces(problem, m)
     if not free.any():
-        holds = all(_is_proven(n, d) for n in nulls)
+        holds = all(_is_within(n, d) for n in nulls)
         return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
     at = np.flatnonzero(free)
     B = m.average if m.exact is None else m.exact
@@ -101,7 +101,7 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
     newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
     shares = np.abs(g[at] * newton)
     expected = max(0.5 * float(g[at] @ newton), 0.0)
-    holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_proven(n, d) for n in nulls)
+    holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_within(n, d) for n in nulls)
     room = np.where(parameters.bounded([len(Q) for Q in m.frames]), m.phi, np.inf)[at]
     return Certificate(float(shares.max()), weakest, tuple(nulls), decrease_within(g[at], B, newton, room), bool(holds))
 
@@ -130,7 +130,7 @@ def decrease_within(g: Floats, B: Floats, step: Floats, room: Floats) -> float:
     return max(falls)
 
 
-def _is_proven(null: NullSpace, d: Derivatives) -> bool:
+def _is_within(null: NullSpace, d: Derivatives) -> bool:
     return null.min_eigenvalue >= -NULL_TOL * float(np.abs(np.diag(d.T[null.block])).max())
 
 

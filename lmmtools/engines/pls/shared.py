@@ -1,7 +1,7 @@
 """Blocks that share one variance: what MixedLM makes of a component of several columns per row.
 
 No formula declares such a model; it comes from `from_mixedlm` alone. With theta = P tau, P of zeros and ones, the
-gradient in tau is P' times that in theta, and what is proven of an optimum is proven in tau.
+gradient in tau is P' times that in theta, and what is checked of an optimum is checked in tau.
 """
 
 from __future__ import annotations

@@ -62,5 +62,5 @@ def _refit(case: Case) -> str:
     options = "" if case.reml else ", reml=False"
     return (
         f'result = model.fit(method=["powell", "bfgs"], ftol=1e-12, maxiter=1000{options})\n'
-        f"# or, with a proof of the optimum:\n{use_lmm(case, reading_terms(case.reading))}"
+        f"# or, with a certificate of the optimum:\n{use_lmm(case, reading_terms(case.reading))}"
     )
