@@ -14,6 +14,7 @@ from lmmtools.engines.pls.certificate import NULL_TOL, SAME
 from lmmtools.engines.pls.competing import competing_effects
 from lmmtools.engines.pls.engine import fit_problem
 from lmmtools.engines.pls.newton import newton_steps
+from lmmtools.engines.pls.no_effects import objectives_at_zero
 from lmmtools.engines.pls.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
 from lmmtools.engines.pls.problem import on_data_scale
 from lmmtools.engines.pls.section import find_lowest
@@ -254,9 +255,9 @@ def _is_beaten(
     k = len(lambdas)
     if problem.design.k == 1:
         return np.zeros(len(objective), dtype=bool)
-    lowest = np.full(len(objective), np.inf)
-    for without in [{j} for j in range(k)] + ([set(range(k))] if k > 1 else []):
-        fewer = [np.zeros_like(lam) if j in without else lam for j, lam in enumerate(lambdas)]
+    lowest = objectives_at_zero(problem, y.Xy, y.yy, y.y_scale, reml)
+    for without in range(k if k > 1 else 0):
+        fewer = [np.zeros_like(lam) if j == without else lam for j, lam in enumerate(lambdas)]
         lowest = np.minimum(lowest, evaluate_batch(problem, kind, y, fewer, reml).objective)
     return np.asarray(lowest < objective - SAME * np.maximum(1.0, np.abs(objective)))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["objectives_without_effects"]
+__all__ = ["objectives_at_zero", "objectives_without_effects"]
 
 
 @single
@@ -31,8 +31,21 @@ def objectives_without_effects(problem: Problem, Y: Floats, reml: bool = True) -
     reml : bool
     """
     y = project(problem, np.asarray(Y, dtype=float))
+    return objectives_at_zero(problem, y.Xy, y.yy, y.y_scale, reml)
+
+
+def objectives_at_zero(problem: Problem, Xy: Floats, yy: Floats, y_scale: Floats, reml: bool) -> Floats:
+    """Return the same from the cross-products of responses, shape (B,).
+
+    Parameters
+    ----------
+    problem : Problem
+    Xy : ndarray, shape (B, p)
+    yy, y_scale : ndarray, shape (B,)
+    reml : bool
+    """
     L = np.linalg.cholesky(problem.XX)
-    r2 = y.yy - (np.linalg.solve(L, y.Xy.T) ** 2).sum(axis=0)
+    r2 = yy - (np.linalg.solve(L, Xy.T) ** 2).sum(axis=0)
     dof = problem.n - problem.p if reml else problem.n
-    out = dof * (1.0 + np.log(2.0 * np.pi * r2 / dof) + 2.0 * np.log(y.y_scale)) - problem.log_weights
+    out = dof * (1.0 + np.log(2.0 * np.pi * r2 / dof) + 2.0 * np.log(y_scale)) - problem.log_weights
     return np.asarray(out + 2.0 * np.log(np.diag(L)).sum() - problem.log_x_map if reml else out)

@@ -15,6 +15,7 @@ from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.engines.pls import parameters
 from lmmtools.engines.pls.factor import solve
+from lmmtools.engines.pls.no_effects import objectives_at_zero
 from lmmtools.engines.pls.objective import State, evaluate_state, projector
 from lmmtools.engines.pls.section import find_lowest
 from lmmtools.engines.pls.spectrum import make_section
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Found", "alone", "exchanges", "find_lower", "objective_without_effects", "without_a_term"]
+__all__ = ["Found", "alone", "exchanges", "find_lower"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,17 +104,9 @@ def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
 
 def _all_at_zero(problem: Problem, reml: bool) -> Found:
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
-    return Found("all variances at zero", objective_without_effects(problem, reml), zeros)
-
-
-def objective_without_effects(problem: Problem, reml: bool) -> float:
-    """Return the criterion with all variances of random effects zero."""
-    p, n, y = problem.p, problem.n, problem.response
-    L = np.linalg.cholesky(problem.XX)
-    z = np.linalg.solve(L, y.Xy)
-    dof = n - p if reml else n
-    out = dof * (1.0 + np.log(2.0 * np.pi * (y.yy - float(z @ z)) / dof)) + problem.constant(reml)
-    return float(out + 2.0 * np.log(np.diag(L)).sum() if reml else out)
+    y = problem.response
+    (value,) = objectives_at_zero(problem, y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)
+    return Found("all variances at zero", float(value), zeros)
 
 
 def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:

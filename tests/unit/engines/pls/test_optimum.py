@@ -116,7 +116,7 @@ def test_random_designs_are_certified(seed: int, reml: bool) -> None:
     design = random_design(2000 + seed)
     fit = pls.fit(design, reml=reml)
     assert fit.certificate.holds, fit.messages
-    assert fit.n_evaluations <= 150  # second searches included
+    assert fit.n_evaluations <= 400  # of up to ten searches, where there are few rows
     assert np.isfinite(fit.theta).all()
     assert fit.certificate.expected_decrease < SEARCH
 
