@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["advice", "at_command_line", "how_to_install"]
+__all__ = ["advice", "at_command_line", "how_to_install", "option"]
 
 _AT_COMMAND_LINE: ContextVar[bool] = ContextVar("at_command_line", default=False)
 
@@ -27,6 +27,11 @@ def at_command_line() -> Iterator[None]:
 def advice(python: str, command: str) -> str:
     """Return the one of two pieces of advice that fits where it is read."""
     return command if _AT_COMMAND_LINE.get() else python
+
+
+def option(name: str, value: str) -> str:
+    """Return how an option is given a value: ``engine="pls"``, at a command line ``--engine pls``."""
+    return advice(f'{name}="{value}"', f"--{name} {value}")
 
 
 def how_to_install(*packages: str) -> str:

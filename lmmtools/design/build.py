@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import numpy as np
 import pandas as pd
 
+from lmmtools.audience import advice
 from lmmtools.design.blocks import Block
 from lmmtools.design.checks import check_distance, check_fixed, check_response, check_weights
 from lmmtools.design.encoders import Encoder, learn_matrix
@@ -240,7 +241,8 @@ def _response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> 
         if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
             raise DataError(
                 f"The response column {name!r} holds True and False. A linear mixed model has a normal response; a "
-                f"binary one needs a generalised linear mixed model. To go on anyway: data[{name!r}].astype(float)."
+                f"binary one needs a generalised linear mixed model. To go on anyway: "
+                + advice(f"data[{name!r}].astype(float).", "write 0 and 1.")
             )
     return _learn_single(text, sample, "the response", context)[0]
 

@@ -25,8 +25,8 @@ COPIES = 2
 MOST_EFFECTS = 100
 
 CURE = (
-    "A factor of many levels belongs after a bar, (1 | g); a number that was read as text is converted by "
-    "pd.to_numeric."
+    "A factor of many levels belongs after a bar, (1 | g); a column of numbers that was read as text has "
+    "a cell that is none: make it missing."
 )
 
 

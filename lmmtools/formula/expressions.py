@@ -13,12 +13,14 @@ from collections.abc import Callable
 from functools import lru_cache
 from itertools import count
 
+from lmmtools.audience import advice
 from lmmtools.errors import FormulaError
 from lmmtools.formula.checking import check_tree
 from lmmtools.formula.functions import (
     CONSTANTS,
     CONTRASTS,
     CURES,
+    CURES_IN_FILES,
     FUNCTIONS,
     NUMERICAL,
     OPERATOR_CURES,
@@ -302,6 +304,8 @@ def _function(tokens: list[Token], i: int, source: str, trusted: bool) -> str:
         return FUNCTIONS[token.text]
     end = closing(tokens, i + 1)
     cure = spline_cure(token.text, source[tokens[i + 1].stop : tokens[end].start]) or CURES.get(token.text)
+    if token.text in CURES_IN_FILES:
+        cure = advice(CURES[token.text], CURES_IN_FILES[token.text])
     if trusted and cure is None:
         return token.text
     inside = tokens[i + 1 : end]

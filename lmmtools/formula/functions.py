@@ -8,6 +8,7 @@ __all__ = [
     "CONSTANTS",
     "CONTRASTS",
     "CURES",
+    "CURES_IN_FILES",
     "FUNCTIONS",
     "NUMERICAL",
     "OPERATOR_CURES",
@@ -100,6 +101,11 @@ CURES = {
     "mean": "Write center(x) for x - mean(x).",
     "sd": "Write scale(x) for (x - mean(x)) / sd(x).",
 }
+CURES_IN_FILES = {
+    **dict.fromkeys(("cut", "ifelse"), "Make the column in the data first."),
+    **dict.fromkeys(("as.numeric", "as.integer"), "Leave it out: columns of numbers are read as numbers."),
+}
+"""What to say at a command line instead, where the column is of a file."""
 OPERATOR_CURES = {
     "%in%": "Make the column first, for example with Series.isin.",
     "%%": "Write % for the remainder.",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.audience import advice, option
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.satterthwaite import matched_df
@@ -104,7 +105,10 @@ def kenward_roger(fit: LMMResults) -> KenwardRoger:
         If the expected information of the variances is singular.
     """
     if not fit.reml:
-        raise DataError('ddf="kenward-roger" is defined for REML fits: fit(reml=True), or use ddf="satterthwaite"')
+        raise DataError(
+            f"{option('ddf', 'kenward-roger')} is defined for REML fits: "
+            f"{advice('fit(reml=True)', 'leave out --ml')}, or use {option('ddf', 'satterthwaite')}"
+        )
     found = pls.adjusted_covariance(fit.problem, fit.theta)
     notes: tuple[str, ...] = ()
     if fit.is_singular:

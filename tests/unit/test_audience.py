@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.audience import advice, at_command_line, how_to_install
+from lmmtools.cli import main
 from lmmtools.errors import DataError, LmmError
 
 
@@ -36,6 +38,41 @@ def test_a_missing_package_is_named_with_a_command_that_any_installation_has(mon
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(LmmError, match=how_to_install(package)):
         call(fit)
+
+
+# What Python has and no command line.
+PYTHON = re.compile(r"pd\.|np\.where|data\[|\.astype|na_action|trusted=|engine=|ddf=|fit\(|check=")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["y ~ x + (1|row)"],
+        ["truth ~ x + (1|g)"],
+        ["label ~ x + (1|g)"],
+        ["y ~ cut(x, 3) + (1|g)"],
+        ["y ~ ifelse(x > 0, 1, 0) + (1|g)"],
+        ["y ~ as.numeric(label) + (1|g)"],
+        ["y ~ log(label) + (1|g)"],
+        ["y ~ offset(label) + (1|g)"],
+        ["y ~ x + (1|one)"],
+        ["y ~ row_label + (1|g)"],
+        ["y ~ x + (1|g)", "--weights", "label"],
+        ["y ~ x + (1|g)", "--weights", "one", "--engine", "mixedlm"],
+        ["y ~ x + (x|g) + (x|h)", "--engine", "mixedlm"],
+        ["y ~ x + (1|g)", "--ddf", "kenward-roger", "--ml"],
+    ],
+    ids=" ".join,
+)
+def test_errors_at_a_command_line_advise_no_python(capsys, tmp_path, words):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": rng.normal(size=60), "x": rng.normal(size=60), "g": np.arange(60) // 6, "one": 1})
+    data = data.assign(row=range(60), h=np.arange(60) % 5, truth=data.x > 0, label=np.where(data.x > 0, "u", "v"))
+    data["row_label"] = [f"r{i}" for i in range(60)]
+    data.to_csv(tmp_path / "data.csv", index=False)
+    assert main(["fit", str(tmp_path / "data.csv"), *words]) == 2
+    error = capsys.readouterr().err
+    assert not PYTHON.search(error), error
 
 
 def test_a_column_named_by_a_number_is_said_to_be():

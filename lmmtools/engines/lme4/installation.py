@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
+from lmmtools.audience import option
 from lmmtools.errors import EngineError
 
 __all__ = ["VARIABLE", "describe_missing_package", "find_rscript"]
@@ -33,10 +34,10 @@ def find_rscript() -> str:
     found = shutil.which("Rscript")
     if found is None:
         raise EngineError(
-            'engine="lme4" needs R, and there is no Rscript on PATH. Install R and, in R, run '
+            f"{option('engine', 'lme4')} needs R, and there is no Rscript on PATH. Install R and, in R, run "
             'install.packages("lme4") (Debian, Ubuntu: apt-get install r-cran-lme4; conda: conda install -c '
             f"conda-forge r-lme4); if R is elsewhere, set {VARIABLE} to its Rscript program. Without R, use "
-            'engine="pls".'
+            f"{option('engine', 'pls')}."
         )
     return os.path.abspath(found)
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from lmmtools.audience import option
 from lmmtools.errors import EngineError
 
 __all__ = ["Finished", "run_script"]
@@ -101,7 +102,7 @@ def _wait(process: subprocess.Popen[bytes], program: str, folder: Path, log: Pat
         if timeout is not None and seconds > timeout:
             raise EngineError(
                 f"R was stopped after {timeout:g} seconds, the time limit. Give it more (timeout=..., in seconds; None "
-                f'for no limit), or use engine="pls".{_said(log)}'
+                f"for no limit), or use {option('engine', 'pls')}.{_said(log)}"
             )
         if not is_running and seconds > STARTUP_SECONDS:
             raise EngineError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.audience import option
 from lmmtools.design.structure import connected_components
 from lmmtools.errors import TranslationError
 
@@ -53,9 +54,9 @@ def plan(design: Design) -> MixedLMPlan:
         independent groups, which MixedLM cannot express.
     """
     if design.weights is not None:
-        raise TranslationError('MixedLM has no prior weights. Use engine="pls".')
+        raise TranslationError(f"MixedLM has no prior weights. Use {option('engine', 'pls')}.")
     if design.p == 0:
-        raise TranslationError('MixedLM needs at least one fixed effect. Use engine="pls".')
+        raise TranslationError(f"MixedLM needs at least one fixed effect. Use {option('engine', 'pls')}.")
     islands = connected_components([b.codes for b in design.blocks], [b.m for b in design.blocks])
     n_islands = int(islands.max()) + 1
     # A factor has exactly one island per level, so equal counts mean equal partitions.
@@ -74,7 +75,7 @@ def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_is
         terms = " and ".join(str(design.blocks[i].term) for i in vectors)
         raise TranslationError(
             f"{terms} have no MixedLM form: MixedLM has one set of correlated effects, for the grouping that defines "
-            f'its groups.\nUse engine="pls", or write {_uncorrelated(design, vectors[1:])}.'
+            f"its groups.\nUse {option('engine', 'pls')}, or write {_uncorrelated(design, vectors[1:])}."
         )
     for i in vectors:
         if i in matching:
@@ -84,7 +85,7 @@ def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_is
         raise TranslationError(
             f"{block.term} beside {others} has no MixedLM form: MixedLM correlates effects only for the grouping that "
             f"defines its groups, and the levels of {block.group} ({block.m}) are not the independent groups here "
-            f'({n_islands}).\nUse engine="pls", or write {_uncorrelated(design, [i])}.'
+            f"({n_islands}).\nUse {option('engine', 'pls')}, or write {_uncorrelated(design, [i])}."
         )
 
 
