@@ -64,8 +64,8 @@ class Pool:
         self._own = own
         self._lock = threading.RLock()
         self._here = _OfThread()
-        self._inside = 0
-        self._wide = 0
+        self._inside: set[int] = set()
+        self._wide: set[int] = set()
         self._found: tuple[int, ...] = ()
         self._is_single = False
 
@@ -74,24 +74,40 @@ class Pool:
         here = self._here
         here.depth += 1
         if here.depth == 1:
-            with self._lock:
-                shared = self._libraries()
-                if not self._inside:
-                    self._found = _read(shared)
-                self._inside += 1
-                self._settle()
-            here.found = _read(self._own)
-            _write(self._own, here.found, 1)
+            try:
+                self._begin(here)
+            except BaseException:  # Ctrl-C, too, must not leave a thread inside for good
+                here.depth = 0
+                self._end(here)
+                raise
 
     def leave(self) -> None:
         """Leave a door: where it is the last one, what was found is back."""
         here = self._here
         here.depth -= 1
         if here.depth == 0:
+            try:
+                self._end(here)
+            except BaseException:
+                self._end(here)
+                raise
+
+    def _begin(self, here: _OfThread) -> None:
+        with self._lock:
+            shared = self._libraries()
+            if not self._inside:
+                self._found = _read(shared)
+            self._inside.add(threading.get_ident())
+            self._settle()
+        here.found = _read(self._own)
+        _write(self._own, here.found, 1)
+
+    def _end(self, here: _OfThread) -> None:
+        if here.found:
             _write(self._own, here.found)
-            with self._lock:
-                self._inside -= 1
-                self._settle()
+        with self._lock:
+            self._inside.discard(threading.get_ident())
+            self._settle()
 
     def widen(self) -> None:
         """Begin work on large matrices: if no other thread is inside, with all threads that were found."""
@@ -101,9 +117,9 @@ class Pool:
         here.wide += 1
         if here.wide == 1:
             with self._lock:
-                self._wide += 1
-                is_alone = self._inside == 1
+                self._wide.add(threading.get_ident())
                 self._settle()
+                is_alone = len(self._inside) == 1
             if is_alone:
                 _write(self._own, here.found)
 
@@ -115,13 +131,13 @@ class Pool:
         here.wide -= 1
         if here.wide == 0:
             with self._lock:
-                self._wide -= 1
+                self._wide.discard(threading.get_ident())
                 self._settle()
             _write(self._own, here.found, 1)
 
     def available(self) -> int:
         """Return how many threads large work of this thread would have: one outside of doors."""
-        if not self._here.depth or self._inside > 1:
+        if not self._here.depth or len(self._inside) > 1:
             return 1
         return max((*self._found, *self._here.found), default=1)
 
@@ -149,10 +165,14 @@ class Pool:
 
     def _settle(self) -> None:
         """Set the libraries to what those inside are to have; the lock is held."""
-        is_single = self._inside > 1 or (self._inside == 1 and not self._wide)
-        if is_single != self._is_single:
-            _write(self._libraries(), self._found, 1 if is_single else None)
-            self._is_single = is_single
+        is_single = len(self._inside) > 1 or (len(self._inside) == 1 and not self._wide)
+        # Whoever is interrupted here finds the flag set, and is set right when the next one leaves.
+        if is_single and not self._is_single:
+            self._is_single = True
+            _write(self._libraries(), self._found, 1)
+        elif self._is_single and not is_single:
+            _write(self._libraries(), self._found)
+            self._is_single = False
 
     def _libraries(self) -> Sequence[Library]:
         if self._shared is None:
@@ -170,8 +190,8 @@ class Pool:
     def after_fork_in_child(self) -> None:
         """Forget the threads that were not copied; where one of them had set a limit, what it found is back."""
         self._lock = threading.RLock()
-        self._inside = int(self._here.depth > 0)
-        self._wide = int(self._here.wide > 0)
+        self._inside &= {threading.get_ident()}
+        self._wide &= {threading.get_ident()}
         self._settle()
 
 

@@ -109,6 +109,36 @@ def test_what_was_found_is_back_after_an_exception(pool):
         assert read(pool) == [1, 1]
 
 
+@pytest.mark.parametrize("at", range(4))
+def test_an_interrupt_anywhere_leaves_nobody_inside(pool, monkeypatch, at):
+    """Ctrl-C while threads are set: the next call has one, and what was found is back after it."""
+    library, calls = pool._shared[0], []
+
+    def interrupted(inner):
+        def call(*args):
+            calls.append(None)
+            if len(calls) == at + 1:
+                raise KeyboardInterrupt
+            return inner(*args)
+
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr(library, "get_num_threads", interrupted(library.get_num_threads))
+        patched.setattr(library, "set_num_threads", interrupted(library.set_num_threads))
+        try:
+            with single:
+                pass
+        except KeyboardInterrupt:
+            assert at < 3
+    assert len(calls) >= min(at, 3)
+    assert read(pool) == [4, 1]
+    assert pool._inside == set()
+    with single:
+        assert read(pool) == [1, 1]
+    assert read(pool) == [4, 1]
+
+
 def test_large_work_has_all_threads_that_were_found_and_small_work_has_one(pool):
     with single:
         with cores_for(LARGE):
@@ -141,7 +171,7 @@ def test_functions_of_the_user_find_what_was_there(pool):
                 assert read(pool) == [1, 1]
         assert read(pool) == [4, 1]
     assert read(pool) == [4, 1]
-    assert pool._inside == pool._wide == 0
+    assert pool._inside == pool._wide == set()
 
 
 def test_interleaved_threads_restore_what_the_first_found(pool):
@@ -200,7 +230,7 @@ def test_many_threads_leave_everything_as_it_was(pool):
         done = [executor.submit(work, i) for i in range(400)]
     assert sum(d.exception() is not None for d in done) == 134
     assert read(pool) == [4, 1]
-    assert pool._inside == pool._wide == 0
+    assert pool._inside == pool._wide == set()
 
 
 def test_a_number_that_is_each_threads_own_is_restored_by_each_thread(monkeypatch):
@@ -229,8 +259,9 @@ def test_a_number_that_is_each_threads_own_is_restored_by_each_thread(monkeypatc
 
 def test_a_child_of_a_fork_forgets_the_threads_that_were_not_copied(pool):
     """What the child of a fork does, done here: another thread was inside, and only the forking one lives on."""
-    pool._inside, pool._wide, pool._found, pool._is_single = 1, 0, (4, 1), True
-    pool._shared[0].threads = 1
+    other = threading.Thread(target=pool.enter)
+    other.start(), other.join()
+    assert read(pool) == [1, 1]
     pool.before_fork()
     pool.after_fork_in_child()
     assert read(pool) == [4, 1]
