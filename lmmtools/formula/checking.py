@@ -6,14 +6,15 @@ The check is of Python's own syntax tree, by lists of what is allowed: what is o
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.functions import CONSTANTS, CONTRASTS, FUNCTIONS, R_CONTRASTS, UNARY
-from lmmtools.formula.python import largest_number
+from lmmtools.formula.python import largest_number, read_python
 
-__all__ = ["check_tree"]
+__all__ = ["check_tree", "columns_asked"]
 
 _NODES = (
     *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.keyword, ast.Attribute),
@@ -37,6 +38,8 @@ class _Arguments:
     named: tuple[str, ...] = ()
 
 
+_SPLINES = ("bs", "cr", "cc", "cs")
+_QUOTED = re.compile("`[^`]*`")
 _SPLINE = ("df", "knots", "lower_bound", "upper_bound", "extrapolation")
 _ARGUMENTS = {
     **dict.fromkeys(UNARY, _Arguments(1)),
@@ -92,6 +95,25 @@ def check_tree(tree: ast.AST) -> None:
         raise FormulaError(f"The numbers in it come to more than 1e{_MOST_DIGITS}, the largest that a computer has:")
     if isinstance(tree, ast.Expression) and isinstance(tree.body, (ast.List, ast.Tuple)):
         raise FormulaError("A list is no term:")
+
+
+def columns_asked(call: str) -> int:
+    """Return how many columns a call in normal form asks for by number: ``bs(x, df=5)`` and ``poly(x, 5)`` for five."""
+    if not any(f"{name}(" in call for name in ("poly", *_SPLINES)):
+        return 0
+    tree = read_python(_QUOTED.sub("_", call))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
+    return sum(_asked(node) for node in calls if ast.unparse(node.func) in ("poly", *_SPLINES))
+
+
+def _asked(node: ast.Call) -> int:
+    numbers = [
+        n.value
+        for a in (*node.args, *(k.value for k in node.keywords))
+        for n in ast.walk(a)
+        if isinstance(n, ast.Constant)
+    ]
+    return int(max((n for n in numbers if isinstance(n, (int, float)) and abs(n) <= _MOST_COLUMNS), default=1))
 
 
 def _refuse(what: str) -> NoReturn:

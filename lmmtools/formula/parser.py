@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import check_sum, expand, is_group, split_at, split_sum, write
+from lmmtools.formula.checking import columns_asked
 from lmmtools.formula.declare import Declaration, split_correlated
 from lmmtools.formula.expressions import fold_calls, quote_argument, read_arithmetic
 from lmmtools.formula.structures import read_structures
@@ -17,6 +18,8 @@ from lmmtools.formula.tokens import Token, closing, fail, quote_name, tokenize
 __all__ = ["parse"]
 
 _BARS = ("|", "||")
+# Calls take a few milliseconds each, and as much for hundreds of operations or tens of columns.
+_MOST_CALLS, _MOST_OPERATIONS, _MOST_ASKED = 250, 6000, 1000
 
 
 def parse(formula: str, random: Declaration | None = None, *, trusted: bool = False) -> ModelFormula:
@@ -80,6 +83,8 @@ def _parse(formula: str, declared: tuple[RandomTerm, ...], trusted: bool) -> Mod
     response = read_arithmetic(left, formula, trusted=trusted, where=tilde)
     tokens = fold_calls(right, formula, trusted=trusted)
     _check_response(response, tokens, formula)
+    if not trusted:
+        _check_calls(tokens, len(right))
     parts = _Parts(formula)
     for sign, part in split_sum(tokens, formula):
         _sort_part(parts, sign, part)
@@ -117,6 +122,21 @@ def _split_sides(tokens: list[Token], source: str) -> tuple[list[Token], list[To
     if not right:
         fail("There is nothing after the ~:", source, tilde.start, tilde.stop, cure="Write ~ 1 + (1 | factor).")
     return left, right
+
+
+def _check_calls(tokens: list[Token], words: int) -> None:
+    """Refuse what takes long to evaluate: hundreds of calls or of columns that they make, thousands of operations."""
+    calls = [token.text for token in tokens if token.kind in ("call", "offset")]
+    for count, most, what in (
+        (len(calls), _MOST_CALLS, "calls of functions"),
+        (words - len(tokens), _MOST_OPERATIONS, "words in its calls of functions"),
+        (sum(map(columns_asked, calls)), _MOST_ASKED, "columns of splines and polynomials"),
+    ):
+        if count > most:
+            raise FormulaError(
+                f"The formula has {count:,} {what}, where {most:,} can be evaluated: make the columns in the data, and "
+                "name them."
+            )
 
 
 def _check_response(response: Token, right: list[Token], source: str) -> None:

@@ -22,6 +22,8 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"}
 # Marks before every line of a quoted text; some lines (a page number, a line that was wrapped) may have lost theirs.
 _MOST = 0.8
+# A mail is quoted within quotations no deeper.
+_DEEPEST = 20
 # With fewer lines, blank lines between them are no sign of double spacing.
 _FEWEST = 5
 
@@ -91,9 +93,10 @@ def _plain_spaces(row: str) -> str:
 
 def _without_marks(rows: list[str]) -> list[str]:
     """Take off comment marks wherever they are, and marks of quotation where (nearly) all lines have one."""
-    while True:
+    for _ in range(_DEEPEST):
         rows = [_COMMENT.sub("", row, count=1) if _COMMENT.match(row) else row for row in rows]
         filled = [row for row in rows if row]
         if not filled or sum(bool(_QUOTED.match(row)) for row in filled) < _MOST * len(filled):
             return rows
         rows = [_QUOTED.sub("", row, count=1) if _QUOTED.match(row) else row for row in rows]
+    return rows

@@ -12,6 +12,8 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff
 _NUMBER = re.compile(
     r"(?P<bound><?)(?P<value>[-+]?(?:\d+[.,]?(?P<decimals>\d*)|[.,](?P<more>\d+))(?:e(?P<power>[-+]?\d+))?)", re.I
 )
+# R writes up to 22 digits, and no power of ten that is no number.
+_LONGEST, _LARGEST_POWER = 60, 300
 # A number that ends in 5 is rounded up or down by the noise of its last bits.
 _NOISE = 1e-12
 _SPECIAL = {"NA": math.nan, "NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
@@ -43,14 +45,14 @@ class RoundedNumber(float):
     @property
     def text(self) -> str:
         """The digits that are known."""
-        if self.half_unit == 0:
+        if self.half_unit == 0 or not math.isfinite(self.half_unit):
             return f"{float(self)}"
         return f"{float(self):.{max(0, math.floor(-math.log10(2 * self.half_unit)))}f}"
 
     def squared(self) -> RoundedNumber:
         """Return the square, with what is known of it."""
         value = float(self)
-        return RoundedNumber(value * value, 2.0 * abs(value) * self.half_unit + self.half_unit**2)
+        return RoundedNumber(value * value, 2.0 * abs(value) * self.half_unit + self.half_unit * self.half_unit)
 
     def root(self) -> RoundedNumber:
         """Return the square root, with what is known of it; the number must not be negative."""
@@ -139,7 +141,15 @@ def shown(value: Any) -> Any:
 def is_number_text(text: str) -> bool:
     """Whether a word is a number as R prints them, whatever kind of dash is its minus."""
     text = text.translate(_DASHES)
-    return text in _SPECIAL or _NUMBER.fullmatch(text) is not None
+    return text in _SPECIAL or _match(text) is not None
+
+
+def _match(text: str) -> re.Match[str] | None:
+    """Return the parts of a number, None for what is none that a computer has."""
+    found = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
+    if found is None or abs(int(found["power"] or 0)) > _LARGEST_POWER:
+        return None
+    return found if math.isfinite(float(found["value"].replace(",", "."))) else None
 
 
 def _parse(text: str) -> tuple[float, int, bool]:
@@ -147,7 +157,7 @@ def _parse(text: str) -> tuple[float, int, bool]:
     plain = text.translate(_DASHES).replace(" ", "")
     if plain in _SPECIAL:
         return _SPECIAL[plain], 0, False
-    found = _NUMBER.fullmatch(plain)
+    found = _match(plain)
     if found is None:
         raise ValueError(f"{text!r} is no number")
     places = len(found["decimals"] or found["more"] or "") - int(found["power"] or 0)

@@ -32,6 +32,9 @@ _NEEDED = {
     "fixed": "the table 'Fixed effects'",
 }
 _METHOD = re.compile(r"t-tests use [^\[]*[^\[ .]")
+_MOST_CHARACTERS = 2_000_000
+# More rows or levels than these digits tell are no number of anything.
+_COUNT = re.compile(r"[0-9]{1,15}")
 _CLASS = re.compile(r"\[\W*(\w+)")
 _OWN_CLASSES = ("lmerMod", "lmerModLmerTest", "merModLmerTest")
 _QUANTILES = ["Min", "1Q", "Median", "3Q", "Max"]
@@ -66,7 +69,10 @@ def read_lme4_summary(text: str) -> PrintedSummary:
         raise PrintoutError(
             f"read_lme4_summary() takes the printed text, not {type(text).__name__}: open the file and read() it."
         )
-    lines = clean_lines(text)
+    if len(text) > _MOST_CHARACTERS:
+        raise PrintoutError(f"The text has more than {_MOST_CHARACTERS:,} characters: paste one summary(lmer(...)).")
+    # Half a character, as a broken copy may have, can be neither printed nor written.
+    lines = clean_lines(text.encode("utf-8", "replace").decode("utf-8"))
     if all(line.is_blank for line in lines):
         raise PrintoutError("The text is empty: paste what summary(lmer(...)) prints.")
     sections = find_sections(lines)
@@ -191,14 +197,14 @@ def _read_sizes(words: str) -> tuple[int, dict[str, int]]:
     groups: dict[str, int] = {}
     for entry in listed.partition("groups:")[2].split(";"):
         name, _, count = entry.rpartition(",")
-        if not name.strip() or not count.strip().isdigit():
+        if not name.strip() or not _COUNT.fullmatch(count.strip()):
             break
         groups[name.strip()] = int(count)
     else:
-        if rows.strip().isdigit():
+        if _COUNT.fullmatch(rows.strip()):
             return int(rows), groups
     raise PrintoutError(
-        f"The line 'Number of obs: {words}' does not read as '180, groups: Subject, 18': was the text cut?"
+        f"The line 'Number of obs: {words[:200]}' does not read as '180, groups: Subject, 18': was the text cut?"
     )
 
 

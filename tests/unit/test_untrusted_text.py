@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -341,3 +342,25 @@ def test_harmless_patsy_is_made_with_the_data(formula):
 
 def test_a_formula_that_patsy_cannot_read_makes_no_model():
     assert "no-model" in lmt.lint("y ~ x +", "g", data=DATA).codes
+
+
+@pytest.mark.parametrize(
+    ("formula", "re_formula", "vc_formula"),
+    [
+        ("y ~ (" + " + ".join(f"I(x + {i})" for i in range(44)) + ")**2", None, None),
+        ("y ~ " + "*".join(["x", "C(h)", "C(g)", "I(x + 1)", "I(x + 2)", "C(Q('w'))"]), None, None),
+        ("y ~ x + " + " + ".join(f"bs(x, df={900 + i})" for i in range(50)), None, None),
+        ("y ~ x", "0 + C(w):C(x):C(h):C(g):C(y)", None),
+        ("y ~ x", None, {"h": "0 + C(w):C(x):C(h):C(g):C(y)"}),
+        ("y ~ x + " + "+".join(["x"] * 3000), None, None),
+        ("y ~ " + "I(" * 60 + "x" + ")" * 60, None, None),
+        ("y ~ I(" + "-" * 3000 + "x)", None, None),
+        ("y ~ x + I(x + 9**64**64)", None, None),
+    ],
+    ids=["squares", "products", "splines", "re", "vc", "words", "calls", "signs", "powers"],
+)
+def test_a_call_that_would_take_for_ever_is_linted_from_its_text_soon(formula, re_formula, vc_formula):
+    before = time.process_time()
+    found = lmt.lint(formula, "g", re_formula, vc_formula, DATA)
+    assert time.process_time() - before < 5
+    assert "not-run" in found.codes

@@ -7,23 +7,26 @@ what patsy makes of it, piece by piece, passes as well: the two read quotes and 
 from __future__ import annotations
 
 import ast
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand_terms
-from lmmtools.formula.checking import check_tree
-from lmmtools.formula.expressions import fold_calls
+from lmmtools.formula.checking import check_tree, columns_asked
+from lmmtools.formula.expressions import columns_of, fold_calls
 from lmmtools.formula.functions import CONTRASTS, FUNCTIONS
 from lmmtools.formula.python import read_python
 from lmmtools.formula.tokens import tokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = ["make_model"]
 
 # patsy and MixedLM take seconds for more, and no model of so many terms is fitted by MixedLM.
 _MOST_WORDS = 2000
+# Columns, and numbers in one matrix, of which there are several.
+_MOST_PARTS, _MOST_FIXED, _MOST_RANDOM, _MOST_NUMBERS = 100, 500, 5000, 50_000_000
 _COLUMN = "_column"
 
 
@@ -55,7 +58,10 @@ def make_model(
     columns = frozenset(map(str, data.columns))
     for text in (formula, re_formula, *(vc_formula or {}).values()):
         if text is not None:
-            _check_text(text, columns)
+            terms = _check_text(text, columns)
+            _check_size(
+                terms, data, _MOST_FIXED if text is formula else min(_MOST_RANDOM, _MOST_NUMBERS // max(len(data), 1))
+            )
     # patsy looks for names in the frame that calls: there scripts have numpy under this name.
     import numpy as np  # noqa: F401
     from statsmodels.regression.mixed_linear_model import MixedLM
@@ -64,8 +70,14 @@ def make_model(
     return MixedLM.from_formula(formula, data, re_formula=re_formula, vc_formula=components, groups=groups)
 
 
-def _check_text(text: str, columns: Collection[str]) -> None:
-    """Raise a FormulaError unless a formula, two-sided or one-sided, is harmless however it is read."""
+def _check_text(text: str, columns: Collection[str]) -> Sequence[tuple[str, ...]]:
+    """Return the terms of a formula, two-sided or one-sided, if it is harmless however it is read.
+
+    Raises
+    ------
+    FormulaError
+        If it is not.
+    """
     if not isinstance(text, str):
         raise FormulaError(f"A formula is text, not {type(text).__name__}.")
     from patsy.desc import ModelDesc
@@ -78,13 +90,34 @@ def _check_text(text: str, columns: Collection[str]) -> None:
         parse_formula(text)
         left, _, right = text.rpartition("~")
         fold_calls(tokenize(left), left)
-        expand_terms(fold_calls(tokenize(right), right), right)
+        terms = expand_terms(fold_calls(tokenize(right), right), right)
         described = ModelDesc.from_formula(text)
     except (RecursionError, MemoryError):
         raise FormulaError("The formula is nested too deeply.") from None
     for term in (*described.lhs_termlist, *described.rhs_termlist):
         for factor in term.factors:
             _check_code(str(factor.code), columns)
+    return terms
+
+
+def _check_size(terms: Sequence[tuple[str, ...]], data: Any, most: int) -> None:
+    """Raise a FormulaError if the terms make more columns than MixedLM can use in reasonable time and memory."""
+    parts = {part for term in terms for part in term}
+    if len(parts) > _MOST_PARTS:
+        raise FormulaError(f"The formula has {len(parts):,} variables; MixedLM's are made of up to {_MOST_PARTS}.")
+    widths = {part: _width(part, data) for part in parts}
+    total = sum(prod(widths[part] for part in term) for term in terms)
+    if total > most:
+        raise FormulaError(f"The formula makes up to {total:,} columns, where {most:,} are made at most.")
+
+
+def _width(part: str, data: Any) -> int:
+    """Return how many columns one factor of a term has at most."""
+    from pandas.api.types import is_numeric_dtype
+
+    used = [data[name] for name in columns_of(part) if name in data]
+    is_plain = len(used) == 1 and (part.startswith("C(") or not is_numeric_dtype(used[0].dtype))
+    return int(used[0].nunique()) if is_plain else max(1, columns_asked(part))
 
 
 def _check_code(code: str, columns: Collection[str]) -> None:

@@ -298,3 +298,22 @@ def test_a_formula_that_would_take_for_ever_is_refused_soon(formula):
         parse(formula)
     assert time.process_time() - before < 5
     assert len(str(found.value)) < 500
+
+
+MANY = {
+    "calls": " + ".join(f"I(x + {i})" for i in range(300)),
+    "offsets": " + ".join(f"offset(x + {i})" for i in range(300)),
+    "operations": " + ".join(f"I({' + '.join(['x'] * 80)} + {i})" for i in range(90)),
+    "splines": " + ".join(f"bs(x, df={700 + i})" for i in range(200)),
+    "polynomials": " + ".join(f"poly(x, degree={20 + i})" for i in range(200)),
+    "slopes": "+".join(f"(0 + I(x + {i}) | g)" for i in range(300)),
+}
+
+
+@pytest.mark.parametrize("terms", MANY.values(), ids=MANY.keys())
+def test_what_takes_long_to_evaluate_is_refused_before(terms):
+    before = time.process_time()
+    with pytest.raises(FormulaError, match="can be evaluated"):
+        parse(f"y ~ x + {terms} + (1 | g)")
+    assert time.process_time() - before < 5
+    assert parse(f"y ~ x + {terms} + (1 | g)", trusted=True)

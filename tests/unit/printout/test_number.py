@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from lmmtools.printout.number import PrintedNumber, RoundedNumber, rounding_of, shown
+from lmmtools.printout.number import PrintedNumber, RoundedNumber, is_number_text, rounding_of, shown
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,15 @@ def test_copies_and_json():
 def test_words_are_no_numbers():
     with pytest.raises(ValueError, match="is no number"):
         PrintedNumber("Days")
+
+
+@pytest.mark.parametrize("text", ["1e400", "1e-400", "0e+400", "9" * 400, "1e" + "9" * 5000, "-1e309", "1." + "0" * 99])
+def test_what_no_computer_has_is_no_number(text):
+    assert not is_number_text(text)
+    with pytest.raises(ValueError, match="is no number"):
+        PrintedNumber(text)
+
+
+def test_numbers_that_overflow_still_have_text():
+    assert PrintedNumber("1e200").squared().text == "inf"
+    assert PrintedNumber("1e300").text == "1e300"

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,22 @@ def test_no_printout_at_all(text):
 def test_something_else_than_text():
     with pytest.raises(lmt.LmmError, match="takes the printed text, not"):
         lmt.read_lme4_summary(PRINTED / "nested.txt")
+
+
+@pytest.mark.parametrize(
+    "text", ["> " * 400_000, "#" * 400_000, "`" * 400_000, " " * 400_000 + "x", "Number of obs: ²", "x\n" * 3_000_000]
+)
+def test_text_of_marks_without_end_is_refused_soon(text):
+    before = time.process_time()
+    with pytest.raises(lmt.LmmError) as found:
+        lmt.read_lme4_summary(text)
+    assert time.process_time() - before < 5
+    assert len(str(found.value)) < 500
+
+
+def test_counts_that_are_no_numbers_are_refused():
+    for count in ("²", "9" * 5000, "1e3", "٣"):
+        with pytest.raises(lmt.LmmError, match="does not read as"):
+            lmt.read_lme4_summary(
+                re.sub(r"Number of obs: \d+", f"Number of obs: {count}", text_of("call_with_options"))
+            )
