@@ -156,7 +156,7 @@ def marginal_contrasts(
     is_estimable = np.array([[bool(ok[row != 0].all()) for row in weights] for ok in known])
     constant = np.tile(weights.sum(axis=1) * cells.constant, len(groups))
     found = estimate_rows(
-        fit, L.reshape(-1, L.shape[2]), constant, is_estimable.ravel(), list(names) * len(groups), check
+        fit, L.reshape(-1, L.shape[2]), constant, is_estimable.ravel(), list(names) * len(groups), check, slope_of
     )
     p = np.concatenate(
         [

@@ -33,6 +33,10 @@ DIGITS = 4
 NOT_ESTIMABLE = "not estimable, because the data do not have all the combinations that it averages"
 
 
+ROUNDING = 1e-12
+"""Share of its column's size below which a weight is zero."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Estimates:
     """Linear functions of the fixed effects, estimated.
@@ -135,7 +139,7 @@ def marginal_means(
     check_alpha(alpha)
     cells = reference_cells(fit.design, [*name_list(factors, "factors"), *name_list(by, "by")], at, slope_of)
     labels = [cell_label(cells.names, row) for row in cells.values]
-    found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method)
+    found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method, slope_of)
     quantile = np.where(np.isinf(found.df), ndtri(1.0 - alpha / 2.0), stdtrit(found.df, 1.0 - alpha / 2.0))
     half = quantile * found.se
     return MarginalMeans(
@@ -160,6 +164,7 @@ def estimate_rows(
     is_estimable: NDArray[np.bool_],
     labels: Sequence[str],
     ddf: DDF,
+    slope_of: str | None,
 ) -> Estimates:
     """Return L beta + constant with tests, NaN for rows that are not estimable.
 
@@ -168,8 +173,10 @@ def estimate_rows(
     DataError
         If a row is zero: what it compares is equal whatever the coefficients.
     """
-    size = float(np.abs(L).max(initial=0.0))
-    is_zero = np.abs(L).max(axis=1, initial=0.0) <= 1e-12 * max(size, 1.0)
+    # What rounding leaves of a weight goes with the column's size and, of a slope, with one over the covariate's.
+    reach = 1.0 if slope_of is None else float(np.abs(fit.design.frame[slope_of].to_numpy(dtype=float)).max())
+    size = np.abs(fit.design.X).max(axis=0) / reach
+    is_zero = (np.abs(L) <= ROUNDING * size).all(axis=1)
     if (is_zero & is_estimable).any():
         label = labels[int(np.flatnonzero(is_zero & is_estimable)[0])]
         raise DataError(

@@ -112,3 +112,17 @@ def test_inference_does_not_depend_on_the_unit_of_a_covariate() -> None:
             np.testing.assert_allclose(one(fit), one(right), rtol=SAME)
         errors, same = (f.varcorr_bse["se_sdcor"].to_numpy(float) for f in (fit, right))
         np.testing.assert_allclose(errors * [1, unit, 1, 1], same, rtol=SAME)
+
+
+@pytest.mark.parametrize("unit", [1e-100, 1e-14, 1e14, 1e100])
+def test_differences_and_slopes_of_means_do_not_depend_on_the_unit_of_a_covariate(unit: float) -> None:
+    data = lmt.datasets.load("sleepstudy")
+    formula = "Reaction ~ Days + (Days | Subject)"
+    right, fit = (lmt.lmm(formula, data.assign(Days=data.Days * size)).fit(engine="pls") for size in (1.0, unit))
+    first, second = (
+        f.pairwise("Days", at={"Days": [0.0, 5.0 * size]}).to_frame()[["estimate", "se", "df", "p"]]
+        for f, size in ((right, 1.0), (fit, unit))
+    )
+    np.testing.assert_allclose(second, first, rtol=SAME)
+    slope, moved = (f.marginal_means([], slope_of="Days").to_frame()["slope"][0] for f in (right, fit))
+    assert moved * unit == pytest.approx(slope, rel=SAME)
