@@ -114,8 +114,12 @@ def _profile_all(
             continue
         coordinates = around.coordinates(parameter)
         v, x = coordinates.locate(phi, sigma, beta)
-        local = around.second_order(coordinates, v, x)
-        path = follow(coordinates, v, x, local, cutoff, BOUNDS[parameter.kind], elsewhere(parameter))
+        try:
+            local = around.second_order(coordinates, v, x)
+            path = follow(coordinates, v, x, local, cutoff, BOUNDS[parameter.kind], elsewhere(parameter))
+        except EngineError as error:
+            undefined[parameter.name] = f"the deviance cannot be evaluated around the fit ({error})"
+            continue
         if path.stopped:
             notes.append(
                 f"the profile of {parameter.name} stops short, so that limits beyond it are NaN: {path.stopped}"

@@ -289,7 +289,7 @@ def _share_of_way(inside: Node, outside: Node, sign: float, cutoff: float) -> fl
         w = 1.0 - u
         return w * w * (1.0 + 2.0 * u) * low + u * u * (3.0 - 2.0 * u) * high + u * w * (w * a - u * b)
 
-    if not low < 0.0 < high:
+    if not (low < 0.0 < high and np.isfinite(a + b + high)):
         return 0.5
     return float(np.clip(brentq(rise, 0.0, 1.0, xtol=1e-12), 0.01, 0.99))
 

@@ -269,3 +269,23 @@ def test_a_limit_that_fails_its_check_is_nan_and_says_why(monkeypatch) -> None:
         limits = profile.conf_int(0.32)
     assert limits.isna().all(axis=None)
     assert caught[0].filename == __file__
+
+
+def test_a_deviance_that_cannot_be_evaluated_around_the_fit_leaves_the_other_limits(monkeypatch) -> None:
+    from lmmtools.errors import EngineError
+    from lmmtools.inference.profile.coordinates import Coordinates
+
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    known, original = fit.conf_int(method="profile"), Coordinates.evaluate
+
+    def evaluate(self, v, x):
+        if self.parameter.kind == "beta":
+            raise EngineError("theta is too large")
+        return original(self, v, x)
+
+    monkeypatch.setattr(Coordinates, "evaluate", evaluate)
+    with pytest.warns(lmt.errors.ProfileLimitWarning, match="Intercept has no limits: the deviance cannot") as caught:
+        found = fit.conf_int(method="profile")
+    assert caught[0].filename == __file__
+    assert found.loc["Intercept"].isna().all()
+    pd.testing.assert_frame_equal(found.drop("Intercept"), known.drop("Intercept"))
