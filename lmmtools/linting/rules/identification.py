@@ -34,8 +34,8 @@ def check(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "levels-not-below-rows",
                 "error",
-                f"{component.lme4} has {component.m} levels for {reading.n} rows; lme4's checks refuse such a term, whose "
-                "variance is told from the residual variance only where the rows differ in their effects.",
+                f"{component.lme4} has {component.m} levels for {reading.n} rows; lme4's checks refuse such a "
+                "term, whose variance is told from the residual variance only where the rows differ in their effects.",
                 "# Use a coarser factor, or leave the term out.",
             )
     for first, second in reading.confounded:
