@@ -17,6 +17,7 @@ import numpy as np
 
 from lmmtools.blas import product
 from lmmtools.design.rank import RANK_TOL, independent_columns
+from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,13 +138,16 @@ def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: 
     if not missing:
         return None
     kept = r_matrix(encoder, frame, in_r)
+    # A call such as lag(x) lacks values in rows that were left out of the fit for them.
+    is_whole = np.isfinite(kept).all(axis=1)
+    kept, matrix = kept[is_whole], matrix[is_whole]
     kept = kept[:, independent_columns(kept)]
     count = matrix.shape[1] - kept.shape[1]
     if count <= 0:
         return None
     is_outside = _lie_outside(matrix, kept)
     left_out = tuple(name for name, outside in zip(names, is_outside, strict=True) if outside)
-    return NarrowerInR(left_out, count, _terms_to_add(terms, missing))
+    return NarrowerInR(left_out, count, tuple(_words(_terms_to_add(terms, missing), frame)))
 
 
 def _has_all_margins(terms: Sequence[tuple[tuple[str, ...], frozenset[str]]]) -> bool:
@@ -176,21 +180,20 @@ def _lie_outside(columns: Floats, matrix: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.linalg.norm(left, axis=0) > RANK_TOL)
 
 
-def _terms_to_add(terms: Sequence[tuple[tuple[str, ...], frozenset[str]]], missing: Sequence[Atom]) -> tuple[str, ...]:
-    """Return terms with which R's coding spans all, none where these do not help."""
+def _terms_to_add(
+    terms: Sequence[tuple[tuple[str, ...], frozenset[str]]], missing: Sequence[Atom]
+) -> list[tuple[str, ...]]:
+    """Return terms, their parts, with which R's coding spans all; none where these do not help."""
     order = list(dict.fromkeys(name for parts, _ in terms for name in parts))
     wanted = atoms_of([CodedTerm(parts, factors) for parts, factors in terms])
-    added = []
-    for numbers, factors in missing:
-        names = tuple(name for name in order if name in numbers | factors)
-        added.append((names, factors))
+    added = [(tuple(n for n in order if n in numbers | factors), factors) for numbers, factors in missing]
     everything = sorted({*terms, *added}, key=lambda term: len(term[0]))
     in_r = atoms_of(code_like_r(everything))
     if any(atom not in in_r for atom in wanted) or any(atom not in wanted for atom in in_r):
-        return ()
-    return tuple(_words(added))
+        return []
+    return [parts for parts, _ in added]
 
 
-def _words(terms: Sequence[tuple[tuple[str, ...], frozenset[str]]]) -> Iterator[str]:
-    for parts, _ in terms:
-        yield ":".join(parts) or "1"
+def _words(terms: Sequence[tuple[str, ...]], frame: pd.DataFrame) -> Iterator[str]:
+    for parts in terms:
+        yield ":".join(quote_name(part) if part in frame.columns else part for part in parts) or "1"

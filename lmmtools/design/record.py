@@ -182,7 +182,6 @@ class Design:
             f"{where}{found}"
             for where, encoder, columns, names in sums
             if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
-            and self.whole is None
             and (found := find_narrower(encoder, self.frame, columns, names)) is not None
         )
 

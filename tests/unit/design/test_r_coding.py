@@ -72,3 +72,13 @@ def test_a_model_with_what_is_to_be_added_is_lmers(data: pd.DataFrame) -> None:
         warnings.simplefilter("error", CodingWarning)
         wider = lmt.lmm("y ~ x + f + x:g + f:g + g + (1 | s)", data)
     assert wider.design.p == 6
+
+
+def test_what_to_add_is_quoted_where_a_name_needs_it(data: pd.DataFrame) -> None:
+    with pytest.warns(CodingWarning, match="add `a b` to the formula"):
+        lmt.lmm("y ~ x:`a b` + `a b`:f + (1 | s)", data.assign(**{"a b": data.g}))
+
+
+def test_a_row_that_a_lag_leaves_out_does_not_hide_a_column(data: pd.DataFrame) -> None:
+    with pytest.warns(CodingWarning, match=r"leaves out the columns? .*f\[T"):
+        lmt.lmm("y ~ lag(x):f + f:g + (1 | s)", data)
