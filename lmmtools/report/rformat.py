@@ -28,6 +28,8 @@ __all__ = [
 
 # A double holds 15 decimal digits; rounding to more changes nothing that R would show.
 _DOUBLE_DIGITS = 15
+# Further places have no power of ten among doubles.
+_MOST_DECIMALS = 300
 _EPSILON = 2.220446049250313e-16
 
 
@@ -44,6 +46,8 @@ def round_half_even(x: float, decimals: int) -> float:
     if not math.isfinite(x) or x == 0:
         return x
     if decimals + math.ceil(math.log10(abs(x))) > _DOUBLE_DIGITS:
+        return x
+    if decimals > _MOST_DECIMALS:
         return x
     power = 10.0**decimals
     scaled = x * power

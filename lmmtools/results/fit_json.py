@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "KIND", "read_json", "write_json"]
 
+_LARGEST_SIGMA = 1e154
 # A record has the modes of a million levels in it, at most.
 _MOST_CHARACTERS = 100_000_000
 
@@ -245,6 +246,8 @@ def _record(content: Entry) -> FitRecord:
     criterion, fixed, optimum = content["criterion"], content["fixed_effects"], content["optimum"]
     names, came = content["names"], content["provenance"]
     sigma, x_names = content["sigma"].number(least=0.0), fixed["names"].texts()
+    if sigma > _LARGEST_SIGMA:
+        raise DataError(f"sigma is {sigma:g}, whose square is no number")
     p = len(x_names)
     modes = content["random_effects"].optional()
     return FitRecord(

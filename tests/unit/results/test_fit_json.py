@@ -204,6 +204,7 @@ def test_the_error_names_entry_and_what_it_holds():
         (("criterion", "k_params"), math.inf, r"criterion\.k_params is inf; a whole number from 0 was expected"),
         (("fixed_effects", "cov_params", 1), [1.0], r"fixed_effects\.cov_params\[1\] is a list of 1; a list of 2"),
         (("varcorr", 0, "vcov", 0, 0), -1.0, r"varcorr\[0\]\.vcov has a negative"),
+        (("sigma",), 8e300, "sigma is 8e\\+300, whose square is no number"),
         (("scaled_residuals",), [0.0], r"scaled_residuals is a list of 1; a list of 5"),
     ):
         with pytest.raises(DataError, match=message):
