@@ -15,6 +15,7 @@ import numpy as np
 
 from lmmtools.design.singular import row_sizes
 from lmmtools.engines import pls
+from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Coordinates", "Parameter", "Point", "parameters_of", "triangular"]
+
+
+FAR = 60.0
+"""Logarithm of a ratio to sigma of the fit beyond which nothing can be learnt of the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,11 +274,22 @@ class Coordinates:
         return out
 
     def evaluate(self, v: float, x: Floats) -> Point:
-        """Return the deviance with all its derivatives at (v, x)."""
+        """Return the deviance with all its derivatives at (v, x).
+
+        Raises
+        ------
+        EngineError
+            If it cannot be evaluated there.
+        """
         parameter = self.parameter
+        log_sigma = v if parameter.kind == "sigma" else float(x[-1])
+        if not (abs(log_sigma) < FAR and float(np.abs(x).max(initial=abs(v))) < np.exp(FAR)):
+            raise EngineError(
+                "the deviance falls further and further out, where sigma or a variance is zero or infinite"
+            )
         triangles = self.triangles(v, x)
         factors = self.on_data_scale(triangles)
-        sigma = self.sigma * float(np.exp(v if parameter.kind == "sigma" else x[-1]))
+        sigma = self.sigma * float(np.exp(log_sigma))
         found = pls.unprofiled_deviance(self.problem, factors, sigma, self.held(v))
         slope, parts = 0.0, []
         pieces = zip(found.G, factors, self.orders, self.units, self.lower, triangles, strict=True)

@@ -289,3 +289,14 @@ def test_a_deviance_that_cannot_be_evaluated_around_the_fit_leaves_the_other_lim
     assert caught[0].filename == __file__
     assert found.loc["Intercept"].isna().all()
     pd.testing.assert_frame_equal(found.drop("Intercept"), known.drop("Intercept"))
+
+
+@pytest.mark.parametrize(("v", "log_sigma"), [(1.0, -100.0), (1e40, 0.0), (np.nan, 0.0)])
+def test_beyond_all_data_the_deviance_is_not_evaluated(v: float, log_sigma: float) -> None:
+    from lmmtools.errors import EngineError
+    from lmmtools.inference.profile.coordinates import Coordinates, parameters_of
+
+    fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    c = Coordinates(fit.problem, parameters_of(fit.design)[0], fit.sigma, fit.estimate.beta, np.ones(1))
+    with pytest.raises(EngineError, match="further and further out"):
+        c.evaluate(v, np.array([log_sigma]))
