@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lmmtools import blas
+from lmmtools.threads import LARGE
 
 RNG = np.random.default_rng(8)
 
@@ -53,3 +54,15 @@ def test_large_products_are_scipys_and_small_ones_numpys(monkeypatch: pytest.Mon
     assert called == ["ddot", "dgemm", "dgemv"]
     blas.dot(x[:9], x[:9]), blas.product(A[:9, :9], A[:9, :9]), blas.product(A[:9, :9], x[:9])
     assert len(called) == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_shared"),
+    [((800, 800, 800), True), ((50, 50, 100_000), False), ((100_000, 50, 50), False), ((600, 600, 900), False)],
+)
+def test_long_narrow_products_are_not_shared_out(monkeypatch, shape, is_shared):
+    """Threads meet for every few hundred of the inner dimension: what is between has to be worth it."""
+    asked = []
+    monkeypatch.setattr(blas, "cores_for", asked.append)
+    blas._cores_for_product(*shape)
+    assert (asked[0] >= LARGE) == is_shared
