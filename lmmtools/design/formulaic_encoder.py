@@ -18,6 +18,7 @@ import pandas as pd
 from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
+from lmmtools.design.order import in_order, places_of
 from lmmtools.design.size import check_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
@@ -92,6 +93,8 @@ class FormulaicEncoder:
         A factor under its safe name -> as its user wrote it.
     context : mapping
         Names beyond the data's that a trusted formula may use.
+    order : tuple of int, length p, or None
+        Which of the terms' columns stands at each place, where another package made the matrix; None: as they come.
     """
 
     spec: Any
@@ -100,6 +103,7 @@ class FormulaicEncoder:
     text: str
     spelled: dict[str, str]
     context: Mapping[str, Any]
+    order: tuple[int, ...] | None = None
 
     def encode(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the matrix of new data, shape (n, p); rows with missing values are NaN.
@@ -119,12 +123,13 @@ class FormulaicEncoder:
             complete = frame.loc[is_complete]
             _check_seen_numbers(self, complete)
             matrix[is_complete] = _materialise(self.spec, self._table(complete), self)
-        return matrix
+        return in_order(matrix, self.order)
 
     def columns_by_term(self) -> dict[str, tuple[int, ...]]:
         """Return which columns each term has, names as a formula writes them; the constant's is empty."""
         written = {**self.spelled, **{safe: quote_name(source.name) for safe, source in self.sources.items()}}
-        return {":".join(map(written.__getitem__, _parts(t))): tuple(at) for t, at in self.spec.term_indices.items()}
+        found = {":".join(map(written.__getitem__, _parts(t))): tuple(at) for t, at in self.spec.term_indices.items()}
+        return places_of(found, self.order)
 
     def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
         """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""

@@ -16,6 +16,7 @@ import numpy as np
 from lmmtools.design.checks import check_levels, check_seen
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.order import in_order, places_of
 from lmmtools.design.size import check_columns
 from lmmtools.formula.tokens import quote_name
 
@@ -87,10 +88,13 @@ class PlainEncoder:
         ``()`` is the constant.
     column_names : tuple of str, length p
         As formulaic writes them.
+    order : tuple of int, length p, or None
+        Which of the terms' columns stands at each place, where another package made the matrix; None: as they come.
     """
 
     terms: tuple[tuple[PlainColumn, ...], ...]
     column_names: tuple[str, ...]
+    order: tuple[int, ...] | None = None
 
     def encode(self, frame: pd.DataFrame) -> NDArray[np.float64]:
         """Return the matrix of new data, shape (n, p); rows with missing values are NaN.
@@ -101,7 +105,7 @@ class PlainEncoder:
             A level that was not there before, or text for numbers.
         """
         made = {id(c): c.encode(frame) for term in self.terms for c in term}
-        return _assemble(self.terms, made, len(frame))
+        return in_order(_assemble(self.terms, made, len(frame)), self.order)
 
     def columns_by_term(self) -> dict[str, tuple[int, ...]]:
         """Return which columns each term has, names as a formula writes them; the constant's is empty."""
@@ -110,7 +114,7 @@ class PlainEncoder:
             size = len(_labels(term, ""))
             found[":".join(quote_name(c.name) for c in term)] = tuple(range(at, at + size))
             at += size
-        return found
+        return places_of(found, self.order)
 
     def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
         """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""

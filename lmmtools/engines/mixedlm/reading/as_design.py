@@ -13,6 +13,7 @@ from lmmtools.design.build import order_blocks
 from lmmtools.design.encoders import learn_matrix
 from lmmtools.design.factors import combine_factors, encode_factor
 from lmmtools.design.known_rows import KnownRows
+from lmmtools.design.order import find_order
 from lmmtools.design.rank import independent_columns
 from lmmtools.design.record import Design, Dropped
 from lmmtools.errors import DataError, LmmError, TranslationError
@@ -152,12 +153,10 @@ def _recipe(
         matrix, encoder = learn_matrix(text, columns, len(wanted))
     except (LmmError, KeyError, ValueError, TypeError):
         return None
-    if matrix.shape != wanted.shape:
+    order = find_order(matrix, wanted, encoder.column_names, names, SAME_TOL)
+    if order is None:
         return None
-    size = np.abs(wanted).max(axis=0, initial=0.0)
-    if not np.all(np.abs(matrix - wanted) <= SAME_TOL * size):
-        return None
-    return replace(encoder, column_names=names)
+    return replace(encoder, column_names=names, order=None if order == tuple(range(len(names))) else order)
 
 
 def _block(piece: Piece, name: str, columns: Mapping[str, Any], taken: dict[str, NDArray[np.intp]]) -> Block:
