@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,8 @@ from lmmtools.formula.notation import write_expression
 from lmmtools.formula.parser import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 __all__ = ["read_model"]
@@ -112,23 +114,56 @@ def _read_groups(model: Any) -> Groups:
 
 
 def _group_name(model: Any, codes: NDArray[np.intp], frame: pd.DataFrame | None) -> str:
-    """Return the name of the column that the groups are; MixedLM keeps it at times only."""
-    said = [str(name) for name in getattr(model.data, "exog_re_names", [])]
+    """Return the name of the column that the groups are; a neutral one where none is known, never another column's."""
+    columns = _named_columns(model, frame)
+    known = (_said_names(model, columns), _equal_columns(model, codes, frame))
+    for name in (name for names in known for name in names):
+        if name not in columns or _is_partition(columns[name], codes):
+            return name
+    neutral = (f"Group{k}" if k else "Group" for k in count())
+    return next(name for name in neutral if name not in columns or _is_partition(columns[name], codes))
+
+
+def _named_columns(model: Any, frame: pd.DataFrame | None) -> dict[str, Any]:
+    """Return the columns that have a name already: the data's, or those of the arrays."""
+    if frame is not None:
+        return {str(name): frame[name] for name in frame.columns}
+    columns = dict(zip(map(str, model.exog_names), np.asarray(model.exog, dtype=float).T, strict=False))
+    return {str(model.endog_names): np.asarray(model.endog), **columns}
+
+
+def _said_names(model: Any, columns: Mapping[str, Any]) -> list[str]:
+    """Return what the model says of the groups' name: that of its Series, or of the constant of ``re_formula``.
+
+    MixedLM calls that constant after the groups, and "Group" where they came as an array.
+    """
     given = getattr(getattr(model, "groups", None), "name", None)
     if given is not None:
-        return str(given)
-    if frame is not None:
-        same = [str(c) for c in frame.columns if _is_partition(frame[c], codes)]
-        named = [c for c in same if c in said]
-        equal = [c for c in same if np.array_equal(frame[c].astype(str), np.asarray(model.groups).astype(str))]
-        # MixedLM calls the constant of re_formula after the groups.
-        constant = [
-            name for name, is_one in zip(said, _ones(model.exog_re), strict=False) if is_one and name != "Group"
-        ]
-        for found in (named, equal, constant, same):
-            if found:
-                return found[0]
-    return "Group"
+        return [str(given)]
+    if not isinstance(getattr(model, "formula", None), str):
+        return []
+    said = [str(name) for name in getattr(model.data, "exog_re_names", [])]
+    # A column of ones among the data is a covariate of re_formula.
+    ones = {name for name, column in columns.items() if _is_one(column)}
+    constant = [name for name, is_one in zip(said, _ones(model.exog_re), strict=False) if is_one]
+    return [name for name in constant if name not in ("Group", *ones)]
+
+
+def _equal_columns(model: Any, codes: NDArray[np.intp], frame: pd.DataFrame | None) -> list[str]:
+    """Return the columns of the data that hold the groups' own labels, those that no formula uses first."""
+    if frame is None:
+        return []
+    labels = np.asarray(model.groups).astype(str)
+    same = [c for c in frame.columns if _is_partition(frame[c], codes)]
+    equal = [str(c) for c in same if np.array_equal(frame[c].astype(str), labels)]
+    used = {*map(str, model.exog_names), str(model.endog_names)}
+    return sorted(equal, key=used.__contains__)
+
+
+def _is_one(column: Any) -> bool:
+    """Whether a column is the number 1 throughout."""
+    values = np.asarray(column)
+    return bool(values.dtype.kind in "iuf" and len(values) and np.all(values == 1))
 
 
 def _ones(matrix: Any) -> list[bool]:
