@@ -1,14 +1,18 @@
 """Tables of many fits by other packages: statsmodels, stargazer and maketables, with the mixed models' own rows.
 
 They print fits of lmmtools beside results that they know themselves. p-values, stars and intervals of the mixed models
-are by Satterthwaite's degrees of freedom, and a row of the table says so.
+are by Satterthwaite's degrees of freedom, and a row of the table says so. Results of MixedLM are read as fits of
+lmmtools first: their own ``params`` hold variances divided by the residual's.
 """
 
 from __future__ import annotations
 
+import html
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import LmmError
+from lmmtools.report.formats.latex import escape
 from lmmtools.results.lmm_results import LMMResults
 from lmmtools.results.tabling import LABELS, SummaryView, TableView, coefficient_table
 
@@ -23,7 +27,7 @@ def etable(*results: Any, **options: Any) -> Any:
 
     Parameters
     ----------
-    *results : LMMResults or results of statsmodels, pyfixest, linearmodels, ...
+    *results : LMMResults, MixedLMResults or results of statsmodels, pyfixest, linearmodels, ...
         One column each; a list of them will do.
     **options
         Of ``ETable``. Its ``model_stats`` may name ``"N"``, ``"ll"``, ``"aic"``, ``"bic"``, ``"sigma"``, ``"icc"``,
@@ -53,14 +57,15 @@ def stargazer(*results: Any) -> Any:
 
     Parameters
     ----------
-    *results : LMMResults or results of statsmodels, linearmodels
+    *results : LMMResults, MixedLMResults or results of statsmodels, linearmodels
         One column each; a list of them will do.
 
     Returns
     -------
     Stargazer
         With lines for the standard deviations and correlations of the random effects, for the levels of each factor,
-        for the log-likelihood and for the criterion that it is of.
+        for the log-likelihood and for the criterion that it is of. Names are escaped in LaTeX and HTML; a p-value that
+        is not defined has no stars.
 
     Raises
     ------
@@ -80,11 +85,15 @@ def stargazer(*results: Any) -> Any:
     fits = _columns(results, "stargazer")
     register_class(LMMResults, _read)
     table = Stargazer(fits)
+    _star_nothing_undefined(table.model_data)
+    table.cov_map = _printed_name
+    table.dependent_variable = _printed_name(table.dependent_variable)
     mixed = [r for r in fits if isinstance(r, LMMResults)]
     shown = [name for r in mixed for name in r.__maketables_default_stat_keys__]
     for start in ("SD ", "Corr. ", "Levels of "):
         for name in dict.fromkeys(name for name in shown if name.startswith(start)):
-            table.add_line(name, [_cell(r, name, table.sig_digits) for r in fits], LineLocation.FOOTER_TOP)
+            cells = [_cell(r, name, table.sig_digits) for r in fits]
+            table.add_line(_printed_name(name), cells, LineLocation.FOOTER_TOP)
     if mixed:
         # Notes would do for the last two, but those break stargazer's LaTeX (0.0.7).
         for key in ("ll", "criterion", "p_values"):
@@ -100,7 +109,7 @@ def summary_col(*results: Any, **options: Any) -> Any:
 
     Parameters
     ----------
-    *results : LMMResults or results of statsmodels
+    *results : LMMResults, MixedLMResults or results of statsmodels
         One column each; a list of them will do.
     **options
         Of ``statsmodels.iolib.summary2.summary_col``: ``stars``, ``model_names``, ``info_dict`` and others.
@@ -124,7 +133,44 @@ def _columns(results: Sequence[Any], function: str) -> list[Any]:
     for fit in fits:
         if not hasattr(fit, "params") and not hasattr(fit, "__maketables_coef_table__"):
             raise LmmError(f"{function}() has no column for {type(fit).__name__}: give results of fits")
-    return fits
+    return [_as_fit(fit) for fit in fits]
+
+
+def _as_fit(result: Any) -> Any:
+    """Return a result of MixedLM, patched or not, as a fit of lmmtools; other results as they are."""
+    if isinstance(result, LMMResults) or not hasattr(result, "cov_re_unscaled"):
+        return result
+    patched = getattr(result, "lmm", None)
+    if isinstance(patched, LMMResults):
+        return patched
+    from lmmtools.results.from_statsmodels import read_mixedlm
+
+    fit, _, found = read_mixedlm(result)
+    for category, text in found:
+        warnings.warn(text, category, stacklevel=4)
+    return fit
+
+
+def _printed_name(name: str) -> Any:
+    """Return a name as stargazer prints it in LaTeX and in HTML, with whatever is special there escaped."""
+    from stargazer.label import Label
+
+    class Name(Label):  # type: ignore[misc]
+        def __radd__(self, before: str) -> str:
+            return before + str(self)
+
+    return Name({"LaTeX": escape(str(name)), "html": html.escape(str(name))})
+
+
+def _star_nothing_undefined(columns: Sequence[dict[str, Any]]) -> None:
+    """Make the p-values that are NaN None, which stargazer gives no stars: NaN it gives three (0.0.7)."""
+    import pandas as pd
+
+    for column in columns:
+        p = pd.Series(column["p_values"]).astype(object)
+        column["p_values"] = p.where(p.notna(), None)
+        if pd.isna(column.get("f_p_value")):
+            column["f_p_value"] = None
 
 
 def _cell(result: Any, name: str, digits: int) -> str:

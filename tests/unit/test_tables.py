@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 from statsmodels.iolib.summary2 import summary_col
 
 import lmmtools as lmt
-from lmmtools.errors import LmmError
+from lmmtools.errors import BoundaryWarning, LmmError
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,61 @@ def test_etable_prints_random_effects_beside_other_models(fit, null, ols) -> Non
     assert "p-values" in lmt.tables.etable([ols, fit]).df.droplevel(0).index
     # Handed over as it is, a fit is read as statsmodels' results are.
     assert maketables.ETable([fit]).df.droplevel(0).loc["Intercept"].iloc[0].startswith("251.405***")
+
+
+@pytest.fixture(scope="module")
+def mixedlm(data):
+    # Its own params are variances over the residual's: 0.935 would stand beside a standard deviation of 24.74.
+    return smf.mixedlm("Reaction ~ Days", data, groups="Subject", re_formula="~Days").fit()
+
+
+@pytest.mark.parametrize("read", [lambda raw: raw, lmt.patch_summary], ids=["raw", "patched"])
+def test_results_of_mixedlm_are_read_first(fit, mixedlm, read) -> None:
+    pytest.importorskip("stargazer")
+    text = lmt.tables.stargazer(fit, read(mixedlm)).render_latex()
+    lines = [line.strip(" \\") for line in text.splitlines()]
+    own, other = next(line for line in lines if line.startswith("SD Days by Subject")).split("&")[1:]
+    assert float(other) == pytest.approx(float(own), rel=1e-3)
+    assert not [line for line in lines if " Var" in line or " Cov" in line]
+    rows = lmt.tables.summary_col(fit, read(mixedlm), stars=True).tables[0]
+    assert float(rows.loc["SD Days by Subject"].iloc[1]) == pytest.approx(5.922, rel=1e-3)
+    assert not [name for name in rows.index if name.endswith((" Var", " Cov"))]
+
+
+def test_etable_reads_results_of_mixedlm_first(fit, mixedlm) -> None:
+    pytest.importorskip("maketables")
+    frame = lmt.tables.etable(fit, mixedlm).df.droplevel(0)
+    assert not [name for name in frame.index if str(name).endswith((" Var", " Cov"))]
+
+
+@pytest.mark.filterwarnings("ignore::statsmodels.tools.sm_exceptions.ConvergenceWarning")
+def test_what_is_said_of_a_result_of_mixedlm_is_said_by_the_table_too() -> None:
+    pytest.importorskip("stargazer")
+    result = smf.mixedlm("Yield ~ 1", lmt.datasets.load("Dyestuff2"), groups="Batch").fit()
+    with pytest.warns(BoundaryWarning):
+        lmt.tables.stargazer(result)
+
+
+def test_a_p_value_that_is_not_defined_has_no_stars(fit, data) -> None:
+    pytest.importorskip("stargazer")
+    # Two rows for two coefficients: errors are infinite, p-values and F are NaN.
+    saturated = smf.ols("Reaction ~ Days", data.iloc[:2]).fit()
+    assert np.isnan(saturated.pvalues).all()
+    for text in (lmt.tables.stargazer(saturated).render_latex(), lmt.tables.stargazer(saturated).render_html()):
+        assert "*" not in text.split("Note:")[0]
+
+
+def test_names_are_escaped_in_stargazers_latex_and_html(data) -> None:
+    pytest.importorskip("stargazer")
+    odd = data.rename(columns={"Days": "days_of & 50%", "Reaction": "ms_<b>", "Subject": "who#"})
+    fit = lmt.lmm("`ms_<b>` ~ `days_of & 50%` + (1|`who#`)", odd).fit(engine="pls")
+    table = lmt.tables.stargazer(fit)
+    for text in (table.render_latex(), table.render_latex(escape=True)):
+        assert r"days\_of \& 50\% & 10.467" in text
+        assert r"ms\_\textless{}b\textgreater{}" in text
+        assert r"Levels of who\# & 18" in text
+    assert "<b>" not in table.render_html()
+    assert "days_of &amp; 50%" in table.render_html()
 
 
 @pytest.mark.parametrize("name", ["stargazer", "etable"])

@@ -65,6 +65,9 @@ def _fact(text: str, name: str) -> str:
 
 def _render_prose(part: Prose) -> str:
     title = [rf"\noindent\textbf{{{escape(part.title)}}}"] if part.title else []
+    # LaTeX refuses a list without items.
+    if not part.lines:
+        return ""
     if part.is_list or part.name == "notes":
         items = [rf"  \item {escape(line)}" for line in part.lines]
         return "\n".join([*title, r"\begin{itemize}", *items, r"\end{itemize}"])
