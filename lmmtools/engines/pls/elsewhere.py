@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Lambdas = tuple[Floats, ...]
 
-__all__ = ["FEW", "FLAT", "LONG", "SMALL_Q", "Found", "Search", "other_starts"]
+__all__ = ["FLAT", "BestSoFar", "Search", "other_starts"]
 
 RESTARTS = (0.01, 10.0, 0.1)
 """Where else to start, as multiples of the first start's variances, when a certificate fails."""
@@ -35,8 +35,8 @@ LONG = 8
 be near; while a second search is cheap it is worth having."""
 
 SMALL_Q = 160
-"""Up to this many random effects a fit on the boundary is worth two more searches, since there may be an optimum inside
-as well: that is a matter of few data."""
+"""Up to this many random effects a fit on the boundary is worth more searches, since there may be an optimum inside as
+well, and scans along each variance are worth their cost: other optima are a matter of few data."""
 
 FEW = 50
 """Up to this many residual degrees of freedom another optimum is never unlikely."""
@@ -46,8 +46,8 @@ FLAT = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """What the first search found.
+class BestSoFar:
+    """The best optimum that the searches have found so far, and whether another one is likely.
 
     Attributes
     ----------
@@ -72,9 +72,21 @@ class Found:
 
     @property
     def has_few(self) -> bool:
-        """Whether there are few data for several variances, so that scans along each are worth their cost."""
-        problem = self.problem
-        return problem.n - problem.p <= FEW and problem.structure.q <= SMALL_Q and problem.design.k > 1
+        """Whether there are few data, so that another optimum is never unlikely, and the model is small."""
+        return self.problem.n - self.problem.p <= FEW and self.problem.structure.q <= SMALL_Q
+
+    @property
+    def has_few_for_several(self) -> bool:
+        """Whether there are few data for several variances, so that starts from each are worth their cost."""
+        return self.has_few and self.problem.design.k > 1
+
+    @property
+    def is_worth_scanning(self) -> bool:
+        """Whether scans along each variance are worth their cost."""
+        if self.has_few or self.is_at_boundary:
+            return True
+        is_unsure = self.best.n_evaluations > LONG or not self.certificate.holds
+        return self.problem.structure.q <= SMALL_Q and is_unsure
 
     @property
     def is_hard(self) -> bool:
@@ -99,26 +111,26 @@ class Search:
     """
 
     name: str
-    when: Callable[[Found], bool]
-    start: Callable[[Found], Iterable[Lambdas]]
+    when: Callable[[BestSoFar], bool]
+    start: Callable[[BestSoFar], Iterable[Lambdas]]
     is_last: bool
 
 
-def _exchanges(found: Found) -> Iterator[Lambdas]:
+def _exchanges(found: BestSoFar) -> Iterator[Lambdas]:
     return exchanges(found.problem, found.best.model.state)
 
 
-def _alone(found: Found) -> Iterator[Lambdas]:
+def _alone(found: BestSoFar) -> Iterator[Lambdas]:
     return alone(found.problem, found.best.model.state.reml)
 
 
-def _without_one(found: Found) -> Iterator[Lambdas]:
+def _without_one(found: BestSoFar) -> Iterator[Lambdas]:
     units = unit_lambdas(found.problem)
     for k in range(len(units) if len(units) > 2 else 0):
         yield tuple(np.zeros_like(lam) if j == k else lam for j, lam in enumerate(units))
 
 
-def other_starts(found: Found) -> Iterator[tuple[str, Lambdas, bool]]:
+def other_starts(found: BestSoFar) -> Iterator[tuple[str, Lambdas, bool]]:
     """Yield names and starts of searches from elsewhere, and whether one that finds nothing lower is the last."""
     for search in SEARCHES:
         if search.when(found):
@@ -126,26 +138,26 @@ def other_starts(found: Found) -> Iterator[tuple[str, Lambdas, bool]]:
                 yield search.name, start, search.is_last
 
 
-def _competing(found: Found) -> Iterator[Lambdas]:
+def _competing(found: BestSoFar) -> Iterator[Lambdas]:
     return competing_starts(found.problem, found.problem.to_theta(found.best.model.state.lambdas))
 
 
-def _joint(found: Found) -> Iterator[Lambdas]:
+def _joint(found: BestSoFar) -> Iterator[Lambdas]:
     joint = joint_lambdas(found.problem)
     if joint is not None:
         yield joint
 
 
-def _middling(found: Found) -> Iterator[Lambdas]:
+def _middling(found: BestSoFar) -> Iterator[Lambdas]:
     yield unit_lambdas(found.problem)
 
 
-def _identity(found: Found) -> Iterator[Lambdas]:
+def _identity(found: BestSoFar) -> Iterator[Lambdas]:
     identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in found.problem.design.blocks])
     yield found.problem.to_lambdas(identity)
 
 
-def _multiples(found: Found) -> Iterator[Lambdas]:
+def _multiples(found: BestSoFar) -> Iterator[Lambdas]:
     first = starting_lambdas(found.problem)
     for factor in RESTARTS:
         yield tuple(lam * np.sqrt(factor) for lam in first)
@@ -154,9 +166,9 @@ def _multiples(found: Found) -> Iterator[Lambdas]:
 SEARCHES = (
     Search("variances that hold what the fixed effects lack", lambda found: True, _competing, False),
     Search("the variances of correlated effects", lambda found: True, _joint, False),
-    Search("each term alone", lambda found: found.has_few, _alone, False),
-    Search("one term in place of another", lambda found: found.has_few, _exchanges, False),
-    Search("all terms but one", lambda found: found.has_few, _without_one, False),
+    Search("each term alone", lambda found: found.has_few_for_several, _alone, False),
+    Search("one term in place of another", lambda found: found.has_few_for_several, _exchanges, False),
+    Search("all terms but one", lambda found: found.has_few_for_several, _without_one, False),
     Search("variances of a middling size", lambda found: found.is_at_boundary, _middling, False),
     Search("theta of the identity", lambda found: found.is_doubtful or found.is_hard, _identity, True),
     Search("multiples of the starting variances", lambda found: found.is_doubtful, _multiples, True),

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmmtools.engines.estimate import Certificate, Estimate
 from lmmtools.engines.pls.certificate import SAME, certify_model, with_scope
-from lmmtools.engines.pls.elsewhere import FEW, FLAT, LONG, SMALL_Q, Found, other_starts
+from lmmtools.engines.pls.elsewhere import FLAT, BestSoFar, other_starts
 from lmmtools.engines.pls.objective import State, evaluate_state
 from lmmtools.engines.pls.optimize import Descent, Options, descend
 from lmmtools.engines.pls.problem import Problem, prepare
@@ -35,6 +35,9 @@ __all__ = ["Optimum", "fit", "fit_problem", "optimize"]
 
 LARGE = 1e3
 """Variance, relative to one that matters, beyond which hardly anything of the response is left to the residual."""
+
+LOWER = 1e-9
+"""Decrease of the criterion, as a share of its size, by which the end of another search is lower."""
 
 MAX_DOWN = 8
 """Searches from lower values found without a search; each ends lower than the one before."""
@@ -140,6 +143,7 @@ class _Run:
 
 
 def _size(run: _Run) -> float:
+    """Return the size of the criterion, of which differences are shares; at least one."""
     return max(1.0, abs(run.best.model.objective))
 
 
@@ -157,7 +161,7 @@ def _is_stopped(run: _Run, options: Options) -> bool:
 
 def _better(run: _Run, other: _Run, name: str) -> _Run:
     """Return the lower of two, with the evaluations of both, and what a search that was stopped said."""
-    slack = 1e-9 * _size(run)
+    slack = LOWER * _size(run)
     gain = run.best.model.objective - other.best.model.objective
     count = run.count + other.count
     if gain > slack or (gain > -slack and other.certificate.holds and not run.certificate.holds):
@@ -172,11 +176,10 @@ def _search_elsewhere(problem: Problem, reml: bool, options: Options, run: _Run)
     """Return the best of the searches from elsewhere that are worth their cost, and of the first."""
     if _is_stopped(run, options):
         return run
-    for name, start, is_last in other_starts(Found(problem, run.best, run.certificate)):
-        before = run.best.model.objective
+    for name, start, is_last in other_starts(BestSoFar(problem, run.best, run.certificate)):
         other = _search(problem, reml, start, options, name)
+        is_lower = run.best.model.objective - other.best.model.objective > LOWER * _size(run)
         run = _better(run, other, name)
-        is_lower = before - other.best.model.objective > 1e-9 * max(1.0, abs(before))
         is_sure = run.certificate.holds and run.certificate.min_curvature >= FLAT and not is_lower
         if other.best.interrupted or (is_sure and is_last):
             break
@@ -189,8 +192,7 @@ def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run
         if _is_stopped(run, options):
             break
         objective = run.best.model.objective
-        few = problem.n - problem.p <= FEW or run.certificate.null_spaces or run.best.n_evaluations > LONG
-        scan = problem.structure.q <= SMALL_Q and bool(few or not run.certificate.holds)
+        scan = BestSoFar(problem, run.best, run.certificate).is_worth_scanning
         found = find_lower(problem, run.best.model.state, objective - SAME * _size(run), scan=scan)
         if found is None:
             break

@@ -31,12 +31,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Found", "alone", "exchanges", "find_lower"]
+__all__ = ["LowerPoint", "alone", "exchanges", "find_lower"]
+
+
+ROUNDING = 1e-12
+"""Share of the largest eigenvalue below which one is zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
-    """A point that is lower than an optimum.
+class LowerPoint:
+    """A point that is, or may be, lower than an optimum.
 
     Attributes
     ----------
@@ -52,7 +56,7 @@ class Found:
     lambdas: tuple[Floats, ...]
 
 
-def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> Found | None:
+def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> LowerPoint | None:
     """Return the lowest point found that is below ``least``, None where there is none.
 
     Parameters
@@ -68,7 +72,7 @@ def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> F
     if problem.design.k > 1:
         for k, base in without_a_term(problem, state):
             block = problem.design.blocks[k]
-            found.append(Found(f"{block.term} at zero", base.objective, base.lambdas))
+            found.append(LowerPoint(f"{block.term} at zero", base.objective, base.lambdas))
             if scan:
                 found += _along(problem, base, k, _directions(problem, state.lambdas[k], k), f"{block.term}")
     if scan:
@@ -102,11 +106,11 @@ def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
             yield min(found, key=lambda one: one.objective).lambdas
 
 
-def _all_at_zero(problem: Problem, reml: bool) -> Found:
+def _all_at_zero(problem: Problem, reml: bool) -> LowerPoint:
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
     y = problem.response
     (value,) = objectives_at_zero(problem, y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)
-    return Found("all variances at zero", float(value), zeros)
+    return LowerPoint("all variances at zero", float(value), zeros)
 
 
 def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:
@@ -115,12 +119,14 @@ def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]
         if not lam.any():
             yield k, state
             continue
-        base = _evaluated(problem, [np.zeros_like(x) if j == k else x for j, x in enumerate(state.lambdas)], state.reml)
+        base = _evaluate_or_none(
+            problem, [np.zeros_like(x) if j == k else x for j, x in enumerate(state.lambdas)], state.reml
+        )
         if base is not None:
             yield k, base
 
 
-def _evaluated(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:
+def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:
     """Return the criterion, None where variances are beyond what the arithmetic can hold."""
     try:
         return evaluate_state(problem, tuple(lambdas), reml)
@@ -138,7 +144,7 @@ def _directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
     return [own / np.linalg.norm(own) if own.size else np.eye(len(lam)), *effects]
 
 
-def _along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[Found]:
+def _along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[LowerPoint]:
     """Yield the lowest points of the criterion along multiples of factors of Sigma_k, added to that of ``base``."""
     for factor in factors:
         section = section_along(problem, base, k, factor)
@@ -148,10 +154,10 @@ def _along(problem: Problem, base: State, k: int, factors: list[Floats], name: s
             added = np.column_stack([lam, np.sqrt(lowest.tau[0]) * factor])
             Q, values, _ = np.linalg.svd(added, full_matrices=False)
             moved = tuple(Q * values if j == k else x for j, x in enumerate(base.lambdas))
-            yield Found(f"a scan along {name}", float(lowest.objective[0]), moved)
+            yield LowerPoint(f"a scan along {name}", float(lowest.objective[0]), moved)
 
 
-def _along_columns(problem: Problem, state: State, k: int) -> Iterator[Found]:
+def _along_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
     """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
     frames, factors = parameters.frame([state.lambdas[k]])
     lam = frames[0] @ factors[0]
@@ -159,9 +165,9 @@ def _along_columns(problem: Problem, state: State, k: int) -> Iterator[Found]:
     for j in range(len(lam)):
         rest = lam.copy()
         rest[:, j] = 0.0
-        base = _evaluated(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
+        base = _evaluate_or_none(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
         if base is not None:
-            yield Found(f"{name} without a direction", base.objective, base.lambdas)
+            yield LowerPoint(f"{name} without a direction", base.objective, base.lambdas)
             yield from _along(problem, base, k, [frames[0][:, [j]]], name)
 
 
@@ -196,12 +202,14 @@ def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Sect
         half = dtrtrs(base.Lxx, (full.T @ base.F[:, : problem.p]).T, lower=1)[0]
         B = N - half.T @ half
     values, vectors = np.linalg.eigh(B)
-    values[values <= 1e-12 * max(float(values[-1]), 0.0)] = 0.0
-    logs = values
-    if not base.reml:
-        logs = np.linalg.eigvalsh(N)
-        logs[logs <= 1e-12 * max(float(logs[-1]), 0.0)] = 0.0
+    values = _without_rounding(values)
+    logs = values if base.reml else _without_rounding(np.linalg.eigvalsh(N))
     dof = base.dof
     constant = base.objective - dof * (1.0 + np.log(2.0 * np.pi * base.r2 / dof))
     squares = (z @ vectors)[None] ** 2
     return make_section(logs, np.ones(len(logs)), values, squares, np.array([base.r2]), dof, np.array([constant]))
+
+
+def _without_rounding(values: Floats) -> Floats:
+    """Return eigenvalues in ascending order, those that are rounding as zero."""
+    return np.where(values <= ROUNDING * max(float(values[-1]), 0.0), 0.0, values)
