@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
 
-__all__ = ["lambda_factors", "pack_lambda", "theta_slices", "unpack_lambda", "upper_triangle"]
+__all__ = [
+    "lambda_factors",
+    "pack_lambda",
+    "theta_slices",
+    "triangular_factor",
+    "unpack_lambda",
+    "upper_triangle",
+]
 
 
 @cache
@@ -51,3 +58,11 @@ def unpack_lambda(theta: NDArray[np.float64], sizes: Sequence[int]) -> list[NDAr
 def pack_lambda(factors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Return theta, shape (k,), of the lambda_k: their lower triangles, column by column."""
     return np.concatenate([lam.T[upper_triangle(lam.shape[0])] for lam in factors])
+
+
+def triangular_factor(cov: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return L with cov = LL', lower triangular (l, l), diagonal not negative, of a covariance matrix of any rank."""
+    values, vectors = np.linalg.eigh(cov)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    R = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=float)
+    return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.theta import lambda_factors, pack_lambda
+from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["has_columns_of", "theta_within"]
+__all__ = ["has_columns_of", "lie_outside", "theta_within"]
 
-LEFT = 1e-8
-"""Share of a column that another X leaves, below which it is rounding."""
+OUTSIDE = 1e-7
+"""Share of a column that must be outside the larger model's X: R's tolerance of rank."""
 
 
 def theta_within(larger: Design, smaller: Design, theta: Floats) -> Floats | None:
@@ -38,7 +38,7 @@ def theta_within(larger: Design, smaller: Design, theta: Floats) -> Floats | Non
             return None
         k, at = found
         sigmas[k][np.ix_(at, at)] += lam @ lam.T
-    return pack_lambda([_lower(S) for S in sigmas])
+    return pack_lambda([triangular_factor(S) for S in sigmas])
 
 
 def _place(block: Block, blocks: tuple[Block, ...]) -> tuple[int, list[int]] | None:
@@ -46,7 +46,7 @@ def _place(block: Block, blocks: tuple[Block, ...]) -> tuple[int, list[int]] | N
     for k, other in enumerate(blocks):
         if other.m != block.m or not _are_same_levels(other.codes, block.codes):
             continue
-        at = [_column(other.basis, column) for column in block.basis.T]
+        at = [_find_column(other.basis, column) for column in block.basis.T]
         if None not in at:
             return k, [j for j in at if j is not None]
     return None
@@ -57,24 +57,24 @@ def _are_same_levels(codes: NDArray[np.intp], others: NDArray[np.intp]) -> bool:
     return np.array_equal(codes, others) or len(np.unique(np.column_stack([codes, others]), axis=0)) == codes.max() + 1
 
 
-def _column(basis: Floats, column: Floats) -> int | None:
+def _find_column(basis: Floats, column: Floats) -> int | None:
+    """Return which column of a basis a column is, None if it is none of them."""
     return next((j for j in range(basis.shape[1]) if np.array_equal(basis[:, j], column)), None)
 
 
-def _lower(S: Floats) -> Floats:
-    """Return the lower-triangular factor of a covariance matrix that may be singular, diagonal not negative."""
-    values, vectors = np.linalg.eigh(S)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    r = np.asarray(np.linalg.qr(root.T, mode="r"))
-    return np.asarray(np.tril((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T))
-
-
 def has_columns_of(larger: Design, smaller: Design) -> bool:
-    """Whether the fixed effects of the larger model span those of the smaller."""
-    if not smaller.p:
-        return True
-    X = smaller.X / np.linalg.norm(smaller.X, axis=0)
-    if not larger.p:
-        return False
-    Q = np.linalg.qr(larger.X / np.linalg.norm(larger.X, axis=0))[0]
-    return bool((np.linalg.norm(X - Q @ (Q.T @ X), axis=0) < LEFT).all())
+    """Return whether the fixed effects of the larger model span those of the smaller."""
+    return not lie_outside(smaller.X, larger).any()
+
+
+def lie_outside(X: Floats, larger: Design) -> NDArray[np.bool_]:
+    """Return which columns of X, shape (n, c), the fixed effects of a model do not span, shape (c,)."""
+    X, whole = _in_own_units(X), _in_own_units(larger.X)
+    left = X - whole @ np.linalg.lstsq(whole, X, rcond=None)[0] if larger.p else X
+    return np.asarray(np.linalg.norm(left, axis=0) > OUTSIDE * np.linalg.norm(X, axis=0))
+
+
+def _in_own_units(X: Floats) -> Floats:
+    """Return the columns in units of their largest value, a column of zeros as it is."""
+    size = np.abs(X).max(axis=0, initial=0.0)
+    return np.asarray(X / np.where(size > 0, size, 1.0))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.theta import pack_lambda
+from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines.mixedlm.building import build_model
 from lmmtools.engines.mixedlm.conditioning import condition
 from lmmtools.engines.mixedlm.cost import cores_for_groups
@@ -70,17 +70,10 @@ def search(design: Design, layout: MixedLMPlan, *, reml: bool) -> Search:
     evaluations = sum(int(h.get("fcalls", 0)) for h in result.hist or ())
     lambdas: list[NDArray[np.float64]] = [np.zeros((b.l, b.l)) for b in blocks]
     if layout.re_block is not None:
-        lambdas[layout.re_block] = _cholesky(np.asarray(result.cov_re_unscaled)) / data.units[layout.re_block][:, None]
+        unit = data.units[layout.re_block]
+        lambdas[layout.re_block] = triangular_factor(np.asarray(result.cov_re_unscaled)) / unit[:, None]
     for i, variance in zip(layout.vc_blocks, np.atleast_1d(result.vcomp) / result.scale, strict=True):
         lambdas[i] = np.sqrt(np.atleast_2d(variance)) / data.units[i][:, None]
     if not all(np.all(np.isfinite(lam)) for lam in lambdas):
         return Search(None, evaluations, said)
     return Search(tuple(lambdas), evaluations, said)
-
-
-def _cholesky(cov: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Lower-triangular factor with a non-negative diagonal of a positive semidefinite matrix of any rank."""
-    values, vectors = np.linalg.eigh(cov)
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    R = np.asarray(np.linalg.qr(root.T, mode="r"))
-    return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)

@@ -210,6 +210,6 @@ def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Sect
     return make_section(logs, np.ones(len(logs)), values, squares, np.array([base.r2]), dof, np.array([constant]))
 
 
-def _without_rounding(values: Floats) -> Floats:
+def _without_rounding(values: NDArray[np.floating]) -> Floats:
     """Return eigenvalues in ascending order, those that are rounding as zero."""
-    return np.where(values <= ROUNDING * max(float(values[-1]), 0.0), 0.0, values)
+    return np.asarray(np.where(values <= ROUNDING * max(float(values[-1]), 0.0), 0.0, values), dtype=float)

@@ -11,6 +11,7 @@ from lmmtools.engines import pls
 from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml
+from lmmtools.inference.nesting import lie_outside
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.progress import count
@@ -31,8 +32,6 @@ __all__ = ["BootstrapTest", "bootstrap_test"]
 
 DIGITS = 5
 SAME = 1e-9
-OUTSIDE = 1e-7
-"""Share of a column that must be outside the larger model's: R's tolerance of rank."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -190,19 +189,12 @@ def _check_nested(small: Design, large: Design) -> None:
     if not np.array_equal(first, second):
         raise DataError("the fits have different weights: data drawn with the ones do not follow the others' model")
     for d, X, names in ((small, small.X, small.x_names), (small, _shift(small, large), ("the offset",))):
-        X, whole = _in_own_units(X), _in_own_units(large.X)
-        beside = X - whole @ np.linalg.lstsq(whole, X, rcond=None)[0]
-        outside = np.linalg.norm(beside, axis=0) > OUTSIDE * np.linalg.norm(X, axis=0)
+        outside = lie_outside(X, large)
         if outside.any():
             raise DataError(
                 f"{names[int(np.argmax(outside))]} of {d.formula} is outside the fixed effects of {large.formula}: "
                 "the models are not nested. Give the larger model every fixed effect of the smaller"
             )
-
-
-def _in_own_units(X: Floats) -> Floats:
-    size = np.abs(X).max(axis=0, initial=0.0)
-    return np.asarray(X / np.where(size > 0, size, 1.0))
 
 
 def _shift(small: Design, large: Design) -> Floats:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lmmtools.design.singular import row_sizes
+from lmmtools.design.theta import triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import EngineError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Coordinates", "Parameter", "Point", "parameters_of", "triangular"]
+__all__ = ["Coordinates", "Parameter", "Point", "parameters_of"]
 
 
 FAR = 60.0
@@ -151,7 +152,7 @@ class Coordinates:
         """Return (v, x) of covariance matrices, sigma and fixed effects."""
         parameter, parts, v = self.parameter, [], 0.0
         for k, (cov, order, unit, lower) in enumerate(zip(phi, self.orders, self.units, self.lower, strict=True)):
-            L = triangular(cov[np.ix_(order, order)]) / unit
+            L = triangular_factor(cov[np.ix_(order, order)]) / unit
             if k == parameter.block and parameter.kind == "cor":
                 size = float(np.hypot(L[1, 0], L[1, 1]))
                 v = float(np.arctan2(L[1, 0], L[1, 1]))
@@ -312,11 +313,3 @@ class Coordinates:
             slope = found.by_beta * self.unit
         phi = tuple(F @ F.T for F in factors)
         return Point(found.deviance, slope, np.concatenate(parts) if parts else np.zeros(0), phi, sigma, found.beta)
-
-
-def triangular(cov: Floats) -> Floats:
-    """Return a lower triangular factor with a diagonal that is not negative; ``cov`` may be singular."""
-    values, vectors = np.linalg.eigh(cov)
-    half = vectors * np.sqrt(np.maximum(values, 0.0))
-    r = np.asarray(np.linalg.qr(half.T, mode="r"), dtype=float)
-    return np.asarray((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.theta import lambda_factors, pack_lambda
+from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.profile.around import Around
-from lmmtools.inference.profile.coordinates import parameters_of, triangular
+from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.profile.degenerate import without_either
 from lmmtools.inference.profile.path import follow
 from lmmtools.inference.profile.record import Curve, Profile, curve_of, select_parameters
@@ -133,7 +133,7 @@ def _profile_all(
 
 def _refit_from(problem: Problem, point: Point) -> Estimate | None:
     """Return the fit by maximum likelihood that a search from a point of a path finds."""
-    theta = pack_lambda([triangular(cov) / point.sigma for cov in point.phi])
+    theta = pack_lambda([triangular_factor(cov) / point.sigma for cov in point.phi])
     try:
         return pls.fit_problem(problem, reml=False, start=theta)
     except EngineError:

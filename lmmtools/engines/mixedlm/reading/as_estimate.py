@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.theta import pack_lambda
+from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.engines.estimate import Agreement, Certificate, Estimate
 from lmmtools.errors import DataError, EngineError
@@ -50,13 +50,13 @@ def read_theta(result: Any, read: ReadDesign) -> NDArray[np.float64]:
             own = cov_re[np.ix_(component.re_columns, component.re_columns)]
         else:
             own = np.atleast_2d(vcomp[component.index] / result.scale)
-        lambdas[id(block)] = _cholesky(own, component)
+        lambdas[id(block)] = _factor_covariance(own, component)
     return pack_lambda([lambdas[id(block)] for block in read.design.blocks])
 
 
-def _cholesky(cov: NDArray[np.float64], component: Component) -> NDArray[np.float64]:
-    """Lower-triangular factor, diagonal not negative, of a positive semidefinite matrix of any rank."""
-    values, vectors = np.linalg.eigh(cov)
+def _factor_covariance(cov: NDArray[np.float64], component: Component) -> NDArray[np.float64]:
+    """Return the lower-triangular factor of a component's covariance matrix, which is checked."""
+    values = np.linalg.eigvalsh(cov)
     if not np.all(np.isfinite(values)):
         raise EngineError(f"MixedLM's estimate of {component.name!r} is not a finite number: its fit failed")
     if values[0] < -NEGATIVE_TOL * max(values[-1], 1e-300):
@@ -64,9 +64,7 @@ def _cholesky(cov: NDArray[np.float64], component: Component) -> NDArray[np.floa
             f"MixedLM ended outside the parameter space: {component.name!r} has the relative variance "
             f"{values[0]:.4g} in some direction. Fit again with use_sqrt=True, which keeps variances positive."
         )
-    root = vectors * np.sqrt(np.clip(values, 0.0, None))
-    R = np.asarray(np.linalg.qr(root.T, mode="r"))
-    return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)
+    return triangular_factor(cov)
 
 
 def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
