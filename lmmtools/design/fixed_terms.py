@@ -82,13 +82,10 @@ def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
 
 def treatment_coding(design: Design) -> tuple[Floats, list[list[int]]] | None:
     """Return X as treatment contrasts have it, shape (n, p), and each term's columns of it; None if X is that."""
-    whole = design.frame if design.whole is None else design.whole
-    coded = design.encoder.by_treatment(whole) if isinstance(design.encoder, FormulaicEncoder) else None
+    coded = design.encoder.by_treatment(design.seen) if isinstance(design.encoder, FormulaicEncoder) else None
     if coded is None:
         return None
-    matrix, columns = coded
-    if design.whole is not None:
-        matrix = matrix[design.rows]
+    matrix, columns = design.take_used(coded[0]), coded[1]
     kept = independent_columns(matrix)
     place = {c: at for at, c in enumerate(kept.tolist())}
     return matrix[:, kept], [[place[c] for c in own if c in place] for own in columns]
@@ -107,9 +104,8 @@ def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:
 
 
 def _through_formulaic(encoder: FormulaicEncoder, design: Design) -> list[FixedTerm]:
-    matrix, terms = encoder.with_all_levels(design.frame if design.whole is None else design.whole)
-    if design.whole is not None:
-        matrix = matrix[design.rows]
+    matrix, terms = encoder.with_all_levels(design.seen)
+    matrix = design.take_used(matrix)
     return [
         FixedTerm(name, factors, covariates, frozenset(filter(is_matrix, covariates)), written, matrix[:, columns])
         for written, (name, factors, covariates, columns) in zip(encoder.columns_by_term(), terms, strict=True)

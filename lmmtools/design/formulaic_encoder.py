@@ -157,7 +157,7 @@ class FormulaicEncoder:
         return made[:, int(is_reduced) :]
 
     def with_all_levels(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[TermColumns]]:
-        """Return the matrix of the fitted rows with a column for every level, shape (n, c), and its terms."""
+        """Return the matrix of a frame's rows with a column for every level, shape (n, c), and its terms."""
         from formulaic import ModelSpec
 
         spec = ModelSpec(
@@ -178,7 +178,7 @@ class FormulaicEncoder:
         return np.array(made, dtype=np.float64), terms
 
     def by_treatment(self, frame: pd.DataFrame) -> tuple[NDArray[np.float64], list[list[int]]] | None:
-        """Return the matrix of the fitted rows with every factor coded by treatment contrasts, and each term's columns.
+        """Return the matrix of a frame's rows with every factor coded by treatment contrasts, and each term's columns.
 
         None if the factors are coded so anyway.
         """

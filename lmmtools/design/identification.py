@@ -101,7 +101,7 @@ def describe_unidentified(design: Design, reml: bool) -> str:
     shown = _join(["+1 to the residual variance", *parts[:MOST_SHOWN], *["so on"] * (len(parts) > MOST_SHOWN)])
     return (
         f"{names} cannot be told from the residuals: {likelihood} stays the same when one adds {shown}. In the "
-        f"{design.n} rows there {'is' if next(iter(sizes)).startswith('1 ') else 'are'} {_join(list(sizes))}. "
+        f"{design.n} rows there {'is' if found.terms[0].l == 1 else 'are'} {_join(list(sizes))}. "
         f"{_cure(design, found, reml)}"
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +19,44 @@ __all__ = ["describe_text", "is_numeral", "name_row", "to_float"]
 _NUMERAL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|0[xX][\da-fA-F]+)", re.ASCII)
 _NO_NUMBERS = ("nan", "NaN")
 _INFINITE = ("inf", "infinity")
-# What nearly is a number, with what to call it: a comma before groups of three digits may be either.
+
+
+@dataclass(frozen=True, slots=True)
+class _NearNumeral:
+    """A way to write numbers that R and Python do not read.
+
+    Attributes
+    ----------
+    pattern : re.Pattern
+    name : str
+        What is in the text besides a number.
+    cure : str
+        What to write in Python, ``DATA`` for the column.
+    """
+
+    pattern: re.Pattern[str]
+    name: str
+    cure: str = "Take it out of the texts, then convert them: .str.replace(..., regex=True).astype(float)."
+
+
+_TO_POINT = 'Write DATA.str.replace(",", ".").astype(float).'
+_EITHER = 'Thousands: DATA.str.replace(",", "").astype(float); decimals: .str.replace(",", ".").'
+_CURRENCY = (
+    r"[-+]?[$\u20ac\u00a3\u00a5]\s*[-+]?[\d.,]+|[-+]?[\d.,]+\s*[^\W\d_\u00b0$\u20ac\u00a3\u00b5]*[$\u20ac\u00a3]"
+)
+# A comma before groups of three digits may be either.
 _NEARLY = (
-    (re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d*"), "thousands separators"),
-    (re.compile(r"[-+]?\d{1,3}([.\u2019' \u00a0\u202f]\d{3})+,\d+"), "thousands separators and a decimal comma"),
-    (re.compile(r"[-+]?\d{1,3}([\u2019' \u00a0\u202f]\d{3})+(\.\d+)?"), "thousands separators"),
-    (re.compile(r"[-+]?\d{1,3}(,\d{3})+"), "thousands separators or a decimal comma"),
-    (re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?"), "a decimal comma"),
-    (re.compile(r"\u2212\s*[\d.]+"), "a minus sign that is no hyphen"),
-    (re.compile(r"[-+]?[\d.,]+\s*%"), "a percent sign"),
-    (
-        re.compile(
-            r"[-+]?[$\u20ac\u00a3\u00a5]\s*[-+]?[\d.,]+|[-+]?[\d.,]+\s*[^\W\d_\u00b0$\u20ac\u00a3\u00b5]*[$\u20ac\u00a3]"
-        ),
-        "a currency",
+    _NearNumeral(re.compile(r"[-+]?\d{1,3}(,\d{3})+\.\d*"), "thousands separators"),
+    _NearNumeral(
+        re.compile(r"[-+]?\d{1,3}([.\u2019' \u00a0\u202f]\d{3})+,\d+"), "thousands separators and a decimal comma"
     ),
-    (re.compile(r"[-+]?\d+(?:[.,]\d+)?\s*[^\W\d_][\w/^\u00b2\u00b3]*"), "a unit"),
+    _NearNumeral(re.compile(r"[-+]?\d{1,3}([\u2019' \u00a0\u202f]\d{3})+(\.\d+)?"), "thousands separators"),
+    _NearNumeral(re.compile(r"[-+]?\d{1,3}(,\d{3})+"), "thousands separators or a decimal comma", _EITHER),
+    _NearNumeral(re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?"), "a decimal comma", _TO_POINT),
+    _NearNumeral(re.compile(r"\u2212\s*[\d.]+"), "a minus sign that is no hyphen"),
+    _NearNumeral(re.compile(r"[-+]?[\d.,]+\s*%"), "a percent sign"),
+    _NearNumeral(re.compile(_CURRENCY), "a currency"),
+    _NearNumeral(re.compile(r"[-+]?\d+(?:[.,]\d+)?\s*[^\W\d_][\w/^\u00b2\u00b3]*"), "a unit"),
 )
 
 
@@ -74,9 +97,11 @@ def describe_text(column: pd.Series[Any], name: str) -> str:
         return f"text ({distinct[0]!r}). All of it reads as numbers: {reads}."
     first = texts[texts.isin(others)].head(1)
     where = f"{first.iloc[0]!r} in {name_row(first.index[0])}"
-    nearly = _nearly(others)
-    if nearly:
-        return f"text: {where} is a number with {nearly}. {_cure(nearly, name)}"
+    nearly = _find_common_form(others)
+    if nearly is not None:
+        python = nearly.cure.replace("DATA", f"data[{name!r}]")
+        command = "Write plain numbers, with a point for decimals: in a spreadsheet, the cell format General."
+        return f"text: {where} is a number with {nearly.name}. {advice(python, command)}"
     if len(others) == len(distinct):
         convert = advice(f" To make numbers of those that are and the rest missing: {_coerce(name)}.", "")
         return f"text ({others[0]!r}), of which nothing reads as a number.{convert}"
@@ -91,23 +116,11 @@ def describe_text(column: pd.Series[Any], name: str) -> str:
 
 
 def _coerce(name: str) -> str:
+    """Return the call that makes numbers of a column and the rest missing."""
     return f"pd.to_numeric(data[{name!r}], errors='coerce')"
 
 
-def _nearly(texts: Sequence[str]) -> str:
-    """Return what makes texts differ from numbers, if it is the same in all; else empty."""
+def _find_common_form(texts: Sequence[str]) -> _NearNumeral | None:
+    """Return the one way in which all texts are written that nearly are numbers, None if there is none."""
     stripped = [text.strip() for text in texts]
-    for pattern, what in _NEARLY:
-        if all(map(pattern.fullmatch, stripped)):
-            return what
-    return ""
-
-
-def _cure(nearly: str, name: str) -> str:
-    if nearly == "a decimal comma":
-        python = f'Write data[{name!r}].str.replace(",", ".").astype(float).'
-    elif "or" in nearly.split():
-        python = f'Thousands: data[{name!r}].str.replace(",", "").astype(float); decimals: .str.replace(",", ".").'
-    else:
-        python = "Take it out of the texts, then convert them: .str.replace(..., regex=True).astype(float)."
-    return advice(python, "Write plain numbers, with a point for decimals: in a spreadsheet, the cell format General.")
+    return next((form for form in _NEARLY if all(map(form.pattern.fullmatch, stripped))), None)

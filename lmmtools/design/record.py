@@ -10,7 +10,7 @@ from lmmtools.design import covariance
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import numpy as np
     import pandas as pd
@@ -141,9 +141,14 @@ class Design:
     shared: tuple[tuple[int, ...], ...] = ()
     whole: pd.DataFrame | None = None
 
-    def on_rows(self, make: Callable[[pd.DataFrame], NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Return what a function of the columns makes of the rows used; ``lag(x)`` in it sees the rows left out."""
-        return make(self.frame) if self.whole is None else make(self.whole)[self.rows]
+    @property
+    def seen(self) -> pd.DataFrame:
+        """The rows that the fixed part looks at: those used, and where it has ``lag(x)`` those left out as well."""
+        return self.frame if self.whole is None else self.whole
+
+    def take_used(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the rows used, of values for each row of ``seen``."""
+        return values if self.whole is None else values[self.rows]
 
     @property
     def n(self) -> int:

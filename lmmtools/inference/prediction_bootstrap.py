@@ -20,6 +20,7 @@ import numpy as np
 
 from lmmtools.engines import pls
 from lmmtools.errors import EngineError, FewDrawsWarning, LmmError
+from lmmtools.inference.bootstrap.limits import are_too_few, describe_too_few
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.prediction_error import error_variances, observation_variances, predicted_means
 from lmmtools.inference.simulation import simulate_with_effects
@@ -74,13 +75,13 @@ def bootstrap_frame(
 
 
 def _check_count(known: int, n: int, alpha: float) -> None:
+    """Warn of draws that could not be refitted, or are too few for alpha; raise an EngineError if there are none."""
     if not known:
         raise EngineError(f"none of {n} draws could be refitted, so that there are no limits")
-    if (known + 1) * alpha / 2.0 < 1.0 or known < n:
-        text = f"{known} of {n} draws were refitted"
-        if (known + 1) * alpha / 2.0 < 1.0:
-            text += f", too few for {100.0 * (1.0 - alpha):.4g}% limits: the most extreme draw stands for a limit"
-        warnings.warn(text, FewDrawsWarning, stacklevel=5)
+    is_few = are_too_few(known, alpha / 2.0)
+    if is_few or known < n:
+        few = f", {describe_too_few(alpha)}" if is_few else ""
+        warnings.warn(f"{known} of {n} draws were refitted{few}", FewDrawsWarning, stacklevel=5)
 
 
 def _draw_errors(fit: LMMResults, rows: NewRows, included: Included, size: int, seed: np.random.SeedSequence) -> Floats:
@@ -97,8 +98,8 @@ def _draw_errors(fit: LMMResults, rows: NewRows, included: Included, size: int, 
         except LmmError:
             continue
         gap = predicted_means(again, rows, included)
-        out[i, 0] = _over(truth - gap, np.sqrt(error))
-        out[i, 1] = _over(observed - gap, np.sqrt(error + observation_variances(again, rows, included)))
+        out[i, 0] = _divide_errors(truth - gap, np.sqrt(error))
+        out[i, 1] = _divide_errors(observed - gap, np.sqrt(error + observation_variances(again, rows, included)))
     return out
 
 
@@ -127,6 +128,6 @@ def _draw_truth(
     return truth, truth + observed
 
 
-def _over(gap: Floats, size: Floats) -> Floats:
-    """Return the ratio, zero where there is nothing to be wrong about."""
+def _divide_errors(gap: Floats, size: Floats) -> Floats:
+    """Return errors in units of their standard errors, zero where these are zero."""
     return np.where(size > 0, gap / np.where(size > 0, size, 1.0), np.where(np.isnan(size), np.nan, 0.0))

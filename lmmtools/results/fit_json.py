@@ -333,6 +333,7 @@ def _covariance(entry: Entry, size: int, *, is_finite: bool = True) -> NDArray[n
 
 
 def _rows_lost(dropped: Entry) -> RowsLost:
+    undefined = dropped.get("undefined")
     return RowsLost(
         n_input=dropped["n_input"].count(),
         n_rows=dropped["n_rows"].count(),
@@ -340,9 +341,7 @@ def _rows_lost(dropped: Entry) -> RowsLost:
         columns=dropped["columns"].texts(),
         levels={name: levels.texts() for name, levels in dropped["levels"].items()},
         # Files of this format had no such key at first.
-        undefined={name: cause.text() for name, cause in dropped["undefined"].items()}
-        if "undefined" in dropped.value
-        else {},
+        undefined={} if undefined is None else {name: cause.text() for name, cause in undefined.items()},
     )
 
 

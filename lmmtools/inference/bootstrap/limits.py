@@ -65,11 +65,21 @@ def intervals(
             z = ndtri(np.clip(below, 0.5 / len(values), 1.0 - 0.5 / len(values)))
             moved = z + ndtri(tails)
             tails = ndtr(z + moved / (1.0 - shift[i] * moved))
-        if min(tails[0], 1.0 - tails[1]) * (len(values) + 1) < 1.0:
+        if are_too_few(len(values), min(tails[0], 1.0 - tails[1])):
             few.append(str(name))
         limits = np.quantile(values, tails, method="weibull")
         rows.append(2.0 * own - limits[::-1] if method == "basic" else limits)
     return pd.DataFrame(rows, index=draws.columns, columns=[0, 1]), tuple(few)
+
+
+def are_too_few(count: int, tail: float) -> bool:
+    """Return whether a quantile lies outside of so many draws, so that the most extreme one has to stand for it."""
+    return tail * (count + 1) < 1.0
+
+
+def describe_too_few(alpha: float) -> str:
+    """Return for what draws are too few, and what follows: ``"too few for 95% limits: ..."``."""
+    return f"too few for {100.0 * (1.0 - alpha):.4g}% limits: the most extreme draw stands for a limit"
 
 
 def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> Floats:

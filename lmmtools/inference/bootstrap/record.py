@@ -14,7 +14,7 @@ import numpy as np
 from lmmtools.design.singular import are_singular
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, FewDrawsWarning, LmmError
-from lmmtools.inference.bootstrap.limits import METHODS, acceleration, intervals
+from lmmtools.inference.bootstrap.limits import METHODS, acceleration, describe_too_few, intervals
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_responses, independent_groups
 from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values
@@ -165,10 +165,7 @@ class Bootstrap(Printable):
 
 def _too_few(names: Sequence[str], known: int, alpha: float) -> str:
     who = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
-    return (
-        f"{known} draws are too few for {100.0 * (1.0 - alpha):.4g}% limits of {who}: the most extreme draw stands for "
-        "a limit. Draw more, 1000 as a rule"
-    )
+    return f"{known} draws of {who} are {describe_too_few(alpha)}. Draw more, 1000 as a rule"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -173,10 +173,9 @@ def _rows(design: Design, grid: pd.DataFrame) -> Floats:
     back = max(k for _, k in lagged)
     long = grid.loc[np.repeat(grid.index, back + 1)].reset_index(drop=True)
     for name, k in lagged:
-        before = (design.frame if design.whole is None else design.whole)[name].shift(k)
-        used = before if design.whole is None else before.iloc[design.rows]
+        before = design.take_used(design.seen[name].shift(k).to_numpy(dtype=float))
         values = long[name].to_numpy(dtype=float, copy=True)
-        values[back - k :: back + 1] = float(used.mean())
+        values[back - k :: back + 1] = float(np.nanmean(before))
         long[name] = values
     return np.asarray(design.encoder.encode(long))[back :: back + 1]
 
@@ -211,7 +210,7 @@ def _estimable(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]
     if len(kept) == len(names):
         return L, np.ones(len(L), dtype=bool)
     lost = [j for j in range(len(names)) if j not in kept]
-    X = design.on_rows(design.encoder.encode)
+    X = design.take_used(design.encoder.encode(design.seen))
     dependence, *_ = np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)
     gap = np.abs(full[:, lost] - L @ dependence).max(axis=1)
     return L, gap <= ESTIMABLE * max(1.0, float(np.abs(full).max()))
