@@ -22,6 +22,7 @@ from scipy.linalg import qr as scipy_qr
 from lmmtools.audience import advice
 from lmmtools.design.frame import show_value
 from lmmtools.errors import DataError
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -92,16 +93,16 @@ def describe_unidentified(design: Design, reml: bool) -> str:
     found = residual_direction(design, reml)
     if found is None:
         return ""
-    names = _join([str(block.term) for block in found.terms])
+    names = join_with_and([str(block.term) for block in found.terms])
     sizes = dict.fromkeys(
         f"{b.l} random effect{'s' * (b.l > 1)} for each of {b.m} levels of {b.group!r}" for b in found.terms
     )
     likelihood = "the restricted likelihood" if reml else "the likelihood"
     parts = [f"{change:+.4g} to {name}" for name, change in found.parts()]
-    shown = _join(["+1 to the residual variance", *parts[:MOST_SHOWN], *["so on"] * (len(parts) > MOST_SHOWN)])
+    shown = join_with_and(["+1 to the residual variance", *parts[:MOST_SHOWN], *["so on"] * (len(parts) > MOST_SHOWN)])
     return (
         f"{names} cannot be told from the residuals: {likelihood} stays the same when one adds {shown}. In the "
-        f"{design.n} rows there {'is' if found.terms[0].l == 1 else 'are'} {_join(list(sizes))}. "
+        f"{design.n} rows there {'is' if found.terms[0].l == 1 else 'are'} {join_with_and(list(sizes))}. "
         f"{_cure(design, found, reml)}"
     )
 
@@ -254,7 +255,3 @@ def _cure(design: Design, found: Direction, reml: bool) -> str:
 
 def _override() -> str:
     return advice("To fit the model all the same: fit(check=False).", "To fit the model all the same: --no-check.")
-
-
-def _join(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from lmmtools.design.newdata import encode_fixed, is_categorical
 from lmmtools.plots.effects import reference_grid
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,12 +26,12 @@ def effects(fit: Any, variable: str) -> str:
     """Say how the population's mean goes along a variable."""
     grid, held = reference_grid(fit, variable)
     mean = encode_fixed(fit.design, grid) @ fit.estimate.beta
-    others = f", with {_listed([f'{k} at {_short(v)}' for k, v in held.items()])}" if held else ""
+    others = f", with {join_with_and([f'{k} at {_short(v)}' for k, v in held.items()])}" if held else ""
     values = list(grid[variable])
     if is_categorical(fit.design, variable):
         named = [f"{mean[k]:.4g} at {values[k]}" for k in range(min(len(values), _MAX_NAMED))]
         more = f" and others, {len(values)} levels" if len(values) > _MAX_NAMED else ""
-        return f"The population's mean with its 95% interval over the data{others}: {_listed(named)}{more}."
+        return f"The population's mean with its 95% interval over the data{others}: {join_with_and(named)}{more}."
     return (
         f"The population's mean with its 95% interval over the data{others}: from {mean[0]:.4g} at {variable} = "
         f"{_short(values[0])} to {mean[-1]:.4g} at {variable} = {_short(values[-1])}."
@@ -41,7 +42,7 @@ def variance(parts: Mapping[str, float]) -> str:
     """Say what each term contributes."""
     total = sum(parts.values())
     shares = [f"{name} {value:.4g} ({100 * value / total:.3g}%)" for name, value in parts.items()]
-    return f"Bars of the variance that each part contributes to one row on average: {_listed(shares)}."
+    return f"Bars of the variance that each part contributes to one row on average: {join_with_and(shares)}."
 
 
 def caterpillar(fit: Any, factor: str, effect: str) -> str:
@@ -72,7 +73,8 @@ def shrinkage(fit: Any, factor: str, own: NDArray[np.float64]) -> str:
         parts.append(f"{name} to {100 * share:.3g}%")
     return (
         f"Each level's own least-squares estimate against its conditional mode. The modes are drawn in towards the "
-        f"population; what is left of the spread (root mean square) over {int(there.sum()):,} levels: {_listed(parts)}."
+        f"population; what is left of the spread (root mean square) over {int(there.sum()):,} levels: "
+        f"{join_with_and(parts)}."
     )
 
 
@@ -107,7 +109,3 @@ def section(fit: Any, label: str, is_certified: bool) -> str:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))

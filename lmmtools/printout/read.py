@@ -15,6 +15,7 @@ from lmmtools.printout.random_effects import read_random_effects
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.printout.sections import find_sections
 from lmmtools.printout.tail import read_tail
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ def _check_complete(sections: Sections) -> None:
         there.add("fixed")
     missing = [what for part, what in _NEEDED.items() if part not in there]
     if missing:
-        listed = missing[0] if len(missing) == 1 else f"{', '.join(missing[:-1])} and {missing[-1]}"
+        listed = join_with_and(missing)
         raise PrintoutError(
             f"The printout is not complete; missing: {listed}. Paste all that summary(lmer(...)) prints, from "
             "'Linear mixed model fit by' on."

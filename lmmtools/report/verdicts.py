@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lmmtools.printout.number import rounding_of
 from lmmtools.report.comparison_column import group_key, match_key
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -93,7 +94,7 @@ def explain(columns: Sequence[ComparisonColumn], verdicts: Sequence[Verdict | Li
         f"{c.name} does not claim to be an optimum: it did not converge." for c in columns if c.converged is False
     )
     if not sentences or all(v == SAME for v in verdicts):
-        sentences.insert(0, f"{_listing([c.name for c in columns])} agree to the digits shown.")
+        sentences.insert(0, f"{join_with_and([c.name for c in columns])} agree to the digits shown.")
     return tuple(sentences)
 
 
@@ -244,7 +245,7 @@ def _missing_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Ite
         ]
         for what, labels in found:
             if labels:
-                named = f"{what}{'s' if len(labels) > 1 else ''} {_listing(labels)}"
+                named = f"{what}{'s' if len(labels) > 1 else ''} {join_with_and(labels)}"
                 yield f"{one.name} has the {named}, which {other.name} has not: another model."
 
 
@@ -271,12 +272,9 @@ def _boundary_sentences(columns: Sequence[ComparisonColumn]) -> Iterator[str]:
     inside = [c.name for c in columns if c.is_singular is False]
     if at and inside:
         yield (
-            f"{_listing(at)} {'is' if len(at) == 1 else 'are'} at the boundary (singular), {_listing(inside)} not: "
-            "near a variance of zero or a correlation of one the criterion is flat, and some optimisers stop short."
+            f"{join_with_and(at)} {'is' if len(at) == 1 else 'are'} at the boundary (singular), "
+            f"{join_with_and(inside)} not: near a variance of zero or a correlation of one the "
+            "criterion is flat, and some optimisers stop short."
         )
     elif at:
-        yield f"{_listing(at)}: singular, with a variance at zero or effects that determine each other."
-
-
-def _listing(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        yield f"{join_with_and(at)}: singular, with a variance at zero or effects that determine each other."

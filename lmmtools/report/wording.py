@@ -9,10 +9,9 @@ from lmmtools.design.components import count_pairs, is_nested
 from lmmtools.formula.algebra import expand
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.tokens import tokenize
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lmmtools.design.blocks import Block
     from lmmtools.design.record import Design
     from lmmtools.formula.terms import ModelFormula, RandomTerm
@@ -47,17 +46,13 @@ def _mean(formula: ModelFormula, design: Design | None) -> str:
     mean = f"The mean of {formula.response} is "
     if not variables:
         return f"{mean}{'a constant' if intercept else 'zero'}{offset}{columns}."
-    listed = _listed(variables)
+    listed = join_with_and(variables)
     return f"{mean}linear in {listed}{', with a constant' if intercept else ', without a constant'}{offset}{columns}."
 
 
 def fixed_terms(text: str) -> tuple[bool, tuple[str, ...]]:
     """Return whether a fixed part has the constant, and its other terms."""
     return expand(fold_calls(tokenize(text), text, trusted=True), text)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _effects(term: RandomTerm, m: int | None) -> str:
@@ -67,7 +62,7 @@ def _effects(term: RandomTerm, m: int | None) -> str:
     levels = "" if m is None else f" ({m})"
     if len(names) == 1:
         return f"{each}{levels} has its own {names[0]}, drawn from a normal distribution of one variance."
-    own = f"{each}{levels} has its own {_listed(names)}"
+    own = f"{each}{levels} has its own {join_with_and(names)}"
     return f"{own}, drawn together from a normal distribution: they may be correlated."
 
 

@@ -19,6 +19,7 @@ from lmmtools.errors import (
     ReproducedWarning,
     StructureWarning,
 )
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from lmmtools.engines.estimate import Agreement, Estimate
@@ -75,7 +76,7 @@ def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
 def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     """Return what speaks against the optimum, if anything does."""
     c, share = result.certificate, _residual_share(result)
-    terms = _listed([f"{result.design.blocks[k].term}" for k in c.reproduced_by])
+    terms = join_with_and([f"{result.design.blocks[k].term}" for k in c.reproduced_by])
     if not result.converged and share < REPRODUCED:
         text = (
             f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
@@ -99,10 +100,6 @@ def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     else:
         fall = "more of a variance that is zero would lower the criterion"
     return [(ConvergenceWarning, f"the optimum is not certified: {fall}")]
-
-
-def _listed(names: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _residual_share(result: LMMResults) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.formula.notation import write_term
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
@@ -64,8 +65,7 @@ def _describe_piece(piece: Piece) -> str:
     if len(names) == 1:
         article = "an" if names[0] == "intercept" else "a"
         return f"{article} {names[0]} for {each} ({count}): {write_term(piece.term)}"
-    listed = ", ".join(names[:-1]) + f" and {names[-1]}"
-    return f"{listed} for {each}, correlated ({count}): {write_term(piece.term)}"
+    return f"{join_with_and(names)} for {each}, correlated ({count}): {write_term(piece.term)}"
 
 
 def _inside(component: Component) -> str:

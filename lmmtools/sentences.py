@@ -1,0 +1,15 @@
+"""Parts of the sentences that messages and reports are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["join_with_and"]
+
+
+def join_with_and(names: Sequence[str]) -> str:
+    """Return names as a sentence lists them: ``"a"``, ``"a and b"``, ``"a, b and c"``; empty for none."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
