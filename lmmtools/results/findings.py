@@ -76,7 +76,6 @@ def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
 def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     """Return what speaks against the optimum, if anything does."""
     c, share = result.certificate, _residual_share(result)
-    terms = join_with_and([f"{result.design.blocks[k].term}" for k in c.reproduced_by])
     if not result.converged and share < REPRODUCED:
         text = (
             f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
@@ -84,7 +83,8 @@ def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
             "or look whether the response is constant within the levels of a factor"
         )
         return [(ReproducedWarning, text)]
-    if terms:
+    if c.reproduced_by:
+        terms = join_with_and([f"{result.design.blocks[k].term}" for k in c.reproduced_by])
         text = (
             f"the model reproduces the response: with large enough effects of {terms} no residual is left, and the "
             "criterion falls as their variances grow, without end or to a limit that it never reaches. These estimates "

@@ -54,6 +54,9 @@ FEW_ROWS = 60
 MOST_SETS = 3000
 """Sets of columns that are tried."""
 
+FOUND = 1e-6
+"""As ``EXACTLY``, of an angle that is found to about its root."""
+
 ANGLES = 90
 """Directions of a pair of effects that are tried at first."""
 
@@ -67,26 +70,24 @@ def reproducing_terms(problem: Problem, reml: bool) -> tuple[int, ...]:
     root = np.ones(d.n) if d.weights is None else np.sqrt(d.weights)
     X, y = d.X * root[:, None], d.response * root
     Q = np.linalg.qr(X)[0]
-    y = y - Q @ (Q.T @ y)
-    y = y - Q @ (Q.T @ y)
+    y = _project_off(Q, y)
     y = y / np.linalg.norm(y)
     columns = [_columns(problem, k, np.eye(l)) * root[:, None] for k, l in enumerate(problem.widths)]
     for chosen, Z in islice(_sets(problem, columns, root), MOST_SETS):
-        if _falls(X, Z, y, reml):
+        if _lets_fall(X, Z, y, reml):
             return chosen
     if d.n <= FEW_ROWS:
         for chosen, Z in _turned(problem, X, columns, y, root, reml):
-            if _falls(X, Z, y, reml):
+            if _lets_fall(X, Z, y, reml):
                 return chosen
     return ()
 
 
 def _sets(problem: Problem, columns: list[Floats], root: Floats) -> Iterator[tuple[tuple[int, ...], Floats]]:
     """Yield sets of terms with their columns of Z: whole terms, then with one direction of vector-valued ones."""
-    whole: list[list[Floats]] = [[Z] for Z in columns]
     for size in range(1, len(columns) + 1):
         for chosen in combinations(range(len(columns)), size):
-            yield chosen, np.column_stack([whole[k][0] for k in chosen])
+            yield chosen, np.column_stack([columns[k] for k in chosen])
     parts = [
         [Z, *(_columns(problem, k, v) * root[:, None] for v in _special(problem, k))] for k, Z in enumerate(columns)
     ]
@@ -128,26 +129,32 @@ def _columns(problem: Problem, k: int, directions: Floats) -> Floats:
     return out.reshape(len(basis), -1)
 
 
-def _falls(X: Floats, Z: Floats, y: Floats, reml: bool) -> bool:
+def _lets_fall(X: Floats, Z: Floats, y: Floats, reml: bool) -> bool:
     """Whether [X Z] has y in its span and a rank that lets the criterion fall without end."""
-    U, values, _ = np.linalg.svd(_scaled(np.column_stack([X, Z])), full_matrices=False)
-    U = U[:, values > RANK_TOL * values[0]]
-    return bool(np.linalg.norm(_beside(U, y)) <= EXACTLY) and _is_low(X, Z, reml)
+    is_reproduced = _length_outside(np.column_stack([X, Z]), y) <= EXACTLY
+    return is_reproduced and _is_rank_below_dof(X, Z, reml)
 
 
-def _is_low(X: Floats, Z: Floats, reml: bool) -> bool:
-    """Whether the rank is below dof."""
+def _is_rank_below_dof(X: Floats, Z: Floats, reml: bool) -> bool:
+    """Whether the criterion falls without end where [X Z] has y in its span."""
     G = np.column_stack([X, Z]) if reml else Z
     values = np.linalg.svd(_scaled(G), compute_uv=False)
     return bool((values > RANK_TOL * values[0]).sum() < len(G))
 
 
+def _length_outside(G: Floats, y: Floats) -> float:
+    """Return the length of what is left of y beside the span of some columns."""
+    U, values, _ = np.linalg.svd(_scaled(G), full_matrices=False)
+    return float(np.linalg.norm(_project_off(U[:, values > RANK_TOL * values[0]], y)))
+
+
 def _scaled(G: Floats) -> Floats:
+    """Return the columns with length one, without those of zeros."""
     lengths = np.linalg.norm(G, axis=0)
     return np.asarray(G[:, lengths > 0] / lengths[lengths > 0])
 
 
-def _beside(U: Floats, y: Floats) -> Floats:
+def _project_off(U: Floats, y: Floats) -> Floats:
     """Return y less its projection on orthonormal columns, projected twice."""
     y = y - U @ (U.T @ y)
     return np.asarray(y - U @ (U.T @ y))
@@ -172,10 +179,11 @@ def _turned(
                 def left(
                     angle: float, beside: Floats = beside, turned: Callable[[float], Floats] = turned_columns
                 ) -> float:
-                    U, values, _ = np.linalg.svd(_scaled(np.column_stack([beside, turned(angle)])), full_matrices=False)
-                    return float(np.linalg.norm(_beside(U[:, values > RANK_TOL * values[0]], y)))
+                    return _length_outside(np.column_stack([beside, turned(angle)]), y)
 
-                if not _is_low(X, np.column_stack([*(columns[j] for j in chosen), turned_columns(1.0)]), reml):
+                if not _is_rank_below_dof(
+                    X, np.column_stack([*(columns[j] for j in chosen), turned_columns(1.0)]), reml
+                ):
                     continue
                 grid = np.linspace(0.0, np.pi, ANGLES + 1)
                 values = np.array([left(angle) for angle in grid])
@@ -183,5 +191,5 @@ def _turned(
                     o = minimize_scalar(
                         left, bounds=(grid[i - 1], grid[i + 1]), method="bounded", options={"xatol": 1e-12}
                     )
-                    if o.fun < 1e-6:
+                    if o.fun < FOUND:
                         yield (k, *chosen), np.column_stack([*(columns[j] for j in chosen), turned_columns(o.x)])

@@ -114,7 +114,7 @@ def _all_at_zero(problem: Problem, reml: bool) -> LowerPoint:
 
 
 def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:
-    """Yield each term that is not zero at ``state``, and the state with it at zero and the others held."""
+    """Yield each term, and the state with it at zero and the others held: ``state`` itself where it is zero there."""
     for k, lam in enumerate(state.lambdas):
         if not lam.any():
             yield k, state
@@ -127,7 +127,7 @@ def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]
 
 
 def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:
-    """Return the criterion, None where variances are beyond what the arithmetic can hold."""
+    """Return the state at lambda, None where variances are beyond what the arithmetic can hold."""
     try:
         return evaluate_state(problem, tuple(lambdas), reml)
     except EngineError:
