@@ -72,24 +72,25 @@ def reproducing_terms(problem: Problem, reml: bool) -> tuple[int, ...]:
     Q = np.linalg.qr(X)[0]
     y = _project_off(Q, y)
     y = y / np.linalg.norm(y)
-    columns = [_columns(problem, k, np.eye(l)) * root[:, None] for k, l in enumerate(problem.widths)]
-    for chosen, Z in islice(_sets(problem, columns, root), MOST_SETS):
+    columns = [_columns_of_z(problem, k, np.eye(l)) * root[:, None] for k, l in enumerate(problem.widths)]
+    for chosen, Z in islice(_sets_of_columns(problem, columns, root), MOST_SETS):
         if _lets_fall(X, Z, y, reml):
             return chosen
     if d.n <= FEW_ROWS:
-        for chosen, Z in _turned(problem, X, columns, y, root, reml):
+        for chosen, Z in _sets_with_chosen_direction(problem, X, columns, y, root, reml):
             if _lets_fall(X, Z, y, reml):
                 return chosen
     return ()
 
 
-def _sets(problem: Problem, columns: list[Floats], root: Floats) -> Iterator[tuple[tuple[int, ...], Floats]]:
+def _sets_of_columns(problem: Problem, columns: list[Floats], root: Floats) -> Iterator[tuple[tuple[int, ...], Floats]]:
     """Yield sets of terms with their columns of Z: whole terms, then with one direction of vector-valued ones."""
     for size in range(1, len(columns) + 1):
         for chosen in combinations(range(len(columns)), size):
             yield chosen, np.column_stack([columns[k] for k in chosen])
     parts = [
-        [Z, *(_columns(problem, k, v) * root[:, None] for v in _special(problem, k))] for k, Z in enumerate(columns)
+        [Z, *(_columns_of_z(problem, k, v) * root[:, None] for v in _special_directions(problem, k))]
+        for k, Z in enumerate(columns)
     ]
     for size in range(1, len(columns) + 1):
         for chosen in combinations(range(len(columns)), size):
@@ -97,7 +98,7 @@ def _sets(problem: Problem, columns: list[Floats], root: Floats) -> Iterator[tup
                 yield chosen, np.column_stack(picked)
 
 
-def _special(problem: Problem, k: int) -> Iterator[Floats]:
+def _special_directions(problem: Problem, k: int) -> Iterator[Floats]:
     """Yield directions of a vector-valued term, (l, 1), in which its columns may have a lower rank."""
     l = problem.widths[k]
     if l == 1:
@@ -120,7 +121,7 @@ def _is_suspicious(problem: Problem, reml: bool) -> bool:
     return state.r2 < NEARLY * problem.response.yy
 
 
-def _columns(problem: Problem, k: int, directions: Floats) -> Floats:
+def _columns_of_z(problem: Problem, k: int, directions: Floats) -> Floats:
     """Return the rows of Z of some directions of a term's effects, shape (n, m * c)."""
     block = problem.design.blocks[k]
     basis = (block.basis / np.linalg.norm(block.basis, axis=0)) @ directions
@@ -138,17 +139,17 @@ def _lets_fall(X: Floats, Z: Floats, y: Floats, reml: bool) -> bool:
 def _is_rank_below_dof(X: Floats, Z: Floats, reml: bool) -> bool:
     """Whether the criterion falls without end where [X Z] has y in its span."""
     G = np.column_stack([X, Z]) if reml else Z
-    values = np.linalg.svd(_scaled(G), compute_uv=False)
+    values = np.linalg.svd(_with_length_one(G), compute_uv=False)
     return bool((values > RANK_TOL * values[0]).sum() < len(G))
 
 
 def _length_outside(G: Floats, y: Floats) -> float:
     """Return the length of what is left of y beside the span of some columns."""
-    U, values, _ = np.linalg.svd(_scaled(G), full_matrices=False)
+    U, values, _ = np.linalg.svd(_with_length_one(G), full_matrices=False)
     return float(np.linalg.norm(_project_off(U[:, values > RANK_TOL * values[0]], y)))
 
 
-def _scaled(G: Floats) -> Floats:
+def _with_length_one(G: Floats) -> Floats:
     """Return the columns with length one, without those of zeros."""
     lengths = np.linalg.norm(G, axis=0)
     return np.asarray(G[:, lengths > 0] / lengths[lengths > 0])
@@ -160,7 +161,7 @@ def _project_off(U: Floats, y: Floats) -> Floats:
     return np.asarray(y - U @ (U.T @ y))
 
 
-def _turned(
+def _sets_with_chosen_direction(
     problem: Problem, X: Floats, columns: list[Floats], y: Floats, root: Floats, reml: bool
 ) -> Iterator[tuple[tuple[int, ...], Floats]]:
     """Yield sets of columns in which a term of two effects has one direction, that which leaves least of y."""
@@ -174,7 +175,7 @@ def _turned(
                 beside = np.column_stack([X, *(columns[j] for j in chosen)])
 
                 def turned_columns(angle: float, k: int = k) -> Floats:
-                    return _columns(problem, k, np.array([[np.cos(angle)], [np.sin(angle)]])) * root[:, None]
+                    return _columns_of_z(problem, k, np.array([[np.cos(angle)], [np.sin(angle)]])) * root[:, None]
 
                 def left(
                     angle: float, beside: Floats = beside, turned: Callable[[float], Floats] = turned_columns

@@ -18,7 +18,7 @@ from lmmtools.engines.pls.factor import solve
 from lmmtools.engines.pls.no_effects import objectives_at_zero
 from lmmtools.engines.pls.objective import State, evaluate_state, projector
 from lmmtools.engines.pls.section import find_lowest
-from lmmtools.engines.pls.spectrum import make_section
+from lmmtools.engines.pls.spectrum import NULL, make_section
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -32,10 +32,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["LowerPoint", "alone", "exchanges", "find_lower"]
-
-
-ROUNDING = 1e-12
-"""Share of the largest eigenvalue below which one is zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,17 +64,17 @@ def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> L
     scan : bool
         Whether to look along each variance, or at zeros alone.
     """
-    found = [_all_at_zero(problem, state.reml)]
+    found = [_evaluate_at_zero(problem, state.reml)]
     if problem.design.k > 1:
         for k, base in without_a_term(problem, state):
             block = problem.design.blocks[k]
             found.append(LowerPoint(f"{block.term} at zero", base.objective, base.lambdas))
             if scan:
-                found += _along(problem, base, k, _directions(problem, state.lambdas[k], k), f"{block.term}")
+                found += _scan_along(problem, base, k, _scan_directions(problem, state.lambdas[k], k), f"{block.term}")
     if scan:
         for k, lam in enumerate(state.lambdas):
             if len(lam) > 1:
-                found += _along_columns(problem, state, k)
+                found += _scan_columns(problem, state, k)
     lowest = min(found, key=lambda one: one.objective)
     return lowest if lowest.objective < least else None
 
@@ -90,7 +86,7 @@ def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:
             one
             for j, others in without_a_term(problem, base)
             if j != k
-            for one in _along(problem, others, j, _directions(problem, base.lambdas[j], j)[:1], "")
+            for one in _scan_along(problem, others, j, _scan_directions(problem, base.lambdas[j], j)[:1], "")
         ]
         if found:
             yield min(found, key=lambda one: one.objective).lambdas
@@ -101,12 +97,12 @@ def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
     base = evaluate_state(problem, zeros, reml)
     for k, lam in enumerate(zeros):
-        found = list(_along(problem, base, k, _directions(problem, lam, k), ""))
+        found = list(_scan_along(problem, base, k, _scan_directions(problem, lam, k), ""))
         if found:
             yield min(found, key=lambda one: one.objective).lambdas
 
 
-def _all_at_zero(problem: Problem, reml: bool) -> LowerPoint:
+def _evaluate_at_zero(problem: Problem, reml: bool) -> LowerPoint:
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
     y = problem.response
     (value,) = objectives_at_zero(problem, y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)
@@ -134,7 +130,7 @@ def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -
         return None
 
 
-def _directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
+def _scan_directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
     """Return factors of Sigma_k, each (l, c), along whose multiples to look once the term is at zero."""
     if len(lam) == 1:
         return [np.ones((1, 1))]
@@ -144,7 +140,7 @@ def _directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
     return [own / np.linalg.norm(own) if own.size else np.eye(len(lam)), *effects]
 
 
-def _along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[LowerPoint]:
+def _scan_along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[LowerPoint]:
     """Yield the lowest points of the criterion along multiples of factors of Sigma_k, added to that of ``base``."""
     for factor in factors:
         section = section_along(problem, base, k, factor)
@@ -157,7 +153,7 @@ def _along(problem: Problem, base: State, k: int, factors: list[Floats], name: s
             yield LowerPoint(f"a scan along {name}", float(lowest.objective[0]), moved)
 
 
-def _along_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
+def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
     """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
     frames, factors = parameters.frame([state.lambdas[k]])
     lam = frames[0] @ factors[0]
@@ -168,7 +164,7 @@ def _along_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoin
         base = _evaluate_or_none(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
         if base is not None:
             yield LowerPoint(f"{name} without a direction", base.objective, base.lambdas)
-            yield from _along(problem, base, k, [frames[0][:, [j]]], name)
+            yield from _scan_along(problem, base, k, [frames[0][:, [j]]], name)
 
 
 def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Section:
@@ -212,4 +208,4 @@ def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Sect
 
 def _without_rounding(values: NDArray[np.floating]) -> Floats:
     """Return eigenvalues in ascending order, those that are rounding as zero."""
-    return np.asarray(np.where(values <= ROUNDING * max(float(values[-1]), 0.0), 0.0, values), dtype=float)
+    return np.asarray(np.where(values <= NULL * max(float(values[-1]), 0.0), 0.0, values), dtype=float)

@@ -136,22 +136,23 @@ def find_lowest(section: Section) -> Lowest:
             section.dof,
             section.constant[rows],
         )
-        best_tau[rows], best[rows], proven[rows], falls[rows] = _search(part)
+        best_tau[rows], best[rows], proven[rows], falls[rows] = _search_intervals(part)
     return Lowest(best_tau, best, proven, falls)
 
 
-def _search(s: Section) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+def _search_intervals(s: Section) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return tau and the criterion where it is lowest, whether that is proven, and whether it falls, each (B,)."""
     B = len(s.left)
-    grid = _grid(s)
+    grid = _make_grid(s)
     points = _evaluate(s, np.repeat(np.arange(B), len(grid)), np.tile(grid, B))
-    best_tau, best = _lowest_of(s, grid, points[F].reshape(B, -1))
+    best_tau, best = _find_lowest_of_grid(s, grid, points[F].reshape(B, -1))
     tol = TOL * np.maximum(1.0, np.abs(points[F, :: len(grid)]))
     proven, falls = np.ones(B, dtype=bool), s.falls
     cells = points.reshape(7, B, len(grid))
     a, b = cells[:, :, :-1].reshape(7, -1), cells[:, :, 1:].reshape(7, -1)
     owner = np.repeat(np.arange(B), len(grid) - 1)
     for _ in range(MAX_ROUNDS):
-        is_open, bends = _judge(s, a, b, best[owner] - tol[owner], falls[owner])
+        is_open, bends = _judge_intervals(s, a, b, best[owner] - tol[owner], falls[owner])
         turns = (is_open & bends & (a[SLOPE] < 0) & (b[SLOPE] > 0)).nonzero()[0]
         if len(turns):
             tau, value = _polish(s, owner[turns], a[:, turns], b[:, turns])
@@ -171,11 +172,11 @@ def _search(s: Section) -> tuple[Floats, Floats, NDArray[np.bool_], NDArray[np.b
         a, b, owner = np.hstack([a, centre]), np.hstack([centre, b]), np.concatenate([owner, owner])
     else:
         proven[owner] = False
-    towards = ~falls & (_limit(s) < best - tol)
+    towards = ~falls & (_limit_at_infinity(s) < best - tol)
     return best_tau, best, proven & ~falls & ~towards, falls | towards
 
 
-def _lowest_of(s: Section, grid: Floats, f: Floats) -> tuple[Floats, Floats]:
+def _find_lowest_of_grid(s: Section, grid: Floats, f: Floats) -> tuple[Floats, Floats]:
     """Return where the criterion's values f, shape (B, G), are lowest; of those that fall without end, of minima."""
     falls = s.falls
     if falls.any():
@@ -189,7 +190,7 @@ def _lowest_of(s: Section, grid: Floats, f: Floats) -> tuple[Floats, Floats]:
     return np.where(np.isfinite(best), grid[lowest], np.nan), best
 
 
-def _judge(
+def _judge_intervals(
     s: Section, a: Floats, b: Floats, least: Floats, falls: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Return on which intervals the criterion may be below ``least``, and on which it is convex.
@@ -205,7 +206,7 @@ def _judge(
     return is_open, s.dof * (b[K] - a[H] ** 2) > a[P2]
 
 
-def _grid(s: Section) -> Floats:
+def _make_grid(s: Section) -> Floats:
     """Return zero and geometric values of tau, to where the criterion rises, or nears its limit, for good."""
     if not len(s.values) or not len(s.log_values):
         top = max(s.log_values.max(initial=0.0), s.values.max(initial=0.0))
@@ -227,7 +228,7 @@ def _grid(s: Section) -> Floats:
     )
 
 
-def _limit(s: Section) -> Floats:
+def _limit_at_infinity(s: Section) -> Floats:
     """Return the criterion's limit as tau grows where it has one below infinity, else inf, shape (B,)."""
     out = np.full(len(s.left), np.inf)
     if s.rank != s.dof or not len(s.values):

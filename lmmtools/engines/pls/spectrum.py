@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LowestOfAll", "Spectrum", "find_spectrum", "lowest_of_all", "make_section", "section_of"]
+__all__ = ["NULL", "LowestOfAll", "Spectrum", "find_spectrum", "lowest_of_all", "make_section", "section_of"]
 
 LARGEST = 300
 """Eigenvalues of a dense matrix of up to this size are taken: 0.02 s, with its vectors."""
