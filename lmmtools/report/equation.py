@@ -2,6 +2,7 @@ r"""A mixed model as an equation in LaTeX (``amsmath``)."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ __all__ = ["MAX_SHOWN", "Effects", "Equation", "number_fixed", "write_equation"]
 
 # With more fixed effects than this the equation is a vector product.
 MAX_SHOWN = 8
+# Characters of a line of the linear predictor; those of subscripts are smaller.
+_LINE = 70
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +70,47 @@ def number_fixed(names: Sequence[str | None]) -> list[tuple[int, str | None]]:
 def write_equation(equation: Equation) -> str:
     """Return the model as an ``aligned`` block: the linear predictor, then one line per distribution."""
     effects = equation.effects
-    parts = [_fixed(equation.fixed), *(part for k, e in enumerate(effects, 1) for part in _effects(k, e))]
+    fixed = _fixed(equation.fixed)
+    parts = [*fixed, *(part for k, e in enumerate(effects, 1) for part in _effects(k, e))]
     if equation.has_offset:
-        parts.insert(1, r"o_{i}")
-    lines = [rf"{_text(equation.response)}_{{i}} &= {' + '.join(p for p in parts if p)} + \varepsilon_{{i}}"]
+        parts.insert(len(fixed), r"o_{i}")
+    terms = [part for part in parts if part] + [r"\varepsilon_{i}"]
+    lines = _broken_sum(rf"{_text(equation.response)}_{{i}}", terms)
     lines += [_distribution(k, e) for k, e in enumerate(effects, 1)]
     lines.append(rf"\varepsilon_{{i}} &\sim \mathcal{{N}}(0,\; \sigma^2{' / w_{i}' if equation.has_weights else ''})")
     body = " \\\\\n".join(lines)
     return f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}"
 
 
+def _broken_sum(left: str, terms: Sequence[str]) -> list[str]:
+    """Return ``left = term + term ...`` as lines of an ``aligned`` block that the page has room for."""
+    lines, used = [rf"{left} &= {terms[0]}"], _visible(left) + _visible(terms[0])
+    for term in terms[1:]:
+        if used + _visible(term) > _LINE:
+            lines.append(rf"&\quad {{}} + {term}")
+            used = _visible(left) + _visible(term)
+        else:
+            lines[-1] += f" + {term}"
+            used += _visible(term)
+    return lines
+
+
+def _visible(term: str) -> float:
+    """Return about how many characters a term takes on the page, the sign before it counted."""
+    characters = re.sub(r"\\[^a-zA-Z,;]|\\text[a-z]+\{\}|\\char\d+", "x", term)
+    # A number above stands over what is below, and takes no room of its own.
+    symbols = re.sub(r"\\text(?=\{)|\\[,;]|\^\{\(\d+\)\}", "", characters)
+    return 3 + len(re.sub(r"[{}^_]", "", re.sub(r"\\[a-zA-Z]+", "x", symbols)))
+
+
 def _text(name: str) -> str:
     return rf"\text{{{escape(name)}}}"
 
 
-def _fixed(names: Sequence[str | None]) -> str:
+def _fixed(names: Sequence[str | None]) -> list[str]:
     if len(names) > MAX_SHOWN:
-        return r"x_{i}^\top \beta"
-    return " + ".join(
-        rf"\beta_{{{j}}}" + (rf"\,{_text(name)}_{{i}}" if name else "") for j, name in number_fixed(names)
-    )
+        return [r"x_{i}^\top \beta"]
+    return [rf"\beta_{{{j}}}" + (rf"\,{_text(name)}_{{i}}" if name else "") for j, name in number_fixed(names)]
 
 
 def _effects(k: int, e: Effects) -> list[str]:
