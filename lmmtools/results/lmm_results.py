@@ -21,6 +21,7 @@ from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
 from lmmtools.results.predicting import PredictingMethods
 from lmmtools.results.second_look import SecondLook, has_mixedlm_form, look
+from lmmtools.results.statsmodels_names import StatsmodelsNames
 from lmmtools.results.tabling import TablingMethods
 from lmmtools.results.testing import TestingMethods
 from lmmtools.results.varcorr import VarCorr
@@ -48,6 +49,7 @@ class LMMResults(
     IntervalMethods,
     PageMethods,
     PredictingMethods,
+    StatsmodelsNames,
     TablingMethods,
     TestingMethods,
 ):
