@@ -13,7 +13,14 @@ import pandas as pd
 
 from lmmtools.audience import advice
 from lmmtools.design.blocks import Block
-from lmmtools.design.checks import check_distance, check_fixed, check_response, check_weights
+from lmmtools.design.checks import (
+    check_distance,
+    check_fixed,
+    check_magnitude,
+    check_order,
+    check_response,
+    check_weights,
+)
 from lmmtools.design.encoders import Encoder, learn_matrix
 from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
@@ -131,6 +138,7 @@ def _given_values(value: Any, table: pd.DataFrame, key: str) -> NDArray[np.float
             f"{key}= has {len(column)} values for {len(table)} rows of data. "
             "Give one for each row of the data as passed, or the name of a column."
         )
+    check_order(value, table.index, key)
     return as_numbers(column, key, f"the {key}")
 
 
@@ -297,9 +305,15 @@ def _drop_undefined(formula: ModelFormula, sample: _Sample, parts: _Parts, na_ac
 def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapping[str, str | None]) -> Design:
     """Check what the data made of the formula, and put it together; ``columns`` that weights and offset came from."""
     check_response(parts.y, formula.response)
+    check_magnitude(parts.y[:, None], [f"the response {formula.response}"])
+    check_magnitude(parts.X, parts.x_encoder.column_names)
+    for basis, encoder in parts.bases:
+        if encoder is not None:
+            check_magnitude(basis, encoder.column_names)
     weights = sample.given.get("weights")
     if weights is not None:
         check_weights(weights, "The weights")
+        check_magnitude(weights[:, None], ["the weights"])
     kept = independent_columns(parts.X)
     names = parts.x_encoder.column_names
     dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))

@@ -22,11 +22,43 @@ __all__ = [
     "check_distance",
     "check_fixed",
     "check_levels",
+    "check_magnitude",
+    "check_order",
     "check_response",
     "check_seen",
     "check_weights",
     "describe_mismatch",
 ]
+
+# Sums of squares, and products of two variances with room to spare, stay within double precision between these.
+_SMALLEST, _LARGEST = 1e-140, 1e140
+
+
+def check_magnitude(values: NDArray[np.float64], names: Sequence[str]) -> None:
+    """Raise a DataError for a column, of shape (n, columns), whose squares are too large or small for a double."""
+    largest = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    beyond = np.flatnonzero((largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0.0)))
+    if len(beyond):
+        j = beyond[0]
+        unit = 10.0 ** max(-300.0, min(300.0, np.floor(np.log10(largest[j]))))
+        raise DataError(
+            f"The largest value of {names[j]} is {largest[j]:.3g} in size, whose square is beyond double precision. "
+            f"Take another unit, so that values lie between {_SMALLEST:g} and {_LARGEST:g}: divide them by {unit:g}."
+        )
+
+
+def check_order(given: Any, index: pd.Index[Any], key: str) -> None:
+    """Raise a DataError for a Series given beside the data that has their row labels in another order.
+
+    Values are taken by place; by label they would belong to other rows.
+    """
+    if not isinstance(given, pd.Series) or len(given) != len(index) or given.index.equals(index):
+        return
+    if given.index.is_unique and index.is_unique and bool(given.index.isin(index).all()):
+        raise DataError(
+            f"{key}= is a Series with the row labels of the data in another order, and values are taken by place. "
+            f"Give {key}=values.reindex(data.index) to take them by label, or {key}=values.to_numpy() by place."
+        )
 
 
 def check_response(y: NDArray[np.float64], name: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.checks import describe_mismatch
+from lmmtools.design.checks import check_order, describe_mismatch
 from lmmtools.design.factors import match_levels
 from lmmtools.design.frame import as_frame, as_numbers, is_factor, is_missing, need_columns
 from lmmtools.errors import DataError
@@ -161,7 +161,7 @@ def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None =
     if isinstance(given, str):
         _need(frame, (given,), "the offset")
         return total + as_numbers(frame[given], given, "the offset")
-    return total + _given_values(given, len(frame), "offset")
+    return total + _given_values(given, frame.index, "offset")
 
 
 def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None = None) -> NDArray[np.float64]:
@@ -188,14 +188,16 @@ def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None
         _need(frame, (given,), "the weights")
         values = as_numbers(frame[given], given, "the weights")
     else:
-        values = _given_values(given, len(frame), "weights")
+        values = _given_values(given, frame.index, "weights")
     if (values <= 0).any():
         raise DataError(f"The weights of new rows must be positive; row {int(np.argmax(values <= 0))} has none.")
     return values
 
 
-def _given_values(given: ArrayLike, n: int, key: str) -> NDArray[np.float64]:
-    """Return what is given beside new data as floats, shape (n,); one number stands for all rows."""
+def _given_values(given: ArrayLike, index: pd.Index[Any], key: str) -> NDArray[np.float64]:
+    """Return what is given beside new data as floats, one for each row; one number stands for all rows."""
+    check_order(given, index, key)
+    n = len(index)
     values = np.asarray(given)
     if values.ndim and values.shape != (n,):
         raise DataError(f"{key}= has shape {values.shape} for {n} rows of new data.")

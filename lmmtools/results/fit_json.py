@@ -251,7 +251,7 @@ def _record(content: Entry) -> FitRecord:
     p = len(x_names)
     modes = content["random_effects"].optional()
     return FitRecord(
-        formula=content["formula"].text(),
+        formula=content["formula"].words(),
         engine=content["engine"].text(),
         reml=criterion["reml"].flag(),
         objective=criterion["value"].number(),

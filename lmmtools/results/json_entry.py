@@ -93,6 +93,13 @@ class Entry:
             self._fail("text of whole characters")
         return self.value
 
+    def words(self) -> str:
+        """Return text that is not blank."""
+        text = self.text()
+        if not text.strip():
+            self._fail("text that is not blank")
+        return text
+
     def texts(self) -> tuple[str, ...]:
         """Return a list of texts."""
         return tuple(entry.text() for entry in self.entries())

@@ -425,3 +425,38 @@ def test_a_centred_column_far_from_zero_is_the_model_near_zero():
     far = build("y ~ center(x) + (center(x)|g)", DATA.assign(x=2.0**31 + np.round(DATA["x"] * 1024) / 1024))
     near = build("y ~ center(x) + (center(x)|g)", DATA.assign(x=np.round(DATA["x"] * 1024) / 1024))
     np.testing.assert_allclose(far.X, near.X, atol=1e-6)
+
+
+@pytest.mark.parametrize("power", [-300, -160, 160, 300])
+@pytest.mark.parametrize(
+    ("column", "words"), [("y", "the response y"), ("x", "of x "), ("z", "of z "), ("w", "the weights")]
+)
+def test_values_whose_squares_no_double_holds_are_refused_with_their_unit(column, words, power):
+    """10**160 squared is 10**320, above the largest double, 1.8e308."""
+    data = DATA.assign(**{column: DATA[column] * 10.0**power})
+    with pytest.raises(DataError, match=words) as error:
+        build("y ~ x + (z | g)", data, weights="w")
+    assert "divide them by" in str(error.value)
+
+
+@pytest.mark.parametrize("power", [-120, 120])
+def test_values_whose_squares_a_double_holds_are_not(power):
+    data = DATA.assign(**{name: DATA[name] * 10.0**power for name in "yxzw"})
+    assert len(build("y ~ x + (z | g)", data, weights="w").y) == N
+
+
+@pytest.mark.parametrize("key", ["weights", "offset"])
+def test_a_series_with_the_rows_in_another_order_is_refused(key):
+    """By place its values would go to other rows than by label."""
+    values = pd.Series(np.arange(1.0, N + 1), index=DATA.index[::-1])
+    with pytest.raises(DataError, match="in another order"):
+        build("y ~ x + (1 | g)", **{key: values})
+    by_label = build("y ~ x + (1 | g)", **{key: values.reindex(DATA.index)})
+    by_place = build("y ~ x + (1 | g)", **{key: values.to_numpy()})
+    np.testing.assert_array_equal(getattr(by_label, key), getattr(by_place, key)[::-1])
+
+
+def test_a_series_of_rows_with_labels_of_its_own_goes_by_place():
+    """Rows chosen from a table keep their labels; values counted from zero beside them have no other order."""
+    chosen, values = DATA.iloc[10:], pd.Series(np.arange(1.0, N - 9))
+    np.testing.assert_array_equal(build("y ~ x + (1 | g)", chosen, weights=values).weights, values)

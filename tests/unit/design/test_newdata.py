@@ -8,7 +8,7 @@ import pytest
 
 from lmmtools.datasets import load
 from lmmtools.design.build import build_design
-from lmmtools.design.newdata import encode_basis, encode_codes, encode_fixed, encode_offset
+from lmmtools.design.newdata import encode_basis, encode_codes, encode_fixed, encode_offset, encode_weights
 from lmmtools.errors import DataError
 from lmmtools.formula.parser import parse
 
@@ -92,3 +92,14 @@ def test_an_offset_column_is_found_again_and_given_values_are_asked_for():
         encode_offset(by_value, PASTES.iloc[:2])
     with pytest.raises(DataError, match="shape"):
         encode_offset(by_value, PASTES.iloc[:2], [1.0, 2.0, 3.0])
+
+
+def test_a_series_beside_new_data_with_the_rows_in_another_order_is_refused():
+    data = load("sleepstudy")
+    design = build_design(parse("Reaction ~ Days + (1 | Subject)"), data, weights=np.linspace(1.0, 2.0, len(data)))
+    new, values = data.iloc[:3], pd.Series([1.0, 2.0, 3.0], index=data.index[2::-1])
+    with pytest.raises(DataError, match=r"offset= is a Series .* in another order"):
+        encode_offset(design, new, values)
+    with pytest.raises(DataError, match=r"weights= is a Series .* in another order"):
+        encode_weights(design, new, values)
+    np.testing.assert_array_equal(encode_weights(design, new, values.reindex(new.index)), [3.0, 2.0, 1.0])

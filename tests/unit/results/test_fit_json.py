@@ -225,3 +225,11 @@ def test_a_scope_that_there_is_not_is_refused():
     content["optimum"]["scope"] = "cosmic"
     with pytest.raises(lmt.LmmError, match=r"optimum\.scope"):
         lmt.read_json(json.dumps(content))
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n"])
+def test_a_record_without_a_formula_is_refused(blank):
+    """The summary's head would have nothing in it."""
+    content = json.loads(FORMAT_1.read_text())
+    with pytest.raises(DataError, match=r"formula is .*text that is not blank was expected"):
+        lmt.read_json(json.dumps(content | {"formula": blank}))
