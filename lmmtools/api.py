@@ -104,10 +104,12 @@ class Model:
         DataError
             If the data cannot tell the model's variances from the residual variance; the message names the terms.
         EngineError
-            If there is no such engine, or it fails.
+            If there is no such engine, or it fails, or reml is neither True nor False.
         TranslationError
             If the engine cannot express the model.
         """
+        if reml not in (True, False):
+            raise EngineError(f"reml={reml!r:.40} is not an option; write True (REML) or False (maximum likelihood)")
         module = load_engine(engine)
         if check:
             check_identified(self.design, reml)

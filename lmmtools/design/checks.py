@@ -30,8 +30,8 @@ __all__ = [
     "describe_mismatch",
 ]
 
-# Sums of squares, and products of two variances with room to spare, stay within double precision between these.
-_SMALLEST, _LARGEST = 1e-140, 1e140
+# Sums of squares are normal doubles (2e-308 to 2e308) between these.
+_SMALLEST, _LARGEST = 1e-152, 1e153
 
 
 def check_magnitude(values: NDArray[np.float64], names: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.engines import pls
+from lmmtools.errors import DataError
 from lmmtools.results import prediction
 from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.confirmation import Confirmation, run_confirmation
@@ -348,8 +350,10 @@ class LMMResults(
         ------
         EngineError
             If y has another length, is not finite, or X reproduces it exactly.
+        DataError
+            If y does not hold numbers.
         """
-        values = np.asarray(y, dtype=float)
+        values = _as_floats(y)
         problem = self.problem.with_response(values)
         estimate = pls.fit_problem(problem, reml=self.reml)
         return LMMResults(replace(self.design, y=values), estimate, self.names, _problem=problem)
@@ -371,8 +375,10 @@ class LMMResults(
         ------
         EngineError
             If Y has another number of rows, or a response is not finite or is reproduced exactly by X.
+        DataError
+            If Y does not hold numbers.
         """
-        return pls.refit_many(self.problem, np.asarray(Y, dtype=float), self.reml)
+        return pls.refit_many(self.problem, _as_floats(Y), self.reml)
 
     # -- report ---------------------------------------------------------------------------------------------------
 
@@ -423,3 +429,11 @@ class LMMResults(
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()
+
+
+def _as_floats(values: ArrayLike) -> NDArray[np.float64]:
+    """Return new responses as floats."""
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        if not np.iscomplexobj(values):
+            return np.asarray(values, dtype=float)
+    raise DataError("a new response must be an array of numbers, one for each row used, and this holds something else")

@@ -67,7 +67,7 @@ def test_with_weights_of_one_the_tolerance_is_lme4s(rows: pd.DataFrame) -> None:
 
 
 def test_an_effect_of_a_covariate_is_judged_in_any_unit_of_it(rows: pd.DataFrame) -> None:
-    for unit in (1e-160, 1e-8, 1e8, 1e160):
+    for unit in (1e-150, 1e-8, 1e8, 1e150):
         design = lmt.lmm("y ~ 1 + (0 + x | g)", rows.assign(x=rows.x * unit)).design
         rms = float(np.sqrt(np.mean(rows.x**2)))
         theta = np.array([[0.99], [1.01]]) * SINGULAR_TOL / rms / unit

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.errors import BoundaryWarning, DroppedColumnsWarning, DroppedRowsWarning, LmmWarning
+from lmmtools.errors import (
+    BoundaryWarning,
+    DataError,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    EngineError,
+    LmmWarning,
+)
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +205,17 @@ def test_a_long_fit_can_be_watched(capsys):
     assert want in lines[-1]
     model.fit(progress=True)
     assert want in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["ML", "REML", "", None, 2, [True]])
+def test_reml_is_true_or_false(wrong):
+    """A text such as "ML" is true, and would fit by REML."""
+    with pytest.raises(EngineError, match=r"reml=.* is not an option"):
+        lmt.lmm("Reaction ~ Days + (1 | Subject)", lmt.datasets.load("sleepstudy")).fit(reml=wrong)
+
+
+@pytest.mark.parametrize("wrong", [["a"] * 180, [1 + 2j] * 180, [{}] * 180, [10**400] * 180, [[1], [1, 2]]])
+def test_a_new_response_that_is_no_numbers_is_a_data_error(wrong, sleep):
+    for refit in (sleep.refit, sleep.refit_many):
+        with pytest.raises(DataError, match="must be an array of numbers"):
+            refit(wrong)
