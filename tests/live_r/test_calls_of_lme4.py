@@ -55,6 +55,27 @@ def vcov_rows(fit: lmt.LMMResults) -> list[float]:
     return fit.varcorr.to_frame()[["vcov", "sdcor"]].to_numpy().T.ravel().tolist()
 
 
+def one_level_a_row(data: pd.DataFrame) -> pd.DataFrame:
+    return data.assign(row=range(len(data)), unequal=data["w"] * (1 + data["Days"]))
+
+
+def simulated(re_form: str) -> str:
+    """Return the R expression of what `spread` returns."""
+    draws = f"as.matrix(simulate(fm, 400, newdata = d, re.form = {re_form}, seed = 1))"
+    return f"(function(Y) c(mean(Y), mean(apply(Y, 1, sd))))({draws})"
+
+
+def spread(Y: Any) -> list[float]:
+    """Return the mean of all draws and the rows' standard deviation, averaged."""
+    draws = np.asarray(Y, dtype=float)
+    return [float(draws.mean()), float(draws.std(axis=1, ddof=1).mean())]
+
+
+# Ours divides the residual variance by them, as the model has it.
+UNWEIGHTED = "lme4 1.1-31 leaves prior weights out where it simulates"
+# 400 draws of 180 rows: the error of a standard deviation is under one in a hundred, of means less.
+DRAWN = 0.04
+
 ROWS = {
     "lmer(f, d)": Row("REMLcrit(fm)", lambda c: c.fm.objective),
     "lmer(f, d, REML = FALSE)": Row("deviance(ml)", lambda c: c.ml.objective),
@@ -73,6 +94,13 @@ ROWS = {
     "lmer(..., control = lmerControl(...))": Row(
         "REMLcrit(update(fm, control = lmerControl(optimizer = 'bobyqa')))",
         lambda c: c.model.fit(max_iter=200, tol=1e-9, start=c.fm.theta).objective,
+    ),
+    'check.nobs.vs.nlev = "ignore"': Row(
+        "REMLcrit(lmer(Reaction ~ Days + (1 | row), transform(d, row = seq_len(nrow(d))), weights = w * (1 + Days), "
+        "control = lmerControl(check.nobs.vs.nlev = 'ignore', check.nobs.vs.nRE = 'ignore')))",
+        lambda c: (
+            lmt.lmm("Reaction ~ Days + (1 | row)", one_level_a_row(c.d), weights="unequal").fit(check=False).objective
+        ),
     ),
     "summary(fm)": Row("summary(m0)$sigma", lambda c: c.m0.sigma * ("Fixed effects" in str(c.m0.summary()))),
     "fixef(fm) vcov(fm)": Row(
@@ -147,6 +175,12 @@ ROWS = {
             *np.asarray(c.m0.simulate(5)).shape,
             *np.asarray(c.m0.bootstrap(3, lambda r: r.params, rng=1).draws).shape,
         ],
+    ),
+    "simulate(fm, 5, newdata = d, re.form = NA)": Row(
+        simulated("NA"), lambda c: spread(c.fm.simulate(400, data=c.d, rng=1)), DRAWN, UNWEIGHTED
+    ),
+    "simulate(fm, 5, newdata = d, re.form = NULL)": Row(
+        simulated("NULL"), lambda c: spread(c.fm.simulate(400, data=c.d, random="fitted", rng=1)), DRAWN, UNWEIGHTED
     ),
     "rePCA(fm) as.data.frame(ranef(fm))": Row(
         "list(rePCA(fm)$Subject$sdev, as.data.frame(ranef(m0))[, c('condval', 'condsd')])",

@@ -31,7 +31,7 @@ DATA = pd.DataFrame(
     [
         ("f:C(i):C(x)", "f:C(i):C(x)"),
         ("C(i) * C(x) * C(z)", "C(i):C(x):C(z)"),
-        ("poly(x, 900):poly(z, 900)", "poly(x, 900):poly(z, 900)"),
+        ("poly(x, 400):poly(z, 400)", "poly(x, 400):poly(z, 400)"),
         ("bs(x, df=30) * bs(z, df=30) * bs(i, df=30)", "bs(x, df=30):bs(z, df=30):bs(i, df=30)"),
         ("bs(x, df=200):C(i)", "bs(x, df=200):C(i)"),
         ("f + f:g + f:`copy of f`", "f:copy of f"),

@@ -161,7 +161,7 @@ def test_augment_predicts_for_strangers_on_request(sleep, data) -> None:
         ({"effects": None}, "effects=None is not known"),
         ({"effects": 3}, "effects=3 is not known"),
         ({"conf_int": True, "conf_level": "0.9"}, "conf_level is '0.9'"),
-        ({"n": 100}, "n: options of intervals, which are made with conf_int=True"),
+        ({"n": 100}, r"tidy\(\) takes n as options of intervals, which are made with conf_int=True"),
     ],
 )
 def test_tidy_refuses_what_it_does_not_know(sleep, arguments, message) -> None:
