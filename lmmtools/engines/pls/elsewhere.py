@@ -45,6 +45,10 @@ FLAT = 1e-5
 """With less curvature than this the parameters are not all identified, and other optima are common."""
 
 
+DRAWN = 4
+"""Starts drawn at random, from one seed, in small models with several correlated effects: their directions are many."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BestSoFar:
     """The best optimum that the searches have found so far, and whether another one is likely.
@@ -89,6 +93,11 @@ class BestSoFar:
         return self.problem.structure.q <= SMALL_Q and is_unsure
 
     @property
+    def has_several_directions(self) -> bool:
+        """Whether there are few data for correlated effects, whose directions no other start chooses."""
+        return self.has_few_for_several and max(self.problem.widths) > 1
+
+    @property
     def is_hard(self) -> bool:
         """Whether another optimum is likely, in a model small enough for another search."""
         is_long = self.best.n_evaluations > LONG
@@ -130,6 +139,15 @@ def _without_one(found: BestSoFar) -> Iterator[Lambdas]:
         yield tuple(np.zeros_like(lam) if j == k else lam for j, lam in enumerate(units))
 
 
+def _at_random(found: BestSoFar) -> Iterator[Lambdas]:
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWN):
+        yield tuple(
+            np.tril(rng.standard_normal(lam.shape)) @ lam * np.exp(rng.standard_normal())
+            for lam in unit_lambdas(found.problem)
+        )
+
+
 def other_starts(found: BestSoFar) -> Iterator[tuple[str, Lambdas, bool]]:
     """Yield names and starts of searches from elsewhere, and whether one that finds nothing lower is the last."""
     for search in SEARCHES:
@@ -169,6 +187,7 @@ SEARCHES = (
     Search("each term alone", lambda found: found.has_few_for_several, _alone, False),
     Search("one term in place of another", lambda found: found.has_few_for_several, _exchanges, False),
     Search("all terms but one", lambda found: found.has_few_for_several, _without_one, False),
+    Search("variances drawn at random", lambda found: found.has_several_directions, _at_random, False),
     Search("variances of a middling size", lambda found: found.is_at_boundary, _middling, False),
     Search("theta of the identity", lambda found: found.is_doubtful or found.is_hard, _identity, True),
     Search("multiples of the starting variances", lambda found: found.is_doubtful, _multiples, True),

@@ -184,6 +184,20 @@ def test_few_rows_with_several_variances_have_no_lower_optimum(seed: int) -> Non
     assert fit.objective <= pls.evaluate(problem, np.zeros(design.k), reml).objective + LOWER
 
 
+# No search of the dense criterion ended lower (60 starts each). Without starts drawn at random the engine's ends 1.3 and
+# 0.5 higher.
+@pytest.mark.parametrize(("seed", "lowest"), [(36, 21.836034), (166, 32.768115)])
+def test_directions_of_several_correlated_effects_are_searched(seed: int, lowest: float) -> None:
+    rng, n = np.random.default_rng([23, seed]), 12
+    x = rng.normal(size=n)
+    g = [rng.integers(0, 4, n), rng.integers(0, 4, n), rng.integers(0, 3, n)]
+    y = rng.normal(size=4)[g[0]] + x * rng.normal(size=4)[g[1]] + rng.normal(size=n)
+    B = np.column_stack([np.ones(n), x])
+    fit = pls.fit(make_design(y, B, [("a", g[0], None), ("b", g[1], B), ("c", g[2], B)]))
+    assert fit.certificate.holds
+    assert fit.objective == pytest.approx(lowest, abs=1e-5)
+
+
 def test_an_optimum_above_its_submodel_is_left() -> None:
     """From a start of its own the search ends at a higher optimum, which the criterion at zero shows."""
     design = two_minima()
