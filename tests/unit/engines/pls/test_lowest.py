@@ -184,8 +184,8 @@ def test_few_rows_with_several_variances_have_no_lower_optimum(seed: int) -> Non
     assert fit.objective <= pls.evaluate(problem, np.zeros(design.k), reml).objective + LOWER
 
 
-# No search of the dense criterion ended lower (60 starts each). Without starts drawn at random the engine's ends 1.3 and
-# 0.5 higher.
+# No search of the dense criterion ended lower (60 starts each). Without starts drawn at random the engine's ends 1.3
+# and 0.5 higher.
 @pytest.mark.parametrize(("seed", "lowest"), [(36, 21.836034), (166, 32.768115)])
 def test_directions_of_several_correlated_effects_are_searched(seed: int, lowest: float) -> None:
     rng, n = np.random.default_rng([23, seed]), 12
