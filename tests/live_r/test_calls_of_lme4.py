@@ -176,10 +176,10 @@ ROWS = {
             *np.asarray(c.m0.bootstrap(3, lambda r: r.params, rng=1).draws).shape,
         ],
     ),
-    "simulate(fm, 5, newdata = d, re.form = NA)": Row(
+    "simulate(fm, 5, newdata=d, re.form=NA)": Row(
         simulated("NA"), lambda c: spread(c.fm.simulate(400, data=c.d, rng=1)), DRAWN, UNWEIGHTED
     ),
-    "simulate(fm, 5, newdata = d, re.form = NULL)": Row(
+    "simulate(fm, 5, newdata=d, re.form=NULL)": Row(
         simulated("NULL"), lambda c: spread(c.fm.simulate(400, data=c.d, random="fitted", rng=1)), DRAWN, UNWEIGHTED
     ),
     "rePCA(fm) as.data.frame(ranef(fm))": Row(
