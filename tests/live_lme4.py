@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from functools import cache
 
 import pytest
@@ -20,7 +21,17 @@ def why_not() -> str:
     return ""
 
 
-def require_lme4() -> None:
-    """Skip the test, with the reason, where R or lme4 is not installed."""
+@cache
+def is_installed(package: str) -> bool:
+    """Whether R loads a package."""
+    call = f"suppressMessages(library({package}))"
+    return subprocess.run(["Rscript", "-e", call], capture_output=True, check=False).returncode == 0
+
+
+def require_lme4(*packages: str) -> None:
+    """Skip the test, with the reason, where R, lme4 or one of these other packages of R is not installed."""
     if why_not():
         pytest.skip(f"no live lme4: {why_not()}")
+    missing = [package for package in packages if not is_installed(package)]
+    if missing:
+        pytest.skip(f"R has no {', '.join(missing)}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import warnings
 
@@ -13,6 +12,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.errors import LmmError, LmmWarning
+from tests.live_lme4 import require_lme4
 
 pytestmark = pytest.mark.live_r
 
@@ -47,13 +47,6 @@ writeLines(toJSON(out, auto_unbox = TRUE, digits = NA), file.path(folder, "out.j
 """
 
 
-def has_lme4() -> bool:
-    if shutil.which("Rscript") is None:
-        return False
-    done = subprocess.run(["Rscript", "-e", "library(lme4); library(jsonlite)"], capture_output=True, check=False)
-    return done.returncode == 0
-
-
 def draw(seed: int) -> pd.DataFrame:
     """An unbalanced two-factor data set; the variances may be zero, small or large."""
     rng = np.random.default_rng(seed)
@@ -68,8 +61,8 @@ def draw(seed: int) -> pd.DataFrame:
     return pd.DataFrame({"y": y, "x": x, "f": f, "a": [f"a{i}" for i in a], "b": [f"b{i}" for i in b]})
 
 
-@pytest.mark.skipif(not has_lme4(), reason="needs Rscript with lme4 and jsonlite")
 def test_criterion_is_never_worse_than_lme4s_default(tmp_path):
+    require_lme4("jsonlite")
     jobs = []
     for seed in range(N_DESIGNS):
         draw(seed).to_csv(tmp_path / f"{seed}.csv", index=False)

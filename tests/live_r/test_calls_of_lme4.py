@@ -332,7 +332,7 @@ def make_data() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def in_r(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[list[float]]]:
-    require_lme4()
+    require_lme4("lmerTest", "pbkrtest", "emmeans", "jsonlite")
     folder = tmp_path_factory.mktemp("calls")
     make_data().to_csv(folder / "d.csv", index=False)
     expressions = ",\n  ".join(f"number({row.r})" for row in ROWS.values()).replace("'s1'", "'s01'")

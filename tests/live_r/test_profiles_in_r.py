@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
+from tests.live_lme4 import require_lme4
 
 pytestmark = [pytest.mark.live_r, pytest.mark.filterwarnings("ignore::lmmtools.errors.LmmWarning")]
 
@@ -39,13 +39,6 @@ writeLines(toJSON(out, auto_unbox = TRUE, digits = NA, na = "null"), file.path(f
 """
 
 
-def has_lme4() -> bool:
-    if shutil.which("Rscript") is None:
-        return False
-    done = subprocess.run(["Rscript", "-e", "library(lme4); library(jsonlite)"], capture_output=True, check=False)
-    return done.returncode == 0
-
-
 def draw(name: str, seed: int) -> pd.DataFrame:
     """Twenty-four levels, clear variances: the search from point to point that lme4 does is at ease there."""
     rng = np.random.default_rng([seed, len(name)])
@@ -60,8 +53,8 @@ def draw(name: str, seed: int) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-@pytest.mark.skipif(not has_lme4(), reason="needs Rscript with lme4 and jsonlite")
 def test_profile_limits_of_ordinary_models_are_lme4s(tmp_path):
+    require_lme4("jsonlite")
     jobs = []
     for seed in (0, 1):
         for model, formula in MODELS.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -11,11 +10,9 @@ import pytest
 
 from lmmtools.design.build import build_design
 from lmmtools.formula.parser import parse
+from tests.live_lme4 import require_lme4
 
-pytestmark = [
-    pytest.mark.live_r,
-    pytest.mark.skipif(shutil.which("Rscript") is None, reason="Rscript is not installed"),
-]
+pytestmark = pytest.mark.live_r
 
 # R prints 15 digits; poly() and bs() are computed by other recurrences there.
 TOL = 1e-10
@@ -104,14 +101,13 @@ def data():
 @pytest.fixture(scope="module")
 def lme4s(data, tmp_path_factory):
     """{formula: (y, offset, X, Z, number of columns dropped)} as lme4's lFormula makes them."""
+    require_lme4()
     folder = tmp_path_factory.mktemp("matrices")
     (folder / "make.R").write_text(SCRIPT)
     (folder / "formulas.txt").write_text("\n".join(FORMULAS) + "\n")
     data.to_csv(folder / "data.csv", index=False)
     command = ["Rscript", str(folder / "make.R"), str(folder / "data.csv"), str(folder / "formulas.txt")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "there is no package called" in run.stderr:
-        pytest.skip("R has no lme4")
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     made = {}
