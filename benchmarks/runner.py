@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -103,7 +104,7 @@ def run_once(case: Case, rival: Rival, folder: Path, environment: Mapping[str, s
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         said = (done.stderr or done.stdout).strip().splitlines()
-        return {"error": said[-1] if said else f"ended with status {done.returncode}"}
+        return {"error": said[-1] if said else _name_end(done.returncode)}
     answer: dict[str, Any] = json.loads(lines[-1])
     return answer
 
@@ -121,3 +122,8 @@ def _summarise(case: Case, rival: Rival, answers: Sequence[dict[str, Any]]) -> O
         gap = None
     peak = max(a["peak_bytes"] or 0.0 for a in answers) or None
     return Outcome(statistics.median(seconds), min(seconds), max(seconds), len(seconds), gap, peak, version, failure="")
+
+
+def _name_end(status: int) -> str:
+    """Return why a process ended that said nothing; nobody but the system sends SIGKILL here."""
+    return "killed: it took all the memory there was" if status == -signal.SIGKILL else f"ended with status {status}"
