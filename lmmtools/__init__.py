@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.api import Model, compare, from_mixedlm, lmm, patch_summary, translate
     from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
+    from lmmtools.fit.varcorr import VarCorr
     from lmmtools.formula.declare import crossed, nested, random
     from lmmtools.inference.bootstrap.comparison import bootstrap_test
     from lmmtools.inference.likelihood_ratio import anova
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.results.fit_json import read_json
     from lmmtools.results.lmm_results import LMMResults
-    from lmmtools.results.varcorr import VarCorr
 
 _HOME = {
     "DataError": "errors",
@@ -34,7 +34,7 @@ _HOME = {
     "LmmWarning": "errors",
     "Model": "api",
     "TranslationError": "errors",
-    "VarCorr": "results.varcorr",
+    "VarCorr": "fit.varcorr",
     "anova": "inference.likelihood_ratio",
     "bootstrap_test": "inference.bootstrap.comparison",
     "power": "inference.power.record",

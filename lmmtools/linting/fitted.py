@@ -11,7 +11,7 @@ import numpy as np
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.reading import as_design, as_estimate
 from lmmtools.errors import DataError, EngineError, LmmWarning, TranslationError
-from lmmtools.results.boundary import Boundary, find_boundary
+from lmmtools.fit.boundary import Boundary, find_boundary
 
 if TYPE_CHECKING:
     from lmmtools.engines.estimate import Estimate

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lmmtools.engines.estimate import Certificate
-    from lmmtools.results.boundary import BoundaryRow
+    from lmmtools.fit.boundary import BoundaryRow
 
 __all__ = ["Flag", "read_flags"]
 

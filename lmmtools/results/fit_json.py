@@ -53,10 +53,10 @@ import numpy as np
 
 from lmmtools.design.theta import unpack_lambda
 from lmmtools.errors import DataError
+from lmmtools.fit.names import Names
+from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
 from lmmtools.results.fit_record import FitRecord, Provenance, RowsLost
 from lmmtools.results.json_entry import Entry, load
-from lmmtools.results.names import Names
-from lmmtools.results.varcorr import VarCorr, VarCorrTerm
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.estimate import Scope
+    from lmmtools.fit.names import Names
+    from lmmtools.fit.varcorr import VarCorr
     from lmmtools.report.summary import Summary
     from lmmtools.results.lmm_results import LMMResults
-    from lmmtools.results.names import Names
-    from lmmtools.results.varcorr import VarCorr
 
 __all__ = ["FitRecord", "Provenance", "RowsLost", "provenance_of", "record_of"]
 

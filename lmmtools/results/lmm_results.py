@@ -11,23 +11,23 @@ import numpy as np
 
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
+from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
+from lmmtools.fit.factor_dict import FactorDict
+from lmmtools.fit.names import Names
+from lmmtools.fit.varcorr import VarCorr
+from lmmtools.fit.variance_errors import variance_standard_errors
 from lmmtools.results import prediction
-from lmmtools.results.boundary import Boundary, find_boundary, is_singular
 from lmmtools.results.confirmation import Confirmation, run_confirmation
 from lmmtools.results.describing import DescribingMethods
 from lmmtools.results.diagnosing import DiagnosingMethods
 from lmmtools.results.drawing import DrawingMethods
-from lmmtools.results.factor_dict import FactorDict
 from lmmtools.results.intervals import IntervalMethods
-from lmmtools.results.names import Names
 from lmmtools.results.paging import PageMethods
 from lmmtools.results.predicting import PredictingMethods
 from lmmtools.results.second_look import SecondLook, has_mixedlm_form, look
 from lmmtools.results.statsmodels_names import StatsmodelsNames
 from lmmtools.results.tabling import TablingMethods
 from lmmtools.results.testing import TestingMethods
-from lmmtools.results.varcorr import VarCorr
-from lmmtools.results.variance_errors import variance_standard_errors
 
 if TYPE_CHECKING:
     from pathlib import Path

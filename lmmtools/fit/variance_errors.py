@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.engines.pls import VarianceInformation
-    from lmmtools.results.varcorr import VarCorr
+    from lmmtools.fit.varcorr import VarCorr
 
 __all__ = ["variance_standard_errors"]
 

@@ -1,0 +1,1 @@
+"""What inference reads of a fitted model: the record of it, and what follows from the record."""
