@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lmmtools.printout.number import shown
 from lmmtools.report.cells import is_number
-from lmmtools.report.comparison_column import ComparisonColumn, group_key, match_key, rename_like
+from lmmtools.report.comparison_column import ComparisonColumn, rename_like
+from lmmtools.report.effect_labels import group_key, match_key
 from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import format_numbers
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table

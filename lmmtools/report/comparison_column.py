@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,17 +11,43 @@ import numpy as np
 from lmmtools.design.record import name_causes
 from lmmtools.errors import DataError
 from lmmtools.printout.number import rounding_of
+from lmmtools.report.effect_labels import components, constants_of_blocks, group_key, name_intercept
+from lmmtools.report.fingerprint import Fingerprint, Inputs, inputs_of_design
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from lmmtools.printout.record import PrintedSummary
 
-__all__ = ["ComparisonColumn", "group_key", "match_key", "rename_like"]
+__all__ = ["MODEL_BASED", "ComparisonColumn", "FixedTests", "correlations_of", "floats", "rename_like"]
 
-_LEVEL = re.compile(r"\[(?:T\.)?([^\]]*)\]")
-_TERM_NUMBER = re.compile(r"\.\d+$")
-_FACTOR = re.compile(r"\b(?:C|factor)\(([^()]*)\)")
+MODEL_BASED = "model-based"
+"""Standard errors from the model's own covariance, neither robust nor adjusted."""
+KENWARD_ROGER = "Kenward-Roger"
+# R prints no correlations of more fixed effects.
+MOST_CORRELATED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FixedTests:
+    """Tests of the fixed effects, by their names.
+
+    Attributes
+    ----------
+    method : str
+        Where they come from: ``"z"``, ``"residual"`` (t with n - p), ``"satterthwaite"``, ``"kenward-roger"``; empty if
+        it is not said.
+    df : dict of str to float
+        Degrees of freedom, infinite for z; empty where they are not known.
+    pvalues : dict of str to float
+        Two-sided.
+    """
+
+    method: str
+    df: Mapping[str, float]
+    pvalues: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +94,26 @@ class ComparisonColumn:
         The model in lme4's notation.
     lost : str
         Which rows were left out and why, as a phrase; empty if none, or if it does not say.
+    ngroups : dict of str to int
+        Levels per grouping factor.
+    llf, aic, bic : float or None
+        Log-likelihood (restricted under REML), and what follows from it.
+    k_params, df_resid : int or None
+        Parameters; rows less parameters.
+    tvalues : dict of str to float
+        Estimates over their standard errors, by the names of ``fixef``.
+    tests : FixedTests or None
+        Degrees of freedom and p-values with the method that they come from.
+    fixef_correlations : dict of str to float
+        ``"(Intercept), Days"`` -> correlation of two fixed effects; empty for more than twenty.
+    scaled_residuals : tuple of float or None
+        Minimum, quartiles and maximum.
+    inputs : Inputs or None
+        What was fitted, to be recognised: response, weights, offset, columns of X.
+    error_kind : str
+        What the standard errors are: ``"model-based"``, ``"robust (HC3)"``, ``"Kenward-Roger"``.
+    source : object or None
+        The fit or the record that the numbers are of, where there is one.
     """
 
     name: str
@@ -91,9 +136,22 @@ class ComparisonColumn:
     notes: tuple[str, ...] = field(default=())
     formula: str | None = None
     lost: str = ""
+    ngroups: Mapping[str, int] = field(default_factory=dict)
+    llf: float | None = None
+    aic: float | None = None
+    bic: float | None = None
+    k_params: int | None = None
+    df_resid: int | None = None
+    tvalues: Mapping[str, float] = field(default_factory=dict)
+    tests: FixedTests | None = None
+    fixef_correlations: Mapping[str, float] = field(default_factory=dict)
+    scaled_residuals: tuple[float, ...] | None = None
+    inputs: Inputs | None = None
+    error_kind: str = MODEL_BASED
+    source: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def from_result(cls, result: Any, name: str | None = None) -> ComparisonColumn:
+    def from_result(cls, result: Any, name: str | None = None, *, ddf: str = "z") -> ComparisonColumn:
         """Return the column of a fit.
 
         Parameters
@@ -102,13 +160,19 @@ class ComparisonColumn:
             Any object with the attributes of the results contract.
         name : str, optional
             Header; the engine's name if None.
+        ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
+            Where degrees of freedom and p-values come from, of fits that can be asked; Kenward and Roger's have
+            standard errors of their own.
         """
         design = getattr(result, "design", None)
         rows = result.varcorr.to_frame().itertuples(index=False, name=None)
-        variances, correlations = _components(rows, _constants_of_blocks(design))
+        variances, correlations = components(rows, constants_of_blocks(design))
         names = name_intercept(list(map(str, result.params.index)), getattr(design, "X", None))
         seconds = float(getattr(result, "fit_seconds", np.nan))
         converged = getattr(result, "converged", None)
+        errors, tests, error_kind = _tests_of(result, names, ddf)
+        estimates = floats(result.params, names)
+        cov = getattr(result, "cov_params", None)
         return cls(
             name=name or str(result.engine),
             criterion=float(result.objective),
@@ -116,8 +180,8 @@ class ComparisonColumn:
             variances=variances,
             correlations=correlations,
             sigma=float(result.sigma),
-            fixef=_floats(result.params, names),
-            std_errors=_floats(result.bse, names),
+            fixef=estimates,
+            std_errors=errors,
             nobs=int(result.nobs),
             theta=tuple(map(float, result.theta)),
             is_singular=bool(result.is_singular),
@@ -127,6 +191,19 @@ class ComparisonColumn:
             notes=tuple(map(str, getattr(result, "warnings", ()))),
             formula=_formula(result),
             lost=_lost(result),
+            ngroups=dict(getattr(result, "ngroups", {})),
+            llf=_number(result, "llf"),
+            aic=_number(result, "aic"),
+            bic=_number(result, "bic"),
+            k_params=getattr(result, "k_params", None),
+            df_resid=getattr(result, "df_resid", None),
+            tvalues={k: v / errors[k] if errors[k] else float("nan") for k, v in estimates.items()},
+            tests=tests,
+            fixef_correlations={} if cov is None else correlations_of(np.asarray(cov()), names),
+            scaled_residuals=_quantiles(result),
+            inputs=_inputs(result),
+            error_kind=error_kind,
+            source=result,
         )
 
     @classmethod
@@ -140,7 +217,7 @@ class ComparisonColumn:
         """
         try:
             table = recorded["varcorr"]
-            variances, correlations = _components(zip(*(table[c] for c in _VARCORR), strict=True))
+            variances, correlations = components(zip(*(table[c] for c in _VARCORR), strict=True))
             names = recorded.get("fixef_names_python") or recorded["fixef_names"]
             return cls(
                 name=name,
@@ -155,6 +232,15 @@ class ComparisonColumn:
                 theta=tuple(map(float, recorded["theta"])) if "theta" in recorded else None,
                 is_singular=recorded.get("is_singular"),
                 engine="lme4",
+                ngroups={k: int(m) for k, m in (recorded.get("ngrps") or {}).items()},
+                llf=recorded.get("logLik"),
+                aic=recorded.get("AIC"),
+                bic=recorded.get("BIC"),
+                k_params=recorded.get("n_params"),
+                df_resid=recorded.get("df_residual"),
+                tvalues=dict(zip(names, map(float, recorded.get("t_values") or ()), strict=False)),
+                fixef_correlations=correlations_of(np.array(recorded.get("fixef_vcov") or [[]], float), names),
+                scaled_residuals=_five(recorded.get("scaled_residual_quantiles")),
             )
         except KeyError as missing:
             raise DataError(
@@ -172,6 +258,7 @@ class ComparisonColumn:
         name : str
             Header.
         """
+        criteria = printed.criteria or {}
         return cls(
             name=name,
             criterion=printed.criterion,
@@ -189,59 +276,94 @@ class ComparisonColumn:
             residual_variance=printed.residual_variance,
             notes=printed.messages,
             formula=printed.formula,
+            ngroups=printed.ngroups,
+            llf=criteria.get("logLik"),
+            aic=criteria.get("AIC"),
+            bic=criteria.get("BIC"),
+            df_resid=None if "df.resid" not in criteria else int(criteria["df.resid"]),
+            tvalues={c.name: c.t for c in printed.fixed if c.t is not None},
+            tests=_printed_tests(printed),
+            fixef_correlations=_printed_correlations(printed),
+            scaled_residuals=printed.scaled_residuals,
+            error_kind=KENWARD_ROGER if "Kenward" in (printed.method or "") else MODEL_BASED,
+            source=printed,
         )
 
     @classmethod
     def from_ols(cls, result: Any, name: str = "OLS", *, reml: bool = True) -> ComparisonColumn:
-        """Return the column of a linear model: the mixed model with all variances of random effects at zero.
+        """Return the column of a linear model, as `linear_column.column_of_linear_model`."""
+        from lmmtools.report.linear_column import column_of_linear_model
 
-        Its criterion is computed with lme4's constants, ``log|X'WX| + (n-p)(1 + log(2 pi rss/(n-p))) - sum(log w)``
-        under REML and ``n (1 + log(2 pi rss/n)) - sum(log w)`` under ML, so that it compares with a mixed model's.
+        return column_of_linear_model(result, name, reml=reml)
 
-        Parameters
-        ----------
-        result : RegressionResults
-            A statsmodels OLS or WLS fit.
-        name : str
-            Header.
-        reml : bool
-            Under ML the residual variance is rss/n, and the standard errors follow it.
 
-        Raises
-        ------
-        DataError
-            If the fit is no least-squares fit, or its columns depend on each other.
-        """
-        model = getattr(result, "model", None)
-        if model is None or not hasattr(result, "ssr") or not hasattr(model, "wexog") or model.wexog.ndim != 2:
-            raise DataError(
-                f"a {type(result).__name__} is no OLS or WLS result of statsmodels; give results of lmmtools"
-            )
-        X = np.asarray(model.wexog, dtype=float)
-        n, p = X.shape
-        if np.linalg.matrix_rank(X) < p:
-            raise DataError(f"the columns {', '.join(model.exog_names)} of the OLS fit depend on each other; drop one")
-        rss, df = float(result.ssr), n - p if reml else n
-        weights = np.broadcast_to(np.asarray(getattr(model, "weights", 1.0), dtype=float), (n,))
-        determinant = 2.0 * np.log(np.abs(np.diag(np.linalg.qr(X, mode="r")))).sum() if reml else 0.0
-        criterion = determinant + df * (1.0 + np.log(2.0 * np.pi * rss / df)) - np.log(weights).sum()
-        sigma = float(np.sqrt(rss / df))
-        errors = sigma * np.sqrt(np.diag(np.linalg.inv(X.T @ X)))
-        names = name_intercept(list(map(str, model.exog_names)), np.asarray(model.exog, dtype=float))
-        return cls(
-            name=name,
-            criterion=float(criterion),
-            reml=reml,
-            variances={},
-            correlations={},
-            sigma=sigma,
-            fixef=_floats(result.params, names),
-            std_errors=_floats(errors, names),
-            nobs=n,
-            theta=(),
-            engine="statsmodels OLS",
-            is_ols=True,
-        )
+def _tests_of(result: Any, names: list[str], ddf: str) -> tuple[dict[str, float], FixedTests | None, str]:
+    """Return standard errors, tests, and what the errors are, of a fit; of its record what follows from a normal."""
+    from scipy.special import ndtr
+
+    if ddf != "z" and hasattr(result, "tests"):
+        found = result.tests(ddf=ddf)
+        tests = FixedTests(ddf, floats(found.df, names), floats(found.p, names))
+        return floats(found.std_error, names), tests, KENWARD_ROGER if ddf == "kenward-roger" else MODEL_BASED
+    errors = floats(result.bse, names)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = 2.0 * ndtr(-np.abs(np.asarray(result.params, float) / np.asarray(result.bse, float)))
+    return errors, FixedTests("z", dict.fromkeys(names, np.inf), floats(p, names)), MODEL_BASED
+
+
+def correlations_of(cov: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
+    """Return the correlations of fixed effects from their covariance, shape (p, p), by pairs of names."""
+    if cov.shape != (len(names), len(names)) or len(names) > MOST_CORRELATED:
+        return {}
+    sd = np.sqrt(np.diag(cov))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        corr = cov / np.outer(sd, sd)
+    return {f"{names[j]}, {names[i]}": float(corr[i, j]) for i in range(len(names)) for j in range(i)}
+
+
+def _number(result: Any, name: str) -> float | None:
+    value = getattr(result, name, None)
+    return None if value is None else float(value)
+
+
+def _five(values: Any) -> tuple[float, ...] | None:
+    return tuple(map(float, values)) if values is not None and len(values) == 5 else None
+
+
+def _quantiles(result: Any) -> tuple[float, ...] | None:
+    """Return minimum, quartiles and maximum of the scaled residuals, of a fit or of its record."""
+    recorded = getattr(result, "scaled_residuals", None)
+    if recorded is not None:
+        return _five(recorded)
+    residuals = getattr(result, "scaled_resid", None)
+    return None if residuals is None else _five(np.quantile(residuals, (0.0, 0.25, 0.5, 0.75, 1.0)))
+
+
+def _inputs(result: Any) -> Inputs | None:
+    """Return what was fitted, of a fit or of its record; of older records the response alone."""
+    recorded = getattr(result, "inputs", None)
+    if recorded is not None:
+        return recorded  # type: ignore[no-any-return]
+    design = getattr(result, "design", None)
+    if design is not None:
+        return inputs_of_design(design)
+    came = getattr(result, "provenance", None)
+    return None if came is None else Inputs(Fingerprint(n=int(result.nobs), unordered=came.response_sha256))
+
+
+def _printed_tests(printed: PrintedSummary) -> FixedTests | None:
+    pvalues = {c.name: c.p for c in printed.fixed if c.p is not None}
+    if not pvalues:
+        return None
+    said = printed.method or ""
+    method = "satterthwaite" if "Satterthwaite" in said else "kenward-roger" if "Kenward" in said else ""
+    return FixedTests(method, {c.name: c.df for c in printed.fixed if c.df is not None}, pvalues)
+
+
+def _printed_correlations(printed: PrintedSummary) -> dict[str, float]:
+    names = [c.name for c in printed.fixed]
+    rows = printed.fixed_correlations or ()
+    return {f"{names[j]}, {names[i]}": r for i, row in enumerate(rows, 1) for j, r in enumerate(row)}
 
 
 def _formula(result: Any) -> str | None:
@@ -264,69 +386,10 @@ def _lost(result: Any) -> str:
 _VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")
 
 
-def name_intercept(names: list[str], X: Any) -> list[str]:
-    """Return the names of X's columns, one column of ones called Intercept, whatever it is called there.
-
-    X is an array of shape (n, p), or None where there are no columns to look at.
-    """
-    if X is None or any(match_key(name) == "(Intercept)" for name in names) or X.shape[1] != len(names):
-        return names
-    constant = next((j for j in range(X.shape[1]) if X.shape[0] and (X[:, j] == 1.0).all()), None)
-    return ["Intercept" if j == constant else name for j, name in enumerate(names)]
-
-
-def _constants_of_blocks(design: Any) -> dict[str, str]:
-    """Return {name of a column of ones among random effects: "(Intercept)"}, for terms without an intercept."""
-    found = {}
-    for block in getattr(design, "blocks", ()):
-        if "(Intercept)" not in block.cnames:
-            for name, column in zip(block.cnames, block.basis.T, strict=True):
-                if (column == 1.0).all():
-                    found[str(name)] = "(Intercept)"
-                    break
-    return found
-
-
-def _components(
-    rows: Iterable[tuple[Any, ...]], renamed: Mapping[str, str] | None = None
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return variances and correlations by label, effects renamed where asked; the residual is left out."""
-    renamed = renamed or {}
-    variances: dict[str, float] = {}
-    correlations: dict[str, float] = {}
-    for grp, var1, var2, vcov, sdcor in rows:
-        if grp == "Residual" and not isinstance(var1, str):
-            continue
-        var1, var2 = (renamed.get(v, v) if isinstance(v, str) else v for v in (var1, var2))
-        if isinstance(var2, str):
-            correlations[f"{grp} {var1}, {var2}"] = float("nan") if sdcor is None else float(sdcor)
-        else:
-            variances[f"{grp} {var1}"] = float(vcov)
-    return variances, correlations
-
-
-def _floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]:
+def floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]:
+    """Return numbers by name."""
     labels = list(values.index) if names is None else list(names)
     return {str(label): float(v) for label, v in zip(labels, np.asarray(values), strict=True)}
-
-
-def match_key(label: str) -> str:
-    """Return a key that is the same for R's and Python's spelling of an effect: ``recipe[T.B]`` and ``recipeB``.
-
-    R's TRUE is Python's True.
-    """
-    key = _FACTOR.sub(r"\1", _LEVEL.sub(r"\1", label)).replace("np.", "").replace("**", "^")
-    key = key.replace("`", "").replace(" ", "").replace("True", "TRUE").replace("False", "FALSE")
-    return "(Intercept)" if key == "Intercept" else key
-
-
-def group_key(label: str) -> str:
-    """Return a key of a component's label, whatever the order in an interaction's name.
-
-    ``Subject.1``, a second term on Subject, is Subject: the effect tells the terms apart.
-    """
-    group, _, effect = label.partition(" ")
-    return f"{':'.join(sorted(_TERM_NUMBER.sub('', group).split(':')))} {match_key(effect)}"
 
 
 def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[ComparisonColumn, dict[str, str]]:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.printout.number import rounding_of
-from lmmtools.report.comparison_column import group_key, match_key
+from lmmtools.report.effect_labels import group_key, match_key
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:

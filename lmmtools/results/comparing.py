@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["as_column", "compare_beside", "compare_engines"]
 
 
-def as_column(source: Any, name: str | None = None, *, reml: bool = True) -> ComparisonColumn:
+def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: str = "z") -> ComparisonColumn:
     """Return the column of a fit, wherever it comes from.
 
     Parameters
@@ -33,6 +33,8 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True) -> Com
         Header; by default the engine's name.
     reml : bool
         Criterion by which an OLS result is judged.
+    ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
+        Where a fit's degrees of freedom and p-values come from; printouts and records have their own.
 
     Raises
     ------
@@ -42,7 +44,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True) -> Com
     if isinstance(source, ComparisonColumn):
         return source
     if isinstance(source, LMMResults):
-        column = ComparisonColumn.from_result(source, name)
+        column = ComparisonColumn.from_result(source, name, ddf=ddf)
         text = source.second_look.disagreement
         return replace(column, notes=(*column.notes, text)) if text else column
     if isinstance(source, FitRecord):
@@ -55,7 +57,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True) -> Com
         fit, _, found = read_mixedlm(source)
         for category, text in found:
             warnings.warn(text, category, stacklevel=3)
-        return ComparisonColumn.from_result(fit, name or "MixedLM")
+        return ComparisonColumn.from_result(fit, name or "MixedLM", ddf=ddf)
     if hasattr(source, "mse_resid") and hasattr(source, "model"):
         return ComparisonColumn.from_ols(source, name or "OLS", reml=reml)
     raise DataError(

@@ -36,6 +36,10 @@ The record is one JSON object. Its keys in format 1:
     ``versions`` (of packages), ``data_sha256``, ``response_sha256``.
 ``random_effects``
     null, or per grouping factor ``levels``, ``effects`` and ``values`` (level by level).
+``inputs``
+    What was fitted, to be recognised: ``name`` of the response; ``response``, ``weights`` and ``offset``, each null or
+    ``n``, ``ordered`` and ``unordered`` (SHA-256 of the values to twelve digits, in the rows' order and sorted),
+    ``total`` and ``squares``; ``columns`` of X, name -> sum and sum of squares. Files of older versions do not have it.
 
 Numbers are written so that they read back bit by bit; what is not finite is the string ``"NaN"``, ``"Infinity"`` or
 ``"-Infinity"``, since JSON has no such numbers.
@@ -56,6 +60,7 @@ from lmmtools.errors import DataError
 from lmmtools.fit.names import Names
 from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
 from lmmtools.results.fit_record import FitRecord, Provenance, RowsLost
+from lmmtools.results.inputs_json import read_inputs, write_inputs
 from lmmtools.results.json_entry import Entry, load
 
 if TYPE_CHECKING:
@@ -203,6 +208,7 @@ def _content(record: FitRecord) -> dict[str, Any]:
             "data_sha256": r.provenance.data_sha256,
             "response_sha256": r.provenance.response_sha256,
         },
+        "inputs": None if r.inputs is None else write_inputs(r.inputs),
         "random_effects": None if r.random_effects is None else {k: _modes(v) for k, v in r.random_effects.items()},
     }
 
@@ -290,6 +296,7 @@ def _record(content: Entry) -> FitRecord:
             written=content["written"].text(),
         ),
         random_effects=None if modes is None else {name: _frame(m) for name, m in modes.items()},
+        inputs=read_inputs(content.get("inputs")),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.report.fingerprint import Inputs, inputs_of_design, sorted_hash
 from lmmtools.results import provenance
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Provenance:
     data_sha256 : str
         Of the complete cases of the columns used, rows in order (`provenance.data_hash`).
     response_sha256 : str
-        Of the response alone, whatever the order of the rows (`provenance.response_hash`).
+        Of the response alone, whatever the order of the rows (`fingerprint.sorted_hash`).
     written : str
         When the record was made, UTC, ISO 8601.
     """
@@ -135,6 +136,8 @@ class FitRecord:
         Where the numbers come from.
     random_effects : dict of str to DataFrame, or None
         Conditional modes, level x effect, if they were recorded.
+    inputs : Inputs or None
+        What was fitted, to be recognised; None in files that do not say.
     """
 
     formula: str
@@ -170,6 +173,7 @@ class FitRecord:
     notes: tuple[str, ...]
     provenance: Provenance
     random_effects: Mapping[str, pd.DataFrame] | None = None
+    inputs: Inputs | None = None
 
     @property
     def scale(self) -> float:
@@ -289,6 +293,7 @@ def record_of(fit: LMMResults, *, random_effects: bool = False) -> FitRecord:
         notes=notes(fit),
         provenance=provenance_of(fit),
         random_effects=fit.random_effects if random_effects else None,
+        inputs=inputs_of_design(design),
     )
 
 
@@ -298,7 +303,7 @@ def provenance_of(fit: LMMResults) -> Provenance:
         call=_call(fit),
         versions=provenance.versions(),
         data_sha256=provenance.data_hash(fit.design.frame),
-        response_sha256=provenance.response_hash(fit.design.y),
+        response_sha256=sorted_hash(fit.design.y),
         written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 

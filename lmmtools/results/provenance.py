@@ -14,14 +14,11 @@ from lmmtools._version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
-    from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
 
-__all__ = ["data_hash", "fixed_levels", "response_hash", "versions"]
+__all__ = ["data_hash", "fixed_levels", "versions"]
 
-# Digits of a response that count as the same: a value that went through a text file may come back one bit off.
-RESPONSE_DIGITS = 12
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
 
 
@@ -37,11 +34,6 @@ def data_hash(frame: pd.DataFrame) -> str:
         total.update("\x1f".join(map(_text, column.tolist())).encode())
         total.update(b"\x00")
     return total.hexdigest()
-
-
-def response_hash(y: NDArray[np.float64]) -> str:
-    """Return the SHA-256 of a response, shape (n,), whatever the order of its rows, to twelve digits."""
-    return hashlib.sha256("\n".join(f"{v:.{RESPONSE_DIGITS}g}" for v in np.sort(y)).encode()).hexdigest()
 
 
 def versions() -> dict[str, str]:

@@ -1,0 +1,87 @@
+"""Names of effects and components: one key for R's and Python's spelling, and the intercept under any name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["components", "constants_of_blocks", "group_key", "is_intercept", "match_key", "name_intercept", "pair_key"]
+
+_LEVEL = re.compile(r"\[(?:T\.)?([^\]]*)\]")
+_TERM_NUMBER = re.compile(r"\.\d+$")
+_FACTOR = re.compile(r"\b(?:C|factor)\(([^()]*)\)")
+
+
+def match_key(label: str) -> str:
+    """Return a key that is the same for R's and Python's spelling of an effect: ``recipe[T.B]`` and ``recipeB``.
+
+    R's TRUE is Python's True.
+    """
+    key = _FACTOR.sub(r"\1", _LEVEL.sub(r"\1", label)).replace("np.", "").replace("**", "^")
+    key = key.replace("`", "").replace(" ", "").replace("True", "TRUE").replace("False", "FALSE")
+    return "(Intercept)" if key == "Intercept" else key
+
+
+def is_intercept(label: str) -> bool:
+    """Whether an effect is the intercept, as R or Python call it."""
+    return match_key(label) == "(Intercept)"
+
+
+def group_key(label: str) -> str:
+    """Return a key of a component's label, whatever the order in an interaction's name.
+
+    ``Subject.1``, a second term on Subject, is Subject: the effect tells the terms apart.
+    """
+    group, _, effect = label.partition(" ")
+    return f"{':'.join(sorted(_TERM_NUMBER.sub('', group).split(':')))} {match_key(effect)}"
+
+
+def pair_key(label: str) -> str:
+    """Return a key of two effects, ``"x, z"``, whatever their order."""
+    return ", ".join(sorted(map(match_key, label.split(", "))))
+
+
+def name_intercept(names: list[str], X: Any) -> list[str]:
+    """Return the names of X's columns, one column of ones called Intercept, whatever it is called there.
+
+    X is an array of shape (n, p), or None where there are no columns to look at.
+    """
+    if X is None or any(map(is_intercept, names)) or X.shape[1] != len(names):
+        return names
+    constant = next((j for j in range(X.shape[1]) if X.shape[0] and (X[:, j] == 1.0).all()), None)
+    return ["Intercept" if j == constant else name for j, name in enumerate(names)]
+
+
+def constants_of_blocks(design: Any) -> dict[str, str]:
+    """Return {name of a column of ones among random effects: "(Intercept)"}, for terms without an intercept."""
+    found = {}
+    for block in getattr(design, "blocks", ()):
+        if "(Intercept)" not in block.cnames:
+            for name, column in zip(block.cnames, block.basis.T, strict=True):
+                if np.all(column == 1.0):
+                    found[str(name)] = "(Intercept)"
+                    break
+    return found
+
+
+def components(
+    rows: Iterable[tuple[Any, ...]], renamed: Mapping[str, str] | None = None
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Return variances and correlations by label, effects renamed where asked; the residual is left out."""
+    renamed = renamed or {}
+    variances: dict[str, float] = {}
+    correlations: dict[str, float] = {}
+    for grp, var1, var2, vcov, sdcor in rows:
+        if grp == "Residual" and not isinstance(var1, str):
+            continue
+        var1, var2 = (renamed.get(v, v) if isinstance(v, str) else v for v in (var1, var2))
+        if isinstance(var2, str):
+            correlations[f"{grp} {var1}, {var2}"] = float("nan") if sdcor is None else float(sdcor)
+        else:
+            variances[f"{grp} {var1}"] = float(vcov)
+    return variances, correlations
