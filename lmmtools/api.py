@@ -12,11 +12,12 @@ from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.engines import load_engine
 from lmmtools.errors import CodingWarning, DataError, EngineError
+from lmmtools.fit.names import Names
 from lmmtools.formula.parser import parse
 from lmmtools.progress import watch
 from lmmtools.results import findings
 from lmmtools.results.from_statsmodels import read_mixedlm
-from lmmtools.results.lmm_results import LMMResults, Names
+from lmmtools.results.lmm_results import LMMResults
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -278,10 +279,10 @@ def translate(model: Any, data: Any = None) -> Translation:
 
 def _read(result: Any) -> tuple[LMMResults, ReadDesign]:
     """Read a MixedLM result; warnings point to the caller's caller."""
-    fit, read, found = read_mixedlm(result)
+    record, read, found = read_mixedlm(result)
     for category, text in found:
         warnings.warn(text, category, stacklevel=3)
-    return fit, read
+    return LMMResults.of(record), read
 
 
 def _label(given: str | ArrayLike | None, otherwise: str) -> str | None:

@@ -148,7 +148,7 @@ def _as_fit(result: Any) -> Any:
     fit, _, found = read_mixedlm(result)
     for category, text in found:
         warnings.warn(text, category, stacklevel=4)
-    return fit
+    return LMMResults.of(fit)
 
 
 def _printed_name(name: str) -> Any:

@@ -16,8 +16,8 @@ from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["AnovaTable", "anova_table"]
 
@@ -84,7 +84,7 @@ class AnovaTable(Printable):
         return Document(title, (Table("anova", "", columns, rows), Prose("notes", tuple(notes))))
 
 
-def anova_table(fit: LMMResults, type: object = 3, ddf: str = "satterthwaite") -> AnovaTable:
+def anova_table(fit: Fit, type: object = 3, ddf: str = "satterthwaite") -> AnovaTable:
     """Return an F test of each term of the fixed part; see :meth:`LMMResults.anova`."""
     kind, method = read_type(type), check_ddf(ddf)
     hypotheses = term_hypotheses(fit.design, kind)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.report.table import Cell
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -138,7 +138,7 @@ class FTest(Printable):
         )
 
 
-def t_tests(fit: LMMResults, constraints: Any = None, ddf: str = "satterthwaite") -> ContrastTests:
+def t_tests(fit: Fit, constraints: Any = None, ddf: str = "satterthwaite") -> ContrastTests:
     """Return a t test of each fixed effect, or of each row of ``constraints``; see :meth:`LMMResults.tests`."""
     method = check_ddf(ddf)
     names = fit.design.x_names
@@ -155,7 +155,7 @@ def t_tests(fit: LMMResults, constraints: Any = None, ddf: str = "satterthwaite"
     return ContrastTests(tuple(labels), estimate, error, df, t, p, method, notes)
 
 
-def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTest:
+def f_test(fit: Fit, constraints: Any, ddf: str = "satterthwaite") -> FTest:
     """Return the F test that all constraints hold at once; see :meth:`LMMResults.f_test`."""
     method = check_ddf(ddf)
     L, values, _ = read_constraints(constraints, fit.design.x_names)
@@ -166,7 +166,7 @@ def f_test(fit: LMMResults, constraints: Any, ddf: str = "satterthwaite") -> FTe
     return joint_test(fit, L, values, method)
 
 
-def joint_test(fit: LMMResults, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
+def joint_test(fit: Fit, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
     """Return the F test of L beta = values (zero if None), L (q, p) of full row rank."""
     found = degrees(fit, ddf)
     q = len(L)

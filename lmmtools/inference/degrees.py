@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from lmmtools.inference.satterthwaite import satterthwaite
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -26,6 +27,9 @@ _METHODS = {
     "kenward-roger": "Kenward-Roger's method",
     "residual": "the residual degrees of freedom, n - p",
 }
+
+
+_FOUND: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
 
 
 class Degrees(Protocol):
@@ -91,14 +95,15 @@ def check_ddf(ddf: str) -> DDF:
     return ddf  # type: ignore[return-value]
 
 
-def degrees(fit: LMMResults, ddf: DDF) -> Degrees:
-    """Return what a method says of a fit; kept with the fit, which does not change."""
-    if ddf not in fit.degrees_found:
-        fit.degrees_found[ddf] = _make(fit, ddf)
-    return fit.degrees_found[ddf]
+def degrees(fit: Fit, ddf: DDF) -> Degrees:
+    """Return what a method says of a fit; it is worked out once, and kept as long as the fit is."""
+    found = _FOUND.setdefault(fit, {})
+    if ddf not in found:
+        found[ddf] = _make(fit, ddf)
+    return found[ddf]
 
 
-def _make(fit: LMMResults, ddf: DDF) -> Degrees:
+def _make(fit: Fit, ddf: DDF) -> Degrees:
     if not fit.design.p:
         return Constant(fit.estimate.beta_cov, np.inf, ("the model has no fixed effects",))
     if ddf == "satterthwaite":

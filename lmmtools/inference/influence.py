@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
@@ -162,7 +162,7 @@ def _listing(labels: Sequence[str]) -> str:
     return ", ".join(labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def influence(fit: LMMResults, level: str | None = None, refit: bool = False) -> Influence:
+def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influence:
     """Return deletion diagnostics of a fit; see :meth:`LMMResults.influence`."""
     labels, sets = _sets(fit, level)
     info = pls.information(fit.problem, fit.theta, fit.reml)
@@ -201,7 +201,7 @@ def influence(fit: LMMResults, level: str | None = None, refit: bool = False) ->
     )
 
 
-def _sets(fit: LMMResults, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
+def _sets(fit: Fit, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
     """Return the labels and the rows of what is to be left out."""
     design = fit.design
     if level is None:
@@ -216,7 +216,7 @@ def _sets(fit: LMMResults, level: str | None) -> tuple[tuple[Any, ...], list[Row
     return labels, np.split(order, np.cumsum(np.bincount(codes))[:-1])
 
 
-def _combinations(fit: LMMResults, level: str) -> tuple[Rows, tuple[Any, ...]]:
+def _combinations(fit: Fit, level: str) -> tuple[Rows, tuple[Any, ...]]:
     """Return codes and labels of a column of the data, or of the combinations of several that ``"a:b"`` names."""
     frame = fit.design.frame
     columns = [level] if isinstance(level, str) and level in frame else str(level).split(":")
@@ -229,7 +229,7 @@ def _combinations(fit: LMMResults, level: str) -> tuple[Rows, tuple[Any, ...]]:
     return np.asarray(groups.ngroup(), dtype=np.intp), tuple(labels)
 
 
-def _fit_again(fit: LMMResults, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
+def _fit_again(fit: Fit, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
     """Return changes, covariances, variance parameters, reasons and notes of the fits without each set."""
     design, p, k = fit.design, fit.design.p, fit.design.k
     beta = pls.recover(fit.problem, fit.theta, fit.reml).beta
@@ -244,7 +244,7 @@ def _fit_again(fit: LMMResults, sets: Sequence[Rows]) -> tuple[Floats, Floats, F
             continue
         rest = keep_rows(design, keep)
         try:
-            left = replace(fit, design=rest, estimate=pls.fit(rest, reml=fit.reml), warnings=(), _problem=None)
+            left = fit.on_design(rest)
         except EngineError as error:
             reasons[i] = str(error)
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError, ProfileLimitWarning
+from lmmtools.inference.bootstrap.record import bootstrap_fit
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.profile.profiling import profile_fit
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
 __all__ = ["confidence_intervals"]
 
@@ -27,7 +28,7 @@ BOOT_OPTIONS = ("n", "kind", "rng", "n_jobs", "progress", "interval")
 
 
 def confidence_intervals(
-    fit: LMMResults,
+    fit: Fit,
     alpha: float,
     method: str,
     parameters: str | Sequence[str] | None,
@@ -54,14 +55,15 @@ def confidence_intervals(
 
 
 def _bootstrapped(
-    fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, options: dict[str, Any]
+    fit: Fit, alpha: float, parameters: str | Sequence[str] | None, options: dict[str, Any]
 ) -> pd.DataFrame:
     interval = options.pop("interval", "percentile")
-    limits = fit.bootstrap(**options).conf_int(alpha, method=interval)
+    chosen: dict[str, Any] = {"n": 1000, "kind": "parametric", "n_jobs": 1, "rng": None, "progress": False, **options}
+    limits = bootstrap_fit(fit, chosen.pop("n"), None, **chosen).conf_int(alpha, method=interval)
     return limits.loc[[p.name for p in select_parameters(parameters_of(fit.design), parameters)]]
 
 
-def _wald(fit: LMMResults, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:
+def _wald(fit: Fit, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:
     import pandas as pd
 
     names = fit.design.x_names

@@ -24,7 +24,7 @@ from lmmtools.inference.satterthwaite import matched_df
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ class KenwardRoger:
         return float(traces @ W @ traces), float((W * crossed).sum())
 
 
-def kenward_roger(fit: LMMResults) -> KenwardRoger:
+def kenward_roger(fit: Fit) -> KenwardRoger:
     """Return the adjusted covariance and what the degrees of freedom follow from.
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.estimate import Estimate
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -110,7 +110,7 @@ class LikelihoodRatio(Printable):
         return Document("", (Prose("models", models), Table("anova", "", columns, rows), Prose("notes", self.notes)))
 
 
-def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = True) -> LikelihoodRatio:
+def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) -> LikelihoodRatio:
     """Compare nested fits by likelihood ratio, as lme4's ``anova(m0, m1)``.
 
     Parameters
@@ -176,8 +176,8 @@ def anova(*fits: LMMResults, names: Sequence[str] | None = None, refit: bool = T
 
 
 def _none_above_its_submodel(
-    fits: tuple[LMMResults, ...], labels: tuple[str, ...], order: list[int], notes: list[str]
-) -> tuple[LMMResults, ...]:
+    fits: tuple[Fit, ...], labels: tuple[str, ...], order: list[int], notes: list[str]
+) -> tuple[Fit, ...]:
     """Return the fits, a larger one that is above a model within it searched again from that model's optimum."""
     out = list(fits)
     for i, j in pairwise(order):
@@ -189,7 +189,7 @@ def _none_above_its_submodel(
             continue
         estimate = lower_estimate(larger, start)
         if estimate.objective < larger.objective:
-            out[j] = replace(larger, estimate=estimate, warnings=(), _problem=larger.problem)
+            out[j] = larger.with_estimate(estimate)
             notes.append(
                 f"{labels[j]} was above {labels[i]}, which is within it, by {gap:.2g}, and was searched again from "
                 f"{labels[i]}'s optimum"
@@ -200,7 +200,7 @@ def _none_above_its_submodel(
     return tuple(out)
 
 
-def lower_estimate(fit: LMMResults, theta: Floats) -> Estimate:
+def lower_estimate(fit: Fit, theta: Floats) -> Estimate:
     """Return the lower of the optima that searches from theta, a submodel's, and from the engine's own starts reach."""
     found = [pls.fit_problem(fit.problem, reml=fit.reml, start=start) for start in (theta, None)]
     return min(found, key=lambda estimate: estimate.objective)
@@ -212,7 +212,7 @@ def warn_of_negative(what: str, by: float) -> None:
     warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
 
-def check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
+def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
     """Refuse fits on other rows or responses.
 
     Raises
@@ -234,15 +234,14 @@ def check_same_data(fits: Sequence[LMMResults], labels: Sequence[str]) -> None:
             )
 
 
-def fitted_by_ml(fit: LMMResults) -> LMMResults:
+def fitted_by_ml(fit: Fit) -> Fit:
     """Return the fit by maximum likelihood, itself if it is."""
     if not fit.reml:
         return fit
-    problem = fit.problem
-    return replace(fit, estimate=pls.fit_problem(problem, reml=False), warnings=(), _problem=problem)
+    return fit.with_estimate(pls.fit_problem(fit.problem, reml=False))
 
 
-def _have_same_columns(fit: LMMResults, other: LMMResults) -> bool:
+def _have_same_columns(fit: Fit, other: Fit) -> bool:
     """Whether X is the same but for the order of its columns: the REML criterion depends on their units, too."""
     a, b = fit.design, other.design
     if sorted(a.x_names) != sorted(b.x_names):

@@ -9,12 +9,12 @@ import numpy as np
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
 __all__ = ["ranef_frame"]
 
 
-def ranef_frame(fit: LMMResults) -> pd.DataFrame:
+def ranef_frame(fit: Fit) -> pd.DataFrame:
     """Return columns ``grpvar term grp condval condsd``, rows by factor, effect and level."""
     import pandas as pd
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.new_rows import Included
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -40,20 +40,20 @@ STEP = 1e-3
 
 
 def predict(
-    fit: LMMResults,
-    data: Any,
+    fit: Fit,
+    data: Any = None,
     *,
-    random: bool | str | Sequence[str],
-    unseen: str,
-    offset: ArrayLike | None,
-    weights: ArrayLike | str | None,
-    interval: str | None,
-    alpha: float,
-    ddf: str,
-    method: str,
-    n: int,
-    rng: np.random.Generator | int | None,
-    n_jobs: int,
+    random: bool | str | Sequence[str] = True,
+    unseen: str = "error",
+    offset: ArrayLike | None = None,
+    weights: ArrayLike | str | None = None,
+    interval: str | None = None,
+    alpha: float = 0.05,
+    ddf: str = "z",
+    method: str = "wald",
+    n: int = 1000,
+    rng: np.random.Generator | int | None = None,
+    n_jobs: int = 1,
 ) -> pd.Series[float] | pd.DataFrame:
     """Return predictions; see :meth:`LMMResults.predict`."""
     import pandas as pd
@@ -109,7 +109,7 @@ def predict(
 
 
 def prediction_frame(
-    fit: LMMResults,
+    fit: Fit,
     rows: NewRows,
     included: Included,
     mean: Floats,
@@ -138,7 +138,7 @@ def prediction_frame(
 
 
 def _degrees_of_errors(
-    fit: LMMResults, rows: NewRows, included: Included, variance: Floats, is_observation: bool, ddf: str
+    fit: Fit, rows: NewRows, included: Included, variance: Floats, is_observation: bool, ddf: str
 ) -> tuple[Floats, Floats]:
     """Return the degrees of freedom of each row's mean and of its observation, each (r,), infinite for normal ones."""
     r = len(rows.X)
@@ -152,7 +152,7 @@ def _degrees_of_errors(
     return matched[0], matched[1]
 
 
-def _matched_to_errors(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
+def _matched_to_errors(fit: Fit, rows: NewRows, included: Included) -> Floats:
     """Return Satterthwaite's degrees of freedom of the variances of means' and observations' errors, shape (2, r).
 
     With P such a variance, a function of the variance parameters phi with the asymptotic covariance W, they are
@@ -177,9 +177,9 @@ def _matched_to_errors(fit: LMMResults, rows: NewRows, included: Included) -> Fl
         return np.where(spread > 0, 2.0 / spread, np.where(np.isnan(here), np.nan, np.inf))
 
 
-def _relative_variances(fit: LMMResults, rows: NewRows, included: Included, theta: Floats) -> Floats:
+def _relative_variances(fit: Fit, rows: NewRows, included: Included, theta: Floats) -> Floats:
     """Return the variances of means' and of observations' errors at another theta, over sigma**2 there, (2, r)."""
     estimate = replace(fit.estimate, theta=theta, sigma=pls.recover(fit.problem, theta, fit.reml).sigma)
-    moved = replace(fit, estimate=estimate, _problem=fit.problem)
+    moved = fit.with_estimate(estimate)
     error = error_variances(moved, rows, included)
     return np.array([error, error + observation_variances(moved, rows, included)]) / moved.scale

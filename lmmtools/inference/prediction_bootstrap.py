@@ -13,7 +13,6 @@ tails are as heavy as their uncertainty makes them.
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.new_rows import Included, NewRows
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -38,7 +37,7 @@ __all__ = ["bootstrap_frame"]
 
 
 def bootstrap_frame(
-    fit: LMMResults,
+    fit: Fit,
     rows: NewRows,
     included: Included,
     mean: Floats,
@@ -59,7 +58,7 @@ def bootstrap_frame(
     import pandas as pd
 
     pls.refuse_shared(fit.design, "bootstrap")
-    bare = replace(fit, _problem=fit.problem)
+    bare = fit.without_found()
     pieces = [(bare, rows, included, size, seed) for size, seed in spawn_pieces(n, rng)]
     drawn = np.concatenate(list(run_pieces(_draw_errors, pieces, n_jobs)))
     drawn = drawn[~np.isnan(drawn).all(axis=(1, 2))]
@@ -84,7 +83,7 @@ def _check_count(known: int, n: int, alpha: float) -> None:
         warnings.warn(f"{known} of {n} draws were refitted{few}", FewDrawsWarning, stacklevel=5)
 
 
-def _draw_errors(fit: LMMResults, rows: NewRows, included: Included, size: int, seed: np.random.SeedSequence) -> Floats:
+def _draw_errors(fit: Fit, rows: NewRows, included: Included, size: int, seed: np.random.SeedSequence) -> Floats:
     """Return t* of means and of observations for some draws, shape (size, 2, r); NaN where a refit failed."""
     rng = np.random.default_rng(seed)
     e = fit.estimate
@@ -93,7 +92,7 @@ def _draw_errors(fit: LMMResults, rows: NewRows, included: Included, size: int, 
     for i, y in enumerate(Y.T):
         truth, observed = _draw_truth(fit, rows, included, [u[:, i] for u in effects], rng)
         try:
-            again = _refit(fit, y)
+            again = fit.on_response(y)
             error = error_variances(again, rows, included)
         except LmmError:
             continue
@@ -103,13 +102,8 @@ def _draw_errors(fit: LMMResults, rows: NewRows, included: Included, size: int, 
     return out
 
 
-def _refit(fit: LMMResults, y: Floats) -> LMMResults:
-    problem = fit.problem.with_response(y)
-    return replace(fit, estimate=pls.fit_problem(problem, reml=fit.reml), warnings=(), _problem=problem)
-
-
 def _draw_truth(
-    fit: LMMResults, rows: NewRows, included: Included, effects: list[Floats], rng: np.random.Generator
+    fit: Fit, rows: NewRows, included: Included, effects: list[Floats], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Return the mean that is predicted and an observation, each (r,), where the data have these effects, (m, l) each.
 

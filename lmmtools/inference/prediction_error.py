@@ -11,8 +11,8 @@ from lmmtools.engines import pls
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.new_rows import Included, NewRows
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -24,7 +24,7 @@ def includes_any(included: Included) -> bool:
     return any(bool(use.any()) for use in included)
 
 
-def predicted_means(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
+def predicted_means(fit: Fit, rows: NewRows, included: Included) -> Floats:
     """Return X b + offset + Z u of the effects included, shape (r,)."""
     mean = rows.X @ fit.estimate.beta + rows.offset
     for modes, code, basis, use in zip(fit.estimate.modes, rows.codes, rows.bases, included, strict=True):
@@ -34,7 +34,7 @@ def predicted_means(fit: LMMResults, rows: NewRows, included: Included) -> Float
     return np.asarray(mean)
 
 
-def error_variances(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
+def error_variances(fit: Fit, rows: NewRows, included: Included) -> Floats:
     """Return Var(x b_hat + z u_hat - x b - z u) over the effects included, (r,); NaN where a row is incomplete."""
     if rows.are_fitted and all(use.all() for use in included):  # sigma**2 h / w: leverages take a hundredth of the time
         return np.asarray(fit.scale * fit.hat_values.to_numpy() / rows.weights)
@@ -48,12 +48,12 @@ def error_variances(fit: LMMResults, rows: NewRows, included: Included) -> Float
     return out
 
 
-def observation_variances(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
+def observation_variances(fit: Fit, rows: NewRows, included: Included) -> Floats:
     """Return the variance of observations about the mean that is predicted, shape (r,)."""
     return _left_out_variance(fit, rows, included) + fit.scale / rows.weights
 
 
-def _left_out_variance(fit: LMMResults, rows: NewRows, included: Included) -> Floats:
+def _left_out_variance(fit: Fit, rows: NewRows, included: Included) -> Floats:
     """Return the sum of z_k' Sigma_k z_k over the terms that are not included, shape (r,), in squared units of y."""
     out = np.zeros(len(rows.X))
     for Sigma, basis, use in zip((t.cov for t in fit.varcorr), rows.bases, included, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.pls import Problem
+    from lmmtools.fit.record import Fit
     from lmmtools.report.table import Cell
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -125,7 +125,7 @@ class RandomAnova(Printable):
 
 
 def random_anova(
-    fit: LMMResults, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
+    fit: Fit, *, reduce_terms: bool = True, n_sim: int = 0, rng: np.random.Generator | int | None = None
 ) -> RandomAnova:
     """Return the tests of a fit's random effects; see :meth:`LMMResults.ranova`."""
     n_sim, generator = check_count(n_sim, "n_sim", least=0), as_generator(rng)
@@ -156,7 +156,7 @@ def random_anova(
     return RandomAnova(*columns)
 
 
-def _none_below(fit: LMMResults, nulls: list[tuple[Reduction, _Null]], notes: list[str]) -> LMMResults:
+def _none_below(fit: Fit, nulls: list[tuple[Reduction, _Null]], notes: list[str]) -> Fit:
     """Return the fit, searched again from the lowest of the smaller models' optima if that is lower."""
     if not nulls:
         return fit
@@ -166,7 +166,7 @@ def _none_below(fit: LMMResults, nulls: list[tuple[Reduction, _Null]], notes: li
         return fit
     estimate = lower_estimate(fit, null.theta)
     if estimate.objective < fit.objective:
-        fit = replace(fit, estimate=estimate, warnings=(), _problem=fit.problem)
+        fit = fit.with_estimate(estimate)
         notes.append(
             f"the fit was above the model without {smaller.name} by {gap:.2g}, and was searched again from its optimum"
         )
@@ -175,13 +175,12 @@ def _none_below(fit: LMMResults, nulls: list[tuple[Reduction, _Null]], notes: li
     return fit
 
 
-def _rewritten(fit: LMMResults) -> LMMResults:
+def _rewritten(fit: Fit) -> Fit:
     """Return the same fit with factors in random terms beside a constant."""
     design = with_constants(fit.design)
     if all(a is b for a, b in zip(design.blocks, fit.design.blocks, strict=True)):
         return fit
-    problem = pls.prepare(design)
-    return replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
+    return fit.on_design(design)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +208,7 @@ class _Null:
     at_boundary: str
 
 
-def _null(fit: LMMResults, smaller: Reduction) -> _Null:
+def _null(fit: Fit, smaller: Reduction) -> _Null:
     if not smaller.design.blocks:
         theta = np.zeros(fit.design.k)
         at = pls.recover(fit.problem, theta, fit.reml)
@@ -221,7 +220,7 @@ def _null(fit: LMMResults, smaller: Reduction) -> _Null:
     return _Null(problem, found.objective, found.beta, theta, found.sigma, " and ".join(boundary))
 
 
-def _embed(fit: LMMResults, smaller: Reduction, theta: Floats) -> Floats:
+def _embed(fit: Fit, smaller: Reduction, theta: Floats) -> Floats:
     """Return theta of the smaller model as one of the full model, with zeros for the effects that it does not have."""
     factors = iter(lambda_factors(theta, smaller.design.blocks))
     full = []
@@ -234,7 +233,7 @@ def _embed(fit: LMMResults, smaller: Reduction, theta: Floats) -> Floats:
     return pack_lambda(full)
 
 
-def _reference(fit: LMMResults, smaller: Reduction, null: _Null, rng: np.random.Generator) -> Mixture:
+def _reference(fit: Fit, smaller: Reduction, null: _Null, rng: np.random.Generator) -> Mixture:
     block = fit.design.blocks[smaller.block]
     d = len(smaller.removed)
     free = (block.l - d) * d
@@ -250,7 +249,7 @@ def _reference(fit: LMMResults, smaller: Reduction, null: _Null, rng: np.random.
     return mixture(free, d, profiled, rng)
 
 
-def _draws(fit: LMMResults, null: _Null, n_sim: int, rng: np.random.Generator) -> tuple[Floats, str]:
+def _draws(fit: Fit, null: _Null, n_sim: int, rng: np.random.Generator) -> tuple[Floats, str]:
     """Return draws of the statistic under the smaller model, and how they were made."""
     blocks = fit.design.blocks
     if len(blocks) == 1 and blocks[0].l == 1 and blocks[0].m <= LARGEST:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -115,7 +115,7 @@ class RePCA(Printable):
         return Document("", (Table("repca", "", columns, tuple(self.rows)), Prose("notes", tuple(notes))))
 
 
-def repca(fit: LMMResults) -> RePCA:
+def repca(fit: Fit) -> RePCA:
     """Return the principal components of lambda per grouping factor, terms on one factor side by side."""
     lambdas = [term.lam for term in fit.varcorr]
     found = []

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ CHUNK = 2_000_000
 """Simulated values held at once."""
 
 
-def residuals(fit: LMMResults, kind: str) -> Floats:
+def residuals(fit: Fit, kind: str) -> Floats:
     """Return residuals of one kind, shape (n,); see :meth:`LMMResults.residuals`."""
     if kind not in get_args(Residual):
         raise DataError(f"kind={kind!r} is not known; write one of {', '.join(map(repr, get_args(Residual)))}")
@@ -57,19 +57,19 @@ def residuals(fit: LMMResults, kind: str) -> Floats:
     return np.asarray(standard * np.sqrt((dof - 1.0) / (dof - standard**2)))
 
 
-def cooks_distance(fit: LMMResults) -> Floats:
+def cooks_distance(fit: Fit) -> Floats:
     """Return Cook's distance of each row from its hat value, shape (n,); see :attr:`LMMResults.cooks_distance`."""
     left, p = _left_over(fit), fit.design.p
     return np.asarray((fit.scaled_resid / left) ** 2 * (1.0 - left) / (p if p else np.nan))
 
 
-def _left_over(fit: LMMResults) -> Floats:
+def _left_over(fit: Fit) -> Floats:
     """One less the hat values, NaN where nothing is left."""
     left = 1.0 - np.asarray(fit.hat_values, dtype=float)
     return np.where(left > SURE, left, np.nan)
 
 
-def quantile_residuals(fit: LMMResults, n: int, rng: np.random.Generator) -> Floats:
+def quantile_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
     """Return where each observation stands among n draws from the fitted model, shape (nobs,), between 0 and 1."""
     design, y = fit.design, fit.design.y
     below, equal = np.zeros(len(y)), np.zeros(len(y))
@@ -134,7 +134,7 @@ class ModeNormality(Printable):
         )
 
 
-def mode_normality(fit: LMMResults) -> ModeNormality:
+def mode_normality(fit: Fit) -> ModeNormality:
     """Return Shapiro-Wilk tests of the modes over their own standard deviations under the model."""
     from scipy import stats
 

@@ -21,7 +21,7 @@ from lmmtools.engines import pls
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Float
     return np.where(is_known, np.inf, 2.0 / np.where(is_known, 1.0, spread))
 
 
-def satterthwaite(fit: LMMResults) -> Satterthwaite:
+def satterthwaite(fit: Fit) -> Satterthwaite:
     """Return the derivatives and covariances behind the degrees of freedom of a fit's contrasts.
 
     Raises
@@ -115,7 +115,7 @@ def satterthwaite(fit: LMMResults) -> Satterthwaite:
     return Satterthwaite(found.cov, found.slopes, found.covariance, (notes,) if held else ())
 
 
-def _by_shared_variances(fit: LMMResults) -> Satterthwaite:
+def _by_shared_variances(fit: Fit) -> Satterthwaite:
     """The same where terms share one variance; a term on the boundary is then taken as known altogether."""
     derivatives = pls.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
     info = pls.information(fit.problem, fit.theta, fit.reml)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.design.record import Design
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.new_rows import Included, NewRows
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def simulate_with_effects(
 
 
 def simulate_frame(
-    fit: LMMResults,
+    fit: Fit,
     n: int,
     rng: np.random.Generator | int | None,
     random: str | Sequence[str],
@@ -127,7 +127,7 @@ def _find_kept(design: Design, random: str | Sequence[str]) -> Included:
 
 
 def _draw_rows(
-    fit: LMMResults,
+    fit: Fit,
     rows: NewRows,
     kept: Included,
     frame: pd.DataFrame | None,

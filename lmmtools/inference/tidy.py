@@ -19,6 +19,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.intervals import confidence_intervals
 from lmmtools.inference.modes import ranef_frame
+from lmmtools.inference.prediction import predict
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.residuals import cooks_distance
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.new_rows import Unseen
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["Effects", "augment", "glance", "tidy"]
 
@@ -40,7 +41,7 @@ NO_END = "the profile does not reach the level on this side"
 
 
 def tidy(
-    fit: LMMResults,
+    fit: Fit,
     effects: str | Sequence[str],
     conf_int: bool,
     conf_level: float,
@@ -86,7 +87,7 @@ def _wanted(effects: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _fixed(fit: LMMResults, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
+def _fixed(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
     import pandas as pd
 
     found = t_tests(fit, None, ddf)
@@ -106,7 +107,7 @@ def _fixed(fit: LMMResults, ddf: str, limits: pd.DataFrame | None) -> pd.DataFra
     return frame if limits is None else _with_limits(frame, limits, found.names)
 
 
-def _variances(fit: LMMResults, limits: pd.DataFrame | None) -> pd.DataFrame:
+def _variances(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
     """Standard deviations and correlations, term by term, columns of the lower triangle one after the other."""
     import pandas as pd
 
@@ -154,7 +155,7 @@ def _with_limits(frame: pd.DataFrame, limits: pd.DataFrame, names: Sequence[str]
     return frame.assign(conf_low=found[0].to_numpy(), conf_high=found[1].to_numpy(), note=notes)
 
 
-def _modes(fit: LMMResults, conf_level: float | None) -> pd.DataFrame:
+def _modes(fit: Fit, conf_level: float | None) -> pd.DataFrame:
     from scipy.special import ndtri
 
     modes = ranef_frame(fit)
@@ -167,7 +168,7 @@ def _modes(fit: LMMResults, conf_level: float | None) -> pd.DataFrame:
     return frame.assign(conf_low=frame["estimate"] - half, conf_high=frame["estimate"] + half)
 
 
-def glance(fit: LMMResults) -> pd.DataFrame:
+def glance(fit: Fit) -> pd.DataFrame:
     """Return a fit's figures in one row; see :meth:`LMMResults.glance`."""
     import pandas as pd
 
@@ -183,7 +184,7 @@ def glance(fit: LMMResults) -> pd.DataFrame:
     return pd.DataFrame([values])
 
 
-def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> pd.DataFrame:
+def augment(fit: Fit, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> pd.DataFrame:
     """Return data with what the fit says of each row beside them; see :meth:`LMMResults.augment`."""
     if not isinstance(prefix, str):
         raise DataError(f'prefix={prefix!r} is no text to put before the names of columns; write prefix="."')
@@ -191,7 +192,7 @@ def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str, unseen: Unsee
         if data is not None:
             raise DataError("give data (the rows fitted) or newdata, not both")
         frame = as_frame(newdata)
-        columns = {"fitted": fit.predict(frame, unseen=unseen), "fixed": fit.predict(frame, random=False)}
+        columns = {"fitted": predict(fit, frame, unseen=unseen), "fixed": predict(fit, frame, random=False)}
         return _beside(frame, columns, prefix)
     design = fit.design
     frame = design.frame if data is None else _rows_fitted(fit, as_frame(data))
@@ -200,7 +201,7 @@ def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str, unseen: Unsee
         "resid": fit.resid,
         "hat": fit.hat_values,
         "cooksd": cooks_distance(fit),
-        "fixed": fit.predict(random=False),
+        "fixed": predict(fit, random=False),
     }
     if design.weights is not None:
         found["weights"] = design.weights
@@ -209,7 +210,7 @@ def augment(fit: LMMResults, data: Any, newdata: Any, prefix: str, unseen: Unsee
     return _beside(frame, found, prefix)
 
 
-def _rows_fitted(fit: LMMResults, given: pd.DataFrame) -> pd.DataFrame:
+def _rows_fitted(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the data given that were fitted, once what they share with these is the same."""
     design = fit.design
     if len(given) != design.dropped.n_input:

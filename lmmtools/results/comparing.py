@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.engines import load_engine, mixedlm
 from lmmtools.errors import DataError, EngineError, TranslationError
+from lmmtools.fit.record import Fit
+from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.from_statsmodels import read_mixedlm
-from lmmtools.results.lmm_results import LMMResults
-from lmmtools.results.second_look import AFFORDABLE_SECONDS, describe_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
     """
     if isinstance(source, ComparisonColumn):
         return source
-    if isinstance(source, LMMResults):
+    if isinstance(source, Fit):
         column = ComparisonColumn.from_result(source, name, ddf=ddf)
         text = source.second_look.disagreement
         return replace(column, notes=(*column.notes, text)) if text else column
@@ -66,7 +66,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
     )
 
 
-def compare_beside(fit: LMMResults, others: Sequence[Any]) -> Comparison:
+def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:
     """Return the comparison of a fit with others: what `as_column` takes, or names of engines to fit its design with.
 
     Raises
@@ -78,7 +78,7 @@ def compare_beside(fit: LMMResults, others: Sequence[Any]) -> Comparison:
     return compare_columns([as_column(source, reml=fit.reml) for source in (fit, *sources)])
 
 
-def compare_engines(fit: LMMResults) -> tuple[Comparison | None, str]:
+def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
     """Return the comparison of a fit with MixedLM's (or with pls', where MixedLM made it); or None, and why not."""
     if fit.engine == "mixedlm":
         other = "pls"
@@ -97,9 +97,9 @@ def compare_engines(fit: LMMResults) -> tuple[Comparison | None, str]:
         return None, f"The {other} engine cannot fit the model: {error}"
 
 
-def _fit_again(fit: LMMResults, engine: str) -> LMMResults:
+def _fit_again(fit: Fit, engine: str) -> Fit:
     module = load_engine(engine)
     started = time.perf_counter()
     estimate = module.fit(fit.design, reml=fit.reml)
     seconds = time.perf_counter() - started if estimate.seconds is None else estimate.seconds
-    return LMMResults(fit.design, estimate, fit.names, seconds)
+    return Fit(fit.design, estimate, fit.names, seconds)

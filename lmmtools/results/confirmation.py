@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
 __all__ = ["Confirmation", "run_confirmation"]
 
@@ -94,7 +94,7 @@ class Confirmation:
         return f"<Confirmation: {self}>"
 
 
-def run_confirmation(fit: LMMResults) -> Confirmation:
+def run_confirmation(fit: Fit) -> Confirmation:
     """Return what MixedLM's own search finds for the model of ``fit``.
 
     Raises

@@ -65,7 +65,7 @@ class DiagnosingMethods(FitMethods):
         """
         from lmmtools.inference.residuals import cooks_distance
 
-        return self._fit._rows(cooks_distance(self._fit), "cooks_distance")
+        return self._fit.label_rows(cooks_distance(self._fit), "cooks_distance")
 
     @single
     def residuals(self, kind: str = "conditional") -> pd.Series[float]:
@@ -91,7 +91,7 @@ class DiagnosingMethods(FitMethods):
         """
         from lmmtools.inference.residuals import residuals
 
-        return self._fit._rows(residuals(self._fit, kind), f"{kind}_residuals")
+        return self._fit.label_rows(residuals(self._fit, kind), f"{kind}_residuals")
 
     @single
     def quantile_residuals(self, n: int = 250, rng: np.random.Generator | int | None = None) -> pd.Series[float]:
@@ -119,7 +119,7 @@ class DiagnosingMethods(FitMethods):
         from lmmtools.inference.residuals import quantile_residuals
 
         found = quantile_residuals(self._fit, check_count(n), as_generator(rng))
-        return self._fit._rows(found, "quantile_residuals")
+        return self._fit.label_rows(found, "quantile_residuals")
 
     @single
     def mode_normality(self) -> ModeNormality:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lmmtools.inference.bootstrap.record import Bootstrap
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["DrawingMethods"]
 
@@ -75,7 +74,7 @@ class DrawingMethods(FitMethods):
     def bootstrap(
         self,
         n: int = 1000,
-        statistic: Callable[[LMMResults], Any] | None = None,
+        statistic: Callable[[Any], Any] | None = None,
         *,
         kind: str = "parametric",
         n_jobs: int = 1,

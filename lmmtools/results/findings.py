@@ -19,17 +19,13 @@ from lmmtools.errors import (
     ReproducedWarning,
     StructureWarning,
 )
+from lmmtools.fit.second_look import describe_disagreement
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
-    from lmmtools.engines.estimate import Agreement, Estimate
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
-__all__ = ["AGREEMENT_TOL", "describe_disagreement", "find"]
-
-# Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
-# double precision, and the worst seen over the reference models is 1e-11.
-AGREEMENT_TOL = 1e-8
+__all__ = ["find"]
 
 # Residual standard deviation of an average row, as a share of the response's, below which a search without end has run
 # to a perfect fit.
@@ -39,7 +35,7 @@ REPRODUCED = 1e-5
 DECREASE_SHOWN = 1e-6
 
 
-def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
+def find(result: Fit) -> list[tuple[type[LmmWarning], str]]:
     """Return what a fit must not keep to itself, with its warning class."""
     found: list[tuple[type[LmmWarning], str]] = []
     dropped = result.design.dropped
@@ -62,18 +58,7 @@ def find(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     return found
 
 
-def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
-    """Return what to warn of where a second engine has another criterion at the same parameters, else ""."""
-    if abs(agreement.difference) <= AGREEMENT_TOL:
-        return ""
-    better = agreement.engine if agreement.difference < 0 else estimate.engine
-    return (
-        f"engines disagree: {estimate.engine} has {estimate.objective:.6f}, {agreement.engine} "
-        f"{agreement.objective:.6f} at the same model; {better} has the better (lower) criterion"
-    )
-
-
-def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
+def _find_doubts(result: Fit) -> list[tuple[type[LmmWarning], str]]:
     """Return what speaks against the optimum, if anything does."""
     c, share = result.certificate, _residual_share(result)
     if not result.converged and share < REPRODUCED:
@@ -102,7 +87,7 @@ def _find_doubts(result: LMMResults) -> list[tuple[type[LmmWarning], str]]:
     return [(ConvergenceWarning, f"the optimum is not certified: {fall}")]
 
 
-def _residual_share(result: LMMResults) -> float:
+def _residual_share(result: Fit) -> float:
     """Return the residual standard deviation of an average row as a share of the response's, in any unit of both."""
     design = result.design
     y = design.response

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from lmmtools.engines.estimate import Scope
     from lmmtools.fit.names import Names
+    from lmmtools.fit.record import Fit
     from lmmtools.fit.varcorr import VarCorr
     from lmmtools.report.summary import Summary
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["FitRecord", "Provenance", "RowsLost", "provenance_of", "record_of"]
 
@@ -252,7 +252,7 @@ class FitRecord:
         return self.summary()._repr_html_()
 
 
-def record_of(fit: LMMResults, *, random_effects: bool = False) -> FitRecord:
+def record_of(fit: Fit, *, random_effects: bool = False) -> FitRecord:
     """Return the record of a fit, with its conditional modes if asked for."""
     from lmmtools.results.reporting import notes
 
@@ -297,7 +297,7 @@ def record_of(fit: LMMResults, *, random_effects: bool = False) -> FitRecord:
     )
 
 
-def provenance_of(fit: LMMResults) -> Provenance:
+def provenance_of(fit: Fit) -> Provenance:
     """Return where the numbers of a fit come from."""
     return Provenance(
         call=_call(fit),
@@ -308,7 +308,7 @@ def provenance_of(fit: LMMResults) -> Provenance:
     )
 
 
-def _call(fit: LMMResults) -> str:
+def _call(fit: Fit) -> str:
     given: dict[str, Any] = {"weights": fit.names.weights, "offset": fit.names.offset}
     options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
     formula = fit.design.formula.source or str(fit.design.formula)

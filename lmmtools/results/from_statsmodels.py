@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import DataError, LmmWarning, StructureWarning
+from lmmtools.fit.record import Fit, Prepared
 from lmmtools.results import findings
-from lmmtools.results.lmm_results import LMMResults
 
 if TYPE_CHECKING:
     from lmmtools.engines.mixedlm.reading import ReadDesign
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["read_mixedlm"]
 
 
-def read_mixedlm(result: Any) -> tuple[LMMResults, ReadDesign, list[tuple[type[LmmWarning], str]]]:
+def read_mixedlm(result: Any) -> tuple[Fit, ReadDesign, list[tuple[type[LmmWarning], str]]]:
     """Return the fit of a MixedLM result, the design as it was read, and what to warn of.
 
     Raises
@@ -32,10 +32,9 @@ def read_mixedlm(result: Any) -> tuple[LMMResults, ReadDesign, list[tuple[type[L
     read = reading.as_design(result.model, model)
     problem = pls.prepare(read.design)
     estimate = reading.as_estimate(result, read, problem)
-    fit = LMMResults(read.design, estimate, remarks=model.remarks, _problem=problem)
+    fit = Fit(read.design, estimate, remarks=model.remarks, prepared=Prepared(problem, result))
     found = findings.find(fit)
     found += [(StructureWarning, text) for text in model.remarks]
     said = (*(text for _, text in found), *estimate.messages)
     fit = replace(fit, warnings=tuple(dict.fromkeys(said)), remarks=(*model.remarks, *estimate.messages))
-    vars(fit)["mixedlm"] = result
     return fit, read, found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
 __all__ = ["FitMethods"]
 
@@ -17,5 +17,5 @@ class FitMethods:
     """
 
     @property
-    def _fit(self) -> LMMResults:
-        return cast("LMMResults", self)
+    def _fit(self) -> Fit:
+        return cast("Fit", self)

@@ -53,6 +53,7 @@ class PageMethods(FitMethods):
         from lmmtools.page import check_needs, render_page
         from lmmtools.results.comparing import compare_beside, compare_engines
         from lmmtools.results.fit_record import provenance_of
+        from lmmtools.results.reporting import summarise_results
 
         check_needs()
         fit = self._fit
@@ -62,7 +63,7 @@ class PageMethods(FitMethods):
         elif compare:
             comparison = compare_beside(fit, compare)
         text = render_page(
-            fit, fit.summary(ddf=ddf), provenance_of(fit), comparison=comparison, why_none=why_none, title=title
+            fit, summarise_results(fit, ddf), provenance_of(fit), comparison=comparison, why_none=why_none, title=title
         )
         if path is not None:
             try:

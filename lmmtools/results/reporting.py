@@ -8,15 +8,15 @@ import numpy as np
 
 from lmmtools.design.record import name_causes
 from lmmtools.design.remarks import remark_on_columns
+from lmmtools.fit.second_look import describe_seconds
+from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.degrees import method_name
 from lmmtools.report.summary import SummaryData, summarise
-from lmmtools.results.second_look import describe_seconds
 
 if TYPE_CHECKING:
     from lmmtools.engines.estimate import Agreement
-    from lmmtools.inference.contrasts import ContrastTests
+    from lmmtools.fit.record import Fit
     from lmmtools.report.summary import Summary
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["notes", "summarise_results"]
 
@@ -27,9 +27,10 @@ POSSESSIVES = {"mixedlm": "statsmodels'", "pls": "lmmtools'", "lme4": "lme4's", 
 MIN_DIGITS, MAX_DIGITS = 8, 10
 
 
-def summarise_results(result: LMMResults, tests: ContrastTests | None = None) -> Summary:
-    """Return the report of ``result`` in lme4's layout, with tests of its fixed effects if they are given."""
+def summarise_results(result: Fit, ddf: str | None = None) -> Summary:
+    """Return the report of ``result`` in lme4's layout, with tests of its fixed effects if ``ddf`` names a method."""
     design = result.design
+    tests = None if ddf is None else t_tests(result, None, ddf)
     data = SummaryData(
         formula=design.formula.source or str(design.formula),
         reml=result.reml,
@@ -57,7 +58,7 @@ def summarise_results(result: LMMResults, tests: ContrastTests | None = None) ->
     return summarise(data)
 
 
-def notes(result: LMMResults) -> tuple[str, ...]:
+def notes(result: Fit) -> tuple[str, ...]:
     """Return the sentences under the report: boundary, what was dropped, engine and agreement."""
     dropped = result.design.dropped
     out = []
@@ -82,7 +83,7 @@ def _some(levels: tuple[str, ...], most: int = 6) -> str:
     return shown if len(levels) <= most else f"{shown} and {len(levels) - most} more"
 
 
-def _engine(result: LMMResults) -> tuple[str, ...]:
+def _engine(result: Fit) -> tuple[str, ...]:
     """Name the engine and the scope of its optimum, and say what a second one was asked and answered."""
     engine = f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}"
     if result.converged:
@@ -90,7 +91,7 @@ def _engine(result: LMMResults) -> tuple[str, ...]:
     return tuple(filter(None, (engine, _second(result))))
 
 
-def _second(result: LMMResults) -> str:
+def _second(result: Fit) -> str:
     second = result.second_look
     if second.agreement is not None:
         return _agreement(second.agreement, result.converged)

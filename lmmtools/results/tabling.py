@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
 __all__ = ["FittedModel", "SummaryView", "TableView", "TablingMethods", "coefficient_table", "has_degrees"]
 
@@ -72,7 +72,7 @@ class TablingMethods(FitMethods):
         return FittedModel(design.formula.response, list(design.x_names), formula, design.y, design.X)
 
     @property
-    def default_model_infos(self) -> dict[str, Callable[[LMMResults], str]]:
+    def default_model_infos(self) -> dict[str, Callable[[Fit], str]]:
         """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> text of a result.
 
         As its ``info_dict`` they serve results of statsmodels too; what these have not is left empty.
@@ -126,6 +126,9 @@ class TablingMethods(FitMethods):
 
     def __maketables_stat__(self, key: str) -> float | int | str | None:
         """Return one statistic, None where there is no such thing."""
+        from lmmtools.inference.variance.icc import icc
+        from lmmtools.inference.variance.r2 import r2
+
         fit = self._fit
         known: dict[str, Callable[[], Any]] = {
             "N": lambda: fit.nobs,
@@ -135,9 +138,9 @@ class TablingMethods(FitMethods):
             "df_resid": lambda: fit.df_resid,
             "deviance": lambda: fit.objective if not fit.reml else None,
             "sigma": lambda: fit.sigma,
-            "icc": lambda: fit.icc().adjusted,
-            "r2_marginal": lambda: fit.r2().marginal,
-            "r2_conditional": lambda: fit.r2().conditional,
+            "icc": lambda: icc(fit).adjusted,
+            "r2_marginal": lambda: r2(fit).marginal,
+            "r2_conditional": lambda: r2(fit).conditional,
             "criterion": lambda: _criterion(fit),
             "p_values": lambda: "Satterthwaite" if has_degrees(fit) else NORMAL,
             "se_type": lambda: "model-based",
@@ -157,11 +160,11 @@ class TableView(TablingMethods):
     fit : LMMResults
     """
 
-    def __init__(self, fit: LMMResults) -> None:
+    def __init__(self, fit: Fit) -> None:
         self._viewed = fit
 
     @property
-    def _fit(self) -> LMMResults:
+    def _fit(self) -> Fit:
         return self._viewed
 
 
@@ -188,22 +191,28 @@ class SummaryView(TableView):
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return limits of the fixed effects, by the same degrees of freedom."""
-        return self._viewed.conf_int(alpha=alpha, ddf="satterthwaite" if has_degrees(self._viewed) else "z")
+        from lmmtools.inference.intervals import confidence_intervals
+
+        ddf = "satterthwaite" if has_degrees(self._viewed) else "z"
+        return confidence_intervals(self._viewed, alpha, "wald", None, ddf, {})
 
 
-def has_degrees(fit: LMMResults) -> bool:
+def has_degrees(fit: Fit) -> bool:
     """Whether Satterthwaite's degrees of freedom can be had: not where terms share a variance."""
     return not fit.design.shared
 
 
-def coefficient_table(fit: LMMResults) -> pd.DataFrame:
+def coefficient_table(fit: Fit) -> pd.DataFrame:
     """Return the fixed effects with Satterthwaite's tests and 95% intervals: ``b se t p df ci95l ci95u``.
 
     By the normal distribution where there are no such degrees of freedom.
     """
+    from lmmtools.inference.contrasts import t_tests
+    from lmmtools.inference.intervals import confidence_intervals
+
     ddf = "satterthwaite" if has_degrees(fit) else "z"
-    tests = fit.tests(ddf=ddf).to_frame()
-    limits = fit.conf_int(ddf=ddf)
+    tests = t_tests(fit, None, ddf).to_frame()
+    limits = confidence_intervals(fit, 0.05, "wald", None, ddf, {})
     table = tests.rename(columns={"estimate": "b", "std_error": "se"})[["b", "se", "t", "p", "df"]]
     return table.assign(ci95l=limits[0], ci95u=limits[1]).rename_axis("Coefficient")
 
@@ -218,7 +227,7 @@ def _deviation(fit: Any, name: str) -> str:
     return f"{found[name]:.4f}" if name in found else ""
 
 
-def _deviations(fit: LMMResults) -> dict[str, float]:
+def _deviations(fit: Fit) -> dict[str, float]:
     """Standard deviations and correlations by a readable name, the residual's last."""
     found = {}
     for grp, var1, var2, _, sdcor in fit.varcorr.rows():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.results.methods import FitMethods
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
 
     from lmmtools.inference.anova import AnovaTable
     from lmmtools.inference.contrasts import ContrastTests, FTest
-    from lmmtools.inference.degrees import Degrees
     from lmmtools.inference.ranova import RandomAnova
 
 __all__ = ["TestingMethods"]
@@ -21,11 +19,6 @@ __all__ = ["TestingMethods"]
 
 class TestingMethods(FitMethods):
     """``fit.tests()``, ``fit.t_test(...)``, ``fit.f_test(...)``."""
-
-    @cached_property
-    def degrees_found(self) -> dict[str, Degrees]:
-        """What methods for degrees of freedom have found so far, by ``ddf``."""
-        return {}
 
     @single
     def tests(self, ddf: str = "satterthwaite") -> ContrastTests:

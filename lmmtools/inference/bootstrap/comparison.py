@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -100,8 +100,8 @@ class BootstrapTest(Printable):
 
 
 def bootstrap_test(
-    smaller: LMMResults,
-    larger: LMMResults,
+    smaller: Fit,
+    larger: Fit,
     n: int = 1000,
     *,
     rng: np.random.Generator | int | None = None,
@@ -205,7 +205,7 @@ def _shift(small: Design, large: Design) -> Floats:
 
 
 @single
-def _draw(small: LMMResults, large: LMMResults, size: int, seed: np.random.SeedSequence) -> Floats:
+def _draw(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence) -> Floats:
     """Return likelihood ratios, NaN where a refit failed, and whether either refit is not certified, (size, 2)."""
     e = small.estimate
     Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from lmmtools.design.stack import keep_rows
-from lmmtools.engines import pls
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -82,7 +80,7 @@ def describe_too_few(alpha: float) -> str:
     return f"too few for {100.0 * (1.0 - alpha):.4g}% limits: the most extreme draw stands for a limit"
 
 
-def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> Floats:
+def acceleration(fit: Fit, statistic: Callable[[Fit], Floats]) -> Floats:
     """Return the skewness of the statistics' jackknife values over levels, a sixth of it, shape (statistics,).
 
     Levels are those of the factor with the fewest; those without which a statistic has no value do not count for it.
@@ -97,9 +95,7 @@ def acceleration(fit: LMMResults, statistic: Callable[[LMMResults], Floats]) -> 
     for level in range(block.m):
         design = keep_rows(fit.design, block.codes != level)
         try:
-            problem = pls.prepare(design)
-            again = replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
-            values.append(statistic(again))
+            values.append(statistic(fit.on_design(design)))
         except Exception as error:
             raise DataError(
                 f"without {block.group} {block.levels[level]} the model cannot be fitted ({error}), so that there is "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
-    Statistic = Callable[[LMMResults], Any]
+    Statistic = Callable[[Any], Any]
 
 __all__ = ["Bootstrap", "bootstrap_fit"]
 
@@ -189,7 +189,7 @@ class _Piece:
 
 
 def bootstrap_fit(
-    fit: LMMResults,
+    fit: Fit,
     n: int,
     statistic: Statistic | None,
     *,
@@ -208,7 +208,7 @@ def bootstrap_fit(
     names, estimate = _first_values(fit, statistic)
     groups = independent_groups(fit.design) if kind == "cluster" else None
     # Nothing that the fit has found already need travel to other processes.
-    bare = replace(fit, _problem=fit.problem)
+    bare = fit.without_found()
     work = [(bare, statistic, kind, groups, names, size, seed) for size, seed in pieces]
     found: list[_Piece] = []
     interrupted = False
@@ -238,7 +238,7 @@ def bootstrap_fit(
 
 
 def _run_piece(
-    fit: LMMResults,
+    fit: Fit,
     statistic: Statistic | None,
     kind: str,
     groups: Sequence[NDArray[np.intp]] | None,
@@ -251,33 +251,29 @@ def _run_piece(
         return _run_designs(fit, statistic, list(groups), names, size, rng)
     Y = draw_responses(fit, kind, size, rng)
     if statistic is not None:
-        return _collect([partial(fit.refit, y) for y in Y.T], statistic, names)
+        return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)
     try:
         refits = pls.refit_many(fit.problem, Y, fit.reml)
     except LmmError:
         # One response that cannot be fitted: find it.
-        return _collect([partial(fit.refit, y) for y in Y.T], statistic, names)
+        return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)
     values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
     singular = int(are_singular(refits.theta, fit.design).sum())
     return _Piece(values, Counter(), singular, int((~refits.converged).sum()))
 
 
 def _run_designs(
-    fit: LMMResults,
+    fit: Fit,
     statistic: Statistic | None,
     groups: list[NDArray[np.intp]],
     names: tuple[str, ...],
     size: int,
     rng: np.random.Generator,
 ) -> _Piece:
-    def refit(design: Any) -> LMMResults:
-        problem = pls.prepare(design)
-        return replace(fit, design=design, estimate=pls.fit_problem(problem, reml=fit.reml), _problem=problem)
-
-    return _collect([partial(refit, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, names)
+    return _collect([partial(fit.on_design, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, names)
 
 
-def _collect(makers: Sequence[Callable[[], LMMResults]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
+def _collect(makers: Sequence[Callable[[], Fit]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
     values, failures, singular, unsettled = np.full((len(makers), len(names)), np.nan), Counter[str](), 0, 0
     for i, (row, make) in enumerate(zip(values, makers, strict=True)):
         try:
@@ -293,7 +289,7 @@ def _collect(makers: Sequence[Callable[[], LMMResults]], statistic: Statistic | 
     return _Piece(values, failures, singular, unsettled)
 
 
-def _first_values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+def _first_values(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
     """Return names and values of the statistics of the fit itself.
 
     Raises
@@ -312,7 +308,7 @@ def _first_values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[s
     return names, values
 
 
-def _values_of(fit: LMMResults, statistic: Statistic | None, names: tuple[str, ...]) -> Floats:
+def _values_of(fit: Fit, statistic: Statistic | None, names: tuple[str, ...]) -> Floats:
     """Return the statistics called ``names``, in that order.
 
     Raises
@@ -329,7 +325,7 @@ def _values_of(fit: LMMResults, statistic: Statistic | None, names: tuple[str, .
     return values[[at[name] for name in names]]
 
 
-def _values(fit: LMMResults, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+def _values(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
     if statistic is None:
         e = fit.estimate
         values = parameter_values(fit.design, e.theta[None], np.array([e.sigma]), e.beta[None])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ OWN = 1e-6
 
 
 @single
-def draw_responses(fit: LMMResults, kind: str, n: int, rng: np.random.Generator) -> Floats:
+def draw_responses(fit: Fit, kind: str, n: int, rng: np.random.Generator) -> Floats:
     """Return n responses on the fit's design, shape (nobs, n)."""
     if kind == "parametric":
         estimate = fit.estimate
@@ -38,7 +38,7 @@ def draw_responses(fit: LMMResults, kind: str, n: int, rng: np.random.Generator)
     return _from_residuals(fit, n, rng)
 
 
-def _from_residuals(fit: LMMResults, n: int, rng: np.random.Generator) -> Floats:
+def _from_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
     """Draw modes and residuals with replacement, centred and stretched to the estimated variances.
 
     Modes are shrunken: their empirical covariance is smaller than Sigma, and is made equal to it by a lower-triangular

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.report.table import Cell
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ class MarginalContrasts(Printable):
 
 
 def marginal_contrasts(
-    fit: LMMResults,
+    fit: Fit,
     factors: str | Sequence[str],
     *,
     method: str | Mapping[str, Any] = "pairwise",

@@ -17,8 +17,8 @@ from lmmtools.inference.marginal.jacobian import exact_jacobian
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.marginal.model import LMMModel
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ class MarginalEffects:
 
     Parameters
     ----------
-    fit : LMMResults
+    fit : Fit
 
     Notes
     -----
@@ -50,7 +50,7 @@ class MarginalEffects:
     Needs marginaleffects: ``pip install marginaleffects``.
     """
 
-    def __init__(self, fit: LMMResults) -> None:
+    def __init__(self, fit: Fit) -> None:
         self._fit = fit
 
     @cached_property

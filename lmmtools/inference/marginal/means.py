@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
     from lmmtools.report.table import Cell
-    from lmmtools.results.lmm_results import LMMResults
 
     Floats = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ class MarginalMeans(Printable):
 
 
 def marginal_means(
-    fit: LMMResults,
+    fit: Fit,
     factors: str | Sequence[str],
     *,
     by: str | Sequence[str] | None = None,
@@ -158,7 +158,7 @@ def marginal_means(
 
 
 def estimate_rows(
-    fit: LMMResults,
+    fit: Fit,
     L: Floats,
     constant: Floats | float,
     is_estimable: NDArray[np.bool_],

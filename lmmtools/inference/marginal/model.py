@@ -23,7 +23,7 @@ from lmmtools.formula.expressions import columns_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
 
     Parameters
     ----------
-    fit : LMMResults
+    fit : Fit
 
     Notes
     -----
@@ -45,7 +45,7 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
 
     df_resid = float("inf")
 
-    def __init__(self, fit: LMMResults, vault: ModelVault | None = None) -> None:
+    def __init__(self, fit: Fit, vault: ModelVault | None = None) -> None:
         self._labels = _number_labels(fit)
         super().__init__(fit, vault or _vault(fit, self._labels))
 
@@ -104,7 +104,7 @@ def _matrices(data: Any) -> None:
     """Stand for the formula: a callable one is not parsed, and ``get_exog`` does what it would."""
 
 
-def _vault(fit: LMMResults, labels: dict[str, dict[str, Any]]) -> ModelVault:
+def _vault(fit: Fit, labels: dict[str, dict[str, Any]]) -> ModelVault:
     """Return what the package keeps of a model."""
     design = fit.design
     predictors = [name for name in columns_of(design.formula.fixed) if name in design.frame]
@@ -127,7 +127,7 @@ def _type_of(column: pl.Series) -> str:
     return "integer" if column.dtype.is_integer() else "numeric"
 
 
-def _number_labels(fit: LMMResults) -> dict[str, dict[str, Any]]:
+def _number_labels(fit: Fit) -> dict[str, dict[str, Any]]:
     """Return {column of numbers in ``C(...)``: {label: number}}, by size."""
     design = fit.design
     sources = getattr(design.encoder, "sources", {}).values()
@@ -135,7 +135,7 @@ def _number_labels(fit: LMMResults) -> dict[str, dict[str, Any]]:
     return {name: {f"{v:.12g}": v for v in np.unique(design.frame[name].to_numpy()).tolist()} for name in coded}
 
 
-def _model_data(fit: LMMResults, labels: dict[str, dict[str, Any]]) -> pl.DataFrame:
+def _model_data(fit: Fit, labels: dict[str, dict[str, Any]]) -> pl.DataFrame:
     """Return the rows used as polars, factors as Enum."""
     columns: dict[str, Any] = {}
     for name in fit.design.frame.columns:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lmmtools.engines.estimate import Estimate
     from lmmtools.engines.pls import Problem
+    from lmmtools.fit.record import Fit
     from lmmtools.inference.profile.coordinates import Parameter, Point
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["profile_fit"]
 
@@ -41,7 +41,7 @@ BOUNDS = {
 
 
 def profile_fit(
-    fit: LMMResults, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01, joint: bool = True
+    fit: Fit, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01, joint: bool = True
 ) -> Profile:
     """Return the profiles of a fit; see :meth:`LMMResults.profile`.
 

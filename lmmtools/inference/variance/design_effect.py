@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -80,7 +80,7 @@ class DesignEffect(Printable):
         return Document("Design effect", (Table("design_effect", "", columns, rows), Prose("notes", self.notes)))
 
 
-def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
+def design_effect(fit: Fit, factor: str | None = None) -> DesignEffect:
     """Return 1'V1 / trace(V) per factor, V the covariance of y with the levels of that factor alone joined.
 
     With s_g the sum of the rows of a level's basis b_i, 1'V_f1 = sum_g s_g'Sigma s_g and trace(V_f) = sum_i b_i'Sigma
@@ -104,7 +104,7 @@ def design_effect(fit: LMMResults, factor: str | None = None) -> DesignEffect:
     )
 
 
-def _joined_rows(fit: LMMResults, blocks: Sequence[int]) -> float:
+def _joined_rows(fit: Fit, blocks: Sequence[int]) -> float:
     """Return 1'V_f1 / trace(V_f), V_f what the terms of one factor give to the covariance of y."""
     total = own = 0.0
     terms = tuple(fit.varcorr)

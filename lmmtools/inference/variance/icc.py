@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class ICC(Printable):
         return Document("Intraclass correlation", (table, Prose("notes", self.notes)))
 
 
-def icc(fit: LMMResults, by_group: bool = False) -> ICC:
+def icc(fit: Fit, by_group: bool = False) -> ICC:
     """Return the intraclass correlation of a fit, and of each grouping factor if asked."""
     parts = variance_parts(fit)
     random = float(parts.terms.sum())

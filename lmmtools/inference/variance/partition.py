@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ class VariancePartition(Printable):
         )
 
 
-def variance_partition(fit: LMMResults, alpha: float = 0.05) -> VariancePartition:
+def variance_partition(fit: Fit, alpha: float = 0.05) -> VariancePartition:
     """Return each random term's and the residual's variance and share, with limits by the delta method."""
     check_alpha(alpha)
     parts = variance_parts(fit)

@@ -18,7 +18,7 @@ from lmmtools.report.table import NumberFormat
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -53,7 +53,7 @@ class Parts:
     moments: tuple[Floats, ...]
 
 
-def variance_parts(fit: LMMResults) -> Parts:
+def variance_parts(fit: Fit) -> Parts:
     """Return the variance of each part of a fit's model."""
     design = fit.design
     moments = tuple(b.basis.T @ b.basis / design.n for b in design.blocks)
@@ -63,7 +63,7 @@ def variance_parts(fit: LMMResults) -> Parts:
     return Parts(fixed, terms, fit.scale * precision, moments)
 
 
-def notes_on(fit: LMMResults) -> tuple[str, ...]:
+def notes_on(fit: Fit) -> tuple[str, ...]:
     """Return what to know of a fit's parts: which are at zero, and that those of slopes are averages."""
     absent = [t.name for t in fit.varcorr if not t.cov.any()]
     notes = (NO_VARIANCE.format(", ".join(absent)),) if absent else ()

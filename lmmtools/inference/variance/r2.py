@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class R2(Printable):
         return Document("R2 for mixed models (Nakagawa)", (Facts("r2", facts), Prose("notes", self.notes)))
 
 
-def r2(fit: LMMResults) -> R2:
+def r2(fit: Fit) -> R2:
     """Return the marginal and the conditional R2 of a fit."""
     parts = variance_parts(fit)
     total = parts.fixed + float(parts.terms.sum()) + parts.residual

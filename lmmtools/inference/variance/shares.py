@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
@@ -44,14 +44,12 @@ class Shares:
     reasons: tuple[str, ...]
 
 
-def shares_with_intervals(
-    fit: LMMResults, terms: Floats, residual: float, moments: Sequence[Floats], alpha: float
-) -> Shares:
+def shares_with_intervals(fit: Fit, terms: Floats, residual: float, moments: Sequence[Floats], alpha: float) -> Shares:
     """Return each part's share of their sum with limits: the delta method on its logit, log v - log(total - v).
 
     Parameters
     ----------
-    fit : LMMResults
+    fit : Fit
     terms : ndarray, shape (blocks,)
         Variance of each term, linear in its covariance matrix: the sum of Sigma_k * moment.
     residual : float
@@ -83,7 +81,7 @@ def shares_with_intervals(
     return Shares(share, lower, upper, tuple(reasons))
 
 
-def _relative(fit: LMMResults, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+def _relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Derivatives of the parts over sigma**2, shape (terms + 1, m), and the covariance of what they are taken by."""
     found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(found.owners)))
@@ -92,7 +90,7 @@ def _relative(fit: LMMResults, moments: Sequence[Floats]) -> tuple[Floats, Float
     return slopes, found.covariance[:-1, :-1]
 
 
-def _shared(fit: LMMResults, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+def _shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """The same by variances and covariances, where terms share one."""
     info = pls.information(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(info.vcov)))

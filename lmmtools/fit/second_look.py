@@ -8,19 +8,30 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.errors import AgreementWarning, EngineError, TranslationError
-from lmmtools.results.findings import describe_disagreement
 
 if TYPE_CHECKING:
-    from lmmtools.engines.estimate import Agreement
-    from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.design.record import Design
+    from lmmtools.engines.estimate import Agreement, Estimate
 
-__all__ = ["AFFORDABLE_SECONDS", "SecondLook", "describe_seconds", "has_mixedlm_form", "look"]
+__all__ = [
+    "AFFORDABLE_SECONDS",
+    "AGREEMENT_TOL",
+    "SecondLook",
+    "describe_disagreement",
+    "describe_seconds",
+    "has_mixedlm_form",
+    "look",
+]
 
 # Estimated seconds of one evaluation of MixedLM's likelihood up to which it is made without being asked for.
 AFFORDABLE_SECONDS = 0.1
 
 # The same up to which ``fit.mixedlm`` makes MixedLM's result, which takes ten to thirty times as long.
 RESULT_SECONDS = 1.0
+
+# Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
+# double precision, and the worst seen over the reference models is 1e-11.
+AGREEMENT_TOL = 1e-8
 
 Status = Literal["compared", "not wanted", "no such model", "too slow", "failed"]
 
@@ -51,8 +62,8 @@ class SecondLook:
     disagreement: str = ""
 
 
-def look(fit: LMMResults) -> SecondLook:
-    """Return the second engine's criterion at the fit's parameters: the engine's own, or for "auto" MixedLM's, now.
+def look(design: Design, estimate: Estimate) -> SecondLook:
+    """Return the second engine's criterion at a fit's parameters: the engine's own, or for "auto" MixedLM's, now.
 
     Warns
     -----
@@ -61,7 +72,6 @@ def look(fit: LMMResults) -> SecondLook:
     """
     from lmmtools.engines import mixedlm
 
-    estimate, design = fit.estimate, fit.design
     if not estimate.is_to_be_checked:
         status: Status = "not wanted" if estimate.agreement is None else "compared"
         return SecondLook(status, estimate.agreement)
@@ -81,17 +91,28 @@ def look(fit: LMMResults) -> SecondLook:
     return SecondLook("compared", agreement, disagreement=text)
 
 
-def has_mixedlm_form(fit: LMMResults) -> bool:
+def has_mixedlm_form(design: Design, estimate: Estimate) -> bool:
     """Return whether ``fit.mixedlm`` is to be made: MixedLM took part in the fit, or can join the default one."""
     from lmmtools.engines import mixedlm
 
-    if not fit.estimate.is_to_be_checked:
-        return fit.engine == "mixedlm"
+    if not estimate.is_to_be_checked:
+        return estimate.engine == "mixedlm"
     try:
-        layout = mixedlm.plan(fit.design)
+        layout = mixedlm.plan(design)
     except TranslationError:
         return False
-    return mixedlm.estimate_seconds(fit.design, layout) <= RESULT_SECONDS
+    return mixedlm.estimate_seconds(design, layout) <= RESULT_SECONDS
+
+
+def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
+    """Return what to warn of where a second engine has another criterion at the same parameters, else ""."""
+    if abs(agreement.difference) <= AGREEMENT_TOL:
+        return ""
+    better = agreement.engine if agreement.difference < 0 else estimate.engine
+    return (
+        f"engines disagree: {estimate.engine} has {estimate.objective:.6f}, {agreement.engine} "
+        f"{agreement.objective:.6f} at the same model; {better} has the better (lower) criterion"
+    )
 
 
 def _level_outside() -> int:

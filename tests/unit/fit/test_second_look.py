@@ -16,7 +16,7 @@ import pytest
 import lmmtools as lmt
 from lmmtools.engines import mixedlm
 from lmmtools.errors import AgreementWarning, BoundaryWarning
-from lmmtools.results import second_look
+from lmmtools.fit import second_look
 
 # Two computations of one closed form in double precision; the worst seen over the reference models is 1e-11.
 SAME = 1e-9
