@@ -151,7 +151,7 @@ class ComparisonColumn:
     source: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
-    def from_result(cls, result: Any, name: str | None = None, *, ddf: str = "z") -> ComparisonColumn:
+    def from_result(cls, result: Any, name: str | None = None, *, tests: Any = None) -> ComparisonColumn:
         """Return the column of a fit.
 
         Parameters
@@ -160,9 +160,9 @@ class ComparisonColumn:
             Any object with the attributes of the results contract.
         name : str, optional
             Header; the engine's name if None.
-        ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
-            Where degrees of freedom and p-values come from, of fits that can be asked; Kenward and Roger's have
-            standard errors of their own.
+        tests : ContrastTests, optional
+            Tests of the fixed effects, whose standard errors, degrees of freedom and p-values are shown; by default
+            the normal distribution's.
         """
         design = getattr(result, "design", None)
         rows = result.varcorr.to_frame().itertuples(index=False, name=None)
@@ -170,7 +170,7 @@ class ComparisonColumn:
         names = name_intercept(list(map(str, result.params.index)), getattr(design, "X", None))
         seconds = float(getattr(result, "fit_seconds", np.nan))
         converged = getattr(result, "converged", None)
-        errors, tests, error_kind = _tests_of(result, names, ddf)
+        errors, shown_tests, error_kind = _tests_of(result, names, tests)
         estimates = floats(result.params, names)
         cov = getattr(result, "cov_params", None)
         return cls(
@@ -198,7 +198,7 @@ class ComparisonColumn:
             k_params=getattr(result, "k_params", None),
             df_resid=getattr(result, "df_resid", None),
             tvalues={k: v / errors[k] if errors[k] else float("nan") for k, v in estimates.items()},
-            tests=tests,
+            tests=shown_tests,
             fixef_correlations={} if cov is None else correlations_of(np.asarray(cov()), names),
             scaled_residuals=_quantiles(result),
             inputs=_inputs(result),
@@ -297,14 +297,13 @@ class ComparisonColumn:
         return column_of_linear_model(result, name, reml=reml)
 
 
-def _tests_of(result: Any, names: list[str], ddf: str) -> tuple[dict[str, float], FixedTests | None, str]:
+def _tests_of(result: Any, names: list[str], found: Any) -> tuple[dict[str, float], FixedTests | None, str]:
     """Return standard errors, tests, and what the errors are, of a fit; of its record what follows from a normal."""
     from scipy.special import ndtr
 
-    if ddf != "z" and hasattr(result, "tests"):
-        found = result.tests(ddf=ddf)
-        tests = FixedTests(ddf, floats(found.df, names), floats(found.p, names))
-        return floats(found.std_error, names), tests, KENWARD_ROGER if ddf == "kenward-roger" else MODEL_BASED
+    if found is not None:
+        tests = FixedTests(found.ddf, floats(found.df, names), floats(found.p, names))
+        return floats(found.std_error, names), tests, KENWARD_ROGER if found.ddf == "kenward-roger" else MODEL_BASED
     errors = floats(result.bse, names)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = 2.0 * ndtr(-np.abs(np.asarray(result.params, float) / np.asarray(result.bse, float)))

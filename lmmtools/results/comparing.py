@@ -11,6 +11,7 @@ from lmmtools.engines import load_engine, mixedlm
 from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
+from lmmtools.inference.contrasts import ContrastTests, t_tests
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn
@@ -44,7 +45,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
     if isinstance(source, ComparisonColumn):
         return source
     if isinstance(source, Fit):
-        column = ComparisonColumn.from_result(source, name, ddf=ddf)
+        column = ComparisonColumn.from_result(source, name, tests=_tests(source, ddf))
         text = source.second_look.disagreement
         return replace(column, notes=(*column.notes, text)) if text else column
     if isinstance(source, FitRecord):
@@ -57,13 +58,18 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
         fit, _, found = read_mixedlm(source)
         for category, text in found:
             warnings.warn(text, category, stacklevel=3)
-        return ComparisonColumn.from_result(fit, name or "MixedLM", ddf=ddf)
+        return ComparisonColumn.from_result(fit, name or "MixedLM", tests=_tests(fit, ddf))
     if hasattr(source, "mse_resid") and hasattr(source, "model"):
         return ComparisonColumn.from_ols(source, name or "OLS", reml=reml)
     raise DataError(
         f"compare() got {type(source).__name__}; it takes lmmtools results, statsmodels OLS results, recorded "
         'fits, or a model and engine names: compare(model, "pls", "mixedlm")'
     )
+
+
+def _tests(fit: Fit, ddf: str) -> ContrastTests | None:
+    """Return the tests of the fixed effects by a method, None for the normal distribution's."""
+    return None if ddf == "z" else t_tests(fit, None, ddf)
 
 
 def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:
