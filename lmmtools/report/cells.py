@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
+from lmmtools.printout.number import RoundedNumber
 from lmmtools.report.rformat import (
     format_coefficients,
     format_correlations,
@@ -14,26 +16,63 @@ from lmmtools.report.rformat import (
     round_half_even,
     zapsmall,
 )
+from lmmtools.report.table import Framed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lmmtools.report.table import Cell, Fact, NumberFormat, Table
 
-__all__ = ["format_cells", "format_fact", "is_number"]
+__all__ = ["format_cells", "format_fact", "is_heading", "is_number", "split_at_point"]
+
+# A number, maybe in a parenthesis or with a bound's sign before it, and marks after it.
+_DECIMAL = re.compile(r"([(<]*-?\d+)((?:\.\d+)?(?:e[+-]\d+)?\)?[^\w\s\[\],]*)")
 
 
 def format_cells(table: Table) -> list[list[str]]:
     """Return the cells of a table as text, row by row.
 
     Numbers that are laid out together are padded to one width (so that their points line up); empty cells are ``""``.
+    Numbers that were rounded before show no more digits than are known of them.
     """
     cells = [["" if c is None else str(c) for c in row] for row in table.rows]
     for places, numbers in _shared_layouts(table):
-        texts = _format([float(table.rows[i][j]) for i, j in places], numbers)  # type: ignore[arg-type]
-        for (i, j), text in zip(places, texts, strict=True):
-            cells[i][j] = text
+        values = [value for i, j in places for value in _numbers_of(table.rows[i][j])]
+        texts = iter(map(_known_digits, values, _format(list(map(float, values)), numbers)))
+        for i, j in places:
+            cell = table.rows[i][j]
+            if isinstance(cell, Framed):
+                inside = ", ".join(next(texts).strip() for _ in cell.numbers)
+                cells[i][j] = f"{cell.before}{inside}{cell.after}"
+            else:
+                cells[i][j] = next(texts)
     return cells
+
+
+def _numbers_of(cell: Cell | Framed) -> tuple[float, ...]:
+    """Return the numbers of a cell; of text there are none."""
+    if isinstance(cell, Framed):
+        return cell.numbers
+    return (cell,) if is_number(cell) else ()  # type: ignore[return-value]
+
+
+def _known_digits(value: float, text: str) -> str:
+    """Return the text of a number, or the digits that are known of it where these are fewer."""
+    if not isinstance(value, RoundedNumber) or "<" in text:
+        return text
+    is_longer = len(text.partition(".")[2]) > len(value.text.partition(".")[2]) and "e" not in text
+    return value.text if is_longer else text
+
+
+def split_at_point(text: str) -> tuple[str, str] | None:
+    """Return what stands before and after the place of the decimal point, None for text that is no number."""
+    found = _DECIMAL.fullmatch(text.strip())
+    return None if found is None else (found[1], found[2])
+
+
+def is_heading(row: Sequence[str]) -> bool:
+    """Whether the cells of a row are those of a section's heading: the first alone holds something."""
+    return bool(row[0]) and not any(row[1:])
 
 
 def format_fact(fact: Fact) -> str:
@@ -43,7 +82,7 @@ def format_fact(fact: Fact) -> str:
     return _format([float(fact.value)], fact.numbers)[0]  # type: ignore[arg-type]
 
 
-def is_number(cell: Cell) -> bool:
+def is_number(cell: Cell | Framed) -> bool:
     """Whether a cell holds a number (a bool is none)."""
     return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
@@ -55,13 +94,19 @@ def _shared_layouts(table: Table) -> list[tuple[list[tuple[int, int]], NumberFor
         columns.setdefault(column.numbers.share or f"alone {j}", []).append(j)
     rules = {js[0]: js for js in columns.values() if table.columns[js[0]].numbers.rule not in ("text", "by row")}
     layouts = [
-        ([(i, j) for j in js for i, row in enumerate(table.rows) if is_number(row[j])], table.columns[first].numbers)
+        (
+            [(i, j) for j in js for i, row in enumerate(table.rows) if _numbers_of(row[j])],
+            table.columns[first].numbers,
+        )
         for first, js in rules.items()
     ]
     by_row = [j for j, column in enumerate(table.columns) if column.numbers.rule == "by row"]
+    together: dict[str, list[int]] = {}
+    for i, numbers in enumerate(table.row_numbers or ()):
+        together.setdefault(numbers.share or f"alone {i}", []).append(i)
     layouts += [
-        ([(i, j) for j in by_row if is_number(table.rows[i][j])], numbers)
-        for i, numbers in enumerate(table.row_numbers or ())
+        ([(i, j) for i in rows for j in by_row if _numbers_of(table.rows[i][j])], (table.row_numbers or ())[rows[0]])
+        for rows in together.values()
     ]
     return layouts
 
@@ -80,6 +125,11 @@ def _scientific(values: Sequence[float], digits: int) -> list[str]:
     return ["0" if v == 0 else "" if math.isnan(v) else f"{v:.{digits - 1}e}" for v in values]
 
 
+def _bounded(values: Sequence[float], digits: int) -> list[str]:
+    least = 10.0**-digits
+    return [f"<{least:.{digits}f}" if v < least else f"{v:.{digits}f}" for v in values]
+
+
 _RULES: dict[str, Callable[[Sequence[float], int], list[str]]] = {
     "text": lambda values, digits: _each_alone(values, 7),
     "significant": format_numbers,
@@ -90,4 +140,5 @@ _RULES: dict[str, Callable[[Sequence[float], int], list[str]]] = {
     "pvalue": format_pvalues,
     "plain": _each_alone,
     "scientific": _scientific,
+    "bounded": _bounded,
 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Layout", "fit_page"]
+__all__ = ["SIZES", "Layout", "fit_page"]
 
 # The text of an article of ten points is 345 pt wide.
 PAGE = 340.0

@@ -110,7 +110,7 @@ class Summary(Printable):
     @property
     def document(self) -> Document:
         """Title, facts and tables, unrounded."""
-        return Document(_title(self.data), self.parts)
+        return Document(_title(self.data), self.parts, is_one_float=True)
 
 
 def summarise(data: SummaryData, *, correlation: bool | None = None) -> Summary:

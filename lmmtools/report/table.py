@@ -5,10 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["TEXT", "Cell", "Column", "Document", "Fact", "Facts", "NumberFormat", "Part", "Prose", "Table"]
+__all__ = ["TEXT", "Cell", "Column", "Document", "Fact", "Facts", "Framed", "NumberFormat", "Part", "Prose", "Table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """Unrounded numbers within text: an estimate with its stars, an error in parentheses, two limits in brackets.
+
+    Attributes
+    ----------
+    numbers : tuple of float
+        The numbers; formats put a comma between them.
+    before, after : str
+        What stands on either side.
+    """
+
+    numbers: tuple[float, ...]
+    before: str = ""
+    after: str = ""
+
 
 Cell: TypeAlias = str | float | int | None
-"""What a table holds: text, an unrounded number, or None for an empty place."""
+"""What a table holds: text, an unrounded number, or None for an empty place; also `Framed` numbers."""
 
 
 Rule: TypeAlias = Literal[
@@ -21,6 +39,7 @@ Rule: TypeAlias = Literal[
     "pvalue",
     "plain",
     "scientific",
+    "bounded",
     "by row",
 ]
 
@@ -36,14 +55,16 @@ class NumberFormat:
         the same, of numbers rounded to where the largest has ``digits``;
         ``"correlation"``: ``digits`` decimals, always; ``"coefficient"``, ``"statistic"`` and ``"pvalue"``: R's rules
         for the columns of a coefficient table; ``"plain"``: each number on its own to ``digits`` significant digits;
-        ``"scientific"``: each in scientific form; ``"by row"``: with the others of its row, as the table says;
+        ``"scientific"``: each in scientific form; ``"bounded"``: ``digits`` decimals, and what is smaller as a bound,
+        ``<0.001``; ``"by row"``: with the others of its row, as the table says;
         ``"text"``: as it is.
     digits : int
         Significant digits or decimals, as the rule says.
     decimals : int or None
         Decimals that each number is rounded to before, if any.
     share : str
-        Columns of a table with the same ``share`` are laid out together, as if they were one; by default each alone.
+        Columns (or rows, under the rule ``"by row"``) of a table with the same ``share`` are laid out together, as if
+        they were one; by default each alone.
     """
 
     rule: Rule = "text"
@@ -65,8 +86,8 @@ class Column:
         Header, also the key in JSON; may be empty.
     numbers : NumberFormat
         How its numbers are shown.
-    align : {"left", "right"}
-        Text alignment.
+    align : {"left", "right", "decimal"}
+        Alignment; ``"decimal"`` puts the points of numbers below each other, and text in the middle.
     is_label : bool
         Whether its cells name their rows (``<th scope="row">`` in HTML).
     tones : tuple of (str, str)
@@ -75,7 +96,7 @@ class Column:
 
     name: str
     numbers: NumberFormat = TEXT
-    align: Literal["left", "right"] = "left"
+    align: Literal["left", "right", "decimal"] = "left"
     is_label: bool = False
     tones: tuple[tuple[str, str], ...] = ()
 
@@ -92,7 +113,7 @@ class Table:
         Caption, may be empty.
     columns : tuple of Column
         One per cell of a row.
-    rows : tuple of tuple of Cell
+    rows : tuple of tuple of (Cell or Framed)
         The cells, unrounded.
     notes : tuple of str
         Lines that belong under the table.
@@ -106,18 +127,27 @@ class Table:
         Where text cuts a table that is wider into pieces, as R does; None for never.
     row_numbers : tuple of NumberFormat or None
         One per row, for the cells in columns whose rule is ``"by row"``: they are laid out together.
+    sections : tuple of int
+        Rows before which a section begins. A row of which only the first cell holds something is its heading.
+    label : str
+        What LaTeX refers to the table by; may be empty.
+    is_long : bool or None
+        Whether LaTeX lets the table run over pages (``longtable``); None for where it is longer than a page.
     """
 
     name: str
     title: str
     columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Cell | Framed, ...], ...]
     notes: tuple[str, ...] = ()
     indent: int = 0
     is_even: bool = False
     is_ruled: bool = False
     width: int | None = 80
     row_numbers: tuple[NumberFormat, ...] | None = None
+    sections: tuple[int, ...] = ()
+    label: str = ""
+    is_long: bool | None = False
 
     def __post_init__(self) -> None:
         wrong = next((i for i, row in enumerate(self.rows) if len(row) != len(self.columns)), None)
@@ -160,10 +190,11 @@ Part: TypeAlias = Table | Facts | Prose
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A report: its title, and its parts from top to bottom."""
+    """A report: its title, and its parts from top to bottom; in LaTeX they stay together where ``is_one_float``."""
 
     title: str
     parts: tuple[Part, ...]
+    is_one_float: bool = False
 
     def find(self, name: str) -> Part | None:
         """Return the part called ``name``, None if there is none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lmmtools.report.cells import format_cells, format_fact
+from lmmtools.report.cells import format_cells, format_fact, is_heading, split_at_point
 from lmmtools.report.table import Facts, Prose, Table
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ __all__ = ["render"]
 
 # Inside the elements, since a fragment in a page or a notebook cannot count on a style sheet.
 _LEFT, _RIGHT = "text-align: left; padding: 0.1em 0.7em", "text-align: right; padding: 0.1em 0.7em"
+_MIDDLE = "text-align: center; padding: 0.1em 0.7em"
+_RULE = "border-top: 1px solid"
 _TABLE = "font-variant-numeric: tabular-nums; border-collapse: collapse; margin: 0.7em 0"
 _CAPTION = "text-align: left; font-style: italic; white-space: nowrap; padding: 0 0.7em"
 # Told apart by colour-blind readers, on light and dark ground; in print the weight is left.
@@ -63,6 +65,8 @@ def _block(line: str) -> str:
 
 
 def _style(column: Column) -> str:
+    if column.align == "decimal":
+        return _MIDDLE
     return _LEFT if column.numbers.rule == "text" and column.align == "left" else _RIGHT
 
 
@@ -73,19 +77,52 @@ def _render_table(table: Table) -> str:
     lines = [f'<table style="{_TABLE}">']
     if table.title:
         lines.append(f'<caption style="{_CAPTION}">{escape(table.title)}</caption>')
-    lines += ["<thead>", f"<tr>{headers}</tr>", "</thead>", "<tbody>"]
-    lines += [f"<tr>{_render_row(table, row)}</tr>" for row in format_cells(table)]
-    lines += ["</tbody>", "</table>"]
+    lines += ["<thead>", f"<tr>{headers}</tr>", "</thead>"]
+    cells = format_cells(table)
+    widths = [_widths([row[j] for row in cells]) for j in range(len(table.columns))]
+    starts = sorted({0, *table.sections})
+    for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
+        lines.append(f'<tbody style="{_RULE}">' if start in table.sections else "<tbody>")
+        for i in range(start, end):
+            is_title = i in table.sections and is_heading(cells[i])
+            row = _render_heading(cells[i]) if is_title else _render_row(table, cells[i], widths)
+            lines.append(f"<tr>{row}</tr>")
+        lines.append("</tbody>")
+    lines.append("</table>")
     lines += [f"<p>{escape(note)}</p>" for note in table.notes]
     return "\n".join(lines)
 
 
-def _render_row(table: Table, row: list[str]) -> str:
+def _render_heading(row: list[str]) -> str:
+    return f'<th scope="rowgroup" colspan="{len(row)}" style="{_LEFT}">{escape(row[0])}</th>'
+
+
+def _render_row(table: Table, row: list[str], widths: list[tuple[int, int]]) -> str:
     return "".join(
-        f'<th scope="row" style="{_LEFT}">{escape(text)}</th>'
+        f'<th scope="row" style="{_LEFT}; font-weight: normal">{escape(text)}</th>'
+        if column.is_label and table.sections
+        else f'<th scope="row" style="{_LEFT}">{escape(text)}</th>'
         if column.is_label
-        else f'<td style="{_style(column)}{_tone(column, text.strip())}">{escape(text.strip())}</td>'
-        for column, text in zip(table.columns, row, strict=True)
+        else f'<td style="{_style(column)}{_tone(column, text.strip())}">{_content(column, text.strip(), width)}</td>'
+        for column, text, width in zip(table.columns, row, widths, strict=True)
+    )
+
+
+def _widths(cells: list[str]) -> tuple[int, int]:
+    """Return the most characters before and after the points of a column's numbers."""
+    parts = [part for part in map(split_at_point, cells) if part]
+    return max((len(p[0]) for p in parts), default=0), max((len(p[1]) for p in parts), default=0)
+
+
+def _content(column: Column, text: str, widths: tuple[int, int]) -> str:
+    """Return what stands in a cell; the halves of a number are as wide as the widest, so that points line up."""
+    parts = split_at_point(text) if column.align == "decimal" else None
+    if parts is None:
+        return escape(text)
+    return "".join(
+        f'<span style="display: inline-block; width: {width}ch; text-align: {side}">{escape(part)}</span>'
+        for part, width, side in zip(parts, widths, ("right", "left"), strict=True)
+        if width
     )
 
 

@@ -6,7 +6,7 @@ import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.report.table import Facts, Prose, Table
+from lmmtools.report.table import Facts, Framed, Prose, Table
 
 if TYPE_CHECKING:
     from lmmtools.report.table import Cell, Document, Part
@@ -21,6 +21,7 @@ def render(document: Document) -> str:
     """Return one JSON object: ``title``, then each part under its name.
 
     A table is ``{"title", "columns", "rows", "notes"}``, facts are ``{name: value}``, prose is a list of strings.
+    Of numbers within text the numbers are there.
     """
     content: dict[str, Any] = {"title": document.title}
     content.update({part.name: _part(part) for part in document.parts})
@@ -38,5 +39,8 @@ def _part(part: Part) -> Any:
     return list(part.lines)
 
 
-def _value(cell: Cell) -> Cell:
+def _value(cell: Cell | Framed) -> Any:
+    if isinstance(cell, Framed):
+        numbers = [_value(number) for number in cell.numbers]
+        return numbers[0] if len(numbers) == 1 else numbers
     return None if isinstance(cell, float) and not math.isfinite(cell) else cell

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from lmmtools.report.cells import format_cells, format_fact
+from lmmtools.report.cells import format_cells, format_fact, is_heading
 from lmmtools.report.table import Facts, Prose, Table
 
 if TYPE_CHECKING:
-    from lmmtools.report.table import Document, Part
+    from lmmtools.report.table import Column, Document, Part
 
 __all__ = ["escape", "render"]
 
@@ -80,9 +80,18 @@ def _block(line: str) -> str:
 
 def _render_table(table: Table) -> str:
     rows = [[escape(cell.strip()) for cell in row] for row in format_cells(table)]
-    aligned = ["left" if c.numbers.rule == "text" and c.align == "left" else "right" for c in table.columns]
+    for i in table.sections:
+        if is_heading(rows[i]):
+            rows[i][0] = f"**{rows[i][0]}**"
+    aligned = [_align(c) for c in table.columns]
     headers = [escape(c.name) for c in table.columns]
     text = tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=aligned if rows else None)
     title = f"**{escape(table.title)}**\n\n" if table.title else ""
     notes = "".join(f"\n\n{escape(note)}" for note in table.notes)
     return f"{title}{text}{notes}"
+
+
+def _align(column: Column) -> str:
+    if column.align == "decimal":
+        return "center"
+    return "left" if column.numbers.rule == "text" and column.align == "left" else "right"

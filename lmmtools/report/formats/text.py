@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from lmmtools.report.cells import format_cells, format_fact
+from lmmtools.report.cells import format_cells, format_fact, is_heading, split_at_point
 from lmmtools.report.table import Facts, Prose, Table
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ __all__ = ["render", "render_table"]
 
 # R's default line width: wider tables are cut into pieces below each other.
 WIDTH = 80
+# A note longer than this is wrapped.
+LONGEST_NOTE = 110
 
 
 def render(document: Document) -> str:
@@ -56,25 +58,40 @@ def _render_prose(part: Prose) -> str:
 
 def render_table(table: Table) -> str:
     """Return one table: title, header, rows cut at the line width, notes."""
-    columns = _padded_columns(table)
+    cells = format_cells(table)
+    headings = [i + 1 for i, row in enumerate(cells) if i in table.sections and is_heading(row)]
+    columns = _padded_columns(table, cells)
     labels = [c for c, column in zip(columns, table.columns, strict=True) if column.is_label]
     bodies = [c for c, column in zip(columns, table.columns, strict=True) if not column.is_label]
     lines = [f"{table.title}:"] if table.title else []
     gap = "  " if table.is_ruled else " "
-    for piece in _cut(bodies, sum(len(c[0]) + len(gap) for c in labels) + table.indent, table.width):
+    width = 0
+    for piece in _cut(bodies, sum(len(c[0]) + len(gap) for c in labels) + table.indent, table.width, len(gap)):
         rows = list(zip(*labels, *piece, strict=True))
-        if table.is_ruled:
-            rows.insert(1, tuple("-" * len(text) for text in rows[0]))
-        lines.extend((" " * table.indent + gap.join(row)).rstrip() for row in rows)
-    lines.extend(table.notes)
+        rule = tuple("-" * len(text) for text in rows[0])
+        texts = [gap.join(row) for row in rows]
+        for i in headings:
+            texts[i] = cells[i - 1][0]
+        for i in sorted({*(start + 1 for start in table.sections), *([1] if table.is_ruled else [])}, reverse=True):
+            texts.insert(i, gap.join(rule))
+        lines.extend((" " * table.indent + text).rstrip() for text in texts)
+        width = max(width, len(gap.join(rule)))
+    for note in table.notes:
+        lines.extend([note] if len(note) <= LONGEST_NOTE else textwrap.wrap(note, max(width, WIDTH)))
     return "\n".join(lines)
 
 
-def _padded_columns(table: Table) -> list[list[str]]:
+def _padded_columns(table: Table, rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """Return each column as its header and cells, all of one width."""
-    rows = format_cells(table)
-    columns = [[column.name, *(row[j] for row in rows)] for j, column in enumerate(table.columns)]
-    widths = [max(map(len, c)) for c in columns]
+    columns = [
+        _centre_at_points([column.name, *(row[j] for row in rows)])
+        if column.align == "decimal"
+        else [column.name, *(row[j] for row in rows)]
+        for j, column in enumerate(table.columns)
+    ]
+    # A heading of a section runs over all columns.
+    counted = [0, *(i + 1 for i, row in enumerate(rows) if not (i in table.sections and is_heading(row)))]
+    widths = [max(len(c[i]) for i in counted) for c in columns]
     if table.is_even:
         widths = [max(widths)] * len(widths)
     return [
@@ -83,7 +100,17 @@ def _padded_columns(table: Table) -> list[list[str]]:
     ]
 
 
-def _cut(columns: Sequence[list[str]], used: int, width: int | None) -> list[list[list[str]]]:
+def _centre_at_points(cells: Sequence[str]) -> list[str]:
+    """Return the cells of one width, the points of numbers below each other and text in the middle."""
+    parts = [split_at_point(cell) for cell in cells[1:]]
+    left = max((len(p[0]) for p in parts if p), default=0)
+    right = max((len(p[1]) for p in parts if p), default=0)
+    numbers = [None, *(p and p[0].rjust(left) + p[1].ljust(right) for p in parts)]
+    width = max(left + right, *(len(c) for c, n in zip(cells, numbers, strict=True) if n is None))
+    return [(cell if number is None else number).center(width) for cell, number in zip(cells, numbers, strict=True)]
+
+
+def _cut(columns: Sequence[list[str]], used: int, width: int | None, gap: int) -> list[list[list[str]]]:
     """Cut columns into pieces that fit beside the labels; a piece has at least one column."""
     if width is None:
         return [list(columns)]
@@ -91,7 +118,7 @@ def _cut(columns: Sequence[list[str]], used: int, width: int | None) -> list[lis
     # R leaves the last place of a line free.
     room = width - 1 - used
     for column in columns:
-        if pieces[-1] and sum(len(c[0]) + 1 for c in pieces[-1]) + len(column[0]) > room:
+        if pieces[-1] and sum(len(c[0]) + gap for c in pieces[-1]) + len(column[0]) > room:
             pieces.append([])
         pieces[-1].append(column)
     return pieces

@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 
 import lmmtools as lmt
 from lmmtools.report.formats import latex
@@ -17,7 +18,7 @@ from lmmtools.report.table import Document, Prose
 
 RESPONSE, COVARIATE, FACTOR, GROUP = "50% of_y & #1", "x^2 {dose} $~\\alpha", "arm_[<b>]", 'who "is" | it_'
 LONG = "a_very_long_name_of_a_covariate_that_somebody_took_from_a_questionnaire_item_by_item"
-PREAMBLE = "\\documentclass{article}\n\\usepackage{booktabs}\n\\usepackage{amsmath}\n\\begin{document}\n"
+PREAMBLE = "\\documentclass{article}\n\\usepackage{booktabs,dcolumn,longtable,amsmath}\n\\begin{document}\n"
 # What is to the right of the text's edge by less cannot be seen: a third of a millimetre.
 VISIBLE = 1.0
 
@@ -45,6 +46,8 @@ def texts(data) -> dict[str, str]:
         warnings.simplefilter("ignore")
         large = lmt.lmm(f"{y} ~ {x} * {f} + {long} + ({x} | {g})", data).fit(engine="pls")
         small = lmt.lmm(f"{y} ~ {x} + {f} + (1 | {g})", data).fit(engine="pls")
+        model = lmt.lmm(f"{y} ~ {x} + {f} + (1 | {g})", data)
+        plain = pd.DataFrame({"y": data[RESPONSE], "x": data[COVARIATE]})
         records = {
             "summary": large.summary(ddf="satterthwaite"),
             "compare": lmt.compare(large, small),
@@ -66,6 +69,14 @@ def texts(data) -> dict[str, str]:
             "influence": small.influence(),
             "normality": large.mode_normality(),
         }
+        five = [large, small, model.fit(reml=False), large.to_json(), smf.ols("y ~ x", plain).fit(cov_type="HC1")]
+        headers = ["50% of_y & #1", "α <script>", "ML $x$", "a record of a fit", "{OLS}_^~\\"]
+        for size in range(1, 6):
+            records[f"side by side {size}"] = lmt.tables.side_by_side(*five[:size], names=headers[:size], caption="#_%")
+        records["side by side intervals"] = lmt.tables.side_by_side(
+            *five[:3], below="interval", labels={COVARIATE: "α_&"}
+        )
+        records["side by side long"] = lmt.tables.side_by_side(*five * 2, caption="a_b", label="tab:a_b%")
         found = {name: record.to_latex() for name, record in records.items()}
         # A name longer than a line does not break in mathematics.
         crossed = lmt.lmm(f"{y} ~ {x} * {f} + ({x} | {g})", data)
@@ -98,15 +109,21 @@ def check(text: str) -> list[str]:
         found.append("a dollar alone")
     found += [f"{c!r} as it is" for c in '#%~"|<>' if c in re.sub(r"&\\sim", "", bare)]
     for columns, body in re.findall(
-        r"\\begin\{tabular\}\{((?:[lr]|p\{\d+pt\})+)\}(.*?)\\end\{tabular\}", text, flags=re.DOTALL
+        r"\\begin\{(?:tabular|longtable)\}\{((?:[lr]|p\{\d+pt\}|D\{\.\}\{\.\}\{\d+\.\d+\})+)\}(.*?)"
+        r"\\end\{(?:tabular|longtable)\}",
+        text,
+        flags=re.DOTALL,
     ):
-        rows = [row for row in body.splitlines() if row.endswith(r"\\")]
-        found += [
-            f"row {row!r}"
-            for row in rows
-            if len(re.findall(r"(?<!\\)&", row)) != len(re.findall("[lr](?!t)|p{", columns)) - 1
-        ]
+        size = len(re.findall(r"[lr]|p\{|D\{", columns))
+        rows = [row for row in body.splitlines() if row.endswith(r"\\") and not row.startswith(r"\caption")]
+        found += [f"row {row!r}" for row in rows if _width(row) != size]
     return found
+
+
+def _width(row: str) -> int:
+    """Columns that a row takes."""
+    own = len(re.findall(r"(?<!\\)&", row)) + 1
+    return own + sum(int(n) - 1 for n in re.findall(r"\\multicolumn\{(\d+)\}", row))
 
 
 def test_the_check_finds_what_latex_refuses():

@@ -1,0 +1,237 @@
+"""Tables for LaTeX: as a float, within one, or over pages; points of numbers below each other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lmmtools.report.cells import format_cells, is_heading, split_at_point
+from lmmtools.report.latex_page import SIZES, fit_page
+from lmmtools.report.latex_text import LONG_WORD, LONG_WORD_IN_COLUMN, escape, escape_broken, set_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lmmtools.report.latex_page import Layout
+    from lmmtools.report.table import Column, Table
+
+__all__ = ["float_table", "set_table"]
+
+# A header longer than this goes over several lines.
+_LONG_HEADER = 13
+# Lines of a page's text in the sizes of type, a caption and a few notes left out.
+_LINES = {"": 40, r"\footnotesize": 50, r"\scriptsize": 60}
+_EXPONENT = re.compile(r"e([+-]\d+)")
+_NEW_LINE = r"\\"
+# Characters that the exponent of a number takes, beside its digits: a cross and a ten.
+_WIDTH_OF_POWER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """A table as text, and how it is set: header, rows, layout, and the places before and after the points."""
+
+    table: Table
+    header: list[str]
+    rows: list[list[str]]
+    layout: Layout
+    places: list[tuple[int, int] | None]
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it runs over pages."""
+        asked = self.table.is_long
+        if asked is not None:
+            return asked
+        notes = sum(1 + len(note) // 90 for note in self.table.notes)
+        return len(self.layout.pieces) * (len(self.rows) + 2) + notes > _LINES[self.layout.size]
+
+
+def float_table(table: Table) -> str:
+    """Return a table as a float of its own, or over pages where it is a long one."""
+    cells = _read(table)
+    caption = rf"\caption{{{escape_broken(table.title)}}}" if table.title else ""
+    label = rf"\label{{{_label(table.label)}}}" if table.label else ""
+    if cells.is_long:
+        return _set_long(cells, caption + label)
+    start = [r"\begin{table}[htbp]", *([caption + label] if caption or label else [])]
+    return "\n".join([*start, _set(cells), r"\end{table}"])
+
+
+def set_table(table: Table) -> str:
+    """Return a table to stand within a float, its title in words."""
+    title = [rf"\noindent {escape_broken(table.title)}\par\smallskip"] if table.title else []
+    return "\n".join([*title, _set(_read(table))])
+
+
+def _set(cells: _Cells) -> str:
+    """Return the pieces of a table one below the other, centred, and its notes."""
+    body = "\n\\par\\medskip\n".join(
+        "\n".join(
+            [
+                rf"\begin{{tabular}}{{{_columns(cells, piece)}}}",
+                r"\toprule",
+                rf"{_header(cells, piece)} \\",
+                r"\midrule",
+                *_rows(cells, piece),
+                r"\bottomrule",
+                r"\end{tabular}",
+            ]
+        )
+        for piece in cells.layout.pieces
+    )
+    return "\n".join([r"{\centering", *_size(cells.layout), body, r"\par}", *_notes(cells.table)])
+
+
+def _set_long(cells: _Cells, caption: str) -> str:
+    """Return a table that runs over pages, the header on each."""
+    pieces = []
+    for k, piece in enumerate(cells.layout.pieces):
+        header = [r"\toprule", rf"{_header(cells, piece)} \\", r"\midrule"]
+        more = rf"\multicolumn{{{len(piece)}}}{{r}}{{\textit{{continued on the next page}}}} \\"
+        pieces += [
+            rf"\begin{{longtable}}{{{_columns(cells, piece)}}}",
+            *([rf"{caption} \\"] if caption and k == 0 else []),
+            *header,
+            r"\endfirsthead",
+            *header,
+            r"\endhead",
+            r"\midrule",
+            more,
+            r"\endfoot",
+            r"\bottomrule",
+            r"\endlastfoot",
+            *_rows(cells, piece),
+            r"\end{longtable}",
+        ]
+    # Neither type nor space of what is around it changes, and a table of pages is no float.
+    return "\n".join(["{", *_size(cells.layout), *pieces, *_notes(cells.table), "}"])
+
+
+def _read(table: Table) -> _Cells:
+    rows = format_cells(table)
+    header = [c.name for c in table.columns]
+    is_text = [_is_text(c) for c in table.columns]
+    numbers = range(len(header))
+    places = [_places([row[j] for row in rows]) if table.columns[j].align == "decimal" else None for j in numbers]
+    counted = [row for i, row in enumerate(rows) if not (i in table.sections and is_heading(row))]
+    lengths = []
+    for j, place in enumerate(places):
+        texts = [row[j].strip() for row in counted]
+        if place is not None:
+            # The point, numbers on both sides of it, and texts in the middle.
+            texts = ["0" * (sum(place) + 1), *(t for t in texts if split_at_point(t) is None)]
+        lengths.append(max(map(len, [*texts, *_lines_of(header[j], place is not None)])))
+    labels = [c.is_label or (j == 0 and is_text[j]) for j, c in enumerate(table.columns)]
+    return _Cells(table, header, rows, fit_page(lengths, is_text, labels), places)
+
+
+def _is_text(column: Column) -> bool:
+    return column.numbers.rule == "text" and column.align == "left"
+
+
+def _places(cells: Sequence[str]) -> tuple[int, int]:
+    """Return how many digits wide the numbers of a column are before and after their points."""
+    parts = [part for part in map(split_at_point, cells) if part]
+    left = max((len(p[0]) for p in parts), default=1)
+    right = max((_width_after(p[1]) for p in parts), default=0)
+    return left, right
+
+
+def _width_after(text: str) -> int:
+    return len(text.lstrip(".")) + (_WIDTH_OF_POWER if _EXPONENT.search(text) else 0)
+
+
+def _lines_of(header: str, is_split: bool) -> list[str]:
+    """Return the lines of a header: broken between words where it is a long one."""
+    if not is_split or len(header) <= _LONG_HEADER:
+        return [header]
+    lines = [""]
+    for word in header.split():
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > _LONG_HEADER:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {word}".strip()
+    return lines
+
+
+def _label(text: str) -> str:
+    """Return a label with nothing in it that LaTeX would take for a command."""
+    return re.sub(r"[^\w:.\- ]", "-", text)
+
+
+def _size(layout: Layout) -> list[str]:
+    return [layout.size, rf"\setlength{{\tabcolsep}}{{{layout.separation:g}pt}}"] if layout.size else []
+
+
+def _notes(table: Table) -> list[str]:
+    """Return the notes as paragraphs of small type."""
+    notes = [rf"{escape_broken(note)}\par" for note in table.notes]
+    return [r"\smallskip", r"{\footnotesize\raggedright\noindent", *notes, "}"] if notes else []
+
+
+def _columns(cells: _Cells, piece: Sequence[int]) -> str:
+    return "".join(_align(cells, j) for j in piece)
+
+
+def _align(cells: _Cells, j: int) -> str:
+    width, place = cells.layout.widths[j], cells.places[j]
+    if width is not None:
+        return f"p{{{width:.0f}pt}}"
+    if place is not None:
+        return f"D{{.}}{{.}}{{{place[0]}.{place[1]}}}"
+    return "l" if _is_text(cells.table.columns[j]) else "r"
+
+
+def _header(cells: _Cells, piece: Sequence[int]) -> str:
+    return " & ".join(_head(cells, j) for j in piece)
+
+
+def _head(cells: _Cells, j: int) -> str:
+    if cells.places[j] is None:
+        width = cells.layout.widths[j]
+        return _wrap(escape_broken(cells.header[j], _longest_word(width)), width)
+    lines = [escape(line) for line in _lines_of(cells.header[j], True)]
+    text = lines[0] if len(lines) == 1 else rf"\shortstack{{{_NEW_LINE.join(lines)}}}"
+    return rf"\multicolumn{{1}}{{c}}{{{text}}}"
+
+
+def _rows(cells: _Cells, piece: Sequence[int]) -> list[str]:
+    """Return the rows of a piece, with rules between sections and headings over all columns."""
+    found = []
+    for i, row in enumerate(cells.rows):
+        is_start = i in cells.table.sections
+        if is_start and i:
+            found.append(r"\midrule")
+        if is_start and is_heading(row):
+            found.append(rf"\multicolumn{{{len(piece)}}}{{l}}{{\textit{{{escape_broken(row[0])}}}}} \\")
+        else:
+            found.append(rf"{' & '.join(_body(cells, row, j) for j in piece)} \\")
+    return found
+
+
+def _body(cells: _Cells, row: Sequence[str], j: int) -> str:
+    width, text = cells.layout.widths[j], row[j].strip()
+    if cells.places[j] is None:
+        return _wrap(set_cell(text, _longest_word(width)), width)
+    parts = split_at_point(text)
+    if parts is None:
+        return rf"\multicolumn{{1}}{{c}}{{{set_cell(text)}}}" if text else ""
+    return _decimal("".join(parts))
+
+
+def _decimal(text: str) -> str:
+    """Return a number for a column of dcolumn, which is in math mode: marks raised, the exponent as a power of ten."""
+    number, marks = re.fullmatch(r"([(<]*-?[\d.]+(?:e[+-]\d+)?\)?)(.*)", text).groups()  # type: ignore[union-attr]
+    number = _EXPONENT.sub(lambda power: rf" \times 10^{{{int(power[1])}}}", number)
+    return number + (rf"^{{{escape(marks)}}}" if marks else "")
+
+
+def _longest_word(width: float | None) -> int:
+    """Return how long a word may be that is not broken: one that has room in its column stays whole."""
+    return LONG_WORD if width is None else max(LONG_WORD_IN_COLUMN, int(width / SIZES[0][1]))
+
+
+def _wrap(text: str, width: float | None) -> str:
+    """Return a cell that wraps with ragged lines; within its braces the end of a row keeps its meaning."""
+    return text if width is None or not text else rf"{{\raggedright {text}\par}}"

@@ -1,0 +1,138 @@
+"""One column of a table of fits: what a journal prints of one fit, unrounded, wherever it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from lmmtools.report.comparison_column import match_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Effect", "FitColumn", "Key", "component_key", "effect_key"]
+
+Key: TypeAlias = tuple[str, ...]
+"""What a row is matched by: the same for R's and Python's spelling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One fixed effect; None for what is not known of it.
+
+    Attributes
+    ----------
+    estimate, std_error : float
+        In units of y per unit of x.
+    statistic, p : float
+        t or z value, two-sided p-value.
+    lower, upper : float
+        Limits of its interval, by the distribution of the test.
+    """
+
+    estimate: float
+    std_error: float | None = None
+    statistic: float | None = None
+    p: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FitColumn:
+    """What a table shows of one fit; None where it does not say.
+
+    Attributes
+    ----------
+    name : str
+        Header.
+    response : str or None
+        The response's name.
+    estimator : str
+        ``"REML"``, ``"ML"``, ``"OLS"``, ``"WLS"`` or ``"GLS"``.
+    software : str
+        What fitted it.
+    effects : dict of str to Effect
+        Fixed effects by name.
+    test : str
+        What p-values and intervals come from, as a phrase; empty where there are none.
+    errors : str
+        What standard errors are where they are not those of the model; empty otherwise.
+    components : dict of (group, effect) to (variance, standard deviation)
+        Random effects.
+    correlations : dict of (group, effect, effect) to float
+        Of the random effects.
+    residual : (float, float)
+        Variance and standard deviation.
+    nobs : int or None
+        Rows used.
+    ngroups : dict of str to int
+        Levels per grouping factor.
+    criterion : float or None
+        REML criterion, or -2 log L.
+    aic, bic, r2, r2_marginal, r2_conditional, icc : float or None
+        AIC and BIC count every variance parameter and the residual variance; ``r2`` is of a linear model.
+    flags : tuple of str, or None
+        ``"singular"``, ``"not certified"``, ``"not converged"``; empty if it has none, None if the source is silent.
+    fixed_part : float or None
+        log|X'X|, by which designs of equal names are told apart.
+    response_hash : str or None
+        Of the response's values.
+    """
+
+    name: str
+    response: str | None
+    estimator: str
+    software: str
+    effects: Mapping[str, Effect]
+    test: str
+    components: Mapping[tuple[str, str], tuple[float, float]]
+    correlations: Mapping[tuple[str, str, str], float]
+    residual: tuple[float, float]
+    nobs: int | None
+    ngroups: Mapping[str, int] = field(default_factory=dict)
+    criterion: float | None = None
+    aic: float | None = None
+    bic: float | None = None
+    r2: float | None = None
+    r2_marginal: float | None = None
+    r2_conditional: float | None = None
+    icc: float | None = None
+    flags: tuple[str, ...] | None = None
+    errors: str = ""
+    fixed_part: float | None = None
+    response_hash: str | None = None
+
+    @property
+    def kind(self) -> Literal["REML", "ML"]:
+        """What its likelihood is: restricted, or not."""
+        return "REML" if self.estimator == "REML" else "ML"
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether it is a mixed model."""
+        return self.estimator in ("REML", "ML")
+
+
+def effect_key(name: str) -> Key:
+    """Return a key of a fixed effect, whatever the order in the name of an interaction."""
+    return tuple(sorted(match_key(part) for part in _parts(name)))
+
+
+def component_key(group: str, *effects: str) -> Key:
+    """Return a key of a variance or correlation: ``Subject.1``, a second term on Subject, is Subject."""
+    base, _, number = group.rpartition(".")
+    plain = base if base and number.isdigit() else group
+    return (":".join(sorted(plain.split(":"))), *sorted(map(match_key, effects)))
+
+
+def _parts(name: str) -> list[str]:
+    """Return the names that an interaction joins; a colon within brackets joins nothing."""
+    parts, depth = [""], 0
+    for c in name:
+        depth += (c in "([") - (c in ")]")
+        if c == ":" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += c
+    return parts

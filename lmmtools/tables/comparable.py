@@ -1,0 +1,70 @@
+"""Which criteria of fits compare: of one kind, of the same response and rows, and under REML of the same fixed part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.sentences import join_with_and
+from lmmtools.tables.column import effect_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lmmtools.tables.column import FitColumn
+
+__all__ = ["comparability_notes", "has_same_data", "has_same_fixed_part"]
+
+# Determinants of one design made twice differ by rounding alone.
+_REL = 1e-8
+
+
+def has_same_data(one: FitColumn, other: FitColumn) -> bool:
+    """Whether two fits are of the same response and rows, as far as both say."""
+    return all(
+        a is None or b is None or a == b
+        for a, b in (
+            (one.response, other.response),
+            (one.nobs, other.nobs),
+            (one.response_hash, other.response_hash),
+        )
+    )
+
+
+def has_same_fixed_part(one: FitColumn, other: FitColumn) -> bool:
+    """Whether two fits have the same columns of fixed effects, as far as names and determinants tell."""
+    if set(map(effect_key, one.effects)) != set(map(effect_key, other.effects)):
+        return False
+    a, b = one.fixed_part, other.fixed_part
+    return a is None or b is None or abs(a - b) <= _REL * max(1.0, abs(a), abs(b))
+
+
+def comparability_notes(columns: Sequence[FitColumn]) -> list[str]:
+    """Return sentences on which log-likelihoods and criteria, AIC and BIC do not compare."""
+    notes = []
+    sets = _partition(columns, has_same_data)
+    if len(sets) > 1:
+        notes.append(f"Other responses or rows in {_versus(sets)}: criteria, AIC and BIC do not compare between these.")
+    reml = [c for c in columns if c.kind == "REML"]
+    sets = _partition(reml, has_same_fixed_part)
+    if len(sets) > 1:
+        notes.append(
+            f"Other fixed effects in {_versus(sets)}: REML criteria, and AIC and BIC of them, do not compare between "
+            "these; those by maximum likelihood do."
+        )
+    return notes
+
+
+def _partition(columns: Sequence[FitColumn], is_same: Callable[[FitColumn, FitColumn], bool]) -> list[list[FitColumn]]:
+    sets: list[list[FitColumn]] = []
+    for column in columns:
+        home = next((s for s in sets if all(is_same(column, other) for other in s)), None)
+        if home is None:
+            sets.append([column])
+        else:
+            home.append(column)
+    return sets
+
+
+def _versus(sets: Sequence[Sequence[FitColumn]]) -> str:
+    """Return the headers of sets as a contrast: ``(1) and (2) than in (3)``."""
+    return " than in ".join(join_with_and([c.name for c in s]) for s in sets)

@@ -1,0 +1,371 @@
+"""Fits side by side, as journals print them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from lmmtools.audience import how_to_install
+from lmmtools.errors import DataError, LmmError
+from lmmtools.inference.degrees import check_ddf
+from lmmtools.report.cells import format_cells, is_heading
+from lmmtools.report.formats import render
+from lmmtools.report.printable import Printable
+from lmmtools.report.table import TEXT, Column, Document, NumberFormat, Table
+from lmmtools.sentences import join_with_and
+from lmmtools.tables.comparable import comparability_notes
+from lmmtools.tables.layout import BELOW, STATISTICS, Below, Layout, Row, choose_effects, make_rows
+from lmmtools.tables.reading import Asked, read_columns
+from lmmtools.tables.unrounded import to_unrounded_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from lmmtools.tables.column import FitColumn
+
+__all__ = ["SideBySide", "side_by_side"]
+
+STARS = {"*": 0.05, "**": 0.01, "***": 0.001}
+HEADINGS = {"sd": "Random effects (standard deviations)", "variance": "Random effects (variances)"}
+# Where text cuts a table that is wider into pieces.
+WIDTH = 120
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class SideBySide(Printable):
+    """A table of fits: prints as text, shows as HTML in notebooks.
+
+    Attributes
+    ----------
+    columns : tuple of FitColumn
+        The fits, unrounded.
+    rows : tuple of Row
+        What is printed, unrounded.
+    notes : tuple of str
+        What stands below: what is in parentheses, what the stars mean, what does not compare.
+    layout : Layout
+        What was asked for.
+    caption, label : str
+        Title, and what LaTeX refers to it by; may be empty.
+    """
+
+    columns: tuple[FitColumn, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+    layout: Layout
+    caption: str = ""
+    label: str = ""
+
+    @property
+    def document(self) -> Document:
+        """The table, unrounded."""
+        return Document("", (self._table(),))
+
+    def _table(self, is_long: bool | None = None) -> Table:
+        """Return the table: headings, rows, rules where a part begins."""
+        rows: list[tuple[Any, ...]] = []
+        formats: list[NumberFormat] = []
+        sections: list[int] = []
+        part = ""
+        for row in self.rows:
+            if row.part != part:
+                part = row.part
+                heading = {"fixed": "Fixed effects", "random": HEADINGS.get(str(self.layout.random))}.get(part)
+                if rows or heading:
+                    sections.append(len(rows))
+                if heading:
+                    rows.append((heading, *(None for _ in self.columns)))
+                    formats.append(TEXT)
+            rows.append((row.label, *row.cells))
+            formats.append(row.numbers)
+        by_row = NumberFormat("by row")
+        columns = (Column("", is_label=True), *(Column(c.name, by_row, "decimal") for c in self.columns))
+        return Table(
+            "side_by_side",
+            self.caption,
+            columns,
+            tuple(rows),
+            self.notes,
+            is_ruled=True,
+            width=WIDTH,
+            row_numbers=tuple(formats),
+            sections=tuple(sections),
+            label=self.label,
+            is_long=is_long,
+        )
+
+    def to_text(self, tablefmt: str | None = None) -> str:
+        """Return plain text.
+
+        Parameters
+        ----------
+        tablefmt : str, optional
+            A format of the package tabulate, ``"grid"``, ``"rst"``, ``"outline"``; by default rules between the parts.
+
+        Raises
+        ------
+        DataError
+            If tabulate has no such format.
+        """
+        if tablefmt is None:
+            return render(self.document, "text")
+        from tabulate import tabulate, tabulate_formats
+
+        if tablefmt not in tabulate_formats:
+            raise DataError(f"tabulate has no format {tablefmt!r}; there are {', '.join(tabulate_formats)}")
+        table = self._table()
+        cells = [[text.strip() for text in row] for row in format_cells(table)]
+        align = ["left", *("center" for _ in self.columns)]
+        text = tabulate(cells, [c.name for c in table.columns], tablefmt, disable_numparse=True, colalign=align)
+        return "\n".join([*([self.caption, ""] if self.caption else []), text, *self.notes])
+
+    def to_latex(self, caption: str | None = None, label: str | None = None, long: bool | None = None) -> str:
+        r"""Return one LaTeX table that fits the page, names escaped.
+
+        The preamble needs ``\usepackage{booktabs,dcolumn}``, and ``longtable`` for what runs over pages.
+
+        Parameters
+        ----------
+        caption, label : str, optional
+            Instead of those of the table.
+        long : bool, optional
+            Let the table run over pages; by default where it is longer than one.
+        """
+        table = self._table(long)
+        table = replace(
+            table,
+            title=table.title if caption is None else caption,
+            label=table.label if label is None else label,
+        )
+        return render(table, "latex")
+
+    def to_frame(self, formatted: bool = False) -> pd.DataFrame:
+        """Return one column per fit.
+
+        Parameters
+        ----------
+        formatted : bool
+            The rows as they are printed, rounded, as text. Otherwise unrounded numbers in rows ``(part, name,
+            statistic)``: of each fixed effect that is shown its estimate, standard error, statistic, p and limits; of
+            random effects variances, standard deviations, correlations; rows and levels; criteria, R2, ICC; flags.
+        """
+        import pandas as pd
+
+        names = [c.name for c in self.columns]
+        if not formatted:
+            return to_unrounded_frame(self.columns, choose_effects(self.columns, self.layout))
+        cells = [[text.strip() for text in row] for row in format_cells(self._table())]
+        index = pd.Index([row[0] for row in cells])
+        return pd.DataFrame([row[1:] for row in cells], index=index, columns=names)
+
+    def to_great_tables(self) -> Any:
+        """Return a ``great_tables.GT``, to be styled further and written by that package.
+
+        Raises
+        ------
+        LmmError
+            If great_tables is not installed.
+        """
+        try:
+            from great_tables import GT
+        except ImportError:
+            raise LmmError(
+                f"to_great_tables() needs the package great_tables: {how_to_install('great_tables')}"
+            ) from None
+        from html import escape
+
+        import pandas as pd
+
+        table = self._table()
+        cells = [[escape(text.strip()) for text in row] for row in format_cells(table)]
+        group = ""
+        records = []
+        for i, row in enumerate(cells):
+            if i in table.sections:
+                group = row[0] if is_heading(row) else {"size": "Sample"}.get(self._part_at(i), "Fit")
+                if is_heading(row):
+                    continue
+            records.append([group, *row])
+        keys = [f"fit{k}" for k in range(1, len(self.columns) + 1)]
+        frame = pd.DataFrame(records, columns=["part", "row", *keys])
+        labels: dict[str, Any] = dict(zip(keys, (escape(c.name) for c in self.columns), strict=True))
+        made = GT(frame, rowname_col="row", groupname_col="part").cols_label(labels).cols_align("center", keys)
+        if self.caption:
+            made = made.tab_header(escape(self.caption))
+        for note in self.notes:
+            made = made.tab_source_note(escape(note))
+        return made
+
+    def _part_at(self, place: int) -> str:
+        """Return the part of the row at a place of the table, whose headings are rows too."""
+        headings = sum(i < place and is_heading(row) for i, row in enumerate(format_cells(self._table())))
+        return self.rows[place - headings].part
+
+
+def side_by_side(
+    *fits: Any,
+    names: Sequence[str] | None = None,
+    ddf: str | Sequence[str | None] | None = "satterthwaite",
+    below: Below | None = "std_error",
+    level: float = 0.95,
+    stars: bool | Mapping[str, float] = True,
+    random: Literal["sd", "variance"] | None = "sd",
+    statistics: Sequence[str] = ("criterion", "aic", "bic", "r2", "icc"),
+    keep: Sequence[str] = (),
+    drop: Sequence[str] = (),
+    order: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
+    digits: int = 4,
+    decimals: int | None = None,
+    caption: str = "",
+    label: str = "",
+    notes: Sequence[str] = (),
+) -> SideBySide:
+    """Return fits side by side, as journals print them: coefficients with errors, random effects, fit, flags.
+
+    Parameters
+    ----------
+    *fits
+        One column each, or a list of them: ``LMMResults`` of any engine, ``MixedLMResults`` and ``OLS``, ``WLS`` or
+        ``GLS`` results of statsmodels, fits written by ``to_json`` (the record, its text, or a path), recorded fits,
+        and what R printed for ``summary(lmer(...))`` (as ``read_lme4_summary`` returns it, its text, or a path).
+    names : sequence of str, optional
+        Headers; by default ``(1)``, ``(2)``, ...
+    ddf : {"satterthwaite", "kenward-roger", "residual", "z"}, None, or one per fit
+        Where p-values and intervals of mixed models come from; None for none. Fits without their data have no degrees
+        of freedom: they have p-values under ``"z"`` only, printouts those that R printed. Least-squares fits keep
+        statsmodels' own. The notes say which column has which.
+    below : {"std_error", "interval", "statistic", "p"} or None
+        What stands below each coefficient.
+    level : float
+        Level of the intervals.
+    stars : bool or mapping of str to float
+        Marks and what p is below; by default ``{"*": 0.05, "**": 0.01, "***": 0.001}``. A p-value that is not defined
+        has none.
+    random : {"sd", "variance"} or None
+        How random effects are shown, beside their correlations; None leaves them out.
+    statistics : sequence of str
+        Of ``"criterion"``, ``"loglik"``, ``"aic"``, ``"bic"``, ``"r2"``, ``"icc"``. What is of REML and what is of
+        maximum likelihood has rows of its own.
+    keep, drop, order : sequence of str
+        Fixed effects to show alone, to leave out, to put first; as Python or R spells them, ``*`` for anything.
+    labels : mapping of str to str, optional
+        What to print for a fixed effect, an effect or a grouping factor.
+    digits : int
+        Significant digits that the number with the least room shows.
+    decimals : int, optional
+        Decimals of the coefficients instead.
+    caption, label : str
+        Title, and what LaTeX refers to it by.
+    notes : sequence of str
+        Put below the others.
+
+    Raises
+    ------
+    DataError
+        If there is no fit, a fit is none of these, or an option or a name is not known; the message says which.
+
+    Notes
+    -----
+    AIC and BIC count every variance parameter and the residual variance, in linear models too, as R does.
+    """
+    sources = list(fits[0]) if len(fits) == 1 and isinstance(fits[0], (list, tuple)) else list(fits)
+    if not sources:
+        raise DataError("side_by_side() needs at least one fit: side_by_side(fit0, fit1)")
+    headers = _headers(names, len(sources))
+    layout = Layout(
+        _one_of("below", below, [*BELOW, None]),
+        _marks(stars),
+        _one_of("random", random, ["sd", "variance", None]),
+        tuple(str(_one_of("statistics", s, list(STATISTICS))) for s in _as_list(statistics)),
+        digits,
+        decimals,
+        tuple(_as_list(keep)),
+        tuple(_as_list(drop)),
+        tuple(_as_list(order)),
+        dict(labels or {}),
+    )
+    if not 0.0 < level < 1.0:
+        raise DataError(f"level={level!r} must lie between 0 and 1, as 0.95")
+    asked = [Asked(method, level) for method in _methods(ddf, len(sources))]
+    columns = read_columns(sources, headers, asked)
+    rows = make_rows(columns, layout)
+    found = [*_describe_below(columns, layout, level), *_describe_tests(columns, layout), *_describe_fits(columns)]
+    return SideBySide(tuple(columns), tuple(rows), (*found, *_as_list(notes)), layout, caption, label)
+
+
+def _as_list(given: str | Sequence[str]) -> list[str]:
+    return [given] if isinstance(given, str) else list(given)
+
+
+def _headers(names: Sequence[str] | None, size: int) -> list[str]:
+    if names is None:
+        return [f"({k})" for k in range(1, size + 1)]
+    if len(names) != size:
+        raise DataError(f"names has {len(names)} headers for {size} fits; give one for each")
+    return list(map(str, names))
+
+
+def _one_of(option: str, given: Any, known: Sequence[Any]) -> Any:
+    if given not in known:
+        raise DataError(f"{option}={given!r} is not known; use one of {', '.join(map(repr, known))}")
+    return given
+
+
+def _marks(stars: bool | Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Return marks with their limits, the smallest first."""
+    known = (STARS if stars else {}) if isinstance(stars, bool) else dict(stars)
+    for mark, limit in known.items():
+        if not isinstance(limit, (int, float)) or not 0.0 < limit <= 1.0:
+            raise DataError(f"stars: the mark {mark!r} needs a p-value between 0 and 1, not {limit!r}")
+    return tuple(sorted(known.items(), key=lambda item: item[1]))
+
+
+def _methods(ddf: str | Sequence[str | None] | None, size: int) -> list[str | None]:
+    given = [ddf] * size if ddf is None or isinstance(ddf, str) else list(ddf)
+    if len(given) != size:
+        raise DataError(f"ddf has {len(given)} methods for {size} fits; give one for all, or one for each")
+    return [None if method is None else check_ddf(method) for method in given]
+
+
+# -- notes --------------------------------------------------------------------------------------------------------
+
+
+def _describe_below(columns: Sequence[FitColumn], layout: Layout, level: float) -> list[str]:
+    if layout.below is None:
+        return []
+    if layout.below == "interval":
+        notes = [f"{100 * level:g}% {BELOW['interval']} in brackets."]
+    else:
+        notes = [f"{BELOW[layout.below]} in parentheses."]
+    kinds = {c.errors for c in columns if c.errors}
+    return notes + [
+        f"Standard errors of {join_with_and([c.name for c in columns if c.errors == kind])}: {kind}."
+        for kind in sorted(kinds)
+    ]
+
+
+def _describe_tests(columns: Sequence[FitColumn], layout: Layout) -> list[str]:
+    """Return the legend: thresholds, and which test each column has."""
+    if not layout.marks and layout.below not in ("p", "interval"):
+        return []
+    tests = dict.fromkeys(c.test for c in columns)
+    legend = ", ".join(f"{mark} p < {limit:g}" for mark, limit in reversed(layout.marks))
+    notes = [f"{legend}."] if legend and any(tests) else []
+    for test in tests:
+        who = join_with_and([c.name for c in columns if c.test == test])
+        if test:
+            notes.append(f"{test[0].upper()}{test[1:]}." if len(tests) == 1 else f"{who}: {test}.")
+        else:
+            notes.append(f"{who}: no p-values.")
+    return notes
+
+
+def _describe_fits(columns: Sequence[FitColumn]) -> list[str]:
+    notes = comparability_notes(columns)
+    linear = [c.name for c in columns if not c.is_mixed]
+    if linear and len(linear) < len(columns):
+        notes.append(f"AIC and BIC of {join_with_and(linear)} count the residual variance, as those of the others.")
+    return notes
