@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from lmmtools.report.comparison_column import match_key
+from lmmtools.report.effect_labels import match_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from lmmtools.report.fingerprint import Inputs
 
 __all__ = ["Effect", "FitColumn", "Key", "component_key", "effect_key"]
 
@@ -74,10 +76,8 @@ class FitColumn:
         AIC and BIC count every variance parameter and the residual variance; ``r2`` is of a linear model.
     flags : tuple of str, or None
         ``"singular"``, ``"not certified"``, ``"not converged"``; empty if it has none, None if the source is silent.
-    fixed_part : float or None
-        log|X'X|, by which designs of equal names are told apart.
-    response_hash : str or None
-        Of the response's values.
+    inputs : Inputs or None
+        What tells the response and the columns of X from others.
     """
 
     name: str
@@ -100,8 +100,7 @@ class FitColumn:
     icc: float | None = None
     flags: tuple[str, ...] | None = None
     errors: str = ""
-    fixed_part: float | None = None
-    response_hash: str | None = None
+    inputs: Inputs | None = None
 
     @property
     def kind(self) -> Literal["REML", "ML"]:

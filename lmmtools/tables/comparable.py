@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 
 __all__ = ["comparability_notes", "has_same_data", "has_same_fixed_part"]
 
-# Determinants of one design made twice differ by rounding alone.
+# Sums of a column made twice differ by rounding alone.
 _REL = 1e-8
 
 
 def has_same_data(one: FitColumn, other: FitColumn) -> bool:
     """Whether two fits are of the same response and rows, as far as both say."""
-    return all(
-        a is None or b is None or a == b
-        for a, b in (
-            (one.response, other.response),
-            (one.nobs, other.nobs),
-            (one.response_hash, other.response_hash),
-        )
-    )
+    named = ((one.response, other.response), (one.nobs, other.nobs))
+    if any(None not in pair and pair[0] != pair[1] for pair in named):
+        return False
+    if one.inputs is None or other.inputs is None:
+        return True
+    return one.inputs.response.compare(other.inputs.response) != "other values"
 
 
 def has_same_fixed_part(one: FitColumn, other: FitColumn) -> bool:
-    """Whether two fits have the same columns of fixed effects, as far as names and determinants tell."""
+    """Whether two fits have the same columns of fixed effects, as far as their names and sums of squares tell."""
     if set(map(effect_key, one.effects)) != set(map(effect_key, other.effects)):
         return False
-    a, b = one.fixed_part, other.fixed_part
-    return a is None or b is None or abs(a - b) <= _REL * max(1.0, abs(a), abs(b))
+    if one.inputs is None or other.inputs is None:
+        return True
+    mine, theirs = ({effect_key(n): v[1] for n, v in c.inputs.columns.items()} for c in (one, other) if c.inputs)
+    return all(abs(mine[k] - theirs[k]) <= _REL * max(mine[k], theirs[k]) for k in mine.keys() & theirs.keys())
 
 
 def comparability_notes(columns: Sequence[FitColumn]) -> list[str]:

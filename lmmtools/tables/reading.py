@@ -15,10 +15,11 @@ from lmmtools.errors import DataError, LmmError
 from lmmtools.printout.number import RoundedNumber, rounding_of
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison_column import ComparisonColumn, rename_like
+from lmmtools.report.effect_labels import name_intercept
+from lmmtools.report.fingerprint import inputs_of_arrays
 from lmmtools.results.comparing import as_column
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.lmm_results import LMMResults
-from lmmtools.results.provenance import response_hash
 from lmmtools.results.tabling import has_degrees
 from lmmtools.tables.column import Effect, FitColumn
 
@@ -152,8 +153,9 @@ def _read_mixed(fit: Any, given: Any, base: ComparisonColumn, asked: Asked) -> F
         nobs=base.nobs,
         criterion=base.criterion,
         flags=_flags(fit, given, base),
+        inputs=base.inputs,
     )
-    return replace(column, **_figures(fit, base))
+    return replace(column, **_figures(fit))
 
 
 def _component_rows(fit: Any) -> list[tuple[str, Any, Any, float, float]]:
@@ -258,15 +260,15 @@ def _rounded_like(value: float, estimate: float, error: float, q: float) -> floa
 # -- the rest ------------------------------------------------------------------------------------------------------
 
 
-def _figures(fit: Any, base: ComparisonColumn) -> dict[str, Any]:
-    """Return AIC, BIC, levels, shares of the variance, and what tells designs and responses apart."""
+def _figures(fit: Any) -> dict[str, Any]:
+    """Return AIC, BIC, levels and shares of the variance."""
     if isinstance(fit, dict):
         return {"aic": fit.get("AIC"), "bic": fit.get("BIC"), "ngroups": fit.get("ngrps", {})}
     if isinstance(fit, PrintedSummary):
         return {**_criteria_of_printout(fit), "ngroups": fit.ngroups}
     found: dict[str, Any] = {"aic": fit.aic, "bic": fit.bic, "ngroups": dict(fit.ngroups)}
     if isinstance(fit, FitRecord):
-        return {**found, "response_hash": fit.provenance.response_sha256 or None}
+        return found
     r2 = _or_none(fit.r2)
     icc = _or_none(fit.icc)
     return {
@@ -274,8 +276,6 @@ def _figures(fit: Any, base: ComparisonColumn) -> dict[str, Any]:
         "r2_marginal": r2 and float(r2.marginal),
         "r2_conditional": r2 and float(r2.conditional),
         "icc": icc and float(icc.adjusted),
-        "fixed_part": _log_det(fit.design.X),
-        "response_hash": response_hash(fit.design.y),
     }
 
 
@@ -295,13 +295,6 @@ def _criteria_of_printout(fit: PrintedSummary) -> dict[str, float]:
         k: printed.get(k.upper()) or RoundedNumber(fit.criterion + extra, rounding_of(fit.criterion))
         for k, extra in made.items()
     }
-
-
-def _log_det(X: Any) -> float | None:
-    values = np.asarray(X, dtype=float)
-    if not values.shape[1]:
-        return None
-    return float(2.0 * np.log(np.abs(np.diag(np.linalg.qr(values, mode="r")))).sum())
 
 
 def _response(formula: str | None) -> str | None:
@@ -343,8 +336,6 @@ def _read_linear(result: Any, name: str, asked: Asked) -> FitColumn:
     model = result.model
     kind = type(model).__name__
     X = np.asarray(model.exog, dtype=float)
-    from lmmtools.report.comparison_column import name_intercept
-
     names = name_intercept(list(map(str, model.exog_names)), X)
     limits = np.asarray(result.conf_int(1.0 - asked.level))
     values = zip(names, *(np.asarray(v) for v in (result.params, result.bse, result.tvalues, result.pvalues)), limits,
@@ -372,6 +363,5 @@ def _read_linear(result: Any, name: str, asked: Asked) -> FitColumn:
         aic=-2.0 * float(result.llf) + 2.0 * size,
         bic=-2.0 * float(result.llf) + math.log(result.nobs) * size,
         r2=float(result.rsquared),
-        fixed_part=_log_det(X),
-        response_hash=response_hash(np.asarray(model.endog, dtype=float)),
+        inputs=inputs_of_arrays(model.endog, X, names, str(model.endog_names)),
     )
