@@ -8,13 +8,13 @@ lmmtools first: their own ``params`` hold variances divided by the residual's.
 from __future__ import annotations
 
 import html
-import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import LmmError
 from lmmtools.report.formats.latex import escape
 from lmmtools.results.lmm_results import LMMResults
 from lmmtools.results.tabling import LABELS, SummaryView, TableView, coefficient_table
+from lmmtools.tables.reading import as_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,22 +133,7 @@ def _columns(results: Sequence[Any], function: str) -> list[Any]:
     for fit in fits:
         if not hasattr(fit, "params") and not hasattr(fit, "__maketables_coef_table__"):
             raise LmmError(f"{function}() has no column for {type(fit).__name__}: give results of fits")
-    return [_as_fit(fit) for fit in fits]
-
-
-def _as_fit(result: Any) -> Any:
-    """Return a result of MixedLM, patched or not, as a fit of lmmtools; other results as they are."""
-    if isinstance(result, LMMResults) or not hasattr(result, "cov_re_unscaled"):
-        return result
-    patched = getattr(result, "lmm", None)
-    if isinstance(patched, LMMResults):
-        return patched
-    from lmmtools.results.from_statsmodels import read_mixedlm
-
-    fit, _, found = read_mixedlm(result)
-    for category, text in found:
-        warnings.warn(text, category, stacklevel=4)
-    return LMMResults.of(fit)
+    return [as_fit(fit) for fit in fits]
 
 
 def _printed_name(name: str) -> Any:

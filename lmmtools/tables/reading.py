@@ -26,7 +26,7 @@ from lmmtools.tables.column import Effect, FitColumn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-__all__ = ["Asked", "read_columns"]
+__all__ = ["Asked", "as_fit", "read_columns"]
 
 LINEAR = ("OLS", "WLS", "GLS")
 SOFTWARE = {"mixedlm": "statsmodels", "lme4": "lme4"}
@@ -71,7 +71,7 @@ def read_columns(sources: Sequence[Any], names: Sequence[str], asked: Sequence[A
         if not _is_mixed(given):
             columns.append(_read_linear(given, name, wanted))
             continue
-        fit = _as_fit(given)
+        fit = as_fit(given)
         base = as_column(fit, name)
         first = first or base
         _, changed = rename_like(base, first)
@@ -118,7 +118,7 @@ def _is_mixed(source: Any) -> bool:
     )
 
 
-def _as_fit(source: Any) -> Any:
+def as_fit(source: Any) -> Any:
     """Return a result of MixedLM, patched or not, as a fit of lmmtools; other sources as they are."""
     if not hasattr(source, "cov_re_unscaled"):
         return source
@@ -130,7 +130,7 @@ def _as_fit(source: Any) -> Any:
     fit, _, found = read_mixedlm(source)
     for category, text in found:
         warnings.warn(text, category, stacklevel=4)
-    return fit
+    return LMMResults.of(fit)
 
 
 def _read_mixed(fit: Any, given: Any, base: ComparisonColumn, asked: Asked) -> FitColumn:
