@@ -55,7 +55,7 @@ def float_table(table: Table) -> str:
     label = rf"\label{{{_label(table.label)}}}" if table.label else ""
     if cells.is_long:
         return _set_long(cells, caption + label)
-    start = [r"\begin{table}[htbp]", *([caption + label] if caption or label else [])]
+    start = [r"\begin{table}[htbp]", *([caption + label + r"\par\smallskip"] if caption or label else [])]
     return "\n".join([*start, _set(cells), r"\end{table}"])
 
 
@@ -120,8 +120,8 @@ def _read(table: Table) -> _Cells:
     for j, place in enumerate(places):
         texts = [row[j].strip() for row in counted]
         if place is not None:
-            # The point, numbers on both sides of it, and texts in the middle.
-            texts = ["0" * (sum(place) + 1), *(t for t in texts if split_at_point(t) is None)]
+            # Numbers on both sides of the point, and texts in the middle; marks are raised, and leave it room.
+            texts = ["0" * sum(place), *(t for t in texts if split_at_point(t) is None)]
         lengths.append(max(map(len, [*texts, *_lines_of(header[j], place is not None)])))
     labels = [c.is_label or (j == 0 and is_text[j]) for j, c in enumerate(table.columns)]
     return _Cells(table, header, rows, fit_page(lengths, is_text, labels), places)
@@ -190,7 +190,7 @@ def _header(cells: _Cells, piece: Sequence[int]) -> str:
 def _head(cells: _Cells, j: int) -> str:
     if cells.places[j] is None:
         width = cells.layout.widths[j]
-        return _wrap(escape_broken(cells.header[j], _longest_word(width)), width)
+        return _wrap(cells.header[j], escape_broken(cells.header[j], _longest_word(width)), width)
     lines = [escape(line) for line in _lines_of(cells.header[j], True)]
     text = lines[0] if len(lines) == 1 else rf"\shortstack{{{_NEW_LINE.join(lines)}}}"
     return rf"\multicolumn{{1}}{{c}}{{{text}}}"
@@ -213,7 +213,7 @@ def _rows(cells: _Cells, piece: Sequence[int]) -> list[str]:
 def _body(cells: _Cells, row: Sequence[str], j: int) -> str:
     width, text = cells.layout.widths[j], row[j].strip()
     if cells.places[j] is None:
-        return _wrap(set_cell(text, _longest_word(width)), width)
+        return _wrap(text, set_cell(text, _longest_word(width)), width)
     parts = split_at_point(text)
     if parts is None:
         return rf"\multicolumn{{1}}{{c}}{{{set_cell(text)}}}" if text else ""
@@ -232,6 +232,8 @@ def _longest_word(width: float | None) -> int:
     return LONG_WORD if width is None else max(LONG_WORD_IN_COLUMN, int(width / SIZES[0][1]))
 
 
-def _wrap(text: str, width: float | None) -> str:
-    """Return a cell that wraps with ragged lines; within its braces the end of a row keeps its meaning."""
-    return text if width is None or not text else rf"{{\raggedright {text}\par}}"
+def _wrap(text: str, cell: str, width: float | None) -> str:
+    """Return a cell; the lines of one that wraps are ragged, and the end of a row keeps its meaning."""
+    is_wrapped = width is not None and len(text) * SIZES[0][1] > width
+    # The end of the length is said: of "1fil Levels" TeX takes the L too.
+    return rf"\rightskip 0pt plus 1fil\relax {cell}" if is_wrapped else cell

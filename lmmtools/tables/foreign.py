@@ -17,7 +17,7 @@ from lmmtools.results.tabling import LABELS, SummaryView, TableView, coefficient
 from lmmtools.tables.reading import as_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["etable", "stargazer", "summary_col"]
 
@@ -84,7 +84,15 @@ def stargazer(*results: Any) -> Any:
         raise LmmError("stargazer() needs the package of that name: pip install stargazer") from None
     fits = _columns(results, "stargazer")
     register_class(LMMResults, _read)
-    table = Stargazer(fits)
+
+    class Table(Stargazer):  # type: ignore[misc]
+        def rename_covariates(self, cov_map: Any) -> None:
+            """Print other names, escaped as the rest is; a dictionary or a function of the names."""
+            super().rename_covariates(cov_map)
+            renamed: Any = self.cov_map
+            self.cov_map: Any = lambda name: _printed_name(renamed(name))
+
+    table = Table(fits)
     _star_nothing_undefined(table.model_data)
     table.cov_map = _printed_name
     table.dependent_variable = _printed_name(table.dependent_variable)
@@ -122,7 +130,15 @@ def summary_col(*results: Any, **options: Any) -> Any:
     from statsmodels.iolib.summary2 import summary_col as print_columns
 
     fits = _columns(results, "summary_col")
-    return print_columns([SummaryView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
+    table = print_columns([SummaryView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
+    # statsmodels writes names into its HTML as they are (0.15).
+    plain = table.as_html
+
+    def as_html() -> str:
+        return _with_escaped(table, plain)
+
+    table.as_html = as_html
+    return table
 
 
 def _columns(results: Sequence[Any], function: str) -> list[Any]:
@@ -134,6 +150,21 @@ def _columns(results: Sequence[Any], function: str) -> list[Any]:
         if not hasattr(fit, "params") and not hasattr(fit, "__maketables_coef_table__"):
             raise LmmError(f"{function}() has no column for {type(fit).__name__}: give results of fits")
     return [as_fit(fit) for fit in fits]
+
+
+def _with_escaped(table: Any, write: Callable[[], str]) -> str:
+    """Return what is written of a table of statsmodels while its names and cells are escaped for HTML."""
+    kept, said = table.tables, table.extra_txt
+    try:
+        table.tables = [frame.rename(index=_escape_html, columns=_escape_html).map(_escape_html) for frame in kept]
+        table.extra_txt = [_escape_html(text) for text in said]
+        return write()
+    finally:
+        table.tables, table.extra_txt = kept, said
+
+
+def _escape_html(text: Any) -> Any:
+    return html.escape(text, quote=False) if isinstance(text, str) else text
 
 
 def _printed_name(name: str) -> Any:

@@ -15,7 +15,7 @@ __all__ = ["render"]
 
 # Inside the elements, since a fragment in a page or a notebook cannot count on a style sheet.
 _LEFT, _RIGHT = "text-align: left; padding: 0.1em 0.7em", "text-align: right; padding: 0.1em 0.7em"
-_MIDDLE = "text-align: center; padding: 0.1em 0.7em"
+_MIDDLE = "text-align: center; white-space: nowrap; padding: 0.1em 0.7em"
 _RULE = "border-top: 1px solid"
 _TABLE = "font-variant-numeric: tabular-nums; border-collapse: collapse; margin: 0.7em 0"
 _CAPTION = "text-align: left; font-style: italic; white-space: nowrap; padding: 0 0.7em"

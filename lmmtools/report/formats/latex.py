@@ -50,7 +50,7 @@ def _texts(part: Part) -> list[str]:
 def _render_float(document: Document) -> str:
     """Return a document as one float, its title the caption."""
     parts = [set_table(part) if isinstance(part, Table) else _render_part(part) for part in document.parts]
-    caption = [rf"\caption{{{escape_broken(document.title)}}}"] if document.title else []
+    caption = [rf"\caption{{{escape_broken(document.title)}}}\par\smallskip"] if document.title else []
     body = "\n\\par\\medskip\n".join(p for p in parts if p)
     return "\n".join([r"\begin{table}[htbp]", *caption, body, r"\end{table}"])
 

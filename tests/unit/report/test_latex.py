@@ -14,7 +14,7 @@ import statsmodels.formula.api as smf
 
 import lmmtools as lmt
 from lmmtools.report.formats import latex
-from lmmtools.report.table import Document, Prose
+from lmmtools.report.table import Column, Document, Prose, Table
 
 RESPONSE, COVARIATE, FACTOR, GROUP = "50% of_y & #1", "x^2 {dose} $~\\alpha", "arm_[<b>]", 'who "is" | it_'
 LONG = "a_very_long_name_of_a_covariate_that_somebody_took_from_a_questionnaire_item_by_item"
@@ -159,3 +159,14 @@ def test_pdflatex_sets_every_record_within_the_page(texts, tmp_path):
         over = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide\)", record)]
         wide += [(record.split("\n")[0], points) for points in over if points > VISIBLE]
     assert wide == [], wide
+
+
+@pytest.mark.skipif(not (shutil.which("pdflatex") and shutil.which("pdftotext")), reason="no pdflatex or no pdftotext")
+def test_words_of_a_column_that_wraps_are_set_whole(tmp_path):
+    # "1fil" before a word that begins with L would take its L.
+    table = Table("t", "", (Column(""), Column("")), (("Levels of Lima " * 8, "Long lines " * 9),))
+    (tmp_path / "t.tex").write_text(f"{PREAMBLE}{latex.render(Document('', (table,)))}\n\\end{{document}}\n")
+    run = ["pdflatex", "-no-shell-escape", "-interaction=nonstopmode", "t.tex"]
+    subprocess.run(run, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+    text = subprocess.run(["pdftotext", "t.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert (text.count("Levels"), text.count("Long")) == (8, 9)

@@ -246,3 +246,30 @@ def test_a_fit_without_such_degrees_has_z_and_says_so() -> None:
     shared = smf.mixedlm("strength ~ 1", pastes, groups="batch", vc_formula={"cask": "C(cask)"}).fit()
     table = lmt.tables.summary_col(lmt.from_mixedlm(shared)).tables[0]
     assert table.loc["p-values"].iloc[0] == "z (normal)"
+
+
+@pytest.fixture(scope="module")
+def marked(data):
+    odd = data.rename(columns={"Days": "x_<script>", "Subject": "who_<b>"})
+    return lmt.lmm("Reaction ~ `x_<script>` + (1|`who_<b>`)", odd).fit(engine="pls")
+
+
+def test_names_are_escaped_in_the_html_of_summary_col(marked) -> None:
+    table = lmt.tables.summary_col(marked, model_names=["<i>one</i>"], stars=True)
+    for text in (table.as_html(), table._repr_html_()):
+        assert not any(tag in text for tag in ("<script", "<b>", "<i>"))
+        assert "x_&lt;script&gt;" in text
+        assert "p&lt;.05" in text
+    # What is not HTML keeps the names.
+    assert "x_<script>" in table.as_text()
+    assert "x_<script>" in table.tables[0].index
+
+
+@pytest.mark.parametrize("mapping", [{"x_<script>": "dose_<u> & 5%"}, {"x_<script>": "dose_<u> & 5%"}.get])
+def test_renamed_covariates_are_escaped_as_the_others(marked, mapping) -> None:
+    pytest.importorskip("stargazer")
+    table = lmt.tables.stargazer(marked)
+    table.rename_covariates(mapping if isinstance(mapping, dict) else lambda name: mapping(name, name))
+    assert r"dose\_\textless{}u\textgreater{} \& 5\% & 10.467" in table.render_latex()
+    assert "dose_&lt;u&gt; &amp; 5%" in table.render_html()
+    assert "<u>" not in table.render_html()
