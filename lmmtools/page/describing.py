@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["caterpillar", "effects", "qq", "residuals", "section", "shrinkage", "variance"]
 
 _Z95 = 1.959963984540054
@@ -22,7 +24,7 @@ _Z95 = 1.959963984540054
 _MAX_NAMED = 8
 
 
-def effects(fit: Any, variable: str) -> str:
+def effects(fit: Fit, variable: str) -> str:
     """Say how the population's mean goes along a variable."""
     grid, held = reference_grid(fit, variable)
     mean = encode_fixed(fit.design, grid) @ fit.estimate.beta
@@ -45,7 +47,7 @@ def variance(parts: Mapping[str, float]) -> str:
     return f"Bars of the variance that each part contributes to one row on average: {join_with_and(shares)}."
 
 
-def caterpillar(fit: Any, factor: str, effect: str) -> str:
+def caterpillar(fit: Fit, factor: str, effect: str) -> str:
     """Say how far the modes of a factor's levels reach, and how many differ from zero."""
     modes = fit.random_effects[factor]
     values, m, l = modes[effect].to_numpy(), len(modes), modes.shape[1]
@@ -62,7 +64,7 @@ def caterpillar(fit: Any, factor: str, effect: str) -> str:
     )
 
 
-def shrinkage(fit: Any, factor: str, own: NDArray[np.float64]) -> str:
+def shrinkage(fit: Fit, factor: str, own: NDArray[np.float64]) -> str:
     """Say how far the modes are drawn in from the levels' own estimates."""
     modes = fit.random_effects[factor].to_numpy()
     there = np.isfinite(own).all(axis=1)
@@ -78,7 +80,7 @@ def shrinkage(fit: Any, factor: str, own: NDArray[np.float64]) -> str:
     )
 
 
-def residuals(fit: Any) -> str:
+def residuals(fit: Fit) -> str:
     """Say how the residuals spread, and where the largest is."""
     scaled = fit.scaled_resid
     k = int(np.abs(scaled).argmax())
@@ -89,7 +91,7 @@ def residuals(fit: Any) -> str:
     )
 
 
-def qq(fit: Any) -> str:
+def qq(fit: Fit) -> str:
     """Say how many residuals are further out than a normal distribution has them."""
     scaled = np.abs(fit.scaled_resid)
     found, expected = int((scaled > 2).sum()), 0.0455 * len(scaled)
@@ -100,7 +102,7 @@ def qq(fit: Any) -> str:
     )
 
 
-def section(fit: Any, label: str, is_certified: bool) -> str:
+def section(fit: Fit, label: str, is_certified: bool) -> str:
     """Say that the criterion only rises from zero on, where that is certified."""
     criterion = "REML criterion" if fit.reml else "deviance"
     rises = ": lowest at zero, the boundary, from where it rises" if is_certified else ""

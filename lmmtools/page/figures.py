@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -26,7 +26,10 @@ from lmmtools.plots.variance import variance, variance_parts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pandas as pd
     from matplotlib.axes import Axes
+
+    from lmmtools.fit.record import Fit
 
 __all__ = ["Figure", "draw_figures"]
 
@@ -63,12 +66,12 @@ class Figure:
     is_tall: bool = False
 
 
-def draw_figures(fit: Any) -> tuple[Figure, ...]:
+def draw_figures(fit: Fit) -> tuple[Figure, ...]:
     """Return the figures of a fit."""
     return tuple(_figures(fit))
 
 
-def _degrees_of(fit: Any) -> str:
+def _degrees_of(fit: Fit) -> str:
     """Return the method of the means' intervals; the legend says which. One without an optimum has normal ones."""
     try:
         degrees(fit, "satterthwaite")
@@ -77,7 +80,7 @@ def _degrees_of(fit: Any) -> str:
     return "satterthwaite"
 
 
-def _figures(fit: Any) -> Iterator[Figure]:
+def _figures(fit: Fit) -> Iterator[Figure]:
     response = plain_name(fit.design.formula.response)
     for k, variable in enumerate(_variables(fit)[:MAX_EFFECTS], 1):
         yield _draw(
@@ -105,7 +108,7 @@ def _figures(fit: Any) -> Iterator[Figure]:
     yield from _sections(fit)
 
 
-def _modes(fit: Any) -> Iterator[Figure]:
+def _modes(fit: Fit) -> Iterator[Figure]:
     pairs = [(factor, effect) for factor, modes in _named_modes(fit) for effect in modes.columns]
     for k, (factor, effect) in enumerate(pairs[:MAX_MODES], 1):
         yield _draw(
@@ -116,7 +119,7 @@ def _modes(fit: Any) -> Iterator[Figure]:
         )
 
 
-def _shrinkage(fit: Any) -> Iterator[Figure]:
+def _shrinkage(fit: Fit) -> Iterator[Figure]:
     factors = [f for f, modes in _named_modes(fit) if len(modes) in SHRINKAGE_LEVELS]
     for k, factor in enumerate(factors[:MAX_MODES], 1):
         own = least_squares_by_level(fit, factor)
@@ -130,7 +133,7 @@ def _shrinkage(fit: Any) -> Iterator[Figure]:
         )
 
 
-def _sections(fit: Any) -> Iterator[Figure]:
+def _sections(fit: Fit) -> Iterator[Figure]:
     """Draw the criterion along each standard deviation that is zero: why the fit is at its boundary."""
     if fit.nobs > MAX_SECTION_ROWS:
         return
@@ -145,12 +148,12 @@ def _sections(fit: Any) -> Iterator[Figure]:
         )
 
 
-def _named_modes(fit: Any) -> list[tuple[str, Any]]:
+def _named_modes(fit: Fit) -> list[tuple[str, pd.DataFrame]]:
     """Return the modes of each factor whose effects have names of their own: not so in some models of MixedLM."""
     return [(factor, modes) for factor, modes in fit.random_effects.items() if modes.columns.is_unique]
 
 
-def _variables(fit: Any) -> list[str]:
+def _variables(fit: Fit) -> list[str]:
     """Return the columns of the fixed effects along which the mean changes; what was left out of X changes nothing."""
     names = columns_of(fit.design.formula.fixed)
     return [name for name in names if is_identified(encode_fixed(fit.design, reference_grid(fit, name)[0]))]
@@ -158,6 +161,6 @@ def _variables(fit: Any) -> list[str]:
 
 def _draw(name: str, title: str, description: str, plot: Callable[[], Axes]) -> Figure:
     with apart_from_pyplot():
-        canvas: Any = plot().figure
+        canvas = cast("Canvas", plot().figure)
     width, height = canvas.get_size_inches()
     return Figure(name, title, description, inline_svg(canvas, name, title, description), height > 1.2 * width)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lmmtools.design.ambiguity import find_ambiguities
 from lmmtools.design.record import name_causes
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from lmmtools.engines.estimate import Certificate
     from lmmtools.fit.boundary import BoundaryRow
+    from lmmtools.fit.record import Fit
 
 __all__ = ["Flag", "read_flags"]
 
@@ -51,13 +52,13 @@ class Flag:
     sentences: tuple[str, ...]
 
 
-def read_flags(fit: Any) -> tuple[Flag, ...]:
+def read_flags(fit: Fit) -> tuple[Flag, ...]:
     """Return the flags of a fit, those to act on first."""
     order = ("bad", "caution", "note", "good")
     return tuple(sorted(_flags(fit), key=lambda flag: order.index(flag.tone)))
 
 
-def _flags(fit: Any) -> Iterator[Flag]:
+def _flags(fit: Fit) -> Iterator[Flag]:
     yield _optimum(fit)
     yield from _boundary(fit)
     yield from _ambiguous(fit)
@@ -71,7 +72,7 @@ def _flags(fit: Any) -> Iterator[Flag]:
         yield Flag("caution", "What this model really is", tuple(_sentence(text) for text in fit.remarks))
 
 
-def _optimum(fit: Any) -> Flag:
+def _optimum(fit: Fit) -> Flag:
     c = fit.certificate
     name = "REML criterion" if fit.reml else "deviance"
     if not fit.converged:
@@ -108,7 +109,7 @@ def _by_about(decrease: float | None) -> str:
     return "" if decrease is None else f" by about {decrease:.2g}"
 
 
-def _boundary(fit: Any) -> Iterator[Flag]:
+def _boundary(fit: Fit) -> Iterator[Flag]:
     rows = tuple(fit.boundary)
     if not rows:
         yield Flag(
@@ -123,7 +124,7 @@ def _boundary(fit: Any) -> Iterator[Flag]:
             yield (_zero_variance if row.kind == "zero variance" else _perfect_correlation)(fit, row)
 
 
-def _ambiguous(fit: Any) -> Iterator[Flag]:
+def _ambiguous(fit: Fit) -> Iterator[Flag]:
     for pair in find_ambiguities(fit.design):
         title = f"Nothing tells the variances of {pair.first} and {pair.second} apart"
         rest = "Fixed effects, their standard errors and predictions do not depend on it."
@@ -143,7 +144,7 @@ def _spanned(row: BoundaryRow) -> Flag:
     )
 
 
-def _zero_variance(fit: Any, row: BoundaryRow) -> Flag:
+def _zero_variance(fit: Fit, row: BoundaryRow) -> Flag:
     what = f"The variance of {row.effect} by {row.group}"
     sentences = [
         f"{what} is estimated at zero: what differs between the {fit.ngroups[row.group]:,} levels of {row.group} is no "
@@ -162,7 +163,7 @@ def _zero_variance(fit: Any, row: BoundaryRow) -> Flag:
     return Flag("caution", f"Boundary: no variance of {row.effect} by {row.group}", tuple(sentences))
 
 
-def _perfect_correlation(fit: Any, row: BoundaryRow) -> Flag:
+def _perfect_correlation(fit: Fit, row: BoundaryRow) -> Flag:
     return Flag(
         "caution",
         f"Boundary: {row.effect} by {row.group} is determined by the effects before it",
@@ -186,7 +187,7 @@ def _proof(row: BoundaryRow) -> tuple[str, ...]:
     return (f"It is certified: any {more} would make the criterion worse.",)
 
 
-def _rows(fit: Any) -> Flag:
+def _rows(fit: Fit) -> Flag:
     dropped = fit.design.dropped
     if not dropped.n_rows:
         return Flag("good", "All rows used", (f"None of the {fit.nobs:,} rows lacks a value that the model needs.",))
@@ -202,7 +203,7 @@ def _rows(fit: Any) -> Flag:
     )
 
 
-def _left_out(fit: Any) -> Iterator[Flag]:
+def _left_out(fit: Fit) -> Iterator[Flag]:
     dropped = fit.design.dropped
     if dropped.columns:
         yield Flag(
@@ -225,7 +226,7 @@ def _left_out(fit: Any) -> Iterator[Flag]:
             )
 
 
-def _given(fit: Any) -> Iterator[Flag]:
+def _given(fit: Fit) -> Iterator[Flag]:
     """Say what weights and offsets do to the numbers."""
     weights, offset, response = fit.design.weights, fit.design.offset, plain_name(fit.design.formula.response)
     if weights is not None:
@@ -255,7 +256,7 @@ def _named(name: str | None) -> str:
     return "" if name is None else f": {name}"
 
 
-def _levels(fit: Any) -> Iterator[Flag]:
+def _levels(fit: Fit) -> Iterator[Flag]:
     few = {group: m for group, m in fit.ngroups.items() if m < FEW_LEVELS}
     for group, m in few.items():
         yield Flag(
@@ -268,7 +269,7 @@ def _levels(fit: Any) -> Iterator[Flag]:
         )
 
 
-def _second_engine(fit: Any) -> Iterator[Flag]:
+def _second_engine(fit: Fit) -> Iterator[Flag]:
     second = fit.second_look
     if second.status in _NOT_ASKED:
         title, sentence = _NOT_ASKED[second.status]
@@ -300,7 +301,7 @@ def _second_engine(fit: Any) -> Iterator[Flag]:
         )
 
 
-def _criterion(fit: Any) -> Flag:
+def _criterion(fit: Fit) -> Flag:
     if fit.reml:
         return Flag(
             "note",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lmmtools.audience import how_to_install
 from lmmtools.design.structure import structure
@@ -18,7 +18,10 @@ from lmmtools.report.translation import model_equation, translate_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lmmtools.design.record import Design
+    from lmmtools.fit.record import Fit
     from lmmtools.report.comparison import Comparison
+    from lmmtools.report.provenance import Provenance
     from lmmtools.report.summary import Summary
 
 __all__ = ["check_needs", "render_page"]
@@ -45,9 +48,9 @@ def check_needs() -> None:
 
 
 def render_page(
-    fit: Any,
+    fit: Fit,
     summary: Summary,
-    provenance: Any,
+    provenance: Provenance,
     *,
     comparison: Comparison | None = None,
     why_none: str = "",
@@ -112,7 +115,7 @@ def render_page(
     )
 
 
-def _structure(design: Any) -> str:
+def _structure(design: Design) -> str:
     """Return what the data show of the grouping factors; nothing where they are no columns, in a model of arrays."""
     factors: Sequence[tuple[str, ...]] = [design.blocks[i[0]].term.factors for i in design.factors.values()]
     try:

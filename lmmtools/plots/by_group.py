@@ -22,13 +22,15 @@ from lmmtools.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["by_group"]
 
 # So many rows of a level can be seen as points; of more, quartiles are drawn.
 MAX_POINTS, MAX_LEVELS = 100, 60
 
 
-def by_group(fit: Any, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
+def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw the residuals of each level: points with their median, or quartiles where there are too many.
 
     Parameters

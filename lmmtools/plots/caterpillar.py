@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from lmmtools.plots.style import COLOURS, GREY, choose, finish, name_rows, need_
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["caterpillar"]
 
 
 def caterpillar(
-    fit: Any,
+    fit: Fit,
     factor: str | None = None,
     effect: str | None = None,
     *,

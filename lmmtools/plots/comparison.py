@@ -12,12 +12,14 @@ from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, finish, new_axes,
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from lmmtools.report.comparison import Comparison
+
 __all__ = ["comparison"]
 
 _FLOOR = 1e-16
 
 
-def comparison(compared: Any, *, ax: Axes | None = None) -> Axes:
+def comparison(compared: Comparison, *, ax: Axes | None = None) -> Axes:
     """Draw the relative differences of each fit from the first as dots, one row per quantity.
 
     Differences of nothing at all stand at the left edge, "same".

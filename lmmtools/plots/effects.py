@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from lmmtools.design.record import Design
+    from lmmtools.fit.record import Fit
+
 __all__ = ["effects", "is_identified", "reference_grid"]
 
 _POINTS = 100
 
 
 def effects(
-    fit: Any,
+    fit: Fit,
     variable: str | None = None,
     *,
     level: float = 0.95,
@@ -98,7 +101,7 @@ def effects(
     return finish(ax)
 
 
-def reference_grid(fit: Any, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+def reference_grid(fit: Fit, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Return rows along a variable, all other columns held, and at what they are held.
 
     A numeric variable goes from its smallest value to its largest in 100 steps; a factor through its levels.
@@ -128,7 +131,7 @@ def is_identified(X: NDArray[np.float64]) -> bool:
     return bool(np.ptp(X, axis=0).any())
 
 
-def _centre(design: Any, name: str) -> Any:
+def _centre(design: Design, name: str) -> Any:
     column = design.frame[name]
     return column.mode().iloc[0] if is_categorical(design, name) else float(column.astype(float).mean())
 

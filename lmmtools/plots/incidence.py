@@ -13,7 +13,7 @@ from lmmtools.plots.style import GREY, choose, finish, new_axes, shorten
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lmmtools.design.incidence import Incidence
+    from lmmtools.design.incidence import Blocks, Incidence
     from lmmtools.design.structure import Structure
 
 __all__ = ["incidence"]
@@ -82,7 +82,7 @@ def _table(structure: Structure, a: str | None, b: str | None) -> Incidence:
     return structure.incidence(choose(a, [*others, *names], "factor"), choose(b, [*others, *names], "factor"))
 
 
-def _name(ax: Axes, table: Incidence, blocks: Any) -> None:
+def _name(ax: Axes, table: Incidence, blocks: Blocks) -> None:
     """Write names of factors and, where there is room, of levels; otherwise how many there are."""
     rows, columns = blocks.counts.shape
     if rows <= MAX_NAMES:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.structure import structure
+from lmmtools.inference.profile.profiling import profile_fit
 from lmmtools.plots.by_group import by_group
 from lmmtools.plots.caterpillar import caterpillar
 from lmmtools.plots.effects import effects
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["FitPlots"]
 
 
@@ -35,7 +38,7 @@ class FitPlots:
         What is plotted.
     """
 
-    fit: Any
+    fit: Fit
 
     def caterpillar(self, factor: str | None = None, effect: str | None = None, **options: Any) -> Axes:
         """Conditional modes with intervals: ``lmmtools.plots.caterpillar``."""
@@ -60,11 +63,11 @@ class FitPlots:
 
     def profile_zeta(self, parameter: str, **options: Any) -> Axes:
         """The profile of one parameter: ``lmmtools.plots.profile_zeta``."""
-        return profile_zeta(self.fit.profile(parameter), parameter, **options)
+        return profile_zeta(profile_fit(self.fit, parameter), parameter, **options)
 
     def profile_density(self, parameters: str | Sequence[str], **options: Any) -> Axes:
         """The density that profiles imply: ``lmmtools.plots.profile_density``."""
-        return profile_density(self.fit.profile(parameters), parameters, **options)
+        return profile_density(profile_fit(self.fit, parameters), parameters, **options)
 
     def qq(self, **options: Any) -> Axes:
         """Residuals against normal quantiles, with a band: ``lmmtools.plots.qq``."""
@@ -78,6 +81,6 @@ class FitPlots:
         """The population's mean along a variable, over the data: ``lmmtools.plots.effects``."""
         return effects(self.fit, variable, **options)
 
-    def section(self, *others: Any, **options: Any) -> Axes:
+    def section(self, *others: Fit, **options: Any) -> Axes:
         """The criterion around the optimum, other fits' answers marked: ``lmmtools.plots.section``."""
         return section(self.fit, *others, **options)

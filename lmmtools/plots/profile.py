@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from lmmtools.inference.profile.record import Profile
 
 __all__ = ["profile_density", "profile_zeta"]
 
@@ -26,7 +29,7 @@ _POLE = 0.98
 _LINES = ("-", "--", "-.", ":")
 
 
-def profile_zeta(profile: Any, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
+def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw the signed root of the deviance's rise along one parameter, with intervals at five levels.
 
     A straight line means that the likelihood is quadratic in the parameter, and Wald's interval right. The plot shows
@@ -77,7 +80,7 @@ def profile_zeta(profile: Any, parameter: str | None = None, *, ax: Axes | None 
 
 
 def profile_density(
-    profile: Any, parameters: str | Sequence[str] | None = None, *, alpha: float = 0.05, ax: Axes | None = None
+    profile: Profile, parameters: str | Sequence[str] | None = None, *, alpha: float = 0.05, ax: Axes | None = None
 ) -> Axes:
     """Draw the density that the profile of a parameter implies, its interval shaded.
 
@@ -129,7 +132,7 @@ def profile_density(
     return finish(ax)
 
 
-def _show_middle(ax: Axes, x: Any, zeta: Any) -> None:
+def _show_middle(ax: Axes, x: NDArray[np.float64], zeta: NDArray[np.float64]) -> None:
     """Leave out of view what is far from the estimate."""
     inside = np.abs(zeta) <= _REACH
     ax.set_xlim(*_widen(x[inside].min(), x[inside].max()))

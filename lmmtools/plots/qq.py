@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["qq", "simulate_band"]
 
 # Order statistics that a band of a large sample is simulated for.
@@ -21,7 +23,7 @@ _PLACES = 400
 
 
 def qq(
-    fit: Any,
+    fit: Fit,
     *,
     level: float = 0.95,
     n_simulations: int = 500,

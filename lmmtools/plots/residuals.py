@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from lmmtools.plots.style import COLOURS, GREY, MANY_POINTS, finish, need_fit, n
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["residuals"]
 
 _MAX_BINS, _ROWS_PER_BIN = 20, 10
 
 
-def residuals(fit: Any, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
+def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
     """Draw residuals against conditional fitted values; the line joins means of equal parts of the rows.
 
     Parameters

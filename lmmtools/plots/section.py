@@ -12,7 +12,12 @@ from lmmtools.errors import DataError, EngineError
 from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, finish, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
+
+    from lmmtools.design.blocks import Block
+    from lmmtools.fit.record import Fit
 
 __all__ = ["section", "theta_labels"]
 
@@ -22,7 +27,7 @@ _POINTS, _RISE = 41, 9.0
 _FARTHEST = 6.0
 
 
-def section(*fits: Any, parameter: str | None = None, width: float | None = None, ax: Axes | None = None) -> Axes:
+def section(*fits: Fit, parameter: str | None = None, width: float | None = None, ax: Axes | None = None) -> Axes:
     """Draw the criterion along one covariance parameter, the others as in the first fit, and every fit's answer.
 
     A fit that lies above the curve's lowest point, or off it, stopped early or elsewhere; a curve that only rises from
@@ -88,7 +93,7 @@ def section(*fits: Any, parameter: str | None = None, width: float | None = None
     return finish(ax)
 
 
-def theta_labels(blocks: Any) -> dict[str, bool]:
+def theta_labels(blocks: Sequence[Block]) -> dict[str, bool]:
     """Return a name for each element of theta, in order, and whether it is on the diagonal of its lambda.
 
     Raises
@@ -108,14 +113,14 @@ def theta_labels(blocks: Any) -> dict[str, bool]:
     return labels
 
 
-def _is_same(a: Any, b: Any) -> bool:
+def _is_same(a: Fit, b: Fit) -> bool:
     """Whether two fits have the same response and fixed effects."""
     return a.design.X.shape == b.design.X.shape and all(
         np.allclose(getattr(a.design, part), getattr(b.design, part)) for part in ("y", "X")
     )
 
 
-def _criterion(fit: Any, k: int, value: float) -> float:
+def _criterion(fit: Fit, k: int, value: float) -> float:
     """Return the criterion with one element of theta changed; NaN where it cannot be evaluated."""
     theta = fit.theta
     theta[k] = value
@@ -125,7 +130,7 @@ def _criterion(fit: Any, k: int, value: float) -> float:
         return float("nan")
 
 
-def _reach(fit: Any, k: int) -> float:
+def _reach(fit: Fit, k: int) -> float:
     """Return how far from the estimate the criterion is higher by about 9."""
     start, at = float(fit.theta[k]), _criterion(fit, k, float(fit.theta[k]))
     step = 0.05 * max(abs(start), 0.1)

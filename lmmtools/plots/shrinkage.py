@@ -10,9 +10,13 @@ from lmmtools.plots.naming import name_points
 from lmmtools.plots.style import COLOURS, GREY, choose, finish, need_fit, new_axes, put_legend, shorten
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from lmmtools.fit.record import Fit
+
+    Floats = NDArray[np.float64]
     _Entries = list[tuple[Any, str]]
 
 __all__ = ["least_squares_by_level", "shrinkage"]
@@ -21,7 +25,7 @@ __all__ = ["least_squares_by_level", "shrinkage"]
 _MAX_NAMES, _MAX_LINES = 30, 2000
 
 
-def shrinkage(fit: Any, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
+def shrinkage(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw each level's own estimate and its conditional mode, both as deviations from the fixed effects.
 
     With one effect: the mode against the level's own estimate; the dashed line is no shrinkage. With several: the
@@ -58,7 +62,7 @@ def shrinkage(fit: Any, factor: str | None = None, *, ax: Axes | None = None) ->
     return finish(ax)
 
 
-def least_squares_by_level(fit: Any, factor: str) -> NDArray[np.float64]:
+def least_squares_by_level(fit: Fit, factor: str) -> Floats:
     """Return each level's least-squares deviations from what the rest of the model predicts, shape (m, l).
 
     The response less fixed effects, offset and the modes of all other factors is regressed on the factor's basis within
@@ -84,7 +88,7 @@ def least_squares_by_level(fit: Any, factor: str) -> NDArray[np.float64]:
     return found
 
 
-def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, _Entries, int]:
+def _draw_one(own: Floats, modes: pd.DataFrame, factor: str, ax: Axes) -> tuple[Axes, _Entries, int]:
     values = modes.iloc[:, 0].to_numpy()
     is_dense = len(values) > 200
     line = ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")
@@ -102,7 +106,7 @@ def _draw_one(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tu
     return ax, [(dots, f"levels of {factor}"), (line, "no shrinkage")], lost
 
 
-def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tuple[Axes, _Entries, int]:
+def _draw_two(own: Floats, modes: pd.DataFrame, factor: str, ax: Axes) -> tuple[Axes, _Entries, int]:
     from matplotlib.collections import LineCollection
 
     x, y = modes.iloc[:, 0].to_numpy(), modes.iloc[:, 1].to_numpy()
@@ -125,7 +129,7 @@ def _draw_two(own: NDArray[np.float64], modes: Any, factor: str, ax: Axes) -> tu
     return ax, [(squares, "least squares within the level"), (dots, "conditional mode")], lost
 
 
-def _name(ax: Axes, x: NDArray[np.float64], y: NDArray[np.float64], names: Any, points: NDArray[np.float64]) -> int:
+def _name(ax: Axes, x: Floats, y: Floats, names: pd.Index[Any], points: Floats) -> int:
     """Name the levels if they are few; return how many have no room."""
     if len(x) > _MAX_NAMES:
         return 0

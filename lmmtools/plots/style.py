@@ -11,7 +11,7 @@ from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from matplotlib.axes import Axes
 
@@ -96,7 +96,7 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
     return made
 
 
-def need_fit(fit: Any) -> None:
+def need_fit(fit: object) -> None:
     """Raise a DataError if this is no fit with its data.
 
     Raises
@@ -133,13 +133,13 @@ def choose(given: str | None, names: Sequence[str], what: str) -> str:
     return names[0] if given is None else given
 
 
-def size_of_rows(labels: Sequence[Any]) -> tuple[float, float]:
+def size_of_rows(labels: Collection[Any]) -> tuple[float, float]:
     """Return the width and height in inches of a plot with a row for each label."""
     width = SIZE[0] + 0.07 * max(_longest(labels) - _NORMAL, 0)
     return width, min(max(0.19 * len(labels), 1.8), 7.2) + 0.7
 
 
-def _longest(labels: Sequence[Any]) -> int:
+def _longest(labels: Collection[Any]) -> int:
     """Return how many letters the longest name has, as it is written beside a row."""
     return max((len(shorten(label)) for label in labels), default=0) if len(labels) <= _MAX_NAMES else 0
 

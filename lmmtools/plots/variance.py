@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,13 +14,15 @@ from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from lmmtools.fit.record import Fit
+
 __all__ = ["variance", "variance_parts"]
 
 # Of a line of a part's name.
 _LETTERS = 26
 
 
-def variance(fit: Any, *, ax: Axes | None = None) -> Axes:
+def variance(fit: Fit, *, ax: Axes | None = None) -> Axes:
     """Draw the variance that each term and the residual contribute, its value and share of the sum under its name.
 
     Parameters
@@ -44,7 +46,7 @@ def variance(fit: Any, *, ax: Axes | None = None) -> Axes:
     return finish(ax)
 
 
-def variance_parts(fit: Any) -> dict[str, float]:
+def variance_parts(fit: Fit) -> dict[str, float]:
     """Return the variance that each term contributes to a row on average, the residual's last.
 
     Of an intercept by a factor, its variance; see :mod:`lmmtools.inference.variance.parts`.

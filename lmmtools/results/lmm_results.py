@@ -151,10 +151,9 @@ class LMMResults(
         -----
         `lmmtools.results.fit_json` describes the format. The data are not in it; their hash is.
         """
-        from lmmtools.results.fit_json import write_json
         from lmmtools.results.fit_record import record_of
 
-        return write_json(record_of(self, random_effects=random_effects), path)
+        return record_of(self, random_effects=random_effects).to_json(path)
 
     @property
     def plot(self) -> FitPlots:

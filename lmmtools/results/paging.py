@@ -51,8 +51,8 @@ class PageMethods(FitMethods):
             If ``path`` cannot be written, or an item of ``compare`` is nothing to compare.
         """
         from lmmtools.page import check_needs, render_page
+        from lmmtools.report.provenance import provenance_of
         from lmmtools.results.comparing import compare_beside, compare_engines
-        from lmmtools.results.fit_record import provenance_of
         from lmmtools.results.reporting import summarise_results
 
         check_needs()

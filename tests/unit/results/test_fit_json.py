@@ -12,7 +12,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.errors import DataError, LmmWarning
-from lmmtools.results.fit_json import FORMAT
+from lmmtools.results.json_writing import FORMAT
 
 FORMAT_1 = Path(__file__).parent / "expected" / "fit_format_1.json"
 
@@ -72,7 +72,7 @@ def test_what_was_lost_and_said_is_recorded(sleep):
 
 def test_the_hash_of_the_data_sees_a_changed_value_and_not_the_types():
     from lmmtools.report.fingerprint import sorted_hash
-    from lmmtools.results.provenance import data_hash
+    from lmmtools.report.provenance import data_hash
 
     data = pd.DataFrame({"y": [1.0, 2.5, 3.0], "g": ["a", "b", "b"]})
     as_read = pd.DataFrame({"g": pd.Categorical(["a", "b", "b"]), "y": [1.0, 2.5, 3.0]}, index=[7, 8, 9])

@@ -5,21 +5,52 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmmtools._version import __version__
+from lmmtools.report.fingerprint import sorted_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from lmmtools.design.record import Design
+    from lmmtools.fit.record import Fit
 
-__all__ = ["data_hash", "fixed_levels", "versions"]
+__all__ = ["Provenance", "data_hash", "fixed_levels", "provenance_of", "versions"]
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the numbers come from.
+
+    Attributes
+    ----------
+    call : str
+        The code that declares and fits the model.
+    versions : dict of str to str
+        Package -> version.
+    data_sha256 : str
+        Of the complete cases of the columns used, rows in order (`data_hash`).
+    response_sha256 : str
+        Of the response alone, whatever the order of the rows (`fingerprint.sorted_hash`).
+    written : str
+        When the record was made, UTC, ISO 8601.
+    """
+
+    call: str
+    versions: Mapping[str, str]
+    data_sha256: str
+    response_sha256: str
+    written: str
 
 
 def data_hash(frame: pd.DataFrame) -> str:
@@ -57,3 +88,21 @@ def fixed_levels(design: Design) -> dict[str, tuple[str, ...]]:
 
 def _text(value: Any) -> str:
     return repr(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
+
+
+def provenance_of(fit: Fit) -> Provenance:
+    """Return where the numbers of a fit come from."""
+    return Provenance(
+        call=_call(fit),
+        versions=versions(),
+        data_sha256=data_hash(fit.design.frame),
+        response_sha256=sorted_hash(fit.design.y),
+        written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _call(fit: Fit) -> str:
+    given: dict[str, Any] = {"weights": fit.names.weights, "offset": fit.names.offset}
+    options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+    formula = fit.design.formula.source or str(fit.design.formula)
+    return f"lmt.lmm({formula!r}, {fit.names.data or 'data'}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
