@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
     from lmmtools.fit.record import Fit
 
