@@ -13,7 +13,6 @@ from lmmtools._version import __version__
 if TYPE_CHECKING:
     from lmmtools import datasets, errors, exercises, plots, tables
     from lmmtools.api import Model, compare, from_mixedlm, lmm, patch_summary, translate
-    from lmmtools.design.structure import structure
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.fit.varcorr import VarCorr
     from lmmtools.formula.declare import crossed, nested, random
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.power.record import power
     from lmmtools.linting.lint import lint
     from lmmtools.printout.read import read_lme4_summary
+    from lmmtools.report.factors.structure import structure
     from lmmtools.results.fit_json import read_json
     from lmmtools.results.lmm_results import LMMResults
 
@@ -48,7 +48,7 @@ _HOME = {
     "random": "formula.declare",
     "read_json": "results.fit_json",
     "read_lme4_summary": "printout.read",
-    "structure": "design.structure",
+    "structure": "report.factors.structure",
     "translate": "api",
 }
 _MODULES = ("datasets", "errors", "exercises", "plots", "tables")

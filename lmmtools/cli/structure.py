@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the data show."""
-    from lmmtools.design.structure import structure
+    from lmmtools.report.factors.structure import structure
 
     found = structure(read_asked(options.data, options), options.factors)
     if options.html:

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.components import connected_components, is_nested
+from lmmtools.design.components import connected_components
+from lmmtools.design.factor_counts import FactorCounts, Islands
 from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, is_missing, kind_of, need_columns
 from lmmtools.design.relations import Pair, relate
+from lmmtools.design.structure_findings import find
+from lmmtools.design.suggestion import Suggestion, suggest
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,14 +24,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.design.crosstab import CrossTable
     from lmmtools.design.finding import Finding
     from lmmtools.design.incidence import Incidence, Order
-    from lmmtools.design.marks import Characters
-    from lmmtools.design.picture import Picture
-    from lmmtools.design.suggestion import Suggestion
 
-__all__ = ["FactorCounts", "Islands", "Structure", "connected_components", "is_nested", "structure"]
+__all__ = ["FactorStructure", "examine"]
 
 PAIR_COLUMNS = [
     "a",
@@ -49,54 +48,8 @@ PAIR_COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FactorCounts:
-    """One factor: its levels and their numbers of rows.
-
-    Attributes
-    ----------
-    name : str
-        Column, or columns joined by colons.
-    columns : tuple of str
-        The columns.
-    levels : pandas.Index, shape (m,)
-        Labels of the levels that occur.
-    counts : ndarray of intp, shape (m,)
-        Rows of each level.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    levels: pd.Index[Any]
-    counts: NDArray[np.intp]
-
-    @property
-    def m(self) -> int:
-        """Number of levels."""
-        return len(self.levels)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Islands:
-    """Connected components of the levels of all factors: rows of different islands share no level.
-
-    Attributes
-    ----------
-    number : ndarray of intp, shape (n,)
-        Island of each row used, 0, 1, ... by first row.
-    sizes : ndarray of intp, shape (islands,)
-        Rows of each island.
-    """
-
-    number: NDArray[np.intp]
-    sizes: NDArray[np.intp]
-
-    def __len__(self) -> int:
-        return len(self.sizes)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Structure:
-    """What the data show about factors; prints as sentences and tables.
+class FactorStructure:
+    """What the data show about factors, from the data alone.
 
     Attributes
     ----------
@@ -164,75 +117,6 @@ class Structure:
             raise DataError(f"order is 'structure' or 'levels', not {order!r}.")
         return build_incidence(self.pair(a, b), a, order)
 
-    def crosstab(self, a: str, b: str, order: Order = "levels") -> CrossTable:
-        """Return the number of rows of each combination of levels, ``a`` down and ``b`` across, as R's ``xtabs``.
-
-        It prints as a table; where there are too many levels, as a table of blocks. ``.to_frame()`` has all of it.
-
-        Parameters
-        ----------
-        a, b, order
-            As for ``incidence``. A table in blocks always has the levels in the order that shows the structure.
-
-        Raises
-        ------
-        DataError
-            If they are not two of the factors, or there is no such order.
-        """
-        from lmmtools.design.crosstab import CrossTable
-
-        return CrossTable(self.incidence(a, b, order))
-
-    def picture(self, a: str, b: str, order: Order = "structure") -> Picture:
-        """Return a picture of which combinations of levels occur, ``a`` down and ``b`` across.
-
-        Nested factors make stairs, crossed ones a full field, islands fields that share no row or column. If labels
-        are probably reused, a second panel has the inner factor's levels told apart.
-
-        Parameters
-        ----------
-        a, b, order
-            As for ``incidence``.
-
-        Raises
-        ------
-        DataError
-            If they are not two of the factors, or there is no such order.
-        """
-        from lmmtools.design.picture import draw_pair
-
-        return draw_pair(self.incidence(a, b, order), order)
-
-    def to_text(self, characters: Characters = "auto") -> str:
-        """Return sentences, small tables and pictures, 80 characters wide.
-
-        Parameters
-        ----------
-        characters : {"auto", "unicode", "ascii"}
-            Shades of pictures as block characters or in plain ASCII; ``"auto"``: as standard output can write them.
-
-        Raises
-        ------
-        DataError
-            If there is no such set of characters.
-        """
-        from lmmtools.design.marks import choose_marks
-        from lmmtools.design.structure_text import describe
-
-        return describe(self, choose_marks(characters))
-
-    def to_html(self) -> str:
-        """Return the same as an HTML fragment that needs no style sheet, pictures as SVG."""
-        from lmmtools.design.structure_html import render_structure
-
-        return render_structure(self)
-
-    def to_json(self) -> str:
-        """Return the counts, relations, findings and suggestion as JSON."""
-        from lmmtools.design.structure_json import write_structure
-
-        return write_structure(self)
-
     def to_frame(self) -> pd.DataFrame:
         """Return one row per pair of factors.
 
@@ -263,19 +147,9 @@ class Structure:
         ]
         return pd.DataFrame(rows, columns=PAIR_COLUMNS)
 
-    def __str__(self) -> str:
-        return self.to_text()
 
-    def _repr_html_(self) -> str:
-        return self.to_html()
-
-    def __repr__(self) -> str:
-        relations = "; ".join(f"{p.a}, {p.b}: {p.relation}" for p in self.pairs)
-        return f"<Structure of {self.n_rows} rows: {relations or self.factors[0].name}>"
-
-
-def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Structure:
-    """Return how the factors of ``data`` relate, from the data alone.
+def examine(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> FactorStructure:
+    """Return how the factors of ``data`` relate; see :func:`lmmtools.structure`.
 
     Parameters
     ----------
@@ -309,10 +183,7 @@ def _examine(
     names: list[str],
     columns: list[tuple[str, ...]],
     encoded: list[Factor],
-) -> Structure:
-    from lmmtools.design.structure_findings import find
-    from lmmtools.design.suggestion import suggest
-
+) -> FactorStructure:
     ids = _id_columns(frame)
     pairs = tuple(
         relate(
@@ -331,7 +202,7 @@ def _examine(
     for factor in encoded[1:]:
         cells = joint.astype(np.int64) * len(factor.levels) + factor.codes
         joint = np.unique(cells, return_inverse=True)[1].ravel().astype(np.intp)
-    return Structure(
+    return FactorStructure(
         n_rows=len(frame),
         n_missing=n_missing,
         factors=counts,

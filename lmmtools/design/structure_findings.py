@@ -10,8 +10,8 @@ from lmmtools.design.remarks import remark_on_labels
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lmmtools.design.factor_counts import FactorCounts
     from lmmtools.design.relations import Pair
-    from lmmtools.design.structure import FactorCounts
 
 __all__ = ["find"]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from lmmtools.design.factor_counts import FactorCounts
     from lmmtools.design.relations import Pair
-    from lmmtools.design.structure import FactorCounts
 
 __all__ = ["Suggestion", "suggest"]
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.design.build import build_design
-from lmmtools.design.structure import structure
 from lmmtools.engines import pls
 from lmmtools.errors import LmmError
 from lmmtools.formula.parser import parse
 from lmmtools.formula.terms import RandomTerm
+from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:
     import pandas as pd

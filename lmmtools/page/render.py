@@ -6,12 +6,12 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from lmmtools.audience import how_to_install
-from lmmtools.design.structure import structure
 from lmmtools.errors import DataError, EngineError
 from lmmtools.formula.expressions import plain_name
 from lmmtools.page.figures import draw_figures
 from lmmtools.page.flags import read_flags
 from lmmtools.page.fragments import pre, scrollable
+from lmmtools.report.factors.structure import structure
 from lmmtools.report.mathml import write_mathml
 from lmmtools.report.translation import model_equation, translate_model
 

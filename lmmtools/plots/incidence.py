@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.crosstab import block_label
 from lmmtools.errors import DataError
 from lmmtools.plots.style import GREY, choose, finish, new_axes, shorten
+from lmmtools.report.factors.block_labels import block_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from lmmtools.design.incidence import Blocks, Incidence
-    from lmmtools.design.structure import Structure
+    from lmmtools.report.factors.structure import Structure
 
 __all__ = ["incidence"]
 

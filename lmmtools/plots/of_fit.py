@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.design.structure import structure
 from lmmtools.inference.profile.profiling import profile_fit
 from lmmtools.plots.by_group import by_group
 from lmmtools.plots.caterpillar import caterpillar
@@ -17,6 +16,7 @@ from lmmtools.plots.residuals import residuals
 from lmmtools.plots.section import section
 from lmmtools.plots.shrinkage import shrinkage
 from lmmtools.plots.variance import variance
+from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -289,13 +289,6 @@ class ComparisonColumn:
             source=printed,
         )
 
-    @classmethod
-    def from_ols(cls, result: Any, name: str = "OLS", *, reml: bool = True) -> ComparisonColumn:
-        """Return the column of a linear model, as `linear_column.column_of_linear_model`."""
-        from lmmtools.report.linear_column import column_of_linear_model
-
-        return column_of_linear_model(result, name, reml=reml)
-
 
 def _tests_of(result: Any, names: list[str], found: Any) -> tuple[dict[str, float], FixedTests | None, str]:
     """Return standard errors, tests, and what the errors are, of a fit; of its record what follows from a normal."""

@@ -15,6 +15,7 @@ from lmmtools.inference.contrasts import ContrastTests, t_tests
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn
+from lmmtools.report.linear_column import column_of_linear_model
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.from_statsmodels import read_mixedlm
 
@@ -60,7 +61,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
             warnings.warn(text, category, stacklevel=3)
         return ComparisonColumn.from_result(fit, name or "MixedLM", tests=_tests(fit, ddf))
     if hasattr(source, "mse_resid") and hasattr(source, "model"):
-        return ComparisonColumn.from_ols(source, name or "OLS", reml=reml)
+        return column_of_linear_model(source, name or "OLS", reml=reml)
     raise DataError(
         f"compare() got {type(source).__name__}; it takes lmmtools results, statsmodels OLS results, recorded "
         'fits, or a model and engine names: compare(model, "pls", "mixedlm")'

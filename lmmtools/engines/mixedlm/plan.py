@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.audience import option
-from lmmtools.design.structure import connected_components
+from lmmtools.design.components import connected_components
 from lmmtools.errors import TranslationError
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.design.finding import Finding
-from lmmtools.design.structure import structure
 from lmmtools.errors import LmmError
 from lmmtools.formula.notation import write_comment
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.linting.cures import write_model
 from lmmtools.linting.inside import lowest_criterion, reading_terms
+from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,6 +12,7 @@ import pytest
 from lmmtools import datasets
 from lmmtools.errors import DataError
 from lmmtools.report.comparison import ComparisonColumn, compare_columns
+from lmmtools.report.linear_column import column_of_linear_model
 
 EXPECTED = Path(__file__).parent / "expected"
 # Two routes to one closed form in double precision.
@@ -220,11 +221,11 @@ def ols():
 
 @pytest.mark.parametrize(("reml", "criterion"), [(True, DYESTUFF2_REML), (False, DYESTUFF2_ML)], ids=["REML", "ML"])
 def test_ols_has_the_criterion_of_the_mixed_model_at_zero(ols, reml, criterion):
-    assert ComparisonColumn.from_ols(ols, reml=reml).criterion == pytest.approx(criterion, rel=CRITERION_RTOL)
+    assert column_of_linear_model(ols, reml=reml).criterion == pytest.approx(criterion, rel=CRITERION_RTOL)
 
 
 def test_singular_mixed_model_is_the_linear_model(ols):
-    column = ComparisonColumn.from_ols(ols)
+    column = column_of_linear_model(ols)
     mixed = replace(column, name="lme4", is_ols=False, variances={"Batch (Intercept)": 0.0}, is_singular=True)
     found = compare_columns([mixed, column])
     assert found.verdict == "same to the digits shown"
@@ -232,7 +233,7 @@ def test_singular_mixed_model_is_the_linear_model(ols):
 
 
 def test_ols_beside_a_mixed_model_that_is_not_at_zero(ols):
-    column = ComparisonColumn.from_ols(ols)
+    column = column_of_linear_model(ols)
     mixed = replace(
         column, name="m", is_ols=False, variances={"Batch (Intercept)": 2.0}, criterion=column.criterion - 3
     )
@@ -245,7 +246,7 @@ def test_weights_enter_the_criterion_of_a_linear_model():
     smf = pytest.importorskip("statsmodels.formula.api")
     data = datasets.load("sleepstudy")
     w = 0.5 * (1 + np.arange(len(data)) % 5)
-    found = ComparisonColumn.from_ols(smf.wls("Reaction ~ Days", data, weights=w).fit())
+    found = column_of_linear_model(smf.wls("Reaction ~ Days", data, weights=w).fit())
     X, y = np.column_stack([np.ones(180), data["Days"]]), data["Reaction"].to_numpy()
     A = X.T @ (w[:, None] * X)
     rss = w @ (y - X @ np.linalg.solve(A, X.T @ (w * y))) ** 2
@@ -260,12 +261,12 @@ def test_dependent_columns_are_refused():
     x = np.arange(5.0)
     result = sm.OLS(x**2, np.column_stack([np.ones(5), x, 2 * x])).fit()
     with pytest.raises(DataError, match="depend on each other"):
-        ComparisonColumn.from_ols(result)
+        column_of_linear_model(result)
 
 
 def test_other_objects_are_refused():
     with pytest.raises(DataError, match="no OLS or WLS result"):
-        ComparisonColumn.from_ols(object())
+        column_of_linear_model(object())
 
 
 RECORD = {

@@ -2,8 +2,9 @@
 
 from lmmtools.engines.mixedlm.reading.as_design import ReadDesign, as_design
 from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate
+from lmmtools.engines.mixedlm.reading.components import Component, Piece
+from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
 from lmmtools.engines.mixedlm.reading.read import read_model
-from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
 
 __all__ = [
     "Component",

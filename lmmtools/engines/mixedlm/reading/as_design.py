@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.encoders import Encoder
-    from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
+    from lmmtools.engines.mixedlm.reading.components import Component, Piece
+    from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
 
 __all__ = ["ReadDesign", "as_design"]
 

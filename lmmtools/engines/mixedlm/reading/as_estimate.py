@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.mixedlm.reading.as_design import ReadDesign
-    from lmmtools.engines.mixedlm.reading.record import Component
+    from lmmtools.engines.mixedlm.reading.components import Component
     from lmmtools.engines.pls import Problem
 
 __all__ = ["as_estimate", "read_theta"]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lmmtools.engines.mixedlm.reading.components import Piece
 from lmmtools.engines.mixedlm.reading.labels import ColumnLabel, parse_label
-from lmmtools.engines.mixedlm.reading.record import Piece
 from lmmtools.formula.python import read_python
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import quote_name

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from lmmtools.engines.mixedlm.reading.columns import Columns, collect_columns, merge_parallel, split_columns
+from lmmtools.engines.mixedlm.reading.components import Component, Kind, Piece
 from lmmtools.engines.mixedlm.reading.labels import parse_label
+from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
 from lmmtools.engines.mixedlm.reading.pieces import (
     Groups,
     crosses_groups,
@@ -18,7 +20,6 @@ from lmmtools.engines.mixedlm.reading.pieces import (
     read_re_piece,
     term_label,
 )
-from lmmtools.engines.mixedlm.reading.record import Component, Kind, MixedLMReading, Piece
 from lmmtools.errors import DataError, LmmError
 from lmmtools.formula.declare import crossed
 from lmmtools.formula.notation import write_expression

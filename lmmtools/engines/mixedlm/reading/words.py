@@ -8,31 +8,34 @@ from lmmtools.formula.notation import write_term
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
-    from lmmtools.engines.mixedlm.reading.record import Component, MixedLMReading, Piece
+    from collections.abc import Sequence
 
-__all__ = ["describe"]
+    from lmmtools.engines.mixedlm.reading.components import Component, Piece
 
-
-def describe(reading: MixedLMReading) -> tuple[str, ...]:
-    """Return what a model assumes, sentence by sentence, without full stops."""
-    groups = (
-        f"{reading.group} makes the groups: all {reading.n} rows are one group"
-        if reading.n_groups == 1
-        else f"{reading.group} makes the groups: {reading.n_groups} of them, independent of each other"
-    )
-    out = [groups, *(describe_component(c) for c in reading.components)]
-    return (*out, *_confounded(reading))
+__all__ = ["describe_components", "describe_groups", "remark"]
 
 
-def remark(reading: MixedLMReading) -> tuple[str, ...]:
+def describe_groups(group: str, n_groups: int, n: int) -> str:
+    """Return into how many groups MixedLM takes the n rows, as a sentence without full stop."""
+    if n_groups == 1:
+        return f"{group} makes the groups: all {n} rows are one group"
+    return f"{group} makes the groups: {n_groups} of them, independent of each other"
+
+
+def describe_components(components: Sequence[Component], confounded: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Return what a model assumes of its random effects, sentence by sentence, without full stops."""
+    return (*(describe_component(c) for c in components), *_describe_confounded(confounded))
+
+
+def remark(components: Sequence[Component], confounded: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Return in what a model is not what its lme4 formula says, and which variances it cannot tell apart."""
-    caveats = [f"{c.name}: {caveat}" for c in reading.components for caveat in c.caveats]
-    return (*caveats, *_confounded(reading))
+    caveats = [f"{c.name}: {caveat}" for c in components for caveat in c.caveats]
+    return (*caveats, *_describe_confounded(confounded))
 
 
-def _confounded(reading: MixedLMReading) -> list[str]:
+def _describe_confounded(pairs: Sequence[tuple[str, str]]) -> list[str]:
     out = []
-    for first, second in reading.confounded:
+    for first, second in pairs:
         if second == "Residual":
             out.append(
                 f"{first} has one row for each level: its variance and the residual's cannot be told apart, only "

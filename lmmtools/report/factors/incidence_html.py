@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lmmtools.design.crosstab import block_label, describe_blocks
+from lmmtools.report.factors.block_labels import block_label, describe_blocks
 
 if TYPE_CHECKING:
     from lmmtools.design.incidence import Blocks, Incidence

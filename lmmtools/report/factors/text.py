@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tabulate import tabulate
 
-from lmmtools.design.crosstab import CrossTable
 from lmmtools.design.incidence import build_incidence
-from lmmtools.design.picture import draw, draw_pair
+from lmmtools.report.factors.crosstab import CrossTable
+from lmmtools.report.factors.picture import draw, draw_pair
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.incidence import Incidence
-    from lmmtools.design.marks import Marks
     from lmmtools.design.relations import Pair
-    from lmmtools.design.structure import Structure
+    from lmmtools.design.structure import FactorStructure
+    from lmmtools.report.factors.marks import Marks
 
 __all__ = [
     "compact_panels",
@@ -36,7 +36,7 @@ WIDTH = 80
 MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_TABLES = 12, 12, 14, 6
 
 
-def describe(structure: Structure, marks: Marks) -> str:
+def describe(structure: FactorStructure, marks: Marks) -> str:
     """Return the structure as text: factors, each pair with its table, islands, findings, suggestion."""
     parts = [_factors(structure)]
     for k, pair in enumerate(structure.pairs):
@@ -68,7 +68,7 @@ def _range(counts: NDArray[np.intp]) -> str:
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
-def factor_rows(structure: Structure) -> list[tuple[str, str, str]]:
+def factor_rows(structure: FactorStructure) -> list[tuple[str, str, str]]:
     """Return name, levels and rows per level of each factor, in words."""
     return [
         (f.name, _count(f.m, "level"), f"{_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
@@ -76,13 +76,13 @@ def factor_rows(structure: Structure) -> list[tuple[str, str, str]]:
     ]
 
 
-def rows_sentence(structure: Structure) -> str:
+def rows_sentence(structure: FactorStructure) -> str:
     """Return how many rows are used, and how many are not."""
     lost = f" ({structure.n_missing:,} left out: no value in some factor)" if structure.n_missing else ""
     return f"{_count(structure.n_rows, 'row')}{lost}"
 
 
-def _factors(structure: Structure) -> str:
+def _factors(structure: FactorStructure) -> str:
     table = tabulate(
         factor_rows(structure), tablefmt="plain", disable_numparse=True, colalign=("left", "right", "left")
     )
@@ -133,14 +133,14 @@ def _reuse_sentence(pair: Pair) -> str:
     )
 
 
-def joint_sentence(structure: Structure) -> str:
+def joint_sentence(structure: FactorStructure) -> str:
     """Return how often combinations of all factors occur."""
     counts = structure.cell_counts
     rows = "1 row" if counts.max() == 1 else f"{_range(counts)} rows"
     return f"All factors together: {_count(len(counts), 'combination')} of levels, with {rows} each."
 
 
-def island_sentence(structure: Structure) -> str:
+def island_sentence(structure: FactorStructure) -> str:
     """Return into how many groups without a common level the rows fall."""
     islands = structure.components
     if len(islands) == 1:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lmmtools.design.structure import Structure
+    from lmmtools.design.structure import FactorStructure
 
 __all__ = ["write_structure"]
 
 
-def write_structure(structure: Structure) -> str:
+def write_structure(structure: FactorStructure) -> str:
     """Return one JSON object: rows, missing, factors, pairs, islands, findings, suggestion."""
     suggestion = structure.suggestion
     content: dict[str, Any] = {

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmmtools import datasets
-from lmmtools.design.marks import ASCII, UNICODE, choose_marks
-from lmmtools.design.structure import structure
 from lmmtools.errors import DataError
+from lmmtools.report.factors.marks import ASCII, UNICODE, choose_marks
+from lmmtools.report.factors.structure import structure
 
 CELLS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 6)), min_size=1, max_size=60)
 

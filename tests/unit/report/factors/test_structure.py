@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmmtools import datasets
-from lmmtools.design.structure import connected_components, is_nested, structure
+from lmmtools.design.components import connected_components, is_nested
 from lmmtools.errors import DataError
+from lmmtools.report.factors.structure import structure
 
 EXPECTED = Path(__file__).parent / "expected"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lmmtools.design.incidence_html import render_picture, render_table
-from lmmtools.design.structure_text import (
+from lmmtools.report.factors.incidence_html import render_picture, render_table
+from lmmtools.report.factors.text import (
     MAX_TABLES,
     compact_panels,
     factor_rows,
@@ -19,14 +19,14 @@ from lmmtools.design.structure_text import (
 
 if TYPE_CHECKING:
     from lmmtools.design.incidence import Incidence
-    from lmmtools.design.structure import Structure
+    from lmmtools.design.structure import FactorStructure
 
 __all__ = ["render_structure"]
 
 _CELL = "text-align: left; padding: 0.1em 0.7em"
 
 
-def render_structure(structure: Structure) -> str:
+def render_structure(structure: FactorStructure) -> str:
     """Return the structure as one ``<section>`` with the parts of its text."""
     parts = [f"<p>{escape(rows_sentence(structure))}</p>", _factors(structure)]
     for k, pair in enumerate(structure.pairs):
@@ -44,7 +44,7 @@ def render_structure(structure: Structure) -> str:
     return "\n".join(['<section class="lmmtools">', *parts, "</section>"])
 
 
-def _factors(structure: Structure) -> str:
+def _factors(structure: FactorStructure) -> str:
     rows = "".join(
         f'<tr><th scope="row" style="{_CELL}">{escape(name)}</th>'
         f'<td style="{_CELL}">{levels}</td><td style="{_CELL}">{rows}</td></tr>'

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.crosstab import WIDTH, block_label, describe_blocks, level_label
 from lmmtools.design.incidence import build_incidence
-from lmmtools.design.marks import choose_marks
 from lmmtools.design.relations import tell_apart
+from lmmtools.report.factors.block_labels import WIDTH, block_label, describe_blocks, level_label
+from lmmtools.report.factors.marks import choose_marks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmmtools.design.incidence import Blocks, Incidence, Order
-    from lmmtools.design.marks import Characters, Marks
+    from lmmtools.report.factors.marks import Characters, Marks
 
 __all__ = ["Picture", "draw", "draw_pair"]
 
@@ -56,7 +56,7 @@ class Picture:
 
     def to_html(self) -> str:
         """Return the pictures as SVG in HTML; what a mark stands for shows where it is pointed at."""
-        from lmmtools.design.incidence_html import render_picture
+        from lmmtools.report.factors.incidence_html import render_picture
 
         return "\n".join(render_picture(title, incidence) for title, incidence in self.panels)
 
