@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.declare import crossed, nested, random
     from lmmtools.inference.bootstrap.comparison import bootstrap_test
     from lmmtools.inference.likelihood_ratio import anova
-    from lmmtools.inference.power.record import power
+    from lmmtools.inference.power.power_analysis import power
     from lmmtools.linting.lint import lint
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.report.factors.structure import structure
@@ -37,7 +37,7 @@ _HOME = {
     "VarCorr": "fit.varcorr",
     "anova": "inference.likelihood_ratio",
     "bootstrap_test": "inference.bootstrap.comparison",
-    "power": "inference.power.record",
+    "power": "inference.power.power_analysis",
     "compare": "api",
     "crossed": "formula.declare",
     "from_mixedlm": "api",

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError, ProfileLimitWarning
-from lmmtools.inference.bootstrap.record import bootstrap_fit
+from lmmtools.inference.bootstrap.bootstrap_result import bootstrap_fit
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile.coordinates import parameters_of
+from lmmtools.inference.profile.profile_result import select_parameters
 from lmmtools.inference.profile.profiling import profile_fit
-from lmmtools.inference.profile.record import select_parameters
 from lmmtools.inference.tails import check_alpha, t_quantile
 
 if TYPE_CHECKING:

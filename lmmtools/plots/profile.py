@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.profile.record import ROUNDING
+from lmmtools.inference.profile.profile_result import ROUNDING
 from lmmtools.plots.style import COLOURS, GREY, choose, finish, new_axes, put_legend
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from lmmtools.inference.profile.record import Profile
+    from lmmtools.inference.profile.profile_result import Profile
 
 __all__ = ["profile_density", "profile_zeta"]
 

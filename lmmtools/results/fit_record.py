@@ -11,8 +11,8 @@ from lmmtools.report.fingerprint import inputs_of_design
 from lmmtools.report.provenance import fixed_levels, provenance_of
 from lmmtools.report.summary import SummaryData, summarise
 from lmmtools.results.json_writing import write_json
-from lmmtools.results.reporting import notes
 from lmmtools.results.stored_fit import RowsLost, StoredFit
+from lmmtools.results.summarising import notes
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,15 +12,15 @@ from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.fit.record import Fit
 from lmmtools.results.confirmation import Confirmation, run_confirmation
-from lmmtools.results.describing import DescribingMethods
-from lmmtools.results.diagnosing import DiagnosingMethods
-from lmmtools.results.drawing import DrawingMethods
-from lmmtools.results.intervals import IntervalMethods
-from lmmtools.results.paging import PageMethods
-from lmmtools.results.predicting import PredictingMethods
+from lmmtools.results.description_methods import DescribingMethods
+from lmmtools.results.diagnostic_methods import DiagnosingMethods
+from lmmtools.results.hypothesis_methods import TestingMethods
+from lmmtools.results.interval_methods import IntervalMethods
+from lmmtools.results.prediction_methods import PredictionMethods
+from lmmtools.results.report_page_methods import PageMethods
+from lmmtools.results.simulation_methods import SimulationMethods
 from lmmtools.results.statsmodels_names import StatsmodelsNames
 from lmmtools.results.tabling import TablingMethods
-from lmmtools.results.testing import TestingMethods
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +37,10 @@ __all__ = ["LMMResults"]
 class LMMResults(
     DescribingMethods,
     DiagnosingMethods,
-    DrawingMethods,
+    SimulationMethods,
     IntervalMethods,
     PageMethods,
-    PredictingMethods,
+    PredictionMethods,
     StatsmodelsNames,
     TablingMethods,
     TestingMethods,
@@ -133,7 +133,7 @@ class LMMResults(
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}, optional
             Show degrees of freedom and p-values, as lmerTest does; by default t values alone, as lme4.
         """
-        from lmmtools.results.reporting import summarise_results
+        from lmmtools.results.summarising import summarise_results
 
         return summarise_results(self, ddf)
 

@@ -20,7 +20,7 @@ import lmmtools as lmt
 from lmmtools import threads
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.fit import evaluate_at, search
-from lmmtools.results import describing, diagnosing, intervals, testing
+from lmmtools.results import description_methods, diagnostic_methods, hypothesis_methods, interval_methods
 from lmmtools.threads import Pool, cores_for, given_back, single
 
 LARGE = threads.LARGE
@@ -396,10 +396,10 @@ def test_every_function_of_the_engine_is_a_door():
 @pytest.mark.parametrize(
     "methods",
     [
-        describing.DescribingMethods,
-        diagnosing.DiagnosingMethods,
-        intervals.IntervalMethods,
-        testing.TestingMethods,
+        description_methods.DescribingMethods,
+        diagnostic_methods.DiagnosingMethods,
+        interval_methods.IntervalMethods,
+        hypothesis_methods.TestingMethods,
     ],
 )
 def test_every_method_of_inference_is_a_door(methods):

@@ -14,7 +14,7 @@ from lmmtools.inference.profile.around import Around
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.profile.degenerate import without_either
 from lmmtools.inference.profile.path import follow
-from lmmtools.inference.profile.record import Curve, Profile, curve_of, select_parameters
+from lmmtools.inference.profile.profile_result import Curve, Profile, curve_of, select_parameters
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 
 if TYPE_CHECKING:

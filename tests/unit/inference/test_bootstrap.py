@@ -13,7 +13,7 @@ from scipy import stats
 import lmmtools as lmt
 from lmmtools.design.stack import extend_design, stack_rows
 from lmmtools.errors import DataError
-from lmmtools.inference.bootstrap import record as module
+from lmmtools.inference.bootstrap import bootstrap_result as module
 from lmmtools.inference.bootstrap.pieces import spawn_pieces
 from lmmtools.inference.simulation import simulate
 from tests.unit.inference.recorded import RECORDED

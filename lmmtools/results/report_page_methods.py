@@ -53,7 +53,7 @@ class PageMethods(FitMethods):
         from lmmtools.page import check_needs, render_page
         from lmmtools.report.provenance import provenance_of
         from lmmtools.results.comparing import compare_beside, compare_engines
-        from lmmtools.results.reporting import summarise_results
+        from lmmtools.results.summarising import summarise_results
 
         check_needs()
         fit = self._fit

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.inference.profile.record import Profile
+    from lmmtools.inference.profile.profile_result import Profile
 
 __all__ = ["IntervalMethods"]
 

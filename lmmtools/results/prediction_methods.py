@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from lmmtools.inference.new_rows import Unseen
     from lmmtools.inference.prediction import Interval
 
-__all__ = ["PredictingMethods"]
+__all__ = ["PredictionMethods"]
 
 
-class PredictingMethods(FitMethods):
+class PredictionMethods(FitMethods):
     """``fit.predict(...)``, ``fit.marginal_means(...)``, ``fit.pairwise(...)``, ``fit.contrasts(...)``."""
 
     @overload

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from lmmtools.inference.bootstrap.record import Bootstrap
+    from lmmtools.inference.bootstrap.bootstrap_result import Bootstrap
 
-__all__ = ["DrawingMethods"]
+__all__ = ["SimulationMethods"]
 
 
-class DrawingMethods(FitMethods):
+class SimulationMethods(FitMethods):
     """``fit.simulate()``, ``fit.bootstrap()``."""
 
     @single
@@ -117,6 +117,6 @@ class DrawingMethods(FitMethods):
         EngineError
             If joblib or tqdm are needed and not installed.
         """
-        from lmmtools.inference.bootstrap.record import bootstrap_fit
+        from lmmtools.inference.bootstrap.bootstrap_result import bootstrap_fit
 
         return bootstrap_fit(self._fit, n, statistic, kind=kind, n_jobs=n_jobs, rng=rng, progress=progress)
