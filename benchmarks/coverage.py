@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,7 +96,7 @@ def _interval(fit: LMMResults, case: Case, seed: int) -> tuple[float, float]:
     elif case.method == "profile":
         options["method"] = "profile"
         # Profiles are those of the likelihood: fit by it from the start.
-        fit = replace(fit, estimate=pls.fit_problem(fit.problem, reml=False), _problem=fit.problem)
+        fit = fit.with_estimate(pls.fit_problem(fit.problem, reml=False))
     else:
         options["ddf"] = case.method
     low, high = fit.conf_int(**options).loc[case.parameter]

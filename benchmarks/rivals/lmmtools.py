@@ -106,12 +106,10 @@ def _table(case, data, ddf):
 
 def _fitted(case, data):
     """Return what makes the fitted model, with nothing of it kept from one run to the next."""
-    from dataclasses import replace
-
     import lmmtools
 
     result = lmmtools.lmm(case["formula"], data).fit()
-    return lambda: replace(result, _problem=result.problem)
+    return lambda: result.without_found()
 
 
 TASKS = {

@@ -330,7 +330,7 @@ def beaten(fit):
     at = pls.recover(fit.problem, 30.0 * fit.theta + 5.0, fit.reml)
     value = pls.evaluate(fit.problem, 30.0 * fit.theta + 5.0, fit.reml, False).objective
     estimate = replace(fit.estimate, theta=30.0 * fit.theta + 5.0, objective=value, beta=at.beta, sigma=at.sigma)
-    return replace(fit, estimate=estimate, _problem=fit.problem)
+    return fit.with_estimate(estimate)
 
 
 @pytest.mark.parametrize("formula", ["Reaction ~ Days + (Days | Subject)", "Reaction ~ Days + (Days || Subject)"])
