@@ -40,14 +40,14 @@ def summary(case, data):
 def evaluation(case, data):
     """Criterion and exact gradient away from the optimum."""
     import lmmtools
-    from lmmtools.engines import pls
+    from lmmtools import core
 
     model = lmmtools.lmm(case["formula"], data)
-    problem = pls.prepare(model.design)
+    problem = core.prepare(model.design)
     theta = 0.9 * model.fit().theta
 
     def run() -> None:
-        pls.evaluate(problem, theta, True)
+        core.evaluate(problem, theta, True)
 
     return run
 

@@ -3,87 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from lmmtools.core.search.certificate import Certificate, NullSpace, Scope
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Agreement", "Certificate", "Estimate", "NullSpace", "Scope"]
-
-Scope = Literal["global", "local"]
-
-NEAR = 1.0
-"""Up to here a quadratic tells how far a criterion falls: at 456 points of 40 random designs it said at most 1.5 times
-what was there (33 times, where more is believed)."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NullSpace:
-    """Evidence at the boundary for one term whose lambda_k has lost rank.
-
-    Attributes
-    ----------
-    block : int
-        Index of the term in ``design.blocks``.
-    directions : ndarray, shape (l, r)
-        Orthonormal basis of the null space of Sigma_k.
-    min_eigenvalue : float
-        Smallest eigenvalue of G_k restricted to that space, scaled so that 1 is one unit of the criterion for one
-        unit of relative variance over the whole design; not negative (to rounding) at an optimum.
-    is_spanned : bool
-        Whether the fixed effects span the directions: the restricted likelihood does not depend on their variance.
-    """
-
-    block: int
-    directions: NDArray[np.float64]
-    min_eigenvalue: float
-    is_spanned: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Certificate:
-    """What was checked of theta as an optimum of the criterion.
-
-    Attributes
-    ----------
-    gradient_norm : float
-        Largest absolute derivative of the criterion over the free elements of theta, each in units of that element's
-        own step (so that it estimates how far the criterion can still fall).
-    min_curvature : float
-        Smallest eigenvalue of the criterion's scaled Hessian over the free directions; inf where none is free.
-    null_spaces : tuple of NullSpace
-        One per rank-deficient term.
-    expected_decrease : float
-        How far the quadratic at theta falls along Newton's step, cut where a variance reaches zero; an estimate of how
-        much lower the criterion is nearby only where `near_decrease` has it.
-    holds : bool
-        Whether all of it is within tolerance.
-    scope : {"local", "global"}
-        "global" where it is known that no theta has a lower criterion, by more than rounding: with one variance, where
-        the whole criterion is bounded from below. "local" elsewhere: no lower value is near, nor was any found.
-    reproduced_by : tuple of int
-        Terms, as indices of ``design.blocks``, whose effects reproduce the response together with X, so that the
-        criterion falls without end, or towards a limit below any of its values, as their variances grow. Then there is
-        no lowest value, and theta is a local optimum at best.
-    """
-
-    gradient_norm: float
-    min_curvature: float
-    null_spaces: tuple[NullSpace, ...]
-    expected_decrease: float
-    holds: bool
-    scope: Scope = "local"
-    reproduced_by: tuple[int, ...] = ()
-
-    @property
-    def near_decrease(self) -> float | None:
-        """How much lower the criterion is nearby; None where the derivatives at theta do not tell.
-
-        They tell where the criterion is convex and the decrease below `NEAR`.
-        """
-        is_told = self.min_curvature > 0 and self.expected_decrease <= NEAR
-        return self.expected_decrease if is_told else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.engines import pls
 from lmmtools.fit import labelled
 from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
@@ -41,7 +42,7 @@ class Prepared:
         The result that the fit was read from.
     """
 
-    problem: pls.Problem | None = None
+    problem: core.Problem | None = None
     mixedlm: Any = None
 
 
@@ -194,7 +195,7 @@ class Fit:
         error on its own scale (variances in squared units of y, standard deviations in units of y). On the boundary
         they are undefined: NaN, and the note says why.
         """
-        return variance_standard_errors(self.varcorr, pls.information(self.problem, self.estimate.theta, self.reml))
+        return variance_standard_errors(self.varcorr, core.information(self.problem, self.estimate.theta, self.reml))
 
     @property
     def ngroups(self) -> FactorDict[int]:
@@ -214,16 +215,16 @@ class Fit:
     # -- optimum --------------------------------------------------------------------------------------------------
 
     @cached_property
-    def problem(self) -> pls.Problem:
+    def problem(self) -> core.Problem:
         """The cross-products of the design, as the pls engine holds them."""
-        return self.prepared.problem if self.prepared.problem is not None else pls.prepare(self.design)
+        return self.prepared.problem if self.prepared.problem is not None else core.prepare(self.design)
 
     @cached_property
     def certificate(self) -> Certificate:
         """Gradient and curvature at the optimum, restricted to the free directions."""
         if self.estimate.certificate is not None:
             return self.estimate.certificate
-        return pls.certify(self.problem, self.estimate.theta, self.reml)
+        return core.certify(self.problem, self.estimate.theta, self.reml)
 
     @property
     def converged(self) -> bool:
@@ -287,7 +288,7 @@ class Fit:
 
         ``random_effects_cov[factor].loc[level]`` is the l x l matrix of one level: lme4's ``condVar``.
         """
-        covariances = pls.conditional_covariances(self.problem, self.estimate.theta, self.reml)
+        covariances = core.conditional_covariances(self.problem, self.estimate.theta, self.reml)
         return FactorDict(labelled.covariances_by_factor(self.design, covariances))
 
     @cached_property
@@ -315,7 +316,7 @@ class Fit:
     @cached_property
     def hat_values(self) -> pd.Series[float]:
         """Leverages: the diagonal of the map from y to the conditional fitted values, indexed as the rows used."""
-        return self.label_rows(pls.hat_values(self.problem, self.estimate.theta, self.reml), "hat_values")
+        return self.label_rows(core.hat_values(self.problem, self.estimate.theta, self.reml), "hat_values")
 
     # -- the same model elsewhere ---------------------------------------------------------------------------------
 
@@ -331,7 +332,7 @@ class Fit:
         """
         return self._elsewhere(self.design, estimate, self.problem)
 
-    def on_design(self, design: Design, problem: pls.Problem | None = None) -> Self:
+    def on_design(self, design: Design, problem: core.Problem | None = None) -> Self:
         """Return the fit of the model to another design, by the same criterion and the pls engine.
 
         Parameters
@@ -346,7 +347,7 @@ class Fit:
         EngineError
             If the model cannot be fitted to it.
         """
-        products = pls.prepare(design) if problem is None else problem
+        products = core.prepare(design) if problem is None else problem
         return self._elsewhere(design, pls.fit_problem(products, reml=self.reml), products)
 
     def on_response(self, y: NDArray[np.float64]) -> Self:
@@ -360,5 +361,5 @@ class Fit:
         """Return the record without what it has computed so far, but for its cross-products: to send elsewhere."""
         return replace(self, prepared=Prepared(self.problem))
 
-    def _elsewhere(self, design: Design, estimate: Estimate, problem: pls.Problem) -> Self:
+    def _elsewhere(self, design: Design, estimate: Estimate, problem: core.Problem) -> Self:
         return type(self)(design, estimate, self.names, prepared=Prepared(problem))

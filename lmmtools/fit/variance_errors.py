@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lmmtools.engines.pls import VarianceInformation
+    from lmmtools.core import VarianceInformation
     from lmmtools.fit.varcorr import VarCorr
 
 __all__ = ["variance_standard_errors"]

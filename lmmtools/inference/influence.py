@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.rank import independent_columns
 from lmmtools.design.stack import keep_rows
-from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
 from lmmtools.report.printable import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
@@ -165,12 +165,12 @@ def _listing(labels: Sequence[str]) -> str:
 def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influence:
     """Return deletion diagnostics of a fit; see :meth:`LMMResults.influence`."""
     labels, sets = _sets(fit, level)
-    info = pls.information(fit.problem, fit.theta, fit.reml)
-    cov = pls.recover(fit.problem, fit.theta, fit.reml).beta_cov
+    info = core.information(fit.problem, fit.theta, fit.reml)
+    cov = core.recover(fit.problem, fit.theta, fit.reml).beta_cov
     if refit:
         changes, covariances, without, reasons, notes = _fit_again(fit, sets)
     else:
-        found = pls.delete_rows(fit.problem, fit.theta, fit.reml, sets)
+        found = core.delete_rows(fit.problem, fit.theta, fit.reml, sets)
         changes, covariances, without = found.changes, found.covariances, None
         reasons = ["" if fine else NOT_ESTIMABLE for fine in found.is_estimable]
         notes = [HELD]
@@ -232,7 +232,7 @@ def _combinations(fit: Fit, level: str) -> tuple[Rows, tuple[Any, ...]]:
 def _fit_again(fit: Fit, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
     """Return changes, covariances, variance parameters, reasons and notes of the fits without each set."""
     design, p, k = fit.design, fit.design.p, fit.design.k
-    beta = pls.recover(fit.problem, fit.theta, fit.reml).beta
+    beta = core.recover(fit.problem, fit.theta, fit.reml).beta
     changes, covariances = np.full((len(sets), p), np.nan), np.full((len(sets), p, p), np.nan)
     without = np.full((len(sets), k + 1), np.nan)
     reasons, singular, uncertain = [""] * len(sets), 0, 0

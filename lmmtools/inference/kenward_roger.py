@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.audience import advice, option
-from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.satterthwaite import matched_df
 
@@ -109,7 +109,7 @@ def kenward_roger(fit: Fit) -> KenwardRoger:
             f"{option('ddf', 'kenward-roger')} is defined for REML fits: "
             f"{advice('fit(reml=True)', 'leave out --ml')}, or use {option('ddf', 'satterthwaite')}"
         )
-    found = pls.adjusted_covariance(fit.problem, fit.theta)
+    found = core.adjusted_covariance(fit.problem, fit.theta)
     notes: tuple[str, ...] = ()
     if fit.is_singular:
         notes = ("the fit is singular: Kenward and Roger's expansion is made there as if it were not",)

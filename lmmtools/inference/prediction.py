@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.new_rows import NewRows, encode_rows, find_included, rows_of_fit
@@ -163,13 +163,13 @@ def _matched_to_errors(fit: Fit, rows: NewRows, included: Included) -> Floats:
     EngineError
         If the fit is not at a minimum of its criterion, or terms share one variance.
     """
-    pls.refuse_shared(fit.design, "Satterthwaite's method for predictions")
-    found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    core.refuse_shared(fit.design, "Satterthwaite's method for predictions")
+    found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
     here = _relative_variances(fit, rows, included, fit.theta)
     steps = STEP * np.sqrt(np.diag(found.covariance))[:-1]
     slopes = [
         (_relative_variances(fit, rows, included, a) - _relative_variances(fit, rows, included, b)) / gap
-        for a, b, gap in pls.nearby_thetas(fit.problem, fit.theta, fit.reml, steps)
+        for a, b, gap in core.nearby_thetas(fit.problem, fit.theta, fit.reml, steps)
     ]
     with np.errstate(invalid="ignore", divide="ignore"):
         g = np.array([*slopes, here]) / here
@@ -179,7 +179,7 @@ def _matched_to_errors(fit: Fit, rows: NewRows, included: Included) -> Floats:
 
 def _relative_variances(fit: Fit, rows: NewRows, included: Included, theta: Floats) -> Floats:
     """Return the variances of means' and of observations' errors at another theta, over sigma**2 there, (2, r)."""
-    estimate = replace(fit.estimate, theta=theta, sigma=pls.recover(fit.problem, theta, fit.reml).sigma)
+    estimate = replace(fit.estimate, theta=theta, sigma=core.recover(fit.problem, theta, fit.reml).sigma)
     moved = fit.with_estimate(estimate)
     error = error_variances(moved, rows, included)
     return np.array([error, error + observation_variances(moved, rows, included)]) / moved.scale

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import EngineError, FewDrawsWarning, LmmError
 from lmmtools.inference.bootstrap.limits import are_too_few, describe_too_few
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
@@ -57,7 +57,7 @@ def bootstrap_frame(
     """
     import pandas as pd
 
-    pls.refuse_shared(fit.design, "bootstrap")
+    core.refuse_shared(fit.design, "bootstrap")
     bare = fit.without_found()
     pieces = [(bare, rows, included, size, seed) for size, seed in spawn_pieces(n, rng)]
     drawn = np.concatenate(list(run_pieces(_draw_errors, pieces, n_jobs)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ def error_variances(fit: Fit, rows: NewRows, included: Included) -> Floats:
     codes = [c if use.any() else np.zeros_like(c) for c, use in zip(rows.codes, included, strict=True)]
     complete = np.isfinite(rows.X).all(axis=1) & np.all([np.isfinite(B).all(axis=1) for B in bases], axis=0)
     out = np.full(len(rows.X), np.nan)
-    out[complete] = pls.prediction_variances(
+    out[complete] = core.prediction_variances(
         fit.problem, fit.theta, fit.reml, rows.X[complete], [c[complete] for c in codes], [B[complete] for B in bases]
     )
     return out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.ambiguity import find_ambiguities
 from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
 from lmmtools.engines import pls
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.engines.pls import Problem
+    from lmmtools.core import Problem
     from lmmtools.fit.record import Fit
     from lmmtools.report.table import Cell
 
@@ -211,11 +212,11 @@ class _Null:
 def _null(fit: Fit, smaller: Reduction) -> _Null:
     if not smaller.design.blocks:
         theta = np.zeros(fit.design.k)
-        at = pls.recover(fit.problem, theta, fit.reml)
-        return _Null(None, pls.evaluate(fit.problem, theta, fit.reml, False).objective, at.beta, theta, at.sigma, "")
-    problem = pls.prepare(smaller.design)
+        at = core.recover(fit.problem, theta, fit.reml)
+        return _Null(None, core.evaluate(fit.problem, theta, fit.reml, False).objective, at.beta, theta, at.sigma, "")
+    problem = core.prepare(smaller.design)
     found = pls.fit_problem(problem, reml=fit.reml)
-    boundary = pls.information(problem, found.theta, fit.reml).boundary
+    boundary = core.information(problem, found.theta, fit.reml).boundary
     theta = _embed(fit, smaller, found.theta)
     return _Null(problem, found.objective, found.beta, theta, found.sigma, " and ".join(boundary))
 
@@ -239,7 +240,7 @@ def _reference(fit: Fit, smaller: Reduction, null: _Null, rng: np.random.Generat
     free = (block.l - d) * d
     if d == 1:
         return mixture(free, 1, None, rng)
-    info = pls.expected_information(fit.problem, null.theta, fit.reml)
+    info = core.expected_information(fit.problem, null.theta, fit.reml)
     first = theta_slices(fit.design.blocks)[smaller.block].start
     columns, rows = (x.tolist() for x in upper_triangle(block.l))
     own = [first + i for i, (a, b) in enumerate(zip(rows, columns, strict=True)) if {a, b} <= set(smaller.removed)]
@@ -259,9 +260,9 @@ def _draws(fit: Fit, null: _Null, n_sim: int, rng: np.random.Generator) -> tuple
         draws = exact_draws(residual, np.linalg.eigvalsh(A), fit.reml, fit.nobs, fit.design.p, n_sim, rng)
         return draws, f"{n_sim} draws from the exact distribution at this sample size"
     Y = simulate(fit.design, null.beta, null.theta, null.sigma, n_sim, rng)
-    larger = pls.refit_many(fit.problem, Y, fit.reml).objective
+    larger = core.refit_many(fit.problem, Y, fit.reml).objective
     if null.problem is None:
-        smaller = pls.objectives_without_effects(fit.problem, Y, fit.reml)
+        smaller = core.objectives_without_effects(fit.problem, Y, fit.reml)
     else:
-        smaller = pls.refit_many(null.problem, Y, fit.reml).objective
+        smaller = core.refit_many(null.problem, Y, fit.reml).objective
     return np.maximum(smaller - larger, 0.0), f"{n_sim} parametric bootstrap draws from the smaller model"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.inference.simulation import simulate
 from lmmtools.report.printable import Printable
@@ -138,7 +138,7 @@ def mode_normality(fit: Fit) -> ModeNormality:
     """Return Shapiro-Wilk tests of the modes over their own standard deviations under the model."""
     from scipy import stats
 
-    spread = pls.mode_covariances(fit.problem, fit.theta, fit.reml)
+    spread = core.mode_covariances(fit.problem, fit.theta, fit.reml)
     rows: list[tuple[str, str, int, float, float, str]] = []
     for block, modes, covariance, term in zip(fit.design.blocks, fit.estimate.modes, spread, fit.varcorr, strict=True):
         for j, name in enumerate(block.cnames):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,7 +109,7 @@ def satterthwaite(fit: Fit) -> Satterthwaite:
     """
     if fit.design.shared:
         return _by_shared_variances(fit)
-    found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
     held = [str(fit.design.blocks[k].term) for k in found.held]
     notes = f"on the boundary, and held there for the degrees of freedom: {', '.join(held)}"
     return Satterthwaite(found.cov, found.slopes, found.covariance, (notes,) if held else ())
@@ -117,8 +117,8 @@ def satterthwaite(fit: Fit) -> Satterthwaite:
 
 def _by_shared_variances(fit: Fit) -> Satterthwaite:
     """The same where terms share one variance; a term on the boundary is then taken as known altogether."""
-    derivatives = pls.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
-    info = pls.information(fit.problem, fit.theta, fit.reml)
+    derivatives = core.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
+    info = core.information(fit.problem, fit.theta, fit.reml)
     unit = info.units / fit.scale
     covariance = np.where(np.isfinite(info.relative_cov), info.relative_cov, 0.0) * unit * unit[:, None]
     known = [name for name, reason in zip(info.names, info.reasons, strict=True) if reason]

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.frame import as_frame
-from lmmtools.engines import pls
 from lmmtools.errors import DataError
 from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.intervals import confidence_intervals
@@ -111,7 +111,7 @@ def _variances(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
     """Standard deviations and correlations, term by term, columns of the lower triangle one after the other."""
     import pandas as pd
 
-    info = pls.information(fit.problem, fit.theta, fit.reml)
+    info = core.information(fit.problem, fit.theta, fit.reml)
     names = [t.name for t in fit.varcorr]
     groups, terms = [], []
     for block, (row, column) in zip(info.blocks, info.entries, strict=True):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.reading import as_design, as_estimate
 from lmmtools.errors import DataError, EngineError, LmmWarning, TranslationError
@@ -68,7 +69,7 @@ def read_fit(result: Any, reading: MixedLMReading) -> Fitted | None:
         read = as_design(result.model, reading)
     except (TranslationError, DataError):
         return None
-    problem = pls.prepare(read.design)
+    problem = core.prepare(read.design)
     warned = _warns_of_boundary(result)
     try:
         with warnings.catch_warnings():
@@ -87,10 +88,10 @@ def _is_certified(estimate: Estimate | None) -> bool:
     return estimate is not None and estimate.certificate is not None and estimate.certificate.holds
 
 
-def _lowest(read: ReadDesign, problem: pls.Problem, estimate: Estimate) -> float | None:
+def _lowest(read: ReadDesign, problem: core.Problem, estimate: Estimate) -> float | None:
     try:
         if read.design.shared:
-            return pls.lowest_shared(problem, estimate.theta, estimate.reml)
+            return core.lowest_shared(problem, estimate.theta, estimate.reml)
         return pls.fit_problem(problem, reml=estimate.reml).objective
     except EngineError:
         return None

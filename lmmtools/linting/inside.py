@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools import core
 from lmmtools.design.build import build_design
 from lmmtools.engines import pls
 from lmmtools.errors import LmmError
@@ -108,7 +109,7 @@ def lowest_criterion(case: Case, terms: list[RandomTerm]) -> float | None:
         return None
     try:
         formula = parse(f"{case.response} ~ {case.fixed_text} + {' + '.join(map(str, terms))}")
-        problem = pls.prepare(build_design(formula, frame))
+        problem = core.prepare(build_design(formula, frame))
         return float(pls.fit_problem(problem, reml=case.reml).objective)
     except (LmmError, KeyError, ValueError, TypeError):
         return None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.theta import theta_slices, upper_triangle
-from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
 from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, finish, need_fit, new_axes, put_legend
 
@@ -68,7 +68,7 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
     away = np.linspace(0.0, 1.0, _POINTS) ** 1.5
     x = np.unique(np.concatenate([answers[0] - (answers[0] - low) * away, answers[0] + (high - answers[0]) * away]))
     y = np.array([_criterion(first, k, value) for value in x])
-    heights = np.array([pls.evaluate(first.problem, fit.theta, first.reml, gradient=False).objective for fit in fits])
+    heights = np.array([core.evaluate(first.problem, fit.theta, first.reml, gradient=False).objective for fit in fits])
     floor = min(np.nanmin(y), heights.min())
     ax = new_axes(ax)
     # A steep side would press the rest flat.
@@ -125,7 +125,7 @@ def _criterion(fit: Fit, k: int, value: float) -> float:
     theta = fit.theta
     theta[k] = value
     try:
-        return float(pls.evaluate(fit.problem, theta, fit.reml, gradient=False).objective)
+        return float(core.evaluate(fit.problem, theta, fit.reml, gradient=False).objective)
     except EngineError:
         return float("nan")
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def run_confirmation(fit: Fit) -> Confirmation:
     """
     from lmmtools.engines import mixedlm
 
-    pls.refuse_shared(fit.design, "search")
+    core.refuse_shared(fit.design, "search")
     layout = mixedlm.plan(fit.design)
     started = time.perf_counter()
     search = mixedlm.search(fit.design, layout, reml=fit.reml)

@@ -23,14 +23,14 @@ def read_mixedlm(result: Any) -> tuple[Fit, ReadDesign, list[tuple[type[LmmWarni
     DataError, TranslationError, EngineError
         As :func:`lmmtools.from_mixedlm`.
     """
-    from lmmtools.engines import pls
+    from lmmtools import core
     from lmmtools.engines.mixedlm import reading
 
     if not hasattr(result, "cov_re_unscaled"):
         raise DataError(f"this takes the result of a MixedLM fit, not {type(result).__name__}")
     model = reading.read_model(result)
     read = reading.as_design(result.model, model)
-    problem = pls.prepare(read.design)
+    problem = core.prepare(read.design)
     estimate = reading.as_estimate(result, read, problem)
     fit = Fit(read.design, estimate, remarks=model.remarks, prepared=Prepared(problem, result))
     found = findings.find(fit)

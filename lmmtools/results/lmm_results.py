@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.fit.record import Fit
 from lmmtools.results.confirmation import Confirmation, run_confirmation
@@ -101,7 +101,7 @@ class LMMResults(
         """
         return self.on_response(_as_floats(y))
 
-    def refit_many(self, Y: ArrayLike) -> pls.Refits:
+    def refit_many(self, Y: ArrayLike) -> core.Refits:
         """Return the fits of many responses on the same design, in step: for bootstraps, permutations, mass tests.
 
         Parameters
@@ -121,7 +121,7 @@ class LMMResults(
         DataError
             If Y does not hold numbers.
         """
-        return pls.refit_many(self.problem, _as_floats(Y), self.reml)
+        return core.refit_many(self.problem, _as_floats(Y), self.reml)
 
     # -- report ---------------------------------------------------------------------------------------------------
 

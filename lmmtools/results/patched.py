@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from statsmodels.regression.mixed_linear_model import MixedLMResults, MixedLMResultsWrapper
 
-from lmmtools.engines import pls
+from lmmtools import core
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -132,7 +132,7 @@ def patch(result: Any, fit: LMMResults, read: ReadDesign) -> Any:
 
 def _fill_variances(own: Any, fit: LMMResults, read: ReadDesign, params: Floats, cov: Floats) -> dict[str, str]:
     """Write variances and their covariance into ``params`` and ``cov``; return why some have none."""
-    info = pls.information(fit.problem, fit.estimate.theta, fit.reml)
+    info = core.information(fit.problem, fit.estimate.theta, fit.reml)
     element = {key: i for i, key in enumerate(zip(info.blocks, info.entries, strict=True))}
     block_index = {id(block): i for i, block in enumerate(fit.design.blocks)}
     names = [str(name) for name in own.model.data.param_names]

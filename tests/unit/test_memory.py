@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools import memory
-from lmmtools.engines import pls
-from lmmtools.engines.pls import factor
+from lmmtools import core, memory
+from lmmtools.core.elimination import factor
 
 
 def free(monkeypatch, number):
@@ -61,6 +60,7 @@ def test_an_estimate_is_no_less_than_half_and_no_more_than_twice_what_a_fit_take
 import resource, sys
 import numpy as np, pandas as pd, lmmtools as lmt
 from lmmtools import memory
+from lmmtools import core
 from lmmtools.engines import pls
 rng = np.random.default_rng(5)
 n, m = 60_000, 1800
@@ -70,12 +70,12 @@ design = lmt.lmm("y ~ 1 + (1|g) + (1|h)", data).design
 asked = []
 memory.free_memory = lambda: 1e12
 inner = memory.need_memory
-import lmmtools.engines.pls.room as room
+import lmmtools.core.data.room as room
 room.need_memory = lambda numbers, *a: asked.append(8 * numbers)
 peak = lambda: 1024 * next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM"))
 before = peak()
-problem = pls.prepare(design)
-pls.fit_problem(problem, options=pls.Options(max_iter=3))
+problem = core.prepare(design)
+pls.fit_problem(problem, options=core.Options(max_iter=3))
 print((peak() - before) / max(asked))
 """
     if not sys.platform.startswith("linux"):
@@ -104,7 +104,7 @@ def test_leaving_out_each_row_is_refused_where_its_covariances_do_not_fit(monkey
     problem = fit.problem
     free(monkeypatch, 1e5)
     with pytest.raises(lmt.EngineError, match=r"6,000 sets of rows.*influence\(level="):
-        pls.delete_rows(problem, fit.theta, True, [np.array([i]) for i in range(6000)])
+        core.delete_rows(problem, fit.theta, True, [np.array([i]) for i in range(6000)])
 
 
 def test_small_work_asks_nothing(monkeypatch):

@@ -17,7 +17,7 @@ import pytest
 import threadpoolctl
 
 import lmmtools as lmt
-from lmmtools import threads
+from lmmtools import core, threads
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.fit import evaluate_at, search
 from lmmtools.results import description_methods, diagnostic_methods, hypothesis_methods, interval_methods
@@ -275,8 +275,8 @@ def test_a_child_of_a_fork_forgets_the_threads_that_were_not_copied(pool):
 
 def test_fits_see_one_thread_and_leave_two(two_threads, sleep, monkeypatch):
     seen: list[list[int]] = []
-    inner = pls.engine.descend
-    monkeypatch.setattr(pls.engine, "descend", lambda *a, **k: seen.append(two_threads()) or inner(*a, **k))
+    inner = core.search.optimum.descend
+    monkeypatch.setattr(core.search.optimum, "descend", lambda *a, **k: seen.append(two_threads()) or inner(*a, **k))
     lmt.lmm("Reaction ~ Days + (Days|Subject)", sleep).fit(engine="pls")
     assert seen
     assert all(n == 1 for numbers in seen for n in numbers)
@@ -387,7 +387,8 @@ def is_door(function: object) -> bool:
 
 def test_every_function_of_the_engine_is_a_door():
     """But for those that look at sizes alone."""
-    functions = [f for name in pls.__all__ if inspect.isfunction(f := getattr(pls, name))]
+    doors = [getattr(module, name) for module in (core, pls) for name in module.__all__]
+    functions = [f for f in doors if inspect.isfunction(f)]
     assert [f.__name__ for f in functions if not is_door(f)] == ["refuse_shared", "work_of_one"]
     assert is_door(search)
     assert is_door(evaluate_at)

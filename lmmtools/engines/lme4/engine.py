@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lmmtools import core
 from lmmtools.engines import pls
 from lmmtools.engines.estimate import Agreement, Estimate
 from lmmtools.engines.lme4.installation import find_rscript
@@ -149,9 +150,9 @@ def _check(design: Design) -> None:
 
 def _as_estimate(found: LmerFit, job: Job, messages: tuple[str, ...] = ()) -> Estimate:
     """Return lme4's fit with the certificate of its theta."""
-    problem = pls.prepare(job.design)
-    at = pls.evaluate(problem, found.theta, job.reml, gradient=False).objective
-    certificate = pls.certify(problem, found.theta, job.reml)
+    problem = core.prepare(job.design)
+    at = core.evaluate(problem, found.theta, job.reml, gradient=False).objective
+    certificate = core.certify(problem, found.theta, job.reml)
     said = tuple(f"lme4: {text}" for text in found.said)
     if not certificate.holds:
         said += _gap(problem, found, job.reml)
@@ -172,7 +173,7 @@ def _as_estimate(found: LmerFit, job: Job, messages: tuple[str, ...] = ()) -> Es
     )
 
 
-def _gap(problem: pls.Problem, found: LmerFit, reml: bool) -> tuple[str, ...]:
+def _gap(problem: core.Problem, found: LmerFit, reml: bool) -> tuple[str, ...]:
     """Say how far above the optimum lme4 stopped, where that is worth saying."""
     try:
         best = pls.fit_problem(problem, reml=reml)

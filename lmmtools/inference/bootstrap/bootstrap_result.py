@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.singular import are_singular
-from lmmtools.engines import pls
 from lmmtools.errors import DataError, FewDrawsWarning, LmmError
 from lmmtools.inference.bootstrap.limits import METHODS, acceleration, describe_too_few, intervals
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
@@ -203,7 +203,7 @@ def bootstrap_fit(
 
     if kind not in KINDS:
         raise DataError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}")
-    pls.refuse_shared(fit.design, "bootstrap")
+    core.refuse_shared(fit.design, "bootstrap")
     pieces = spawn_pieces(n, rng)
     names, estimate = _first_values(fit, statistic)
     groups = independent_groups(fit.design) if kind == "cluster" else None
@@ -253,7 +253,7 @@ def _run_piece(
     if statistic is not None:
         return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)
     try:
-        refits = pls.refit_many(fit.problem, Y, fit.reml)
+        refits = core.refit_many(fit.problem, Y, fit.reml)
     except LmmError:
         # One response that cannot be fitted: find it.
         return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml
@@ -135,7 +135,7 @@ def bootstrap_test(
     if not all(hasattr(fit, "problem") for fit in (smaller, larger)):
         raise DataError("bootstrap_test() compares two fits of lmmtools: bootstrap_test(smaller, larger)")
     for fit in (smaller, larger):
-        pls.refuse_shared(fit.design, "bootstrap")
+        core.refuse_shared(fit.design, "bootstrap")
     check_same_data((smaller, larger), ("smaller", "larger"))
     _check_nested(smaller.design, larger.design)
     small, large = fitted_by_ml(smaller), fitted_by_ml(larger)
@@ -216,7 +216,7 @@ def _draw(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence) -> Fl
 
 
 def _ratios(small: Any, large: Any, Y: Floats) -> Floats:
-    first, second = (pls.refit_many(problem, Y, reml=False) for problem in (small, large))
+    first, second = (core.refit_many(problem, Y, reml=False) for problem in (small, large))
     ratio = np.maximum(first.objective - second.objective, 0.0)
     return np.column_stack([ratio, ~(first.converged & second.converged)])
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.rank import independent_columns
 from lmmtools.design.record import Design
 from lmmtools.design.stack import extend_design
-from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
 from lmmtools.inference.draws import check_count
@@ -176,7 +176,7 @@ def power(
     if not isinstance(getattr(model, "design", None), Design):
         raise DataError(f"power() takes a model or a fit, as lmm() and fit() return them, not {type(model).__name__}")
     check_count(n_sim, "n_sim")
-    pls.refuse_shared(model.design, "power")
+    core.refuse_shared(model.design, "power")
     design, reml = model.design, bool(getattr(model, "reml", True))
     values = parameter_values_of(model, effects, parameters)
     hypotheses = hypotheses_of(design, tested, effects)

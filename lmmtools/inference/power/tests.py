@@ -9,7 +9,7 @@ import numpy as np
 from scipy.linalg import null_space
 from scipy.special import chdtrc
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.hypotheses import term_hypotheses
 from lmmtools.inference.satterthwaite import Satterthwaite
@@ -100,7 +100,7 @@ def simulated_p_values(
 ) -> Floats:
     """Return p-values of n simulated data sets, (n, hypotheses), NaN where a test failed."""
     Y = simulate(truth.design, truth.beta, truth.theta, truth.sigma, n, np.random.default_rng(seed))
-    problem = pls.prepare(truth.design)
+    problem = core.prepare(truth.design)
     try:
         return _p_values(problem, Y, truth.reml, test, hypotheses)
     except LmmError:
@@ -119,7 +119,7 @@ def _p_values(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequen
     """Return p-values of the data sets Y, (n, data sets), shape (data sets, hypotheses)."""
     if test == "lr":
         return _likelihood_ratios(problem, Y, hypotheses)
-    refits = pls.refit_many(problem, Y, reml)
+    refits = core.refit_many(problem, Y, reml)
     wald = np.column_stack([_wald(h.contrasts, refits.beta, refits.beta_cov) for h in hypotheses])
     q = np.array([len(h.contrasts) for h in hypotheses])
     if test == "z":
@@ -127,7 +127,7 @@ def _p_values(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequen
     out = np.full(wald.shape, np.nan)
     for i, row in enumerate(wald / q):
         try:
-            found = pls.relative_uncertainty(problem.with_response(Y[:, i]), refits.theta[i], reml)
+            found = core.relative_uncertainty(problem.with_response(Y[:, i]), refits.theta[i], reml)
         except LmmError:
             continue
         by = Satterthwaite(found.cov, found.slopes, found.covariance)
@@ -146,11 +146,11 @@ def _wald(contrasts: Floats, beta: Floats, cov: Floats) -> Floats:
 def _likelihood_ratios(problem: Any, Y: Floats, hypotheses: Sequence[Hypothesis]) -> Floats:
     """Return p-values against the models whose fixed effects are those that the hypotheses leave."""
     design = problem.design
-    larger = pls.refit_many(problem, Y, reml=False).objective
+    larger = core.refit_many(problem, Y, reml=False).objective
     out = np.empty((Y.shape[1], len(hypotheses)))
     for column, h in enumerate(hypotheses):
         X = design.X @ null_space(h.contrasts)
         smaller = replace(design, X=X, x_names=tuple(f"x{i}" for i in range(X.shape[1])))
-        ratio = pls.refit_many(pls.prepare(smaller), Y, reml=False).objective - larger
+        ratio = core.refit_many(core.prepare(smaller), Y, reml=False).objective - larger
         out[:, column] = chdtrc(len(h.contrasts), np.maximum(ratio, 0.0))
     return out

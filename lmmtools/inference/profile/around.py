@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.engines.pls import Problem
+    from lmmtools.core import Problem
 
     Floats = NDArray[np.float64]
 

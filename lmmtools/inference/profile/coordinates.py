@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.singular import row_sizes
 from lmmtools.design.theta import triangular_factor
-from lmmtools.engines import pls
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.core import Problem
     from lmmtools.design.record import Design
-    from lmmtools.engines.pls import Problem
 
     Floats = NDArray[np.float64]
 
@@ -291,7 +291,7 @@ class Coordinates:
         triangles = self.triangles(v, x)
         factors = self.on_data_scale(triangles)
         sigma = self.sigma * float(np.exp(log_sigma))
-        found = pls.unprofiled_deviance(self.problem, factors, sigma, self.held(v))
+        found = core.unprofiled_deviance(self.problem, factors, sigma, self.held(v))
         slope, parts = 0.0, []
         pieces = zip(found.G, factors, self.orders, self.units, self.lower, triangles, strict=True)
         for k, (G, factor, order, unit, lower, L) in enumerate(pieces):

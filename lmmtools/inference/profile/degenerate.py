@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.theta import lambda_factors
 from lmmtools.engines import pls
 from lmmtools.inference.profile.coordinates import Point
@@ -48,7 +49,7 @@ def _without(design: Design, k: int, j: int) -> Point:
         block, basis=np.ascontiguousarray(block.basis[:, keep]), cnames=tuple(block.cnames[i] for i in keep)
     )
     blocks = tuple(smaller if i == k else b for i, b in enumerate(design.blocks))
-    fit = pls.fit_problem(pls.prepare(replace(design, blocks=blocks)), reml=False)
+    fit = pls.fit_problem(core.prepare(replace(design, blocks=blocks)), reml=False)
     phi = [fit.sigma**2 * (lam @ lam.T) for lam in lambda_factors(fit.theta, blocks)]
     whole = np.zeros((block.l, block.l))
     whole[np.ix_(keep, keep)] = phi[k]

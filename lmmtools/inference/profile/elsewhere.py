@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,7 +96,7 @@ def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
     axes = {k: _axis(SIZES, _size(c, x, k)) for k in terms}
     is_small = c.problem.n <= FEW_ROWS
     sigma = {SIGMA: _axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma and is_small else {}
-    most = MOST_WORK / pls.work_of_one(c.problem)
+    most = MOST_WORK / core.work_of_one(c.problem)
     if terms and is_small and prod(len(a) for a in (*axes.values(), *sigma.values())) <= most:
         yield axes | sigma
         return
@@ -151,7 +151,7 @@ def _deviances(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
         sigma = np.full(len(x), c.sigma * np.exp(v))
     unit = np.full(len(x), c.sigma) if sigma is None else sigma
     factors = [F / unit[:, None, None] for F in c.on_data_scale(c.triangles(v, x))]
-    deviance, at = pls.unprofiled_deviances(c.problem, factors, sigma, c.held(v))
+    deviance, at = core.unprofiled_deviances(c.problem, factors, sigma, c.held(v))
     with np.errstate(divide="ignore", invalid="ignore"):
         return deviance, np.log(at / c.sigma)
 

@@ -20,8 +20,8 @@ from lmmtools.inference.tails import check_alpha, chi2_quantile
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lmmtools.core import Problem
     from lmmtools.engines.estimate import Estimate
-    from lmmtools.engines.pls import Problem
     from lmmtools.fit.record import Fit
     from lmmtools.inference.profile.coordinates import Parameter, Point
 

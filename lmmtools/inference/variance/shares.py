@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def shares_with_intervals(fit: Fit, terms: Floats, residual: float, moments: Seq
 
 def _relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Derivatives of the parts over sigma**2, shape (terms + 1, m), and the covariance of what they are taken by."""
-    found = pls.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(found.owners)))
     for i, (k, move) in enumerate(zip(found.owners.tolist(), found.directions, strict=True)):
         slopes[k, i] = float((move * moments[k]).sum())
@@ -92,7 +92,7 @@ def _relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
 
 def _shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """The same by variances and covariances, where terms share one."""
-    info = pls.information(fit.problem, fit.theta, fit.reml)
+    info = core.information(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(info.vcov)))
     for i, (k, (a, b)) in enumerate(zip(info.blocks, info.entries, strict=True)):
         if k >= 0:

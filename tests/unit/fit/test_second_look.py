@@ -67,9 +67,9 @@ def test_the_likelihood_is_that_of_the_parameters_it_is_asked_for():
     theta = fit.theta * (1.3, 0.5, 0.8)
     layout = mixedlm.plan(fit.design)
     _, objective = mixedlm.evaluate_likelihood(fit.design, layout, theta, reml=True)
-    from lmmtools.engines import pls
+    from lmmtools import core
 
-    assert objective == pytest.approx(pls.recover(fit.problem, theta, True).objective, rel=SAME)
+    assert objective == pytest.approx(core.recover(fit.problem, theta, True).objective, rel=SAME)
     assert objective > fit.objective + 1
 
 

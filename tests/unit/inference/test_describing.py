@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.inference.variance.shares import _relative, _shared
 from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
@@ -105,7 +105,7 @@ def test_limits_of_a_share_follow_from_the_ratio_alone() -> None:
     # One-way: the share is a function of theta alone, and its logit is 2 log theta.
     fit = lmt.lmm("Yield ~ 1 + (1|Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
     step, theta = 1e-3, fit.theta
-    at = [pls.evaluate(fit.problem, theta * np.exp(s)).objective for s in (-step, 0.0, step)]
+    at = [core.evaluate(fit.problem, theta * np.exp(s)).objective for s in (-step, 0.0, step)]
     se = 2.0 * np.sqrt(2.0 / ((at[0] - 2.0 * at[1] + at[2]) / step**2))
     logit = 2.0 * np.log(theta[0])
     found = fit.variance_partition()
@@ -115,7 +115,7 @@ def test_limits_of_a_share_follow_from_the_ratio_alone() -> None:
 
 
 def test_limits_of_slopes_agree_with_differences(sleep) -> None:
-    info = pls.information(sleep.problem, sleep.theta)
+    info = core.information(sleep.problem, sleep.theta)
     B = sleep.design.blocks[0].basis
     M = B.T @ B / len(B)
 
@@ -133,7 +133,7 @@ def test_limits_of_slopes_agree_with_differences(sleep) -> None:
 def test_limits_of_several_terms_agree_with_differences() -> None:
     # Intercepts: a part's share is v / total, and the delta method on its logit counts every other part as well.
     fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
-    info, found = pls.information(fit.problem, fit.theta), fit.variance_partition()
+    info, found = core.information(fit.problem, fit.theta), fit.variance_partition()
     steps = np.diag(1e-5 * info.vcov)
     for part, variance in enumerate(info.vcov):
 

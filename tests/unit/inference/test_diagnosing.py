@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.engines import pls
-from lmmtools.engines.pls import deletion
+from lmmtools import core
+from lmmtools.core.after import deletion
 from lmmtools.errors import BoundaryWarning, DataError
 from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
 
@@ -108,7 +108,7 @@ def test_rows_left_out_with_v_held(fit) -> None:
 
 def test_sets_of_mixed_sizes_are_each_left_out(fit) -> None:
     sets = [np.array([3]), np.arange(10, 30), np.array([1, 50, 33])]
-    found = pls.delete_rows(fit.problem, fit.theta, fit.reml, sets)
+    found = core.delete_rows(fit.problem, fit.theta, fit.reml, sets)
     for i, own in enumerate(sets):
         beta, C = without(fit, own)
         np.testing.assert_allclose(found.changes[i], beta - fit.params.to_numpy(), atol=EXACT)
@@ -218,7 +218,7 @@ def test_quantile_residuals_follow_the_normal_distribution_of_each_row(sleep) ->
 
 
 def test_modes_vary_as_their_covariance_says(fit) -> None:
-    found = pls.mode_covariances(fit.problem, fit.theta, fit.reml)
+    found = core.mode_covariances(fit.problem, fit.theta, fit.reml)
     X, Z = fit.design.X, fit.design.Z.toarray()
     D = fit.design.D(fit).toarray()
     inverse = np.linalg.inv(fit.design.V(fit).toarray())

@@ -11,6 +11,7 @@ import pytest
 from scipy import integrate, optimize
 
 import lmmtools as lmt
+from lmmtools import core
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
 
@@ -60,7 +61,7 @@ def test_zeta_is_the_rise_of_the_smallest_deviance(sleep) -> None:
     def deviance(x) -> float:
         L = np.array([[x[0], 0.0], [x[1], 0.0]])
         L[1, 1] = np.sqrt(max(held**2 - x[1] ** 2, 0.0))
-        return pls.unprofiled_deviance(fit.problem, [L], x[2]).deviance
+        return core.unprofiled_deviance(fit.problem, [L], x[2]).deviance
 
     best = optimize.minimize(deviance, [24.0, 0.5, 25.6], method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-10})
     assert profile.zeta("sd_Days|Subject", held) == pytest.approx(np.sqrt(best.fun - ml.objective), rel=1e-5)
@@ -252,7 +253,7 @@ def test_the_path_of_a_singular_fit_finds_the_lower_valley(name) -> None:
             if name.startswith("sd"):
                 L[1] *= value / np.hypot(*L[1])
             held = (j, value) if name == "temp" else None
-            return pls.unprofiled_deviance(fit.problem, [L], sigma, held).deviance
+            return core.unprofiled_deviance(fit.problem, [L], sigma, held).deviance
 
         if name.startswith("sd") and value == 0:
             continue

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.engines import pls
+from lmmtools import core
 from tests.unit.inference.recorded import RECORDED, rows_of
 
 # lmerTest differentiates numerically, at an optimum that lme4 found to some five digits of theta.
@@ -49,7 +49,7 @@ def test_one_way_layout_has_the_degrees_of_the_analysis_of_variance() -> None:
 
 
 def test_slopes_of_the_covariance_equal_differences(sleep) -> None:
-    found = pls.fixed_effects_derivatives(sleep.problem, sleep.theta)
+    found = core.fixed_effects_derivatives(sleep.problem, sleep.theta)
     X, Z = sleep.design.X, sleep.design.Z.toarray()
     intercept, slope, between, s2 = sleep.varcorr.to_frame()["vcov"]
 
@@ -180,5 +180,5 @@ def test_degrees_by_differences_equal_those_by_the_hessian(monkeypatch) -> None:
 
     fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
     exact = fit.tests().df
-    monkeypatch.setattr(pls.traces, "DENSE_Q", 0)
+    monkeypatch.setattr(core.search.traces, "DENSE_Q", 0)
     np.testing.assert_allclose(replace(fit).tests().df, exact, rtol=1e-5)

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import lmmtools as lmt
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.inference.boundary_reference import exact_draws, mixture
 from tests.unit.inference.recorded import RECORDED, rows_of
@@ -98,7 +98,7 @@ def test_balanced_slopes_need_no_adjustment(sleep) -> None:
 def test_adjusted_covariance_equals_its_dense_definition() -> None:
     entry = next(e for e in BY_REML if e["name"] == "cake_factors_uneven")
     fit = as_fitted(entry)
-    found = pls.adjusted_covariance(fit.problem, fit.theta)
+    found = core.adjusted_covariance(fit.problem, fit.theta)
     X, V = fit.design.X, fit.design.V(fit).toarray()
     Z = fit.design.Z.toarray()
     inverse = np.linalg.inv(V)
@@ -119,10 +119,10 @@ def test_adjusted_covariance_equals_its_dense_definition() -> None:
 
 def test_traces_by_columns_equal_those_at_once(monkeypatch) -> None:
     fit = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).fit(engine="pls")
-    at_once = pls.expected_information(fit.problem, fit.theta)
-    monkeypatch.setattr(pls.fixed, "trace_products_once", lambda *_: None)
-    monkeypatch.setattr(pls.traces, "COLUMNS", 7)
-    np.testing.assert_allclose(pls.expected_information(fit.problem, fit.theta), at_once, rtol=1e-9, atol=1e-15)
+    at_once = core.expected_information(fit.problem, fit.theta)
+    monkeypatch.setattr(core.after.fixed, "trace_products_once", lambda *_: None)
+    monkeypatch.setattr(core.search.traces, "COLUMNS", 7)
+    np.testing.assert_allclose(core.expected_information(fit.problem, fit.theta), at_once, rtol=1e-9, atol=1e-15)
 
 
 def test_type_three_does_not_depend_on_the_coding() -> None:
@@ -327,8 +327,8 @@ def test_where_a_part_of_f_has_two_degrees_of_freedom_so_has_f() -> None:
 
 def beaten(fit):
     """The fit with the estimate of a search that stopped far above its optimum."""
-    at = pls.recover(fit.problem, 30.0 * fit.theta + 5.0, fit.reml)
-    value = pls.evaluate(fit.problem, 30.0 * fit.theta + 5.0, fit.reml, False).objective
+    at = core.recover(fit.problem, 30.0 * fit.theta + 5.0, fit.reml)
+    value = core.evaluate(fit.problem, 30.0 * fit.theta + 5.0, fit.reml, False).objective
     estimate = replace(fit.estimate, theta=30.0 * fit.theta + 5.0, objective=value, beta=at.beta, sigma=at.sigma)
     return fit.with_estimate(estimate)
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import lmmtools as lmt
-from lmmtools.engines import pls
+from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.plots.section import theta_labels
 
@@ -29,7 +29,7 @@ def test_curve_is_the_criterion_and_lowest_at_the_answer(sleep):
     assert x[np.argmin(y)] == sleep.theta[2]
     theta = sleep.theta
     theta[2] = x[-1]
-    rise = pls.evaluate(sleep.problem, theta, True).objective - sleep.objective
+    rise = core.evaluate(sleep.problem, theta, True).objective - sleep.objective
     assert y[-1] == pytest.approx(rise, abs=ROUNDING)
     assert ax.lines[1].get_xdata()[0] == sleep.theta[2]
 
@@ -38,7 +38,7 @@ def test_an_optimiser_that_stopped_early_stands_above_the_curve_s_foot(sleep):
     stalled = replace(sleep, estimate=replace(sleep.estimate, theta=sleep.theta * 1.2, engine="other"))
     ax = sleep.plot.section(stalled)
     height = ax.lines[2].get_ydata()[0]
-    expected = pls.evaluate(sleep.problem, 1.2 * sleep.theta, True).objective - sleep.objective
+    expected = core.evaluate(sleep.problem, 1.2 * sleep.theta, True).objective - sleep.objective
     assert height == pytest.approx(expected, abs=ROUNDING)
     assert ax.get_legend().get_texts()[1].get_text().startswith("other: ")
 

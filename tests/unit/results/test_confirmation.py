@@ -47,9 +47,9 @@ def test_the_classics_are_confirmed(formula, name, reml, engine):
 def test_a_fit_that_is_not_at_the_lowest_value_is_not_confirmed():
     # The fit as it would be had its search stopped at theta = 0.
     fit = fitted("diameter ~ 1 + (1 | plate)", "Penicillin")
-    from lmmtools.engines import pls
+    from lmmtools import core
 
-    at_zero = pls.recover(fit.problem, np.zeros(1), True)
+    at_zero = core.recover(fit.problem, np.zeros(1), True)
     stuck = replace(fit, estimate=replace(fit.estimate, theta=at_zero.theta, objective=at_zero.objective))
     found = stuck.confirm()
     assert not found.confirmed

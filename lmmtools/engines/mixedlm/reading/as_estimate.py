@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.engines.estimate import Agreement, Certificate, Estimate
@@ -17,9 +18,9 @@ from lmmtools.errors import DataError, EngineError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.core import Problem
     from lmmtools.engines.mixedlm.reading.as_design import ReadDesign
     from lmmtools.engines.mixedlm.reading.components import Component
-    from lmmtools.engines.pls import Problem
 
 __all__ = ["as_estimate", "read_theta"]
 
@@ -79,8 +80,8 @@ def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
         If MixedLM's variances are none, or the criterion cannot be evaluated at them.
     """
     reml = _is_reml(result)
-    at = pls.recover(problem, read_theta(result, read), reml)
-    certify = pls.certify_shared if read.design.shared else pls.certify
+    at = core.recover(problem, read_theta(result, read), reml)
+    certify = core.certify_shared if read.design.shared else core.certify
     certificate = certify(problem, at.theta, reml)
     if read.confounded and not certificate.holds:
         certificate = _certify_ridge(certificate)
@@ -112,7 +113,7 @@ def _certify_ridge(certificate: Certificate) -> Certificate:
     return replace(certificate, holds=is_level and not certificate.null_spaces)
 
 
-def _agree(result: Any, at: pls.Recovered, reml: bool) -> tuple[float, Agreement | None, list[str]]:
+def _agree(result: Any, at: core.Recovered, reml: bool) -> tuple[float, Agreement | None, list[str]]:
     """Return the criterion, how closely the two computations of it agree, and what to say if they do not."""
     own, failure = _criterion(result, reml)
     if own is None:
@@ -127,11 +128,11 @@ def _agree(result: Any, at: pls.Recovered, reml: bool) -> tuple[float, Agreement
     return at.objective, None, [text]
 
 
-def _compare_with_optimum(problem: Problem, at: pls.Recovered, objective: float) -> list[str]:
+def _compare_with_optimum(problem: Problem, at: core.Recovered, objective: float) -> list[str]:
     """Say how far above the optimum a result is that is not certified."""
     try:
         if problem.design.shared:
-            best = pls.lowest_shared(problem, at.theta, at.reml)
+            best = core.lowest_shared(problem, at.theta, at.reml)
         else:
             best = pls.fit_problem(problem, reml=at.reml).objective
     except EngineError:
@@ -166,7 +167,7 @@ def _criterion(result: Any, reml: bool) -> tuple[float | None, str]:
     return (value, "") if np.isfinite(value) else (None, "MixedLM's own likelihood is not finite at its estimate")
 
 
-def _fixed_effects(result: Any, read: ReadDesign, at: pls.Recovered) -> list[str]:
+def _fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[str]:
     """Say so where MixedLM's fixed effects are not those that its variances imply."""
     messages = []
     if result.cov_pen is not None or getattr(result.model, "fe_pen", None) is not None:

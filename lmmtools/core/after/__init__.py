@@ -1,0 +1,1 @@
+"""What is computed at an optimum: estimates, information, leverages, deletions."""

@@ -1,0 +1,207 @@
+"""The fixed effects without some of the rows, theta and sigma held: V^-1 of what is left from that of the whole.
+
+With I the rows left out, E their columns of the identity, S = E'V^-1 E, G = E'V^-1 X and e = E'V^-1 (y - X b),
+
+    X'V^-1X of the rest   H_I = H - G'S^-1 G
+    b of the rest         b_I = b - H_I^-1 G'S^-1 e
+
+which is generalised least squares with a parameter for every row of I (Christensen, Pearson & Johnson 1992,
+Technometrics 34). S has as many rows as I; where these are too many, V^-1 of the rest is factored anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
+
+from lmmtools.core.after.leverage import by_factor, random_leverages
+from lmmtools.core.after.recover import recover_state
+from lmmtools.core.data.problem import Problem, prepare
+from lmmtools.core.data.room import check_deletions
+from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.inverse import invert
+from lmmtools.core.elimination.reduced import reduce_rows
+from lmmtools.core.search.objective import State, evaluate_state
+from lmmtools.design.stack import keep_rows
+from lmmtools.threads import single
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Rows = NDArray[np.intp]
+    Products = Callable[[Problem, State, Sequence[Rows]], list[Floats]]
+
+__all__ = ["Deletions", "delete_rows"]
+
+SOLVED_ROWS = 512
+"""Rows of Z taken at once, and the largest set that is left out by its own S."""
+
+RANK = 1e-9
+"""Relative information on a direction of the fixed effects below which the rest says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Deletions:
+    """Fixed effects with each of r sets of rows left out, theta and sigma held.
+
+    Attributes
+    ----------
+    changes : ndarray, shape (r, p)
+        b_I - b; NaN where the rest cannot estimate all fixed effects.
+    covariances : ndarray, shape (r, p, p)
+        sigma**2 (X'V^-1X)^-1 of the rest; NaN likewise.
+    is_estimable : ndarray of bool, shape (r,)
+    """
+
+    changes: Floats
+    covariances: Floats
+    is_estimable: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Rows of V^-1 X (engine's coordinates), of V^-1 (y - X b) (units of y) and the weights; (n, p), (n,), (n,)."""
+
+    G: Floats
+    e: Floats
+    w: Floats
+
+
+@single
+def delete_rows(problem: Problem, theta: Floats, reml: bool, sets: Sequence[Rows]) -> Deletions:
+    """Return the fixed effects and their covariance without each set of rows.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : array_like, shape (k,)
+    reml : bool
+    sets : sequence of ndarray of int
+        Rows to leave out, one array per set, none of them empty.
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at theta, or there is no memory for so many sets.
+    """
+    p = problem.p
+    check_deletions(len(sets), p)
+    s = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    rows = _rows(problem, s)
+    out = Deletions(
+        np.full((len(sets), p), np.nan), np.full((len(sets), p, p), np.nan), np.zeros(len(sets), dtype=bool)
+    )
+    small = np.array([i for i, own in enumerate(sets) if len(own) <= SOLVED_ROWS], dtype=np.intp)
+    _downdate(problem, s, rows, [sets[i] for i in small], small, out)
+    whole = recover_state(problem, s)
+    for i in sorted(set(range(len(sets))) - set(small.tolist())):
+        keep = np.ones(problem.n, dtype=bool)
+        keep[sets[i]] = False
+        out.is_estimable[i] = _has_full_rank(problem.rows.Q[keep], rows.w[keep])
+        if out.is_estimable[i]:
+            rest = prepare(keep_rows(problem.design, keep))
+            left = recover_state(rest, evaluate_state(rest, rest.to_lambdas(theta), reml))
+            out.changes[i] = left.beta - whole.beta
+            out.covariances[i] = (whole.sigma / left.sigma) ** 2 * left.beta_cov
+    return out
+
+
+def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], places: Rows, out: Deletions) -> None:
+    """Fill in what each set, at its place, leaves behind, by H_I = H - G'S^-1 G."""
+    p = problem.p
+    H, steps = np.empty((len(sets), p, p)), np.empty((len(sets), p))
+    if sets and all(len(own) == 1 for own in sets):
+        _delete_single(problem, s, rows, np.concatenate(sets), H, steps)
+    else:
+        products = _solved if problem.structure.layout.is_sparse else _reduced(problem, s)
+        for chunk in _chunks(sets):
+            for i, ZWZ in zip(chunk, products(problem, s, [sets[i] for i in chunk]), strict=True):
+                H[i], steps[i] = _delete_set(s, rows, sets[i], ZWZ)
+    # In these units H of the whole is the identity.
+    unit = solve_triangular(s.Lxx, np.eye(p), lower=True) if p else s.Lxx
+    found = np.linalg.eigvalsh(unit @ H @ unit.T)[:, 0] > RANK if p else np.ones(len(sets), dtype=bool)
+    at = np.flatnonzero(found)
+    X, scale = problem.scaling.x_map, problem.response.y_scale
+    out.is_estimable[places] = found
+    out.changes[places[at]] = -np.linalg.solve(H[at], steps[at][:, :, None])[:, :, 0] @ X.T
+    out.covariances[places[at]] = scale**2 * s.r2 / s.dof * (X @ np.linalg.inv(H[at]) @ X.T)
+
+
+def _rows(problem: Problem, s: State) -> _Rows:
+    d = problem.design
+    found = recover_state(problem, s)
+    w = np.ones(d.n) if d.weights is None else d.weights
+    residual = d.response - d.X @ found.beta
+    for block, modes in zip(d.blocks, found.modes, strict=True):
+        residual = residual - np.einsum("nl,nl->n", block.basis, modes[block.codes])
+    G = w[:, None] * (problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1])
+    return _Rows(G, w * residual, w)
+
+
+def _has_full_rank(Q: Floats, w: Floats) -> bool:
+    """Whether rows of X, in coordinates in which X'WX of all rows is the identity, still tell all columns apart."""
+    gram = (Q * w[:, None]).T @ Q
+    return not len(gram) or bool(np.linalg.eigvalsh(gram)[0] > RANK)
+
+
+def _delete_single(problem: Problem, s: State, rows: _Rows, at: Rows, H: Floats, steps: Floats) -> None:
+    """Fill in H_I and G'S^-1 e where every set is one row: S is a number."""
+    S = (rows.w - rows.w**2 * random_leverages(problem, s))[at]
+    G = rows.G[at]
+    H[:] = s.Hxx - G[:, :, None] * G[:, None, :] / S[:, None, None]
+    steps[:] = G * (rows.e[at] / S)[:, None]
+
+
+def _chunks(sets: Sequence[Rows]) -> list[list[int]]:
+    """Return the sets' numbers in runs of at most SOLVED_ROWS rows."""
+    runs: list[list[int]] = []
+    total = SOLVED_ROWS + 1
+    for i, own in enumerate(sets):
+        total += len(own)
+        if total > SOLVED_ROWS:
+            runs.append([])
+            total = len(own)
+        runs[-1].append(i)
+    return runs
+
+
+def _solved(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
+    """Z_I W Z_I' of a few sets, each (r, r), with one solve for all their rows of Z."""
+    C = np.asfortranarray(problem.rows.Zt[:, np.concatenate(sets)].toarray())
+    U, _ = solve(s.elimination, C)
+    return [C[:, part].T @ U[:, part] for part in _parts(sets)]
+
+
+def _reduced(problem: Problem, s: State) -> Products:
+    """The same by rows of Z with the chain eliminated, for which W among the dense rest is formed once."""
+    W_rest = invert(s.elimination, blocks=True).W_rest
+    d, factors = problem.design, problem.structure.factors
+    codes = [d.blocks[f.blocks[0]].codes for f in factors]
+    z = by_factor(problem, [b.basis for b in d.blocks])
+
+    def products(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
+        own = np.concatenate(sets)
+        rows = reduce_rows(s.elimination, W_rest, [c[own] for c in codes], [v[own] for v in z])
+        return [rows.products(part) for part in _parts(sets)]
+
+    return products
+
+
+def _parts(sets: Sequence[Rows]) -> list[slice]:
+    """Return where each set's rows are when they stand one after the other."""
+    ends = np.cumsum([len(own) for own in sets]).tolist()
+    return [slice(end - len(own), end) for own, end in zip(sets, ends, strict=True)]
+
+
+def _delete_set(s: State, rows: _Rows, own: Rows, ZWZ: Floats) -> tuple[Floats, Floats]:
+    """Return H_I and G'S^-1 e of one set, from its Z_I W Z_I'."""
+    w, G = rows.w[own], rows.G[own]
+    S = np.diag(w) - w[:, None] * ZWZ * w
+    solved = cho_solve(cho_factor(0.5 * (S + S.T), lower=True), np.column_stack([G, rows.e[own]]))
+    return s.Hxx - G.T @ solved[:, :-1], G.T @ solved[:, -1]

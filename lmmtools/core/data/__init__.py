@@ -1,0 +1,1 @@
+"""A design made ready: its cross-products, in coordinates in which units do not matter."""

@@ -1,0 +1,300 @@
+"""A model made ready: the design's cross-products in the engine's coordinates, and the elimination plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.blas import product
+from lmmtools.core.data.crossprod import (
+    CrossProducts,
+    DesignChunks,
+    ResponseProducts,
+    Scaling,
+    accumulate,
+    indicator_rows,
+    project_response,
+)
+from lmmtools.core.data.room import check_products, check_rest
+from lmmtools.core.data.spanned import Spanned, find_spanned
+from lmmtools.core.elimination.many_points import Cut, cut_largest
+from lmmtools.core.elimination.structure import Structure, build_structure, merge_blocks
+from lmmtools.core.search.spectrum import Spectrum, find_spectrum
+from lmmtools.core.search.start import MomentSystem, moment_system
+from lmmtools.design.theta import lambda_factors, pack_lambda
+from lmmtools.errors import EngineError
+from lmmtools.threads import single
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from lmmtools.design.record import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Problem", "on_data_scale", "prepare"]
+
+ZERO_ROW = 1e-10
+"""An effect whose standard deviation is this share of another's, each per root mean square of its column, has none."""
+
+
+class RowData:
+    """What is made of a design when something first needs it, and shared by all its responses.
+
+    Z' and X of all rows are needed again for a new response and for hat values.
+    """
+
+    def __init__(self, design: Design, scaling: Scaling, structure: Structure, ZX: Floats, XX: Floats) -> None:
+        self._ZX, self._XX = ZX, XX
+        self._design, self._scaling, self._structure = design, scaling, structure
+
+    @cached_property
+    def moments(self) -> MomentSystem:
+        """The linear system behind the starting values."""
+        return moment_system(self._structure, self._ZX, self._design.n)
+
+    @cached_property
+    def spectrum(self) -> Spectrum | None:
+        """What makes the criterion of a model with one variance a function of it, None elsewhere or if it is large."""
+        if self._design.k > 1:
+            return None
+        return find_spectrum(self._structure.A.diagonal(), self._ZX, self._XX)
+
+    @cached_property
+    def spanned(self) -> tuple[Spanned | None, ...]:
+        """What X spans of each block."""
+        maps = self._scaling.basis_maps
+        return find_spanned(self._structure, self._ZX, self._XX, maps)
+
+    @cached_property
+    def Zt(self) -> sparse.csr_matrix:
+        """Z' in the engine's order, shape (q, n)."""
+        d = self._design
+        codes, bases = tuple(b.codes for b in d.blocks), tuple(b.basis for b in d.blocks)
+        Z = indicator_rows(codes, bases, tuple(b.m for b in d.blocks), self._scaling.basis_maps)
+        Zt = Z.T.tocsr()
+        order = self._structure.order
+        return Zt if np.array_equal(order, np.arange(len(order))) else Zt[order]
+
+    @cached_property
+    def Q(self) -> Floats:
+        """X in the engine's coordinates, shape (n, p)."""
+        return product(self._design.X, self._scaling.x_map)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Everything that evaluating the criterion needs; made by :func:`prepare`, once per design.
+
+    Attributes
+    ----------
+    design : Design
+        Only its sizes and names are read once the problem is made (and its rows for a new response).
+    scaling : Scaling
+        The engine's coordinates.
+    structure : Structure
+        The elimination plan, with Z'WZ.
+    ZX : ndarray, shape (q, p)
+        Z'WX in the engine's order.
+    XX : ndarray, shape (p, p)
+    log_weights : float
+    response : ResponseProducts
+    rows : RowData
+    """
+
+    design: Design
+    scaling: Scaling
+    structure: Structure
+    ZX: Floats
+    XX: Floats
+    log_weights: float
+    response: ResponseProducts
+    rows: RowData
+
+    @property
+    def moments(self) -> MomentSystem:
+        """The linear system behind the starting values."""
+        return self.rows.moments
+
+    @property
+    def spanned(self) -> tuple[Spanned | None, ...]:
+        """What X spans of each block, None where that is nothing; see :mod:`~lmmtools.core.data.spanned`."""
+        return self.rows.spanned
+
+    def away_from_x(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
+        """lambda per block, (l, l), without what X spans: the same REML criterion."""
+        return tuple(lam if s is None else s.away @ lam for lam, s in zip(lambdas, self.spanned, strict=True))
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.design.n
+
+    @property
+    def p(self) -> int:
+        """Number of fixed effects."""
+        return int(self.XX.shape[0])
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """l of each block in design order."""
+        return tuple(len(R) for R in self.scaling.basis_maps)
+
+    @cached_property
+    def C(self) -> Floats:
+        """Z'W[X y], shape (q, p + 1)."""
+        return np.column_stack([self.ZX, self.response.Zy])
+
+    @cached_property
+    def H(self) -> Floats:
+        """[X y]'W[X y], shape (p + 1, p + 1)."""
+        p = self.p
+        H = np.empty((p + 1, p + 1))
+        H[:p, :p], H[:p, p], H[p, :p], H[p, p] = self.XX, self.response.Xy, self.response.Xy, self.response.yy
+        return H
+
+    @cached_property
+    def cut(self) -> Cut:
+        """C and H with the largest factor apart, for many values of lambda at once."""
+        return cut_largest(self.structure, self.C, self.H)
+
+    @cached_property
+    def log_x_map(self) -> float:
+        """2 log|x_map|: what log|Hxx| owes to the engine's coordinates of X."""
+        return 2.0 * float(np.log(np.abs(np.diag(self.scaling.x_map))).sum())
+
+    @cached_property
+    def units(self) -> tuple[float, ...]:
+        """Information of an average level per block, n / m: a relative variance of 1 / units begins to matter."""
+        return tuple(self.n / b.m for b in self.design.blocks)
+
+    def constant(self, reml: bool) -> float:
+        """What the criterion on the data's scale has beyond that in the engine's coordinates."""
+        dof = self.n - self.p if reml else self.n
+        out = 2.0 * dof * float(np.log(self.response.y_scale)) - self.log_weights
+        return out - self.log_x_map if reml else out
+
+    def to_lambdas(self, theta: Floats) -> tuple[Floats, ...]:
+        """lambda per block in the engine's coordinates, from theta on the data's scale.
+
+        Raises
+        ------
+        EngineError
+            If theta has the wrong length or values that are not finite.
+        """
+        theta = np.asarray(theta, dtype=float)
+        if theta.shape != (self.design.k,):
+            raise EngineError(f"theta has shape {theta.shape}; this model has {self.design.k} covariance parameters.")
+        if not np.isfinite(theta).all():
+            raise EngineError("theta holds values that are not finite numbers.")
+        lambdas = lambda_factors(theta, self.design.blocks)
+        return tuple(R @ lam for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True))
+
+    def to_theta(self, lambdas: Sequence[Floats]) -> Floats:
+        """theta on the data's scale, shape (k,), columns of lambda signed so that its diagonal is not negative."""
+        out = []
+        for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True):
+            if len(R) == 1:
+                out.append(np.abs(lam) / R[0, 0])
+                continue
+            out.append(_triangular(on_data_scale(lam, R)))
+        return pack_lambda(out)
+
+    def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
+        """lambda per merged factor in order of elimination, block diagonal where a factor has several terms."""
+        out = []
+        for f in self.structure.factors:
+            if len(f.blocks) == 1:
+                out.append(lambdas[f.blocks[0]])
+                continue
+            lam = np.zeros((f.l, f.l))
+            for k, part in f.parts():
+                lam[part, part] = lambdas[k]
+            out.append(lam)
+        return tuple(out)
+
+    def with_response(self, y: Floats) -> Problem:
+        """The same design with another response (offset included, as in the design), all structure shared.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n,)
+
+        Raises
+        ------
+        EngineError
+            If y has another length, is not finite, or is reproduced exactly by X.
+        """
+        y = np.asarray(y, dtype=float)
+        if y.shape != (self.n,):
+            raise EngineError(f"The new response has shape {y.shape}; this design has {self.n} rows.")
+        if self.design.offset is not None:
+            y = y - self.design.offset
+        Zy, Xy, yy, centre, scale = project_response(self.rows.Zt, self.rows.Q, self.design.weights, y[:, None])
+        response = ResponseProducts(Zy[:, 0], Xy[:, 0], float(yy[0]), centre[:, 0], float(scale[0]))
+        return replace(self, response=response)
+
+
+def on_data_scale(lam: Floats, R: Floats) -> Floats:
+    """Return R^-1 lambda, (..., l, l), with effects whose variance is rounding beside others' at exactly zero.
+
+    Parameters
+    ----------
+    lam : ndarray, shape (..., l, l)
+        In the engine's coordinates.
+    R : ndarray, shape (l, l)
+        The block's basis map, R'R the mean square of its basis.
+    """
+    rows = np.asarray(np.linalg.solve(R, lam), dtype=float)
+    size = np.linalg.norm(rows, axis=-1) * np.linalg.norm(R, axis=0)
+    rounding = size < ZERO_ROW * size.max(axis=-1, keepdims=True)
+    return np.where(rounding[..., None], 0.0, rows)
+
+
+@single
+def prepare(design: Design) -> Problem:
+    """Read the design once and return the problem to evaluate, optimize, or refit.
+
+    Raises
+    ------
+    EngineError
+        If there is no random term, X is rank deficient, the response has no variation left beside X, or there is not
+        the memory that the fit needs.
+    """
+    if not design.blocks:
+        raise EngineError("The model has no random-effects term; this engine needs at least one.")
+    check_products(design)
+    scaling, cross = accumulate(DesignChunks(design))
+    levels = [b.m for b in design.blocks]
+    groups = merge_blocks([b.codes for b in design.blocks], levels)
+    structure = build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
+    check_rest(design, structure)
+    return _assemble(design, scaling, cross, structure)
+
+
+def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure: Structure) -> Problem:
+    order = structure.order
+    response = replace(cross.response, Zy=cross.response.Zy[order])
+    ZX = cross.ZX[order]
+    rows = RowData(design, scaling, structure, ZX, cross.XX)
+    return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
+
+
+def _triangular(lam: Floats) -> Floats:
+    """Return the lower-triangular factor of lam lam', shape (l, l), diagonal not negative.
+
+    Any factor is a rotation away from it. Vanished columns of lam stay exactly zero, and an effect without variance has
+    neither row nor column.
+    """
+    out = np.zeros_like(lam)
+    rows, columns = np.flatnonzero(lam.any(axis=1)), np.flatnonzero(lam.any(axis=0))
+    if len(rows):
+        r = np.asarray(np.linalg.qr(lam[np.ix_(rows, columns)].T, mode="r"))
+        out[np.ix_(rows, rows[: len(r)])] = np.tril((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T)
+    return out + 0.0

@@ -1,0 +1,422 @@
+"""Cross-products between a factor of the chain and the rest: dense where they fill, by pairs of levels where not.
+
+Both kinds hold the same thing, for each level e of the factor an l x q_rest block, and answer the same few questions;
+the sparse kind keeps only the columns that e meets. ``values`` arguments have the layout of ``Coupling.values``, with
+any number of rows per level in place of l.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from scipy import sparse
+
+from lmmtools.blas import add_gram, dot, product
+from lmmtools.core.elimination.pairs import Pairs, light_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.elimination.rest import Layout
+    from lmmtools.core.elimination.structure import Link
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "Coupling",
+    "DenseCoupling",
+    "SparseCoupling",
+    "couple_dense",
+    "couple_sparse",
+    "is_dense",
+    "meeting_patterns",
+]
+
+DENSE_FILL = 0.2
+"""Share of level pairs that meet from which dense arithmetic wins."""
+
+DENSE_SIZE = 20_000
+"""Blocks with fewer numbers than this are always dense: sparse calls cost more than they save."""
+
+DENSE_LIMIT = 8_000_000
+"""Numbers (64 MB) a dense block may take."""
+
+SCRATCH = 4_000_000
+"""Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
+
+
+class Coupling(Protocol):
+    """What elimination asks of the block between a factor and the rest."""
+
+    @property
+    def values(self) -> Floats:
+        """The numbers of the untouched cross-products."""
+
+    @property
+    def reads_lower(self) -> bool:
+        """Whether ``quadratic`` needs no more than the lower triangle of W."""
+
+    @property
+    def pair_count(self) -> int:
+        """Pairs of columns whose products are added one by one."""
+
+    def scale(self, T: Floats, values: Floats) -> Floats:
+        """T_e times the block of each level e; T is (m, l', l)."""
+
+    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
+        """Take sum_e (T_e values_e)'(T_e values_e) off the lower triangle of a Fortran-ordered S; T is (m, l', l)."""
+
+    def times(self, values: Floats, B: Floats) -> Floats:
+        """values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
+
+    def transpose_times(self, values: Floats, V: Floats) -> Floats:
+        """sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
+
+    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
+        """sum_e J_e values_e W values_e' J_e', shape (l, l), of a symmetric, Fortran-ordered W (q_rest, q_rest).
+
+        Only the lower triangle of W is read where ``reads_lower``.
+        """
+
+    def quadratics(self, values: Floats, W: Floats) -> Floats:
+        """values_e W values_e' for each level, shape (m, l, l), W symmetric and Fortran-ordered."""
+
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """values_e W in the columns that e meets, W symmetric, in the layout of the rest and Fortran-ordered."""
+
+    def contract(self, left: Floats, right: Floats) -> Floats:
+        """left_e right_e' for each level, shape (m, l_left, l_right)."""
+
+    def lift(self, link: int, values: Floats) -> Floats:
+        """Sums of values_e over the children of each level of a coarser factor, in that factor's layout."""
+
+    def pull(self, link: int, values: Floats) -> Floats:
+        """Values of a coarser factor's level at each of its children, in this factor's layout."""
+
+    def matrix(self, values: Floats, a: int) -> Floats | sparse.csr_matrix:
+        """Row a of every level's block, (m, q_rest)."""
+
+    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
+        """values_e at one column of the rest per requested (level, column) pair, shape (pairs, l)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DenseCoupling:
+    """All of the block, values (m, l, q_rest)."""
+
+    values: Floats
+    links: tuple[Link, ...]
+    reads_lower: bool = False
+    pair_count: int = 0
+
+    def scale(self, T: Floats, values: Floats) -> Floats:
+        """T_e values_e."""
+        return T * values if T.shape[1] == T.shape[2] == 1 else np.matmul(T, values)
+
+    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
+        """S -= sum_e (T_e values_e)'(T_e values_e)."""
+        flat = self.scale(T, values).reshape(-1, values.shape[2])
+        add_gram(-1.0, flat, S)
+
+    def times(self, values: Floats, B: Floats) -> Floats:
+        """values_e B."""
+        return np.asarray(np.matmul(values, B))
+
+    def transpose_times(self, values: Floats, V: Floats) -> Floats:
+        """sum_e values_e' V_e."""
+        return product(values.reshape(-1, values.shape[2]).T, V.reshape(-1, V.shape[2]))
+
+    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
+        """sum_e J_e values_e W values_e' J_e'."""
+        scaled = self.scale(J, values)
+        m, l, q = scaled.shape
+        right = product(scaled.reshape(-1, q), W).reshape(m, l, q)
+        if l == 1:
+            return np.array([[dot(scaled, right)]])
+        return np.asarray(np.matmul(scaled, right.transpose(0, 2, 1)).sum(0))
+
+    def quadratics(self, values: Floats, W: Floats) -> Floats:
+        """values_e W values_e'."""
+        return self.contract(self.restrict(values, W), values)
+
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """values_e W."""
+        return np.asarray(np.matmul(values, W))
+
+    def contract(self, left: Floats, right: Floats) -> Floats:
+        """left_e right_e'."""
+        return np.asarray(np.matmul(left, right.transpose(0, 2, 1)))
+
+    def lift(self, link: int, values: Floats) -> Floats:
+        """Sums over children."""
+        gather = self.links[link].gather
+        out = gather @ values.reshape(len(values), -1)
+        return np.asarray(out).reshape(-1, *values.shape[1:])
+
+    def pull(self, link: int, values: Floats) -> Floats:
+        """The parent's values at each child."""
+        return values[self.links[link].parent]
+
+    def matrix(self, values: Floats, a: int) -> Floats:
+        """Row a of every level's block, (m, q_rest)."""
+        return values[:, a]
+
+    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
+        """Single columns."""
+        return values[levels, :, columns]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseCoupling:
+    """The columns that each level meets, in CSR order over levels, values (pairs, l).
+
+    Attributes
+    ----------
+    values : ndarray, shape (pairs, l)
+    indptr, columns : ndarray of int
+        CSR pattern over the m levels.
+    rows : ndarray of int, shape (pairs,)
+        Level of each pair.
+    q_rest : int
+    maps : tuple of (ndarray, csr_matrix)
+        Per coarser factor: the pair of its pattern that each pair falls into, and the matrix that sums accordingly.
+    sums : csr_matrix, shape (m, pairs)
+        Sums the pairs of a level.
+    pairs : Pairs
+        The levels whose products are added one by one.
+    heavy : ndarray of int
+        The levels that are copied to dense rows for theirs, because they meet too many columns.
+    """
+
+    values: Floats
+    indptr: NDArray[np.int32]
+    columns: NDArray[np.int32]
+    rows: NDArray[np.intp]
+    q_rest: int
+    maps: tuple[tuple[NDArray[np.intp], sparse.csr_matrix], ...]
+    sums: sparse.csr_matrix
+    pairs: Pairs
+    heavy: NDArray[np.intp]
+
+    @property
+    def reads_lower(self) -> bool:
+        """Whether ``quadratic`` needs no more than the lower triangle of W."""
+        return self.values.shape[1] == 1 or not len(self.heavy)
+
+    @property
+    def pair_count(self) -> int:
+        """Pairs of columns whose products are added one by one."""
+        return len(self.pairs.target)
+
+    def scale(self, T: Floats, values: Floats) -> Floats:
+        """T_e values_e."""
+        if T.shape[1] == T.shape[2] == 1:
+            return values * T[self.rows, :, 0]
+        return np.asarray(np.matmul(T[self.rows], values[:, :, None])[:, :, 0])
+
+    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
+        """S -= sum_e (T_e values_e)'(T_e values_e)."""
+        scaled = self.scale(T, values)
+        if len(self.pairs.target):
+            if T.shape[1] == 1 and values is self.values:
+                products = self.pairs.weighted(T[:, 0, 0] ** 2)
+            else:
+                products = self.pairs.products(scaled)
+            flat = S.ravel(order="K")
+            flat -= np.bincount(self.pairs.target, weights=products, minlength=len(flat))
+        for dense in self._dense_rows(scaled, self.heavy):
+            add_gram(-1.0, dense.reshape(-1, self.q_rest), S)
+
+    def times(self, values: Floats, B: Floats) -> Floats:
+        """values_e B."""
+        parts = [self.matrix(values, a) @ B for a in range(values.shape[1])]
+        return parts[0][:, None, :] if len(parts) == 1 else np.stack(parts, axis=1)
+
+    def transpose_times(self, values: Floats, V: Floats) -> Floats:
+        """sum_e values_e' V_e."""
+        out = np.zeros((self.q_rest, V.shape[2]))
+        for a in range(values.shape[1]):
+            out += self.matrix(values, a).T @ V[:, a, :]
+        return out
+
+    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
+        """sum_e J_e values_e W values_e' J_e'."""
+        l = values.shape[1]
+        scaled = self.scale(J, values)
+        if l == 1 and values is self.values:
+            out = np.array([[self.pairs.weighted_sum(J[:, 0, 0] ** 2, W)]])
+        else:
+            out = self.pairs.quadratic(scaled, W)
+        if not len(self.heavy):
+            return out
+        if l == 1:
+            S = np.zeros((self.q_rest, self.q_rest), order="F")
+            for dense in self._dense_rows(scaled, self.heavy):
+                add_gram(1.0, dense.reshape(-1, self.q_rest), S)
+            # The upper triangle of S is zero: twice the lower, less the diagonal counted twice.
+            out[0, 0] += 2.0 * dot(S, W) - np.diag(S) @ np.diag(W)
+            return out
+        for dense in self._dense_rows(scaled, self.heavy):
+            right = product(dense.reshape(-1, self.q_rest), W).reshape(l, -1)
+            out += product(dense.reshape(l, -1), right.T)
+        return out
+
+    def quadratics(self, values: Floats, W: Floats) -> Floats:
+        """values_e W values_e'."""
+        if values.shape[1] > 1 or values is not self.values:
+            return self.contract(self.restrict(values, W), values)
+        out = np.zeros((len(self.indptr) - 1, 1, 1))
+        out[self.pairs.levels, 0, 0] = self.pairs.quadratics(W)
+        start = 0
+        for dense in self._dense_rows(values, self.heavy):
+            chosen = self.heavy[start : start + dense.shape[1]]
+            out[chosen, 0, 0] = np.einsum("ek,ek->e", product(dense[0], W), dense[0])
+            start += len(chosen)
+        return out
+
+    def restrict(self, values: Floats, W: Floats) -> Floats:
+        """values_e W in the pattern."""
+        out = self.pairs.restrict(values, W)
+        start = 0
+        for dense in self._dense_rows(values, self.heavy):
+            right = product(dense.reshape(-1, self.q_rest), W).reshape(dense.shape)
+            for i, e in enumerate(self.heavy[start : start + dense.shape[1]]):
+                own = slice(self.indptr[e], self.indptr[e + 1])
+                out[own] = right[:, i, self.columns[own]].T
+            start += dense.shape[1]
+        return out
+
+    def contract(self, left: Floats, right: Floats) -> Floats:
+        """left_e right_e'."""
+        outer = (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
+        out = self.sums @ outer
+        return np.asarray(out).reshape(-1, left.shape[1], right.shape[1])
+
+    def lift(self, link: int, values: Floats) -> Floats:
+        """Sums over children."""
+        return np.asarray(self.maps[link][1] @ values)
+
+    def pull(self, link: int, values: Floats) -> Floats:
+        """The parent's values at each child."""
+        return values[self.maps[link][0]]
+
+    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
+        """Single columns, zero where the level does not meet the column."""
+        key = self.rows * self.q_rest + self.columns
+        wanted = levels * self.q_rest + columns
+        at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+        return np.where((key[at] == wanted)[:, None], values[at], 0.0)
+
+    def matrix(self, values: Floats, a: int) -> sparse.csr_matrix:
+        """Row a of every level's block, (m, q_rest)."""
+        shape = (len(self.indptr) - 1, self.q_rest)
+        return sparse.csr_matrix((np.ascontiguousarray(values[:, a]), self.columns, self.indptr), shape=shape)
+
+    def _dense_rows(self, values: Floats, levels: NDArray[np.intp]) -> Iterator[Floats]:
+        """Dense copies (l, some levels, q_rest), a few megabytes at a time."""
+        l = values.shape[1]
+        step = max(1, SCRATCH // (l * self.q_rest))
+        counts = np.diff(self.indptr)
+        for start in range(0, len(levels), step):
+            chosen = levels[start : start + step]
+            sizes = counts[chosen]
+            local = np.repeat(np.arange(len(chosen)), sizes)
+            ends = np.cumsum(sizes)
+            at = np.arange(ends[-1] if len(ends) else 0) + np.repeat(self.indptr[chosen] - (ends - sizes), sizes)
+            dense = np.zeros((l, len(chosen), self.q_rest))
+            for a in range(l):
+                dense[a, local, self.columns[at]] = values[at, a]
+            yield dense
+
+
+def is_dense(pieces: Sequence[sparse.csr_matrix]) -> bool:
+    """Return whether the couplings of a chain with the rest, (m*l, q_rest) per factor, are better held dense."""
+    numbers = sum(p.shape[0] * p.shape[1] for p in pieces)
+    stored = sum(p.nnz for p in pieces)
+    return numbers <= DENSE_SIZE or bool(stored > DENSE_FILL * numbers and numbers <= DENSE_LIMIT)
+
+
+def couple_dense(
+    pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
+) -> list[Coupling]:
+    """The couplings of a whole chain with the rest.
+
+    Parameters
+    ----------
+    pieces : sequence of csr_matrix, each (m*l, q_rest)
+        Cross-products of each chain factor with the rest, finest first.
+    widths : sequence of int
+        l of each factor.
+    links : sequence of tuple of Link
+        Links of each factor to the coarser ones.
+    """
+    return [
+        DenseCoupling(p.toarray().reshape(-1, l, p.shape[1]), link)
+        for p, l, link in zip(pieces, widths, links, strict=True)
+    ]
+
+
+def meeting_patterns(
+    pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
+) -> list[sparse.csr_matrix]:
+    """Which columns of the rest the levels of each chain factor meet, (m, q_rest), sorted."""
+    patterns: list[sparse.csr_matrix] = []
+    for i, (piece, l) in enumerate(zip(pieces, widths, strict=True)):
+        pattern = _level_rows(piece, l)
+        for j in range(i):
+            # A parent meets whatever its children meet, also where the numbers happen to cancel to zero.
+            pattern = pattern + links[j][i - j - 1].gather @ patterns[j]
+        pattern = sparse.csr_matrix(pattern)
+        pattern.sum_duplicates()
+        pattern.sort_indices()
+        patterns.append(pattern)
+    return patterns
+
+
+def couple_sparse(
+    pieces: Sequence[sparse.csr_matrix],
+    patterns: Sequence[sparse.csr_matrix],
+    links: Sequence[tuple[Link, ...]],
+    layout: Layout,
+) -> list[Coupling]:
+    """The same as :func:`couple_dense`, by the pairs of level and column that meet."""
+    q_rest = layout.q
+    keys = [_rows_of(p) * q_rest + p.indices for p in patterns]
+    couplings: list[Coupling] = []
+    for i, (piece, pattern) in enumerate(zip(pieces, patterns, strict=True)):
+        l = piece.shape[0] // pattern.shape[0]
+        rows = _rows_of(pattern)
+        entries = piece.tocoo()
+        at = np.searchsorted(keys[i], (entries.row // l).astype(np.int64) * q_rest + entries.col)
+        values = np.zeros((len(rows), l))
+        values[at, entries.row % l] = entries.data
+        maps = []
+        for step, link in enumerate(links[i]):
+            to = np.searchsorted(keys[i + 1 + step], link.parent[rows] * q_rest + pattern.indices)
+            ones = np.ones(len(rows))
+            gather = sparse.csr_matrix((ones, (to, np.arange(len(rows)))), shape=(len(keys[i + 1 + step]), len(rows)))
+            maps.append((to, gather))
+        pairs, heavy = light_pairs(pattern.indptr, pattern.indices, values, layout)
+        sums = sparse.csr_matrix((np.ones(len(rows)), np.arange(len(rows)), pattern.indptr))
+        couplings.append(
+            SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, pairs, heavy)
+        )
+    return couplings
+
+
+def _level_rows(piece: sparse.csr_matrix, l: int) -> sparse.csr_matrix:
+    """Which columns each level meets, as ones."""
+    if l == 1:
+        # Copies: the caller sorts them, and piece keeps its own order.
+        return sparse.csr_matrix((np.ones(piece.nnz), piece.indices.copy(), piece.indptr.copy()), shape=piece.shape)
+    entries = piece.tocoo()
+    shape = (piece.shape[0] // l, piece.shape[1])
+    return sparse.csr_matrix((np.ones(entries.nnz), (entries.row // l, entries.col)), shape=shape)
+
+
+def _rows_of(pattern: sparse.csr_matrix) -> NDArray[np.intp]:
+    return np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))

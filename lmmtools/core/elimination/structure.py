@@ -1,0 +1,332 @@
+"""The elimination plan, made once per model: merged factors, the nested chain, and what is left to a dense factor.
+
+Blocks on one factor become one (lambda block diagonal). Factors are then put in the order of elimination: first a
+chain in which every factor is nested in the next (``class`` in ``school`` in ``region``), whose diagonal blocks stay
+block diagonal however long it is; then everything that crosses it, the *rest*, whose Schur complement is dense, or
+sparse where its fill is low.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import sparse
+
+from lmmtools.core.elimination.coupling import Coupling, couple_dense, couple_sparse, is_dense, meeting_patterns
+from lmmtools.core.elimination.dense_rest import DenseLayout
+from lmmtools.core.elimination.sparse_rest import sparse_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.elimination.rest import Layout
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Factor", "Link", "Stage", "Structure", "build_structure", "merge_blocks"]
+
+SMALL_Q = 64
+"""Up to this many random effects one dense factor costs less than the calls that would exploit its structure."""
+
+MEDIUM_Q = 160
+"""The same where something is left over beside the chain, which costs more calls still."""
+
+
+SPARSE_REST = 300
+"""From this size of the rest a sparse elimination is considered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One grouping factor with all the terms on it.
+
+    Attributes
+    ----------
+    blocks : tuple of int
+        Indices in ``design.blocks``.
+    widths : tuple of int
+        Effects per level of each of those blocks.
+    m : int
+        Levels.
+    l : int
+        Effects per level, the sum of the widths.
+    start : int
+        First column in the engine's order of Z's columns.
+    """
+
+    blocks: tuple[int, ...]
+    widths: tuple[int, ...]
+    m: int
+    l: int
+    start: int
+
+    @property
+    def q(self) -> int:
+        """Columns of Z."""
+        return self.m * self.l
+
+    @property
+    def columns(self) -> slice:
+        """Where the factor stands in the engine's order."""
+        return slice(self.start, self.start + self.q)
+
+    def parts(self) -> tuple[tuple[int, slice], ...]:
+        """Each block with its place within a level."""
+        return _parts(self.blocks, self.widths)
+
+
+@cache
+def _parts(blocks: tuple[int, ...], widths: tuple[int, ...]) -> tuple[tuple[int, slice], ...]:
+    ends = list(accumulate(widths, initial=0))
+    return tuple((k, slice(a, b)) for k, a, b in zip(blocks, ends[:-1], ends[1:], strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """How a factor of the chain hangs on a coarser one.
+
+    Attributes
+    ----------
+    parent : ndarray of int, shape (m,)
+        The level of the coarser factor that each level lies in.
+    gather : csr_matrix, shape (m_parent, m)
+        Sums over the children of each parent.
+    A : ndarray, shape (m, l, l_parent)
+        Cross-products of each level with its parent.
+    """
+
+    parent: NDArray[np.intp]
+    gather: sparse.csr_matrix
+    A: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """One factor of the chain before anything is eliminated.
+
+    Attributes
+    ----------
+    factor : Factor
+    A : ndarray, shape (m, l, l)
+        Its diagonal blocks of Z'WZ.
+    links : tuple of Link
+        One per coarser factor of the chain, nearest first.
+    coupling : Coupling or None
+        Cross-products with the rest; None where there is no rest.
+    """
+
+    factor: Factor
+    A: Floats
+    links: tuple[Link, ...]
+    coupling: Coupling | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Structure:
+    """A model's elimination plan with its numbers.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+        In order of elimination.
+    chain : tuple of Stage
+        Finest first.
+    rest : tuple of Factor
+        What crosses the chain; their columns follow the chain's.
+    layout : Layout
+        Where the rest's matrices have their entries, with Z'WZ among the rest.
+    A : csr_matrix, shape (q, q)
+        Z'WZ in the engine's order, for products.
+    order : ndarray of int, shape (q,)
+        Column of Z (merged blocks in design order) at each place of the engine's order.
+    """
+
+    factors: tuple[Factor, ...]
+    chain: tuple[Stage, ...]
+    rest: tuple[Factor, ...]
+    layout: Layout
+    A: sparse.csr_matrix
+    order: NDArray[np.intp]
+
+    @property
+    def q(self) -> int:
+        """Number of random effects."""
+        return len(self.order)
+
+    @property
+    def q_chain(self) -> int:
+        """Number of random effects in the chain."""
+        return self.q - self.q_rest
+
+    @property
+    def q_rest(self) -> int:
+        """Number of random effects in the rest."""
+        return self.layout.q
+
+
+def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
+    """Blocks grouped by grouping factor, in the order of their first; equal codes make equal factors."""
+    groups: list[list[int]] = []
+    for i, (code, m) in enumerate(zip(codes, levels, strict=True)):
+        for group in groups:
+            j = group[0]
+            if levels[j] == m and (codes[j] is code or np.array_equal(codes[j], code)):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups
+
+
+def build_structure(
+    A: sparse.csr_matrix, groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]
+) -> Structure:
+    """Make the plan from Z'WZ (blocks in design order).
+
+    Nothing but the pattern of A decides it, so what counts as nested or crossed is what the numbers say.
+    """
+    starts = np.cumsum([0, *(m * l for m, l in zip(levels, widths, strict=True))])
+    columns = [_merged_columns(group, starts, levels, widths) for group in groups]
+    sizes = [len(c) for c in columns]
+    chain_groups: list[int] = []
+    chain_links: dict[tuple[int, int], NDArray[np.intp]] = {}
+    q = sum(sizes)
+    if q > SMALL_Q:
+        pattern = _level_patterns(A, columns, [sum(widths[k] for k in g) for g in groups])
+        chain_groups, chain_links = _longest_chain(pattern, sizes)
+        if q <= MEDIUM_Q and len(chain_groups) < len(groups):
+            chain_groups = []
+    rest_groups = [g for g in range(len(groups)) if g not in chain_groups]
+    sequence = [*chain_groups, *rest_groups]
+    order = np.concatenate([columns[g] for g in sequence])
+    if not np.array_equal(order, np.arange(len(order))):
+        A = A[order][:, order].tocsr()
+    factors = []
+    start = 0
+    for g in sequence:
+        w = tuple(widths[k] for k in groups[g])
+        factor = Factor(tuple(groups[g]), w, levels[groups[g][0]], sum(w), start)
+        factors.append(factor)
+        start += factor.q
+    n_chain = len(chain_groups)
+    rest = tuple(factors[n_chain:])
+    first_rest = rest[0].start if rest else q
+    A_rest = A[first_rest:, first_rest:] if n_chain else A
+    links = _links(A, factors[:n_chain], chain_groups, chain_links)
+    couplings, layout = _couple(A[:first_rest, first_rest:], A_rest, factors[:n_chain], links, rest)
+    stages = tuple(
+        Stage(f, _own_blocks(A, f), link, coupling)
+        for f, link, coupling in zip(factors[:n_chain], links, couplings, strict=True)
+    )
+    return Structure(tuple(factors), stages, rest, layout, A, order)
+
+
+def _merged_columns(
+    group: Sequence[int], starts: NDArray[np.intp], levels: Sequence[int], widths: Sequence[int]
+) -> NDArray[np.intp]:
+    """Columns of the blocks of one factor, interleaved level by level."""
+    parts = [starts[k] + np.arange(levels[k] * widths[k]).reshape(levels[k], widths[k]) for k in group]
+    return np.asarray(parts[0].ravel() if len(parts) == 1 else np.concatenate(parts, axis=1).ravel())
+
+
+def _level_patterns(
+    A: sparse.csr_matrix, columns: Sequence[NDArray[np.intp]], widths: Sequence[int]
+) -> dict[tuple[int, int], sparse.csr_matrix]:
+    """For every ordered pair of factors, which levels meet; shape (m_i, m_j)."""
+    found = {}
+    for i in range(len(columns)):
+        rows = A[columns[i]]
+        for j in range(i + 1, len(columns)):
+            block = rows[:, columns[j]].tocoo()
+            shape = (len(columns[i]) // widths[i], len(columns[j]) // widths[j])
+            ones = np.ones(block.nnz, dtype=bool)
+            meet = sparse.csr_matrix((ones, (block.row // widths[i], block.col // widths[j])), shape=shape)
+            found[i, j] = meet
+            found[j, i] = meet.T.tocsr()
+    return found
+
+
+def _longest_chain(
+    pattern: dict[tuple[int, int], sparse.csr_matrix], sizes: Sequence[int]
+) -> tuple[list[int], dict[tuple[int, int], NDArray[np.intp]]]:
+    """The chain of nested factors that takes the most columns, finest first, and the parents of its levels."""
+    parents = {}
+    for (i, j), meet in pattern.items():
+        counts = np.diff(meet.indptr)
+        if counts.max(initial=0) <= 1 and sizes[i] >= sizes[j]:
+            parent = np.zeros(meet.shape[0], dtype=np.intp)
+            parent[counts == 1] = meet.indices
+            parents[i, j] = parent
+    best: list[int] = []
+    for first in sorted(range(len(sizes)), key=lambda g: -sizes[g]):
+        chain = [first]
+        for g in sorted(range(len(sizes)), key=lambda g: -sizes[g]):
+            if g not in chain and all((c, g) in parents for c in chain):
+                chain.append(g)
+        if sum(sizes[g] for g in chain) > sum(sizes[g] for g in best):
+            best = chain
+    return best, parents
+
+
+def _links(
+    A: sparse.csr_matrix,
+    factors: Sequence[Factor],
+    groups: Sequence[int],
+    parents: dict[tuple[int, int], NDArray[np.intp]],
+) -> list[tuple[Link, ...]]:
+    """Return how each factor of the chain hangs on the coarser ones, nearest first."""
+    out = []
+    for i, factor in enumerate(factors):
+        links = []
+        for j in range(i + 1, len(factors)):
+            coarser = factors[j]
+            parent = parents[groups[i], groups[j]]
+            ones = np.ones(factor.m)
+            gather = sparse.csr_matrix((ones, (parent, np.arange(factor.m))), shape=(coarser.m, factor.m))
+            block = A[factor.columns, coarser.columns].tocoo()
+            values = np.zeros((factor.m, factor.l, coarser.l))
+            values[block.row // factor.l, block.row % factor.l, block.col % coarser.l] = block.data
+            links.append(Link(parent, gather, values))
+        out.append(tuple(links))
+    return out
+
+
+def _couple(
+    B: sparse.csr_matrix,
+    A_rest: sparse.csr_matrix,
+    chain: Sequence[Factor],
+    links: Sequence[tuple[Link, ...]],
+    rest: tuple[Factor, ...],
+) -> tuple[Sequence[Coupling | None], Layout]:
+    """Return the chain's couplings with the rest, cut from B (q_chain, q_rest), and the rest's layout."""
+    dense = DenseLayout.of(A_rest, rest, is_lower=bool(chain))
+    if not (chain and rest):
+        return [None] * len(chain), dense
+    pieces, widths = [B[f.columns].tocsr() for f in chain], [f.l for f in chain]
+    if is_dense(pieces):
+        return couple_dense(pieces, widths, links), dense
+    patterns = meeting_patterns(pieces, widths, links)
+    layout = (sparse_layout(A_rest, patterns, rest) if A_rest.shape[0] >= SPARSE_REST else None) or dense
+    return couple_sparse(pieces, patterns, links, layout), layout
+
+
+def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
+    """Return the factor's own blocks of A, shape (m, l, l)."""
+    for stage in st.chain:
+        if stage.factor is factor:
+            return stage.A
+    return _own_blocks(st.A, factor)
+
+
+def _own_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
+    """Cut the factor's own blocks out of A, shape (m, l, l)."""
+    block = A[factor.columns, factor.columns].tocoo()
+    values = np.zeros((factor.m, factor.l, factor.l))
+    values[block.row // factor.l, block.row % factor.l, block.col % factor.l] = block.data
+    return values

@@ -1,0 +1,1 @@
+"""The criterion and its derivatives, and the search for its lowest value."""

@@ -1,0 +1,318 @@
+"""The criterion and its derivatives for many responses at once, one theta each: the kernels behind refit_many.
+
+Arrays have a leading axis B over responses. Two kernels hold what a value of lambda gives: one for a single grouping
+factor, whose levels are independent, and a dense one for small models of any shape. Both answer for N = Z'V^-1Z.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import log, pi
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from lmmtools.core.data.crossprod import project_response
+from lmmtools.core.elimination.dense_rest import dense_blocks
+from lmmtools.core.elimination.small import small_inverse, small_logdet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.data.problem import Problem
+    from lmmtools.core.elimination.structure import Factor
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "project"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Responses:
+    """What the data say about B responses, in the engine's coordinates.
+
+    Attributes
+    ----------
+    Zy : ndarray, shape (B, q)
+    Xy : ndarray, shape (B, p)
+    yy : ndarray, shape (B,)
+    centre : ndarray, shape (B, p)
+    y_scale : ndarray, shape (B,)
+    """
+
+    Zy: Floats
+    Xy: Floats
+    yy: Floats
+    centre: Floats
+    y_scale: Floats
+
+    def take(self, at: NDArray[np.intp]) -> Responses:
+        """Return some of the responses."""
+        return Responses(self.Zy[at], self.Xy[at], self.yy[at], self.centre[at], self.y_scale[at])
+
+
+class Kernel(Protocol):
+    """V at B values of lambda."""
+
+    @property
+    def logdet(self) -> Floats:
+        """log|V|, shape (B,), nan where it is beyond the arithmetic."""
+
+    def times_N(self, D: Floats) -> Floats:
+        """Return N D, shape (B, q, c), of D (B, q, c)."""
+
+    def solve(self, C: Floats) -> tuple[Floats, Floats]:
+        """Return U and F = C - A U, shape (B, q, c), of right-hand sides (B, q, c) or (q, c)."""
+
+    def blocks(self) -> list[Floats]:
+        """Return the sums over levels of N's diagonal blocks, (B, l, l) per factor."""
+
+    def squares(self, Y: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
+        """Return tr(P V_i P V_j), shape (B, k, k), with Z'PZ = N - YY'."""
+
+
+class OneFactor:
+    """A single factor: every level by itself, arrays (B, m, l, l)."""
+
+    def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
+        st = problem.structure
+        self.f = st.factors[0]
+        f = self.f
+        A = st.chain[0].A if st.chain else dense_blocks(st.layout.products(), f.m, f.l)
+        lam = _merge(f, lambdas)
+        if f.l == 1:
+            s = (lam**2)[:, None]
+            D = 1.0 + A * s
+            with np.errstate(invalid="ignore", divide="ignore"):
+                self.logdet = np.log(D).sum(axis=(1, 2, 3))
+                self.J = 1.0 / D
+            self.w = s * self.J
+        else:
+            Sigma = (lam @ lam.transpose(0, 2, 1))[:, None]
+            K = A @ Sigma
+            K[..., range(f.l), range(f.l)] += 1.0
+            self.J = small_inverse(K)
+            self.logdet = small_logdet(K).sum(axis=1)
+            w = Sigma @ self.J
+            self.w = 0.5 * (w + w.transpose(0, 1, 3, 2))
+        self.N = self.J @ A if f.l > 1 else self.J * A
+
+    def _apply(self, blocks: Floats, C: Floats) -> Floats:
+        parts = C.reshape(*C.shape[:-2], self.f.m, self.f.l, C.shape[-1])
+        out = blocks * parts if self.f.l == 1 else blocks @ parts
+        return out.reshape(len(blocks), self.f.q, C.shape[-1])
+
+    def times_N(self, D: Floats) -> Floats:
+        """Return N D."""
+        return self._apply(self.N, D)
+
+    def solve(self, C: Floats) -> tuple[Floats, Floats]:
+        """Return U and F."""
+        return self._apply(self.w, C), self._apply(self.J, C)
+
+    def blocks(self) -> list[Floats]:
+        """Return T."""
+        return [self.N.sum(axis=1)]
+
+    def squares(self, Y: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
+        """Return the traces, as curvature._trace_one_factor."""
+        f = self.f
+        B, m, l, p = len(self.N), f.m, f.l, Y.shape[2]
+        flat = self.N.reshape(B, m, l * l)
+        gram = flat.transpose(0, 2, 1) @ flat
+        if p:
+            y = Y.reshape(B, m, l, p)
+            own = (y @ y.transpose(0, 1, 3, 2)).reshape(B, m, l * l)
+            cross = flat.transpose(0, 2, 1) @ own
+            wide = Y.reshape(B, m, l * p)
+            S = (wide.transpose(0, 2, 1) @ wide).reshape(B, l, p, l, p)
+            both = np.einsum("zaubv,zcudv->zacbd", S, S, optimize=True).reshape(B, l * l, l * l)
+            gram = gram - cross - cross.transpose(0, 2, 1) + both
+        g = gram.reshape(B, l, l, l, l)
+        starts = np.cumsum([0, *(s.shape[1] for s in sigma)]).tolist()
+        out = np.empty((B, starts[-1], starts[-1]))
+        for k, own_part in f.parts():
+            for j, part in f.parts():
+                piece = g[:, own_part, part, own_part, part]
+                out[:, starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = _contract(piece, sigma[k], sigma[j])
+        return out
+
+
+class Dense:
+    """Any small model: M (B, q, q) and its inverse."""
+
+    def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
+        st = problem.structure
+        self.factors = st.factors
+        self.A = st.layout.products() if not st.chain else st.A.toarray()
+        B = len(lambdas[0])
+        self.lams = [_merge(f, lambdas) for f in st.factors]
+        half = self._scale(np.broadcast_to(self.A, (B, *self.A.shape)), transpose=False)
+        M = self._scale(half.transpose(0, 2, 1), transpose=False)
+        M[:, range(st.q), range(st.q)] += 1.0
+        try:
+            L = np.linalg.cholesky(M)
+            self.logdet = 2.0 * np.log(L[:, range(st.q), range(st.q)]).sum(axis=1)
+        except np.linalg.LinAlgError:
+            sign, self.logdet = np.linalg.slogdet(M)
+            self.logdet = np.where(sign > 0, self.logdet, np.nan)
+            M[~np.isfinite(self.logdet)] = np.eye(st.q)
+        inverse = np.asarray(np.linalg.inv(M), dtype=float)
+        W = self._scale(inverse, transpose=True)
+        self.W = self._scale(W.transpose(0, 2, 1), transpose=True)
+        self.N = self.A - self.A @ self.W @ self.A
+
+    def _scale(self, M: Floats, *, transpose: bool) -> Floats:
+        """Return M Lambda (or M Lambda')."""
+        out = np.empty(M.shape)
+        B, q = M.shape[:2]
+        for f, lam in zip(self.factors, self.lams, strict=True):
+            cut = M[:, :, f.columns]
+            if f.l == 1:
+                np.multiply(cut, lam, out=out[:, :, f.columns])
+            else:
+                right = lam.transpose(0, 2, 1) if transpose else lam
+                out[:, :, f.columns] = (cut.reshape(B, q * f.m, f.l) @ right).reshape(B, q, f.q)
+        return out
+
+    def times_N(self, D: Floats) -> Floats:
+        """Return N D."""
+        return self.N @ D
+
+    def solve(self, C: Floats) -> tuple[Floats, Floats]:
+        """Return U and F."""
+        U = self.W @ C
+        return U, C - self.A @ U
+
+    def blocks(self) -> list[Floats]:
+        """Return T."""
+        out = []
+        for f in self.factors:
+            own = self.N[:, f.columns, f.columns].reshape(-1, f.m, f.l, f.m, f.l)
+            out.append(np.einsum("zgagb->zab", own))
+        return out
+
+    def squares(self, Y: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
+        """Return the traces, as curvature.trace_products."""
+        N = self.N - Y @ Y.transpose(0, 2, 1)
+        B = len(N)
+        starts = np.cumsum([0, *(s.shape[1] for s in sigma)]).tolist()
+        out = np.empty((B, starts[-1], starts[-1]))
+        places = [(k, f, part) for f in factors for k, part in f.parts()]
+        for i, (k, f, own) in enumerate(places):
+            for j, other, part in places[: i + 1]:
+                cut = N[:, f.columns, other.columns].reshape(B, f.m, f.l, other.m, other.l)[:, :, own, :, part]
+                a, c = cut.shape[2], cut.shape[4]
+                if a == c == 1:
+                    squares = np.einsum("zgahb,zgahb->z", cut, cut)
+                    t = squares[:, None, None] * sigma[k][:, :, :, 0] * sigma[j][:, :, :, 0]
+                else:
+                    flat = cut.transpose(0, 2, 4, 1, 3).reshape(B, a * c, -1)
+                    t = _contract((flat @ flat.transpose(0, 2, 1)).reshape(B, a, c, a, c), sigma[k], sigma[j])
+                out[:, starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = t
+                out[:, starts[j] : starts[j + 1], starts[k] : starts[k + 1]] = t.transpose(0, 2, 1)
+        return out
+
+
+def _contract(g: Floats, left: Floats, right: Floats) -> Floats:
+    """sum_abcd left_i[a,b] right_j[c,d] g[a,c,b,d] for each response."""
+    B, a, c = g.shape[:3]
+    flat = g.transpose(0, 1, 3, 2, 4).reshape(B, a * a, c * c)
+    return np.asarray(left.reshape(B, -1, a * a) @ flat @ right.reshape(B, -1, c * c).transpose(0, 2, 1))
+
+
+def _merge(f: Factor, lambdas: Sequence[Floats]) -> Floats:
+    """Return lambda of a merged factor, (B, l, l)."""
+    if len(f.blocks) == 1:
+        return lambdas[f.blocks[0]]
+    out = np.zeros((len(lambdas[0]), f.l, f.l))
+    for k, part in f.parts():
+        out[:, part, part] = lambdas[k]
+    return out
+
+
+DENSE_BATCH_Q = 160
+"""Up to this many random effects the dense kernel beats fitting one response after another."""
+
+
+def kernel_for(problem: Problem) -> type[OneFactor] | type[Dense] | None:
+    """Return the kernel for a model, None where responses are better fitted one by one."""
+    if len(problem.structure.factors) == 1:
+        return OneFactor
+    return Dense if problem.structure.q <= DENSE_BATCH_Q else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchState:
+    """The criterion of B responses at one lambda each.
+
+    Attributes
+    ----------
+    objective : ndarray, shape (B,)
+        inf where it cannot be evaluated.
+    kernel : Kernel
+    Fx, Fy : ndarray, shapes (B, q, p) and (B, q)
+    Lxx : ndarray, shape (B, p, p)
+    b : ndarray, shape (B, p)
+    r2 : ndarray, shape (B,)
+    """
+
+    objective: Floats
+    kernel: OneFactor | Dense
+    Fx: Floats
+    Fy: Floats
+    Lxx: Floats
+    b: Floats
+    r2: Floats
+
+
+def project(problem: Problem, Y: Floats) -> Responses:
+    """Return the cross-products of responses Y, shape (n, B), offset included as in the design."""
+    d = problem.design
+    if d.offset is not None:
+        Y = Y - d.offset[:, None]
+    Zy, Xy, yy, centre, scale = project_response(problem.rows.Zt, problem.rows.Q, d.weights, Y)
+    return Responses(np.ascontiguousarray(Zy.T), np.ascontiguousarray(Xy.T), yy, centre.T, scale)
+
+
+def evaluate_batch(
+    problem: Problem, kind: type[OneFactor] | type[Dense], y: Responses, lambdas: Sequence[Floats], reml: bool
+) -> BatchState:
+    """Return the criterion of each response at its lambda, (B, l, l) per block; see objective.evaluate_state."""
+    p, n, B = problem.p, problem.n, len(y.yy)
+    kernel = kind(problem, lambdas)
+    Cy = y.Zy[:, :, None]
+    Uy, Fy = kernel.solve(Cy)
+    Hyy = y.yy - np.einsum("zqc,zqc->z", Cy, Uy)
+    logdet = kernel.logdet
+    if p:
+        Ux, Fx = kernel.solve(problem.ZX)
+        Hxx = problem.XX - problem.ZX.T @ Ux
+        Hxy = y.Xy[:, :, None] - problem.ZX.T @ Uy
+        try:
+            L = np.linalg.cholesky(Hxx)
+        except np.linalg.LinAlgError:
+            bad = np.linalg.eigvalsh(Hxx)[:, 0] <= 0
+            Hxx[bad] = np.eye(p)
+            L = np.linalg.cholesky(Hxx)
+            logdet = np.where(bad, np.nan, logdet)
+        z = np.linalg.solve(L, Hxy)
+        b = np.linalg.solve(L.transpose(0, 2, 1), z)[:, :, 0]
+        r2 = Hyy - np.einsum("zpc,zpc->z", z, z)
+        if reml:
+            logdet = logdet + 2.0 * np.log(L[:, range(p), range(p)]).sum(axis=1)
+    else:
+        Fx, L, b, r2 = np.zeros((B, len(problem.ZX), 0)), np.zeros((B, 0, 0)), np.zeros((B, 0)), Hyy
+    dof = n - p if reml else n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        objective = logdet + dof * (1.0 + log(2.0 * pi / dof) + np.log(r2)) + _constants(problem, y.y_scale, reml)
+    objective = np.where(np.isfinite(objective), objective, np.inf)
+    return BatchState(objective, kernel, Fx, Fy[:, :, 0], np.asarray(L, dtype=float), b, r2)
+
+
+def _constants(problem: Problem, y_scale: Floats, reml: bool) -> Floats:
+    dof = problem.n - problem.p if reml else problem.n
+    out = 2.0 * dof * np.log(y_scale) - problem.log_weights
+    return np.asarray(out - problem.log_x_map if reml else out)

@@ -1,0 +1,172 @@
+"""Second derivatives of the criterion with respect to the optimiser's parameters.
+
+With P the projected inverse covariance, V_i = dV/dphi_i and q_i = y'P V_i P y, q_ij = y'P V_i P V_j P y,
+
+    d2 criterion / dphi_i dphi_j = -tr(P V_i P V_j) + dof (2 q_ij / r2 - q_i q_j / r2^2) + (curvature of Sigma in phi)
+
+(ML: V^-1 for P in the trace). The average information of Gilmour, Thompson & Cullis (1995) puts dof q_ij / r2 in the
+trace's place: no inverse is needed, only solves with the factor at hand, and what is left is never indefinite. Where
+all of Z'PZ is cheap to have, the trace itself is used and Newton's method converges quadratically.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.lapack import dtrtrs
+
+from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.inverse import invert
+from lmmtools.core.elimination.rest import KEEP_Q
+from lmmtools.core.search import parameters
+from lmmtools.core.search.crossed_traces import trace_products_once
+from lmmtools.core.search.objective import derivatives, derivatives_from, evaluate_state, projector
+from lmmtools.core.search.traces import trace_products
+from lmmtools.design.theta import upper_triangle
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.data.problem import Problem
+    from lmmtools.core.search.objective import Derivatives, State
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["LocalModel", "curvature_along", "local_model", "quadratic_forms"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalModel:
+    """The criterion around one point, to second order in phi.
+
+    Attributes
+    ----------
+    state : State
+    d : Derivatives
+    frames, factors : tuple of ndarray, each (l, l)
+        Q and L per block.
+    phi, g : ndarray, shape (k,)
+        The point and the gradient.
+    exact : ndarray, shape (k, k), or None
+        The Hessian, where it is cheap.
+    average : ndarray, shape (k, k)
+        The average-information approximation.
+    """
+
+    state: State
+    d: Derivatives
+    frames: tuple[Floats, ...]
+    factors: tuple[Floats, ...]
+    phi: Floats
+    g: Floats
+    exact: Floats | None
+    average: Floats
+
+    @property
+    def objective(self) -> float:
+        """The criterion."""
+        return self.state.objective
+
+
+def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Return q_i, shape (k,), and q_ij, shape (k, k).
+
+    Parameters
+    ----------
+    problem : Problem
+    s : State
+    sigma : sequence of ndarray, each (parameters of the block, l, l)
+        dSigma_i per block.
+    """
+    f = s.f
+    D = parameters.directions(f, sigma, problem.structure.factors)
+    q = D.T @ f
+    _, N = solve(s.elimination, problem.structure.A @ D)
+    Q = D.T @ N
+    if problem.p:
+        z, _ = dtrtrs(s.Lxx, s.F[:, :-1].T @ D, lower=1)
+        Q -= z.T @ z
+    return q, 0.5 * (Q + Q.T)
+
+
+def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalModel:
+    """Return an evaluated point in its own frame, with first and second derivatives.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+    once : bool
+        Whether the exact Hessian may cost what is worth paying once per fit, instead of what saves an iteration.
+    """
+    frames, factors = parameters.frame(state.lambdas)
+    if max(problem.widths) > 1:
+        # The same Sigma, factored in that frame.
+        state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
+    inverse, Y = invert(state.elimination), projector(state)
+    d = derivatives_from(problem, state, inverse.T, Y)
+    units = problem.units
+    phi = parameters.pack(factors, units)
+    g = parameters.gradient(d.G, state.lambdas, frames, units)
+    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(state.lambdas, frames, units, strict=True)]
+    q, Q2 = quadratic_forms(problem, state, sigma)
+    Q2 *= state.dof / state.r2
+    rest = parameters.second_order(d.G, state.lambdas, frames, units)
+    rest -= np.outer(q, q) * (state.dof / state.r2**2)
+    t = (trace_products_once if once else trace_products)(problem, state, inverse, Y, sigma)
+    if problem.structure.q_rest > KEEP_Q:
+        # What follows needs no more of the factor; the next point needs its memory.
+        state = replace(state, elimination=replace(state.elimination, stages=(), rest=None))
+    exact, average = None if t is None else 2.0 * Q2 - t + rest, Q2 + rest
+    held = _idle_elements(problem, frames) if state.reml and any(problem.spanned) else None
+    if held is not None:
+        g[held] = 0.0
+        for B in (average,) if exact is None else (average, exact):
+            B[held], B[:, held] = 0.0, 0.0
+            B[held, held] = 1.0
+    return LocalModel(state, d, frames, factors, phi, g, exact, average)
+
+
+def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.bool_]:
+    """Return which elements of phi turn effects towards what X spans, shape (k,): the criterion does not see them."""
+    parts = []
+    for Q, span in zip(frames, problem.spanned, strict=True):
+        rows = np.zeros(len(Q), dtype=bool) if span is None else span.is_idle(Q)
+        parts.append(rows if len(Q) == 1 else rows[upper_triangle(len(Q))[1]])
+    return np.concatenate(parts)
+
+
+def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float:
+    """Return the exact second derivative of the criterion along a direction of phi, by one difference of gradients.
+
+    Parameters
+    ----------
+    problem : Problem
+    m : LocalModel
+    direction : ndarray, shape (k,)
+        Scaled so that the criterion rises by about one half over its length.
+    """
+    limits = parameters.bounded(problem.widths)
+    h = DIFFERENCE
+    room = _room(m.phi, direction, limits)
+    if room < 2.0 * h:
+        # A variance stays positive; towards more of it there is always room.
+        direction = -direction
+        room = _room(m.phi, direction, limits)
+    h = min(h, 0.4 * room)
+    state = evaluate_state(problem, parameters.unpack(m.phi + h * direction, m.frames, problem.units), m.state.reml)
+    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, m.frames, problem.units)
+    return float(direction @ (moved - m.g)) / h
+
+
+def _room(phi: Floats, direction: Floats, limits: NDArray[np.bool_]) -> float:
+    falling = limits & (direction < 0)
+    return float((phi[falling] / -direction[falling]).min(initial=np.inf))
+
+
+DIFFERENCE = 0.02
+"""Step of the difference, as a share of the distance over which the criterion rises by one half."""

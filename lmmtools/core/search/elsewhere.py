@@ -1,0 +1,195 @@
+"""Where else to search, and when: one table, in the order of the searches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.core.search.competing import competing_starts
+from lmmtools.core.search.scans import alone, exchanges
+from lmmtools.core.search.start import joint_lambdas, starting_lambdas, unit_lambdas
+from lmmtools.core.search.traces import DENSE_Q
+from lmmtools.design.theta import upper_triangle
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.data.problem import Problem
+    from lmmtools.core.search.certificate import Certificate
+    from lmmtools.core.search.optimize import Descent
+
+    Floats = NDArray[np.float64]
+    Lambdas = tuple[Floats, ...]
+
+__all__ = ["FLAT", "BestSoFar", "Search", "other_starts"]
+
+RESTARTS = (0.01, 10.0, 0.1)
+"""Where else to start, as multiples of the first start's variances, when a certificate fails."""
+
+LONG = 8
+"""A search of more evaluations than this has crossed ground where the criterion is not convex, and another optimum may
+be near; while a second search is cheap it is worth having."""
+
+SMALL_Q = 160
+"""Up to this many random effects a fit on the boundary is worth more searches, since there may be an optimum inside as
+well, and scans along each variance are worth their cost: other optima are a matter of few data."""
+
+FEW = 50
+"""Up to this many residual degrees of freedom another optimum is never unlikely."""
+
+FLAT = 1e-5
+"""With less curvature than this the parameters are not all identified, and other optima are common."""
+
+
+DRAWN = 4
+"""Starts drawn at random, from one seed, in small models with several correlated effects: their directions are many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BestSoFar:
+    """The best optimum that the searches have found so far, and whether another one is likely.
+
+    Attributes
+    ----------
+    problem : Problem
+    best : Descent
+    certificate : Certificate
+    """
+
+    problem: Problem
+    best: Descent
+    certificate: Certificate
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the certificate fails, or hardly holds."""
+        return not self.certificate.holds or self.certificate.min_curvature < FLAT
+
+    @property
+    def is_at_boundary(self) -> bool:
+        """Whether a variance is zero in a model small enough for more searches."""
+        return bool(self.certificate.null_spaces) and self.problem.structure.q <= SMALL_Q
+
+    @property
+    def has_few(self) -> bool:
+        """Whether there are few data, so that another optimum is never unlikely, and the model is small."""
+        return self.problem.n - self.problem.p <= FEW and self.problem.structure.q <= SMALL_Q
+
+    @property
+    def has_few_for_several(self) -> bool:
+        """Whether there are few data for several variances, so that starts from each are worth their cost."""
+        return self.has_few and self.problem.design.k > 1
+
+    @property
+    def is_worth_scanning(self) -> bool:
+        """Whether scans along each variance are worth their cost."""
+        if self.has_few or self.is_at_boundary:
+            return True
+        is_unsure = self.best.n_evaluations > LONG or not self.certificate.holds
+        return self.problem.structure.q <= SMALL_Q and is_unsure
+
+    @property
+    def has_several_directions(self) -> bool:
+        """Whether there are few data for correlated effects, whose directions no other start chooses."""
+        return self.has_few_for_several and max(self.problem.widths) > 1
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether another optimum is likely, in a model small enough for another search."""
+        is_long = self.best.n_evaluations > LONG
+        return self.problem.structure.q <= DENSE_Q and (self.is_at_boundary or is_long)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A row of the table.
+
+    Attributes
+    ----------
+    name : str
+    when : callable
+        Whether it is worth its cost.
+    start : callable
+        Starts, lambda per block in the engine's coordinates.
+    is_last : bool
+        Whether a search that ends with a certificate, and no lower, makes those after it unnecessary.
+    """
+
+    name: str
+    when: Callable[[BestSoFar], bool]
+    start: Callable[[BestSoFar], Iterable[Lambdas]]
+    is_last: bool
+
+
+def _exchanges(found: BestSoFar) -> Iterator[Lambdas]:
+    return exchanges(found.problem, found.best.model.state)
+
+
+def _alone(found: BestSoFar) -> Iterator[Lambdas]:
+    return alone(found.problem, found.best.model.state.reml)
+
+
+def _without_one(found: BestSoFar) -> Iterator[Lambdas]:
+    units = unit_lambdas(found.problem)
+    for k in range(len(units) if len(units) > 2 else 0):
+        yield tuple(np.zeros_like(lam) if j == k else lam for j, lam in enumerate(units))
+
+
+def _at_random(found: BestSoFar) -> Iterator[Lambdas]:
+    rng = np.random.default_rng(0)
+    for _ in range(DRAWN):
+        yield tuple(
+            np.tril(rng.standard_normal(lam.shape)) @ lam * np.exp(rng.standard_normal())
+            for lam in unit_lambdas(found.problem)
+        )
+
+
+def other_starts(found: BestSoFar) -> Iterator[tuple[str, Lambdas, bool]]:
+    """Yield names and starts of searches from elsewhere, and whether one that finds nothing lower is the last."""
+    for search in SEARCHES:
+        if search.when(found):
+            for start in search.start(found):
+                yield search.name, start, search.is_last
+
+
+def _competing(found: BestSoFar) -> Iterator[Lambdas]:
+    return competing_starts(found.problem, found.problem.to_theta(found.best.model.state.lambdas))
+
+
+def _joint(found: BestSoFar) -> Iterator[Lambdas]:
+    joint = joint_lambdas(found.problem)
+    if joint is not None:
+        yield joint
+
+
+def _middling(found: BestSoFar) -> Iterator[Lambdas]:
+    yield unit_lambdas(found.problem)
+
+
+def _identity(found: BestSoFar) -> Iterator[Lambdas]:
+    identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in found.problem.design.blocks])
+    yield found.problem.to_lambdas(identity)
+
+
+def _multiples(found: BestSoFar) -> Iterator[Lambdas]:
+    first = starting_lambdas(found.problem)
+    for factor in RESTARTS:
+        yield tuple(lam * np.sqrt(factor) for lam in first)
+
+
+SEARCHES = (
+    Search("variances that hold what the fixed effects lack", lambda found: True, _competing, False),
+    Search("the variances of correlated effects", lambda found: True, _joint, False),
+    Search("each term alone", lambda found: found.has_few_for_several, _alone, False),
+    Search("one term in place of another", lambda found: found.has_few_for_several, _exchanges, False),
+    Search("all terms but one", lambda found: found.has_few_for_several, _without_one, False),
+    Search("variances drawn at random", lambda found: found.has_several_directions, _at_random, False),
+    Search("variances of a middling size", lambda found: found.is_at_boundary, _middling, False),
+    Search("theta of the identity", lambda found: found.is_doubtful or found.is_hard, _identity, True),
+    Search("multiples of the starting variances", lambda found: found.is_doubtful, _multiples, True),
+)
+"""The searches from elsewhere, in their order."""

@@ -1,0 +1,266 @@
+"""Minimise the criterion: Newton's method with bounds on the average-information curvature.
+
+Each iteration solves the quadratic model over the parameters that are free (a variance at zero is not, while its
+derivative is not negative), shortens the step if it leaves the region where the model can be trusted, and takes it if
+the criterion falls. The iteration stops when the decrease that the model expects, half the Newton decrement,
+is below ``Options.tol`` of the criterion's own rounding error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.core.search import parameters
+from lmmtools.core.search.curvature import LocalModel, local_model
+from lmmtools.core.search.newton import is_positive, newton_step
+from lmmtools.core.search.objective import State, evaluate_state
+from lmmtools.core.search.start import starting_lambdas
+from lmmtools.errors import EngineError
+from lmmtools.threads import given_back
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.data.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Descent", "Options", "Progress", "descend"]
+
+ROUNDING = 4e-16
+"""Relative rounding error of the criterion, a few units in the last place."""
+
+UNFOUND = 1e-6
+"""Expected decrease that is worth a word where it was not found; what is less moves no estimate that anybody sees."""
+
+MAX_GROWTH = 6.0
+"""A step multiplies the variances of a vector-valued term by no more than this: far from the optimum the model has the
+right sign but not the right size."""
+
+LOG_GROWTH = 6.0
+"""The same for a scalar term, on the scale of its logarithm, where the criterion is close to convex."""
+
+LARGEST_START = 1e6
+"""Relative standard deviation, in units of one that matters, beyond which a start is pulled back."""
+
+ZERO_COLUMN = 1e-5
+"""A column of lambda that contributes less than this, a sum of relative information over levels, is tried at zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a callback is told after every evaluation.
+
+    Attributes
+    ----------
+    n_evaluations : int
+    objective : float
+        The criterion.
+    gradient_norm : float
+        Largest absolute derivative over the free parameters, in the engine's units.
+    """
+
+    n_evaluations: int
+    objective: float
+    gradient_norm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to optimise.
+
+    Attributes
+    ----------
+    max_iter : int
+        Evaluations of the criterion allowed.
+    tol : float
+        Expected decrease of the criterion at which to stop, absolute; never below the criterion's rounding error.
+    callback : callable, optional
+        Called with a :class:`Progress` after every evaluation; returning True stops the optimisation.
+    """
+
+    max_iter: int = 200
+    tol: float = 1e-18
+    callback: Callable[[Progress], object] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Descent:
+    """Where an optimisation ended.
+
+    Attributes
+    ----------
+    model : LocalModel
+        The best point, with the derivatives there.
+    n_evaluations : int
+    message : str
+        Why it stopped; empty where the expected decrease is within the tolerance.
+    interrupted : bool
+        Whether the user stopped it.
+    """
+
+    model: LocalModel
+    n_evaluations: int
+    message: str
+    interrupted: bool = False
+
+
+def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, options: Options) -> Descent:
+    """Minimise from ``start`` and say where it ended.
+
+    Parameters
+    ----------
+    problem : Problem
+    reml : bool
+    start : sequence of ndarray, each (l, l), or None
+        A factor of Sigma per block in the engine's coordinates; by default moments.
+    options : Options
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at the start.
+    """
+    bounded = parameters.bounded(problem.widths)
+    point = _first_point(problem, starting_lambdas(problem) if start is None else start, reml)
+    count, last, stalls = 1, np.inf, 0
+    message, interrupted = "", False
+    try:
+        while True:
+            if _tell(options, count, point, bounded):
+                message, interrupted = "stopped by the callback", True
+                break
+            is_exact, B = _choose_hessian(point, bounded)
+            step, expected = newton_step(point.phi, point.g, B, bounded)
+            rounding = _rounding(problem, point)
+            stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
+            if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
+                break
+            if count >= options.max_iter:
+                message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
+                break
+            last = expected
+            trial, used = _search(problem, point, step, bounded, _step_limit(problem, point.phi, step))
+            count += used
+            if trial is None:
+                if expected > UNFOUND:
+                    message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
+                break
+            point = local_model(problem, trial)
+        point, used = _snap(problem, point)
+        count += used
+    except KeyboardInterrupt:
+        message, interrupted = f"interrupted by the user after {count} evaluations", True
+    return Descent(point, count, message, interrupted)
+
+
+def _rounding(problem: Problem, point: LocalModel) -> float:
+    """Return the rounding error of the criterion: r2 is what is left of y'y, with the rounding of y'y."""
+    s = point.state
+    return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
+
+
+def _choose_hessian(point: LocalModel, bounded: NDArray[np.bool_]) -> tuple[bool, Floats]:
+    """Return whether the exact Hessian is to be used, and the Hessian to use."""
+    if point.exact is not None and is_positive(point.exact, ~(bounded & (point.phi == 0))):
+        return True, point.exact
+    return False, point.average
+
+
+def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
+    """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold.
+
+    Variances that could do nothing beside X are left at zero.
+    """
+    start = problem.away_from_x(start)
+    # The roundings of the gradient grow with the variance: from the far end of the range nothing points back.
+    largest = max(float(np.abs(lam).max()) * np.sqrt(c) for lam, c in zip(start, problem.units, strict=True))
+    shrink = min(1.0, LARGEST_START / largest) if largest > 0 else 1.0
+    while True:
+        try:
+            return local_model(problem, evaluate_state(problem, tuple(lam * shrink for lam in start), reml))
+        except EngineError:
+            shrink *= 0.1
+            if shrink < 1e-12:
+                raise
+
+
+def _tell(options: Options, count: int, point: LocalModel, bounded: NDArray[np.bool_]) -> bool:
+    if options.callback is None:
+        return False
+    free = ~(bounded & (point.phi == 0) & (point.g >= 0))
+    norm = float(np.abs(point.g[free]).max(initial=0.0))
+    with given_back():
+        return options.callback(Progress(count, point.objective, norm)) is True
+
+
+def _step_limit(problem: Problem, phi: Floats, step: Floats) -> float:
+    """Return the share of the step that keeps variances within MAX_GROWTH of what they were.
+
+    Or of one that matters, where they were smaller.
+    """
+    limit, at = 1.0, 0
+    for l, c in zip(problem.widths, problem.units, strict=True):
+        k = l * (l + 1) // 2
+        change = np.abs(step[at : at + k]).max()
+        room = LOG_GROWTH if l == 1 else np.sqrt(MAX_GROWTH) * max(np.abs(phi[at : at + k]).max(), np.sqrt(1.0 / c))
+        if limit * change > room:
+            limit = room / change
+        at += k
+    return float(limit)
+
+
+def _search(
+    problem: Problem, point: LocalModel, step: Floats, bounded: NDArray[np.bool_], share: float
+) -> tuple[State | None, int]:
+    """Find a point along the step, from ``share`` of it downwards, at which the criterion falls enough.
+
+    Returns
+    -------
+    found : State or None
+    used : int
+        Evaluations.
+    """
+    objective = point.objective
+    noise = 8 * _rounding(problem, point)
+    for used in range(1, 40):
+        phi = point.phi + share * step
+        phi[bounded] = np.maximum(phi[bounded], 0.0)
+        slope = float(point.g @ (phi - point.phi))
+        try:
+            state = evaluate_state(problem, parameters.unpack(phi, point.frames, problem.units), point.state.reml)
+        except EngineError:
+            share *= 0.1
+            continue
+        fall = objective - state.objective
+        if fall >= -1e-4 * slope - (noise if -slope < 1e3 * noise else 0.0):
+            return state, used
+        # The minimum of the parabola through both values and the slope, kept between a tenth and a half.
+        curve = 2.0 * (-fall - slope)
+        share *= min(0.5, max(0.1, -slope / curve)) if curve > 0 else 0.5
+        if share * abs(slope) < 1e-3 * noise:
+            break
+    return None, used
+
+
+def _snap(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
+    """Put columns of lambda that have all but vanished exactly at zero, if the criterion is no worse there."""
+    lambdas = [lam.copy() for lam in point.state.lambdas]
+    changed = False
+    for lam, T in zip(lambdas, point.d.T, strict=True):
+        for column in range(len(lam)) if len(lam) > 1 else ():
+            c = lam[:, column]
+            if c.any() and c @ T @ c < ZERO_COLUMN:
+                lam[:, column] = 0.0
+                changed = True
+    if not changed:
+        return point, 0
+    state = evaluate_state(problem, tuple(lambdas), point.state.reml)
+    if state.objective > point.objective + 8 * _rounding(problem, point):
+        return point, 1
+    return local_model(problem, state), 1

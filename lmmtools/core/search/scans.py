@@ -1,0 +1,211 @@
+"""The criterion along one variance at a time from an optimum: whether a lower one stands where no search has been.
+
+Each term is taken out, or one direction of a vector-valued one, and the criterion is a function of one variance again:
+that of what was taken out, everything else held (see :mod:`~lmmtools.core.search.section`). Its lowest value, zero
+included, is known without a search; a value below the optimum is a start from which a search goes lower still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.lapack import dtrtrs
+
+from lmmtools.core.elimination.factor import solve
+from lmmtools.core.search import parameters
+from lmmtools.core.search.no_effects import objectives_at_zero
+from lmmtools.core.search.objective import State, evaluate_state, projector
+from lmmtools.core.search.section import find_lowest
+from lmmtools.core.search.spectrum import NULL, make_section
+from lmmtools.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.core.data.problem import Problem
+    from lmmtools.core.search.section import Section
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["LowerPoint", "alone", "exchanges", "find_lower"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LowerPoint:
+    """A point that is, or may be, lower than an optimum.
+
+    Attributes
+    ----------
+    name : str
+        Where it stands.
+    objective : float
+    lambdas : tuple of ndarray, each (l, l)
+        In the engine's coordinates.
+    """
+
+    name: str
+    objective: float
+    lambdas: tuple[Floats, ...]
+
+
+def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> LowerPoint | None:
+    """Return the lowest point found that is below ``least``, None where there is none.
+
+    Parameters
+    ----------
+    problem : Problem
+    state : State
+        An optimum.
+    least : float
+    scan : bool
+        Whether to look along each variance, or at zeros alone.
+    """
+    found = [_evaluate_at_zero(problem, state.reml)]
+    if problem.design.k > 1:
+        for k, base in without_a_term(problem, state):
+            block = problem.design.blocks[k]
+            found.append(LowerPoint(f"{block.term} at zero", base.objective, base.lambdas))
+            if scan:
+                found += _scan_along(problem, base, k, _scan_directions(problem, state.lambdas[k], k), f"{block.term}")
+    if scan:
+        for k, lam in enumerate(state.lambdas):
+            if len(lam) > 1:
+                found += _scan_columns(problem, state, k)
+    lowest = min(found, key=lambda one: one.objective)
+    return lowest if lowest.objective < least else None
+
+
+def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:
+    """Yield points at which the variance of one term is taken by another: the lowest along one other, for each term."""
+    for k, base in without_a_term(problem, state):
+        found = [
+            one
+            for j, others in without_a_term(problem, base)
+            if j != k
+            for one in _scan_along(problem, others, j, _scan_directions(problem, base.lambdas[j], j)[:1], "")
+        ]
+        if found:
+            yield min(found, key=lambda one: one.objective).lambdas
+
+
+def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
+    """Yield for each term the lowest point along its variance where all others are zero."""
+    zeros = tuple(np.zeros((l, l)) for l in problem.widths)
+    base = evaluate_state(problem, zeros, reml)
+    for k, lam in enumerate(zeros):
+        found = list(_scan_along(problem, base, k, _scan_directions(problem, lam, k), ""))
+        if found:
+            yield min(found, key=lambda one: one.objective).lambdas
+
+
+def _evaluate_at_zero(problem: Problem, reml: bool) -> LowerPoint:
+    zeros = tuple(np.zeros((l, l)) for l in problem.widths)
+    y = problem.response
+    (value,) = objectives_at_zero(problem, y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)
+    return LowerPoint("all variances at zero", float(value), zeros)
+
+
+def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:
+    """Yield each term, and the state with it at zero and the others held: ``state`` itself where it is zero there."""
+    for k, lam in enumerate(state.lambdas):
+        if not lam.any():
+            yield k, state
+            continue
+        base = _evaluate_or_none(
+            problem, [np.zeros_like(x) if j == k else x for j, x in enumerate(state.lambdas)], state.reml
+        )
+        if base is not None:
+            yield k, base
+
+
+def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:
+    """Return the state at lambda, None where variances are beyond what the arithmetic can hold."""
+    try:
+        return evaluate_state(problem, tuple(lambdas), reml)
+    except EngineError:
+        return None
+
+
+def _scan_directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
+    """Return factors of Sigma_k, each (l, c), along whose multiples to look once the term is at zero."""
+    if len(lam) == 1:
+        return [np.ones((1, 1))]
+    R = problem.scaling.basis_maps[k]
+    effects = [R[:, [j]] / np.linalg.norm(R[:, j]) for j in range(len(lam))]
+    own = lam[:, lam.any(axis=0)]
+    return [own / np.linalg.norm(own) if own.size else np.eye(len(lam)), *effects]
+
+
+def _scan_along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[LowerPoint]:
+    """Yield the lowest points of the criterion along multiples of factors of Sigma_k, added to that of ``base``."""
+    for factor in factors:
+        section = section_along(problem, base, k, factor)
+        lowest = find_lowest(section)
+        if np.isfinite(lowest.objective[0]) and lowest.tau[0] > 0:
+            lam = base.lambdas[k]
+            added = np.column_stack([lam, np.sqrt(lowest.tau[0]) * factor])
+            Q, values, _ = np.linalg.svd(added, full_matrices=False)
+            moved = tuple(Q * values if j == k else x for j, x in enumerate(base.lambdas))
+            yield LowerPoint(f"a scan along {name}", float(lowest.objective[0]), moved)
+
+
+def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
+    """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
+    frames, factors = parameters.frame([state.lambdas[k]])
+    lam = frames[0] @ factors[0]
+    name = f"{problem.design.blocks[k].term}"
+    for j in range(len(lam)):
+        rest = lam.copy()
+        rest[:, j] = 0.0
+        base = _evaluate_or_none(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
+        if base is not None:
+            yield LowerPoint(f"{name} without a direction", base.objective, base.lambdas)
+            yield from _scan_along(problem, base, k, [frames[0][:, [j]]], name)
+
+
+def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Section:
+    """Return the criterion at Sigma_k + tau factor factor' as a function of tau.
+
+    Parameters
+    ----------
+    problem : Problem
+    base : State
+    k : int
+        The block.
+    factor : ndarray, shape (l, c)
+    """
+    st = problem.structure
+    f = next(f for f in st.factors if k in f.blocks)
+    part = dict(f.parts())[k]
+    c = factor.shape[1]
+    E = np.zeros((f.m, f.l, f.m, c))
+    E[range(f.m), part, range(f.m)] = factor
+    full = np.zeros((st.q, f.m * c))
+    full[f.columns] = E.reshape(f.q, f.m * c)
+    _, F = solve(base.elimination, st.A @ full)
+    N = full.T @ F
+    N = 0.5 * (N + N.T)
+    z = full.T @ base.f
+    B = N
+    if base.reml and problem.p:
+        Y = full.T @ projector(base)
+        B = N - Y @ Y.T
+    elif problem.p:
+        half = dtrtrs(base.Lxx, (full.T @ base.F[:, : problem.p]).T, lower=1)[0]
+        B = N - half.T @ half
+    values, vectors = np.linalg.eigh(B)
+    values = _without_rounding(values)
+    logs = values if base.reml else _without_rounding(np.linalg.eigvalsh(N))
+    dof = base.dof
+    constant = base.objective - dof * (1.0 + np.log(2.0 * np.pi * base.r2 / dof))
+    squares = (z @ vectors)[None] ** 2
+    return make_section(logs, np.ones(len(logs)), values, squares, np.array([base.r2]), dof, np.array([constant]))
+
+
+def _without_rounding(values: NDArray[np.floating]) -> Floats:
+    """Return eigenvalues in ascending order, those that are rounding as zero."""
+    return np.asarray(np.where(values <= NULL * max(float(values[-1]), 0.0), 0.0, values), dtype=float)

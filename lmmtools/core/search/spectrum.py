@@ -1,0 +1,220 @@
+"""The eigenvalues behind the criterion of a model with one variance; the design alone makes them, so refits share them.
+
+With one effect per level of one factor A = Z'WZ is diagonal, and B = Z'PZ = A - CC' with C = Z'WX (X'WX)^-1/2. Levels
+of equal a = A_gg, of s levels and C_g their rows of C, have all directions orthogonal to the columns of C_g as
+eigenvectors, with a for their eigenvalue: only min(s, p) directions are left to each distinct a, so that balanced data
+of any size have a small problem.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.linalg.lapack import dtrtrs
+
+from lmmtools.core.search.section import REPRODUCED, Section, find_lowest
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.core.data.problem import Problem
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["NULL", "LowestOfAll", "Spectrum", "find_spectrum", "lowest_of_all", "make_section", "section_of"]
+
+LARGEST = 300
+"""Eigenvalues of a dense matrix of up to this size are taken: 0.02 s, with its vectors."""
+
+LARGEST_MAP = 4_000_000
+"""Numbers (32 MB) in the map from levels to that matrix."""
+
+EQUAL = 1e-12
+"""Relative difference of two a that are the same number but for rounding."""
+
+NULL = 1e-12
+"""Eigenvalue, as a share of the largest, that is zero but for rounding: X spans that direction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spectrum:
+    """The eigenvectors of B, as far as they are needed.
+
+    Attributes
+    ----------
+    order : ndarray of intp, shape (m,)
+        Levels by a.
+    first : ndarray of intp, shape (groups,)
+        Where the levels of each distinct a begin.
+    a : ndarray, shape (groups,)
+    counts : ndarray, shape (groups,)
+        Levels with that a.
+    reduce : ndarray, shape (m, d)
+        Orthonormal columns: the directions that are left, group by group.
+    group : ndarray of intp, shape (d,)
+        Which group each of them belongs to.
+    vectors : ndarray, shape (d, d)
+        Eigenvectors of B within them.
+    values : ndarray, shape (d,)
+        Their eigenvalues, exactly zero where X spans the direction.
+    L : ndarray, shape (p, p)
+        Lower Cholesky factor of X'WX.
+    C : ndarray, shape (m, p)
+        In the order of the levels.
+    """
+
+    order: NDArray[np.intp]
+    first: NDArray[np.intp]
+    a: Floats
+    counts: Floats
+    reduce: Floats
+    group: NDArray[np.intp]
+    vectors: Floats
+    values: Floats
+    L: Floats
+    C: Floats
+
+
+def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
+    """Return the spectrum of a model with one variance, None where it would cost too much.
+
+    Parameters
+    ----------
+    a : ndarray, shape (m,)
+        Diagonal of A.
+    ZX : ndarray, shape (m, p)
+    XX : ndarray, shape (p, p)
+    """
+    p = ZX.shape[1]
+    order = np.argsort(a, kind="stable")
+    sorted_a = a[order]
+    first = np.flatnonzero(np.concatenate([[True], np.diff(sorted_a) > EQUAL * sorted_a[1:]]))
+    counts = np.diff(np.append(first, len(a)))
+    sizes = np.minimum(counts, p)
+    d = int(sizes.sum())
+    if d > LARGEST or d * len(a) > LARGEST_MAP:
+        return None
+    L = np.asarray(np.linalg.cholesky(XX), dtype=float)
+    C = _solve(L, ZX.T).T[order]
+    reduce, half = np.zeros((len(a), d)), np.zeros((d, p))
+    at = 0
+    for start, count, size in zip(first.tolist(), counts.tolist(), sizes.tolist(), strict=True):
+        rows, columns = slice(start, start + count), slice(at, at + size)
+        if count <= p:
+            reduce[rows, columns] = np.eye(count)
+            half[columns] = C[rows]
+        else:
+            reduce[rows, columns], half[columns] = np.linalg.qr(C[rows])
+        at += size
+    group = np.repeat(np.arange(len(first)), sizes)
+    values, vectors = np.linalg.eigh(np.diag(sorted_a[first][group]) - half @ half.T)
+    values[values <= NULL * sorted_a[-1]] = 0.0
+    return Spectrum(order, first, sorted_a[first], counts.astype(float), reduce, group, vectors, values, L, C)
+
+
+def _solve(L: Floats, B: Floats) -> Floats:
+    """Return L^-1 B of a lower triangle."""
+    return np.asarray(dtrtrs(L, B, lower=1)[0]) if len(L) else B
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LowestOfAll:
+    """The lowest value of the criterion of a model with one variance.
+
+    Attributes
+    ----------
+    lambdas : tuple of ndarray, (1, 1), or None
+        In the engine's coordinates; None where the criterion falls without end and has no minimum before.
+    objective : float
+    is_proven : bool
+        Whether no variance has a lower value.
+    falls : bool
+        Whether the criterion falls without end, or towards a limit below all its values.
+    """
+
+    lambdas: tuple[Floats, ...] | None
+    objective: float
+    is_proven: bool
+    falls: bool
+
+
+def lowest_of_all(problem: Problem, reml: bool) -> LowestOfAll | None:
+    """Return the lowest value of a model with one variance, None where there are several or it is not cheap."""
+    if problem.design.k > 1:
+        return None
+    y = problem.response
+    section = section_of(problem, y.Zy[None], y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)
+    if section is None:
+        return None
+    found = find_lowest(section)
+    tau = float(found.tau[0])
+    lambdas = None if np.isnan(tau) else (np.array([[np.sqrt(tau)]]),)
+    return LowestOfAll(lambdas, float(found.objective[0]), bool(found.is_proven[0]), bool(found.falls[0]))
+
+
+def section_of(problem: Problem, Zy: Floats, Xy: Floats, yy: Floats, y_scale: Floats, reml: bool) -> Section | None:
+    """Return the criterion of B responses of a model with one variance as a function of it, None where it is not cheap.
+
+    Parameters
+    ----------
+    problem : Problem
+    Zy, Xy : ndarray, shapes (B, q) and (B, p)
+    yy, y_scale : ndarray, shape (B,)
+    reml : bool
+    """
+    spectrum = problem.rows.spectrum
+    if spectrum is None:
+        return None
+    p, n = problem.p, problem.n
+    b = _solve(spectrum.L, Xy.T)
+    rr = yy - (b * b).sum(axis=0)
+    z = Zy[:, spectrum.order] - b.T @ spectrum.C.T
+    reduced = z @ spectrum.reduce
+    c = reduced @ spectrum.vectors
+    values, squares, counts = spectrum.values, c * c, np.ones(len(spectrum.values))
+    rest = spectrum.counts - np.bincount(spectrum.group, minlength=len(spectrum.a))
+    if rest.any():
+        # What the directions that were left do not have of each group's length.
+        own = np.zeros((len(spectrum.group), len(spectrum.a)))
+        own[np.arange(len(spectrum.group)), spectrum.group] = 1.0
+        others = np.maximum(np.add.reduceat(z * z, spectrum.first, axis=1) - (reduced * reduced) @ own, 0.0)
+        more = rest > 0
+        values = np.concatenate([values, spectrum.a[more]])
+        squares = np.concatenate([squares, others[:, more]], axis=1)
+        counts = np.concatenate([counts, rest[more]])
+    constant = 2.0 * (n - p if reml else n) * np.log(y_scale) - problem.log_weights
+    if reml:
+        constant = constant - problem.log_x_map + 2.0 * float(np.log(np.diag(spectrum.L)).sum())
+    logs = (values, counts) if reml else (spectrum.a, spectrum.counts)
+    return make_section(*logs, values, squares, rr, n - p if reml else n, constant)
+
+
+def make_section(
+    log_values: Floats,
+    log_counts: Floats,
+    values: Floats,
+    squares: Floats,
+    rr: Floats,
+    dof: int,
+    constant: Floats,
+) -> Section:
+    """Return the criterion from the eigenvalues m_i and mu_j, the squares c_j^2 = (u_j'z)^2 and y'P_0y.
+
+    Parameters
+    ----------
+    log_values, log_counts : ndarray, shape (s,)
+    values : ndarray, shape (r,)
+    squares : ndarray, shape (B, r)
+    rr : ndarray, shape (B,)
+    dof : int
+    constant : ndarray, shape (B,)
+        The criterion less its logarithms and the constant of the normal density.
+    """
+    there, is_log = values > 0, log_values > 0
+    weights = squares[:, there] / values[there]
+    left = rr - weights.sum(axis=1)
+    left = np.where(left <= REPRODUCED * rr, 0.0, left)
+    constant = constant + dof * (1.0 + np.log(2.0 * np.pi / dof))
+    return Section(log_values[is_log], log_counts[is_log], values[there], weights, left, dof, constant)

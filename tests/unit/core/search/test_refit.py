@@ -1,0 +1,126 @@
+"""New responses on an old design."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lmmtools import core
+from lmmtools.api import lmm
+from lmmtools.design.theta import lambda_factors
+from lmmtools.engines import pls
+from lmmtools.errors import EngineError
+from tests.unit.core.designs import make_design, random_design
+from tests.unit.core.models import maximal, model
+
+SAME = 1e-9
+"""Relative agreement of criteria that two routes reach."""
+
+
+def simulated(design, B: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    Y = rng.standard_normal((design.n, B))
+    for block in design.blocks:
+        size = rng.choice([0.0, 0.4, 1.0], B)
+        u = rng.standard_normal((block.m, B, block.l)) * size[:, None]
+        Y += np.einsum("nl,nbl->nb", block.basis, u[block.codes])
+    return Y
+
+
+def test_new_response_equals_a_new_design() -> None:
+    for seed in range(10):
+        design = random_design(500 + seed)
+        y = simulated(design, 1, seed)[:, 0] + 5
+        refit = pls.fit_problem(core.prepare(design).with_response(y))
+        fresh = pls.fit(replace(design, y=y))
+        assert refit.objective == pytest.approx(fresh.objective, rel=SAME)
+        np.testing.assert_allclose(refit.theta, fresh.theta, atol=1e-5)
+        np.testing.assert_allclose(refit.beta, fresh.beta, atol=1e-6)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("name", ["sleepstudy", "Penicillin", "Pastes", "Dyestuff2"])
+def test_many_refits_equal_one_by_one(name: str, reml: bool) -> None:
+    design = model(name)
+    problem = core.prepare(design)
+    Y = simulated(design, 30, 7)
+    many = core.refit_many(problem, Y, reml)
+    assert many.converged.all()
+    for i in range(Y.shape[1]):
+        one = pls.fit_problem(problem.with_response(Y[:, i]), reml=reml)
+        assert many.objective[i] == pytest.approx(one.objective, rel=SAME, abs=SAME)
+        np.testing.assert_allclose(many.theta[i], one.theta, atol=2e-5)
+        np.testing.assert_array_equal(many.theta[i] == 0, one.theta == 0)
+        np.testing.assert_allclose(many.beta[i], one.beta, atol=1e-6)
+        np.testing.assert_allclose(many.beta_cov[i], one.beta_cov, rtol=1e-4)
+        assert many.sigma[i] == pytest.approx(one.sigma, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_many_refits_of_random_designs(seed: int) -> None:
+    design = random_design(700 + seed)
+    problem = core.prepare(design)
+    Y = simulated(design, 6, seed)
+    many = core.refit_many(problem, Y, bool(seed % 2))
+    assert many.converged.all()
+    for i in range(6):
+        one = pls.fit_problem(problem.with_response(Y[:, i]), reml=bool(seed % 2))
+        assert many.objective[i] == pytest.approx(one.objective, rel=1e-7, abs=1e-7)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("without", ["u", "v"])
+def test_a_level_whose_means_do_not_vary_has_no_variance_at_all(without: str, reml: bool) -> None:
+    rng = np.random.default_rng(4)
+    layout = np.array([(g, f) for g in range(12) for f in "uvw" for _ in range(4)])
+    data = pd.DataFrame(layout, columns=["g", "f"])
+    noise = rng.standard_normal(len(data))
+    cell = data.groupby(["g", "f"])
+    data["y"] = noise + rng.standard_normal(36)[cell.ngroup()]
+    flat = data["f"] == without
+    data.loc[flat, "y"] = (noise - pd.Series(noise).groupby(cell.ngroup()).transform("mean"))[flat]
+    design = lmm("y ~ f + (0 + f | g)", data).design
+    problem = core.prepare(design)
+    theta = pls.fit_problem(problem, reml=reml).theta
+    many = core.refit_many(problem, design.y[:, None], reml).theta[0]
+    for found in (theta, many):
+        (lam,) = lambda_factors(found, design.blocks)
+        size = np.abs(lam).max(axis=1)
+        level = list("uvw").index(without)
+        assert size[level] == 0.0
+        assert (np.delete(size, level) > 0.1).all()
+
+
+def test_large_models_are_refitted_one_by_one() -> None:
+    design = maximal()
+    problem = core.prepare(design)
+    Y = simulated(design, 2, 1)
+    wide = core.refit_many(problem, Y)
+    assert wide.converged.all()
+    assert wide.objective[1] == pytest.approx(pls.fit_problem(problem.with_response(Y[:, 1])).objective, rel=SAME)
+
+
+def test_responses_that_cannot_be_fitted_are_refused() -> None:
+    problem = core.prepare(model("Dyestuff"))
+    with pytest.raises(EngineError, match="30 rows"):
+        problem.with_response(np.ones(29))
+    with pytest.raises(EngineError, match="exactly"):
+        problem.with_response(np.ones(30))
+    with pytest.raises(EngineError, match="Response 1 of 2"):
+        core.refit_many(problem, np.column_stack([np.arange(30.0), np.full(30, np.nan)]))
+    with pytest.raises(EngineError, match="one column per response"):
+        core.refit_many(problem, np.ones(30))
+
+
+def test_offset_is_taken_off_new_responses() -> None:
+    d = model("Dyestuff")
+    offset = np.linspace(0, 100, d.n)
+    plain = pls.fit(d)
+    shifted = make_design(np.zeros(d.n) + np.arange(d.n), d.X, [("g", d.blocks[0].codes, None)], offset=offset)
+    refit = pls.fit_problem(core.prepare(shifted).with_response(d.y + offset))
+    assert refit.objective == pytest.approx(plain.objective, rel=SAME)
+    many = core.refit_many(core.prepare(shifted), (d.y + offset)[:, None])
+    assert many.objective[0] == pytest.approx(plain.objective, rel=SAME)
