@@ -216,6 +216,7 @@ def _settle(problem: Problem, state: State) -> State:
     return evaluate_state(problem, lambdas, True)
 
 
+@single
 def with_reproduction(problem: Problem, optimum: Optimum) -> Optimum:
     """Return the optimum with the terms whose effects reproduce the response, where there may be such."""
     if problem.design.k == 1 or not _may_reproduce(problem, optimum):
