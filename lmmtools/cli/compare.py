@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.cli import complete
+from lmmtools.cli import complete, status
 from lmmtools.cli.colour import say
 from lmmtools.cli.files import read_input
 from lmmtools.cli.model import DATA, add_reading, read_asked
@@ -55,8 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table and the sentences; return 1 unless all columns agree to the digits shown."""
+    """Print the table and the sentences; return 0 for what convergence explains, 1 for any other difference."""
     from lmmtools.api import compare, lmm
+    from lmmtools.report.judging import LOOSER, SAME
 
     items: list[Any] = []
     names: list[str] = []
@@ -83,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
         say(text)
     else:
         print(text)
-    return int(found.verdict != "same to the digits shown")
+    return status.DONE if found.verdict in (SAME, LOOSER) else status.FOUND
 
 
 def read_other(path: str) -> Any:

@@ -11,7 +11,7 @@ _FOUND = {
     "fit": "the optimum is not certified",
     "report": "the optimum is not certified; the page says so",
     "lint": "there are errors or warnings",
-    "compare": "the fits do not all agree to the digits shown",
+    "compare": "a number disagrees, is of another model, or cannot be\n       compared; looser convergence is 0",
 }
 _INDENT = "  "
 

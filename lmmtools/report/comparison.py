@@ -4,22 +4,35 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal
 
-from lmmtools.printout.number import shown
+from lmmtools.printout.number import PrintedNumber, rounding_of, shown
 from lmmtools.report.cells import is_number
 from lmmtools.report.comparison_column import ComparisonColumn, rename_like
-from lmmtools.report.effect_labels import group_key, match_key
+from lmmtools.report.effect_labels import group_key, match_key, pair_key
+from lmmtools.report.explaining import explain
+from lmmtools.report.judging import (
+    CANNOT,
+    DISAGREES,
+    LOOSER,
+    ORDER,
+    OTHER_MODEL,
+    SAME,
+    Judgement,
+    Verdict,
+    is_same_number,
+    judge_columns,
+)
 from lmmtools.report.printable import Printable
 from lmmtools.report.rformat import format_numbers
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
-from lmmtools.report.verdicts import LOOSER, SAME, Verdict, explain, is_recoded, is_same_number, judge_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
+    from lmmtools.report.nearby import Key
     from lmmtools.report.table import Cell
 
 __all__ = ["Comparison", "ComparisonColumn", "ComparisonRow", "compare_columns"]
@@ -28,21 +41,7 @@ __all__ = ["Comparison", "ComparisonColumn", "ComparisonRow", "compare_columns"]
 DIGITS = 6
 CRITERION_DECIMALS = 4
 NO_VERDICT: Literal[""] = ""
-_TONES: tuple[tuple[Verdict, str], ...] = (
-    ("same to the digits shown", "good"),
-    ("same optimum, looser convergence", "caution"),
-    ("different optimum", "bad"),
-    ("different model", "bad"),
-)
-OTHER_CODING: Literal["other coding"] = "other coding"
-Meaning: TypeAlias = Verdict | Literal["other coding"]
-# From best to worst.
-_ORDER: tuple[Verdict, ...] = (
-    "same to the digits shown",
-    "same optimum, looser convergence",
-    "different optimum",
-    "different model",
-)
+_TONES: dict[Verdict, str] = {SAME: "good", LOOSER: "caution", CANNOT: "caution", DISAGREES: "bad", OTHER_MODEL: "bad"}
 
 Part = Literal[
     "criterion",
@@ -51,13 +50,64 @@ Part = Literal[
     "correlation",
     "fixed effect",
     "std. error",
+    "t value",
+    "df",
+    "p value",
+    "fixed correlation",
+    "scaled residual",
+    "modes",
+    "log-likelihood",
+    "AIC",
+    "BIC",
     "theta",
     "rows",
+    "groups",
     "singular",
     "seconds",
 ]
 # What depends on the coding of X, and says nothing where two fits code it otherwise.
-_CODED: tuple[Part, ...] = ("criterion", "fixed effect", "std. error")
+_CODED: tuple[Part, ...] = (
+    "criterion",
+    "fixed effect",
+    "std. error",
+    "t value",
+    "df",
+    "p value",
+    "fixed correlation",
+    "log-likelihood",
+    "AIC",
+    "BIC",
+)
+# What a column need not say; and what is shown only where it differs, since it follows from what is shown.
+_OPTIONAL: tuple[Part, ...] = (
+    "std. error",
+    "theta",
+    "rows",
+    "groups",
+    "singular",
+    "t value",
+    "df",
+    "p value",
+    "fixed correlation",
+    "scaled residual",
+    "modes",
+    "log-likelihood",
+    "AIC",
+    "BIC",
+)
+_QUIET: tuple[Part, ...] = (
+    "t value",
+    "df",
+    "p value",
+    "fixed correlation",
+    "scaled residual",
+    "modes",
+    "groups",
+    "log-likelihood",
+    "AIC",
+    "BIC",
+)
+_QUANTILES = ("min", "1Q", "median", "3Q", "max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +128,8 @@ class ComparisonRow:
         Differences divided by the size of the first column's value; None where that is zero.
     verdicts : tuple of str
         What each difference means; empty where it means nothing (the first column, seconds).
+    bounds : tuple of float or None
+        How far each value may lie from the first by convergence, where that is what its difference means.
     """
 
     part: Part
@@ -86,6 +138,7 @@ class ComparisonRow:
     differences: tuple[float | None, ...]
     relative: tuple[float | None, ...]
     verdicts: tuple[Verdict | Literal[""], ...]
+    bounds: tuple[float | None, ...] = ()
 
     @property
     def verdict(self) -> Verdict | Literal[""]:
@@ -121,17 +174,25 @@ class Comparison(Printable):
         """The worst verdict of any row."""
         return _worst([row.verdict for row in self.rows])
 
+    @property
+    def shown_rows(self) -> tuple[ComparisonRow, ...]:
+        """The rows that are printed: without those that follow from others and differ nowhere."""
+        return tuple(r for r in self.rows if r.part not in _QUIET or r.verdict not in ("", SAME))
+
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per quantity: the fits' values, then ``difference`` and ``relative`` per fit, and ``verdict``.
+        """Return one row per quantity: the fits' values, ``difference``, ``relative``, ``bound`` per fit, ``verdict``.
 
         The index has the quantities' names. Differences are from the first fit, unrounded.
         """
         import pandas as pd
 
         others = [c.name for c in self.columns[1:]]
-        records = [[*row.values, *row.differences[1:], *row.relative[1:], row.verdict] for row in self.rows]
+        records = [
+            [*row.values, *row.differences[1:], *row.relative[1:], *row.bounds[1:], row.verdict] for row in self.rows
+        ]
         headers = [c.name for c in self.columns]
-        headers += [f"difference {name}" for name in others] + [f"relative {name}" for name in others] + ["verdict"]
+        headers += [f"difference {name}" for name in others] + [f"relative {name}" for name in others]
+        headers += [f"bound {name}" for name in others] + ["verdict"]
         return pd.DataFrame(records, columns=headers, index=pd.Index([row.name for row in self.rows], name="quantity"))
 
     @property
@@ -155,19 +216,20 @@ def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
     first, *others = _distinct(columns)
     renamed = [rename_like(column, first) for column in others]
     named = (first, *(column for column, _ in renamed))
-    meanings = [OTHER_CODING if is_recoded(c, named[0]) else judge_pair(c, named[0]) for c in named[1:]]
+    meanings = judge_columns(named)
     rows = tuple(_rows(named, meanings))
+    disagreeing = [[row.name for row in rows if row.verdicts[k] == DISAGREES] for k in range(1, len(named))]
     verdicts = [_worst([row.verdicts[k] for row in rows]) for k in range(1, len(named))]
     names = tuple(
         f"{old} in {column.name} is {new} in {first.name}: the same numbers under another name."
         for column, changed in renamed
         for old, new in changed.items()
     )
-    return Comparison(named, rows, (*explain(named, verdicts), *names))
+    return Comparison(named, rows, (*explain(named, meanings, verdicts, disagreeing), *names))
 
 
 def _worst(verdicts: Sequence[Verdict | Literal[""]]) -> Verdict | Literal[""]:
-    return max((v for v in verdicts if v), key=_ORDER.index, default="")
+    return max((v for v in verdicts if v), key=ORDER.index, default="")
 
 
 def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ...]:
@@ -180,7 +242,7 @@ def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ..
     return tuple(named)
 
 
-def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Meaning]) -> Iterator[ComparisonRow]:
+def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Judgement]) -> Iterator[ComparisonRow]:
     def row(part: Part, label: str, values: Sequence[Cell], scale: float = 0.0) -> ComparisonRow:
         return _make_row(part, label, tuple(values), scale, meanings)
 
@@ -200,8 +262,27 @@ def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Meaning]) ->
     for label, values in _aligned([c.fixef for c in columns], match_key):
         yield row("fixed effect", label, values, scale=scales.get(match_key(label), 0.0))
     yield from (row("std. error", label, values) for label, values in errors)
+    for label, values in _aligned([c.tvalues for c in columns], match_key):
+        yield row("t value", label, values, scale=1.0)
+    yield from _test_rows(columns, row)
+    for label, values in _aligned([c.fixef_correlations for c in columns], pair_key):
+        yield row("fixed correlation", label, values, scale=1.0)
+    for i, name in enumerate(_QUANTILES):
+        quantiles = [None if c.scaled_residuals is None else c.scaled_residuals[i] for c in columns]
+        if quantiles.count(None) < len(columns):
+            yield row("scaled residual", name, quantiles, scale=1.0)
+    parts: tuple[tuple[Part, list[float | None]], ...] = (
+        ("log-likelihood", [c.llf for c in columns]),
+        ("AIC", [c.aic for c in columns]),
+        ("BIC", [c.bic for c in columns]),
+    )
+    for part, found in parts:
+        if found.count(None) < len(columns):
+            yield row(part, "", found)
     for label, values in _thetas(columns):
         yield row("theta", label, values, scale=1.0)
+    for label, values in _aligned([{f"{k} ": m for k, m in c.ngroups.items()} for c in columns], group_key):
+        yield row("groups", label.strip(), values)
     if any(c.nobs is not None for c in columns):
         yield row("rows", "", [c.nobs for c in columns])
     if any(c.is_singular is not None for c in columns):
@@ -211,6 +292,18 @@ def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Meaning]) ->
         yield ComparisonRow(
             "seconds", "", tuple(c.seconds for c in columns), nothing, nothing, (NO_VERDICT,) * len(columns)
         )
+
+
+def _test_rows(columns: Sequence[ComparisonColumn], row: Callable[..., ComparisonRow]) -> Iterator[ComparisonRow]:
+    """Yield degrees of freedom and p-values of columns whose tests are by the first's method."""
+    method = columns[0].tests.method if columns[0].tests else None
+    tests = [c.tests if c.tests is not None and c.tests.method == method else None for c in columns]
+    if len(columns) - tests.count(None) < 2:
+        return
+    for label, values in _aligned([t.df if t else {} for t in tests], match_key):
+        yield row("df", label, values)
+    for label, values in _aligned([t.pvalues if t else {} for t in tests], match_key):
+        yield row("p value", label, values)
 
 
 def _thetas(columns: Sequence[ComparisonColumn]) -> Iterator[tuple[str, list[float | None]]]:
@@ -255,7 +348,7 @@ def _aligned(
 
 
 def _make_row(
-    part: Part, label: str, values: tuple[Cell, ...], scale: float, meanings: Sequence[Meaning]
+    part: Part, label: str, values: tuple[Cell, ...], scale: float, meanings: Sequence[Judgement]
 ) -> ComparisonRow:
     reference = values[0]
     size = abs(float(reference)) if is_number(reference) else 0.0  # type: ignore[arg-type]
@@ -265,26 +358,68 @@ def _make_row(
     )
     relative = tuple(None if d is None or size == 0 else d / size for d in differences)
     verdicts: list[Verdict | Literal[""]] = [NO_VERDICT]
+    bounds: list[float | None] = [None]
+    key = (part, _KEYS.get(part, str)(label))
     for value, meaning in zip(values[1:], meanings, strict=True):
-        # A printout without standard errors contradicts nobody; a missing effect has a row of its own.
-        is_silent = part in ("std. error", "theta") and None in (value, reference)
-        if is_silent:
-            verdicts.append(NO_VERDICT)
-        elif _is_same(part, value, reference, scale):
-            verdicts.append(SAME)
-        elif meaning == OTHER_CODING:
-            verdicts.append(NO_VERDICT if part in _CODED else LOOSER)
-        else:
-            verdicts.append(meaning)
-    return ComparisonRow(part, label, values, differences, relative, tuple(verdicts))
+        verdict = _judge_cell(part, key, value, reference, scale, meaning)
+        verdicts.append(verdict)
+        bounds.append(meaning.bound(key) if verdict == LOOSER else None)
+    return ComparisonRow(part, label, values, differences, relative, tuple(verdicts), tuple(bounds))
 
 
-def _is_same(part: Part, value: Cell, reference: Cell, scale: float) -> bool:
-    if isinstance(value, str) or isinstance(reference, str) or value is None or reference is None:
-        # A column that says nothing about a flag or a count contradicts nobody; a missing effect is another model.
-        return value == reference or (part in ("singular", "rows") and None in (value, reference))
+def _judge_cell(
+    part: Part, key: Key, value: Cell, reference: Cell, scale: float, meaning: Judgement
+) -> Verdict | Literal[""]:
+    if None in (value, reference):
+        # A column that does not say contradicts nobody; a missing effect is another model.
+        if part in _OPTIONAL:
+            return SAME if part in ("rows", "singular") else NO_VERDICT
+        return SAME if value is reference else OTHER_MODEL if not meaning.is_coded else NO_VERDICT
+    if meaning.is_coded and part in _CODED:
+        return DISAGREES if key in meaning.faults else NO_VERDICT
+    if part == "singular":
+        return (
+            SAME if value == reference else OTHER_MODEL if meaning.reasons else LOOSER if meaning.is_near else DISAGREES
+        )
+    assert not isinstance(value, str) and not isinstance(reference, str)
+    assert value is not None and reference is not None
+    is_same = _is_same(part, value, reference, scale)
+    if part in ("rows", "groups"):
+        return DISAGREES if key in meaning.faults else SAME if is_same else OTHER_MODEL
+    if part == "p value":
+        return _judge_p(key, value, reference, is_same, meaning)
+    return meaning.verdict(key, value, reference, is_same=is_same)
+
+
+def _judge_p(key: Key, value: float, reference: float, is_same: bool, meaning: Judgement) -> Verdict | Literal[""]:
+    """Return the verdict of a p-value: where its t and df are allowed, it may lie between those of their ends."""
+    if is_same or (isinstance(value, PrintedNumber) and value.shows(reference)):
+        return meaning.verdict(key, value, reference, is_same=True)
+    if isinstance(reference, PrintedNumber) and reference.shows(value):
+        return meaning.verdict(key, value, reference, is_same=True)
+    return meaning.verdict(key, value, reference, is_same=False)
+
+
+_KEYS: dict[Part, Callable[[str], str]] = {
+    "variance": lambda k: k if k == "residual" else group_key(k),
+    "std. dev.": lambda k: k if k == "residual" else group_key(k),
+    "correlation": group_key,
+    "fixed effect": match_key,
+    "std. error": match_key,
+    "t value": match_key,
+    "df": match_key,
+    "p value": match_key,
+    "fixed correlation": pair_key,
+    "scaled residual": lambda k: str(_QUANTILES.index(k) + 1),
+    "criterion": lambda k: "",
+}
+
+
+def _is_same(part: Part, value: float, reference: float, scale: float) -> bool:
     if is_same_number(value, reference, scale):
         return True
+    if rounding_of(value) or rounding_of(reference):
+        return False
     if part == "criterion":
         return f"{value:.{CRITERION_DECIMALS}f}" == f"{reference:.{CRITERION_DECIMALS}f}"
     return len(set(format_numbers([value, reference], DIGITS))) == 1
@@ -295,12 +430,13 @@ def _build_table(comparison: Comparison) -> Table:
     by_row = NumberFormat("by row")
     many = len(comparison.columns) > 2
     small = NumberFormat("scientific", digits=2)
+    said = [(row, _say(row)) for row in comparison.shown_rows]
     columns = (
         Column("", is_label=True),
         *(Column(c.name, by_row, "right") for c in comparison.columns),
         Column("largest difference" if many else "difference", small, "right"),
         Column("relative", small, "right"),
-        Column("verdict", tones=_TONES),
+        Column("verdict", tones=tuple((text, _TONES[row.verdict]) for row, text in said if row.verdict)),
     )
     rows = tuple(
         (
@@ -308,12 +444,18 @@ def _build_table(comparison: Comparison) -> Table:
             *map(shown, row.values),
             _largest(row.differences[1:]),
             _largest(row.relative[1:]),
-            row.verdict or None,
+            text or None,
         )
-        for row in comparison.rows
+        for row, text in said
     )
-    formats = tuple(_number_format(row) for row in comparison.rows)
+    formats = tuple(_number_format(row) for row in comparison.shown_rows)
     return Table("comparison", "", columns, rows, row_numbers=formats, width=None, is_ruled=True)
+
+
+def _say(row: ComparisonRow) -> str:
+    """Return a row's verdict with the bound that explains it."""
+    bounds = [b for b in row.bounds if b is not None]
+    return f"{row.verdict} (within {max(bounds):.2g})" if row.verdict == LOOSER and bounds else row.verdict
 
 
 def _largest(values: Sequence[float | None]) -> float | None:

@@ -73,6 +73,8 @@ if TYPE_CHECKING:
 __all__ = ["read_json"]
 
 _LARGEST_SIGMA = 1e154
+# Two ways to compute one number, and what reading and writing them again leaves.
+_AGREEMENT = 1e-6
 # A record has the modes of a million levels in it, at most.
 _MOST_CHARACTERS = 100_000_000
 
@@ -154,7 +156,7 @@ def _record(content: Entry) -> FitRecord:
         ngroups={name: m.count() for name, m in content["ngroups"].items()},
         x_names=x_names,
         beta=fixed["estimates"].numbers(p),
-        beta_cov=_covariance(fixed["cov_params"], p, is_finite=False),
+        beta_cov=_fixed_covariance(fixed, p),
         fixed_levels={name: levels.texts() for name, levels in fixed["levels"].items()},
         scaled_residuals=content["scaled_residuals"].numbers(5, is_finite=False),
         is_singular=optimum["singular"].flag(),
@@ -205,11 +207,36 @@ def _varcorr(terms: Entry, theta: Entry, sigma: float) -> VarCorr:
     factors = unpack_lambda(values, sizes)
     return VarCorr(
         tuple(
-            VarCorrTerm(term["name"].text(), term["group"].text(), names, _covariance(term["vcov"], len(names)), factor)
+            VarCorrTerm(term["name"].text(), term["group"].text(), names, _term_covariance(term, len(names)), factor)
             for term, names, factor in zip(terms.entries(), effects, factors, strict=True)
         ),
         sigma,
     )
+
+
+def _fixed_covariance(fixed: Entry, p: int) -> NDArray[np.float64]:
+    """Return the covariance of the fixed effects, shape (p, p), whose standard errors must be the roots of its diagonal."""
+    cov = _covariance(fixed["cov_params"], p, is_finite=False)
+    _check_agreement(fixed["std_errors"], fixed["std_errors"].numbers(p, is_finite=False), np.sqrt(np.diag(cov)))
+    return cov
+
+
+def _term_covariance(term: Entry, size: int) -> NDArray[np.float64]:
+    """Return the covariance of a term's effects; standard deviations and correlations must be what follows from it."""
+    cov = _covariance(term["vcov"], size)
+    sd = np.sqrt(np.diag(cov))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        implied = cov / np.outer(sd, sd)
+    np.fill_diagonal(implied, sd)
+    _check_agreement(term["sdcor"], term["sdcor"].numbers(size, size, is_finite=False), implied)
+    return cov
+
+
+def _check_agreement(entry: Entry, found: NDArray[np.float64], implied: NDArray[np.float64]) -> None:
+    """Refuse numbers of a record that are not what its others make them."""
+    known = np.isfinite(found) & np.isfinite(implied)
+    if np.any(np.abs(found - implied)[known] > _AGREEMENT * np.maximum(np.abs(implied), np.abs(found))[known]):
+        raise DataError(f"{entry.place} contradicts the covariances beside it")
 
 
 def _covariance(entry: Entry, size: int, *, is_finite: bool = True) -> NDArray[np.float64]:
@@ -217,6 +244,9 @@ def _covariance(entry: Entry, size: int, *, is_finite: bool = True) -> NDArray[n
     matrix = entry.numbers(size, size, is_finite=is_finite)
     if np.any(np.diag(matrix) < 0) or np.any(np.isinf(matrix)):
         raise DataError(f"{entry.place} has a negative or an infinite variance")
+    size_of = np.sqrt(np.outer(np.diag(matrix), np.diag(matrix)))
+    if np.any(np.abs(matrix - matrix.T) > _AGREEMENT * size_of):
+        raise DataError(f"{entry.place} is not symmetric")
     return matrix
 
 

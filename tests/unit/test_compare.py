@@ -46,7 +46,7 @@ def obvious():
 
 def test_a_mixedlm_script_and_a_printout_give_the_sentence_that_explains_them(obvious) -> None:
     found = lmt.compare(obvious, lmt.read_lme4_summary(PRINTED))
-    assert found.verdict == "different model"
+    assert found.verdict == "another model"
     assert (
         "Not the same model: MixedLM is diameter ~ 1 + (1|plate) + (1|plate:sample), "
         "lme4 is diameter ~ 1 + (1 | plate) + (1 | sample)." in found.sentences
@@ -112,7 +112,7 @@ def test_a_column_of_ones_is_the_intercept_whatever_its_name():
     spelled = lmt.lmm("Reaction ~ 0 + const + Days + (0 + one + Days | Subject)", data).fit(engine="pls")
     for other in (arrays, spelled):
         found = lmt.compare(fit, other)
-        assert found.verdict in ("same to the digits shown", "same optimum, looser convergence"), found.sentences
+        assert found.verdict in ("same to the digits shown", "looser convergence"), found.sentences
         assert not any("another model" in s for s in found.sentences)
     zero = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
     ols = sm.OLS(lmt.datasets.load("Dyestuff2").Yield, [1.0] * 30).fit()  # statsmodels calls it const

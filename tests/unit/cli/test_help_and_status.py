@@ -153,7 +153,7 @@ def test_status_is_one_where_fits_differ_and_two_where_input_is_wrong(capsys, pa
     lmt.lmm("strength ~ 1 + (1|batch)", lmt.datasets.load("Pastes")).fit().to_json(tmp_path / "other.json")
     code, out, err = run(capsys, "compare", pastes, FORMULA, "--engines", "pls", "--with", tmp_path / "other.json")
     assert (code, err) == (status.FOUND, "")
-    assert "different model" in out
+    assert "another model" in out
     code, out, err = run(capsys, "compare", pastes, FORMULA, "--with", tmp_path / "no.json")
     assert (code, out) == (status.WRONG, "")
     assert "no.json" in err

@@ -1,0 +1,122 @@
+"""Numbers of one fit that contradict each other, whatever theta is."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.design.theta import unpack_lambda
+from lmmtools.printout.number import rounding_of
+from lmmtools.report.effect_labels import group_key, match_key
+from lmmtools.report.nearby import Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.report.comparison_column import ComparisonColumn
+
+__all__ = ["Fault", "find_faults"]
+
+Fault = tuple[Key, str]
+"""The quantity, and what it contradicts."""
+
+REL = 1e-6
+"""Two ways to compute one number agree to this, relatively."""
+TWICE = 1.2
+"""A printed number may have been rounded before it was rounded."""
+
+
+def find_faults(column: ComparisonColumn) -> tuple[Fault, ...]:
+    """Return what contradicts itself in a column: each quantity, and what of."""
+    return (*_of_criterion(column), *_of_variances(column), *_of_theta(column), *_of_tests(column), *_of_sizes(column))
+
+
+def _differ(value: float, computed: float, slack: float = 0.0, scale: float = 0.0) -> bool:
+    if not (math.isfinite(value) and math.isfinite(computed)):
+        return False
+    room = REL * max(abs(value), abs(computed), scale) + TWICE * (rounding_of(value) + slack)
+    return abs(value - computed) > room
+
+
+def _of_criterion(c: ComparisonColumn) -> Iterator[Fault]:
+    if c.llf is not None and _differ(c.criterion, -2.0 * c.llf, 2.0 * rounding_of(c.llf)):
+        yield ("criterion", ""), f"it is not -2 times the log-likelihood {c.llf:.6g}"
+    k = _parameters(c)
+    if k is None or c.is_ols:
+        return
+    if c.aic is not None and _differ(c.aic, c.criterion + 2.0 * k, rounding_of(c.criterion)):
+        yield ("AIC", ""), f"it is not the criterion plus twice {k:g} parameters"
+    if c.bic is not None and c.nobs and _differ(c.bic, c.criterion + math.log(c.nobs) * k, rounding_of(c.criterion)):
+        yield ("BIC", ""), f"it is not the criterion plus log({c.nobs}) times {k:g} parameters"
+
+
+def _parameters(c: ComparisonColumn) -> float | None:
+    if c.k_params is not None:
+        return float(c.k_params)
+    return None if c.df_resid is None or c.nobs is None else float(c.nobs - c.df_resid)
+
+
+def _of_variances(c: ComparisonColumn) -> Iterator[Fault]:
+    pairs = [(k, v, c.variances[k]) for k, v in (c.std_devs or {}).items() if k in c.variances]
+    if c.residual_variance is not None:
+        pairs.append(("residual", c.sigma, c.residual_variance))
+    for label, sd, variance in pairs:
+        slack = 2.0 * abs(sd) * rounding_of(sd) + rounding_of(sd) ** 2
+        if _differ(variance, float(sd) ** 2, slack):
+            key = label if label == "residual" else group_key(label)
+            yield ("variance", key), f"it is not the square of the standard deviation {sd:.6g}"
+    for label, corr in c.correlations.items():
+        if abs(corr) > 1.0 + REL + rounding_of(corr):
+            yield ("correlation", group_key(label)), "a correlation lies between -1 and 1"
+
+
+def _of_theta(c: ComparisonColumn) -> Iterator[Fault]:
+    """Compare variances and correlations with theta and sigma, where a record has all three."""
+    terms = getattr(c.source, "varcorr", None)
+    if c.theta is None or terms is None or not hasattr(terms, "rows"):
+        return
+    sizes = [len(term.cnames) for term in terms]
+    for term, lam in zip(terms, unpack_lambda(np.array(c.theta), sizes), strict=True):
+        implied = c.sigma**2 * (lam @ lam.T)
+        scale = float(np.abs(implied).max())
+        for i, name in enumerate(term.cnames):
+            if _differ(float(term.cov[i, i]), float(implied[i, i]), scale=1e-6 * scale):
+                yield ("variance", group_key(f"{term.name} {name}")), "theta and sigma give another"
+            for j in range(i):
+                size = math.sqrt(abs(float(implied[i, i] * implied[j, j])))
+                if _differ(float(term.cov[i, j]), float(implied[i, j]), scale=size):
+                    key = group_key(f"{term.name} {term.cnames[j]}, {name}")
+                    yield ("correlation", key), "theta gives another"
+
+
+def _of_tests(c: ComparisonColumn) -> Iterator[Fault]:
+    errors = {match_key(k): v for k, v in c.std_errors.items()}
+    estimates = {match_key(k): v for k, v in c.fixef.items()}
+    for label, t in c.tvalues.items():
+        b, e = estimates.get(match_key(label)), errors.get(match_key(label))
+        if b is None or e is None or not e > 0:
+            continue
+        low = max(float(e) - TWICE * rounding_of(e), 1e-300)
+        slack = abs(t) * TWICE * rounding_of(e) / low + rounding_of(b) / low
+        if _differ(t, float(b) / float(e), slack):
+            yield ("t value", match_key(label)), f"it is not {b:.6g} over its standard error {e:.6g}"
+    if c.tests is not None:
+        for label, p in c.tests.pvalues.items():
+            if not math.isnan(p) and not -1e-12 <= p <= 1.0 + 1e-12:
+                yield ("p value", match_key(label)), "a p-value lies between 0 and 1"
+
+
+def _of_sizes(c: ComparisonColumn) -> Iterator[Fault]:
+    if c.k_params is not None and c.df_resid is not None and c.nobs is not None and not c.is_ols:
+        if c.df_resid != c.nobs - c.k_params:
+            yield ("rows", ""), f"{c.nobs} rows less {c.k_params} parameters are not {c.df_resid}"
+        free = len(c.fixef) + 1
+        if not free <= c.k_params <= free + len(c.theta or ()) and c.theta is not None:
+            yield ("rows", ""), f"{len(c.fixef)} fixed effects, theta and sigma are not {c.k_params} parameters"
+    dropped = getattr(c.source, "dropped", None)
+    if dropped is not None and c.nobs is not None and dropped.n_input - dropped.n_rows != c.nobs:
+        yield ("rows", ""), f"{dropped.n_input} rows less {dropped.n_rows} that were left out are not {c.nobs}"
+    if c.inputs is not None and c.nobs is not None and c.inputs.response.n not in (None, c.nobs):
+        yield ("rows", ""), f"the response has {c.inputs.response.n}"

@@ -1,0 +1,271 @@
+"""What each difference between two columns means: the verdict of every number, and the bound that it is judged by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from lmmtools.printout.number import rounding_of
+from lmmtools.report.comparison_column import MODEL_BASED
+from lmmtools.report.effect_labels import match_key
+from lmmtools.report.identities import find_faults
+from lmmtools.report.model_difference import find_reasons, is_recoded
+from lmmtools.report.nearby import Key, Nearby, column_values, nearby
+from lmmtools.report.rough_bounds import rough_bound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lmmtools.report.comparison_column import ComparisonColumn
+
+__all__ = [
+    "CANNOT",
+    "DISAGREES",
+    "LOOSER",
+    "ORDER",
+    "OTHER_MODEL",
+    "SAME",
+    "Judgement",
+    "Verdict",
+    "is_same_number",
+    "judge_columns",
+]
+
+Verdict = Literal["same to the digits shown", "looser convergence", "cannot be compared", "disagrees", "another model"]
+SAME: Verdict = "same to the digits shown"
+LOOSER: Verdict = "looser convergence"
+CANNOT: Verdict = "cannot be compared"
+DISAGREES: Verdict = "disagrees"
+OTHER_MODEL: Verdict = "another model"
+ORDER: tuple[Verdict, ...] = (SAME, LOOSER, CANNOT, DISAGREES, OTHER_MODEL)
+"""From best to worst."""
+
+SAME_REL = 1e-6
+"""One unit of the sixth significant digit: what two fits of one optimum may differ by when one is rounded up."""
+NEAR, NEAR_UNKNOWN = 1.0, 1e-2
+"""How far two criteria may lie apart for one optimum. Up to one the reach of a fit's numbers tells how far each may be;
+without a fit that can be asked, a hundredth: a likelihood ratio of 1.005."""
+CRITERION_NOISE = 1e-10
+"""Rounding makes a criterion uncertain by about this much, relatively."""
+EVALUATED = 1e-7
+"""Two packages compute one criterion to this, relatively, and the other numbers at one theta to `AT_THETA`."""
+AT_THETA = 2e-5
+"""Of a number's size, or of its standard error."""
+SPREAD = 1.5
+"""What is taken of the slack that rounding leaves, for numbers that bend with it."""
+NOISE_OF_DF = 2e-3
+"""Degrees of freedom by two implementations' derivatives, relatively."""
+
+
+def is_same_number(value: float | None, reference: float | None, scale: float = 0.0) -> bool:
+    """Whether two numbers are the same but for rounding, at the size of the reference or ``scale``.
+
+    A number that was read from a printout is the same as any that rounds to it.
+    """
+    if value is None or reference is None:
+        return value is None and reference is None
+    if math.isnan(value) or math.isnan(reference):
+        return math.isnan(value) and math.isnan(reference)
+    return abs(value - reference) <= SAME_REL * max(abs(reference), scale) + rounding_of(value) + rounding_of(reference)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What is known of one column beside the reference.
+
+    Attributes
+    ----------
+    column, reference : ComparisonColumn
+    reasons : tuple of str
+        Why it is another model; empty if it is none.
+    is_coded : bool
+        Whether it is the same model with the fixed effects in other coordinates.
+    gap : float
+        How far the criteria lie apart, with what was printed of them: what the bounds are for.
+    is_near : bool
+        Whether that is within one optimum.
+    faults : dict of Key to str
+        Numbers of either that contradict others of its own.
+    reach : dict of Key to float, or None
+        Bounds by a fit that could be asked; None where there is none, and the bounds are rough.
+    is_explained : bool
+        Whether every number of the column is what the model gives at the column's own variances, and the criterion has
+        no ridge between these and the reference's.
+    own : dict of Key to str
+        Those of ``faults`` that are the column's; the others are the reference's.
+    """
+
+    column: ComparisonColumn
+    reference: ComparisonColumn
+    reasons: tuple[str, ...]
+    is_coded: bool
+    gap: float
+    is_near: bool
+    faults: Mapping[Key, str]
+    reach: Mapping[Key, float] | None
+    is_explained: bool = False
+    own: Mapping[Key, str] = field(default_factory=dict)
+
+    def bound(self, key: Key) -> float | None:
+        """Return how far a number may lie from the reference's by convergence; None if that is unknown."""
+        if key[0] in ("criterion", "AIC", "BIC"):
+            return self.gap
+        if key[0] == "log-likelihood":
+            return 0.5 * self.gap
+        if self.reach is not None and key in self.reach:
+            return self.reach[key]
+        if self.reach is not None and key[0] == "df":
+            error = self.reach.get(("std. error", key[1]), 0.0) / max(self._error(key[1]), 1e-300)
+            return (NOISE_OF_DF + 4.0 * error) * self._df(key[1])
+        if key[0] == "p value":
+            return self._bound_of_p(key[1])
+        return rough_bound(key, self.gap, self.column, self.reference)
+
+    def _bound_of_p(self, key: str) -> float | None:
+        """Return how far a p-value may lie, from how far t and its degrees of freedom may: by d log p, to first order.
+
+        It is about t + 1 for t, and df log(1 + t^2 / df) / 2 for the logarithm of df.
+        """
+        t = next((abs(float(v)) for k, v in self.reference.tvalues.items() if match_key(k) == key), None)
+        p = next((float(v) for k, v in self.reference.tests.pvalues.items() if match_key(k) == key), None)  # type: ignore[union-attr]
+        move = self.bound(("t value", key))
+        if t is None or p is None or move is None:
+            return None
+        df = self._df(key)
+        change = (t + 1.0) * move
+        if 0.0 < df < math.inf:
+            change += 0.5 * df * math.log1p(t * t / df) * (self.bound(("df", key)) or NOISE_OF_DF * df) / df
+        return p * math.expm1(min(change, 50.0))
+
+    def _error(self, key: str) -> float:
+        return next((float(v) for k, v in self.reference.std_errors.items() if match_key(k) == key), 0.0)
+
+    def _df(self, key: str) -> float:
+        tests = self.reference.tests
+        return next((float(v) for k, v in (tests.df if tests else {}).items() if match_key(k) == key), 0.0)
+
+    def verdict(self, key: Key, value: float, reference: float, *, is_same: bool) -> Verdict:
+        """Return the verdict of one number, given whether both show the same digits."""
+        if key in self.faults:
+            return DISAGREES
+        if is_same:
+            return SAME
+        if self.reasons:
+            return OTHER_MODEL
+        if not self._is_comparable(key):
+            return CANNOT
+        if not self.is_near:
+            return DISAGREES
+        bound = self.bound(key)
+        if bound is None:
+            return CANNOT
+        rounding = rounding_of(value) + rounding_of(reference)
+        difference = abs(float(value) - float(reference))
+        is_within = difference <= bound + rounding + SAME_REL * abs(float(reference))
+        if is_within and rounding and difference <= 3.0 * rounding:
+            # The last digit printed: R's own optimum is known no better.
+            return SAME
+        return LOOSER if is_within or self.is_explained else DISAGREES
+
+    def _is_comparable(self, key: Key) -> bool:
+        """Whether two numbers are of one kind: errors that are robust or adjusted are not model-based ones."""
+        if key[0] in ("std. error", "t value", "fixed correlation", "p value", "df"):
+            return self.column.error_kind == self.reference.error_kind
+        return True
+
+
+def judge_columns(columns: Sequence[ComparisonColumn]) -> tuple[Judgement, ...]:
+    """Return what each column is beside the first."""
+    models = [nearby(c) for c in columns]
+    reference = columns[0]
+    return tuple(_judge(column, reference, _choose_model(column, reference, columns, models)) for column in columns[1:])
+
+
+def _choose_model(
+    column: ComparisonColumn,
+    reference: ComparisonColumn,
+    columns: Sequence[ComparisonColumn],
+    models: Sequence[Nearby | None],
+) -> Nearby | None:
+    """Return the live fit of the pair's model with the lowest criterion, None if none is among the columns."""
+    able = [
+        (c.criterion, i)
+        for i, (c, m) in enumerate(zip(columns, models, strict=True))
+        if m is not None and not find_reasons(column, c) and not find_reasons(reference, c) and not c.is_ols
+    ]
+    return models[min(able)[1]] if able else None
+
+
+def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby | None) -> Judgement:
+    rounding = rounding_of(column.criterion) + rounding_of(reference.criterion)
+    apart = abs(column.criterion - reference.criterion)
+    noise = CRITERION_NOISE * max(1.0, abs(reference.criterion))
+    is_coded = is_recoded(column, reference)
+    reasons = () if is_coded else find_reasons(column, reference)
+    own = dict(find_faults(column))
+    faults = {**dict(find_faults(reference)), **own}
+    if reasons or model is None or is_coded or column.is_ols or reference.is_ols:
+        gap = apart + rounding + noise
+        near = apart <= rounding + NEAR_UNKNOWN or is_coded
+        return Judgement(column, reference, reasons, is_coded, gap, near, faults, None, own=own)
+    at = [_check(model, c) for c in (column, reference)]
+    for (found, _), c in zip(at, (column, reference), strict=True):
+        faults |= found
+        own |= found if c is column else {}
+    # The optimum lies below both, and below the fit by what its certificate says.
+    fit = float(model.fit.objective)
+    lowest = min(column.criterion, reference.criterion, fit - model.to_fall)
+    above = [
+        max(0.0, c.criterion - lowest) + rounding_of(c.criterion) + (model.to_fall if c.source is not None else 0.0)
+        for c in (column, reference)
+    ]
+    root = math.sqrt(above[0] + noise) + math.sqrt(above[1] + noise)
+    is_near = apart <= rounding + NEAR
+    reach = model.reach(root * root) if is_near else {}
+    heights = [c.criterion + rounding_of(c.criterion) for c in (column, reference)]
+    thetas = [theta for _, theta in at]
+    explained = (
+        is_near
+        and not faults
+        and thetas[0] is not None
+        and thetas[1] is not None
+        and model.is_same_valley(thetas[0], thetas[1], max(heights) + noise)
+    )
+    return Judgement(column, reference, (), False, root * root, is_near, faults, reach, explained, own)
+
+
+def _check(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDArray[np.float64] | None]:
+    """Return which numbers of a column are not what its own variances give, and its theta."""
+    if column.source is model.fit:
+        return {}, model.theta
+    made = model.predicted(column)
+    if made is None:
+        return {}, None
+    spot, slack = made
+    found: dict[Key, str] = {}
+    if abs(column.criterion - spot.criterion) > (
+        1.2 * rounding_of(column.criterion)
+        + SPREAD * slack["criterion", ""]
+        + EVALUATED * max(1.0, abs(spot.criterion))
+    ):
+        found["criterion", ""] = f"at the variances of {column.name} the model gives {spot.criterion:.6g}"
+    errors = {k[1]: v for k, v in spot.values.items() if k[0] == "std. error"}
+    for key, value in column_values(column).items():
+        expected = spot.values.get(key)
+        if expected is None or not math.isfinite(expected) or math.isnan(value):
+            continue
+        if key[0] in ("std. error", "t value", "fixed correlation") and column.error_kind != MODEL_BASED:
+            continue
+        if key[0] == "correlation" or (key[0] in ("variance", "std. dev.") and key[1] != "residual"):
+            continue
+        scale = 1.0 if key[0] in ("fixed correlation", "scaled residual") else abs(expected)
+        scale = max(scale, errors.get(key[1], 0.0) if key[0] == "fixed effect" else 0.0)
+        # The outermost residual of lme4's quantiles may be of another type by rounding.
+        if abs(value - expected) > 1.2 * rounding_of(value) + SPREAD * slack[key] + AT_THETA * scale:
+            found[key] = f"at the variances of {column.name} the model gives {expected:.6g}"
+    return found, model.theta_of(column)

@@ -1,0 +1,227 @@
+"""Whether two columns are of one model: why they are not, or that they code its fixed effects otherwise."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lmmtools.printout.number import rounding_of
+from lmmtools.report.effect_labels import group_key, match_key
+from lmmtools.sentences import join_with_and
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lmmtools.report.comparison_column import ComparisonColumn
+    from lmmtools.report.fingerprint import Fingerprint
+
+__all__ = ["find_reasons", "is_recoded", "judge_gap", "missing_terms", "same_values"]
+
+CRITERION_TOL = 1e-2
+"""A hundredth of a unit of the criterion is a likelihood ratio of 1.005: one optimum."""
+RECODED = 1e-4
+"""Variances that agree to this are those of one model, whatever its fixed effects are called."""
+SUMS_REL = 1e-8
+"""Sums of one column by two packages agree to this."""
+
+
+def find_reasons(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[str, ...]:
+    """Return why two columns are of different models, a sentence each; empty if nothing says so."""
+    return (*_of_criteria(column, reference), *_of_data(column, reference), *_of_terms(column, reference))
+
+
+def _of_criteria(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    if column.reml != reference.reml:
+        ml, reml = (reference.name, column.name) if column.reml else (column.name, reference.name)
+        yield (
+            f"{reml} is fitted by REML and {ml} by maximum likelihood: their criteria are not comparable, and ML "
+            "variances are smaller because they do not pay for the fixed effects. Fit both the same way."
+        )
+
+
+def _of_data(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    a, b = reference.name, column.name
+    if column.nobs is not None and reference.nobs is not None and column.nobs != reference.nobs:
+        lost = "; ".join(f"{c.name}: {c.lost}" for c in (reference, column) if c.lost)
+        yield f"{a} used {reference.nobs} rows and {b} {column.nobs}: not the same data ({lost or 'missing values?'})."
+        return
+    yield from _of_response(column, reference)
+    mine, theirs = (_counts(c) for c in (column, reference))
+    for group in mine.keys() & theirs.keys():
+        if mine[group] != theirs[group]:
+            yield f"{group} has {theirs[group]} levels in {a} and {mine[group]} in {b}: not the same groups."
+
+
+def _counts(column: ComparisonColumn) -> dict[str, int]:
+    return {group_key(f"{k} ").strip(): m for k, m in column.ngroups.items()}
+
+
+def _of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    a, b, mine, theirs = reference.name, column.name, column.inputs, reference.inputs
+    if mine is None or theirs is None or mine.response.compare(theirs.response) == "unknown":
+        names = [_response_name(c) for c in (reference, column)]
+        is_far = judge_gap(column, reference) > CRITERION_TOL
+        if is_far and all(names) and match_key(names[0]) != match_key(names[1]):
+            yield f"The response of {a} is {names[0]}, that of {b} is {names[1]}: another model."
+        return
+    if mine.response.compare(theirs.response) == "other values":
+        named = (
+            f" ({theirs.name} and {mine.name})"
+            if mine.name and theirs.name and match_key(mine.name) != match_key(theirs.name)
+            else ""
+        )
+        yield f"The responses of {a} and {b}{named} do not have the same values: another model."
+        return
+    if not (mine.columns and theirs.columns):
+        return
+    for what, one, other in (("weights", mine.weights, theirs.weights), ("offsets", mine.offset, theirs.offset)):
+        if _are_other(one, other, neutral=1.0 if what == "weights" else 0.0):
+            yield f"The {what} of {a} and {b} are not the same: another model."
+    sums = {match_key(k): v for k, v in theirs.columns.items()}
+    n = column.nobs or 1
+    changed = [k for k, v in mine.columns.items() if match_key(k) in sums and not _are_sums(v, sums[match_key(k)], n)]
+    if changed and not is_recoded(column, reference):
+        yield f"{join_with_and(changed)} of the fixed effects has other values in {a} than in {b}: another model."
+
+
+def _are_sums(one: tuple[float, float], other: tuple[float, float], n: int) -> bool:
+    """Whether two columns have one sum and one sum of squares."""
+    scales = (math.sqrt(n * max(one[1], other[1], 0.0)), max(one[1], other[1]))
+    return all(not abs(x - y) > SUMS_REL * scale for x, y, scale in zip(one, other, scales, strict=True))
+
+
+def _are_other(one: Fingerprint | None, other: Fingerprint | None, neutral: float) -> bool:
+    """Whether weights or offsets differ; ``neutral`` throughout is as good as none."""
+    one, other = (None if f is not None and _is_constant(f, neutral) else f for f in (one, other))
+    if one is None or other is None:
+        return one is not other
+    return one.compare(other) == "other values"
+
+
+def _is_constant(found: Fingerprint, value: float) -> bool:
+    return found.n is not None and found.total == found.n * value and found.squares == found.n * value**2
+
+
+def _response_name(column: ComparisonColumn) -> str:
+    if column.inputs is not None and column.inputs.name:
+        return column.inputs.name
+    return (column.formula or "").partition("~")[0].strip()
+
+
+def _of_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    is_ols = column.is_ols or reference.is_ols
+    is_same = set(map(group_key, column.variances)) == set(map(group_key, reference.variances))
+    if column.formula and reference.formula and not is_same and not is_ols:
+        yield f"Not the same model: {reference.name} is {reference.formula}, {column.name} is {column.formula}."
+    yield from missing_terms(column, reference)
+    if column.is_ols == reference.is_ols:
+        return
+    if column.reml == reference.reml and judge_gap(column, reference) >= CRITERION_TOL:
+        ols, mixed = (column, reference) if column.is_ols else (reference, column)
+        yield (
+            f"{ols.name} is {mixed.name} with the variances of all random effects at zero; that makes the criterion "
+            f"worse by {ols.criterion - mixed.criterion:.4g}."
+        )
+
+
+def missing_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    """Yield a sentence for the terms that only one of two columns has."""
+    is_ols = column.is_ols or reference.is_ols
+    for one, other in ((reference, column), (column, reference)):
+        found: list[tuple[str, list[str]]] = [
+            ("fixed effect", _only_in(one.fixef, other.fixef)),
+            ("variance component", [] if is_ols else _only_in(one.variances, other.variances)),
+            ("correlation", [] if is_ols else _only_in(one.correlations, other.correlations)),
+        ]
+        for what, labels in found:
+            if labels:
+                named = f"{what}{'s' if len(labels) > 1 else ''} {join_with_and(labels)}"
+                yield f"{one.name} has the {named}, which {other.name} has not: another model."
+
+
+def _only_in(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
+    there = {match_key(label) for label in other} | {group_key(label) for label in other}
+    return [label for label in one if match_key(label) not in there and group_key(label) not in there]
+
+
+def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether two fits are one model whose fixed effects have other contrasts, another reference level or other units.
+
+    Variances and sigma do not depend on the coding of X; the fixed effects do.
+    """
+    if (
+        column.is_ols
+        or reference.is_ols
+        or column.reml != reference.reml
+        or (None not in (column.nobs, reference.nobs) and column.nobs != reference.nobs)
+    ):
+        return False
+    if len(column.fixef) != len(reference.fixef) or not same_values(column.variances, reference.variances, RECODED):
+        return False
+    if not same_values(column.correlations, reference.correlations, RECODED):
+        return False
+    sigma_gap = abs(column.sigma - reference.sigma)
+    if sigma_gap > RECODED * reference.sigma + rounding_of(column.sigma) + rounding_of(reference.sigma):
+        return False
+    names = set(map(match_key, column.fixef)), set(map(match_key, reference.fixef))
+    gap = judge_gap(column, reference)
+    if names[0] != names[1]:
+        # Under ML the criterion does not depend on the coding either.
+        return column.reml or gap < CRITERION_TOL
+    return (column.reml or gap < CRITERION_TOL) and _have_other_units(column, reference)
+
+
+def _have_other_units(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether some fixed effects differ, with their errors: a column of X in other units or from another origin."""
+    if column.inputs and reference.inputs and column.inputs.columns and reference.inputs.columns:
+        theirs = {match_key(k): v for k, v in reference.inputs.columns.items()}
+        n = column.nobs or 1
+        pairs = [(v, theirs[match_key(k)]) for k, v in column.inputs.columns.items() if match_key(k) in theirs]
+        return not all(_are_sums(one, other, n) for one, other in pairs)
+    if _are_same_effects(column, reference):
+        return False
+    estimates = {match_key(k): v for k, v in reference.fixef.items()}
+    errors = {match_key(k): v for k, v in reference.std_errors.items()}
+    mine = {match_key(k): v for k, v in column.std_errors.items()}
+    for label, value in column.fixef.items():
+        k = match_key(label)
+        if k in errors and k in mine and not _is_close(value, estimates[k]) and _is_close(mine[k], errors[k]):
+            return False
+    return True
+
+
+def _is_close(one: float, other: float) -> bool:
+    return abs(one - other) <= 1e-3 * abs(other) + rounding_of(one) + rounding_of(other)
+
+
+def judge_gap(column: ComparisonColumn, reference: ComparisonColumn) -> float:
+    """Return how far two criteria differ beyond what was printed of them."""
+    return max(
+        0.0,
+        abs(column.criterion - reference.criterion) - rounding_of(column.criterion) - rounding_of(reference.criterion),
+    )
+
+
+def same_values(
+    one: Mapping[str, float], other: Mapping[str, float], rel: float, key: Callable[[str], str] = group_key
+) -> bool:
+    """Whether two tables have the same labels and values, to ``rel`` and to what was printed."""
+    mine, theirs = ({key(k): v for k, v in table.items()} for table in (one, other))
+    if set(mine) != set(theirs):
+        return False
+    return all(
+        abs(v - theirs[k]) <= rel * max(abs(v), abs(theirs[k])) + rounding_of(v) + rounding_of(theirs[k])
+        for k, v in mine.items()
+    )
+
+
+def _are_same_effects(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether the fixed effects agree to a small share of their standard errors."""
+    theirs = {match_key(k): v for k, v in reference.fixef.items()}
+    errors = {match_key(k): v for k, v in reference.std_errors.items()}
+    for label, value in column.fixef.items():
+        other = theirs[match_key(label)]
+        slack = 0.05 * errors.get(match_key(label), abs(other)) + rounding_of(value) + rounding_of(other)
+        if abs(value - other) > slack:
+            return False
+    return True

@@ -1,0 +1,276 @@
+"""How far the numbers of a fit may lie from those of the optimum, from how far its criterion lies above it.
+
+Fixed effects, their errors, variances, residual and criterion D are functions of theta. To second order the theta whose
+criterion lies within g of the optimum fill the ellipsoid d'Hd <= 2g, H the second derivatives of D, and a number q with
+derivatives J lies within sqrt(2g J H^-1 J') of its optimal value. Here q is evaluated at the ends of the ellipsoid's
+axes, which are moved outwards until the criterion itself has risen by g: so the reach is right where D is no quadratic,
+and where q has no slope, as a variance at zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
+from lmmtools.engines import pls
+from lmmtools.errors import EngineError
+from lmmtools.printout.number import rounding_of
+from lmmtools.report.comparison_column import correlations_of
+from lmmtools.report.effect_labels import (
+    constants_of_blocks,
+    group_key,
+    match_key,
+    name_intercept,
+    pair_key,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.report.comparison_column import ComparisonColumn
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Key", "Nearby", "Spot", "column_values", "nearby"]
+
+Key = tuple[str, str]
+"""Kind of a quantity and its label's key, ``("variance", "Subject Days")``."""
+
+STEP = 1e-4
+"""Step of the differences of exact gradients, of theta's size or one."""
+WIDEST, DOUBLINGS = 1e3, 8
+"""An axis ends here where the criterion does not tell; how often it is made longer until the criterion rises enough."""
+SAFETY = 1.25
+"""What the axes alone may miss of a number that bends between them."""
+FLAT = 1e-9
+"""Curvature, of the largest, below which a direction has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spot:
+    """The numbers of a model at one theta.
+
+    Attributes
+    ----------
+    criterion : float
+    values : dict of Key to float
+    """
+
+    criterion: float
+    values: dict[Key, float]
+
+
+@dataclass(slots=True, eq=False)
+class Nearby:
+    """A live fit's model, which gives every number at any theta.
+
+    Attributes
+    ----------
+    fit : LMMResults
+    names : tuple of str, length p
+        Fixed effects as the column calls them.
+    """
+
+    fit: Any
+    names: tuple[str, ...]
+    _hessian: Floats | None = None
+    _reaches: dict[float, dict[Key, float]] = field(default_factory=dict)
+
+    @property
+    def theta(self) -> Floats:
+        """Where the fit is, shape (k,)."""
+        return np.asarray(self.fit.estimate.theta, dtype=float)
+
+    def at(self, theta: Floats) -> Spot | None:
+        """Return the numbers at a theta; None where the criterion cannot be evaluated."""
+        try:
+            r = pls.recover(self.fit.problem, theta, self.fit.reml)
+        except EngineError:
+            return None
+        design = self.fit.design
+        values: dict[Key, float] = {("variance", "residual"): r.sigma**2, ("std. dev.", "residual"): r.sigma}
+        renamed = constants_of_blocks(design)
+        for block, lam in zip(design.blocks, lambda_factors(theta, design.blocks), strict=True):
+            cov = r.sigma**2 * (lam @ lam.T)
+            cnames = [renamed.get(str(c), str(c)) for c in block.cnames]
+            for i, name in enumerate(cnames):
+                key = group_key(f"{block.group} {name}")
+                values["variance", key] = float(cov[i, i])
+                values["std. dev.", key] = float(np.sqrt(max(cov[i, i], 0.0)))
+            for label, corr in correlations_of(cov, cnames).items():
+                values["correlation", group_key(f"{block.group} {label}")] = corr
+        errors = np.sqrt(np.diag(r.beta_cov))
+        for name, b, e in zip(self.names, r.beta, errors, strict=True):
+            values["fixed effect", match_key(name)] = float(b)
+            values["std. error", match_key(name)] = float(e)
+            values["t value", match_key(name)] = float(b / e) if e > 0 else np.nan
+        for label, corr in correlations_of(r.beta_cov, self.names).items():
+            values["fixed correlation", pair_key(label)] = corr
+        for i, t in enumerate(theta, 1):
+            values["theta", str(i)] = float(t)
+        for i, q in enumerate(self._quantiles(r), 1):
+            values["scaled residual", str(i)] = q
+        return Spot(float(r.objective), values)
+
+    def _quantiles(self, r: pls.Recovered) -> list[float]:
+        """Return minimum, quartiles and maximum of the scaled residuals."""
+        from dataclasses import replace
+
+        fit = replace(self.fit, estimate=replace(self.fit.estimate, beta=r.beta, modes=r.modes, sigma=r.sigma))
+        return [float(q) for q in np.quantile(fit.scaled_resid, (0.0, 0.25, 0.5, 0.75, 1.0))]
+
+    @property
+    def hessian(self) -> Floats:
+        """Second derivatives of the criterion in theta at the fit, shape (k, k)."""
+        if self._hessian is None:
+            theta, rows = self.theta, []
+            for i in range(len(theta)):
+                h = STEP * max(1.0, abs(theta[i]))
+                ends = []
+                for sign in (1.0, -1.0):
+                    moved = theta.copy()
+                    moved[i] += sign * h
+                    ends.append(np.asarray(pls.evaluate(self.fit.problem, moved, self.fit.reml).gradient))
+                rows.append((ends[0] - ends[1]) / (2.0 * h))
+            H = np.array(rows).reshape(len(theta), len(theta))
+            self._hessian = 0.5 * (H + H.T)
+        return self._hessian
+
+    def reach(self, g: float) -> dict[Key, float]:
+        """Return how far each number may lie from the fit's where the criterion lies within g of the fit's."""
+        if g not in self._reaches:
+            self._reaches[g] = self._find_reach(g)
+        return self._reaches[g]
+
+    def _find_reach(self, g: float) -> dict[Key, float]:
+        here = self.at(self.theta)
+        if here is None or g <= 0 or not len(self.theta):
+            return {} if here is None else dict.fromkeys(here.values, 0.0)
+        curvatures, axes = np.linalg.eigh(self.hessian)
+        floor = FLAT * max(float(np.abs(curvatures).max()), 1e-12)
+        slopes: dict[Key, list[float]] = {k: [] for k in here.values}
+        for curvature, axis in zip(curvatures, axes.T, strict=True):
+            radius = min(float(np.sqrt(2.0 * g / max(curvature, floor))), WIDEST)
+            ends = [self._end(here, sign * axis, radius, g) for sign in (1.0, -1.0)]
+            for key, value in here.values.items():
+                gaps = [abs(e.values[key] - value) for e in ends if e is not None and np.isfinite(e.values[key])]
+                slopes[key].append(max(gaps, default=0.0))
+        return {k: SAFETY * float(np.linalg.norm(v)) for k, v in slopes.items()}
+
+    def _end(self, here: Spot, direction: Floats, radius: float, g: float) -> Spot | None:
+        """Return the numbers where the criterion has risen by g along a direction."""
+        found = None
+        for _ in range(DOUBLINGS):
+            spot = self.at(self.theta + radius * direction)
+            if spot is None:
+                break
+            found = spot
+            if spot.criterion - here.criterion >= 0.98 * g or radius >= WIDEST:
+                break
+            radius = min(1.5 * radius, WIDEST)
+        return found
+
+    @property
+    def to_fall(self) -> float:
+        """By how much the criterion may still fall, as the certificate tells; zero where it does not."""
+        return float(self.fit.certificate.near_decrease or 0.0)
+
+    def theta_of(self, column: ComparisonColumn, moved: Key | None = None) -> Floats | None:
+        """Return the theta that a column's variances, correlations and residual mean, shape (k,), or None.
+
+        ``moved`` is a number that is taken at the end of what its rounding leaves.
+        """
+        if moved is None and column.theta is not None and not any(map(rounding_of, column.variances.values())):
+            return np.array(column.theta) if len(column.theta) == len(self.theta) else None
+        sds = {group_key(k): _end_of(v, ("std. dev.", group_key(k)), moved) for k, v in _std_devs(column).items()}
+        correlations = {
+            group_key(k): _end_of(v, ("correlation", group_key(k)), moved) for k, v in column.correlations.items()
+        }
+        sigma = _end_of(column.sigma, ("std. dev.", "residual"), moved)
+        if not sigma > 0:
+            return None
+        renamed, factors = constants_of_blocks(self.fit.design), []
+        for block in self.fit.design.blocks:
+            cnames = [renamed.get(str(c), str(c)) for c in block.cnames]
+            found = [sds.get(group_key(f"{block.group} {c}")) for c in cnames]
+            if None in found:
+                return None
+            sd = np.array(found, dtype=float) / sigma
+            corr = np.eye(len(sd))
+            for j in range(len(sd)):
+                for i in range(j + 1, len(sd)):
+                    r = correlations.get(group_key(f"{block.group} {cnames[j]}, {cnames[i]}"), np.nan)
+                    corr[i, j] = corr[j, i] = r if np.isfinite(r) else 0.0
+            factors.append(triangular_factor(corr * np.outer(sd, sd)))
+        return np.asarray(pack_lambda(factors))
+
+    def predicted(self, column: ComparisonColumn) -> tuple[Spot, dict[Key, float]] | None:
+        """Return the numbers that a column's variances imply, and how far its rounding lets them be from that.
+
+        The key ``("criterion", "")`` of the second has the criterion's.
+        """
+        theta = self.theta_of(column)
+        spot = None if theta is None else self.at(theta)
+        if theta is None or spot is None:
+            return None
+        slack: dict[Key, float] = dict.fromkeys((*spot.values, ("criterion", "")), 0.0)
+        rounded: list[Key] = [
+            *(("std. dev.", group_key(k)) for k, v in _std_devs(column).items() if rounding_of(v)),
+            *(("correlation", group_key(k)) for k, v in column.correlations.items() if rounding_of(v)),
+        ]
+        rounded += [("std. dev.", "residual")] if rounding_of(column.sigma) else []
+        for key in rounded:
+            moved = self.theta_of(column, key)
+            there = None if moved is None else self.at(moved)
+            if there is None:
+                return None
+            for k, v in there.values.items():
+                gap = abs(v - spot.values[k])
+                slack[k] += gap if np.isfinite(gap) else np.inf
+            slack["criterion", ""] += abs(there.criterion - spot.criterion)
+        return spot, slack
+
+    def is_same_valley(self, one: Floats, other: Floats, height: float) -> bool:
+        """Whether the criterion stays below a height on the way between two thetas."""
+        spots = (self.at(one + s * (other - one)) for s in np.linspace(0.0, 1.0, 7)[1:-1])
+        return all(spot is not None and spot.criterion <= height for spot in spots)
+
+
+def nearby(column: ComparisonColumn) -> Nearby | None:
+    """Return the model of a column that is of a live fit, None of others."""
+    fit = column.source
+    if column.is_ols or not hasattr(fit, "problem") or not hasattr(fit, "estimate"):
+        return None
+    names = tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))
+    return Nearby(fit, names)
+
+
+def _std_devs(column: ComparisonColumn) -> dict[str, float]:
+    if column.std_devs:
+        return dict(column.std_devs)
+    return {k: float(np.sqrt(max(v, 0.0))) for k, v in column.variances.items()}
+
+
+def _end_of(value: float, key: Key, moved: Key | None) -> float:
+    return float(value) + (rounding_of(value) if key == moved else 0.0)
+
+
+def column_values(column: ComparisonColumn) -> dict[Key, float]:
+    """Return what a column says of the numbers that follow from theta."""
+    values: dict[Key, float] = {("variance", "residual"): _residual(column), ("std. dev.", "residual"): column.sigma}
+    values |= {("variance", group_key(k)): v for k, v in column.variances.items()}
+    values |= {("std. dev.", group_key(k)): v for k, v in _std_devs(column).items()}
+    values |= {("correlation", group_key(k)): v for k, v in column.correlations.items()}
+    values |= {("fixed effect", match_key(k)): v for k, v in column.fixef.items()}
+    values |= {("std. error", match_key(k)): v for k, v in column.std_errors.items()}
+    values |= {("t value", match_key(k)): v for k, v in column.tvalues.items()}
+    values |= {("fixed correlation", pair_key(k)): v for k, v in column.fixef_correlations.items()}
+    values |= {("scaled residual", str(i)): q for i, q in enumerate(column.scaled_residuals or (), 1)}
+    return values
+
+
+def _residual(column: ComparisonColumn) -> float:
+    return column.sigma**2 if column.residual_variance is None else column.residual_variance
