@@ -353,7 +353,7 @@ def _make_row(
     reference = values[0]
     size = abs(float(reference)) if is_number(reference) else 0.0  # type: ignore[arg-type]
     differences = tuple(
-        float(v) - float(reference) if is_number(v) and is_number(reference) else None  # type: ignore[arg-type]
+        _difference(float(v), float(reference)) if is_number(v) and is_number(reference) else None  # type: ignore[arg-type]
         for v in values
     )
     relative = tuple(None if d is None or size == 0 else d / size for d in differences)
@@ -367,6 +367,11 @@ def _make_row(
     return ComparisonRow(part, label, values, differences, relative, tuple(verdicts), tuple(bounds))
 
 
+def _difference(value: float, reference: float) -> float:
+    """Return the difference, zero of two infinite degrees of freedom."""
+    return 0.0 if value == reference else value - reference
+
+
 def _judge_cell(
     part: Part, key: Key, value: Cell, reference: Cell, scale: float, meaning: Judgement
 ) -> Verdict | Literal[""]:
@@ -377,6 +382,9 @@ def _judge_cell(
         return SAME if value is reference else OTHER_MODEL if not meaning.is_coded else NO_VERDICT
     if meaning.is_coded and part in _CODED:
         return DISAGREES if key in meaning.faults else NO_VERDICT
+    if part in ("AIC", "BIC") and meaning.column.is_ols != meaning.reference.is_ols:
+        # A linear model has no variances to count.
+        return NO_VERDICT
     if part == "singular":
         return (
             SAME if value == reference else OTHER_MODEL if meaning.reasons else LOOSER if meaning.is_near else DISAGREES

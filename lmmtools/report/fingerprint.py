@@ -65,13 +65,15 @@ class Fingerprint:
         """Return whether another fingerprint is of the same numbers, as far as both tell."""
         if self.n is not None and other.n is not None and self.n != other.n:
             return "other values"
+        has_sums = None not in (self.total, other.total, self.squares, other.squares)
+        if has_sums and not self._has_sums_of(other):
+            return "other values"
         if self.ordered and self.ordered == other.ordered:
             return "same"
-        has_sums = None not in (self.total, other.total, self.squares, other.squares)
         has_hashes = bool(self.unordered and other.unordered)
         if not (has_sums or has_hashes):
             return "unknown"
-        is_same = (has_hashes and self.unordered == other.unordered) or (has_sums and self._has_sums_of(other))
+        is_same = has_sums or self.unordered == other.unordered
         if not is_same:
             return "other values"
         is_reordered = bool(self.ordered and other.ordered) and self.unordered == other.unordered
@@ -83,7 +85,7 @@ class Fingerprint:
         n = self.n or other.n or 1
         scales = (math.sqrt(n * max(self.squares or 0.0, other.squares or 0.0)), self.squares or 0.0)
         return all(
-            abs(a - b) <= SUMS_REL * scale  # type: ignore[operator]
+            not abs(a - b) > SUMS_REL * scale  # type: ignore[operator]
             for a, b, scale in zip(mine, theirs, scales, strict=True)
         )
 

@@ -153,6 +153,9 @@ class Judgement:
         """Return the verdict of one number, given whether both show the same digits."""
         if key in self.faults:
             return DISAGREES
+        if self.reasons and key[0] == "criterion":
+            # Equal numbers of two models are no agreement.
+            return OTHER_MODEL
         if is_same:
             return SAME
         if self.reasons:
@@ -234,7 +237,7 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
         and not faults
         and thetas[0] is not None
         and thetas[1] is not None
-        and model.is_same_valley(thetas[0], thetas[1], max(heights) + noise)
+        and model.is_same_valley(thetas[0], thetas[1], max(*heights, lowest + max(above)) + noise)
     )
     return Judgement(column, reference, (), False, root * root, is_near, faults, reach, explained, own)
 

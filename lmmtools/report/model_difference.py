@@ -174,6 +174,8 @@ def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
 def _have_other_units(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
     """Whether some fixed effects differ, with their errors: a column of X in other units or from another origin."""
     if column.inputs and reference.inputs and column.inputs.columns and reference.inputs.columns:
+        if same_values(column.fixef, reference.fixef, 1e-6, match_key):
+            return False
         theirs = {match_key(k): v for k, v in reference.inputs.columns.items()}
         n = column.nobs or 1
         pairs = [(v, theirs[match_key(k)]) for k, v in column.inputs.columns.items() if match_key(k) in theirs]

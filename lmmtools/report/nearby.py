@@ -234,9 +234,17 @@ class Nearby:
         return spot, slack
 
     def is_same_valley(self, one: Floats, other: Floats, height: float) -> bool:
-        """Whether the criterion stays below a height on the way between two thetas."""
-        spots = (self.at(one + s * (other - one)) for s in np.linspace(0.0, 1.0, 7)[1:-1])
-        return all(spot is not None and spot.criterion <= height for spot in spots)
+        """Whether the criterion stays below a height on the way between two thetas, by their covariance matrices."""
+        blocks = self.fit.design.blocks
+        pairs = [
+            (a @ a.T, b @ b.T) for a, b in zip(lambda_factors(one, blocks), lambda_factors(other, blocks), strict=True)
+        ]
+        for s in np.linspace(0.0, 1.0, 9)[1:-1]:
+            factors = [triangular_factor((1.0 - s) * a + s * b) for a, b in pairs]
+            spot = self.at(np.asarray(pack_lambda(factors)))
+            if spot is None or spot.criterion > height:
+                return False
+        return True
 
 
 def nearby(column: ComparisonColumn) -> Nearby | None:

@@ -215,7 +215,7 @@ def _varcorr(terms: Entry, theta: Entry, sigma: float) -> VarCorr:
 
 
 def _fixed_covariance(fixed: Entry, p: int) -> NDArray[np.float64]:
-    """Return the covariance of the fixed effects, shape (p, p), whose standard errors must be the roots of its diagonal."""
+    """Return the covariance of the fixed effects, shape (p, p); its diagonal must give their standard errors."""
     cov = _covariance(fixed["cov_params"], p, is_finite=False)
     _check_agreement(fixed["std_errors"], fixed["std_errors"].numbers(p, is_finite=False), np.sqrt(np.diag(cov)))
     return cov

@@ -163,7 +163,7 @@ def test_theta_has_rows_where_two_fits_have_as_many() -> None:
     found = compare_columns([PLATES, replace(PLATES, name="b", theta=(1.6, 3.51241)), replace(PLATES, theta=None)])
     first = next(r for r in found.rows if r.name == "theta, 1")
     assert first.values == (1.53759, 1.6, None)
-    assert first.verdicts[1:] == ("looser convergence", "")
+    assert first.verdicts[1:] == ("disagrees", "")
 
 
 def test_other_models_are_named_in_lme4_notation() -> None:

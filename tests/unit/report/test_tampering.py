@@ -1,0 +1,162 @@
+"""Numbers changed one at a time are noticed, and honest pairs are not accused."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import statsmodels.formula.api as smf
+
+import lmmtools as lmt
+
+REFERENCE = Path(__file__).parents[2] / "reference"
+ACCUSED = ("disagrees", "another model", "cannot be compared")
+# Five kinds of model: correlated slopes, crossed, nested, singular, weighted by maximum likelihood.
+MODELS = {
+    "slopes": ("Reaction ~ Days + (Days | Subject)", "sleepstudy", True, None),
+    "crossed": ("diameter ~ 1 + (1 | plate) + (1 | sample)", "Penicillin", True, None),
+    "nested": ("strength ~ 1 + (1 | batch/cask)", "Pastes", True, None),
+    "singular": ("Yield ~ 1 + (1 | Batch)", "Dyestuff2", True, None),
+    "weighted": ("Reaction ~ Days + (1 | Subject)", "sleepstudy", False, "w"),
+}
+CHANGES_PER_MODEL = 10
+# What a fit says of itself, and no number of the model.
+NOT_OF_THE_MODEL = {"optimum", "dropped", "provenance", "format"}
+
+
+@pytest.fixture(scope="module")
+def fits():
+    found = {}
+    for name, (formula, dataset, reml, weights) in MODELS.items():
+        data = lmt.datasets.load(dataset)
+        data["w"] = 0.5 * (1 + np.arange(len(data)) % 5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found[name] = lmt.lmm(formula, data, weights=weights).fit(engine="pls", reml=reml)
+    return found
+
+
+def places(value, path=()):
+    """Every number of a document that is not zero."""
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            if path or key not in NOT_OF_THE_MODEL:
+                yield from places(entry, (*path, key))
+    elif isinstance(value, list):
+        for i, entry in enumerate(value):
+            yield from places(entry, (*path, i))
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and value != 0:
+        yield path
+
+
+def changed(record, path, factor):
+    new = copy.deepcopy(record)
+    where = new
+    for step in path[:-1]:
+        where = where[step]
+    old = where[path[-1]]
+    where[path[-1]] = round(old * factor) + (round(old * factor) == old) if isinstance(old, int) else old * factor
+    return new
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_changed_number_of_a_record_is_noticed(fits, name):
+    fit, rng = fits[name], np.random.default_rng(20)
+    record = json.loads(fit.to_json())
+    every = list(places(record))
+    for i in rng.permutation(len(every))[:CHANGES_PER_MODEL]:
+        factor = 1.0 + rng.uniform(0.02, 0.3) * rng.choice([-1, 1])
+        try:
+            other = lmt.read_json(json.dumps(changed(record, every[i], factor)))
+        except lmt.LmmError:
+            continue
+        assert lmt.compare(fit, other).verdict in ACCUSED, (every[i], factor)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_unchanged_record_is_the_same(fits, name):
+    assert lmt.compare(fits[name], lmt.read_json(fits[name].to_json())).verdict == "same to the digits shown"
+
+
+def recorded():
+    models = json.loads((REFERENCE / "lme4.json").read_text(encoding="utf-8"))["models"]
+    for name in (
+        "dyestuff",
+        "penicillin",
+        "pastes_nested",
+        "sleepstudy_slope",
+        "sleepstudy_uncorrelated",
+        "oats_nested",
+    ):
+        for kind in ("REML", "ML"):
+            yield pytest.param(models[name], kind, id=f"{name}-{kind}")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("model", "kind"), recorded())
+def test_recorded_and_printed_fits_of_lme4_are_not_accused(model, kind):
+    entry = model["fits"][kind]
+    fit = lmt.lmm(model["python_formula"], lmt.datasets.load(model["dataset"])).fit(engine="pls", reml=kind == "REML")
+    assert lmt.compare(fit, entry).verdict not in ACCUSED
+    for file in set(entry["summary_files"].values()):
+        text = (REFERENCE / file).read_text(encoding="utf-8")
+        found = lmt.compare(fit, lmt.read_lme4_summary(text))
+        assert found.verdict not in ACCUSED, (file, found.sentences)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("file", ["two_digits", "seven_digits", "lmertest_satterthwaite", "print_reml"])
+def test_printouts_of_two_to_seven_digits_are_not_accused(file):
+    printed = lmt.read_lme4_summary((REFERENCE / "printed" / f"{file}.txt").read_text(encoding="utf-8"))
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy"))
+    found = lmt.compare(fit.fit(engine="pls", reml=printed.reml), printed)
+    assert found.verdict not in ACCUSED, found.sentences
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", ["bfgs", "lbfgs", "cg", "powell"])
+def test_optimisers_of_mixedlm_are_not_accused(method):
+    data = lmt.datasets.load("sleepstudy")
+    result = smf.mixedlm("Reaction ~ Days", data, groups="Subject", re_formula="~Days").fit(method=method)
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", data).fit(engine="pls")
+    for pair in ((fit, result), (result, fit)):
+        found = lmt.compare(*pair)
+        assert found.verdict not in ACCUSED, found.sentences
+
+
+def test_another_response_is_another_model():
+    data = lmt.datasets.load("sleepstudy").assign(
+        L=lambda d: np.log(d.Reaction), S=lambda d: d.Reaction + 7.0 * d.Days**2
+    )
+    base = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    for response in ("L", "S"):
+        found = lmt.compare(base, lmt.lmm(f"{response} ~ Days + (1 | Subject)", data).fit(engine="pls"))
+        assert found.verdict == "another model"
+        assert "do not have the same values" in found.sentences[0]
+    assert lmt.compare(base, smf.ols("L ~ Days", data).fit()).verdict == "another model"
+
+
+def test_what_only_looks_like_least_squares_is_refused():
+    data = lmt.datasets.load("sleepstudy")
+    base = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    for result in (smf.quantreg("Reaction ~ Days", data).fit(), smf.gls("Reaction ~ Days", data).fit()):
+        with pytest.raises(lmt.LmmError, match=re.escape(type(result.model).__name__)):
+            lmt.compare(base, result)
+
+
+def test_robust_errors_are_shown_as_asked_for():
+    data = lmt.datasets.load("Dyestuff2")
+    result = smf.ols("Yield ~ 1", data).fit(cov_type="HC3")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", data).fit(engine="pls")
+    found = lmt.compare(fit, result)
+    (row,) = (r for r in found.rows if r.part == "std. error")
+    assert row.values[1] == pytest.approx(result.bse["Intercept"], rel=1e-12)
+    assert row.verdict == "cannot be compared"
+    assert any("robust (HC3)" in s for s in found.sentences)
