@@ -232,7 +232,7 @@ def _size_rows(columns: Sequence[FitColumn], named: _Labels) -> Iterator[Row]:
 
 
 def _fit_rows(columns: Sequence[FitColumn], layout: Layout) -> Iterator[Row]:
-    if len({c.response for c in columns}) > 1:
+    if len({c.response for c in columns if c.response}) > 1:
         yield Row("fit", "Response", tuple(c.response for c in columns))
     yield Row("fit", "Fitted by", tuple(c.estimator for c in columns))
     if len({c.software for c in columns}) > 1:

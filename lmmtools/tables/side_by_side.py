@@ -357,7 +357,7 @@ def _describe_tests(columns: Sequence[FitColumn], layout: Layout) -> list[str]:
     for test in tests:
         who = join_with_and([c.name for c in columns if c.test == test])
         if test:
-            notes.append(f"{test[0].upper()}{test[1:]}." if len(tests) == 1 else f"{who}: {test}.")
+            notes.append(f"p-values from {test}." if len(tests) == 1 else f"{who}: {test}.")
         else:
             notes.append(f"{who}: no p-values.")
     return notes
