@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import DataError
-from lmmtools.inference.contrasts import FTest, joint_test
+from lmmtools.inference.contrasts import FTest, f_fields, joint_test
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.inference.hypotheses import AnovaType, read_type, term_hypotheses
-from lmmtools.report.printable import Printable
-from lmmtools.report.rformat import significance_stars
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import ResultTable, Tabular, pick, row_labels, stars
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
 
@@ -32,8 +29,10 @@ METHODS = {
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class AnovaTable(Printable):
+class AnovaTable(Tabular):
     """An F test of each term of the fixed part.
+
+    ``to_frame()`` has the columns ``sum_sq mean_sq num_df den_df F p``, a row per term.
 
     Attributes
     ----------
@@ -52,36 +51,19 @@ class AnovaTable(Printable):
     type: AnovaType
     ddf: DDF
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``sum_sq mean_sq num_df den_df F p``, a row per term."""
-        import pandas as pd
-
-        names = ["sum_sq", "mean_sq", "num_df", "den_df", "F", "p"]
-        rows = [[getattr(test, name) for name in names] for test in self.tests]
-        return pd.DataFrame(rows, index=list(self.terms), columns=names, dtype=float)
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        number = NumberFormat("zapped", DIGITS)
-        columns = (
-            Column("", is_label=True),
-            Column("Sum Sq", number, "right"),
-            Column("Mean Sq", number, "right"),
-            Column("NumDF", number, "right"),
-            Column("DenDF", number, "right"),
-            Column("F value", NumberFormat("statistic", DIGITS), "right"),
-            Column("Pr(>F)", NumberFormat("pvalue", DIGITS - 1), "right"),
-            Column(""),
-        )
-        stars = significance_stars([t.p for t in self.tests])
-        rows = tuple(
-            (name, t.sum_sq, t.mean_sq, t.num_df, t.den_df, t.F, t.p, star)
-            for name, t, star in zip(self.terms, self.tests, stars, strict=True)
-        )
+    def _table(self) -> ResultTable:
         notes = dict.fromkeys(note for t in self.tests for note in t.notes)
-        title = f"Type {ROMAN[self.type]} Analysis of Variance Table with {METHODS[self.ddf]}"
-        return Document(title, (Table("anova", "", columns, rows), Prose("notes", tuple(notes))))
+        return ResultTable(
+            "anova",
+            (
+                row_labels("", self.terms),
+                *f_fields(self.tests, NumberFormat("zapped", DIGITS), DIGITS),
+                stars(pick(self.tests, "p")),
+            ),
+            f"Type {ROMAN[self.type]} Analysis of Variance Table with {METHODS[self.ddf]}",
+            tuple(notes),
+        )
 
 
 def anova_table(fit: Fit, type: object = 3, ddf: str = "satterthwaite") -> AnovaTable:

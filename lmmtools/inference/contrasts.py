@@ -12,28 +12,29 @@ from lmmtools.errors import DataError
 from lmmtools.inference.constraints import read_constraints
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.tails import f_tail, t_two_sided
-from lmmtools.report.printable import Printable
-from lmmtools.report.rformat import significance_stars
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, coefficient_fields, pick, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
-    from lmmtools.report.table import Cell
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ContrastTests", "FTest", "f_test", "joint_test", "t_tests"]
+__all__ = ["ContrastTests", "FTest", "f_fields", "f_test", "joint_test", "t_tests"]
 
 DIGITS = 4
 UNDEFINED = "a p-value is undefined where the approximation gives a negative statistic, variance or degrees of freedom"
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class ContrastTests(Printable):
+class ContrastTests(Tabular):
     """t tests, one row each.
+
+    ``to_frame()`` has the columns ``estimate std_error df t p``, a row per test.
 
     Attributes
     ----------
@@ -60,37 +61,19 @@ class ContrastTests(Printable):
     ddf: DDF
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``estimate std_error df t p``, a row per test."""
-        import pandas as pd
-
-        columns = {"estimate": self.estimate, "std_error": self.std_error, "df": self.df, "t": self.t, "p": self.p}
-        return pd.DataFrame(columns, index=list(self.names))
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        both = NumberFormat("coefficient", DIGITS, share="coefficients")
-        statistic = "z" if self.ddf == "z" else "t"
-        columns = [Column("", is_label=True), Column("Estimate", both, "right"), Column("Std. Error", both, "right")]
-        cells: list[list[Cell]] = [list(self.names), list(map(float, self.estimate)), list(map(float, self.std_error))]
-        if self.ddf != "z":
-            columns.append(Column("df", NumberFormat("significant", DIGITS), "right"))
-            cells.append(list(map(float, self.df)))
-        p = list(map(float, self.p))
-        columns += [
-            Column(f"{statistic} value", NumberFormat("statistic", DIGITS), "right"),
-            Column(f"Pr(>|{statistic}|)", NumberFormat("pvalue", DIGITS - 1), "right"),
-            Column(""),
-        ]
-        cells += [list(map(float, self.t)), list(p), list(significance_stars(p))]
-        table = Table("tests", "", tuple(columns), tuple(zip(*cells, strict=True)))
-        return Document("", (table, Prose("notes", (method_name(self.ddf), *self.notes))))
+    def _table(self) -> ResultTable:
+        numbers = {"estimate": self.estimate, "std_error": self.std_error, "df": self.df, "t": self.t, "p": self.p}
+        is_z = self.ddf == "z"
+        tests = coefficient_fields(numbers, DIGITS, statistic="z" if is_z else "t", is_df_shown=not is_z)
+        return ResultTable("tests", (row_labels("", self.names), *tests), notes=(method_name(self.ddf), *self.notes))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class FTest(Printable):
+class FTest(Tabular):
     """An F test that several contrasts are zero at once.
+
+    ``to_frame()`` has one row with the columns ``sum_sq mean_sq num_df den_df F p``.
 
     Attributes
     ----------
@@ -113,29 +96,20 @@ class FTest(Printable):
     ddf: DDF
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with columns ``sum_sq mean_sq num_df den_df F p``."""
-        import pandas as pd
-
-        names = ["sum_sq", "mean_sq", "num_df", "den_df", "F", "p"]
-        return pd.DataFrame([[getattr(self, name) for name in names]], columns=names)
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        number = NumberFormat("significant", DIGITS)
-        columns = (
-            Column("Sum Sq", number, "right"),
-            Column("Mean Sq", number, "right"),
-            Column("NumDF", number, "right"),
-            Column("DenDF", number, "right"),
-            Column("F value", NumberFormat("statistic", DIGITS), "right"),
-            Column("Pr(>F)", NumberFormat("pvalue", DIGITS - 1), "right"),
-        )
-        row = (self.sum_sq, self.mean_sq, self.num_df, self.den_df, self.F, self.p)
-        return Document(
-            "", (Table("f_test", "", columns, (row,)), Prose("notes", (method_name(self.ddf, "F"), *self.notes)))
-        )
+    def _table(self) -> ResultTable:
+        fields = f_fields((self,), NumberFormat("significant", DIGITS), DIGITS)
+        return ResultTable("f_test", fields, notes=(method_name(self.ddf, "F"), *self.notes))
+
+
+def f_fields(tests: Sequence[FTest], numbers: NumberFormat, digits: int) -> tuple[Field, ...]:
+    """Return lmerTest's columns of F tests; ``numbers`` shows sums of squares and degrees of freedom."""
+    shown = {"sum_sq": "Sum Sq", "mean_sq": "Mean Sq", "num_df": "NumDF", "den_df": "DenDF"}
+    return (
+        *(Field(key, heading, pick(tests, key), numbers) for key, heading in shown.items()),
+        Field("F", "F value", pick(tests, "F"), NumberFormat("statistic", digits)),
+        Field("p", "Pr(>F)", pick(tests, "p"), NumberFormat("pvalue", digits - 1)),
+    )
 
 
 def t_tests(fit: Fit, constraints: Any = None, ddf: str = "satterthwaite") -> ContrastTests:

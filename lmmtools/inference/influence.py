@@ -11,8 +11,8 @@ from lmmtools import core
 from lmmtools.design.rank import independent_columns
 from lmmtools.design.stack import keep_rows
 from lmmtools.errors import DataError, EngineError
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,8 +37,11 @@ NO_EFFECTS = "the model has no fixed effects"
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Influence(Printable):
+class Influence(Tabular):
     """Deletion diagnostics, one entry per row or level left out.
+
+    ``to_frame()`` has the columns ``rows cooks covratio leverage``, ``dfbetas[...]`` per fixed effect, and
+    ``note``.
 
     Attributes
     ----------
@@ -86,14 +89,6 @@ class Influence(Printable):
     without: Floats | None
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``rows cooks covratio leverage``, ``dfbetas[...]`` per fixed effect, and ``note``."""
-        import pandas as pd
-
-        columns = {"rows": self.rows, "cooks": self.cooks, "covratio": self.covratio, "leverage": self.leverage}
-        columns |= {f"dfbetas[{name}]": self.dfbetas[:, j] for j, name in enumerate(self.names)}
-        return pd.DataFrame({**columns, "note": self.reasons}, index=self._index)
-
     @property
     def _index(self) -> pd.Index[Any]:
         import pandas as pd
@@ -124,37 +119,35 @@ class Influence(Printable):
         return pd.DataFrame(self.without - self.whole, index=self._index, columns=list(self.parameters))
 
     @property
-    def document(self) -> Document:
-        """The entries of largest Cook's distance, unrounded, and how they were made."""
+    def _table(self) -> ResultTable:
         share = NumberFormat("correlation", 4)
-        order = np.argsort(-np.nan_to_num(self.cooks, nan=np.inf), kind="stable")[:SHOWN].tolist()
-        columns = (
-            Column(self.level or "Row", is_label=True),
-            *([] if self.level is None else [Column("Rows", NumberFormat("plain", 9), "right")]),
-            Column("Cook's D", share, "right"),
-            Column("Cov. ratio", share, "right"),
-            Column("Leverage", share, "right"),
-            *(Column(f"DFBETAS {name}", share, "right") for name in self.names),
+        is_row = self.level is None
+
+        def number(key: str, heading: str, values: Floats) -> Field:
+            return Field(key, heading, values, share, is_blank_where_nan=True)
+
+        fields = (
+            row_labels(self.level or "Row", self.labels, self.level),
+            Field("rows", None if is_row else "Rows", self.rows, NumberFormat("plain", 9)),
+            number("cooks", "Cook's D", self.cooks),
+            number("covratio", "Cov. ratio", self.covratio),
+            number("leverage", "Leverage", self.leverage),
+            *(number(f"dfbetas[{n}]", f"DFBETAS {n}", self.dfbetas[:, j]) for j, n in enumerate(self.names)),
+            Field("note", None, self.reasons),
         )
-        numbers = np.column_stack([self.cooks, self.covratio, self.leverage, self.dfbetas])
-        rows = tuple(
-            (
-                str(self.labels[i]),
-                *(() if self.level is None else (int(self.rows[i]),)),
-                *(None if np.isnan(v) else v for v in numbers[i].tolist()),
-            )
-            for i in order
-        )
-        unit = "rows" if self.level is None else f"levels of {self.level}"
+        largest = np.argsort(-np.nan_to_num(self.cooks, nan=np.inf), kind="stable")[:SHOWN].tolist()
+        unit = "rows" if is_row else f"levels of {self.level}"
+        return ResultTable("influence", fields, f"Influence of {unit}", self._told(unit), shown=largest)
+
+    def _told(self, unit: str) -> tuple[str, ...]:
+        """Return which entries the report shows, how they were made, and why others have no numbers."""
         count = len(self.labels)
         shown = (f"the {SHOWN} of {count} {unit} with the largest Cook's distance",) if count > SHOWN else ()
         why: dict[str, list[str]] = {}
         for i, reason in enumerate(self.reasons):
             if reason:
                 why.setdefault(reason, []).append(str(self.labels[i]))
-        told = tuple(f"without {_listing(left)}: {reason}" for reason, left in why.items())
-        title = f"Influence of {unit}"
-        return Document(title, (Table("influence", "", columns, rows), Prose("notes", (*shown, *self.notes, *told))))
+        return (*shown, *self.notes, *(f"without {_listing(left)}: {reason}" for reason, left in why.items()))
 
 
 def _listing(labels: Sequence[str]) -> str:

@@ -13,13 +13,12 @@ from lmmtools.engines import pls
 from lmmtools.errors import ConvergenceWarning, DataError
 from lmmtools.inference.nesting import has_columns_of, theta_within
 from lmmtools.inference.tails import chi2_tail
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat, Prose
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.engines.estimate import Estimate
@@ -44,8 +43,10 @@ WORSE = 1e-4
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class LikelihoodRatio(Printable):
+class LikelihoodRatio(Tabular):
     """Fits from the smallest to the largest; each is tested against the one before.
+
+    ``to_frame()`` has the columns ``npar aic bic llf deviance chisq df p``, a row per fit.
 
     Attributes
     ----------
@@ -72,42 +73,22 @@ class LikelihoodRatio(Printable):
     p: tuple[float | None, ...]
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``npar aic bic llf deviance chisq df p``, a row per fit."""
-        import pandas as pd
-
-        columns = {
-            "npar": self.npar,
-            "aic": self.aic,
-            "bic": self.bic,
-            "llf": self.llf,
-            "deviance": [-2.0 * v for v in self.llf],
-            "chisq": self.chisq,
-            "df": self.df,
-            "p": self.p,
-        }
-        return pd.DataFrame(columns, index=list(self.names))
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        number = NumberFormat("zapped", DIGITS)
-        columns = (
-            Column("", is_label=True),
-            Column("npar", NumberFormat("plain", DIGITS), "right"),
-            *(Column(name, number, "right") for name in ("AIC", "BIC", "logLik", "deviance")),
-            Column("Chisq", NumberFormat("statistic", DIGITS), "right"),
-            Column("Df", NumberFormat("plain", DIGITS), "right"),
-            Column("Pr(>Chisq)", NumberFormat("pvalue", 4), "right"),
-        )
-        rows = tuple(
-            (n, k, a, b, ll, -2.0 * ll, c, d, p)
-            for n, k, a, b, ll, c, d, p in zip(
-                self.names, self.npar, self.aic, self.bic, self.llf, self.chisq, self.df, self.p, strict=True
-            )
+    def _table(self) -> ResultTable:
+        zapped = NumberFormat("zapped", DIGITS)
+        fields = (
+            row_labels("", self.names),
+            Field("npar", "npar", self.npar, NumberFormat("plain", DIGITS)),
+            Field("aic", "AIC", self.aic, zapped),
+            Field("bic", "BIC", self.bic, zapped),
+            Field("llf", "logLik", self.llf, zapped),
+            Field("deviance", "deviance", [-2.0 * v for v in self.llf], zapped),
+            Field("chisq", "Chisq", self.chisq, NumberFormat("statistic", DIGITS)),
+            Field("df", "Df", self.df, NumberFormat("plain", DIGITS)),
+            Field("p", "Pr(>Chisq)", self.p, NumberFormat("pvalue", DIGITS - 1)),
         )
         models = tuple(f"{n}: {f}" for n, f in zip(self.names, self.formulas, strict=True))
-        return Document("", (Prose("models", models), Table("anova", "", columns, rows), Prose("notes", self.notes)))
+        return ResultTable("anova", fields, notes=self.notes, above=(Prose("models", models),))
 
 
 def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) -> LikelihoodRatio:

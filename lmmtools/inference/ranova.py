@@ -17,17 +17,14 @@ from lmmtools.inference.likelihood_ratio import WORSE, lower_estimate, warn_of_n
 from lmmtools.inference.reduction import Reduction, reductions, with_constants
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
-from lmmtools.report.printable import Printable
-from lmmtools.report.rformat import significance_stars
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels, stars
+from lmmtools.report.table import NumberFormat, Prose
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.core import Problem
     from lmmtools.fit.record import Fit
-    from lmmtools.report.table import Cell
 
     Floats = NDArray[np.float64]
 
@@ -43,8 +40,10 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class RandomAnova(Printable):
+class RandomAnova(Tabular):
     """The model, and the model without each of its random effects.
+
+    ``to_frame()`` has the columns ``npar llf aic lrt df p_chisq p p_simulated reference``, a row per model.
 
     Attributes
     ----------
@@ -80,49 +79,26 @@ class RandomAnova(Printable):
     formula: str
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``npar llf aic lrt df p_chisq p p_simulated reference``, a row per model."""
-        import pandas as pd
-
-        columns = {
-            "npar": self.npar,
-            "llf": self.llf,
-            "aic": self.aic,
-            "lrt": self.lrt,
-            "df": self.df,
-            "p_chisq": self.p_chisq,
-            "p": self.p,
-            "p_simulated": self.p_simulated,
-            "reference": self.references,
-        }
-        return pd.DataFrame(columns, index=list(self.names))
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        zapped, p_value = NumberFormat("zapped", DIGITS), NumberFormat("pvalue", DIGITS - 1)
-        columns = [
-            Column("", is_label=True),
-            Column("npar", NumberFormat("plain", DIGITS), "right"),
-            Column("logLik", zapped, "right"),
-            Column("AIC", zapped, "right"),
-            Column("LRT", NumberFormat("statistic", DIGITS), "right"),
-            Column("Df", NumberFormat("plain", DIGITS), "right"),
-            Column("Pr(>Chisq)", p_value, "right"),
-            Column("Pr(mixture)", p_value, "right"),
-        ]
-        cells: list[tuple[Cell, ...]] = [self.names, self.npar, self.llf, self.aic, self.lrt, self.df]
-        cells += [self.p_chisq, self.p]
-        if any(p is not None for p in self.p_simulated):
-            columns.append(Column("Pr(simulated)", p_value, "right"))
-            cells.append(self.p_simulated)
-        columns.append(Column(""))
-        cells.append(tuple(significance_stars(self.p)))
-        table = Table("ranova", "", tuple(columns), tuple(zip(*cells, strict=True)))
-        model = Prose("model", (f"Model: {self.formula}",))
-        return Document(
-            "ANOVA-like table for random-effects: Single term deletions", (model, table, Prose("notes", self.notes))
+    def _table(self) -> ResultTable:
+        plain, zapped = NumberFormat("plain", DIGITS), NumberFormat("zapped", DIGITS)
+        p_value = NumberFormat("pvalue", DIGITS - 1)
+        is_simulated = any(p is not None for p in self.p_simulated)
+        fields = (
+            row_labels("", self.names),
+            Field("npar", "npar", self.npar, plain),
+            Field("llf", "logLik", self.llf, zapped),
+            Field("aic", "AIC", self.aic, zapped),
+            Field("lrt", "LRT", self.lrt, NumberFormat("statistic", DIGITS)),
+            Field("df", "Df", self.df, plain),
+            Field("p_chisq", "Pr(>Chisq)", self.p_chisq, p_value),
+            Field("p", "Pr(mixture)", self.p, p_value),
+            Field("p_simulated", "Pr(simulated)" if is_simulated else None, self.p_simulated, p_value),
+            Field("reference", None, self.references),
+            stars(self.p),
         )
+        title = "ANOVA-like table for random-effects: Single term deletions"
+        return ResultTable("ranova", fields, title, self.notes, (Prose("model", (f"Model: {self.formula}",)),))
 
 
 def random_anova(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +57,10 @@ class Components:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class RePCA(Printable):
+class RePCA(Tabular):
     """Principal components of the random effects of every factor.
+
+    ``to_frame()`` has the columns ``grp component sd proportion cumulative``, sd in units of sigma.
 
     Attributes
     ----------
@@ -87,22 +89,16 @@ class RePCA(Printable):
             for i in range(len(c.sd))
         ]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``grp component sd proportion cumulative``, sd in units of sigma."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows, columns=["grp", "component", "sd", "proportion", "cumulative"])
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded, and what it says of each factor."""
+    def _table(self) -> ResultTable:
+        groups, numbers, sds, proportions, totals = zip(*self.rows, strict=True)
         share = NumberFormat("correlation", 4)
-        columns = (
-            Column("Groups", is_label=True),
-            Column("Component", NumberFormat("plain", 5), "right"),
-            Column("Std.Dev.", NumberFormat("significant", 4), "right"),
-            Column("Proportion", share, "right"),
-            Column("Cumulative", share, "right"),
+        fields = (
+            row_labels("Groups", groups, "grp", is_index=False),
+            Field("component", "Component", numbers, NumberFormat("plain", 5)),
+            Field("sd", "Std.Dev.", sds, NumberFormat("significant", 4)),
+            Field("proportion", "Proportion", proportions, share),
+            Field("cumulative", "Cumulative", totals, share),
         )
         notes = ["standard deviations are relative to sigma"]
         for c in self.factors:
@@ -112,7 +108,7 @@ class RePCA(Printable):
                 notes.append(
                     f"{c.group}: {len(c.sd)} effects vary in {c.rank} direction{'s' if c.rank > 1 else ''} only"
                 )
-        return Document("", (Table("repca", "", columns, tuple(self.rows)), Prose("notes", tuple(notes))))
+        return ResultTable("repca", fields, notes=tuple(notes))
 
 
 def repca(fit: Fit) -> RePCA:

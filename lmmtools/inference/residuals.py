@@ -11,11 +11,10 @@ import numpy as np
 from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.inference.simulation import simulate
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
@@ -83,8 +82,10 @@ def quantile_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class ModeNormality(Printable):
+class ModeNormality(Tabular):
     """Shapiro-Wilk tests of the standardised conditional modes, per factor and effect.
+
+    ``to_frame()`` has the columns ``grp term levels W p note``; the note says why numbers are NaN.
 
     Attributes
     ----------
@@ -104,34 +105,23 @@ class ModeNormality(Printable):
     p: Floats
     reasons: tuple[str, ...]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``grp term levels W p note``; the note says why numbers are NaN."""
-        import pandas as pd
-
-        columns = {"grp": self.grp, "term": self.term, "levels": self.levels, "W": self.W, "p": self.p}
-        return pd.DataFrame({**columns, "note": self.reasons})
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded, with what it can and cannot tell."""
-        columns = (
-            Column("Groups", is_label=True),
-            Column("Effect"),
-            Column("Levels", NumberFormat("plain", 9), "right"),
-            Column("W", NumberFormat("correlation", 4), "right"),
-            Column("Pr(<W)", NumberFormat("pvalue", 4), "right"),
+    def _table(self) -> ResultTable:
+        fields = (
+            row_labels("Groups", self.grp, "grp", is_index=False),
+            Field("term", "Effect", self.term),
+            Field("levels", "Levels", self.levels, NumberFormat("plain", 9)),
+            Field("W", "W", self.W, NumberFormat("correlation", 4), is_blank_where_nan=True),
+            Field("p", "Pr(<W)", self.p, NumberFormat("pvalue", 4), is_blank_where_nan=True),
+            Field("note", None, self.reasons),
         )
-        W, p = ([None if np.isnan(v) else float(v) for v in values] for values in (self.W, self.p))
-        rows = tuple(zip(self.grp, self.term, self.levels, W, p, strict=True))
         why = (f"{g}, {t}: {r}" for g, t, r in zip(self.grp, self.term, self.reasons, strict=True) if r)
         notes = (
             "modes are shrunken towards zero and mixed with the residuals' noise, which is normal in the model: they "
             "look more normal than the effects are, so a small p tells something, a large one little",
             *why,
         )
-        return Document(
-            "Normality of the conditional modes", (Table("normality", "", columns, rows), Prose("notes", notes))
-        )
+        return ResultTable("normality", fields, "Normality of the conditional modes", notes)
 
 
 def mode_normality(fit: Fit) -> ModeNormality:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmmtools.report.abbreviate import abbreviate
 from lmmtools.report.printable import Printable
-from lmmtools.report.rformat import significance_stars
+from lmmtools.report.result_table import ResultTable, coefficient_fields, row_labels
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Part, Prose, Table
 
 if TYPE_CHECKING:
@@ -214,25 +214,11 @@ def _shown_name(name: str) -> str:
 
 
 def _fixed_effects(data: SummaryData) -> Table:
-    estimates, errors = map(float, data.estimates), map(float, data.std_errors)
-    t_values = (float(t) for t in np.asarray(data.estimates) / np.asarray(data.std_errors))
-    both = NumberFormat("coefficient", DIGITS, share="coefficients")
-    columns = [
-        Column("", is_label=True),
-        Column("Estimate", both, "right"),
-        Column("Std. Error", both, "right"),
-    ]
-    cells: list[list[Cell]] = [list(map(_shown_name, data.names)), list(estimates), list(errors)]
-    if data.df is not None:
-        columns.append(Column("df", NumberFormat("significant", DIGITS), "right"))
-        cells.append([float(v) for v in data.df])
-    columns.append(Column("t value", NumberFormat("statistic", DIGITS), "right"))
-    cells.append(list(t_values))
-    if data.pvalues is not None:
-        p_values = [float(v) for v in data.pvalues]
-        columns += [Column("Pr(>|t|)", NumberFormat("pvalue", DIGITS - 1), "right"), Column("")]
-        cells += [list(p_values), list(significance_stars(p_values))]
-    return Table("fixed_effects", "Fixed effects", tuple(columns), tuple(zip(*cells, strict=True)))
+    estimates, errors = np.asarray(data.estimates), np.asarray(data.std_errors)
+    numbers = {"estimate": estimates, "std_error": errors, "df": data.df, "t": estimates / errors, "p": data.pvalues}
+    fields = coefficient_fields({key: values for key, values in numbers.items() if values is not None}, DIGITS)
+    names = row_labels("", list(map(_shown_name, data.names)))
+    return ResultTable("fixed_effects", (names, *fields)).to_table("Fixed effects")
 
 
 def _correlations(data: SummaryData) -> Table:

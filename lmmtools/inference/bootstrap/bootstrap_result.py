@@ -20,8 +20,8 @@ from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_re
 from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values
 from lmmtools.inference.tails import check_alpha
 from lmmtools.progress import count
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,11 @@ __all__ = ["Bootstrap", "bootstrap_fit"]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Bootstrap(Printable):
+class Bootstrap(Tabular):
     """Draws of statistics of a fit.
+
+    ``to_frame()`` has the columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per
+    statistic. NaN where there are too few draws; the printed record says so.
 
     Attributes
     ----------
@@ -119,26 +122,21 @@ class Bootstrap(Printable):
             warnings.warn(_too_few(few, known[list(few)].min(), alpha), FewDrawsWarning, stacklevel=2)
         return limits
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per statistic.
-
-        NaN where there are too few draws; the printed record says so.
-        """
-        frame = self.estimate.to_frame("estimate").assign(bias=self.bias, std_error=self.std_error)
-        limits, _ = intervals(self.draws, self.estimate, 0.05, "percentile")
-        return frame.assign(lower=limits[0], upper=limits[1])
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        frame = self.to_frame()
+    def _table(self) -> ResultTable:
+        # NaN where there are too few draws; the notes say so.
+        limits, _ = intervals(self.draws, self.estimate, 0.05, "percentile")
         number = NumberFormat("plain", 5)
-        names = ["Estimate", "Bias", "Std. Error", "2.5 %", "97.5 %"]
-        columns = (Column("", is_label=True), *(Column(name, number, "right") for name in names))
-        values = frame.to_numpy(dtype=float).tolist()
-        rows = tuple((str(name), *row) for name, row in zip(frame.index, values, strict=True))
+        fields = (
+            row_labels("", list(self.estimate.index)),
+            Field("estimate", "Estimate", self.estimate.to_numpy(dtype=float), number),
+            Field("bias", "Bias", self.bias.to_numpy(dtype=float), number),
+            Field("std_error", "Std. Error", self.std_error.to_numpy(dtype=float), number),
+            Field("lower", "2.5 %", limits[0].to_numpy(dtype=float), number),
+            Field("upper", "97.5 %", limits[1].to_numpy(dtype=float), number),
+        )
         title = f"{self.kind.capitalize()} bootstrap, {len(self.draws)} draws; percentile intervals"
-        return Document(title, (Table("bootstrap", "", columns, rows), Prose("notes", self._notes())))
+        return ResultTable("bootstrap", fields, title, self._notes())
 
     def _notes(self) -> tuple[str, ...]:
         n = len(self.draws)

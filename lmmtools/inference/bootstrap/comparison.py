@@ -15,12 +15,11 @@ from lmmtools.inference.nesting import lie_outside
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.progress import count
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat, Prose
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.record import Design
@@ -35,8 +34,10 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class BootstrapTest(Printable):
+class BootstrapTest(Tabular):
     """A likelihood ratio and its draws under the smaller model.
+
+    ``to_frame()`` has the columns ``statistic df p``, rows ``LRT`` and ``PBtest``.
 
     Attributes
     ----------
@@ -70,23 +71,14 @@ class BootstrapTest(Printable):
     interrupted: bool = False
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``statistic df p``, rows ``LRT`` and ``PBtest``."""
-        import pandas as pd
-
-        rows = [[self.statistic, self.df, self.p_chisq], [self.statistic, np.nan, self.p]]
-        return pd.DataFrame(rows, index=["LRT", "PBtest"], columns=["statistic", "df", "p"])
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        columns = (
-            Column("", is_label=True),
-            Column("stat", NumberFormat("statistic", DIGITS), "right"),
-            Column("df", NumberFormat("plain", DIGITS), "right"),
-            Column("p.value", NumberFormat("pvalue", DIGITS - 1), "right"),
+    def _table(self) -> ResultTable:
+        fields = (
+            row_labels("", ("LRT", "PBtest")),
+            Field("statistic", "stat", (self.statistic, self.statistic), NumberFormat("statistic", DIGITS)),
+            Field("df", "df", (self.df, None), NumberFormat("plain", DIGITS)),
+            Field("p", "p.value", (self.p_chisq, self.p), NumberFormat("pvalue", DIGITS - 1)),
         )
-        rows = (("LRT", self.statistic, self.df, self.p_chisq), ("PBtest", self.statistic, None, self.p))
         models = Prose("models", (f"large : {self.formulas[1]}", f"small : {self.formulas[0]}"))
         said = [f"{len(self.draws)} draws under the smaller model, REML fits taken by maximum likelihood", *self.notes]
         if self.n_failed:
@@ -95,8 +87,7 @@ class BootstrapTest(Printable):
             said.append(f"{self.n_not_converged} draws have a refit without a certified optimum")
         if self.interrupted:
             said.append("interrupted before all draws were made")
-        table = Table("bootstrap_test", "", columns, rows)
-        return Document("Bootstrap test", (models, table, Prose("notes", tuple(said))))
+        return ResultTable("bootstrap_test", fields, "Bootstrap test", tuple(said), (models,))
 
 
 def bootstrap_test(

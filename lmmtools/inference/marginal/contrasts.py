@@ -12,11 +12,9 @@ from lmmtools.inference.degrees import DDF, check_ddf, method_name
 from lmmtools.inference.marginal.adjust import adjust_pvalues, adjusted_quantiles, adjustment_name, check_adjust
 from lmmtools.inference.marginal.contrast_methods import contrast_weights
 from lmmtools.inference.marginal.grid import reference_cells
-from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, name_list
+from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, level_fields, name_list
 from lmmtools.inference.tails import check_alpha
-from lmmtools.report.printable import Printable
-from lmmtools.report.rformat import significance_stars
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, row_labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
-    from lmmtools.report.table import Cell
 
     Floats = NDArray[np.float64]
 
@@ -35,8 +32,10 @@ DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class MarginalContrasts(Printable):
+class MarginalContrasts(Tabular):
     """Contrasts of marginal means, one row each.
+
+    ``to_frame()`` has the levels of ``by``, then the columns ``contrast estimate se df t p``.
 
     Attributes
     ----------
@@ -95,36 +94,16 @@ class MarginalContrasts(Printable):
         frame = self.to_frame()[[*self.by, "contrast"]]
         return frame.assign(lower=self.estimate - half, upper=self.estimate + half)
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the levels of ``by``, then columns ``contrast estimate se df t p``."""
-        import pandas as pd
-
-        groups = {name: [row[j] for row in self.groups] for j, name in enumerate(self.by)}
-        numbers = {"estimate": self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
-        return pd.DataFrame(groups | {"contrast": list(self.names)} | numbers)
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        both = NumberFormat("coefficient", DIGITS, share="estimates")
-        statistic = "z" if self.ddf == "z" else "t"
-        columns = [Column(name, is_label=True) for name in self.by]
-        columns += [
-            Column("Contrast" if self.slope_of is None else f"Slope of {self.slope_of}", is_label=True),
-            Column("Estimate", both, "right"),
-            Column("Std. Error", both, "right"),
-            Column("df", NumberFormat("significant", DIGITS), "right"),
-            Column(f"{statistic} value", NumberFormat("statistic", DIGITS), "right"),
-            Column(f"Pr(>|{statistic}|)", NumberFormat("pvalue", DIGITS - 1), "right"),
-            Column(""),
-        ]
-        p = list(map(float, self.p))
-        cells: list[list[Cell]] = [[str(row[j]) for row in self.groups] for j in range(len(self.by))]
-        cells.append(list(self.names))
-        cells += [list(map(float, column)) for column in (self.estimate, self.se, self.df, self.t)]
-        cells += [list(p), list(significance_stars(p))]
-        table = Table("contrasts", "", tuple(columns), tuple(zip(*cells, strict=True)))
-        return Document("", (table, Prose("notes", (method_name(self.ddf), *self.notes))))
+    def _table(self) -> ResultTable:
+        heading = "Contrast" if self.slope_of is None else f"Slope of {self.slope_of}"
+        numbers = {"estimate": self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
+        fields = (
+            *level_fields(self.by, self.groups),
+            row_labels(heading, self.names, "contrast", is_index=False),
+            *coefficient_fields(numbers, DIGITS, statistic="z" if self.ddf == "z" else "t"),
+        )
+        return ResultTable("contrasts", fields, notes=(method_name(self.ddf), *self.notes))
 
 
 def marginal_contrasts(

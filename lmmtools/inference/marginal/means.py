@@ -13,21 +13,28 @@ from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.grid import Cells, reference_cells
 from lmmtools.inference.tails import check_alpha
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
-    from lmmtools.report.table import Cell
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Estimates", "MarginalMeans", "cell_label", "describe_cells", "estimate_rows", "marginal_means", "name_list"]
+__all__ = [
+    "Estimates",
+    "MarginalMeans",
+    "cell_label",
+    "describe_cells",
+    "estimate_rows",
+    "level_fields",
+    "marginal_means",
+    "name_list",
+]
 
 DIGITS = 4
 NOT_ESTIMABLE = "not estimable, because the data do not have all the combinations that it averages"
@@ -58,8 +65,10 @@ class Estimates:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class MarginalMeans(Printable):
+class MarginalMeans(Tabular):
     """Marginal means, one row each.
+
+    ``to_frame()`` has the levels, then the columns ``emmean`` (``slope`` for slopes), ``se df lower upper``.
 
     Attributes
     ----------
@@ -95,31 +104,24 @@ class MarginalMeans(Printable):
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the levels, then columns ``emmean`` (``slope`` for slopes), ``se df lower upper``."""
-        import pandas as pd
-
-        levels = {name: [row[j] for row in self.values] for j, name in enumerate(self.names)}
-        numbers = {"se": self.se, "df": self.df, "lower": self.lower, "upper": self.upper}
-        return pd.DataFrame(levels | {"emmean" if self.slope_of is None else "slope": self.estimate} | numbers)
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
+    def _table(self) -> ResultTable:
         both = NumberFormat("coefficient", DIGITS, share="estimates")
-        percent = f"{100 * (1 - self.alpha):g}%"
-        columns = [Column(name, is_label=True) for name in self.names]
-        columns += [
-            Column("Mean" if self.slope_of is None else f"Slope of {self.slope_of}", both, "right"),
-            Column("Std. Error", both, "right"),
-            Column("df", NumberFormat("significant", DIGITS), "right"),
-            Column(f"{percent} lower", both, "right"),
-            Column("upper", both, "right"),
-        ]
-        cells: list[list[Cell]] = [[str(row[j]) for row in self.values] for j in range(len(self.names))]
-        cells += [list(map(float, c)) for c in (self.estimate, self.se, self.df, self.lower, self.upper)]
-        table = Table("marginal_means", "", tuple(columns), tuple(zip(*cells, strict=True)))
-        return Document("", (table, Prose("notes", (method_name(self.ddf), *self.notes))))
+        key, heading = ("emmean", "Mean") if self.slope_of is None else ("slope", f"Slope of {self.slope_of}")
+        fields = (
+            *level_fields(self.names, self.values),
+            Field(key, heading, self.estimate, both),
+            Field("se", "Std. Error", self.se, both),
+            Field("df", "df", self.df, NumberFormat("significant", DIGITS)),
+            Field("lower", f"{100 * (1 - self.alpha):g}% lower", self.lower, both),
+            Field("upper", "upper", self.upper, both),
+        )
+        return ResultTable("marginal_means", fields, notes=(method_name(self.ddf), *self.notes))
+
+
+def level_fields(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> tuple[Field, ...]:
+    """Return one field per column of ``names``, its values the levels that tell the rows apart."""
+    return tuple(row_labels(name, [row[j] for row in rows], name, is_index=False) for j, name in enumerate(names))
 
 
 def marginal_means(

@@ -19,11 +19,10 @@ from lmmtools.inference.power.tests import TESTS, Truth, hypotheses_of, simulate
 from lmmtools.inference.power.truth import parameter_values_of, theta_and_sigma
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 from lmmtools.progress import count
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, pick, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -64,8 +63,10 @@ class PowerRow:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Power(Printable):
+class Power(Tabular):
     """Power, a row per design and effect.
+
+    ``to_frame()`` has the columns ``effect value size n_rows power lower upper n_sim n_failed``.
 
     Attributes
     ----------
@@ -83,26 +84,23 @@ class Power(Printable):
     test: str
     interrupted: bool = False
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``effect value size n_rows power lower upper n_sim n_failed``."""
-        import pandas as pd
-
-        names = ["effect", "value", "size", "n_rows", "power", "lower", "upper", "n_sim", "n_failed"]
-        return pd.DataFrame([[getattr(row, name) for name in names] for row in self.rows], columns=names)
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
+    def _table(self) -> ResultTable:
         share, plain = NumberFormat("correlation", 3), NumberFormat("plain", 5)
-        columns = [Column("", is_label=True), Column("Value", plain, "right")]
-        columns += [Column(self.along or "", plain, "right")] if self.along else []
-        columns += [Column("Rows", plain, "right"), Column("Power", share, "right")]
-        columns += [Column("2.5 %", share, "right"), Column("97.5 %", share, "right")]
-        rows = []
-        for r in self.rows:
-            size: tuple[int | None, ...] = (r.size,) if self.along else ()
-            value = None if np.isnan(r.value) else r.value
-            rows.append((r.effect, value, *size, r.n_rows, r.power, r.lower, r.upper))
+        fields = (
+            row_labels("", pick(self.rows, "effect"), "effect", is_index=False),
+            Field("value", "Value", pick(self.rows, "value"), plain, is_blank_where_nan=True),
+            Field("size", self.along, pick(self.rows, "size"), plain),
+            Field("n_rows", "Rows", pick(self.rows, "n_rows"), plain),
+            Field("power", "Power", pick(self.rows, "power"), share),
+            Field("lower", "2.5 %", pick(self.rows, "lower"), share),
+            Field("upper", "97.5 %", pick(self.rows, "upper"), share),
+            Field("n_sim", None, pick(self.rows, "n_sim")),
+            Field("n_failed", None, pick(self.rows, "n_failed")),
+        )
+        return ResultTable("power", fields, "Power by simulation", self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
         n_sim = max((r.n_sim + r.n_failed for r in self.rows), default=0)
         notes = [f"{n_sim} simulated data sets each; {TESTS[self.test]} at the level {self.alpha:g}"]
         failed = sum(r.n_failed for r in self.rows)
@@ -110,9 +108,7 @@ class Power(Printable):
             notes.append(f"{failed} tests failed and are left out")
         if self.interrupted:
             notes.append("interrupted before all data sets were made")
-        return Document(
-            "Power by simulation", (Table("power", "", tuple(columns), tuple(rows)), Prose("notes", tuple(notes)))
-        )
+        return tuple(notes)
 
 
 def power(

@@ -10,13 +10,11 @@ import numpy as np
 from lmmtools.errors import DataError
 from lmmtools.inference.variance.icc import icc
 from lmmtools.inference.variance.parts import COUNT, NUMBER, SHARE
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
@@ -27,8 +25,10 @@ __all__ = ["DesignEffect", "design_effect"]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class DesignEffect(Printable):
+class DesignEffect(Tabular):
     """How much clustering inflates the variance of a mean.
+
+    ``to_frame()`` has the columns ``levels size icc design_effect n_effective``, a row per factor.
 
     Attributes
     ----------
@@ -55,29 +55,17 @@ class DesignEffect(Printable):
     n_effective: Floats
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``levels size icc design_effect n_effective``, a row per factor."""
-        import pandas as pd
-
-        columns = {"levels": self.levels, "size": self.size, "icc": self.icc}
-        return pd.DataFrame(
-            {**columns, "design_effect": self.effect, "n_effective": self.n_effective}, index=list(self.factors)
-        )
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        columns = (
-            Column("Groups", is_label=True),
-            Column("Levels", COUNT, "right"),
-            Column("Rows per level", NUMBER, "right"),
-            Column("ICC", SHARE, "right"),
-            Column("Design effect", NUMBER, "right"),
-            Column("Effective rows", NUMBER, "right"),
+    def _table(self) -> ResultTable:
+        fields = (
+            row_labels("Groups", self.factors),
+            Field("levels", "Levels", self.levels, COUNT),
+            Field("size", "Rows per level", self.size, NUMBER),
+            Field("icc", "ICC", self.icc, SHARE),
+            Field("design_effect", "Design effect", self.effect, NUMBER),
+            Field("n_effective", "Effective rows", self.n_effective, NUMBER),
         )
-        numbers = zip(*(v.tolist() for v in (self.size, self.icc, self.effect, self.n_effective)), strict=True)
-        rows = tuple((name, m, *row) for name, m, row in zip(self.factors, self.levels, numbers, strict=True))
-        return Document("Design effect", (Table("design_effect", "", columns, rows), Prose("notes", self.notes)))
+        return ResultTable("design_effect", fields, "Design effect", self.notes)
 
 
 def design_effect(fit: Fit, factor: str | None = None) -> DesignEffect:

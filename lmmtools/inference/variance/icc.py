@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.inference.variance.parts import SHARE, notes_on, variance_parts
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, Fact, Facts, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
@@ -23,8 +21,10 @@ __all__ = ["ICC", "icc"]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class ICC(Printable):
+class ICC(Tabular):
     """Intraclass correlation.
+
+    ``to_frame()`` has the columns ``adjusted unadjusted``, a row per factor if asked for and ``all`` last.
 
     Attributes
     ----------
@@ -52,31 +52,16 @@ class ICC(Printable):
         factors = [(g, a, u) for g, (a, u) in zip(self.groups, own, strict=True)]
         return [*factors, ("all", self.adjusted, self.unadjusted)]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``adjusted unadjusted``, a row per factor if asked for and ``all`` last."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows, columns=["grp", "adjusted", "unadjusted"]).set_index("grp")
-
     @property
-    def document(self) -> Document:
-        """The numbers, unrounded."""
-        if self.by_group is None:
-            facts = Facts(
-                "icc",
-                (
-                    Fact("adjusted", "Adjusted ICC", self.adjusted, SHARE),
-                    Fact("unadjusted", "Unadjusted ICC", self.unadjusted, SHARE),
-                ),
-            )
-            return Document("Intraclass correlation", (facts, Prose("notes", self.notes)))
-        columns = (
-            Column("Groups", is_label=True),
-            Column("Adjusted", SHARE, "right"),
-            Column("Unadjusted", SHARE, "right"),
+    def _table(self) -> ResultTable:
+        groups, adjusted, unadjusted = zip(*self.rows, strict=True)
+        is_whole = self.by_group is None
+        fields = (
+            row_labels(None if is_whole else "Groups", groups, "grp"),
+            Field("adjusted", "Adjusted ICC" if is_whole else "Adjusted", adjusted, SHARE),
+            Field("unadjusted", "Unadjusted ICC" if is_whole else "Unadjusted", unadjusted, SHARE),
         )
-        table = Table("icc", "", columns, tuple(self.rows))
-        return Document("Intraclass correlation", (table, Prose("notes", self.notes)))
+        return ResultTable("icc", fields, "Intraclass correlation", self.notes, is_facts=is_whole)
 
 
 def icc(fit: Fit, by_group: bool = False) -> ICC:

@@ -10,11 +10,9 @@ import numpy as np
 from lmmtools.inference.tails import check_alpha
 from lmmtools.inference.variance.parts import NUMBER, SHARE, SLOPES, notes_on, variance_parts
 from lmmtools.inference.variance.shares import shares_with_intervals
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Column, Document, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
@@ -25,8 +23,11 @@ __all__ = ["VariancePartition", "variance_partition"]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class VariancePartition(Printable):
+class VariancePartition(Tabular):
     """Variance of the random effects and the residual, term by term.
+
+    ``to_frame()`` has the columns ``grp effects variance share lower upper note``; the note says why limits are
+    NaN.
 
     Attributes
     ----------
@@ -55,46 +56,20 @@ class VariancePartition(Printable):
     alpha: float
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return columns ``grp effects variance share lower upper note``; the note says why limits are NaN."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            {
-                "grp": self.grp,
-                "effects": self.effects,
-                "variance": self.variance,
-                "share": self.share,
-                "lower": self.lower,
-                "upper": self.upper,
-                "note": self.reasons,
-            }
-        )
-
     @property
-    def document(self) -> Document:
-        """The table, unrounded."""
-        percent = f"{100 * (1 - self.alpha):g}%"
-        columns = (
-            Column("Groups", is_label=True),
-            Column("Effects"),
-            Column("Variance", NUMBER, "right"),
-            Column("Share", SHARE, "right"),
-            Column("Lower", SHARE, "right"),
-            Column("Upper", SHARE, "right"),
-        )
-        limits = [[None if np.isnan(v) else float(v) for v in side] for side in (self.lower, self.upper)]
-        rows = tuple(
-            (g, e, float(v), float(s), low, high)
-            for g, e, v, s, low, high in zip(
-                self.grp, self.effects, self.variance, self.share, limits[0], limits[1], strict=True
-            )
+    def _table(self) -> ResultTable:
+        fields = (
+            row_labels("Groups", self.grp, "grp", is_index=False),
+            Field("effects", "Effects", self.effects),
+            Field("variance", "Variance", self.variance, NUMBER),
+            Field("share", "Share", self.share, SHARE),
+            Field("lower", "Lower", self.lower, SHARE, is_blank_where_nan=True),
+            Field("upper", "Upper", self.upper, SHARE, is_blank_where_nan=True),
+            Field("note", None, self.reasons),
         )
         why = tuple(f"{g}: limits {reason}" for g, reason in zip(self.grp, self.reasons, strict=True) if reason)
-        method = f"{percent} limits: delta method on the logit of the share"
-        return Document(
-            "Variance partition", (Table("partition", "", columns, rows), Prose("notes", (method, *self.notes, *why)))
-        )
+        method = f"{100 * (1 - self.alpha):g}% limits: delta method on the logit of the share"
+        return ResultTable("partition", fields, "Variance partition", (method, *self.notes, *why))
 
 
 def variance_partition(fit: Fit, alpha: float = 0.05) -> VariancePartition:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.inference.variance.parts import SHARE, notes_on, variance_parts
-from lmmtools.report.printable import Printable
-from lmmtools.report.table import Document, Fact, Facts, Prose
+from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
@@ -23,8 +21,10 @@ __all__ = ["R2", "r2"]
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class R2(Printable):
+class R2(Tabular):
     """Nakagawa's R2.
+
+    ``to_frame()`` has one row with the columns ``marginal conditional``.
 
     Attributes
     ----------
@@ -39,20 +39,14 @@ class R2(Printable):
     conditional: float
     notes: tuple[str, ...] = ()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row with columns ``marginal conditional``."""
-        import pandas as pd
-
-        return pd.DataFrame({"marginal": [self.marginal], "conditional": [self.conditional]}, index=["R2"])
-
     @property
-    def document(self) -> Document:
-        """The numbers, unrounded."""
-        facts = (
-            Fact("marginal", "Marginal R2", self.marginal, SHARE),
-            Fact("conditional", "Conditional R2", self.conditional, SHARE),
+    def _table(self) -> ResultTable:
+        fields = (
+            row_labels(None, ["R2"]),
+            Field("marginal", "Marginal R2", [self.marginal], SHARE),
+            Field("conditional", "Conditional R2", [self.conditional], SHARE),
         )
-        return Document("R2 for mixed models (Nakagawa)", (Facts("r2", facts), Prose("notes", self.notes)))
+        return ResultTable("r2", fields, "R2 for mixed models (Nakagawa)", self.notes, is_facts=True)
 
 
 def r2(fit: Fit) -> R2:

@@ -1,0 +1,205 @@
+"""The table of a result, declared once: its report in every format and its ``DataFrame`` both follow from it.
+
+A result class derives from :class:`Tabular` and returns a :class:`ResultTable` from ``_table``: per column the name in
+``to_frame()``, the heading in the report, the number format and the unrounded values.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.report.printable import Printable
+from lmmtools.report.rformat import significance_stars
+from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Prose, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.report.table import Cell, Part
+
+__all__ = ["Field", "ResultTable", "Tabular", "coefficient_fields", "pick", "row_labels", "stars"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Field:
+    """One column of a result's table.
+
+    Attributes
+    ----------
+    key : str or None
+        Name of the column in ``to_frame()``, or of the index where ``is_index``; None where only the report has it.
+    heading : str or None
+        Heading in the report; None where only the frame has it.
+    values : sequence
+        One value per row, unrounded.
+    numbers : NumberFormat
+        How the report shows the numbers; text is left-aligned, numbers are right-aligned.
+    is_label : bool
+        Whether the values name their rows; the report shows them as text.
+    is_index : bool
+        Whether the values are the index of the frame.
+    is_blank_where_nan : bool
+        Whether the report leaves the place of a NaN empty.
+    """
+
+    key: str | None
+    heading: str | None
+    values: Sequence[Any] | NDArray[Any]
+    numbers: NumberFormat = TEXT
+    is_label: bool = False
+    is_index: bool = False
+    is_blank_where_nan: bool = False
+
+
+def row_labels(heading: str | None, values: Sequence[Any], key: str | None = None, *, is_index: bool = True) -> Field:
+    """Return the field that names the rows; it is the index of the frame unless told otherwise."""
+    return Field(key, heading, values, is_label=True, is_index=is_index)
+
+
+def stars(pvalues: Iterable[float | None]) -> Field:
+    """Return the field of R's significance marks, which only the report has."""
+    return Field(None, "", significance_stars([None if p is None else float(p) for p in pvalues]))
+
+
+def pick(records: Iterable[Any], name: str) -> list[Any]:
+    """Return one attribute of each record."""
+    return [getattr(record, name) for record in records]
+
+
+def coefficient_fields(
+    numbers: Mapping[str, Sequence[float] | NDArray[np.float64]],
+    digits: int,
+    *,
+    statistic: str = "t",
+    is_df_shown: bool = True,
+) -> tuple[Field, ...]:
+    """Return R's columns of estimates and their tests.
+
+    Parameters
+    ----------
+    numbers : mapping of str to sequence of float
+        In the frame's order: the estimate, its standard error, then of ``df``, ``t`` and ``p`` what there is.
+    digits : int
+    statistic : {"t", "z"}
+        What the report calls ``t``.
+    is_df_shown : bool
+        Whether the report has the degrees of freedom.
+    """
+    both = NumberFormat("coefficient", digits, share="coefficients")
+    estimate, error = list(numbers)[:2]
+    fields = [Field(estimate, "Estimate", numbers[estimate], both), Field(error, "Std. Error", numbers[error], both)]
+    if "df" in numbers:
+        heading = "df" if is_df_shown else None
+        fields.append(Field("df", heading, numbers["df"], NumberFormat("significant", digits)))
+    if "t" in numbers:
+        fields.append(Field("t", f"{statistic} value", numbers["t"], NumberFormat("statistic", digits)))
+    if "p" in numbers:
+        fields.append(Field("p", f"Pr(>|{statistic}|)", numbers["p"], NumberFormat("pvalue", digits - 1)))
+        fields.append(stars(numbers["p"]))
+    return tuple(fields)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ResultTable:
+    """The table of a result, from which its report and its frame follow.
+
+    Attributes
+    ----------
+    name : str
+        Key of the table in JSON.
+    fields : tuple of Field
+        All with as many values as there are rows.
+    title : str
+        Title of the report.
+    notes : tuple of str
+        Sentences below the table.
+    above : tuple of Part
+        What the report shows above the table.
+    shown : sequence of int, optional
+        Rows that the report shows, in this order; all by default.
+    is_facts : bool
+        Whether the report shows the one row as facts, a line each, instead of a table.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    title: str = ""
+    notes: tuple[str, ...] = ()
+    above: tuple[Part, ...] = ()
+    shown: Sequence[int] | None = None
+    is_facts: bool = False
+
+    def to_document(self) -> Document:
+        """Return the report: what stands above, the table, its notes."""
+        table = self._to_facts() if self.is_facts else self.to_table()
+        return Document(self.title, (*self.above, table, Prose("notes", self.notes)))
+
+    def to_table(self, title: str = "") -> Table:
+        """Return the fields that have a heading as a table with the caption ``title``."""
+        fields = [f for f in self.fields if f.heading is not None]
+        cells = [_cells(f, range(len(f.values)) if self.shown is None else self.shown) for f in fields]
+        return Table(self.name, title, tuple(map(_column, fields)), tuple(zip(*cells, strict=True)))
+
+    def _to_facts(self) -> Facts:
+        fields = [f for f in self.fields if f.heading is not None]
+        return Facts(self.name, tuple(Fact(f.key or "", f.heading or "", _cell(f, 0), f.numbers) for f in fields))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the fields that have a key as a frame, unrounded; the index is the field that says so."""
+        import pandas as pd
+
+        columns = {f.key: f.values for f in self.fields if f.key is not None and not f.is_index}
+        own = next((f for f in self.fields if f.is_index), None)
+        # Tuples are labels like others: pandas would make levels of them.
+        index = None if own is None else pd.Index(list(own.values), name=own.key, tupleize_cols=False)
+        return pd.DataFrame(columns, index=index)
+
+
+class Tabular(Printable):
+    """Base of the results that are one table: ``_table`` declares it, report and frame follow."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def _table(self) -> ResultTable:
+        """The table, declared once."""
+
+    @property
+    def document(self) -> Document:
+        """Title, table and notes, unrounded."""
+        return self._table.to_document()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table as a frame, unrounded; its columns are described with the class."""
+        return self._table.to_frame()
+
+
+def _column(field: Field) -> Column:
+    align = "left" if field.numbers.rule == "text" else "right"
+    return Column(field.heading or "", field.numbers, align, field.is_label)  # type: ignore[arg-type]
+
+
+def _cells(field: Field, rows: Iterable[int]) -> list[Cell]:
+    return [_cell(field, i) for i in rows]
+
+
+def _cell(field: Field, row: int) -> Cell:
+    """Return a value as Python's own type, so that JSON can hold it."""
+    value = field.values[row]
+    if field.is_label:
+        return str(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if field.is_blank_where_nan and isinstance(value, float) and math.isnan(value):
+        return None
+    return value  # type: ignore[no-any-return]
