@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
-from lmmtools.engines import pls
 from lmmtools.errors import EngineError
 from lmmtools.printout.number import rounding_of
 from lmmtools.report.comparison_column import correlations_of
@@ -87,7 +87,7 @@ class Nearby:
     def at(self, theta: Floats) -> Spot | None:
         """Return the numbers at a theta; None where the criterion cannot be evaluated."""
         try:
-            r = pls.recover(self.fit.problem, theta, self.fit.reml)
+            r = core.recover(self.fit.problem, theta, self.fit.reml)
         except EngineError:
             return None
         design = self.fit.design
@@ -115,7 +115,7 @@ class Nearby:
             values["scaled residual", str(i)] = q
         return Spot(float(r.objective), values)
 
-    def _quantiles(self, r: pls.Recovered) -> list[float]:
+    def _quantiles(self, r: core.Recovered) -> list[float]:
         """Return minimum, quartiles and maximum of the scaled residuals."""
         from dataclasses import replace
 
@@ -133,7 +133,7 @@ class Nearby:
                 for sign in (1.0, -1.0):
                     moved = theta.copy()
                     moved[i] += sign * h
-                    ends.append(np.asarray(pls.evaluate(self.fit.problem, moved, self.fit.reml).gradient))
+                    ends.append(np.asarray(core.evaluate(self.fit.problem, moved, self.fit.reml).gradient))
                 rows.append((ends[0] - ends[1]) / (2.0 * h))
             H = np.array(rows).reshape(len(theta), len(theta))
             self._hessian = 0.5 * (H + H.T)
