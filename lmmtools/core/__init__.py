@@ -21,12 +21,13 @@ from lmmtools.core.after.recover import (
     recover,
     recover_optimum,
 )
+from lmmtools.core.after.refits import refit_many
 from lmmtools.core.after.relative import RelativeUncertainty, nearby_thetas, relative_uncertainty
 from lmmtools.core.after.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
 from lmmtools.core.data.problem import Problem, prepare
 from lmmtools.core.elimination.many_points import work_of_one
 from lmmtools.core.search.certificate import Certificate, NullSpace, Scope, certify
-from lmmtools.core.search.many import Refits, refit_many
+from lmmtools.core.search.many import Refits
 from lmmtools.core.search.no_effects import objectives_without_effects
 from lmmtools.core.search.objective import Evaluation, evaluate
 from lmmtools.core.search.optimize import Options, Progress

@@ -18,12 +18,12 @@ from lmmtools.core.data.crossprod import (
     indicator_rows,
     project_response,
 )
+from lmmtools.core.data.moments import MomentSystem, moment_system
 from lmmtools.core.data.room import check_products, check_rest
 from lmmtools.core.data.spanned import Spanned, find_spanned
+from lmmtools.core.data.spectrum import Spectrum, find_spectrum
 from lmmtools.core.elimination.many_points import Cut, cut_largest
 from lmmtools.core.elimination.structure import Structure, build_structure, merge_blocks
-from lmmtools.core.search.spectrum import Spectrum, find_spectrum
-from lmmtools.core.search.start import MomentSystem, moment_system
 from lmmtools.design.theta import lambda_factors, pack_lambda
 from lmmtools.errors import EngineError
 from lmmtools.threads import single

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.core.elimination.factors import Link
     from lmmtools.core.elimination.rest import Layout
-    from lmmtools.core.elimination.structure import Link
 
     Floats = NDArray[np.float64]
 

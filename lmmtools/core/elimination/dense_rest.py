@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from lmmtools.core.elimination.structure import Factor
+    from lmmtools.core.elimination.factors import Factor
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

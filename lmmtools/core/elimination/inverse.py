@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.elimination.factor import Elimination, StageFactor
-    from lmmtools.core.elimination.structure import Link
+    from lmmtools.core.elimination.factors import Link
 
     Floats = NDArray[np.float64]
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.structure import Factor, Structure
+    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.structure import Structure
 
     Floats = NDArray[np.float64]
 
@@ -65,12 +65,12 @@ def cut_largest(structure: Structure, C: Floats, H: Floats) -> Cut:
     return Cut(largest, others, diagonal_blocks(structure, largest), beside.reshape(largest.m, largest.l, -1), rest)
 
 
-def work_of_one(problem: Problem) -> float:
-    """Return about how many multiplications one value of lambda takes."""
-    first = _largest(problem.structure)
-    q = problem.structure.q - first.q
-    columns = q + problem.p + 1
-    return first.q * columns * (first.l + columns) + float(q) ** 2 * (q / 3.0 + problem.p + 1)
+def work_of_one(structure: Structure, p: int) -> float:
+    """Return about how many multiplications one value of lambda takes in a model of p fixed effects."""
+    first = _largest(structure)
+    q = structure.q - first.q
+    columns = q + p + 1
+    return first.q * columns * (first.l + columns) + float(q) ** 2 * (q / 3.0 + p + 1)
 
 
 def reduce_many(cut: Cut, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:

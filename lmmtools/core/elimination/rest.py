@@ -17,7 +17,7 @@ from lmmtools.errors import EngineError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.structure import Factor
+    from lmmtools.core.elimination.factors import Factor
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

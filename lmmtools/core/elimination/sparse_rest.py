@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.core.elimination.factors import Factor
     from lmmtools.core.elimination.fronts import Batch, Fronts
-    from lmmtools.core.elimination.structure import Factor
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

@@ -9,8 +9,6 @@ sparse where its fill is low.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +16,7 @@ from scipy import sparse
 
 from lmmtools.core.elimination.coupling import Coupling, couple_dense, couple_sparse, is_dense, meeting_patterns
 from lmmtools.core.elimination.dense_rest import DenseLayout
+from lmmtools.core.elimination.factors import Factor, Link
 from lmmtools.core.elimination.sparse_rest import sparse_layout
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Factor", "Link", "Stage", "Structure", "build_structure", "merge_blocks"]
+__all__ = ["Stage", "Structure", "build_structure", "diagonal_blocks", "merge_blocks"]
 
 SMALL_Q = 64
 """Up to this many random effects one dense factor costs less than the calls that would exploit its structure."""
@@ -40,70 +39,6 @@ MEDIUM_Q = 160
 
 SPARSE_REST = 300
 """From this size of the rest a sparse elimination is considered."""
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One grouping factor with all the terms on it.
-
-    Attributes
-    ----------
-    blocks : tuple of int
-        Indices in ``design.blocks``.
-    widths : tuple of int
-        Effects per level of each of those blocks.
-    m : int
-        Levels.
-    l : int
-        Effects per level, the sum of the widths.
-    start : int
-        First column in the engine's order of Z's columns.
-    """
-
-    blocks: tuple[int, ...]
-    widths: tuple[int, ...]
-    m: int
-    l: int
-    start: int
-
-    @property
-    def q(self) -> int:
-        """Columns of Z."""
-        return self.m * self.l
-
-    @property
-    def columns(self) -> slice:
-        """Where the factor stands in the engine's order."""
-        return slice(self.start, self.start + self.q)
-
-    def parts(self) -> tuple[tuple[int, slice], ...]:
-        """Each block with its place within a level."""
-        return _parts(self.blocks, self.widths)
-
-
-@cache
-def _parts(blocks: tuple[int, ...], widths: tuple[int, ...]) -> tuple[tuple[int, slice], ...]:
-    ends = list(accumulate(widths, initial=0))
-    return tuple((k, slice(a, b)) for k, a, b in zip(blocks, ends[:-1], ends[1:], strict=True))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Link:
-    """How a factor of the chain hangs on a coarser one.
-
-    Attributes
-    ----------
-    parent : ndarray of int, shape (m,)
-        The level of the coarser factor that each level lies in.
-    gather : csr_matrix, shape (m_parent, m)
-        Sums over the children of each parent.
-    A : ndarray, shape (m, l, l_parent)
-        Cross-products of each level with its parent.
-    """
-
-    parent: NDArray[np.intp]
-    gather: sparse.csr_matrix
-    A: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.structure import Factor
+    from lmmtools.core.elimination.factors import Factor
 
     Floats = NDArray[np.float64]
 

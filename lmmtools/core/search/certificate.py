@@ -9,8 +9,8 @@ import numpy as np
 
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, curvature_along, local_model
+from lmmtools.core.search.lowest import LowestOfAll, lowest_of_all
 from lmmtools.core.search.objective import Derivatives, evaluate_state
-from lmmtools.core.search.spectrum import LowestOfAll, lowest_of_all
 from lmmtools.design.theta import upper_triangle
 from lmmtools.threads import single
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from lmmtools.core.data.problem import Problem
     from lmmtools.core.elimination.factor import StageFactor
+    from lmmtools.core.elimination.factors import Factor
     from lmmtools.core.elimination.inverse import Inverse
-    from lmmtools.core.elimination.structure import Factor
     from lmmtools.core.search.objective import State
 
     Floats = NDArray[np.float64]

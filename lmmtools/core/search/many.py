@@ -1,4 +1,4 @@
-"""refit_many: one design, thousands of responses, Newton's method on all of them in step."""
+"""One design, thousands of responses: Newton's method on all of them in step."""
 
 from __future__ import annotations
 
@@ -7,23 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.core.after.recover import recover_optimum
 from lmmtools.core.data.problem import on_data_scale
 from lmmtools.core.search import parameters
 from lmmtools.core.search.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
 from lmmtools.core.search.certificate import NULL_TOL, SAME
 from lmmtools.core.search.competing import competing_effects
+from lmmtools.core.search.lowest import section_of
 from lmmtools.core.search.newton import newton_steps
 from lmmtools.core.search.no_effects import objectives_at_zero
-from lmmtools.core.search.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN, Options
-from lmmtools.core.search.optimum import optimize
+from lmmtools.core.search.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN
 from lmmtools.core.search.section import find_lowest
-from lmmtools.core.search.shared import refuse_shared
-from lmmtools.core.search.spectrum import section_of
 from lmmtools.core.search.start import factor_sigmas, joint_lambdas, starting_sigmas
 from lmmtools.design.theta import upper_triangle
-from lmmtools.errors import EngineError
-from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Refits", "refit_many"]
+__all__ = ["Refits", "fit_in_step"]
 
 BATCH_NUMBERS = 2_000_000
 """Numbers (16 MB) in the largest array of one batch: about what the caches hold."""
@@ -72,26 +67,11 @@ class Refits:
     n_evaluations: NDArray[np.intp]
 
 
-@single
-def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
-    """Fit every column of Y on the design of ``problem``.
+def fit_in_step(problem: Problem, Y: Floats, reml: bool) -> Refits:
+    """Return the fits of all columns of Y, shape (n, B), that one search in step settles; the others are not converged.
 
-    Parameters
-    ----------
-    problem : Problem
-    Y : ndarray, shape (n, B)
-        Responses, offset included as in the design.
-    reml : bool
-
-    Raises
-    ------
-    EngineError
-        If Y has another number of rows, or a response is not finite or is reproduced exactly by X.
+    None is tried where a response may have several optima, of which each has to be searched for.
     """
-    refuse_shared(problem.design, "refit")
-    Y = np.asarray(Y, dtype=float)
-    if Y.ndim != 2 or Y.shape[0] != problem.n:
-        raise EngineError(f"The responses have shape {Y.shape}; give {problem.n} rows, one column per response.")
     B, k, p = Y.shape[1], problem.design.k, problem.p
     out = Refits(
         np.empty((B, k)),
@@ -102,25 +82,17 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
         np.zeros(B, dtype=bool),
         np.zeros(B, dtype=np.intp),
     )
-    # In step, one search for each response; where there are several optima, each response has its own searches.
     has_several = competing_effects(problem.design) or joint_lambdas(problem) is not None
     has_idle = any(span is not None and not span.is_all for span in problem.spanned)
     kind = None if has_several or has_idle else kernel_for(problem)
-    if kind is not None:
-        f = problem.structure.factors[0]
-        each = f.q * max(f.l, p + 1, k) if kind is OneFactor else problem.structure.q**2
-        step = max(1, BATCH_NUMBERS // each)
-        for start in range(0, B, step):
-            rows = np.arange(start, min(start + step, B))
-            _fit_batch(problem, kind, project(problem, Y[:, rows]), rows, reml, out)
-    for i in np.flatnonzero(~out.converged):
-        own = problem.with_response(Y[:, i])
-        optimum = optimize(own, reml, options=Options())
-        found = recover_optimum(own, optimum)
-        out.theta[i], out.beta[i], out.beta_cov[i] = found.theta, found.beta, found.beta_cov
-        out.sigma[i], out.objective[i] = found.sigma, found.objective
-        out.converged[i] = optimum.certificate.holds
-        out.n_evaluations[i] += optimum.n_evaluations
+    if kind is None:
+        return out
+    f = problem.structure.factors[0]
+    each = f.q * max(f.l, p + 1, k) if kind is OneFactor else problem.structure.q**2
+    step = max(1, BATCH_NUMBERS // each)
+    for start in range(0, B, step):
+        rows = np.arange(start, min(start + step, B))
+        _fit_batch(problem, kind, project(problem, Y[:, rows]), rows, reml, out)
     return out
 
 

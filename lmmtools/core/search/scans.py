@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
+from lmmtools.core.data.spectrum import NULL
 from lmmtools.core.elimination.factor import solve
 from lmmtools.core.search import parameters
+from lmmtools.core.search.lowest import make_section
 from lmmtools.core.search.no_effects import objectives_at_zero
 from lmmtools.core.search.objective import State, evaluate_state, projector
 from lmmtools.core.search.section import find_lowest
-from lmmtools.core.search.spectrum import NULL, make_section
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:

@@ -96,7 +96,7 @@ def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
     axes = {k: _axis(SIZES, _size(c, x, k)) for k in terms}
     is_small = c.problem.n <= FEW_ROWS
     sigma = {SIGMA: _axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma and is_small else {}
-    most = MOST_WORK / core.work_of_one(c.problem)
+    most = MOST_WORK / core.work_of_one(c.problem.structure, c.problem.p)
     if terms and is_small and prod(len(a) for a in (*axes.values(), *sigma.values())) <= most:
         yield axes | sigma
         return

@@ -1,10 +1,4 @@
-"""The eigenvalues behind the criterion of a model with one variance; the design alone makes them, so refits share them.
-
-With one effect per level of one factor A = Z'WZ is diagonal, and B = Z'PZ = A - CC' with C = Z'WX (X'WX)^-1/2. Levels
-of equal a = A_gg, of s levels and C_g their rows of C, have all directions orthogonal to the columns of C_g as
-eigenvectors, with a for their eigenvalue: only min(s, p) directions are left to each distinct a, so that balanced data
-of any size have a small problem.
-"""
+"""The lowest value of all of a model with one variance, by the eigenvalues that its design has."""
 
 from __future__ import annotations
 
@@ -12,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dtrtrs
 
+from lmmtools.core.data.spectrum import solve_lower
 from lmmtools.core.search.section import REPRODUCED, Section, find_lowest
 
 if TYPE_CHECKING:
@@ -23,100 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["NULL", "LowestOfAll", "Spectrum", "find_spectrum", "lowest_of_all", "make_section", "section_of"]
-
-LARGEST = 300
-"""Eigenvalues of a dense matrix of up to this size are taken: 0.02 s, with its vectors."""
-
-LARGEST_MAP = 4_000_000
-"""Numbers (32 MB) in the map from levels to that matrix."""
-
-EQUAL = 1e-12
-"""Relative difference of two a that are the same number but for rounding."""
-
-NULL = 1e-12
-"""Eigenvalue, as a share of the largest, that is zero but for rounding: X spans that direction."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Spectrum:
-    """The eigenvectors of B, as far as they are needed.
-
-    Attributes
-    ----------
-    order : ndarray of intp, shape (m,)
-        Levels by a.
-    first : ndarray of intp, shape (groups,)
-        Where the levels of each distinct a begin.
-    a : ndarray, shape (groups,)
-    counts : ndarray, shape (groups,)
-        Levels with that a.
-    reduce : ndarray, shape (m, d)
-        Orthonormal columns: the directions that are left, group by group.
-    group : ndarray of intp, shape (d,)
-        Which group each of them belongs to.
-    vectors : ndarray, shape (d, d)
-        Eigenvectors of B within them.
-    values : ndarray, shape (d,)
-        Their eigenvalues, exactly zero where X spans the direction.
-    L : ndarray, shape (p, p)
-        Lower Cholesky factor of X'WX.
-    C : ndarray, shape (m, p)
-        In the order of the levels.
-    """
-
-    order: NDArray[np.intp]
-    first: NDArray[np.intp]
-    a: Floats
-    counts: Floats
-    reduce: Floats
-    group: NDArray[np.intp]
-    vectors: Floats
-    values: Floats
-    L: Floats
-    C: Floats
-
-
-def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
-    """Return the spectrum of a model with one variance, None where it would cost too much.
-
-    Parameters
-    ----------
-    a : ndarray, shape (m,)
-        Diagonal of A.
-    ZX : ndarray, shape (m, p)
-    XX : ndarray, shape (p, p)
-    """
-    p = ZX.shape[1]
-    order = np.argsort(a, kind="stable")
-    sorted_a = a[order]
-    first = np.flatnonzero(np.concatenate([[True], np.diff(sorted_a) > EQUAL * sorted_a[1:]]))
-    counts = np.diff(np.append(first, len(a)))
-    sizes = np.minimum(counts, p)
-    d = int(sizes.sum())
-    if d > LARGEST or d * len(a) > LARGEST_MAP:
-        return None
-    L = np.asarray(np.linalg.cholesky(XX), dtype=float)
-    C = _solve(L, ZX.T).T[order]
-    reduce, half = np.zeros((len(a), d)), np.zeros((d, p))
-    at = 0
-    for start, count, size in zip(first.tolist(), counts.tolist(), sizes.tolist(), strict=True):
-        rows, columns = slice(start, start + count), slice(at, at + size)
-        if count <= p:
-            reduce[rows, columns] = np.eye(count)
-            half[columns] = C[rows]
-        else:
-            reduce[rows, columns], half[columns] = np.linalg.qr(C[rows])
-        at += size
-    group = np.repeat(np.arange(len(first)), sizes)
-    values, vectors = np.linalg.eigh(np.diag(sorted_a[first][group]) - half @ half.T)
-    values[values <= NULL * sorted_a[-1]] = 0.0
-    return Spectrum(order, first, sorted_a[first], counts.astype(float), reduce, group, vectors, values, L, C)
-
-
-def _solve(L: Floats, B: Floats) -> Floats:
-    """Return L^-1 B of a lower triangle."""
-    return np.asarray(dtrtrs(L, B, lower=1)[0]) if len(L) else B
+__all__ = ["LowestOfAll", "lowest_of_all", "make_section", "section_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +69,7 @@ def section_of(problem: Problem, Zy: Floats, Xy: Floats, yy: Floats, y_scale: Fl
     if spectrum is None:
         return None
     p, n = problem.p, problem.n
-    b = _solve(spectrum.L, Xy.T)
+    b = solve_lower(spectrum.L, Xy.T)
     rr = yy - (b * b).sum(axis=0)
     z = Zy[:, spectrum.order] - b.T @ spectrum.C.T
     reduced = z @ spectrum.reduce

@@ -1,0 +1,125 @@
+"""The moment system of a design: what sums of squares between levels say of each variance, whatever the response."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmmtools.blas import dot, product
+from lmmtools.core.elimination.structure import diagonal_blocks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.structure import Structure
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["MomentSystem", "VectorMoments", "moment_system", "vector_moments"]
+
+PROJECTIONS = 300
+"""Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X do not count."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorMoments:
+    """What the design says of the moments of a vector-valued term's own levels.
+
+    Attributes
+    ----------
+    total : ndarray, shape (l, l)
+        Sum of the A_g.
+    gram : ndarray, shape (l * l, l * l)
+        Of sum_g A_g Sigma A_g as a linear map of Sigma.
+    kept : float
+        Share of z that X did not take.
+    """
+
+    total: Floats
+    gram: Floats
+    kept: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MomentSystem:
+    """The linear system of the moments; it depends on the design alone, so refits share it.
+
+    Attributes
+    ----------
+    names : list of (int, int)
+        (block, effect) of each type of column of Z.
+    onehot : ndarray, shape (q, types)
+        The type of each column, as indicators.
+    inverse : ndarray, shape (q,)
+        Reciprocal of the diagonal of A, zero where that is zero.
+    M : ndarray, shape (types + 1, types + 1)
+        Coefficients of the variances, the residual's last.
+    information : ndarray, shape (types,)
+        Mean diagonal of A.
+    vectors : dict of int to VectorMoments
+        Of each block with several effects per level.
+    """
+
+    names: list[tuple[int, int]]
+    onehot: Floats
+    inverse: Floats
+    M: Floats
+    information: Floats
+    vectors: dict[int, VectorMoments]
+
+
+def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
+    """Return the moment system of a design, whose solution are starting values of its variances.
+
+    With Q the orthonormal X, B = Z'W(I - QQ'W)Z = A - CC', C = Z'WQ, every sum of squares of B over a pair of types
+    follows from A, A C and small cross-products; B itself, which is dense, is never formed.
+    """
+    names = [(k, e) for f in st.factors for k, w in zip(f.blocks, f.widths, strict=True) for e in range(w)]
+    parts, first = [], 0
+    for f in st.factors:
+        parts.append(np.tile(np.arange(first, first + f.l), f.m))
+        first += f.l
+    types = np.concatenate(parts)
+    K = len(names)
+    a = st.A.diagonal()
+    inverse = np.zeros(len(a))
+    np.divide(1.0, a, out=inverse, where=a > 0)
+    onehot = np.zeros((len(types), K))
+    onehot[np.arange(len(types)), types] = 1.0
+    squares = st.A.copy()
+    squares.data = squares.data**2
+    weighted = onehot * inverse[:, None]
+    M = np.empty((K + 1, K + 1))
+    M[:-1, :-1] = weighted.T @ (squares @ onehot)
+    p = min(ZX.shape[1], max(1, PROJECTIONS // K))
+    C = ZX[:, :p]
+    row = np.einsum("qp,qp->q", C, C)
+    for t in range(K):
+        mine = types == t
+        AC = st.A @ (C * mine[:, None])
+        M[:-1, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
+        G = product(C[mine].T, C[mine])
+        M[:-1, t] += weighted.T @ np.einsum("qp,qp->q", product(C, G), C)
+    M[:-1, -1] = weighted.T @ (a - row)
+    M[-1, :-1] = onehot.T @ (a - row)
+    M[-1, -1] = n - p
+    counts = np.maximum(onehot.T @ (a > 0), 1.0)
+    vectors = {
+        k: vector_moments(st, f, part, ZX) for f in st.factors for k, part in f.parts() if part.stop - part.start > 1
+    }
+    return MomentSystem(names, onehot, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12), vectors)
+
+
+def vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> VectorMoments:
+    """Return the moments of some effects of a factor, those of ``part`` within a level."""
+    A = diagonal_blocks(st, f)[:, part, part]
+    l = A.shape[1]
+    total = A.sum(0)
+    C = ZX[f.columns].reshape(f.m, f.l, -1)[:, part]
+    kept = 1.0 - dot(C, C) / max(float(np.trace(total)), 1e-12)
+    flat = A.reshape(f.m, l * l)
+    gram = (flat.T @ flat).reshape(l, l, l, l).transpose(0, 2, 1, 3).reshape(l * l, l * l)
+    return VectorMoments(total, gram, max(kept, 0.1))
