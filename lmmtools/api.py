@@ -128,12 +128,10 @@ class Model:
         """Return the result of an estimate and warn of what it found; warnings point to the caller's caller."""
         if estimate.seconds is not None:
             seconds = estimate.seconds
-        result = LMMResults(self.design, estimate, self.names, seconds)
-        found = findings.find(result)
+        result, found = findings.with_findings(LMMResults(self.design, estimate, self.names, seconds))
         for category, text in found:
             warnings.warn(text, category, stacklevel=3)
-        said = (*(text for _, text in found), *self.design.narrower_in_r, *estimate.messages)
-        return replace(result, warnings=tuple(dict.fromkeys(said)))
+        return result
 
     def __repr__(self) -> str:
         return f"<lmmtools model {self.formula}: {self.design.n} rows>"
@@ -316,7 +314,7 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     sources = _fit_models(items, reml)
     if names is not None and len(names) != len(sources):
         raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one for each")
-    criterion = next((s.reml for s in sources if isinstance(s, LMMResults)), reml)
+    criterion = next((s.reml for s in sources if isinstance(getattr(s, "reml", None), bool)), reml)
     columns = []
     for i, source in enumerate(sources):
         columns.append(as_column(source, None if names is None else names[i], reml=criterion))
@@ -325,33 +323,34 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     return compare_columns(columns)
 
 
+_TO_BE_MADE = object()
+
+
 def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
-    """Replace a model and the engine names after it by the fits; those by lme4 are made in one R process."""
+    """Return the items, a model and the engine names after it replaced by the fits."""
+    from lmmtools.results.comparing import fit_all
+
     sources: list[Any] = []
-    in_r: dict[int, Model] = {}
+    asked: list[tuple[Design, Names, str]] = []
     model: Model | None = None
     for k, item in enumerate(items):
         if isinstance(item, Model):
             model = item
-            if not (k + 1 < len(items) and isinstance(items[k + 1], str)):
-                sources.append(model.fit(reml=reml))
-        elif isinstance(item, str):
+            if k + 1 < len(items) and isinstance(items[k + 1], str):
+                continue
+            item = "auto"
+        if isinstance(item, str):
             if model is None:
                 raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
-            if item == "lme4":
-                check_identified(model.design, reml)
-                in_r[len(sources)] = model
-            sources.append(None if item == "lme4" else model.fit(reml=reml, engine=item))
-        else:
-            sources.append(item)
-    if in_r:
-        from lmmtools.engines import lme4
-
-        estimates = lme4.fit_several([model.design for model in in_r.values()], reml=reml)
-        for (place, model), estimate in zip(in_r.items(), estimates, strict=True):
-            if isinstance(estimate, EngineError):
-                raise estimate
-            sources[place] = model._finish(estimate)
+            asked.append((model.design, model.names, item))
+            item = _TO_BE_MADE
+        sources.append(item)
+    made = iter(fit_all(asked, reml=reml))
+    for i, source in enumerate(sources):
+        if source is _TO_BE_MADE:
+            sources[i], found = next(made)
+            for category, text in found:
+                warnings.warn(text, category, stacklevel=3)
     return sources
 
 

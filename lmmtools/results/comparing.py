@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from lmmtools.design.identification import check_identified
 from lmmtools.engines import load_engine, mixedlm
 from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
@@ -16,13 +17,20 @@ from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn
 from lmmtools.report.linear_column import column_of_linear_model
+from lmmtools.results.findings import Finding, with_findings
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.from_statsmodels import read_mixedlm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["as_column", "compare_beside", "compare_engines"]
+    from lmmtools.design.record import Design
+    from lmmtools.fit.names import Names
+
+__all__ = ["as_column", "compare_beside", "compare_engines", "fit_all"]
+
+Asked: TypeAlias = "tuple[Design, Names, str]"
+"""A design, what its data are called, and the engine to fit it with."""
 
 
 def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: str = "z") -> ComparisonColumn:
@@ -81,7 +89,9 @@ def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:
     DataError, EngineError, TranslationError
         If an item is none of these, there is no such engine, or it cannot fit the model.
     """
-    sources = [_fit_again(fit, other) if isinstance(other, str) else other for other in others]
+    engines = [other for other in others if isinstance(other, str)]
+    made = iter(fit_all([(fit.design, fit.names, engine) for engine in engines], reml=fit.reml))
+    sources = [next(made)[0] if isinstance(other, str) else other for other in others]
     return compare_columns([as_column(source, reml=fit.reml) for source in (fit, *sources)])
 
 
@@ -104,9 +114,27 @@ def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
         return None, f"The {other} engine cannot fit the model: {error}"
 
 
-def _fit_again(fit: Fit, engine: str) -> Fit:
-    module = load_engine(engine)
-    started = time.perf_counter()
-    estimate = module.fit(fit.design, reml=fit.reml)
-    seconds = time.perf_counter() - started if estimate.seconds is None else estimate.seconds
-    return Fit(fit.design, estimate, fit.names, seconds)
+def fit_all(asked: Sequence[Asked], *, reml: bool) -> list[tuple[Fit, list[Finding]]]:
+    """Return the fits asked for, each with what it must say in its ``warnings``, and these with their classes.
+
+    Those by lme4 are made in one R process.
+
+    Raises
+    ------
+    DataError, EngineError, TranslationError
+        If the data do not identify a model, there is no such engine, or it cannot fit the model.
+    """
+    modules = [load_engine(engine) for _, _, engine in asked]
+    for design, _, _ in asked:
+        check_identified(design, reml)
+    by_lme4 = [design for design, _, engine in asked if engine == "lme4"]
+    in_r = iter(load_engine("lme4").fit_several(by_lme4, reml=reml) if by_lme4 else ())
+    made = []
+    for (design, names, engine), module in zip(asked, modules, strict=True):
+        started = time.perf_counter()
+        estimate = next(in_r) if engine == "lme4" else module.fit(design, reml=reml)
+        if isinstance(estimate, EngineError):
+            raise estimate
+        seconds = time.perf_counter() - started if estimate.seconds is None else estimate.seconds
+        made.append(with_findings(Fit(design, estimate, names, seconds)))
+    return made

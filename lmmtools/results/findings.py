@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -23,9 +24,15 @@ from lmmtools.fit.second_look import describe_disagreement
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
+    from typing import TypeVar
+
     from lmmtools.fit.record import Fit
 
-__all__ = ["find"]
+    AnyFit = TypeVar("AnyFit", bound=Fit)
+
+__all__ = ["Finding", "find", "with_findings"]
+
+Finding: TypeAlias = tuple[type[LmmWarning], str]
 
 # Residual standard deviation of an average row, as a share of the response's, below which a search without end has run
 # to a perfect fit.
@@ -35,9 +42,16 @@ REPRODUCED = 1e-5
 DECREASE_SHOWN = 1e-6
 
 
-def find(result: Fit) -> list[tuple[type[LmmWarning], str]]:
+def with_findings(result: AnyFit) -> tuple[AnyFit, list[Finding]]:
+    """Return a new fit with everything that it must say among its ``warnings``, and the findings with their classes."""
+    found = find(result)
+    said = (*(text for _, text in found), *result.design.narrower_in_r, *result.estimate.messages)
+    return replace(result, warnings=tuple(dict.fromkeys(said))), found
+
+
+def find(result: Fit) -> list[Finding]:
     """Return what a fit must not keep to itself, with its warning class."""
-    found: list[tuple[type[LmmWarning], str]] = []
+    found: list[Finding] = []
     dropped = result.design.dropped
     if dropped.n_rows:
         text = f"{dropped.n_rows} of {dropped.n_input} rows have {name_causes(dropped)}"
@@ -58,7 +72,7 @@ def find(result: Fit) -> list[tuple[type[LmmWarning], str]]:
     return found
 
 
-def _find_doubts(result: Fit) -> list[tuple[type[LmmWarning], str]]:
+def _find_doubts(result: Fit) -> list[Finding]:
     """Return what speaks against the optimum, if anything does."""
     c, share = result.certificate, _residual_share(result)
     if not result.converged and share < REPRODUCED:
