@@ -49,6 +49,13 @@ class Model:
         What the data make of it: y, X, Z (sparse), blocks; ``D(fit)``, ``R(fit)``, ``V(fit)`` for teaching.
     names : Names
         What data, weights and offset are called, for reports.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("diameter ~ 1", lmt.datasets.load("Penicillin"), random=lmt.crossed("plate", "sample"))
+    >>> model.design.n, model.design.p, model.design.q
+    (144, 1, 30)
     """
 
     formula: ModelFormula
@@ -63,6 +70,22 @@ class Model:
         ------
         TranslationError
             If MixedLM cannot express the model.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> print(lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).spec)
+        import statsmodels.formula.api as smf
+        <BLANKLINE>
+        # the levels of Subject are independent of each other: they are the groups
+        data = data.reset_index(drop=True)
+        model = smf.mixedlm(
+            'Reaction ~ Days',
+            data,
+            groups='Subject',
+            re_formula='1 + Days',
+        )
+        result = model.fit(reml=True, method=["powell", "bfgs"], ftol=1e-12, maxiter=1000)
         """
         from lmmtools.engines import mixedlm
 
@@ -78,7 +101,7 @@ class Model:
         check: bool = True,
         **options: Any,
     ) -> LMMResults:
-        """Fit the model.
+        """Return the fit of the model.
 
         Parameters
         ----------
@@ -108,6 +131,15 @@ class Model:
             If there is no such engine, or it fails, or reml is neither True nor False.
         TranslationError
             If the engine cannot express the model.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> model = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy"))
+        >>> model.fit()
+        <LMMResults Reaction ~ Days + (Days | Subject): REML criterion 1743.63, engine 'pls'>
+        >>> model.fit(reml=False, engine="pls")
+        <LMMResults Reaction ~ Days + (Days | Subject): deviance 1751.94, engine 'pls'>
         """
         if reml not in (True, False):
             raise EngineError(f"reml={reml!r:.40} is not an option; write True (REML) or False (maximum likelihood)")
@@ -177,6 +209,17 @@ def lmm(
         If the formula does not parse; the message marks the place.
     DataError
         If the data cannot carry the model; the message names the column.
+
+    See Also
+    --------
+    Model.fit : Fit the model.
+    crossed, nested, random : Declare random effects without a formula.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy"))
+    <lmmtools model Reaction ~ Days + (Days | Subject): 180 rows>
     """
     parsed = parse(formula, random, trusted=trusted)
     with single:
@@ -209,11 +252,24 @@ def from_mixedlm(result: Any) -> LMMResults:
     EngineError
         If MixedLM ended outside the parameter space.
 
+    See Also
+    --------
+    patch_summary : A MixedLM result with these numbers under statsmodels' names.
+    lint : What a MixedLM model really is.
+
     Notes
     -----
     A component of several columns per row (``vc_formula={"cask": "C(cask)"}``) has one variance for all of them, which
     no lme4 model has: it is shown as several terms of equal variance, ``design.shared`` and a remark say so. It is
     counted once in ``k_params``; refits and bootstraps of such a model are refused.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> import statsmodels.formula.api as smf
+    >>> data = lmt.datasets.load("sleepstudy")
+    >>> lmt.from_mixedlm(smf.mixedlm("Reaction ~ Days", data, groups="Subject").fit())
+    <LMMResults Reaction ~ Days + (1 | Subject): REML criterion 1786.47, engine 'mixedlm'>
     """
     return _read(result)[0]
 
@@ -241,6 +297,19 @@ def patch_summary(result: Any) -> Any:
     ------
     DataError, TranslationError, EngineError
         As :func:`from_mixedlm`.
+
+    See Also
+    --------
+    from_mixedlm : The same fit as LMMResults.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> import statsmodels.formula.api as smf
+    >>> data = lmt.datasets.load("sleepstudy")
+    >>> result = smf.mixedlm("Reaction ~ Days", data, groups="Subject").fit()
+    >>> lmt.patch_summary(result).params.round(3).to_dict()
+    {'Intercept': 251.405, 'Days': 10.467, 'Subject Var': 1378.176}
     """
     from lmmtools.results.patched import patch
 
@@ -269,6 +338,12 @@ def translate(model: Any, data: Any = None) -> Translation:
     ------
     FormulaError, DataError
         As :func:`lmm`; a DataError also if ``model`` is none of these.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.translate("y ~ x + (1 | school/class)").lme4
+    'y ~ x + (1|school) + (1|class:school)'
     """
     from lmmtools.report.translation import translate_model
 
@@ -307,6 +382,18 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     ------
     DataError
         If there is nothing to compare, or an item is none of these.
+
+    See Also
+    --------
+    anova : Likelihood-ratio tests of nested models.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> table = lmt.compare(model, "pls", "mixedlm")
+    >>> table.verdict
+    'same to the digits shown'
     """
     from lmmtools.report.comparison import compare_columns
     from lmmtools.results.comparing import as_column

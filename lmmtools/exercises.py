@@ -25,6 +25,12 @@ class Verdict:
         Whether it is.
     sentence : str
         What to tell whoever answered.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> bool(lmt.exercises.check(2, 2, hint="Add them."))
+    True
     """
 
     is_right: bool

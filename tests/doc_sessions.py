@@ -1,11 +1,12 @@
 """Running the sessions that documentation shows: Python (``>>>``), the shell (``$``), R (``>`` in rconsole blocks).
 
-``python -m tests.doc_sessions PAGE...`` writes into pages what a run of theirs prints; read the difference before you
-commit it.
+``python -m tests.doc_sessions PAGE...`` writes into pages, and into docstrings of Python files, what a run of theirs
+prints; read the difference before you commit it.
 """
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import doctest
 import io
@@ -103,6 +104,27 @@ def renew(text: str, folder: Path) -> str:
             shown = _marked(e, printed).splitlines()
             lines[e.first : e.last] = [f"{e.indent}{line}".rstrip() + "\n" for line in shown]
     return "".join(lines)
+
+
+def renew_docstrings(source: str, folder: Path) -> str:
+    """Return a Python file with what its docstrings' examples print in place of what they show.
+
+    Each docstring is a session of its own.
+    """
+    lines = source.splitlines(keepends=True)
+    for node in reversed(_documented(ast.parse(source))):
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        text = "".join(lines[first:last])
+        if ">>> " in text:
+            lines[first:last] = [renew(text, folder)]
+    return "".join(lines)
+
+
+def _documented(tree: ast.Module) -> list[ast.Expr]:
+    """Return the docstrings of a module, its classes and functions, in order of their lines."""
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = [n.body[0] for n in ast.walk(tree) if isinstance(n, owners) and ast.get_docstring(n) is not None]
+    return sorted((n for n in found if isinstance(n, ast.Expr)), key=lambda n: n.lineno)
 
 
 def _marked(example: Example, printed: str) -> str:
@@ -207,7 +229,8 @@ def main(pages: list[str]) -> None:
     """Renew pages."""
     for page in map(Path, pages):
         with tempfile.TemporaryDirectory() as folder:
-            new = renew(page.read_text(encoding="utf-8"), Path(folder))
+            renewed = renew_docstrings if page.suffix == ".py" else renew
+            new = renewed(page.read_text(encoding="utf-8"), Path(folder))
         page.write_text(new, encoding="utf-8")
 
 

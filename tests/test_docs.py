@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import dataclasses
 import importlib
+import inspect
 import json
 import pkgutil
 import re
+from functools import cached_property
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,56 @@ def test_what_the_records_hold_is_in_the_api_reference():
         for name in set(re.findall(r"\w+", str(field.type))) & public - INSIDE - set(listed)
     }
     assert not missing
+
+
+# Classes whose members have pages that people read one by one.
+FACES = ("Model", "LMMResults", "FitPlots")
+# Records that no data set shipped leads to in a few lines, and what packages that may be missing draw.
+WITHOUT_EXAMPLE = {"etable", "Limit", "MarginalEffects", "NullSpace", "Provenance", "Reuse", "RowsLost", "StoredFit"}
+NEEDS = {"stargazer": "stargazer"}
+
+
+def listed_objects() -> dict[str, object]:
+    """Return what the API reference lists, and the members of the classes that are used through them, by name."""
+    found: dict[str, object] = {}
+    module = "lmmtools"
+    for line in (DOCS / "api.rst").read_text(encoding="utf-8").splitlines():
+        if line.startswith(".. currentmodule:: "):
+            module = line.rpartition(" ")[2]
+        elif re.fullmatch(r"   [\w.]+", line):
+            home, _, name = f"{module}.{line.strip()}".rpartition(".")
+            found[f"{home}.{name}"] = getattr(importlib.import_module(home), name)
+    for path, value in list(found.items()):
+        if isinstance(value, type) and value.__name__ in FACES:
+            for name in (n for n in dir(value) if not n.startswith("_") and n != "marginal"):
+                member = inspect.getattr_static(value, name)
+                # Names of statsmodels that only say what to write instead are neither.
+                if isinstance(member, (property, cached_property, classmethod)) or inspect.isfunction(member):
+                    found[f"{path}.{name}"] = member
+    return found
+
+
+OBJECTS = {path: o for path, o in listed_objects().items() if path.rpartition(".")[2] not in WITHOUT_EXAMPLE}
+
+
+@pytest.mark.parametrize("path", OBJECTS)
+def test_docstring_of_public_name_ends_with_an_example_that_prints_what_it_shows(path, tmp_path):
+    name = path.rpartition(".")[2]
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    text = inspect.getdoc(OBJECTS[path]) or ""
+    _, _, example = text.partition("Examples\n--------\n")
+    examples = doc_sessions.read_examples(example)
+    assert examples, f"the docstring of {path} has no section Examples"
+    printed = doc_sessions.run(examples, tmp_path)
+    shown = "\n".join(f"{e.source}shown:\n{e.want}printed:\n{got}" for e, got in zip(examples, printed, strict=True))
+    assert all(doc_sessions.is_as_shown(e, got) for e, got in zip(examples, printed, strict=True)), shown
+    assert not any(got.startswith("Traceback") for got in printed), shown
+
+
+def test_a_wrong_number_in_a_docstring_is_found_and_renewed(tmp_path):
+    source = 'def f():\n    """Return 42.\n\n    Examples\n    --------\n    >>> 6 * 7\n    41\n    """\n'
+    assert doc_sessions.renew_docstrings(source, tmp_path) == source.replace("    41\n", "    42\n")
 
 
 def evidence(cell: str) -> Path:

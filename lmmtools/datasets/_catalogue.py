@@ -95,7 +95,14 @@ class _Entry:
 
 
 def names() -> list[str]:
-    """Return the names of the data sets that ``load`` and ``describe`` know."""
+    """Return the names of the data sets that ``load`` and ``describe`` know.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.datasets.names()[:4]
+    ['Dyestuff', 'Dyestuff2', 'Penicillin', 'Pastes']
+    """
     return list(read_schemas())
 
 
@@ -111,6 +118,12 @@ def describe(name: str) -> DatasetInfo:
     ------
     DataError
         When there is no such data set; the message names the closest one.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.datasets.describe("sleepstudy").n_rows
+    180
     """
     schema = find_schema(name)
     entry = _ENTRIES[name]

@@ -34,7 +34,8 @@ def load(name: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> load("ergoStool")["Subject"].cat.categories.tolist()
+    >>> import lmmtools as lmt
+    >>> lmt.datasets.load("ergoStool")["Subject"].cat.categories.tolist()
     ['8', '5', '4', '9', '6', '3', '7', '1', '2']
     """
     schema = find_schema(name)

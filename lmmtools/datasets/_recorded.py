@@ -33,6 +33,13 @@ def recorded(name: str, *, reml: bool = True) -> tuple[dict[str, Any], str]:
     ------
     DataError
         If there is no such recording.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit, version = lmt.datasets.recorded("penicillin")
+    >>> version, sorted(fit)[:3]
+    ('1.1.31', ['AIC', 'BIC', 'criterion'])
     """
     models = _file()["models"]
     if name not in models:

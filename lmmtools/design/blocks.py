@@ -41,6 +41,14 @@ class Block:
         Levels of each column that the grouping factor combines; ``(levels,)`` for a single column.
     members : ndarray of intp, shape (m, number of parts)
         Which level of each part each level combines; labels are for reading, this is what tells levels apart.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> block = fit.design.blocks[0]
+    >>> block.m, block.l
+    (6, 1)
     """
 
     term: RandomTerm

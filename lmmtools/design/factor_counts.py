@@ -28,6 +28,13 @@ class FactorCounts:
         Labels of the levels that occur.
     counts : ndarray of intp, shape (m,)
         Rows of each level.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> found.factors[0].name, found.factors[0].m
+    ('plate', 24)
     """
 
     name: str
@@ -51,6 +58,13 @@ class Islands:
         Island of each row used, 0, 1, ... by first row.
     sizes : ndarray of intp, shape (islands,)
         Rows of each island.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> found.components.sizes.tolist()
+    [144]
     """
 
     number: NDArray[np.intp]

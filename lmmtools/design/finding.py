@@ -24,6 +24,14 @@ class Finding:
         What was found, naming the column, level or term.
     cure : str
         What to do or to write instead.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Penicillin")
+    >>> report = lmt.lint("diameter ~ 1", groups="plate", vc_formula={"sample": "0 + C(sample)"}, data=data)
+    >>> report.findings[0].code
+    'crossed-inside'
     """
 
     code: str

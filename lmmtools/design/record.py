@@ -52,6 +52,13 @@ class Dropped:
     undefined : dict of str to str
         Those of ``rows`` that are no missing values but expressions without a value, and what it is:
         ``{"log(z)": "log(z) of a negative number"}``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.design.dropped
+    Dropped(n_input=30, rows={}, n_rows=0, columns=(), levels={}, undefined={})
     """
 
     n_input: int
@@ -121,6 +128,13 @@ class Design:
         All rows of the data, where the fixed part looks at rows before, ``lag(x)``, and some were left out.
     shared : tuple of tuple of int
         Sets of blocks that have one covariance matrix between them; empty but for a MixedLM model that was read.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.design.n, fit.design.p, fit.design.q
+    (30, 1, 6)
     """
 
     formula: ModelFormula

@@ -46,6 +46,13 @@ class Pair:
         Sets of levels of the two factors that no row joins.
     reuse : Reuse or None
         Signs that labels are reused: strong ones make the relation ``"implicitly nested"``, weak ones are a caution.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> found.pairs[0].is_one_per_cell, found.pairs[0].n_cells
+    (True, 144)
     """
 
     a: str

@@ -24,6 +24,13 @@ class Suggestion:
         Terms of an lme4 formula, ``"(1 | batch/cask)"``.
     declaration : str
         The same as Python code, ``"nested('batch', 'cask')"``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> found.suggestion.declaration
+    "crossed('plate', 'sample')"
     """
 
     formula: str

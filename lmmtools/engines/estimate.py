@@ -26,6 +26,13 @@ class Agreement:
         Its criterion at the same parameters.
     difference : float
         ``objective`` minus the first engine's, relative to ``max(1, |objective|)``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> model.fit().agreement.engine
+    'mixedlm'
     """
 
     engine: str
@@ -72,6 +79,13 @@ class Estimate:
         Time of the fit as the engine itself took it, where starting it takes time of its own (R); else None.
     is_to_be_checked : bool
         Whether MixedLM is to evaluate its likelihood at these parameters when somebody looks at the fit (``"auto"``).
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.estimate.theta.round(4).tolist()
+    [0.8483]
     """
 
     engine: str

@@ -44,6 +44,13 @@ class BoundaryRow:
         more variance would not make the criterion better.
     is_spanned : bool
         Whether the fixed effects span the term, so that the data say nothing of its variance.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+    >>> fit.boundary.rows[0].falls_inside
+    False
     """
 
     group: str
@@ -77,7 +84,15 @@ class BoundaryRow:
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """The components at their boundary, one row each; false in a truth test when there is none."""
+    """The components at their boundary, one row each; false in a truth test when there is none.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+    >>> fit.boundary.rows[0].falls_inside
+    False
+    """
 
     rows: tuple[BoundaryRow, ...]
 

@@ -9,7 +9,15 @@ __all__ = ["Names"]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What data, weights and offset are called, for reports; None where there is none, or no name is known."""
+    """What data, weights and offset are called, for reports; None where there is none, or no name is known.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.names.data
+    'Dyestuff'
+    """
 
     data: str | None = None
     weights: str | None = None

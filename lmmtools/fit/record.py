@@ -80,47 +80,119 @@ class Fit:
 
     @property
     def engine(self) -> str:
-        """The engine that fitted the model."""
+        """The engine that fitted the model.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.engine
+        'pls'
+        """
         return self.estimate.engine
 
     @property
     def reml(self) -> bool:
-        """Whether the criterion is REML."""
+        """Whether the criterion is REML.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.reml
+        True
+        """
         return self.estimate.reml
 
     @property
     def objective(self) -> float:
-        """lme4's ``REMLcrit()`` under REML, ``deviance()`` (-2 log likelihood) under ML."""
+        """lme4's ``REMLcrit()`` under REML, ``deviance()`` (-2 log likelihood) under ML.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> round(fit.objective, 4)
+        1743.6283
+        """
         return self.estimate.objective
 
     @property
     def llf(self) -> float:
-        """(Restricted) log-likelihood, as lme4's ``logLik()``."""
+        """(Restricted) log-likelihood, as lme4's ``logLik()``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> round(fit.llf, 4)
+        -871.8141
+        """
         return -0.5 * self.objective
 
     @property
     def nobs(self) -> int:
-        """Number of rows used."""
+        """Number of rows used.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.nobs
+        180
+        """
         return self.design.n
 
     @property
     def k_params(self) -> int:
-        """Number of parameters: fixed effects, covariance parameters and the residual variance."""
+        """Number of parameters: fixed effects, covariance parameters and the residual variance.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.k_params
+        6
+        """
         return self.design.p + self.design.k_free + 1
 
     @property
     def df_resid(self) -> int:
-        """Rows less parameters, as lme4's ``df.residual()``."""
+        """Rows less parameters, as lme4's ``df.residual()``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.df_resid
+        174
+        """
         return self.nobs - self.k_params
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion from ``llf`` and ``k_params``, as lme4's ``AIC()``, under REML too."""
+        """Akaike's criterion from ``llf`` and ``k_params``, as lme4's ``AIC()``, under REML too.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> round(fit.aic, 3)
+        1755.628
+        """
         return self.objective + 2.0 * self.k_params
 
     @property
     def bic(self) -> float:
-        """Schwarz's criterion from ``llf``, ``k_params`` and ``nobs``, as lme4's ``BIC()``."""
+        """Schwarz's criterion from ``llf``, ``k_params`` and ``nobs``, as lme4's ``BIC()``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> round(fit.bic, 3)
+        1774.786
+        """
         return self.objective + float(np.log(self.nobs)) * self.k_params
 
     # -- fixed effects --------------------------------------------------------------------------------------------
@@ -138,28 +210,82 @@ class Fit:
 
     @property
     def params(self) -> pd.Series[float]:
-        """Fixed effects, length p, labelled as statsmodels labels them."""
+        """Fixed effects, length p, labelled as statsmodels labels them.
+
+        See Also
+        --------
+        conf_int : Their intervals.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.params.round(3)
+        Intercept    251.405
+        Days          10.467
+        Name: params, dtype: float64
+        """
         return self._series(self.estimate.beta.copy(), "params")
 
     @property
     def bse(self) -> pd.Series[float]:
-        """Standard errors of the fixed effects, length p."""
+        """Standard errors of the fixed effects, length p.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.bse.round(3)
+        Intercept    6.825
+        Days         1.546
+        Name: bse, dtype: float64
+        """
         return self._series(np.sqrt(np.diag(self.estimate.beta_cov)), "bse")
 
     @property
     def tvalues(self) -> pd.Series[float]:
-        """``params / bse``, length p; lme4's t values."""
+        """``params / bse``, length p; lme4's t values.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.tvalues.round(2)
+        Intercept    36.84
+        Days          6.77
+        Name: tvalues, dtype: float64
+        """
         return self._series(self.estimate.beta / np.sqrt(np.diag(self.estimate.beta_cov)), "tvalues")
 
     @property
     def pvalues(self) -> pd.Series[float]:
-        """Two-sided p-values of the t values against the standard normal, as MixedLM gives them, length p."""
+        """Two-sided p-values of the t values against the standard normal, as MixedLM gives them, length p.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.pvalues.round(4)
+        Intercept    0.0
+        Days         0.0
+        Name: pvalues, dtype: float64
+        """
         from scipy.special import ndtr
 
         return self._series(2.0 * ndtr(-np.abs(self.tvalues.to_numpy())), "pvalues")
 
     def cov_params(self) -> pd.DataFrame:
-        """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``."""
+        """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.cov_params().round(3)
+                   Intercept   Days
+        Intercept     46.575 -1.451
+        Days          -1.451  2.389
+        """
         import pandas as pd
 
         names = list(self.design.x_names)
@@ -169,22 +295,58 @@ class Fit:
 
     @property
     def sigma(self) -> float:
-        """Residual standard deviation, in units of y."""
+        """Residual standard deviation, in units of y.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> round(fit.sigma, 3)
+        49.51
+        """
         return self.estimate.sigma
 
     @property
     def scale(self) -> float:
-        """Residual variance, in squared units of y."""
+        """Residual variance, in squared units of y.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> round(fit.scale, 2)
+        2451.25
+        """
         return self.sigma**2
 
     @property
     def theta(self) -> NDArray[np.float64]:
-        """Relative covariance parameters in lme4's order, shape (k,)."""
+        """Relative covariance parameters in lme4's order, shape (k,).
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.theta.round(4).tolist()
+        [0.9667, 0.0152, 0.2309]
+        """
         return self.estimate.theta.copy()
 
     @cached_property
     def varcorr(self) -> VarCorr:
-        """Variances, standard deviations and correlations of the random effects."""
+        """Variances, standard deviations and correlations of the random effects.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.varcorr.to_frame().round(3)
+                grp         var1  var2     vcov   sdcor
+        0   Subject  (Intercept)  None  612.090  24.740
+        1   Subject         Days  None   35.072   5.922
+        2   Subject  (Intercept)  Days    9.604   0.066
+        3  Residual         None  None  654.941  25.592
+        """
         return VarCorr.from_theta(self.estimate.theta, self.sigma, self.design.blocks)
 
     @cached_property
@@ -194,41 +356,98 @@ class Fit:
         Columns ``grp var1 var2 vcov se_vcov sdcor se_sdcor note``: rows as in ``varcorr.to_frame()``, each standard
         error on its own scale (variances in squared units of y, standard deviations in units of y). On the boundary
         they are undefined: NaN, and the note says why.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.varcorr_bse.round(2)
+                grp         var1  var2     vcov  se_vcov  sdcor  se_sdcor note
+        0     Batch  (Intercept)  None  1764.05  1432.75  42.00     17.06
+        1  Residual         None  None  2451.25   707.61  49.51      7.15
         """
         return variance_standard_errors(self.varcorr, core.information(self.problem, self.estimate.theta, self.reml))
 
     @property
     def ngroups(self) -> FactorDict[int]:
-        """Number of levels of each grouping factor."""
+        """Number of levels of each grouping factor.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> dict(fit.ngroups)
+        {'Subject': 18}
+        """
         return FactorDict({b.group: b.m for b in self.design.blocks})
 
     @cached_property
     def is_singular(self) -> bool:
-        """Whether a component is at its boundary, with lme4's default tolerance."""
+        """Whether a component is at its boundary, with lme4's default tolerance.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+        >>> fit.is_singular
+        True
+        """
         return is_singular(self.estimate.theta, self.design)
 
     @cached_property
     def boundary(self) -> Boundary:
-        """One row per component at its boundary: which, why, and the certificate."""
+        """One row per component at its boundary: which, why, and the certificate.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+        >>> len(fit.boundary.rows)
+        1
+        """
         return find_boundary(self.estimate.theta, self.design, self.certificate)
 
     # -- optimum --------------------------------------------------------------------------------------------------
 
     @cached_property
     def problem(self) -> core.Problem:
-        """The cross-products of the design, as the pls engine holds them."""
+        """The cross-products of the design, as the pls engine holds them.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> type(fit.problem).__name__
+        'Problem'
+        """
         return self.prepared.problem if self.prepared.problem is not None else core.prepare(self.design)
 
     @cached_property
     def certificate(self) -> Certificate:
-        """Gradient and curvature at the optimum, restricted to the free directions."""
+        """Gradient and curvature at the optimum, restricted to the free directions.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.certificate.scope
+        'global'
+        """
         if self.estimate.certificate is not None:
             return self.estimate.certificate
         return core.certify(self.problem, self.estimate.theta, self.reml)
 
     @property
     def converged(self) -> bool:
-        """Whether the certificate holds."""
+        """Whether the certificate holds.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.converged
+        True
+        """
         return self.certificate.holds
 
     @cached_property
@@ -237,6 +456,13 @@ class Fit:
 
         After the default fit MixedLM evaluates its likelihood when this is first looked at, be it by ``summary()``, if
         that takes about a tenth of a second at most, estimated from the sizes of the design.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+        >>> model.fit().second_look.agreement.engine
+        'mixedlm'
         """
         return look(self.design, self.estimate)
 
@@ -245,6 +471,13 @@ class Fit:
         """A second engine's criterion at this optimum beside the fit's, where there is one (see ``second_look``).
 
         It tells that both compute the same, not that nothing is lower: ``confirm()`` searches.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+        >>> model.fit().agreement.engine
+        'mixedlm'
         """
         return self.second_look.agreement
 
@@ -255,6 +488,14 @@ class Fit:
         Made when first asked for, after ``engine="auto"`` and ``"mixedlm"``; None after the others, and after
         ``"auto"`` where MixedLM has no such model or one evaluation of its likelihood would take over a second. MixedLM
         cannot hold a variance of zero: it is shown 1e-9 of the residual's instead.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+        >>> model.fit(engine="mixedlm").mixedlm.fe_params.round(1)
+        Intercept    1527.5
+        dtype: float64
         """
         if self.prepared.mixedlm is not None:
             return self.prepared.mixedlm
@@ -268,7 +509,17 @@ class Fit:
 
     @cached_property
     def random_effects(self) -> FactorDict[pd.DataFrame]:
-        """Conditional modes: {factor: DataFrame level x effect}, in units of y per unit of the effect's column."""
+        """Conditional modes: {factor: DataFrame level x effect}, in units of y per unit of the effect's column.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.random_effects["Subject"].head(2).round(2)
+             (Intercept)  Days
+        308         2.26  9.20
+        309       -40.40 -8.62
+        """
         return FactorDict(labelled.modes_by_factor(self.design, self.estimate.modes))
 
     @cached_property
@@ -278,6 +529,15 @@ class Fit:
         Fixed effects plus the factor's own modes; those of other factors are not in them. An effect that has no fixed
         part, ``x`` in ``y ~ 1 + (x | g)``, has a column too, in the table of every factor, before the others. Columns
         add up where they are coded alike: beside ``f``, the cells of ``(0 + f | g)`` have columns of their own.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.coef["Subject"].head(2).round(2)
+             Intercept   Days
+        308     253.66  19.67
+        309     211.01   1.85
         """
         found = labelled.coefficients_by_factor(self.design, self.estimate.beta, self.estimate.modes)
         return FactorDict(found)
@@ -287,48 +547,126 @@ class Fit:
         """Conditional covariances of the modes given the data: {factor: DataFrame (level, effect) x effect}.
 
         ``random_effects_cov[factor].loc[level]`` is the l x l matrix of one level: lme4's ``condVar``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.random_effects_cov["Subject"].head(2).round(2)
+                             (Intercept)   Days
+        Subject effect
+        308     (Intercept)       145.71 -21.44
+                Days              -21.44   5.31
         """
         covariances = core.conditional_covariances(self.problem, self.estimate.theta, self.reml)
         return FactorDict(labelled.covariances_by_factor(self.design, covariances))
 
     @cached_property
     def fittedvalues(self) -> pd.Series[float]:
-        """Conditional fitted values X b + Z u + offset, indexed as the rows used."""
+        """Conditional fitted values X b + Z u + offset, indexed as the rows used.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.fittedvalues.head(2).round(2)
+        0    253.66
+        1    273.33
+        Name: fittedvalues, dtype: float64
+        """
         return self.label_rows(labelled.fitted(self.design, self.estimate), "fittedvalues")
 
     @cached_property
     def resid(self) -> pd.Series[float]:
-        """Y less the conditional fitted values."""
+        """Y less the conditional fitted values.
+
+        See Also
+        --------
+        residuals : Other kinds.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.resid.head(2).round(2)
+        0    -4.10
+        1   -14.63
+        Name: resid, dtype: float64
+        """
         return self.label_rows(self.design.y - self.fittedvalues.to_numpy(), "resid")
 
     @property
     def scaled_resid(self) -> NDArray[np.float64]:
-        """lme4's scaled residuals: Pearson residuals over sigma, shape (n,)."""
+        """lme4's scaled residuals: Pearson residuals over sigma, shape (n,).
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.scaled_resid[:2].round(3).tolist()
+        [-0.16, -0.571]
+        """
         root = 1.0 if self.design.weights is None else np.sqrt(self.design.weights)
         return np.asarray(self.resid.to_numpy() * root / self.sigma)
 
     def label_rows(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
-        """Return one value per row used, shape (n,), as a series called ``name``, indexed as the rows used."""
+        """Return one value per row used, shape (n,), as a series called ``name``, indexed as the rows used.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.label_rows(fit.scaled_resid, "scaled").head(2).round(3)
+        0    0.709
+        1   -1.412
+        Name: scaled, dtype: float64
+        """
         import pandas as pd
 
         return pd.Series(values, index=self.design.frame.index, name=name)
 
     @cached_property
     def hat_values(self) -> pd.Series[float]:
-        """Leverages: the diagonal of the map from y to the conditional fitted values, indexed as the rows used."""
+        """Leverages: the diagonal of the map from y to the conditional fitted values, indexed as the rows used.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.hat_values.head(2).round(4)
+        0    0.2293
+        1    0.1697
+        Name: hat_values, dtype: float64
+        """
         return self.label_rows(core.hat_values(self.problem, self.estimate.theta, self.reml), "hat_values")
 
     # -- the same model elsewhere ---------------------------------------------------------------------------------
 
     @classmethod
     def of(cls, fit: Fit) -> Self:
-        """Return what a record holds as this class."""
+        """Return what a record holds as this class.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> from lmmtools.fit.record import Fit
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> type(Fit.of(fit)).__name__
+        'Fit'
+        """
         return cls(**{f.name: getattr(fit, f.name) for f in fields(Fit)})
 
     def with_estimate(self, estimate: Estimate) -> Self:
         """Return the fit of the same design at other parameters.
 
         The names and the cross-products stay; warnings, remarks and time were the other estimate's.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> round(fit.with_estimate(fit.estimate).objective, 3)
+        319.654
         """
         return self._elsewhere(self.design, estimate, self.problem)
 
@@ -346,6 +684,13 @@ class Fit:
         ------
         EngineError
             If the model cannot be fitted to it.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> round(fit.on_design(fit.design).objective, 3)
+        319.654
         """
         products = core.prepare(design) if problem is None else problem
         return self._elsewhere(design, pls.fit_problem(products, reml=self.reml), products)
@@ -354,11 +699,28 @@ class Fit:
         """Return the fit of the model to another response on the same rows, shape (n,), in units of y.
 
         Equivalent to ``on_design(replace(design, y=y))``, with all that does not depend on the response reused.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> y = fit.design.y + 100.0
+        >>> fit.on_response(y).params.round(1)
+        Intercept    1627.5
+        Name: params, dtype: float64
         """
         return self.on_design(replace(self.design, y=y), self.problem.with_response(y))
 
     def without_found(self) -> Self:
-        """Return the record without what it has computed so far, but for its cross-products: to send elsewhere."""
+        """Return the record without what it has computed so far, but for its cross-products: to send elsewhere.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> round(fit.without_found().objective, 3)
+        319.654
+        """
         return replace(self, prepared=Prepared(self.problem))
 
     def _elsewhere(self, design: Design, estimate: Estimate, problem: core.Problem) -> Self:

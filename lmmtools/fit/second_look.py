@@ -53,6 +53,13 @@ class SecondLook:
         About how long a search of MixedLM's own would take, where it is too slow.
     disagreement : str
         The sentence to warn by where the two criteria differ by more than rounding, else empty.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> model.fit().second_look.agreement.engine
+    'mixedlm'
     """
 
     status: Status

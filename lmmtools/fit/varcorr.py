@@ -38,6 +38,13 @@ class VarCorrTerm:
         Their covariance, in squared units of y.
     lam : ndarray, shape (l, l)
         lambda_k, the relative covariance factor.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.varcorr.terms[0].sd.round(2).tolist()
+    [42.0]
     """
 
     name: str
@@ -71,6 +78,15 @@ class VarCorr:
         In lme4's order: by decreasing number of levels.
     sigma : float
         Residual standard deviation, in units of y.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.varcorr.to_frame()
+            grp         var1  var2     vcov      sdcor
+    0     Batch  (Intercept)  None  1764.05  42.000595
+    1  Residual         None  None  2451.25  49.510100
     """
 
     terms: tuple[VarCorrTerm, ...]

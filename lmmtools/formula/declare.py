@@ -21,6 +21,12 @@ class Declaration:
     ----------
     terms : tuple of RandomTerm
         In declared order, each once.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.crossed("plate") + lmt.random("sample", "1 + dose")
+    <(1 | plate) + (dose | sample)>
     """
 
     terms: tuple[RandomTerm, ...]
@@ -52,6 +58,16 @@ def crossed(*factors: str) -> Declaration:
     ------
     FormulaError
         No factor, a factor twice, or what is not a column name.
+
+    See Also
+    --------
+    nested, random
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.crossed("plate", "sample")
+    <(1 | plate) + (1 | sample)>
     """
     _check_factors("crossed", factors)
     return Declaration(tuple(RandomTerm(True, (), (f,)) for f in factors))
@@ -69,6 +85,16 @@ def nested(*factors: str) -> Declaration:
     ------
     FormulaError
         Fewer than two factors, a factor twice, or what is not a column name.
+
+    See Also
+    --------
+    crossed, random
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.nested("batch", "cask")
+    <(1 | batch) + (1 | cask:batch)>
     """
     _check_factors("nested", factors)
     if len(factors) < 2:
@@ -96,6 +122,16 @@ def random(factor: str | tuple[str, ...], basis: str = "1", *, correlated: bool 
     ------
     FormulaError
         A basis that does not read as a sum of terms, or what is not a column name.
+
+    See Also
+    --------
+    crossed, nested
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.random("Subject", "1 + Days", correlated=False)
+    <(1 | Subject) + (0 + Days | Subject)>
     """
     factors = tuple(factor) if isinstance(factor, (tuple, list)) else (factor,)
     _check_factors("random", factors)

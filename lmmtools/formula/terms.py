@@ -34,6 +34,12 @@ class RandomTerm:
         Columns whose combination is the grouping factor; more than one for an interaction such as ``cask:batch``.
     label : str
         What lme4 calls the grouping factor if it lies within others by a slash: ``"c:(b:a)"`` of ``a/b/c``; else empty.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> str(lmt.random("Subject", "1 + Days").terms[0])
+    '(Days | Subject)'
     """
 
     intercept: bool
@@ -86,6 +92,12 @@ class ModelFormula:
         The formula as its user wrote it, declarations appended as terms.
     trusted : bool
         Whether its user lets it call any function; else what it calls is checked once more before it is evaluated.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).formula.source
+    'Yield ~ 1 + (1 | Batch)'
     """
 
     response: str

@@ -43,6 +43,14 @@ class AnovaTable(Tabular):
         The hypotheses: contrasts of the fixed effects that are zero.
     type : {1, 2, 3}
     ddf : str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+    >>> fit.anova().to_frame().round(3)
+          sum_sq  mean_sq  num_df  den_df       F    p
+    Type  81.194   27.065     3.0    24.0  22.356  0.0
     """
 
     terms: tuple[str, ...]

@@ -50,6 +50,15 @@ class ContrastTests(Tabular):
         The method of the degrees of freedom.
     notes : tuple of str
         What is taken for known.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.tests().to_frame().round(3)
+               estimate  std_error    df       t    p
+    Intercept   251.405      6.825  17.0  36.838  0.0
+    Days         10.467      1.546  17.0   6.771  0.0
     """
 
     names: tuple[str, ...]
@@ -85,6 +94,14 @@ class FTest(Tabular):
         As lmerTest's anova has them: F before any scaling times sigma squared, times ``num_df`` for the sum.
     ddf : str
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.f_test("Days = 0").to_frame().round(3)
+          sum_sq    mean_sq  num_df  den_df       F    p
+    0  30031.015  30031.015     1.0    17.0  45.853  0.0
     """
 
     F: float

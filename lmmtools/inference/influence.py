@@ -72,6 +72,16 @@ class Influence(Tabular):
     without : ndarray, shape (r, k + 1), or None
         Their estimates without each; None where theta was held.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.influence("Batch").to_frame()[["rows", "cooks"]].head(2).round(4)
+           rows   cooks
+    Batch
+    A         5  0.0539
+    B         5  0.0000
     """
 
     level: str | None

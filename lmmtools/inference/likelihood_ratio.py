@@ -60,6 +60,15 @@ class LikelihoodRatio(Tabular):
     p : tuple of float or None
         From the chi-squared distribution; None where the models have as many parameters.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Dyestuff2")
+    >>> small = lmt.lmm("Yield ~ 0 + (1 | Batch)", data).fit(engine="pls")
+    >>> large = lmt.lmm("Yield ~ 1 + (1 | Batch)", data).fit(engine="pls")
+    >>> lmt.anova(small, large).df
+    (None, 1)
     """
 
     names: tuple[str, ...]
@@ -92,7 +101,7 @@ class LikelihoodRatio(Tabular):
 
 
 def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) -> LikelihoodRatio:
-    """Compare nested fits by likelihood ratio, as lme4's ``anova(m0, m1)``.
+    """Return likelihood-ratio tests of nested fits, as lme4's ``anova(m0, m1)``.
 
     Parameters
     ----------
@@ -108,6 +117,21 @@ def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) ->
     DataError
         If there are fewer than two fits, they are on other rows or responses, some are by REML and others not
         (with ``refit=False``), or REML criteria of different fixed effects would be compared.
+
+    See Also
+    --------
+    bootstrap_test : The same with a simulated distribution.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("sleepstudy")
+    >>> smaller = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    >>> larger = lmt.lmm("Reaction ~ Days + (Days | Subject)", data).fit(engine="pls")
+    >>> lmt.anova(smaller, larger).to_frame()[["npar", "chisq", "df", "p"]].round(4)
+        npar    chisq   df    p
+    m0     4      NaN  NaN  NaN
+    m1     6  42.1393  2.0  0.0
     """
     if len(fits) < 2 or not all(hasattr(f, "problem") for f in fits):
         raise DataError("anova() compares two or more fits of lmmtools: anova(m0, m1)")

@@ -64,6 +64,15 @@ class RandomAnova(Tabular):
         The mixtures in words.
     formula : str
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.ranova().to_frame()[["lrt", "df"]].round(3)
+                                 lrt   df
+    <none>                       NaN  NaN
+    Days in (Days | Subject)  42.837  2.0
     """
 
     names: tuple[str, ...]

@@ -37,6 +37,13 @@ class Components:
         Standard deviations in units of sigma, falling: the singular values of lambda.
     rotation : ndarray, shape (l, l)
         Loadings of the effects, a component per column; its largest loading is positive.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.repca().factors[0].rank
+    1
     """
 
     group: str
@@ -66,6 +73,15 @@ class RePCA(Tabular):
     ----------
     factors : tuple of Components
         In the order of the fit's grouping factors.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.repca().to_frame().round(3)
+           grp  component     sd  proportion  cumulative
+    0  Subject          1  0.967       0.946       0.946
+    1  Subject          2  0.231       0.054       1.000
     """
 
     factors: tuple[Components, ...]

@@ -96,6 +96,15 @@ class ModeNormality(Tabular):
         Statistic and p-value, NaN where undefined.
     reasons : tuple of str
         Why they are, what else is to be said of them, or an empty string.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.mode_normality().to_frame()[["term", "W"]].round(3)
+              term      W
+    0  (Intercept)  0.950
+    1         Days  0.976
     """
 
     grp: tuple[str, ...]

@@ -30,7 +30,7 @@ def lint(
     vc_formula: Mapping[str, str] | None = None,
     data: Any = None,
 ) -> LintReport:
-    """Say what a MixedLM model really is, and what in it is probably not what its author meant.
+    """Return what a MixedLM model really is, and findings where its author probably meant another.
 
     Parameters
     ----------
@@ -51,6 +51,18 @@ def lint(
     ------
     DataError
         If ``model`` is none of these, or names columns that the data do not have.
+
+    See Also
+    --------
+    from_mixedlm : The fit of a MixedLM model as LMMResults.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Penicillin")
+    >>> components = {"plate": "1 + C(plate)", "sample": "0 + C(sample)"}
+    >>> lmt.lint("diameter ~ 1", groups="plate", vc_formula=components, data=data).codes
+    ('reference-coded', 'crossed-inside', 'one-row-per-level')
     """
     if isinstance(model, tuple):
         if len(model) != 5:

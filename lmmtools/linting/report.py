@@ -32,6 +32,14 @@ class LintReport:
         The model that it really is, in lme4's notation; empty where only the text of a call is known.
     place : str
         Where the call stands in a script, ``"fit.py, line 12"``; else empty.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Penicillin")
+    >>> report = lmt.lint("diameter ~ 1", groups="plate", vc_formula={"sample": "0 + C(sample)"}, data=data)
+    >>> report.is_clean
+    False
     """
 
     findings: tuple[Finding, ...]

@@ -31,7 +31,7 @@ MAX_POINTS, MAX_LEVELS = 100, 60
 
 
 def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw the residuals of each level: points with their median, or quartiles where there are too many.
+    """Return Axes with the residuals of each level: points with their median, or quartiles where there are too many.
 
     Parameters
     ----------
@@ -44,6 +44,13 @@ def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> 
     ------
     DataError
         If the model has no such factor.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.by_group(fit).get_xlabel()
+    'residual, in units of Reaction'
     """
     need_fit(fit)
     factor = choose(factor, list(fit.design.factors), "grouping factor")

@@ -26,7 +26,7 @@ def caterpillar(
     is_sorted: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the conditional modes of one effect with intervals from their conditional variances.
+    """Return Axes with the conditional modes of one effect, each with its interval.
 
     Parameters
     ----------
@@ -43,6 +43,13 @@ def caterpillar(
     ------
     DataError
         If the model has no such factor or effect, or ``level`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.caterpillar(fit).get_xlabel()
+    '(Intercept) by Subject: conditional mode, 95% interval'
     """
     from scipy.special import ndtri
 

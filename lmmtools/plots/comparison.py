@@ -20,7 +20,7 @@ _FLOOR = 1e-16
 
 
 def comparison(compared: Comparison, *, ax: Axes | None = None) -> Axes:
-    """Draw the relative differences of each fit from the first as dots, one row per quantity.
+    """Return Axes with the relative differences of each fit from the first, one row per quantity.
 
     Differences of nothing at all stand at the left edge, "same".
 
@@ -34,6 +34,13 @@ def comparison(compared: Comparison, *, ax: Axes | None = None) -> Axes:
     ------
     DataError
         If no quantity is a number in two of the fits, or this is no comparison.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> lmt.plots.comparison(lmt.compare(model, "pls", "mixedlm")).get_xlabel()
+    'size of the relative difference from pls'
     """
     if not hasattr(compared, "columns") or not hasattr(compared, "rows"):
         raise DataError(f"This is a {type(compared).__name__}; comparison() draws what lmmtools.compare(...) returns.")

@@ -45,7 +45,7 @@ def effects(
     ddf: str = "satterthwaite",
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the population's mean and its interval along a variable of the fixed effects, over the data.
+    """Return Axes with the population's mean and its interval along a variable, over the data.
 
     Other numeric columns stand at their mean, other factors at their most frequent level; the title says so.
 
@@ -66,6 +66,13 @@ def effects(
     DataError
         If the fixed effects have no such column, the data do not tell its effect apart, or ``level`` is not between 0
         and 1.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.effects(fit).get_xlabel()
+    'Days'
     """
     need_fit(fit)
     method = degrees(fit, check_ddf(ddf))

@@ -23,7 +23,9 @@ MAX_BLOCKS, MAX_NAMES, MAX_NUMBERS = 150, 45, 400
 
 
 def incidence(structure: Structure, a: str | None = None, b: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw which combinations of two factors' levels occur: nested, stairs; crossed, a full field; islands, blocks.
+    """Return Axes with the combinations of two factors' levels that occur.
+
+    Nested factors show as stairs, crossed factors as a full field, islands as blocks.
 
     Parameters
     ----------
@@ -37,6 +39,13 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
     ------
     DataError
         If they are not two of the factors, or there is one factor only.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> lmt.plots.incidence(found).get_xlabel()
+    'plate'
     """
     if not hasattr(structure, "factors"):
         raise DataError(

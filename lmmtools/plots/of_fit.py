@@ -36,51 +36,147 @@ class FitPlots:
     ----------
     fit : LMMResults
         What is plotted.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.plot.caterpillar("Batch").get_xlabel()
+    '(Intercept) by Batch: conditional mode, 95% interval'
     """
 
     fit: Fit
 
     def caterpillar(self, factor: str | None = None, effect: str | None = None, **options: Any) -> Axes:
-        """Conditional modes with intervals: ``lmmtools.plots.caterpillar``."""
+        """Return Axes with conditional modes and their intervals: ``lmmtools.plots.caterpillar``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.caterpillar().get_ylabel()
+        'Subject'
+        """
         return caterpillar(self.fit, factor, effect, **options)
 
     def shrinkage(self, factor: str | None = None, **options: Any) -> Axes:
-        """Least squares within each level against the modes: ``lmmtools.plots.shrinkage``."""
+        """Return Axes with least-squares estimates within each level and the modes: ``lmmtools.plots.shrinkage``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.shrinkage().get_ylabel()
+        'Days by Subject: deviation from the fixed effect'
+        """
         return shrinkage(self.fit, factor, **options)
 
     def incidence(self, a: str | None = None, b: str | None = None, **options: Any) -> Axes:
-        """Which levels of the model's grouping factors occur together: ``lmmtools.plots.incidence``."""
+        """Return Axes with the levels of two grouping factors that occur together: ``lmmtools.plots.incidence``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> data = lmt.datasets.load("Penicillin")
+        >>> fit = lmt.lmm("diameter ~ 1 + (1 | plate) + (1 | sample)", data).fit(engine="pls")
+        >>> fit.plot.incidence().get_xlabel()
+        'plate'
+        """
         factors = [self.fit.design.blocks[i[0]].term.factors for i in self.fit.design.factors.values()]
         return incidence(structure(self.fit.design.frame, factors), a, b, **options)
 
     def residuals(self, **options: Any) -> Axes:
-        """Residuals against fitted values: ``lmmtools.plots.residuals``."""
+        """Return Axes with residuals against fitted values: ``lmmtools.plots.residuals``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.residuals().get_ylabel()
+        'residual, in units of Reaction'
+        """
         return residuals(self.fit, **options)
 
     def by_group(self, factor: str | None = None, **options: Any) -> Axes:
-        """Residuals within each level: ``lmmtools.plots.by_group``."""
+        """Return Axes with residuals within each level: ``lmmtools.plots.by_group``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.by_group().get_ylabel()
+        'Subject'
+        """
         return by_group(self.fit, factor, **options)
 
     def profile_zeta(self, parameter: str, **options: Any) -> Axes:
-        """The profile of one parameter: ``lmmtools.plots.profile_zeta``."""
+        """Return Axes with the profile of one parameter: ``lmmtools.plots.profile_zeta``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.plot.profile_zeta("sigma").get_xlabel()
+        'residual standard deviation, sigma'
+        """
         return profile_zeta(profile_fit(self.fit, parameter), parameter, **options)
 
     def profile_density(self, parameters: str | Sequence[str], **options: Any) -> Axes:
-        """The density that profiles imply: ``lmmtools.plots.profile_density``."""
+        """Return Axes with the density that a profile implies: ``lmmtools.plots.profile_density``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.plot.profile_density("sigma").get_ylabel()
+        'density; 95% interval shaded'
+        """
         return profile_density(profile_fit(self.fit, parameters), parameters, **options)
 
     def qq(self, **options: Any) -> Axes:
-        """Residuals against normal quantiles, with a band: ``lmmtools.plots.qq``."""
+        """Return Axes with residuals against normal quantiles, with a band: ``lmmtools.plots.qq``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.qq().get_ylabel()
+        'standardised residual'
+        """
         return qq(self.fit, **options)
 
     def variance(self, **options: Any) -> Axes:
-        """Variance of each term and its share: ``lmmtools.plots.variance``."""
+        """Return Axes with the variance of each term and its share: ``lmmtools.plots.variance``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.variance().get_ylabel()
+        ''
+        """
         return variance(self.fit, **options)
 
     def effects(self, variable: str | None = None, **options: Any) -> Axes:
-        """The population's mean along a variable, over the data: ``lmmtools.plots.effects``."""
+        """Return Axes with the population's mean along a variable, over the data: ``lmmtools.plots.effects``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.effects().get_ylabel()
+        'Reaction'
+        """
         return effects(self.fit, variable, **options)
 
     def section(self, *others: Fit, **options: Any) -> Axes:
-        """The criterion around the optimum, other fits' answers marked: ``lmmtools.plots.section``."""
+        """Return Axes with the criterion around the optimum and other fits' estimates: ``lmmtools.plots.section``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.section().get_ylabel()
+        'REML criterion above 1743.6283'
+        """
         return section(self.fit, *others, **options)

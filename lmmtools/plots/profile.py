@@ -30,7 +30,7 @@ _LINES = ("-", "--", "-.", ":")
 
 
 def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw the signed root of the deviance's rise along one parameter, with intervals at five levels.
+    """Return Axes with the signed root of the deviance's rise along one parameter, and five intervals.
 
     A straight line means that the likelihood is quadratic in the parameter, and Wald's interval right. The plot shows
     zeta up to 3; the line goes on as far as the profile does.
@@ -47,6 +47,13 @@ def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | N
     ------
     DataError
         If there is no such parameter, or ``ax`` is no Axes.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.plots.profile_zeta(fit.profile("sigma")).get_xlabel()
+    'residual standard deviation, sigma'
     """
     from scipy.special import ndtri
 
@@ -82,7 +89,7 @@ def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | N
 def profile_density(
     profile: Profile, parameters: str | Sequence[str] | None = None, *, alpha: float = 0.05, ax: Axes | None = None
 ) -> Axes:
-    """Draw the density that the profile of a parameter implies, its interval shaded.
+    """Return Axes with the density that the profile of a parameter implies, its interval shaded.
 
     Parameters
     ----------
@@ -97,6 +104,13 @@ def profile_density(
     ------
     DataError
         If there is no such parameter, ``alpha`` is not between 0 and 1, or ``ax`` is no Axes.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.plots.profile_density(fit.profile("sigma")).get_ylabel()
+    'density; 95% interval shaded'
     """
     from scipy.special import ndtri
 

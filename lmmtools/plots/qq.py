@@ -30,7 +30,7 @@ def qq(
     rng: np.random.Generator | int | None = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the ordered standardised residuals against normal quantiles, with a simulated band.
+    """Return Axes with the ordered standardised residuals against normal quantiles, with a simulated band.
 
     A residual is divided by its own standard deviation under the model, sigma sqrt((1 - h) / w) with h its leverage,
     so that each is standard normal. The band holds the whole of a normal sample with probability ``level``; that
@@ -51,6 +51,13 @@ def qq(
     ------
     DataError
         If ``level`` is not between 0 and 1, or there are fewer than 20 simulations.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.qq(fit).get_xlabel()
+    'standard normal quantile'
     """
     from scipy.special import ndtri
 

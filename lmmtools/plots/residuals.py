@@ -20,7 +20,7 @@ _MAX_BINS, _ROWS_PER_BIN = 20, 10
 
 
 def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
-    """Draw residuals against conditional fitted values; the line joins means of equal parts of the rows.
+    """Return Axes with residuals against fitted values; the line joins means of equal parts of the rows.
 
     Parameters
     ----------
@@ -28,6 +28,13 @@ def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> A
     is_scaled : bool
         Scaled residuals (Pearson's over sigma, as lme4's summary has them) instead of those in units of y.
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.residuals(fit).get_xlabel()
+    'fitted Reaction'
     """
     need_fit(fit)
     x = fit.fittedvalues.to_numpy()

@@ -28,7 +28,9 @@ _FARTHEST = 6.0
 
 
 def section(*fits: Fit, parameter: str | None = None, width: float | None = None, ax: Axes | None = None) -> Axes:
-    """Draw the criterion along one covariance parameter, the others as in the first fit, and every fit's answer.
+    """Return Axes with the criterion along one covariance parameter, and the estimate of every fit.
+
+    The other parameters are held at the first fit's estimates.
 
     A fit that lies above the curve's lowest point, or off it, stopped early or elsewhere; a curve that only rises from
     zero is a variance at its boundary.
@@ -48,6 +50,13 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
     ------
     DataError
         If there is no fit or parameter of that name, or the fits differ in model or criterion.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.section(fit).get_xlabel()
+    'theta of (Intercept) by Subject, in units of sigma'
     """
     if not fits:
         raise DataError("section() needs at least one fit.")

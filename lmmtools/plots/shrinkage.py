@@ -26,7 +26,7 @@ _MAX_NAMES, _MAX_LINES = 30, 2000
 
 
 def shrinkage(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw each level's own estimate and its conditional mode, both as deviations from the fixed effects.
+    """Return Axes with each level's own estimate and its conditional mode, as deviations from the fixed effects.
 
     With one effect: the mode against the level's own estimate; the dashed line is no shrinkage. With several: the
     first two against each other, a line from each level's own estimate to its mode.
@@ -42,6 +42,13 @@ def shrinkage(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) ->
     ------
     DataError
         If the model has no such factor.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.shrinkage(fit).get_xlabel()
+    '(Intercept) by Subject: deviation from the fixed effect'
     """
     need_fit(fit)
     factor = choose(factor, list(fit.random_effects), "grouping factor")

@@ -23,12 +23,19 @@ _LETTERS = 26
 
 
 def variance(fit: Fit, *, ax: Axes | None = None) -> Axes:
-    """Draw the variance that each term and the residual contribute, its value and share of the sum under its name.
+    """Return Axes with the variance of each term and of the residual, and their shares of the sum.
 
     Parameters
     ----------
     fit : LMMResults
     ax : Axes, optional
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.variance(fit).get_xlabel()
+    'variance, in squared units of Reaction'
     """
     need_fit(fit)
     parts = variance_parts(fit)

@@ -28,6 +28,14 @@ class RoundedNumber(float):
         The number.
     half_unit : float
         How far the number before rounding may be from it.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> printed = lmt.read_lme4_summary(str(fit.summary()))
+    >>> printed.sigma.squared().text
+    '2451'
     """
 
     __slots__ = ("half_unit",)
@@ -82,6 +90,14 @@ class PrintedNumber(RoundedNumber):
     ------
     ValueError
         If the text is no number.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> printed = lmt.read_lme4_summary(str(fit.summary()))
+    >>> printed.sigma.shows(49.51)
+    True
     """
 
     __slots__ = ("_text", "decimals", "is_bound")

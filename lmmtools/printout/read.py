@@ -63,8 +63,11 @@ def read_lme4_summary(text: str) -> PrintedSummary:
 
     Examples
     --------
-    >>> printed = lmt.read_lme4_summary(open("summary.txt").read())
-    >>> lmt.compare(printed, fit)
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> printed = lmt.read_lme4_summary(str(fit.summary()))
+    >>> printed.sigma
+    49.51
     """
     if not isinstance(text, str):
         raise PrintoutError(

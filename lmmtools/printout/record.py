@@ -29,6 +29,14 @@ class PrintedEffect:
         In units of y; None if only variances are printed.
     correlations : tuple of PrintedNumber
         With the effects of the same term above it, in their order; empty if they are uncorrelated by the model.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> printed = lmt.read_lme4_summary(str(fit.summary()))
+    >>> printed.random[0]
+    PrintedEffect(group='Batch', name='(Intercept)', variance=1764, sd=42.00, correlations=())
     """
 
     group: str
@@ -50,6 +58,14 @@ class PrintedCoefficient:
         In units of y per unit of x.
     df, t, p : PrintedNumber
         Degrees of freedom, t value, p value.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> printed = lmt.read_lme4_summary(str(fit.summary()))
+    >>> printed.fixed[0].estimate
+    1527.50
     """
 
     name: str
@@ -92,6 +108,13 @@ class PrintedSummary:
         Row by row the lower triangle: the correlations of the second effect, of the third, ...
     messages : tuple of str
         What lme4 said of the fit: ``"boundary (singular) fit: ..."``, ``"Model failed to converge ..."``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.read_lme4_summary(str(fit.summary())).sigma
+    49.51
     """
 
     reml: bool

@@ -130,6 +130,13 @@ class ComparisonRow:
         What each difference means; empty where it means nothing (the first column, seconds).
     bounds : tuple of float or None
         How far each value may lie from the first by convergence, where that is what its difference means.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> lmt.compare(model, "pls", "mixedlm").rows[0].name
+    'criterion, REML'
     """
 
     part: Part
@@ -163,6 +170,13 @@ class Comparison(Printable):
         The quantities.
     sentences : tuple of str
         Why the fits differ, or that they do not.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> lmt.compare(model, "pls", "mixedlm").verdict
+    'same to the digits shown'
     """
 
     columns: tuple[ComparisonColumn, ...]

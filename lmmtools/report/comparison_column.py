@@ -43,6 +43,14 @@ class FixedTests:
         Degrees of freedom, infinite for z; empty where they are not known.
     pvalues : dict of str to float
         Two-sided.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> column = lmt.compare(model, "pls", "mixedlm").columns[0]
+    >>> column.tests.method
+    'z'
     """
 
     method: str
@@ -114,6 +122,13 @@ class ComparisonColumn:
         What the standard errors are: ``"model-based"``, ``"robust (HC3)"``, ``"Kenward-Roger"``.
     source : object or None
         The fit or the record that the numbers are of, where there is one.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> lmt.compare(model, "pls", "mixedlm").columns[0].name
+    'pls'
     """
 
     name: str

@@ -46,6 +46,14 @@ class Fingerprint:
         SHA-256 of the values to twelve digits, in the order of the rows and sorted.
     total, squares : float or None
         Their sum and the sum of their squares.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> column = lmt.compare(model, "pls", "mixedlm").columns[0]
+    >>> column.inputs.response.n
+    30
     """
 
     n: int | None = None
@@ -111,6 +119,14 @@ class Inputs:
         None where there are none.
     columns : dict of str to (float, float)
         Sum and sum of squares of each column of X, by the names of the fixed effects.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> column = lmt.compare(model, "pls", "mixedlm").columns[0]
+    >>> column.inputs.name
+    'Yield'
     """
 
     response: Fingerprint

@@ -66,6 +66,13 @@ class SummaryData:
         What was done for them, ``"t-tests use Satterthwaite's method"``.
     notes : tuple of str
         Sentences for the end: boundary, dropped rows and columns, engine.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.summary().data.nobs
+    30
     """
 
     formula: str
@@ -102,6 +109,13 @@ class Summary(Printable):
         The numbers.
     parts : tuple of Part
         Facts and tables, unrounded.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.summary().to_text().splitlines()[0]
+    'Linear mixed model fit by REML'
     """
 
     data: SummaryData

@@ -55,6 +55,12 @@ class Translation:
         Why a notation is missing, and where one is not the whole truth.
     spec : MixedLMSpec or None
         The call as keyword arguments with the data prepared, where data were given.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> lmt.translate("y ~ x + (1 | g)").lme4
+    'y ~ x + (1|g)'
     """
 
     lme4: str

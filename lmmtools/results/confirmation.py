@@ -42,6 +42,13 @@ class Confirmation:
         Wall-clock time of the search.
     messages : tuple of str
         What MixedLM said.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.confirm().is_same_optimum
+    True
     """
 
     reml: bool

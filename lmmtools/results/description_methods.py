@@ -35,6 +35,15 @@ class DescribingMethods(FitMethods):
             Columns ``grpvar`` (grouping factor), ``term`` (effect), ``grp`` (level), ``condval`` (conditional mode) and
             ``condsd`` (its conditional standard deviation, theta and beta taken as known), the last two in units of y
             per unit of the effect's column. Rows by factor, effect and level.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.ranef_frame().head(2).round(3)
+          grpvar         term grp  condval  condsd
+        0  Batch  (Intercept)   A  -17.607  19.587
+        1  Batch  (Intercept)   B    0.391  19.587
         """
         from lmmtools.inference.modes import ranef_frame
 
@@ -48,6 +57,15 @@ class DescribingMethods(FitMethods):
         -------
         RePCA
             ``.to_frame()`` has columns ``grp component sd proportion cumulative``; ``.rotation[factor]`` the loadings.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.repca().to_frame().round(3)
+               grp  component     sd  proportion  cumulative
+        0  Subject          1  0.967       0.946       0.946
+        1  Subject          2  0.231       0.054       1.000
         """
         from lmmtools.inference.repca import repca
 
@@ -66,6 +84,15 @@ class DescribingMethods(FitMethods):
         -------
         ICC
             ``adjusted`` leaves the fixed effects out of the total, ``unadjusted`` counts them in.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.icc().to_frame().round(4)
+             adjusted  unadjusted
+        grp
+        all    0.4185      0.4185
         """
         from lmmtools.inference.variance.icc import icc
 
@@ -73,7 +100,16 @@ class DescribingMethods(FitMethods):
 
     @single
     def r2(self) -> R2:
-        """Return Nakagawa's R2: ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects)."""
+        """Return Nakagawa's R2: ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects).
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.r2().to_frame().round(4)
+            marginal  conditional
+        R2    0.2787       0.7992
+        """
         from lmmtools.inference.variance.r2 import r2
 
         return r2(self._fit)
@@ -91,6 +127,15 @@ class DescribingMethods(FitMethods):
         ------
         DataError
             If alpha is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.variance_partition().to_frame()[["grp", "share"]].round(3)
+                grp  share
+        0     Batch  0.418
+        1  Residual  0.582
         """
         from lmmtools.inference.variance.partition import variance_partition
 
@@ -109,6 +154,14 @@ class DescribingMethods(FitMethods):
         ------
         DataError
             If there is no such factor.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.design_effect().to_frame().round(3)
+               levels  size    icc  design_effect  n_effective
+        Batch       6   5.0  0.418          2.674       11.219
         """
         from lmmtools.inference.variance.design_effect import design_effect
 
@@ -153,6 +206,19 @@ class DescribingMethods(FitMethods):
         ------
         DataError
             If an option is not known.
+
+        See Also
+        --------
+        glance, augment
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.tidy("fixed")[["term", "estimate"]].round(3)
+                term  estimate
+        0  Intercept   251.405
+        1       Days    10.467
         """
         from lmmtools.inference.tidy import tidy
 
@@ -166,6 +232,20 @@ class DescribingMethods(FitMethods):
         -------
         DataFrame
             Columns ``nobs sigma log_lik aic bic``, ``reml_crit`` (under ML ``deviance``) and ``df_residual``.
+
+        See Also
+        --------
+        tidy, augment
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.glance().T.head(3)
+                          0
+        nobs      30.000000
+        sigma     49.510100
+        log_lik -159.827138
         """
         from lmmtools.inference.tidy import glance
 
@@ -199,6 +279,17 @@ class DescribingMethods(FitMethods):
         ------
         DataError
             If the data are not those fitted, or have a column of such a name already.
+
+        See Also
+        --------
+        tidy, glance
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.augment().shape
+        (30, 7)
         """
         from lmmtools.inference.tidy import augment
 

@@ -49,6 +49,16 @@ class DiagnosingMethods(FitMethods):
         Cook's distance of a set I is (b_I - b)' C^-1 (b_I - b) / p with C the covariance of b in the whole fit.
         lme4's ``cooks.distance(influence(fit, groups))`` is (m - p) / m times that for m levels, and its
         ``cooks.distance(fit)`` another quantity, from the hat values: :attr:`cooks_distance`.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.influence("Batch").to_frame()[["rows", "cooks"]].head(2).round(4)
+               rows   cooks
+        Batch
+        A         5  0.0539
+        B         5  0.0000
         """
         from lmmtools.inference.influence import influence
 
@@ -62,6 +72,15 @@ class DiagnosingMethods(FitMethods):
         e_i**2 h_i / (p (1 - h_i)**2), e the scaled residual and h the hat value: of the conditional fit, modes counted
         as parameters, whereas ``influence()`` is about the fixed effects. NaN for a row whose leverage is one, and
         without fixed effects.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.cooks_distance.head(2).round(4)
+        0    0.0050
+        1    0.0402
+        Name: cooks_distance, dtype: float64
         """
         from lmmtools.inference.residuals import cooks_distance
 
@@ -88,6 +107,15 @@ class DiagnosingMethods(FitMethods):
         -----
         A row whose leverage is one determines its own fitted value: its standardized and studentized residuals are
         NaN.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.residuals("conditional").head(2).round(2)
+        0    -4.10
+        1   -14.63
+        Name: conditional_residuals, dtype: float64
         """
         from lmmtools.inference.residuals import residuals
 
@@ -114,6 +142,13 @@ class DiagnosingMethods(FitMethods):
         ------
         DataError
             If n is no whole number of at least one, or rng no source of random numbers.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.quantile_residuals(n=50, rng=1).shape
+        (30,)
         """
         from lmmtools.inference.draws import as_generator, check_count
         from lmmtools.inference.residuals import quantile_residuals
@@ -129,6 +164,15 @@ class DiagnosingMethods(FitMethods):
         -------
         ModeNormality
             ``.to_frame()`` has columns ``grp term levels W p note``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.mode_normality().to_frame()[["grp", "term", "W", "p"]].round(3)
+               grp         term      W      p
+        0  Subject  (Intercept)  0.950  0.428
+        1  Subject         Days  0.976  0.898
         """
         from lmmtools.inference.residuals import mode_normality
 

@@ -91,6 +91,18 @@ def read_json(source: str | Path) -> FitRecord:
     ------
     DataError
         If there is no such file, it is no record of a fit, was written in a newer format, or lacks an entry.
+
+    See Also
+    --------
+    LMMResults.to_json : Write the record.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.read_json(fit.to_json()).params
+    Intercept    1527.5
+    Name: params, dtype: float64
     """
     if not isinstance(source, (str, PathLike)):
         raise DataError(f"read_json() takes JSON text or the name of a file, not {type(source).__name__}")

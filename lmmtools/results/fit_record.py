@@ -29,6 +29,13 @@ class FitRecord(StoredFit):
 
     Its attributes are those of :class:`~lmmtools.results.stored_fit.StoredFit`; what ``LMMResults`` has too means the
     same here.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> round(lmt.read_json(fit.to_json()).scale, 2)
+    2451.25
     """
 
     def summary(self) -> Summary:

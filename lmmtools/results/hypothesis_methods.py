@@ -39,6 +39,19 @@ class TestingMethods(FitMethods):
         ------
         DataError
             If there is no such method.
+
+        See Also
+        --------
+        summary : The same in the report.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.tests().to_frame().round(3)
+                   estimate  std_error    df       t    p
+        Intercept   251.405      6.825  17.0  36.838  0.0
+        Days         10.467      1.546  17.0   6.771  0.0
         """
         from lmmtools.inference.contrasts import t_tests
 
@@ -58,6 +71,18 @@ class TestingMethods(FitMethods):
         ------
         DataError
             If a coefficient is unknown, or the matrix has another width than the fixed effects.
+
+        See Also
+        --------
+        f_test : The constraints jointly.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.t_test("Days = 10").to_frame().round(3)
+              estimate  std_error    df      t      p
+        Days     0.467      1.546  17.0  0.302  0.766
         """
         from lmmtools.inference.contrasts import t_tests
 
@@ -71,6 +96,18 @@ class TestingMethods(FitMethods):
         -------
         FTest
             ``.to_frame()`` has columns ``sum_sq mean_sq num_df den_df F p``.
+
+        See Also
+        --------
+        t_test : Each constraint by itself.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.f_test("Type[T.T2] = 0, Type[T.T3] = 0").to_frame().round(3)
+           sum_sq  mean_sq  num_df  den_df       F    p
+        0  68.519   34.259     2.0    24.0  28.298  0.0
         """
         from lmmtools.inference.contrasts import f_test
 
@@ -97,6 +134,14 @@ class TestingMethods(FitMethods):
         ------
         DataError
             If there is no such type or method, or nothing to test.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.anova().to_frame().round(3)
+              sum_sq  mean_sq  num_df  den_df       F    p
+        Type  81.194   27.065     3.0    24.0  22.356  0.0
         """
         from lmmtools.inference.anova import anova_table
 
@@ -130,6 +175,19 @@ class TestingMethods(FitMethods):
         ------
         DataError
             If ``n_sim`` is negative, or terms share one variance.
+
+        See Also
+        --------
+        anova : Tests of the fixed effects.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.ranova().to_frame()[["npar", "lrt", "df"]].round(3)
+                                  npar     lrt   df
+        <none>                       6     NaN  NaN
+        Days in (Days | Subject)     4  42.837  2.0
         """
         from lmmtools.inference.ranova import random_anova
 

@@ -53,6 +53,15 @@ class IntervalMethods(FitMethods):
             If there is no such method, parameter or option.
         ValueError
             If ``alpha`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.conf_int().round(2)
+                        0       1
+        Intercept  238.03  264.78
+        Days         7.44   13.50
         """
         from lmmtools.inference.intervals import confidence_intervals
 
@@ -82,6 +91,18 @@ class IntervalMethods(FitMethods):
             If there is no such parameter, or terms share one variance.
         ValueError
             If ``alphamax`` is not between 0 and 1.
+
+        See Also
+        --------
+        conf_int : Limits by every method.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.profile("sigma").conf_int().round(2)
+                   0      1
+        sigma  38.23  67.66
         """
         from lmmtools.inference.profile.profiling import profile_fit
 

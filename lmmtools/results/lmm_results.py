@@ -64,6 +64,13 @@ class LMMResults(
         Sentences for the foot of the report beyond what numbers tell: what a MixedLM model that was read really is.
     prepared : Prepared
         What was made before the record and need not be made again.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.params.round(3).to_dict()
+    {'Intercept': 251.405, 'Days': 10.467}
     """
 
     def confirm(self) -> Confirmation:
@@ -79,6 +86,13 @@ class LMMResults(
             If MixedLM cannot express the model.
         EngineError
             If MixedLM's optimisers fail, or a term of the model shares its variance with another.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.confirm().is_same_optimum
+        True
         """
         return run_confirmation(self)
 
@@ -98,6 +112,18 @@ class LMMResults(
             If y has another length, is not finite, or X reproduces it exactly.
         DataError
             If y does not hold numbers.
+
+        See Also
+        --------
+        refit_many : Many responses in one call.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> y = fit.fittedvalues + 2 * fit.resid
+        >>> round(fit.refit(y).sigma, 3)
+        99.02
         """
         return self.on_response(_as_floats(y))
 
@@ -120,6 +146,18 @@ class LMMResults(
             If Y has another number of rows, or a response is not finite or is reproduced exactly by X.
         DataError
             If Y does not hold numbers.
+
+        See Also
+        --------
+        refit : One response.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> draws = fit.simulate(3, rng=1)
+        >>> fit.refit_many(draws).beta.shape
+        (3, 1)
         """
         return core.refit_many(self.problem, _as_floats(Y), self.reml)
 
@@ -132,6 +170,13 @@ class LMMResults(
         ----------
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}, optional
             Show degrees of freedom and p-values, as lmerTest does; by default t values alone, as lme4.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> str(fit.summary()).splitlines()[0]
+        'Linear mixed model fit by REML'
         """
         from lmmtools.results.summarising import summarise_results
 
@@ -147,9 +192,20 @@ class LMMResults(
         random_effects : bool
             Record the conditional modes too.
 
+        See Also
+        --------
+        lmmtools.read_json : Read the record.
+
         Notes
         -----
         `lmmtools.results.fit_json` describes the format. The data are not in it; their hash is.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> lmt.read_json(fit.to_json()).params.round(1).to_dict()
+        {'Intercept': 1527.5}
         """
         from lmmtools.results.fit_record import record_of
 
@@ -157,7 +213,15 @@ class LMMResults(
 
     @property
     def plot(self) -> FitPlots:
-        """Plots of the fit: ``fit.plot.caterpillar()``, ``fit.plot.qq()`` and so on; they need matplotlib."""
+        """Plots of the fit: ``fit.plot.caterpillar()``, ``fit.plot.qq()`` and so on; they need matplotlib.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.plot.caterpillar("Batch").get_xlabel()
+        '(Intercept) by Batch: conditional mode, 95% interval'
+        """
         from lmmtools.plots import FitPlots
 
         return FitPlots(self)

@@ -144,6 +144,15 @@ class PredictionMethods(FitMethods):
         takes quantiles of the errors in units of the refits' standard errors: it counts all that is estimated.
 
         Sources: Henderson (1975) Biometrics 31, 423-447; Robinson (1991) Statistical Science 6(1).
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.predict(random=False).head(2).round(2)
+        0    251.41
+        1    261.87
+        Name: predict, dtype: float64
         """
         from lmmtools.inference.prediction import predict
 
@@ -201,6 +210,10 @@ class PredictionMethods(FitMethods):
         DataError
             If a column is not in the fixed part, a level or method is unknown, or a slope is asked of a factor.
 
+        See Also
+        --------
+        pairwise : Their differences.
+
         Notes
         -----
         Each mean is a contrast L beta, L the average of the rows of X over the grid. The other factors have all their
@@ -209,6 +222,17 @@ class PredictionMethods(FitMethods):
         the data do not determine, some combination being empty, is NaN and named in the notes.
 
         Source: Searle, Speed & Milliken (1980) Am. Stat. 34(4), 216-221.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.marginal_means("Type").to_frame()[["Type", "emmean"]].round(3)
+          Type  emmean
+        0   T1   8.556
+        1   T2  12.444
+        2   T3  10.778
+        3   T4   9.222
         """
         from lmmtools.inference.marginal.means import marginal_means
 
@@ -243,6 +267,19 @@ class PredictionMethods(FitMethods):
         ------
         DataError
             As :meth:`marginal_means`; and if a difference is zero whatever the coefficients.
+
+        See Also
+        --------
+        contrasts : Other contrasts.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.pairwise("Type").to_frame()[["contrast", "estimate"]].head(2).round(3)
+          contrast  estimate
+        0  T1 - T2    -3.889
+        1  T1 - T3    -2.222
         """
         return self.contrasts(factors, method="pairwise", by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf)
 
@@ -269,6 +306,20 @@ class PredictionMethods(FitMethods):
             contrasts by name, with one weight per mean in the order of ``marginal_means``.
         adjust : str, optional
             ``"tukey"`` for pairwise differences, ``"none"`` for others.
+
+        See Also
+        --------
+        pairwise : All differences.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.contrasts("Type", method="reference").to_frame()[["contrast", "estimate"]].round(3)
+          contrast  estimate
+        0  T2 - T1     3.889
+        1  T3 - T1     2.222
+        2  T4 - T1     0.667
         """
         from lmmtools.inference.marginal.contrasts import marginal_contrasts
 

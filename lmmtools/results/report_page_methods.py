@@ -49,6 +49,13 @@ class PageMethods(FitMethods):
             If jinja2 or matplotlib is not installed: ``pip install jinja2 matplotlib``.
         DataError
             If ``path`` cannot be written, or an item of ``compare`` is nothing to compare.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.to_report()[:15]
+        '<!doctype html>'
         """
         from lmmtools.page import check_needs, render_page
         from lmmtools.report.provenance import provenance_of

@@ -66,6 +66,17 @@ class SimulationMethods(FitMethods):
         DataError
             If ``n`` is not positive, there is no such option, factor or term, a column is missing, a level is unseen
             and ``unseen="error"``, or a row has no level whose effect could be drawn.
+
+        See Also
+        --------
+        refit_many : Fit the draws.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.simulate(2, rng=1).shape
+        (30, 2)
         """
         from lmmtools.inference.simulation import simulate_frame
 
@@ -116,6 +127,17 @@ class SimulationMethods(FitMethods):
             independent groups to draw.
         EngineError
             If joblib or tqdm are needed and not installed.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> draws = fit.bootstrap(20, rng=1)
+        >>> draws.std_error.round(2)
+        sd_(Intercept)|Batch    14.86
+        sigma                    8.57
+        Intercept               15.13
+        dtype: float64
         """
         from lmmtools.inference.bootstrap.bootstrap_result import bootstrap_fit
 

@@ -36,17 +36,45 @@ class StatsmodelsNames(FitMethods):
 
     @property
     def fe_params(self) -> pd.Series[float]:
-        """Fixed effects, length p: ``params``."""
+        """Fixed effects, length p: ``params``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.fe_params.round(3)
+        Intercept    251.405
+        Days          10.467
+        Name: params, dtype: float64
+        """
         return self._fit.params
 
     @property
     def bse_fe(self) -> pd.Series[float]:
-        """Standard errors of the fixed effects, length p: ``bse``."""
+        """Standard errors of the fixed effects, length p: ``bse``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.bse_fe.round(3)
+        Intercept    6.825
+        Days         1.546
+        Name: bse, dtype: float64
+        """
         return self._fit.bse
 
     @property
     def k_fe(self) -> int:
-        """Number of fixed effects, p."""
+        """Number of fixed effects, p.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.k_fe
+        2
+        """
         return self._fit.design.p
 
     cov_re = _NamedHere("write varcorr.to_frame(), variances and correlations of every grouping factor")

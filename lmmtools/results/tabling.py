@@ -66,7 +66,15 @@ class TablingMethods(FitMethods):
 
     @property
     def model(self) -> FittedModel:
-        """Response, fixed effects and formula, under statsmodels' names."""
+        """Response, fixed effects and formula, under statsmodels' names.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.model.exog_names
+        ['Intercept', 'Days']
+        """
         design = self._fit.design
         formula = design.formula.source or str(design.formula)
         return FittedModel(design.formula.response, list(design.x_names), formula, design.y, design.X)
@@ -76,6 +84,13 @@ class TablingMethods(FitMethods):
         """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> text of a result.
 
         As its ``info_dict`` they serve results of statsmodels too; what these have not is left empty.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> list(fit.default_model_infos)[:2]
+        ['SD (Intercept) by Batch', 'SD residual']
         """
         rows: dict[str, Callable[[Any], str]] = {
             name: lambda fit, name=name: _deviation(fit, name)  # type: ignore[misc]
@@ -89,7 +104,15 @@ class TablingMethods(FitMethods):
 
     @property
     def p_value_source(self) -> str:
-        """Where ``pvalues`` come from, for the foot of a table."""
+        """Where ``pvalues`` come from, for the foot of a table.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.p_value_source
+        'z (normal)'
+        """
         return NORMAL
 
     @property

@@ -76,6 +76,13 @@ def stargazer(*results: Any) -> Any:
     -----
     stargazer looks for the class of a result in a list of its own; the first call enters `LMMResults` there, so that
     ``Stargazer([fit])`` works from then on too.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> "Observations" in lmt.tables.stargazer(fit).render_latex()
+    True
     """
     try:
         from stargazer.stargazer import LineLocation, Stargazer
@@ -126,6 +133,13 @@ def summary_col(*results: Any, **options: Any) -> Any:
     ------
     LmmError
         If no result is given.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.tables.summary_col(fit).tables[0].shape
+    (8, 1)
     """
     from statsmodels.iolib.summary2 import summary_col as print_columns
 

@@ -49,6 +49,13 @@ class SideBySide(Printable):
         What was asked for.
     caption, label : str
         Title, and what LaTeX refers to it by; may be empty.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> len(lmt.tables.side_by_side(fit).columns)
+    1
     """
 
     columns: tuple[FitColumn, ...]
@@ -270,6 +277,31 @@ def side_by_side(
     Notes
     -----
     AIC and BIC count every variance parameter and the residual variance, in linear models too, as R does.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.tables.side_by_side(fit, ddf=None, statistics=["criterion"])
+                          (1)
+    ------------------  --------
+    Fixed effects
+    (Intercept)         1527.50
+                         (19.38)
+    ------------------  --------
+    Random effects (standard deviations)
+    Batch: (Intercept)    42
+    Residual              49.51
+    ------------------  --------
+    Observations          30
+    Levels of Batch        6
+    ------------------  --------
+    Fitted by             REML
+    REML criterion       319.7
+    ------------------  --------
+    Flags                 none
+    Standard errors in parentheses.
+    (1): no p-values.
     """
     sources = list(fits[0]) if len(fits) == 1 and isinstance(fits[0], (list, tuple)) else list(fits)
     if not sources:

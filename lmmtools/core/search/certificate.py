@@ -91,6 +91,13 @@ class Certificate:
         Terms, as indices of ``design.blocks``, whose effects reproduce the response together with X, so that the
         criterion falls without end, or towards a limit below any of its values, as their variances grow. Then there is
         no lowest value, and theta is a local optimum at best.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.certificate.scope
+    'global'
     """
 
     gradient_norm: float

@@ -56,6 +56,13 @@ class Refits:
     converged : ndarray of bool, shape (B,)
         Whether the stopping rule was met at a point where no zero variance would rather be positive.
     n_evaluations : ndarray of int, shape (B,)
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.refit_many(fit.simulate(3, rng=1)).converged.shape
+    (3,)
     """
 
     theta: Floats

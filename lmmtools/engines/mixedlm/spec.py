@@ -56,6 +56,13 @@ class MixedLMSpec:
         Lines of code that turn the user's ``data`` into this one.
     notes : tuple of str
         What the layout rests on, in words.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> sorted(model.spec.kwargs)
+    ['data', 'formula', 'groups', 're_formula', 'vc_formula']
     """
 
     formula: str

@@ -58,6 +58,16 @@ class Bootstrap(Tabular):
     n_singular, n_not_converged : int
         Refits at the boundary, which count like the others, and refits without a certified optimum.
     interrupted : bool
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.bootstrap(20, rng=1).std_error.round(2)
+    sd_(Intercept)|Batch    14.86
+    sigma                    8.57
+    Intercept               15.13
+    dtype: float64
     """
 
     draws: pd.DataFrame

@@ -58,6 +58,15 @@ class BootstrapTest(Tabular):
         Of the smaller and the larger model.
     interrupted : bool
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Dyestuff")
+    >>> smaller = lmt.lmm("Yield ~ 0 + (1 | Batch)", data).fit(engine="pls")
+    >>> larger = lmt.lmm("Yield ~ 1 + (1 | Batch)", data).fit(engine="pls")
+    >>> lmt.bootstrap_test(smaller, larger, n=19, rng=1).df
+    1
     """
 
     statistic: float
@@ -99,7 +108,7 @@ def bootstrap_test(
     n_jobs: int = 1,
     progress: bool = False,
 ) -> BootstrapTest:
-    """Compare two nested fits by a likelihood ratio whose distribution is drawn from the smaller one.
+    """Return the likelihood-ratio test of two nested fits, its distribution simulated under the smaller one.
 
     Parameters
     ----------
@@ -119,9 +128,24 @@ def bootstrap_test(
         If the fits are on other rows, responses or weights, the fixed effects of the first are not among those of the
         second, the first has not fewer parameters than the second, or ``n`` is not positive.
 
+    See Also
+    --------
+    anova : The test by the chi-squared distribution.
+
     Notes
     -----
     Halekoh & Hojsgaard (2014), J. Stat. Softw. 59(9), section 4.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Dyestuff")
+    >>> smaller = lmt.lmm("Yield ~ 0 + (1 | Batch)", data).fit(engine="pls")
+    >>> larger = lmt.lmm("Yield ~ 1 + (1 | Batch)", data).fit(engine="pls")
+    >>> lmt.bootstrap_test(smaller, larger, n=19, rng=1).to_frame().round(3)
+            statistic   df     p
+    LRT        42.752  1.0  0.00
+    PBtest     42.752  NaN  0.05
     """
     if not all(hasattr(fit, "problem") for fit in (smaller, larger)):
         raise DataError("bootstrap_test() compares two fits of lmmtools: bootstrap_test(smaller, larger)")

@@ -58,6 +58,15 @@ class MarginalContrasts(Tabular):
     n_means : int
         Means that are compared within each group.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+    >>> fit.pairwise("Type").to_frame()[["contrast", "estimate"]].head(2).round(3)
+      contrast  estimate
+    0  T1 - T2    -3.889
+    1  T1 - T3    -2.222
     """
 
     by: tuple[str, ...]

@@ -90,6 +90,17 @@ class MarginalMeans(Tabular):
         The covariate whose slopes these are; None for means.
     notes : tuple of str
         What was averaged over or held, and taken for known.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+    >>> fit.marginal_means("Type").to_frame()[["Type", "emmean"]].round(3)
+      Type  emmean
+    0   T1   8.556
+    1   T2  12.444
+    2   T3  10.778
+    3   T4   9.222
     """
 
     names: tuple[str, ...]

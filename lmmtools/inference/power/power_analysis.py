@@ -49,6 +49,13 @@ class PowerRow:
         Wilson's 95% interval for that share.
     n_sim, n_failed : int
         Data sets with a test, and those without.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.power(fit, {"Days": 3.0}, n_sim=10, rng=1).rows[0].n_sim
+    10
     """
 
     effect: str
@@ -76,6 +83,14 @@ class Power(Tabular):
     alpha : float
     test : str
     interrupted : bool
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.power(fit, {"Days": 3.0}, n_sim=10, rng=1).to_frame()[["effect", "power"]]
+      effect  power
+    0   Days    1.0
     """
 
     rows: tuple[PowerRow, ...]
@@ -165,6 +180,15 @@ def power(
     DataError
         If an effect, a parameter or a factor is unknown, a value is no number, a parameter of a model is missing,
         correlations are impossible, a size or ``n_sim`` is no positive whole number, or there is no such test.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> result = lmt.power(fit, {"Days": 3.0}, n_sim=10, rng=1)
+    >>> result.to_frame()[["effect", "value", "power"]]
+      effect  value  power
+    0   Days    3.0    1.0
     """
     if test not in TESTS:
         raise DataError(f"test={test!r} is not known; use one of {', '.join(map(repr, TESTS))}")

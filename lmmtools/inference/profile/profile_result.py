@@ -48,6 +48,13 @@ class Curve:
     coordinates : Coordinates
     limits : dict of float to Limit
         Those that were solved for, by zeta.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> round(fit.profile("sigma").curves["sigma"].limit(0.0), 2)
+    49.51
     """
 
     parameter: Parameter
@@ -99,6 +106,14 @@ class Profile(Printable):
     notes : tuple of str
     undefined : dict of str to str
         Parameters without a profile, and why.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.profile("sigma").conf_int().round(2)
+               0      1
+    sigma  38.23  67.66
     """
 
     curves: Mapping[str, Curve]

@@ -45,6 +45,14 @@ class DesignEffect(Tabular):
     n_effective : ndarray, shape (factors,)
         Rows over the design effect.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.design_effect().to_frame().round(3)
+           levels  size    icc  design_effect  n_effective
+    Batch       6   5.0  0.418          2.674       11.219
     """
 
     factors: tuple[str, ...]

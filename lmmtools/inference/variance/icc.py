@@ -37,6 +37,15 @@ class ICC(Tabular):
     by_group : ndarray, shape (groups, 2)
         Adjusted and unadjusted per factor; the rows add up to the whole.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.icc().to_frame().round(4)
+         adjusted  unadjusted
+    grp
+    all    0.4185      0.4185
     """
 
     adjusted: float

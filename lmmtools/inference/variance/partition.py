@@ -44,6 +44,15 @@ class VariancePartition(Tabular):
     alpha : float
         One less the coverage.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.variance_partition().to_frame()[["grp", "share"]].round(3)
+            grp  share
+    0     Batch  0.418
+    1  Residual  0.582
     """
 
     grp: tuple[str, ...]

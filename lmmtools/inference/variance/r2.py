@@ -33,6 +33,14 @@ class R2(Tabular):
     conditional : float
         Share that fixed and random effects have together.
     notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.r2().to_frame().round(4)
+        marginal  conditional
+    R2    0.2787       0.7992
     """
 
     marginal: float

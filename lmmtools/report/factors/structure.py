@@ -40,6 +40,13 @@ class Structure(FactorStructure):
         What to look at; empty when nothing is wrong.
     suggestion : Suggestion or None
         The random effects that the factors stand for, as formula and as declaration; None if no factor can be one.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> len(found.factors), len(found.pairs)
+    (2, 1)
     """
 
     def crosstab(self, a: str, b: str, order: Order = "levels") -> CrossTable:
@@ -136,6 +143,17 @@ def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Stru
     ------
     DataError
         If a column is missing, no factor is given or one twice, or no row has a value in every factor.
+
+    See Also
+    --------
+    lmm : Fit the model that the structure suggests.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> found = lmt.structure(lmt.datasets.load("Penicillin"), ["plate", "sample"])
+    >>> print(found.suggestion.formula)
+    (1 | plate) + (1 | sample)
     """
     found = examine(data, factors)
     return Structure(**{field.name: getattr(found, field.name) for field in fields(found)})
