@@ -2,160 +2,47 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from lmmtools.printout.number import PrintedNumber, rounding_of, shown
-from lmmtools.report.cells import is_number
+from lmmtools.printout.number import shown
 from lmmtools.report.comparison_column import ComparisonColumn, rename_like
-from lmmtools.report.effect_labels import group_key, match_key, pair_key
+from lmmtools.report.comparison_rows import CRITERION_DECIMALS, DIGITS, ComparisonRow, Part, rows_of, worst
 from lmmtools.report.explaining import explain
 from lmmtools.report.judging import (
     CANNOT,
     DISAGREES,
     LOOSER,
-    ORDER,
     OTHER_MODEL,
     SAME,
-    Judgement,
     Verdict,
-    is_same_number,
     judge_columns,
 )
 from lmmtools.report.printable import Printable
-from lmmtools.report.rformat import format_numbers
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
-    from lmmtools.report.nearby import Key
-    from lmmtools.report.table import Cell
 
 __all__ = ["Comparison", "ComparisonColumn", "ComparisonRow", "compare_columns"]
 
-# One digit more than lme4 prints, and the criterion to four decimals.
-DIGITS = 6
-CRITERION_DECIMALS = 4
-NO_VERDICT: Literal[""] = ""
 _TONES: dict[Verdict, str] = {SAME: "good", LOOSER: "caution", CANNOT: "caution", DISAGREES: "bad", OTHER_MODEL: "bad"}
 
-Part = Literal[
-    "criterion",
-    "variance",
-    "std. dev.",
-    "correlation",
-    "fixed effect",
-    "std. error",
-    "t value",
-    "df",
-    "p value",
-    "fixed correlation",
-    "scaled residual",
-    "modes",
-    "log-likelihood",
-    "AIC",
-    "BIC",
-    "theta",
-    "rows",
-    "groups",
-    "singular",
-    "seconds",
-]
-# What depends on the coding of X, and says nothing where two fits code it otherwise.
-_CODED: tuple[Part, ...] = (
-    "criterion",
-    "fixed effect",
-    "std. error",
-    "t value",
-    "df",
-    "p value",
-    "fixed correlation",
-    "log-likelihood",
-    "AIC",
-    "BIC",
-)
-# What a column need not say; and what is shown only where it differs, since it follows from what is shown.
-_OPTIONAL: tuple[Part, ...] = (
-    "std. error",
-    "theta",
-    "rows",
-    "groups",
-    "singular",
-    "t value",
-    "df",
-    "p value",
-    "fixed correlation",
-    "scaled residual",
-    "modes",
-    "log-likelihood",
-    "AIC",
-    "BIC",
-)
 _QUIET: tuple[Part, ...] = (
     "t value",
     "df",
     "p value",
     "fixed correlation",
     "scaled residual",
-    "modes",
+    "mode",
     "groups",
     "log-likelihood",
     "AIC",
     "BIC",
 )
-_QUANTILES = ("min", "1Q", "median", "3Q", "max")
-
-
-@dataclass(frozen=True, slots=True)
-class ComparisonRow:
-    """One quantity in every column.
-
-    Attributes
-    ----------
-    part : str
-        What kind of quantity.
-    label : str
-        Which one; empty where there is only one of its kind.
-    values : tuple
-        One value per column, None where a column has none.
-    differences : tuple of float or None
-        Each value less the first column's, in the quantity's units.
-    relative : tuple of float or None
-        Differences divided by the size of the first column's value; None where that is zero.
-    verdicts : tuple of str
-        What each difference means; empty where it means nothing (the first column, seconds).
-    bounds : tuple of float or None
-        How far each value may lie from the first by convergence, where that is what its difference means.
-
-    Examples
-    --------
-    >>> import lmmtools as lmt
-    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
-    >>> lmt.compare(model, "pls", "mixedlm").rows[0].name
-    'criterion, REML'
-    """
-
-    part: Part
-    label: str
-    values: tuple[Cell, ...]
-    differences: tuple[float | None, ...]
-    relative: tuple[float | None, ...]
-    verdicts: tuple[Verdict | Literal[""], ...]
-    bounds: tuple[float | None, ...] = ()
-
-    @property
-    def verdict(self) -> Verdict | Literal[""]:
-        """The worst of the verdicts, empty if there is none."""
-        return _worst(self.verdicts)
-
-    @property
-    def name(self) -> str:
-        """The row's header, ``"variance, plate (Intercept)"``."""
-        return f"{self.part}, {self.label}" if self.label else self.part
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -186,7 +73,7 @@ class Comparison(Printable):
     @property
     def verdict(self) -> Verdict | Literal[""]:
         """The worst verdict of any row."""
-        return _worst([row.verdict for row in self.rows])
+        return worst([row.verdict for row in self.rows])
 
     @property
     def shown_rows(self) -> tuple[ComparisonRow, ...]:
@@ -231,19 +118,15 @@ def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
     renamed = [rename_like(column, first) for column in others]
     named = (first, *(column for column, _ in renamed))
     meanings = judge_columns(named)
-    rows = tuple(_rows(named, meanings))
+    rows = tuple(rows_of(named, meanings))
     disagreeing = [[row.name for row in rows if row.verdicts[k] == DISAGREES] for k in range(1, len(named))]
-    verdicts = [_worst([row.verdicts[k] for row in rows]) for k in range(1, len(named))]
+    verdicts = [worst([row.verdicts[k] for row in rows]) for k in range(1, len(named))]
     names = tuple(
         f"{old} in {column.name} is {new} in {first.name}: the same numbers under another name."
         for column, changed in renamed
         for old, new in changed.items()
     )
     return Comparison(named, rows, (*explain(named, meanings, verdicts, disagreeing), *names))
-
-
-def _worst(verdicts: Sequence[Verdict | Literal[""]]) -> Verdict | Literal[""]:
-    return max((v for v in verdicts if v), key=ORDER.index, default="")
 
 
 def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ...]:
@@ -254,197 +137,6 @@ def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ..
         count = seen[column.name]
         named.append(column if count == 1 else replace(column, name=f"{column.name} ({count})"))
     return tuple(named)
-
-
-def _rows(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Judgement]) -> Iterator[ComparisonRow]:
-    def row(part: Part, label: str, values: Sequence[Cell], scale: float = 0.0) -> ComparisonRow:
-        return _make_row(part, label, tuple(values), scale, meanings)
-
-    yield row("criterion", _criterion_label(columns), [c.criterion for c in columns])
-    variances = _aligned([c.variances for c in columns], group_key, [c.is_ols for c in columns])
-    residuals: list[Cell] = [c.sigma**2 if c.residual_variance is None else c.residual_variance for c in columns]
-    yield from (row("variance", label, values) for label, values in variances)
-    yield row("variance", "residual", residuals)
-    std_devs = [c.std_devs or {k: _root(v) for k, v in c.variances.items()} for c in columns]
-    for label, values in _aligned(std_devs, group_key, [c.is_ols for c in columns]):
-        yield row("std. dev.", label, values)
-    yield row("std. dev.", "residual", [c.sigma for c in columns])
-    for label, values in _aligned([c.correlations for c in columns], group_key):
-        yield row("correlation", label, values, scale=1.0)
-    errors = _aligned([c.std_errors for c in columns], match_key)
-    scales = {match_key(label): values[0] or 0.0 for label, values in errors}
-    for label, values in _aligned([c.fixef for c in columns], match_key):
-        yield row("fixed effect", label, values, scale=scales.get(match_key(label), 0.0))
-    yield from (row("std. error", label, values) for label, values in errors)
-    for label, values in _aligned([c.tvalues for c in columns], match_key):
-        yield row("t value", label, values, scale=1.0)
-    yield from _test_rows(columns, row)
-    for label, values in _aligned([c.fixef_correlations for c in columns], pair_key):
-        yield row("fixed correlation", label, values, scale=1.0)
-    for i, name in enumerate(_QUANTILES):
-        quantiles = [None if c.scaled_residuals is None else c.scaled_residuals[i] for c in columns]
-        if quantiles.count(None) < len(columns):
-            yield row("scaled residual", name, quantiles, scale=1.0)
-    parts: tuple[tuple[Part, list[float | None]], ...] = (
-        ("log-likelihood", [c.llf for c in columns]),
-        ("AIC", [c.aic for c in columns]),
-        ("BIC", [c.bic for c in columns]),
-    )
-    for part, found in parts:
-        if found.count(None) < len(columns):
-            yield row(part, "", found)
-    for label, values in _thetas(columns):
-        yield row("theta", label, values, scale=1.0)
-    for label, values in _aligned([{f"{k} ": m for k, m in c.ngroups.items()} for c in columns], group_key):
-        yield row("groups", label.strip(), values)
-    if any(c.nobs is not None for c in columns):
-        yield row("rows", "", [c.nobs for c in columns])
-    if any(c.is_singular is not None for c in columns):
-        yield row("singular", "", [None if c.is_singular is None else _yes(c.is_singular) for c in columns])
-    if any(c.seconds is not None for c in columns):
-        nothing = (None,) * len(columns)
-        yield ComparisonRow(
-            "seconds", "", tuple(c.seconds for c in columns), nothing, nothing, (NO_VERDICT,) * len(columns)
-        )
-
-
-def _test_rows(columns: Sequence[ComparisonColumn], row: Callable[..., ComparisonRow]) -> Iterator[ComparisonRow]:
-    """Yield degrees of freedom and p-values of columns whose tests are by the first's method."""
-    method = columns[0].tests.method if columns[0].tests else None
-    tests = [c.tests if c.tests is not None and c.tests.method == method else None for c in columns]
-    if len(columns) - tests.count(None) < 2:
-        return
-    for label, values in _aligned([t.df if t else {} for t in tests], match_key):
-        yield row("df", label, values)
-    for label, values in _aligned([t.pvalues if t else {} for t in tests], match_key):
-        yield row("p value", label, values)
-
-
-def _thetas(columns: Sequence[ComparisonColumn]) -> Iterator[tuple[str, list[float | None]]]:
-    """Yield the relative covariance parameters in lme4's order, where at least two columns have the same number."""
-    counts = [len(c.theta) if c.theta else 0 for c in columns]
-    size = max(counts)
-    if counts.count(size) < 2:
-        return
-    for i in range(size):
-        yield str(i + 1), [c.theta[i] if c.theta and k == size else None for c, k in zip(columns, counts, strict=True)]
-
-
-def _criterion_label(columns: Sequence[ComparisonColumn]) -> str:
-    kinds = {c.reml for c in columns}
-    if len(kinds) > 1:
-        return "REML or -2 log L"
-    return "REML" if kinds == {True} else "-2 log L"
-
-
-def _yes(flag: bool) -> str:
-    return "yes" if flag else "no"
-
-
-def _root(value: float) -> float:
-    return math.sqrt(max(value, 0.0))
-
-
-def _aligned(
-    tables: Sequence[Mapping[str, float]], key: Callable[[str], str], is_zero: Sequence[bool] | None = None
-) -> list[tuple[str, list[float | None]]]:
-    """Return one row per label: the value of each table, by keys; zero for a missing one where ``is_zero`` says so."""
-    labels: dict[str, str] = {}
-    for table in tables:
-        for label in table:
-            labels.setdefault(key(label), label)
-    by_key = [{key(label): value for label, value in table.items()} for table in tables]
-    absent = [0.0 if zero else None for zero in is_zero or [False] * len(tables)]
-    return [
-        (label, [values.get(k, default) for values, default in zip(by_key, absent, strict=True)])
-        for k, label in labels.items()
-    ]
-
-
-def _make_row(
-    part: Part, label: str, values: tuple[Cell, ...], scale: float, meanings: Sequence[Judgement]
-) -> ComparisonRow:
-    reference = values[0]
-    size = abs(float(reference)) if is_number(reference) else 0.0  # type: ignore[arg-type]
-    differences = tuple(
-        _difference(float(v), float(reference)) if is_number(v) and is_number(reference) else None  # type: ignore[arg-type]
-        for v in values
-    )
-    relative = tuple(None if d is None or size == 0 else d / size for d in differences)
-    verdicts: list[Verdict | Literal[""]] = [NO_VERDICT]
-    bounds: list[float | None] = [None]
-    key = (part, _KEYS.get(part, str)(label))
-    for value, meaning in zip(values[1:], meanings, strict=True):
-        verdict = _judge_cell(part, key, value, reference, scale, meaning)
-        verdicts.append(verdict)
-        bounds.append(meaning.bound(key) if verdict == LOOSER else None)
-    return ComparisonRow(part, label, values, differences, relative, tuple(verdicts), tuple(bounds))
-
-
-def _difference(value: float, reference: float) -> float:
-    """Return the difference, zero of two infinite degrees of freedom."""
-    return 0.0 if value == reference else value - reference
-
-
-def _judge_cell(
-    part: Part, key: Key, value: Cell, reference: Cell, scale: float, meaning: Judgement
-) -> Verdict | Literal[""]:
-    if None in (value, reference):
-        # A column that does not say contradicts nobody; a missing effect is another model.
-        if part in _OPTIONAL:
-            return SAME if part in ("rows", "singular") else NO_VERDICT
-        return SAME if value is reference else OTHER_MODEL if not meaning.is_coded else NO_VERDICT
-    if meaning.is_coded and part in _CODED:
-        return DISAGREES if key in meaning.faults else NO_VERDICT
-    if part in ("AIC", "BIC") and meaning.column.is_ols != meaning.reference.is_ols:
-        # A linear model has no variances to count.
-        return NO_VERDICT
-    if part == "singular":
-        return (
-            SAME if value == reference else OTHER_MODEL if meaning.reasons else LOOSER if meaning.is_near else DISAGREES
-        )
-    assert not isinstance(value, str) and not isinstance(reference, str)
-    assert value is not None and reference is not None
-    is_same = _is_same(part, value, reference, scale)
-    if part in ("rows", "groups"):
-        return DISAGREES if key in meaning.faults else SAME if is_same else OTHER_MODEL
-    if part == "p value":
-        return _judge_p(key, value, reference, is_same, meaning)
-    return meaning.verdict(key, value, reference, is_same=is_same)
-
-
-def _judge_p(key: Key, value: float, reference: float, is_same: bool, meaning: Judgement) -> Verdict | Literal[""]:
-    """Return the verdict of a p-value: where its t and df are allowed, it may lie between those of their ends."""
-    if is_same or (isinstance(value, PrintedNumber) and value.shows(reference)):
-        return meaning.verdict(key, value, reference, is_same=True)
-    if isinstance(reference, PrintedNumber) and reference.shows(value):
-        return meaning.verdict(key, value, reference, is_same=True)
-    return meaning.verdict(key, value, reference, is_same=False)
-
-
-_KEYS: dict[Part, Callable[[str], str]] = {
-    "variance": lambda k: k if k == "residual" else group_key(k),
-    "std. dev.": lambda k: k if k == "residual" else group_key(k),
-    "correlation": group_key,
-    "fixed effect": match_key,
-    "std. error": match_key,
-    "t value": match_key,
-    "df": match_key,
-    "p value": match_key,
-    "fixed correlation": pair_key,
-    "scaled residual": lambda k: str(_QUANTILES.index(k) + 1),
-    "criterion": lambda k: "",
-}
-
-
-def _is_same(part: Part, value: float, reference: float, scale: float) -> bool:
-    if is_same_number(value, reference, scale):
-        return True
-    if rounding_of(value) or rounding_of(reference):
-        return False
-    if part == "criterion":
-        return f"{value:.{CRITERION_DECIMALS}f}" == f"{reference:.{CRITERION_DECIMALS}f}"
-    return len(set(format_numbers([value, reference], DIGITS))) == 1
 
 
 def _build_table(comparison: Comparison) -> Table:

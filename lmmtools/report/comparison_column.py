@@ -116,6 +116,9 @@ class ComparisonColumn:
         ``"(Intercept), Days"`` -> correlation of two fixed effects; empty for more than twenty.
     scaled_residuals : tuple of float or None
         Minimum, quartiles and maximum.
+    modes : dict of str to dict of str to float
+        ``"Subject (Intercept)"`` -> conditional mode of each level, in units of y per unit of the effect; empty if they
+        are not known.
     inputs : Inputs or None
         What was fitted, to be recognised: response, weights, offset, columns of X.
     error_kind : str
@@ -161,6 +164,7 @@ class ComparisonColumn:
     tests: FixedTests | None = None
     fixef_correlations: Mapping[str, float] = field(default_factory=dict)
     scaled_residuals: tuple[float, ...] | None = None
+    modes: Mapping[str, Mapping[str, float]] = field(default_factory=dict, compare=False, repr=False)
     inputs: Inputs | None = None
     error_kind: str = MODEL_BASED
     source: Any = field(default=None, compare=False, repr=False)
@@ -216,6 +220,7 @@ class ComparisonColumn:
             tests=shown_tests,
             fixef_correlations={} if cov is None else correlations_of(np.asarray(cov()), names),
             scaled_residuals=_quantiles(result),
+            modes=_modes(result, constants_of_blocks(design)),
             inputs=_inputs(result),
             error_kind=error_kind,
             source=result,
@@ -346,6 +351,17 @@ def _quantiles(result: Any) -> tuple[float, ...] | None:
     return None if residuals is None else _five(np.quantile(residuals, (0.0, 0.25, 0.5, 0.75, 1.0)))
 
 
+def _modes(result: Any, renamed: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """Return the conditional modes by term and level, of a fit or of a record that has them."""
+    return {
+        f"{factor} {renamed.get(str(effect), str(effect))}": dict(
+            zip(map(str, frame.index), frame.iloc[:, j].to_numpy(dtype=float).tolist(), strict=True)
+        )
+        for factor, frame in (getattr(result, "random_effects", None) or {}).items()
+        for j, effect in enumerate(frame.columns)
+    }
+
+
 def _inputs(result: Any) -> Inputs | None:
     """Return what was fitted, of a fit or of its record; of older records the response alone."""
     recorded = getattr(result, "inputs", None)
@@ -417,7 +433,9 @@ def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[
     changed = dict(zip(mine, theirs, strict=True))
     variances = {changed.get(k, k): v for k, v in column.variances.items()}
     std_devs = column.std_devs and {changed.get(k, k): v for k, v in column.std_devs.items()}
-    return replace(column, variances=variances, std_devs=std_devs), changed
+    # Levels under another name are no levels of the reference.
+    modes = {k: v for k, v in column.modes.items() if k not in changed}
+    return replace(column, variances=variances, std_devs=std_devs, modes=modes), changed
 
 
 def _are_close(a: float, b: float, rel: float) -> bool:

@@ -10,10 +10,20 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["components", "constants_of_blocks", "group_key", "is_intercept", "match_key", "name_intercept", "pair_key"]
+__all__ = [
+    "components",
+    "constants_of_blocks",
+    "group_key",
+    "is_intercept",
+    "level_key",
+    "match_key",
+    "name_intercept",
+    "pair_key",
+]
 
 _LEVEL = re.compile(r"\[(?:T\.)?([^\]]*)\]")
 _TERM_NUMBER = re.compile(r"\.\d+$")
+_NUMBER = re.compile(r"-?[1-9]\d*\.0+")
 _FACTOR = re.compile(r"\b(?:C|factor)\(([^()]*)\)")
 
 
@@ -39,6 +49,14 @@ def group_key(label: str) -> str:
     """
     group, _, effect = label.partition(" ")
     return f"{':'.join(sorted(_TERM_NUMBER.sub('', group).split(':')))} {match_key(effect)}"
+
+
+def level_key(group: str, level: str) -> str:
+    """Return a key of a level, the same for ``a:b`` and ``b:a`` of an interaction, and for ``1`` and ``1.0``."""
+    names, parts = _TERM_NUMBER.sub("", group).split(":"), level.split(":")
+    if len(names) == len(parts):
+        parts = [part for _, part in sorted(zip(names, parts, strict=True), key=lambda pair: pair[0])]
+    return ":".join(f"{float(part):.12g}" if _NUMBER.fullmatch(part) else part for part in parts)
 
 
 def pair_key(label: str) -> str:

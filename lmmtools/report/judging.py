@@ -56,6 +56,8 @@ EVALUATED = 1e-7
 """Two packages compute one criterion to this, relatively, and the other numbers at one theta to `AT_THETA`."""
 AT_THETA = 2e-5
 """Of a number's size, or of its standard error."""
+ONE_THETA = 1e-10
+"""Elements of theta that differ by less give the same numbers."""
 SPREAD = 1.5
 """What is taken of the slack that rounding leaves, for numbers that bend with it."""
 NOISE_OF_DF = 2e-3
@@ -213,7 +215,10 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
     own = dict(find_faults(column))
     faults = {**dict(find_faults(reference)), **own}
     if reasons or model is None or is_coded or column.is_ols or reference.is_ols:
-        gap = apart + rounding + noise
+        if is_coded and column.reml:
+            # Under REML the coding moves the criterion and no other number of the variances.
+            apart = rounding = 0.0
+        gap = apart + rounding + (AT_THETA**2 if _have_one_theta(column, reference) else noise)
         near = apart <= rounding + NEAR_UNKNOWN or is_coded
         return Judgement(column, reference, reasons, is_coded, gap, near, faults, None, own=own)
     at = [_check(model, c) for c in (column, reference)]
@@ -242,6 +247,13 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
     return Judgement(column, reference, (), False, root * root, is_near, faults, reach, explained, own)
 
 
+def _have_one_theta(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether both say theta and it is the same, so that every other number is."""
+    if column.theta is None or reference.theta is None or len(column.theta) != len(reference.theta):
+        return False
+    return all(abs(a - b) <= ONE_THETA * max(1.0, abs(b)) for a, b in zip(column.theta, reference.theta, strict=True))
+
+
 def _check(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDArray[np.float64] | None]:
     """Return which numbers of a column are not what its own variances give, and its theta."""
     if column.source is model.fit:
@@ -268,6 +280,9 @@ def _check(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDA
             continue
         scale = 1.0 if key[0] in ("fixed correlation", "scaled residual") else abs(expected)
         scale = max(scale, errors.get(key[1], 0.0) if key[0] == "fixed effect" else 0.0)
+        if key[0] == "mode":
+            # A mode near zero is known to the size of its effect.
+            scale = max(scale, spot.values["std. dev.", key[1].partition(", level ")[0]])
         # The outermost residual of lme4's quantiles may be of another type by rounding.
         if abs(value - expected) > 1.2 * rounding_of(value) + SPREAD * slack[key] + AT_THETA * scale:
             found[key] = f"at the variances of {column.name} the model gives {expected:.6g}"

@@ -22,19 +22,22 @@ from lmmtools.report.comparison_column import correlations_of
 from lmmtools.report.effect_labels import (
     constants_of_blocks,
     group_key,
+    level_key,
     match_key,
     name_intercept,
     pair_key,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from lmmtools.report.comparison_column import ComparisonColumn
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Key", "Nearby", "Spot", "column_values", "nearby"]
+__all__ = ["Key", "Nearby", "Spot", "column_values", "mode_keys", "nearby"]
 
 Key = tuple[str, str]
 """Kind of a quantity and its label's key, ``("variance", "Subject Days")``."""
@@ -93,13 +96,15 @@ class Nearby:
         design = self.fit.design
         values: dict[Key, float] = {("variance", "residual"): r.sigma**2, ("std. dev.", "residual"): r.sigma}
         renamed = constants_of_blocks(design)
-        for block, lam in zip(design.blocks, lambda_factors(theta, design.blocks), strict=True):
+        for block, lam, modes in zip(design.blocks, lambda_factors(theta, design.blocks), r.modes, strict=True):
             cov = r.sigma**2 * (lam @ lam.T)
             cnames = [renamed.get(str(c), str(c)) for c in block.cnames]
             for i, name in enumerate(cnames):
                 key = group_key(f"{block.group} {name}")
                 values["variance", key] = float(cov[i, i])
                 values["std. dev.", key] = float(np.sqrt(max(cov[i, i], 0.0)))
+                levels = mode_keys(block.group, name, block.levels)
+                values |= zip(levels, modes[:, i].tolist(), strict=True)
             for label, corr in correlations_of(cov, cnames).items():
                 values["correlation", group_key(f"{block.group} {label}")] = corr
         errors = np.sqrt(np.diag(r.beta_cov))
@@ -247,6 +252,12 @@ class Nearby:
         return True
 
 
+def mode_keys(group: str, effect: str, levels: Iterable[object]) -> list[Key]:
+    """Return the keys of the conditional modes of one effect."""
+    term = group_key(f"{group} {effect}")
+    return [("mode", f"{term}, level {level_key(group, str(level))}") for level in levels]
+
+
 def nearby(column: ComparisonColumn) -> Nearby | None:
     """Return the model of a column that is of a live fit, None of others."""
     fit = column.source
@@ -277,6 +288,9 @@ def column_values(column: ComparisonColumn) -> dict[Key, float]:
     values |= {("t value", match_key(k)): v for k, v in column.tvalues.items()}
     values |= {("fixed correlation", pair_key(k)): v for k, v in column.fixef_correlations.items()}
     values |= {("scaled residual", str(i)): q for i, q in enumerate(column.scaled_residuals or (), 1)}
+    for label, modes in column.modes.items():
+        group, _, effect = label.partition(" ")
+        values |= zip(mode_keys(group, effect, modes), modes.values(), strict=True)
     return values
 
 

@@ -48,8 +48,13 @@ def rough_bound(key: tuple[str, str], g: float, column: ComparisonColumn, refere
         return share * max(map(abs, (*(column.theta or ()), *(reference.theta or ()), 0.0)))
     if part == "scaled residual":
         return root
-    if part == "modes":
-        return root * max(float(column.sigma), float(reference.sigma))
+    if part == "mode":
+        # No level is known worse than its effect varies.
+        term = label.partition(", level ")[0]
+        sizes = [
+            max(float(v), 0.0) for c in (column, reference) for k, v in c.variances.items() if group_key(k) == term
+        ]
+        return root * math.sqrt(max(sizes)) if sizes else None
     return None
 
 

@@ -63,7 +63,7 @@ def test_lower_criterion_blames_the_reference():
 
 def test_flat_criterion_blames_nobody():
     variances = {"plate (Intercept)": 0.7170, "sample (Intercept)": 3.7309}
-    found = compare_columns([PLATES, replace(PLATES, name="b", variances=variances)])
+    found = compare_columns([PLATES, replace(PLATES, name="b", variances=variances, theta=None)])
     assert found.verdict == "looser convergence"
     assert "the same criterion" in sentences(found)
 

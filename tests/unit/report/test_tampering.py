@@ -67,7 +67,7 @@ def changed(record, path, factor):
 @pytest.mark.parametrize("name", MODELS)
 def test_each_changed_number_of_a_record_is_noticed(fits, name):
     fit, rng = fits[name], np.random.default_rng(20)
-    record = json.loads(fit.to_json())
+    record = json.loads(fit.to_json(random_effects=True))
     every = list(places(record))
     for i in rng.permutation(len(every))[:CHANGES_PER_MODEL]:
         factor = 1.0 + rng.uniform(0.02, 0.3) * rng.choice([-1, 1])
@@ -80,7 +80,34 @@ def test_each_changed_number_of_a_record_is_noticed(fits, name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_unchanged_record_is_the_same(fits, name):
-    assert lmt.compare(fits[name], lmt.read_json(fits[name].to_json())).verdict == "same to the digits shown"
+    for modes in (True, False):
+        record = lmt.read_json(fits[name].to_json(random_effects=modes))
+        assert lmt.compare(fits[name], record).verdict == "same to the digits shown"
+
+
+@pytest.mark.parametrize("name", ["slopes", "crossed", "nested", "weighted"])
+def test_each_changed_mode_is_noticed_by_a_fit_and_by_another_record(fits, name):
+    fit, rng = fits[name], np.random.default_rng(21)
+    record = json.loads(fit.to_json(random_effects=True))
+    every = list(places(record["random_effects"], ("random_effects",)))
+    for i in rng.permutation(len(every))[:5]:
+        other = lmt.read_json(json.dumps(changed(record, every[i], 1.03)))
+        for first in (fit, lmt.read_json(json.dumps(record))):
+            found = lmt.compare(first, other)
+            worst = [row for row in found.rows if row.verdict in ACCUSED]
+            assert [row.part for row in worst] == ["mode"], found.sentences
+            assert every[i][1] in worst[0].label
+
+
+def test_modes_are_compared_by_the_names_of_levels_not_by_their_order(fits):
+    record = json.loads(fits["slopes"].to_json(random_effects=True))
+    modes = record["random_effects"]["Subject"]
+    modes["levels"].reverse(), modes["values"].reverse()
+    assert lmt.compare(fits["slopes"], lmt.read_json(json.dumps(record))).verdict == "same to the digits shown"
+    modes["levels"].reverse()
+    assert lmt.compare(fits["slopes"], lmt.read_json(json.dumps(record))).verdict == "disagrees"
+    modes["levels"][0] = "nobody"
+    assert lmt.compare(fits["slopes"], lmt.read_json(json.dumps(record))).verdict == "cannot be compared"
 
 
 def recorded():
