@@ -442,8 +442,8 @@ def test_failed_and_uncertain_draws_of_a_bootstrap_test_are_counted(sleep, monke
         return refits
 
     small = fit_of("Reaction ~ 1 + (Days|Subject)", "sleepstudy")
-    refit_many = comparison.pls.refit_many
-    monkeypatch.setattr(comparison.pls, "refit_many", doubtful)
+    refit_many = comparison.core.refit_many
+    monkeypatch.setattr(comparison.core, "refit_many", doubtful)
     assert lmt.bootstrap_test(small, sleep, 20, rng=1).n_not_converged == 1
     monkeypatch.setattr(comparison, "simulate", spoiled)
     found = lmt.bootstrap_test(small, sleep, 20, rng=1)
