@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.likelihood_ratio import anova
     from lmmtools.inference.power.power_analysis import power
     from lmmtools.linting.lint import lint
+    from lmmtools.printout.mixedlm import read_mixedlm_summary
     from lmmtools.printout.read import read_lme4_summary
     from lmmtools.report.factors.structure import structure
     from lmmtools.results.fit_json import read_json
@@ -48,6 +49,7 @@ _HOME = {
     "random": "formula.declare",
     "read_json": "results.fit_json",
     "read_lme4_summary": "printout.read",
+    "read_mixedlm_summary": "printout.mixedlm",
     "structure": "report.factors.structure",
     "translate": "api",
 }
@@ -81,6 +83,7 @@ __all__ = [
     "random",
     "read_json",
     "read_lme4_summary",
+    "read_mixedlm_summary",
     "structure",
     "tables",
     "translate",

@@ -14,6 +14,7 @@ from lmmtools.engines import load_engine
 from lmmtools.errors import CodingWarning, DataError, EngineError
 from lmmtools.fit.names import Names
 from lmmtools.formula.parser import parse
+from lmmtools.printout.reading import read_printout
 from lmmtools.progress import watch
 from lmmtools.results import findings
 from lmmtools.results.from_statsmodels import read_mixedlm
@@ -368,11 +369,11 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     Parameters
     ----------
     *items
-        What to compare: ``LMMResults``, a fit read back by ``read_json``, a printed lme4 summary (as
-        ``read_lme4_summary`` returns it), a ``MixedLMResults`` of statsmodels (taken for the model that it really is,
-        see ``from_mixedlm``), an ``OLS`` result (the model with every variance zero), a recorded fit (as
-        ``datasets.recorded`` returns), or a ``Model``, followed by names of engines to fit it with (``"auto"`` if there
-        are none).
+        What to compare: ``LMMResults``, a fit read back by ``read_json``, a printed summary of lme4's or MixedLM's (the
+        text, or what ``read_lme4_summary`` and ``read_mixedlm_summary`` return), a ``MixedLMResults`` of statsmodels
+        (taken for the model that it really is, see ``from_mixedlm``), an ``OLS`` result (the model with every variance
+        zero), a recorded fit (as ``datasets.recorded`` returns), or a ``Model``, followed by names of engines to fit it
+        with (``"auto"`` if there are none).
     names : sequence of str, optional
         Headings of the columns, one per item; by default the engines' names.
     reml : bool
@@ -413,6 +414,11 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
 _TO_BE_MADE = object()
 
 
+def _is_text(item: str) -> bool:
+    """Whether a string is a printed summary rather than the name of an engine."""
+    return "\n" in item
+
+
 def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
     """Return the items, a model and the engine names after it replaced by the fits."""
     from lmmtools.results.comparing import fit_all
@@ -423,10 +429,12 @@ def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
     for k, item in enumerate(items):
         if isinstance(item, Model):
             model = item
-            if k + 1 < len(items) and isinstance(items[k + 1], str):
+            if k + 1 < len(items) and isinstance(items[k + 1], str) and not _is_text(items[k + 1]):
                 continue
             item = "auto"
-        if isinstance(item, str):
+        if isinstance(item, str) and _is_text(item):
+            item = read_printout(item)
+        elif isinstance(item, str):
             if model is None:
                 raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
             asked.append((model.design, model.names, item))

@@ -20,6 +20,24 @@ __all__ = ["EXAMPLES", "add_arguments", "read_other", "run"]
 
 FORMATS = ("text", "markdown", "html", "latex", "json")
 
+_PYTHON = (
+    "a pickle may run code when it is loaded. Load it in Python where you trust it, and write the fit: "
+    'lmmtools.from_mixedlm(result).to_json("fit.json"); or give what print(result.summary()) writes as a text file'
+)
+_R = (
+    "it is an R object. In R write its summary as text: writeLines(capture.output(summary(fit)), "
+    '"summary.txt"), and give that file'
+)
+_TABLE = "it is a spreadsheet. Give a fit: JSON of fit.to_json(), or a printed summary as a text file"
+_DOCUMENT = "it is a typeset document. Copy the printed summary out of it into a text file"
+# Ending of a file after --with that is no text -> what to give instead.
+_CURES = {
+    **dict.fromkeys((".pickle", ".pkl", ".pck", ".p", ".joblib", ".jl", ".dill"), _PYTHON),
+    **dict.fromkeys((".rds", ".rdata", ".rda"), _R),
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), _TABLE),
+    **dict.fromkeys((".pdf", ".docx", ".doc", ".odt"), _DOCUMENT),
+}
+
 EXAMPLES = """\
 examples:
   Two engines on one model; differences, a verdict per number, and why:
@@ -45,8 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         nargs="+",
         default=[],
-        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...)); - reads one "
-        "from standard input",
+        help="fits written by fit.to_json(), or text files with what R printed for summary(lmer(...)) or statsmodels "
+        "for MixedLM; - reads one from standard input",
     )
     add_reading(parser)
     parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
@@ -89,10 +107,13 @@ def run(options: argparse.Namespace) -> int:
 
 def read_other(path: str) -> Any:
     """Return a fit that was written as JSON, or what R printed; ``-`` is on standard input."""
-    from lmmtools.printout.read import read_lme4_summary
+    from lmmtools.printout.reading import read_printout
     from lmmtools.results.fit_json import read_json
 
     called = "standard input" if path == "-" else path
+    cure = _CURES.get(Path(path).suffix.lower())
+    if cure:
+        raise DataError(f"{path} is not read: {cure}")
     try:
         text = (read_input() if path == "-" else Path(path).read_bytes()).decode("utf-8-sig")
     except OSError as error:
@@ -100,6 +121,6 @@ def read_other(path: str) -> Any:
     except UnicodeDecodeError as error:
         raise DataError(f"{called} is no UTF-8 text ({error.reason})") from None
     try:
-        return read_json(text) if text.lstrip().startswith("{") else read_lme4_summary(text)
+        return read_json(text) if text.lstrip().startswith("{") else read_printout(text)
     except LmmError as error:
         raise DataError(f"{called}: {error}") from error

@@ -24,7 +24,7 @@ _SOURCES = (
     (
         r"Mixed Linear Model Regression Results",
         "a fit of statsmodels' MixedLM",
-        "give compare() the result object itself, or lmmtools.from_mixedlm(result)",
+        "lmmtools.read_mixedlm_summary(text) reads it",
     ),
     (
         r"Variance components:|-2 logLik\b.*\bAICc",

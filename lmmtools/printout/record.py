@@ -108,6 +108,8 @@ class PrintedSummary:
         Row by row the lower triangle: the correlations of the second effect, of the third, ...
     messages : tuple of str
         What lme4 said of the fit: ``"boundary (singular) fit: ..."``, ``"Model failed to converge ..."``.
+    engine : str
+        ``"lme4"``.
 
     Examples
     --------
@@ -135,6 +137,7 @@ class PrintedSummary:
     scaled_residuals: tuple[PrintedNumber, ...] | None = None
     fixed_correlations: tuple[tuple[PrintedNumber, ...], ...] | None = None
     messages: tuple[str, ...] = ()
+    engine: str = "lme4"
 
     @property
     def sigma(self) -> RoundedNumber:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.printout.mixedlm import PrintedMixedLM
     from lmmtools.printout.record import PrintedSummary
 
 __all__ = ["MODEL_BASED", "ComparisonColumn", "FixedTests", "correlations_of", "floats", "rename_like"]
@@ -268,13 +269,13 @@ class ComparisonColumn:
             ) from None
 
     @classmethod
-    def from_printed(cls, printed: PrintedSummary, name: str = "lme4") -> ComparisonColumn:
-        """Return the column of a printed lme4 fit; its numbers know how far they were rounded.
+    def from_printed(cls, printed: PrintedSummary | PrintedMixedLM, name: str = "lme4") -> ComparisonColumn:
+        """Return the column of a printed fit; its numbers know how far they were rounded.
 
         Parameters
         ----------
-        printed : PrintedSummary
-            As ``read_lme4_summary`` returns it.
+        printed : PrintedSummary or PrintedMixedLM
+            As ``read_lme4_summary`` or ``read_mixedlm_summary`` returns it.
         name : str
             Header.
         """
@@ -291,7 +292,7 @@ class ComparisonColumn:
             nobs=printed.nobs,
             is_singular=printed.is_singular,
             converged=printed.converged,
-            engine="lme4",
+            engine=printed.engine,
             std_devs=printed.std_devs,
             residual_variance=printed.residual_variance,
             notes=printed.messages,
@@ -374,16 +375,18 @@ def _inputs(result: Any) -> Inputs | None:
     return None if came is None else Inputs(Fingerprint(n=int(result.nobs), unordered=came.response_sha256))
 
 
-def _printed_tests(printed: PrintedSummary) -> FixedTests | None:
+def _printed_tests(printed: PrintedSummary | PrintedMixedLM) -> FixedTests | None:
     pvalues = {c.name: c.p for c in printed.fixed if c.p is not None}
     if not pvalues:
         return None
     said = printed.method or ""
+    if said == "z":
+        return FixedTests("z", dict.fromkeys(pvalues, np.inf), pvalues)
     method = "satterthwaite" if "Satterthwaite" in said else "kenward-roger" if "Kenward" in said else ""
     return FixedTests(method, {c.name: c.df for c in printed.fixed if c.df is not None}, pvalues)
 
 
-def _printed_correlations(printed: PrintedSummary) -> dict[str, float]:
+def _printed_correlations(printed: PrintedSummary | PrintedMixedLM) -> dict[str, float]:
     names = [c.name for c in printed.fixed]
     rows = printed.fixed_correlations or ()
     return {f"{names[j]}, {names[i]}": r for i, row in enumerate(rows, 1) for j, r in enumerate(row)}

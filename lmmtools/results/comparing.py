@@ -13,6 +13,7 @@ from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
 from lmmtools.inference.contrasts import ContrastTests, t_tests
+from lmmtools.printout.mixedlm import PrintedMixedLM
 from lmmtools.printout.record import PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn
@@ -61,6 +62,8 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
         return ComparisonColumn.from_result(source, name)
     if isinstance(source, PrintedSummary):
         return ComparisonColumn.from_printed(source, name or "lme4")
+    if isinstance(source, PrintedMixedLM):
+        return ComparisonColumn.from_printed(source, name or "MixedLM")
     if isinstance(source, dict):
         return ComparisonColumn.from_recorded(source, name or "lme4")
     if hasattr(source, "cov_re"):
