@@ -91,7 +91,8 @@ NOT_IDENTIFIED = {
 @pytest.mark.parametrize("case", NOT_IDENTIFIED)
 def test_what_only_a_sum_of_variances_determines_is_refused_and_all_of_it_named(case, reml):
     formula, weights, named, not_named = NOT_IDENTIFIED[case]
-    data = noise().assign(again=lambda d: d.row + 100, k=lambda d: d.row.astype(str))
+    # Text has a column of the slope for each level: few rows keep its basis small.
+    data = noise(20 if case == "text slope" else 80).assign(again=lambda d: d.row + 100, k=lambda d: d.row.astype(str))
     model = lmt.lmm(formula, data, weights=weights)
     with pytest.raises(DataError, match=r"cannot be told from the residuals(?s:.)*check=False") as refused:
         model.fit(reml=reml)
