@@ -40,7 +40,14 @@ def test_limits_equal_lme4(entry) -> None:
     expected = np.array(entry["limits"])
     width = expected[:, 1] - expected[:, 0]
     assert len(found) == len(expected)
-    assert (np.abs(found.to_numpy() - expected) <= OF_WIDTH * width[:, None]).all()
+    gap = np.abs(found.to_numpy() - expected) / width[:, None]
+    off = [
+        f"{name}, {side}: {got:.8g}, lme4 {want:.8g}"
+        for name, gots, wants, gaps in zip(found.index, found.to_numpy(), expected, gap, strict=True)
+        for side, got, want, by in zip(("lower", "upper"), gots, wants, gaps, strict=True)
+        if not by <= OF_WIDTH
+    ]
+    assert not off, f"limits off by more than {OF_WIDTH} of the interval's width: {'; '.join(off)}"
 
 
 def test_mean_of_a_sample_has_its_closed_form() -> None:
@@ -192,7 +199,7 @@ def test_limits_do_not_depend_on_units(sleep, y: float, x: float, shift: float) 
     width = known[:, [1]] - known[:, [0]]
     gap = found - np.array([0.0, 0.0, 0.0, 0.0, shift, 0.0])[:, None] - known * unit
     # 1e9 added leaves the data seven digits.
-    assert (np.abs(gap) <= 1e-6 * width * unit).all()
+    np.testing.assert_allclose(gap / (width * unit), 0, atol=1e-6)
 
 
 def test_levels_beyond_the_profile_are_refused(sleep) -> None:
@@ -245,7 +252,8 @@ def test_the_path_of_a_singular_fit_finds_the_lower_valley(name) -> None:
     basis = fit.design.blocks[0].basis
     root = np.sqrt((basis**2).mean(axis=0))
     j = fit.design.x_names.index("temp")
-    for value, zeta in zip(curve.values[::2], curve.zeta[::2], strict=True):
+    above = []
+    for value, zeta in zip(curve.values[::4], curve.zeta[::4], strict=True):
 
         def deviance(x, value=value) -> float:
             L = np.array([[x[0], 0.0], [x[1], x[2]]]) / root[:, None]
@@ -257,6 +265,9 @@ def test_the_path_of_a_singular_fit_finds_the_lower_valley(name) -> None:
 
         if name.startswith("sd") and value == 0:
             continue
-        starts = [np.append(rng.normal(0, 4, 3), 1.5) for _ in range(8)]
+        starts = [np.append(rng.normal(0, 4, 3), 1.5) for _ in range(4)]
         best = min(optimize.minimize(deviance, x, method="BFGS").fun for x in starts)
-        assert zeta**2 <= best - lowest + 2e-3, (value, zeta)
+        assert zeta**2 <= best - lowest + 2e-3, f"{name} = {value}: zeta {zeta} is of a higher valley"
+        # By symmetry a search that starts at rank one stays there.
+        above.append(optimize.minimize(deviance, [4.0, 4.0, 0.0, 1.5], method="BFGS").fun - best)
+    assert max(above) > 1, "no point tells the saddle from the valley"
