@@ -11,6 +11,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -197,20 +198,24 @@ def in_names(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: fit("y ~ x + (1|h)")
     arrays = {"groups": data["g"], "exog_re": data[[text]]}
     exog = data[["x"]].assign(const=1.0)
-    for read in (lmt.lint, lmt.translate):
-        yield lambda read=read: read(MixedLM(data["y"], exog, **arrays))
-        yield lambda read=read: read(MixedLM(data["y"], exog.rename(columns={"x": text}), groups=data["g"]))
-        yield lambda read=read: read(
-            MixedLM(
-                data["y"],
-                exog,
-                groups=data["g"],
-                exog_vc=VCSpec([text], [[[f"C({text})[T.a]", text]] * 6], [[np.eye(6)[:, :2]] * 6]),
-            )
-        )
-        yield lambda read=read: read(smf.mixedlm(f"y ~ {quoted}", data, groups="g", re_formula=f"1 + {quoted}"))
-        yield lambda read=read: read(smf.mixedlm("y ~ x", data, groups="h", vc_formula={text: "0 + C(g)"}))
-    yield lambda: str(lmt.from_mixedlm(quiet(smf.mixedlm("y ~ x", data, groups="g", re_formula=f"1 + {quoted}").fit)))
+    models = (
+        lambda: MixedLM(data["y"], exog, **arrays),
+        lambda: MixedLM(data["y"], exog.rename(columns={"x": text}), groups=data["g"]),
+        lambda: MixedLM(
+            data["y"],
+            exog,
+            groups=data["g"],
+            exog_vc=VCSpec([text], [[[f"C({text})[T.a]", text]] * 6], [[np.eye(6)[:, :2]] * 6]),
+        ),
+        lambda: smf.mixedlm(f"y ~ {quoted}", data, groups="g", re_formula=f"1 + {quoted}"),
+        lambda: smf.mixedlm("y ~ x", data, groups="h", vc_formula={text: "0 + C(g)"}),
+    )
+    for make in map(cache, models):
+        for read in (lmt.lint, lmt.translate):
+            yield lambda read=read, make=make: read(make())
+    # The names are read, not the optimum: one step is enough.
+    slopes = smf.mixedlm("y ~ x", data, groups="g", re_formula=f"1 + {quoted}")
+    yield lambda: str(lmt.from_mixedlm(quiet(lambda: slopes.fit(method=["bfgs"], maxiter=1))))
 
 
 def exec_code(code: str, data: pd.DataFrame) -> None:
