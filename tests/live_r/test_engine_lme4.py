@@ -181,3 +181,13 @@ def test_a_start_at_the_optimum_ends_there():
     ours = model.fit(engine="pls")
     theirs = model.fit(engine="lme4", start=ours.theta)
     np.testing.assert_allclose(theirs.theta, ours.theta, atol=1e-6)
+
+
+def test_a_table_of_fits_has_a_live_fit_of_lme4_beside_ours() -> None:
+    require_lme4()
+    model = lmt.lmm("yield ~ nitro + (1 | Block/Variety)", lmt.datasets.load("Oats"))
+    table = lmt.tables.side_by_side(model.fit(), model.fit(engine="lme4"))
+    frame = table.to_frame(formatted=True)
+    ours, theirs = (list(frame.iloc[:, i]) for i in range(2))
+    different = {label: pair for label, *pair in zip(frame.index, ours, theirs, strict=True) if pair[0] != pair[1]}
+    assert list(different.values()) == [["lmmtools", "lme4"]], different
