@@ -13,6 +13,7 @@ from lmmtools.engines import pls
 from lmmtools.fit import labelled
 from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
 from lmmtools.fit.factor_dict import FactorDict
+from lmmtools.fit.named_here import answer_keywords
 from lmmtools.fit.names import Names
 from lmmtools.fit.second_look import SecondLook, has_mixedlm_form, look
 from lmmtools.fit.varcorr import VarCorr
@@ -274,6 +275,7 @@ class Fit:
 
         return self._series(2.0 * ndtr(-np.abs(self.tvalues.to_numpy())), "pvalues")
 
+    @answer_keywords(r_matrix="write L @ fit.cov_params() @ L.T, L with a column per fixed effect")
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``.
 

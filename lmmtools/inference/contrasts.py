@@ -9,6 +9,7 @@ import numpy as np
 
 from lmmtools.design.rank import independent_columns
 from lmmtools.errors import DataError
+from lmmtools.fit.named_here import NamedHere
 from lmmtools.inference.constraints import read_constraints
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.tails import f_tail, t_two_sided
@@ -70,6 +71,15 @@ class ContrastTests(Tabular):
     ddf: DDF
     notes: tuple[str, ...] = ()
 
+    summary = NamedHere("print it, or write to_frame(), to_markdown() or to_latex()")
+    summary_frame = NamedHere("write to_frame()")
+    effect = NamedHere("write estimate")
+    sd = NamedHere("write std_error")
+    tvalue = NamedHere("write t")
+    statistic = NamedHere("write t")
+    pvalue = NamedHere("write p")
+    df_denom = NamedHere("write df")
+
     @property
     def _table(self) -> ResultTable:
         numbers = {"estimate": self.estimate, "std_error": self.std_error, "df": self.df, "t": self.t, "p": self.p}
@@ -112,6 +122,14 @@ class FTest(Tabular):
     mean_sq: float
     ddf: DDF
     notes: tuple[str, ...] = ()
+
+    summary = NamedHere("print it, or write to_frame(), to_markdown() or to_latex()")
+    summary_frame = NamedHere("write to_frame()")
+    fvalue = NamedHere("write F")
+    statistic = NamedHere("write F")
+    pvalue = NamedHere("write p")
+    df_num = NamedHere("write num_df")
+    df_denom = NamedHere("write den_df")
 
     @property
     def _table(self) -> ResultTable:

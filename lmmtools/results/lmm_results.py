@@ -10,6 +10,7 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.errors import DataError
+from lmmtools.fit.named_here import answer_keywords
 from lmmtools.fit.record import Fit
 from lmmtools.results.confirmation import Confirmation, run_confirmation
 from lmmtools.results.description_methods import DescribingMethods
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from lmmtools.report.summary import Summary
 
 __all__ = ["LMMResults"]
+
+
+_OF_SUMMARY = (
+    "write summary(), in lme4's layout; MixedLM's own, on the right scale, with its title and names, is "
+    "lmt.patch_summary(fit.mixedlm).summary(...)"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,6 +170,7 @@ class LMMResults(
 
     # -- report ---------------------------------------------------------------------------------------------------
 
+    @answer_keywords(**dict.fromkeys(("title", "yname", "xname_fe", "xname_re", "alpha"), _OF_SUMMARY))
     def summary(self, ddf: str | None = None) -> Summary:
         """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from lmmtools.fit.named_here import answer_keywords
 from lmmtools.results.methods import FitMethods
 from lmmtools.threads import single
 
@@ -62,6 +63,10 @@ class PredictionMethods(FitMethods):
         n_jobs: int = 1,
     ) -> pd.DataFrame: ...
 
+    @answer_keywords(
+        exog="MixedLM's prediction leaves the random effects out, predict(data, random=False); predict(data) has them",
+        transform="columns of new data are always transformed as the formula says",
+    )
     @single
     def predict(
         self,

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Literal
 
+from lmmtools.fit.named_here import NamedHere
 from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["StatsmodelsNames"]
-
-
-class _NamedHere:
-    """An attribute that is absent here; asking for it says what to write instead.
-
-    Parameters
-    ----------
-    instead : str
-        What to write, and where it differs.
-    """
-
-    def __init__(self, instead: str) -> None:
-        self._instead = instead
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    def __get__(self, fit: Any, owner: type) -> NoReturn:
-        raise AttributeError(f"LMMResults has no {self._name}: {self._instead}")
 
 
 class StatsmodelsNames(FitMethods):
@@ -77,11 +59,45 @@ class StatsmodelsNames(FitMethods):
         """
         return self._fit.design.p
 
-    cov_re = _NamedHere("write varcorr.to_frame(), variances and correlations of every grouping factor")
-    vcomp = _NamedHere("write varcorr.to_frame(), where every component has its row")
-    wald_test = _NamedHere("write f_test(constraints), or t_test(constraints) for one at a time")
-    wald_test_terms = _NamedHere("write anova(), an F test of each term")
-    t_test_pairwise = _NamedHere("write pairwise(factor), which compares marginal means")
-    get_prediction = _NamedHere("write predict(data, interval=...), or predict(data) for the values alone")
-    save = _NamedHere("write to_json(path), which lmt.read_json(path) reads, or pickle the fit")
-    remove_data = _NamedHere("write to_json(path): the record of a fit has no data in it")
+    @property
+    def method(self) -> Literal["REML", "ML"]:
+        """``"REML"`` or ``"ML"``: ``reml``."""
+        return "REML" if self._fit.reml else "ML"
+
+    @property
+    def use_t(self) -> bool:
+        """False: ``pvalues`` and ``conf_int()`` take the statistics for normal; ``tests()`` has degrees of freedom."""
+        return False
+
+    cov_re = NamedHere("write varcorr.to_frame(), variances and correlations of every grouping factor")
+    vcomp = NamedHere("write varcorr.to_frame(), where every component has its row")
+    wald_test = NamedHere("write f_test(constraints), or t_test(constraints) for one at a time")
+    wald_test_terms = NamedHere("write anova(), an F test of each term")
+    t_test_pairwise = NamedHere("write pairwise(factor), which compares marginal means")
+    get_prediction = NamedHere("write predict(data, interval=...), or predict(data) for the values alone")
+    save = NamedHere("write to_json(path), which lmt.read_json(path) reads, or pickle the fit")
+    remove_data = NamedHere("write to_json(path): the record of a fit has no data in it")
+
+    bse_re = NamedHere("write varcorr_bse, standard errors on the scale of the data (MixedLM's are those of ratios)")
+    cov_re_unscaled = NamedHere("write theta, or varcorr.to_frame() with vcov divided by scale")
+    k_re = NamedHere("write len(varcorr.to_frame()), or ngroups: every grouping factor has effects here")
+    k_re2 = NamedHere("write len(theta), the number of variance parameters of all grouping factors")
+    k_vc = NamedHere("write len(varcorr.to_frame()): correlated effects and components stand in one table")
+    hist = NamedHere("write certificate, which says how far from the optimum the search ended")
+    profile_re = NamedHere('write profile(), or conf_int(method="profile")')
+    df_modelwc = NamedHere("write k_fe for the fixed effects, or k_params, which counts the variances too")
+    k_constant = NamedHere('write "Intercept" in params.index')
+    normalized_cov_params = NamedHere("write cov_params(), on the scale of the data and of the fixed effects alone")
+    params_object = NamedHere("write params and theta")
+    use_sqrt = NamedHere("write theta: the search is always over factors of the covariance matrices")
+    cov_pen = NamedHere("write mixedlm.cov_pen; nothing is penalised here")
+    load = NamedHere("write lmt.read_json(path) for what to_json(path) wrote, or unpickle the fit")
+    initialize = NamedHere("write lmt.lmm(formula, data).fit(), which makes a new fit")
+    get_nlfun = NamedHere("write t_test(constraints), for linear ones; others by bootstrap(statistic)")
+    bsejac = NamedHere("write bse; robust standard errors are not defined for MixedLM either")
+    bsejhj = NamedHere("write bse; robust standard errors are not defined for MixedLM either")
+    covjac = NamedHere("write cov_params(); robust covariances are not defined for MixedLM either")
+    covjhj = NamedHere("write cov_params(); robust covariances are not defined for MixedLM either")
+    score_obsv = NamedHere("write certificate, which has the gradient of the criterion")
+    hessv = NamedHere("write varcorr_bse, what follows from the curvature of the criterion")
+    freepat = NamedHere("write the constraint into the formula: (x || g) for effects without correlation")

@@ -8,7 +8,7 @@ own for that, ``__maketables_coef_table__`` and others, which are here; but what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from lmmtools.results.methods import FitMethods
 
@@ -37,6 +37,28 @@ LABELS = {
 NORMAL = "z (normal)"
 """p-values from the normal distribution, as statsmodels' results of mixed models have them."""
 
+_INSIDE = "fit.mixedlm.model, MixedLM's own, where it can express the model"
+_GROUPS = "fit.design.blocks, one term each, for the rows' groups, and fit.ngroups for their number"
+# A name of MixedLM's model that is not here -> what to write.
+_OF_MODELS = {
+    **dict.fromkeys(("groups", "group_labels", "group_list", "row_indices", "endog_li", "exog_li"), _GROUPS),
+    "n_groups": "fit.ngroups, one number per grouping factor",
+    "data": "fit.design, or the DataFrame that was given to lmm()",
+    **dict.fromkeys(("nobs", "n_totobs"), "fit.nobs"),
+    **dict.fromkeys(("k_fe", "k_params", "reml"), "the same of the fit: fit.k_fe, fit.k_params, fit.reml"),
+    **dict.fromkeys(("fit", "from_formula", "initialize"), "lmt.lmm(formula, data).fit(), or fit.refit(y)"),
+    "fit_regularized": "lmt.lmm(formula, data).fit(): nothing is penalised here",
+    "predict": "fit.predict(data, random=False)",
+    "loglike": "fit.llf, at the optimum",
+    **dict.fromkeys(("score", "score_full", "score_sqrt", "hessian", "information"), "fit.certificate"),
+    "get_fe_params": "fit.params",
+    "get_scale": "fit.scale",
+    "get_distribution": "fit.simulate(n)",
+    **dict.fromkeys(("cov_pen", "fe_pen", "re_pen", "use_sqrt", "k_constant"), _INSIDE),
+    **dict.fromkeys(("exog_re", "exog_re_li", "exog_re2_li", "exog_vc"), "fit.design.blocks, one term each"),
+    **dict.fromkeys(("k_re", "k_re2", "k_vc"), "len(fit.varcorr.to_frame())"),
+}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
@@ -59,6 +81,12 @@ class FittedModel:
     formula: str
     endog: NDArray[np.float64]
     exog: NDArray[np.float64]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Answer names of MixedLM that are not here with what to write."""
+        instead = _OF_MODELS.get(name)
+        said = f": write {instead}" if instead else ""
+        raise AttributeError(f"the model of an LMMResults has no {name}{said}")
 
 
 class TablingMethods(FitMethods):
