@@ -328,9 +328,7 @@ def _judge_cell(
         # A linear model has no variances to count.
         return NO_VERDICT
     if part == "singular":
-        return (
-            SAME if value == reference else OTHER_MODEL if meaning.reasons else LOOSER if meaning.is_near else DISAGREES
-        )
+        return meaning.verdict_of_flags(is_same=value == reference)
     assert not isinstance(value, str) and not isinstance(reference, str)
     assert value is not None and reference is not None
     is_same = _is_same(part, value, reference, scale)

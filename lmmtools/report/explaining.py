@@ -86,7 +86,7 @@ def _convergence_sentences(j: Judgement, verdict: Verdict | Literal[""], names: 
     if not j.is_near:
         yield (
             f"The criterion of {worse} is higher than that of {better} by {abs(gap):.4g}, and lower is better: "
-            f"{worse} stopped away from the optimum, or is not the model that its labels say."
+            f"{worse} stopped short of the optimum, or is not the model that its labels say."
         )
         return
     if verdict == DISAGREES and not j.faults:

@@ -47,9 +47,10 @@ ORDER: tuple[Verdict, ...] = (SAME, LOOSER, CANNOT, DISAGREES, OTHER_MODEL)
 
 SAME_REL = 1e-6
 """One unit of the sixth significant digit: what two fits of one optimum may differ by when one is rounded up."""
-NEAR, NEAR_UNKNOWN = 1.0, 1e-2
-"""How far two criteria may lie apart for one optimum. Up to one the reach of a fit's numbers tells how far each may be;
-without a fit that can be asked, a hundredth: a likelihood ratio of 1.005."""
+NEAR, NEAR_UNKNOWN = 0.1, 1e-2
+"""How far two criteria may lie apart for one optimum. A tenth is a likelihood ratio of 1.05, and moves an estimate by
+at most a third of its standard error: up to it the reach of a fit's numbers tells how far each may be, beyond it the
+higher one stopped short. Without a fit that can be asked it is a hundredth."""
 CRITERION_NOISE = 1e-10
 """Rounding makes a criterion uncertain by about this much, relatively."""
 EVALUATED = 1e-7
@@ -100,6 +101,8 @@ class Judgement:
         no ridge between these and the reference's.
     own : dict of Key to str
         Those of ``faults`` that are the column's; the others are the reference's.
+    has_one_theta : bool
+        Whether both say theta and it is the same, so that every other number is.
     """
 
     column: ComparisonColumn
@@ -112,6 +115,7 @@ class Judgement:
     reach: Mapping[Key, float] | None
     is_explained: bool = False
     own: Mapping[Key, str] = field(default_factory=dict)
+    has_one_theta: bool = False
 
     def bound(self, key: Key) -> float | None:
         """Return how far a number may lie from the reference's by convergence; None if that is unknown."""
@@ -167,7 +171,9 @@ class Judgement:
         if not self.is_near:
             return DISAGREES
         bound = self.bound(key)
-        if bound is None:
+        # Of a variance that is zero there is no correlation; any other number is known where it is known to the other.
+        is_lost = key[0] != "correlation" and math.isnan(value) != math.isnan(reference)
+        if bound is None or is_lost:
             return CANNOT
         rounding = rounding_of(value) + rounding_of(reference)
         difference = abs(float(value) - float(reference))
@@ -176,6 +182,15 @@ class Judgement:
             # The last digit printed: R's own optimum is known no better.
             return SAME
         return LOOSER if is_within or self.is_explained else DISAGREES
+
+    def verdict_of_flags(self, *, is_same: bool) -> Verdict:
+        """Return the verdict of whether both are singular, which follows from theta where one rule decides it."""
+        if is_same:
+            return SAME
+        if self.reasons:
+            return OTHER_MODEL
+        is_one_rule = all(hasattr(c.source, "boundary") for c in (self.column, self.reference))
+        return LOOSER if self.is_near and not (self.has_one_theta and is_one_rule) else DISAGREES
 
     def _is_comparable(self, key: Key) -> bool:
         """Whether two numbers are of one kind: errors that are robust or adjusted are not model-based ones."""
@@ -212,15 +227,16 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
     noise = CRITERION_NOISE * max(1.0, abs(reference.criterion))
     is_coded = is_recoded(column, reference)
     reasons = () if is_coded else find_reasons(column, reference)
+    is_one = _have_one_theta(column, reference)
     own = dict(find_faults(column))
     faults = {**dict(find_faults(reference)), **own}
     if reasons or model is None or is_coded or column.is_ols or reference.is_ols:
         if is_coded and column.reml:
             # Under REML the coding moves the criterion and no other number of the variances.
             apart = rounding = 0.0
-        gap = apart + rounding + (AT_THETA**2 if _have_one_theta(column, reference) else noise)
+        gap = AT_THETA**2 if is_one else apart + rounding + noise
         near = apart <= rounding + NEAR_UNKNOWN or is_coded
-        return Judgement(column, reference, reasons, is_coded, gap, near, faults, None, own=own)
+        return Judgement(column, reference, reasons, is_coded, gap, near, faults, None, own=own, has_one_theta=is_one)
     at = [_check(model, c) for c in (column, reference)]
     for (found, _), c in zip(at, (column, reference), strict=True):
         faults |= found
@@ -244,7 +260,7 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
         and thetas[1] is not None
         and model.is_same_valley(thetas[0], thetas[1], max(*heights, lowest + max(above)) + noise)
     )
-    return Judgement(column, reference, (), False, root * root, is_near, faults, reach, explained, own)
+    return Judgement(column, reference, (), False, root * root, is_near, faults, reach, explained, own, is_one)
 
 
 def _have_one_theta(column: ComparisonColumn, reference: ComparisonColumn) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lmmtools.printout.number import rounding_of
-from lmmtools.report.effect_labels import group_key, match_key
+from lmmtools.report.comparison_column import MODEL_BASED
+from lmmtools.report.effect_labels import group_key, match_key, pair_key
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ CRITERION_TOL = 1e-2
 """A hundredth of a unit of the criterion is a likelihood ratio of 1.005: one optimum."""
 RECODED = 1e-4
 """Variances that agree to this are those of one model, whatever its fixed effects are called."""
+INVARIANT_REL, LOG_DET = 1e-7, 1e-3
+"""What no coding changes agrees to this relatively; the criterion and log|C|, of two optima, to a thousandth."""
 SUMS_REL = 1e-8
 """Sums of one column by two packages agree to this."""
 
@@ -163,12 +168,58 @@ def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
     sigma_gap = abs(column.sigma - reference.sigma)
     if sigma_gap > RECODED * reference.sigma + rounding_of(column.sigma) + rounding_of(reference.sigma):
         return False
+    if not _have_one_test_of_all(column, reference):
+        return False
     names = set(map(match_key, column.fixef)), set(map(match_key, reference.fixef))
     gap = judge_gap(column, reference)
     if names[0] != names[1]:
         # Under ML the criterion does not depend on the coding either.
         return column.reml or gap < CRITERION_TOL
     return (column.reml or gap < CRITERION_TOL) and _have_other_units(column, reference)
+
+
+def _have_one_test_of_all(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
+    """Whether b'C^-1 b is one number, C the covariance of the fixed effects b, and so by REML is the criterion plus log|C|.
+
+    No coding of the fixed effects changes these two. True where a column does not tell them at full precision.
+    """
+    mine, theirs = _invariants(column), _invariants(reference)
+    if mine is None or theirs is None:
+        return True
+    scale = max(column.sigma, reference.sigma) ** 2
+    values = {group_key(k): v for k, v in reference.variances.items()}
+    apart = [abs(v - values[group_key(k)]) / max(abs(v), scale) for k, v in column.variances.items()]
+    apart.append(abs(column.sigma**2 - reference.sigma**2) / scale)
+    rel = INVARIANT_REL + 4.0 * max(apart)
+    if abs(mine[0] - theirs[0]) > rel * max(mine[0], theirs[0], 1.0):
+        return False
+    if not column.reml:
+        return True
+    return abs(column.criterion + mine[1] - reference.criterion - theirs[1]) <= LOG_DET + rel * len(column.fixef)
+
+
+def _invariants(column: ComparisonColumn) -> tuple[float, float] | None:
+    """Return b'C^-1 b and log|C|; None where rounding, or what is not said, leaves them unknown."""
+    names = list(column.fixef)
+    errors = {match_key(k): v for k, v in column.std_errors.items()}
+    pairs = {pair_key(k): v for k, v in column.fixef_correlations.items()}
+    if column.error_kind != MODEL_BASED:
+        return None
+    found = [errors.get(match_key(k), math.nan) for k in names]
+    corr = np.eye(len(names))
+    for i in range(len(names)):
+        for j in range(i):
+            corr[i, j] = corr[j, i] = pairs.get(pair_key(f"{names[j]}, {names[i]}"), math.nan)
+    values = [*column.fixef.values(), *found]
+    if not np.all(np.isfinite(corr)) or not np.all(np.isfinite(values)) or min(found, default=1.0) <= 0.0:
+        return None
+    if any(map(rounding_of, values)):
+        return None
+    sign, log_det = np.linalg.slogdet(corr)
+    if sign <= 0:
+        return None
+    t = np.array(list(column.fixef.values())) / np.array(found)
+    return float(t @ np.linalg.solve(corr, t)), float(log_det + 2.0 * np.log(found).sum())
 
 
 def _have_other_units(column: ComparisonColumn, reference: ComparisonColumn) -> bool:

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import lmmtools as lmt
+from lmmtools import core
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 ACCUSED = ("disagrees", "another model", "cannot be compared")
@@ -187,3 +189,73 @@ def test_robust_errors_are_shown_as_asked_for():
     assert row.values[1] == pytest.approx(result.bse["Intercept"], rel=1e-12)
     assert row.verdict == "cannot be compared"
     assert any("robust (HC3)" in s for s in found.sentences)
+
+
+def coded():
+    """A fit, and a record of it with another level of reference: one model in other coordinates."""
+    data = lmt.datasets.load("sleepstudy")
+    data["f"] = np.array(["a", "b", "c"])[np.arange(len(data)) % 3]
+    fits = [
+        lmt.lmm(f"Reaction ~ Days + {f} + (Days | Subject)", data).fit(engine="pls")
+        for f in ("f", "C(f, contr.treatment(base='b'))")
+    ]
+    return fits[0], json.loads(fits[1].to_json(random_effects=True))
+
+
+def test_another_coding_hides_no_changed_number():
+    fit, record = coded()
+    assert lmt.compare(fit, lmt.read_json(json.dumps(record))).verdict == "same to the digits shown"
+    paths = [("fixed_effects", "estimates", i) for i in range(4)]
+    paths += [("random_effects", "Subject", "values", 3, 1), ("criterion", "value")]
+    for path in paths:
+        for first in (fit, lmt.read_json(fit.to_json(random_effects=True))):
+            other = lmt.read_json(json.dumps(changed(record, path, 1.03)))
+            assert lmt.compare(first, other).verdict in ACCUSED, path
+
+
+def test_units_that_the_criterion_of_reml_does_not_know_are_noticed(fits):
+    """Twice a covariate is half its effect, and lowers the REML criterion by log 4; here it stays."""
+    record = json.loads(fits["slopes"].to_json())
+    fixed, factor = record["fixed_effects"], np.array([1.0, 2.0])
+    fixed["estimates"] = (factor * fixed["estimates"]).tolist()
+    fixed["std_errors"] = (factor * fixed["std_errors"]).tolist()
+    fixed["cov_params"] = (np.outer(factor, factor) * fixed["cov_params"]).tolist()
+    del record["inputs"]
+    assert lmt.compare(fits["slopes"], lmt.read_json(json.dumps(record))).verdict == "disagrees"
+
+
+def test_numbers_that_a_fit_no_longer_says_are_no_agreement(fits):
+    record = json.loads(fits["slopes"].to_json(random_effects=True))
+    for path in (("scaled_residuals", 0), ("random_effects", "Subject", "values", 0, 0)):
+        other = lmt.read_json(
+            json.dumps(changed(record, path, float("inf"))).replace("-Infinity", '"NaN"').replace(" Infinity", ' "NaN"')
+        )
+        assert lmt.compare(fits["slopes"], other).verdict in ACCUSED, path
+
+
+def test_a_flag_that_theta_contradicts_is_noticed(fits):
+    record = json.loads(fits["slopes"].to_json())
+    record["optimum"]["singular"] = True
+    assert lmt.compare(fits["slopes"], lmt.read_json(json.dumps(record))).verdict == "disagrees"
+
+
+def test_a_fit_that_stopped_short_of_the_optimum_disagrees():
+    """The criterion of a search that was cut is higher by more than a tenth, and by less it is looser convergence."""
+    data = lmt.datasets.load("sleepstudy")
+    model = lmt.lmm("Reaction ~ Days + (1 | Subject)", data)
+    fit = model.fit(engine="pls")
+    for factor, verdict in ((1.02, "looser convergence"), (1.3, "disagrees")):
+        at = core.recover(fit.problem, factor * fit.theta, True)
+        estimate = replace(
+            fit.estimate,
+            theta=at.theta,
+            objective=at.objective,
+            beta=at.beta,
+            beta_cov=at.beta_cov,
+            sigma=at.sigma,
+            modes=at.modes,
+        )
+        assert (at.objective - fit.objective > 0.1) == (verdict == "disagrees")
+        found = lmt.compare(fit, fit.with_estimate(estimate))
+        assert found.verdict == verdict, found.sentences
+    assert any("stopped short of the optimum" in s for s in found.sentences)
