@@ -179,7 +179,7 @@ def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
 
 
 def _have_one_test_of_all(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
-    """Whether b'C^-1 b is one number, C the covariance of the fixed effects b, and so by REML is the criterion plus log|C|.
+    """Whether b'C^-1 b, C the covariance of the fixed effects b, is one number, and by REML the criterion plus log|C|.
 
     No coding of the fixed effects changes these two. True where a column does not tell them at full precision.
     """
