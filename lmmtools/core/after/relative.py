@@ -85,8 +85,8 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     F, b, r2, dof, f = s.F[:, : problem.p], s.b, s.r2, s.dof, s.f
     C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
     m = local_model(problem, s, once=True)
-    free, held = _free(problem, m.frames, m.factors, reml)
-    lambdas = [Q @ L for Q, L in zip(m.frames, m.factors, strict=True)]
+    free, held = _free(problem, m.frames, m.roots, reml)
+    lambdas = [Q @ L for Q, L in zip(m.frames, m.roots, strict=True)]
     pieces = zip(lambdas, m.frames, problem.units, strict=True)
     sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in pieces]
     H = m.exact[np.ix_(free, free)] if m.exact is not None else _by_differences(problem, m, free)

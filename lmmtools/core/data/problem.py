@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from lmmtools.core.data.moments import MomentSystem, moment_system
 from lmmtools.core.data.room import check_products, check_rest
 from lmmtools.core.data.spanned import Spanned, find_spanned
 from lmmtools.core.data.spectrum import Spectrum, find_spectrum
+from lmmtools.core.elimination.factors import merge
 from lmmtools.core.elimination.many_points import Cut, cut_largest
 from lmmtools.core.elimination.structure import Structure, build_structure, merge_blocks
-from lmmtools.design.theta import lambda_factors, pack_lambda
+from lmmtools.design.theta import lambda_factors, upper_triangle
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Problem", "on_data_scale", "prepare"]
+__all__ = ["Problem", "lower_triangular", "prepare"]
 
 ZERO_ROW = 1e-10
 """An effect whose standard deviation is this share of another's, each per root mean square of its column, has none."""
@@ -174,10 +175,13 @@ class Problem:
         """Information of an average level per block, n / m: a relative variance of 1 / units begins to matter."""
         return tuple(self.n / b.m for b in self.design.blocks)
 
-    def constant(self, reml: bool) -> float:
-        """What the criterion on the data's scale has beyond that in the engine's coordinates."""
+    def constant(self, reml: bool, y_scale: Floats | float | None = None) -> Any:
+        """What the criterion on the data's scale has beyond that in the engine's coordinates, shape of ``y_scale``.
+
+        That is the scale of each response, by default of the problem's own, whose constant is a float.
+        """
         dof = self.n - self.p if reml else self.n
-        out = 2.0 * dof * float(np.log(self.response.y_scale)) - self.log_weights
+        out = 2.0 * dof * np.log(self.response.y_scale if y_scale is None else y_scale) - self.log_weights
         return out - self.log_x_map if reml else out
 
     def to_lambdas(self, theta: Floats) -> tuple[Floats, ...]:
@@ -197,27 +201,19 @@ class Problem:
         return tuple(R @ lam for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True))
 
     def to_theta(self, lambdas: Sequence[Floats]) -> Floats:
-        """theta on the data's scale, shape (k,), columns of lambda signed so that its diagonal is not negative."""
+        """theta on the data's scale, shape (..., k), columns of lambda signed so that its diagonal is not negative."""
         out = []
         for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True):
             if len(R) == 1:
-                out.append(np.abs(lam) / R[0, 0])
+                out.append(np.abs(lam[..., 0]) / R[0, 0])
                 continue
-            out.append(_triangular(on_data_scale(lam, R)))
-        return pack_lambda(out)
+            columns, rows = upper_triangle(len(R))
+            out.append(lower_triangular(_on_data_scale(lam, R))[..., rows, columns])
+        return np.concatenate(out, axis=-1)
 
     def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
         """lambda per merged factor in order of elimination, block diagonal where a factor has several terms."""
-        out = []
-        for f in self.structure.factors:
-            if len(f.blocks) == 1:
-                out.append(lambdas[f.blocks[0]])
-                continue
-            lam = np.zeros((f.l, f.l))
-            for k, part in f.parts():
-                lam[part, part] = lambdas[k]
-            out.append(lam)
-        return tuple(out)
+        return tuple(merge(f, lambdas) for f in self.structure.factors)
 
     def with_response(self, y: Floats) -> Problem:
         """The same design with another response (offset included, as in the design), all structure shared.
@@ -241,7 +237,7 @@ class Problem:
         return replace(self, response=response)
 
 
-def on_data_scale(lam: Floats, R: Floats) -> Floats:
+def _on_data_scale(lam: Floats, R: Floats) -> Floats:
     """Return R^-1 lambda, (..., l, l), with effects whose variance is rounding beside others' at exactly zero.
 
     Parameters
@@ -286,15 +282,28 @@ def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure:
     return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
 
 
-def _triangular(lam: Floats) -> Floats:
-    """Return the lower-triangular factor of lam lam', shape (l, l), diagonal not negative.
+def lower_triangular(lam: Floats) -> Floats:
+    """Return the lower-triangular root of lam lam', (..., r, r), diagonal not negative, of lam (..., r, l), r <= l.
 
-    Any factor is a rotation away from it. Vanished columns of lam stay exactly zero, and an effect without variance has
-    neither row nor column.
+    Any root is a rotation away from it. Vanished columns of lam stay exactly zero, the last of the root, and an effect
+    without variance has neither row nor column.
     """
-    out = np.zeros_like(lam)
-    rows, columns = np.flatnonzero(lam.any(axis=1)), np.flatnonzero(lam.any(axis=0))
-    if len(rows):
-        r = np.asarray(np.linalg.qr(lam[np.ix_(rows, columns)].T, mode="r"))
-        out[np.ix_(rows, rows[: len(r)])] = np.tril((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T)
-    return out + 0.0
+    r, present = lam.shape[-2], lam.any(axis=-2)
+    turned = lam
+    if not present.all():
+        order = np.argsort(~present, axis=-1, kind="stable")
+        turned = np.take_along_axis(lam, order[..., None, :], axis=-1)
+    R = np.asarray(np.linalg.qr(turned.swapaxes(-1, -2), mode="r"), dtype=float)
+    signs = np.where(R.diagonal(axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    is_kept = np.arange(r) < present.sum(axis=-1)[..., None]
+    out = np.where(is_kept[..., None], np.triu(R * signs[..., None]), 0.0).swapaxes(-1, -2) + 0.0
+    has_rows = lam.any(axis=-1)
+    if has_rows.all():
+        return out
+    for i in np.argwhere(~has_rows.all(axis=-1)):
+        own = lam[tuple(i)]
+        rows = np.flatnonzero(own.any(axis=-1))
+        out[tuple(i)] = 0.0
+        if len(rows):
+            out[(*i, *np.ix_(rows, rows))] = lower_triangular(own[rows])
+    return out

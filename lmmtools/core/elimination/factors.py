@@ -7,14 +7,17 @@ from functools import cache
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
     from scipy import sparse
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Factor", "Link"]
+__all__ = ["Factor", "Link", "merge"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,13 @@ class Link:
     parent: NDArray[np.intp]
     gather: sparse.csr_matrix
     A: Floats
+
+
+def merge(factor: Factor, lambdas: Sequence[Floats]) -> Floats:
+    """Return lambda of all terms of a factor, (..., l, l), block diagonal, from those per block in design order."""
+    if len(factor.blocks) == 1:
+        return lambdas[factor.blocks[0]]
+    out = np.zeros((*lambdas[0].shape[:-2], factor.l, factor.l))
+    for k, part in factor.parts():
+        out[..., part, part] = lambdas[k]
+    return out

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.core.elimination.factors import Factor, merge
 from lmmtools.core.elimination.structure import diagonal_blocks
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factors import Factor
     from lmmtools.core.elimination.structure import Structure
 
     Floats = NDArray[np.float64]
@@ -84,7 +84,7 @@ def reduce_many(cut: Cut, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:
     """
     B, m, l = len(lambdas[0]), cut.largest.m, cut.largest.l
     with np.errstate(all="ignore"):
-        lam = _merged(cut.largest, lambdas)[:, None]
+        lam = merge(cut.largest, lambdas)[:, None]
         half, logdet = _half(np.eye(l) + lam.transpose(0, 1, 3, 2) @ cut.own @ lam)
         # Rows of L^-1 Lambda' times what stands beside the blocks.
         right = (half @ lam.transpose(0, 1, 3, 2) @ cut.beside).reshape(B, m * l, -1)
@@ -125,23 +125,13 @@ def _half(M: Floats) -> tuple[Floats, Floats]:
     return np.asarray(np.linalg.inv(L)), np.where(is_definite, logdet, np.nan)
 
 
-def _merged(factor: Factor, lambdas: Sequence[Floats]) -> Floats:
-    """Return lambda of a factor's level, (B, l, l)."""
-    if len(factor.blocks) == 1:
-        return lambdas[factor.blocks[0]]
-    out = np.zeros((len(lambdas[0]), factor.l, factor.l))
-    for k, part in factor.parts():
-        out[:, part, part] = lambdas[k]
-    return out
-
-
 def _merged_rest(factors: Sequence[Factor], lambdas: Sequence[Floats]) -> Floats:
     """Return Lambda of several factors, (B, q, q)."""
     q = sum(f.q for f in factors)
     out = np.zeros((len(lambdas[0]), q, q))
     at = 0
     for f in factors:
-        lam = _merged(f, lambdas)
+        lam = merge(f, lambdas)
         for _ in range(f.m):
             out[:, at : at + f.l, at : at + f.l] = lam
             at += f.l

@@ -7,14 +7,15 @@ factor, whose levels are independent, and a dense one for small models of any sh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, pi
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from lmmtools.core.data.crossprod import project_response
 from lmmtools.core.elimination.dense_rest import dense_blocks
+from lmmtools.core.elimination.factors import merge
 from lmmtools.core.elimination.small import small_inverse, small_logdet
+from lmmtools.core.search.objective import profile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +82,7 @@ class OneFactor:
         self.f = st.factors[0]
         f = self.f
         A = st.chain[0].A if st.chain else dense_blocks(st.layout.products(), f.m, f.l)
-        lam = _merge(f, lambdas)
+        lam = merge(f, lambdas)
         if f.l == 1:
             s = (lam**2)[:, None]
             D = 1.0 + A * s
@@ -148,7 +149,7 @@ class Dense:
         self.factors = st.factors
         self.A = st.layout.products() if not st.chain else st.A.toarray()
         B = len(lambdas[0])
-        self.lams = [_merge(f, lambdas) for f in st.factors]
+        self.lams = [merge(f, lambdas) for f in st.factors]
         half = self._scale(np.broadcast_to(self.A, (B, *self.A.shape)), transpose=False)
         M = self._scale(half.transpose(0, 2, 1), transpose=False)
         M[:, range(st.q), range(st.q)] += 1.0
@@ -221,16 +222,6 @@ def _contract(g: Floats, left: Floats, right: Floats) -> Floats:
     B, a, c = g.shape[:3]
     flat = g.transpose(0, 1, 3, 2, 4).reshape(B, a * a, c * c)
     return np.asarray(left.reshape(B, -1, a * a) @ flat @ right.reshape(B, -1, c * c).transpose(0, 2, 1))
-
-
-def _merge(f: Factor, lambdas: Sequence[Floats]) -> Floats:
-    """Return lambda of a merged factor, (B, l, l)."""
-    if len(f.blocks) == 1:
-        return lambdas[f.blocks[0]]
-    out = np.zeros((len(lambdas[0]), f.l, f.l))
-    for k, part in f.parts():
-        out[:, part, part] = lambdas[k]
-    return out
 
 
 DENSE_BATCH_Q = 160
@@ -307,12 +298,6 @@ def evaluate_batch(
         Fx, L, b, r2 = np.zeros((B, len(problem.ZX), 0)), np.zeros((B, 0, 0)), np.zeros((B, 0)), Hyy
     dof = n - p if reml else n
     with np.errstate(invalid="ignore", divide="ignore"):
-        objective = logdet + dof * (1.0 + log(2.0 * pi / dof) + np.log(r2)) + _constants(problem, y.y_scale, reml)
+        objective = profile(logdet, r2, dof) + problem.constant(reml, y.y_scale)
     objective = np.where(np.isfinite(objective), objective, np.inf)
     return BatchState(objective, kernel, Fx, Fy[:, :, 0], np.asarray(L, dtype=float), b, r2)
-
-
-def _constants(problem: Problem, y_scale: Floats, reml: bool) -> Floats:
-    dof = problem.n - problem.p if reml else problem.n
-    out = 2.0 * dof * np.log(y_scale) - problem.log_weights
-    return np.asarray(out - problem.log_x_map if reml else out)

@@ -216,7 +216,7 @@ def _is_within(null: NullSpace, d: Derivatives) -> bool:
 def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDArray[np.bool_]]:
     """Return one record per rank-deficient lambda_k, and which elements of phi are free."""
     nulls, free = [], []
-    parts = zip(m.frames, m.factors, m.d.G, problem.scaling.basis_maps, problem.units, strict=True)
+    parts = zip(m.frames, m.roots, m.d.G, problem.scaling.basis_maps, problem.units, strict=True)
     for k, (Q, L, G, R, c) in enumerate(parts):
         l = len(Q)
         null = parameters.is_null(np.diag(L), c)

@@ -47,7 +47,7 @@ class LocalModel:
     ----------
     state : State
     d : Derivatives
-    frames, factors : tuple of ndarray, each (l, l)
+    frames, roots : tuple of ndarray, each (l, l)
         Q and L per block.
     phi, g : ndarray, shape (k,)
         The point and the gradient.
@@ -60,7 +60,7 @@ class LocalModel:
     state: State
     d: Derivatives
     frames: tuple[Floats, ...]
-    factors: tuple[Floats, ...]
+    roots: tuple[Floats, ...]
     phi: Floats
     g: Floats
     exact: Floats | None
@@ -103,14 +103,14 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     once : bool
         Whether the exact Hessian may cost what is worth paying once per fit, instead of what saves an iteration.
     """
-    frames, factors = parameters.frame(state.lambdas)
+    frames, roots = parameters.frame(state.lambdas)
     if max(problem.widths) > 1:
         # The same Sigma, factored in that frame.
-        state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, factors, strict=True)))
+        state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, roots, strict=True)))
     inverse, Y = invert(state.elimination), projector(state)
     d = derivatives_from(problem, state, inverse.T, Y)
     units = problem.units
-    phi = parameters.pack(factors, units)
+    phi = parameters.pack(roots, units)
     g = parameters.gradient(d.G, state.lambdas, frames, units)
     sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(state.lambdas, frames, units, strict=True)]
     q, Q2 = quadratic_forms(problem, state, sigma)
@@ -128,7 +128,7 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
         for B in (average,) if exact is None else (average, exact):
             B[held], B[:, held] = 0.0, 0.0
             B[held, held] = 1.0
-    return LocalModel(state, d, frames, factors, phi, g, exact, average)
+    return LocalModel(state, d, frames, roots, phi, g, exact, average)
 
 
 def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.bool_]:

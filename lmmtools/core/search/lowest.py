@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.data.spectrum import solve_lower
+from lmmtools.core.search.objective import profile
 from lmmtools.core.search.section import REPRODUCED, Section, find_lowest
 
 if TYPE_CHECKING:
@@ -85,9 +86,9 @@ def section_of(problem: Problem, Zy: Floats, Xy: Floats, yy: Floats, y_scale: Fl
         values = np.concatenate([values, spectrum.a[more]])
         squares = np.concatenate([squares, others[:, more]], axis=1)
         counts = np.concatenate([counts, rest[more]])
-    constant = 2.0 * (n - p if reml else n) * np.log(y_scale) - problem.log_weights
+    constant = problem.constant(reml, y_scale)
     if reml:
-        constant = constant - problem.log_x_map + 2.0 * float(np.log(np.diag(spectrum.L)).sum())
+        constant = constant + 2.0 * float(np.log(np.diag(spectrum.L)).sum())
     logs = (values, counts) if reml else (spectrum.a, spectrum.counts)
     return make_section(*logs, values, squares, rr, n - p if reml else n, constant)
 
@@ -117,5 +118,5 @@ def make_section(
     weights = squares[:, there] / values[there]
     left = rr - weights.sum(axis=1)
     left = np.where(left <= REPRODUCED * rr, 0.0, left)
-    constant = constant + dof * (1.0 + np.log(2.0 * np.pi / dof))
+    constant = profile(constant, 1.0, dof)
     return Section(log_values[is_log], log_counts[is_log], values[there], weights, left, dof, constant)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.core.data.problem import on_data_scale
 from lmmtools.core.search import parameters
 from lmmtools.core.search.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
 from lmmtools.core.search.certificate import NULL_TOL, SAME
@@ -15,10 +14,9 @@ from lmmtools.core.search.competing import competing_effects
 from lmmtools.core.search.lowest import section_of
 from lmmtools.core.search.newton import newton_steps
 from lmmtools.core.search.no_effects import objectives_at_zero
-from lmmtools.core.search.optimize import LOG_GROWTH, MAX_GROWTH, ROUNDING, ZERO_COLUMN
+from lmmtools.core.search.optimize import ROUNDING, ZERO_COLUMN
 from lmmtools.core.search.section import find_lowest
 from lmmtools.core.search.start import factor_sigmas, joint_lambdas, starting_sigmas
-from lmmtools.design.theta import upper_triangle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,7 +201,7 @@ def _fit_batch(
         trial = front.phi + front.share[:, None] * front.step
         trial[:, bounded] = np.maximum(trial[:, bounded], 0.0)
         slope = np.einsum("zi,zi->z", front.g, trial - front.phi)
-        lambdas = _unpack(problem, trial, front.frames)
+        lambdas = parameters.unpack(trial, front.frames, problem.units)
         state = evaluate_batch(problem, kind, front.y, lambdas, reml)
         out.n_evaluations[front.rows] += 1
         slack = np.where(-slope < 1e3 * front.noise, front.noise, 0.0)
@@ -253,9 +251,11 @@ def _front(
     reml: bool,
 ) -> _Front:
     """Return derivatives, and Newton's step, at evaluated points."""
-    B, p, k = len(rows), problem.p, problem.design.k
+    B, p = len(rows), problem.p
     dof = problem.n - p if reml else problem.n
-    frames, factors, framed = _frame(lambdas)
+    # Where a trial went beyond the arithmetic its criterion is infinite, and nothing of it is used.
+    frames, roots = parameters.frame([np.where(np.isfinite(lam), lam, 0.0) for lam in lambdas])
+    framed = tuple(Q @ L for Q, L in zip(frames, roots, strict=True))
     f = s.Fy - np.einsum("zqp,zp->zq", s.Fx, s.b)
     Y = s.Fx
     if p:
@@ -274,126 +274,43 @@ def _front(
     if reml:
         G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
     units = problem.units
-    sigma = [_sigma_directions(lam, Q, c) for lam, Q, c in zip(framed, frames, units, strict=True)]
-    D = _directions(f, sigma, problem, k)
+    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(framed, frames, units, strict=True)]
+    D = parameters.directions(f, sigma, problem.structure.factors)
     q = np.einsum("zqk,zq->zk", D, f)
     Q2 = np.asarray(D.transpose(0, 2, 1) @ s.kernel.times_N(D))
     if p:
         z = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1) @ D)
         Q2 = np.asarray(Q2 - z.transpose(0, 2, 1) @ z, dtype=float)
     Q2 = np.asarray(0.5 * (Q2 + Q2.transpose(0, 2, 1)) * ratio[:, None, None])
-    rest = -np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
-    settled = np.ones(B, dtype=bool)
-    parts, at = [], 0
-    for g, t, lam, Q, c in zip(G, T, framed, frames, units, strict=True):
-        l = lam.shape[1]
-        if l == 1:
-            parts.append(g.reshape(B, 1) * (1.0 / c + lam[:, 0] ** 2))
-            rest[:, at, at] += parts[-1][:, 0]
-            at += 1
-            continue
-        turned = Q.transpose(0, 2, 1) @ g @ Q
-        columns, lower = upper_triangle(l)
-        parts.append(2.0 * (Q.transpose(0, 2, 1) @ g @ lam)[:, lower, columns])
-        for column in range(l):
-            size = l - column
-            rest[:, at : at + size, at : at + size] += 2.0 * turned[:, column:, column:]
-            at += size
-        worst = turned[:, range(l), range(l)] + NULL_TOL * np.einsum("zaa->z", np.abs(t))[:, None]
-        settled &= ((worst >= 0) | lam.any(axis=1)).all(axis=1)
-    phi = np.concatenate([_pack(L, c) for L, c in zip(factors, units, strict=True)], axis=1)
+    rest = parameters.second_order(G, framed, frames, units)
+    rest -= np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
+    phi = parameters.pack(roots, units)
     exact = 2.0 * Q2 - s.kernel.squares(Y, sigma, problem.structure.factors) + rest
-    gradient = np.concatenate(parts, axis=1)
+    gradient = parameters.gradient(G, framed, frames, units)
     bounded = parameters.bounded(problem.widths)
     bad = ~np.isfinite(s.objective)
     for array in (gradient, exact, Q2, rest, phi):
         array[bad] = 0.0
     step, expected = newton_steps(phi, gradient, exact, Q2 + rest, bounded)
-    share = _limit(problem, phi, step)
+    settled = _is_settled(G, T, framed, frames)
+    share = parameters.step_limit(phi, step, problem.widths, units)
     expected[bad] = np.inf
     with np.errstate(invalid="ignore"):
         noise = 8 * ROUNDING * np.maximum(np.maximum(1.0, np.abs(s.objective)), dof * y.yy / s.r2)
     return _Front(rows, y, framed, frames, phi, gradient, step, s.objective, noise, expected, share, settled, tuple(T))
 
 
-def _frame(lambdas: Sequence[Floats]) -> tuple[tuple[Floats, ...], tuple[Floats, ...], tuple[Floats, ...]]:
-    """Return Q, L and Q L per block; see parameters.frame."""
-    frames, factors, framed = [], [], []
-    for lam in lambdas:
-        if lam.shape[1] == 1:
-            frames.append(np.ones_like(lam))
-            factors.append(np.abs(lam))
-            framed.append(np.abs(lam))
-            continue
-        Q, values, _ = np.linalg.svd(np.where(np.isfinite(lam), lam, 0.0))
-        L = np.zeros_like(lam)
-        L[:, range(lam.shape[1]), range(lam.shape[1])] = values
-        frames.append(Q)
-        factors.append(L)
-        framed.append(Q * values[:, None, :])
-    return tuple(frames), tuple(factors), tuple(framed)
-
-
-def _pack(L: Floats, c: float) -> Floats:
-    """Return phi of one block, (B, its parameters); see parameters.pack."""
-    if L.shape[1] == 1:
-        return np.log1p(c * L[:, 0] ** 2)
-    columns, rows = upper_triangle(L.shape[1])
-    return L[:, rows, columns]
-
-
-def _unpack(problem: Problem, phi: Floats, frames: Sequence[Floats]) -> tuple[Floats, ...]:
-    """Return Q L per block; see parameters.unpack."""
-    out, at = [], 0
-    for Q, c in zip(frames, problem.units, strict=True):
-        l = Q.shape[1]
-        if l == 1:
-            out.append(np.sqrt(np.expm1(phi[:, at : at + 1, None]) / c))
-            at += 1
-            continue
-        columns, rows = upper_triangle(l)
-        L = np.zeros_like(Q)
-        L[:, rows, columns] = phi[:, at : at + len(rows)]
-        at += len(rows)
-        out.append(Q @ L)
-    return tuple(out)
-
-
-def _sigma_directions(lam: Floats, Q: Floats, c: float) -> Floats:
-    """Return dSigma / dphi of one block, (B, parameters, l, l); see parameters.sigma_directions."""
-    l = Q.shape[1]
-    if l == 1:
-        return (1.0 / c + lam**2)[:, None]
-    columns, rows = upper_triangle(l)
-    half = Q.transpose(0, 2, 1)[:, rows][..., None] * lam.transpose(0, 2, 1)[:, columns][:, :, None, :]
-    return np.asarray(half + half.transpose(0, 1, 3, 2))
-
-
-def _directions(f: Floats, sigma: Sequence[Floats], problem: Problem, k: int) -> Floats:
-    """Return dSigma_i f, (B, q, k); see parameters.directions."""
-    B = len(f)
-    starts = np.cumsum([0, *(s.shape[1] for s in sigma)]).tolist()
-    out = np.zeros((B, f.shape[1], k))
-    for factor in problem.structure.factors:
-        rows = f[:, factor.columns].reshape(B, factor.m, factor.l)
-        view = out[:, factor.columns].reshape(B, factor.m, factor.l, k)
-        for j, part in factor.parts():
-            moved = np.einsum("zgb,ziab->zgai", rows[:, :, part], sigma[j], optimize=True)
-            view[:, :, part, starts[j] : starts[j + 1]] = moved
-        out[:, factor.columns] = view.reshape(B, factor.q, k)
-    return out
-
-
-def _limit(problem: Problem, phi: Floats, step: Floats) -> Floats:
-    """Return the shares of the steps that can be trusted; see optimize._step_limit."""
-    share, at = np.ones(len(phi)), 0
-    for l, c in zip(problem.widths, problem.units, strict=True):
-        k = l * (l + 1) // 2
-        own, change = np.abs(phi[:, at : at + k]).max(axis=1), np.abs(step[:, at : at + k]).max(axis=1)
-        room = LOG_GROWTH * np.ones_like(own) if l == 1 else np.sqrt(MAX_GROWTH) * np.maximum(own, np.sqrt(1.0 / c))
-        share = np.minimum(share, room / np.maximum(change, room))
-        at += k
-    return share
+def _is_settled(
+    G: Sequence[Floats], T: Sequence[Floats], lambdas: Sequence[Floats], frames: Sequence[Floats]
+) -> NDArray[np.bool_]:
+    """Return where the criterion does not fall into any null space of a vector-valued term's Sigma, shape (B,)."""
+    settled = np.ones(len(G[0]), dtype=bool)
+    for g, t, lam, Q in zip(G, T, lambdas, frames, strict=True):
+        if Q.shape[1] > 1:
+            slope = np.einsum("zab,zac,zcb->zb", Q, g, Q, optimize=True)
+            slope += NULL_TOL * np.einsum("zaa->z", np.abs(t))[:, None]
+            settled &= ((slope >= 0) | lam.any(axis=1)).all(axis=1)
+    return settled
 
 
 def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front, reml: bool, out: Refits) -> None:
@@ -428,21 +345,4 @@ def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front
         out.beta[rows] = (front.y.centre + scale[:, None] * s.b) @ X.T
         half = np.linalg.solve(s.Lxx, np.broadcast_to(X.T, (len(rows), *X.shape)))
         out.beta_cov[rows] = sigma2[:, None, None] * (half.transpose(0, 2, 1) @ half)
-    out.theta[rows] = _to_theta(problem, lambdas)
-
-
-def _to_theta(problem: Problem, lambdas: Sequence[Floats]) -> Floats:
-    """Return theta on the data's scale, (B, k); see Problem.to_theta."""
-    parts = []
-    for R, lam in zip(problem.scaling.basis_maps, lambdas, strict=True):
-        l = lam.shape[1]
-        if l == 1:
-            parts.append(np.abs(lam[:, :, 0]) / R[0, 0])
-            continue
-        r = np.asarray(np.linalg.qr(on_data_scale(lam, R).transpose(0, 2, 1), mode="r"))
-        signs = np.where(np.einsum("zii->zi", r) < 0, -1.0, 1.0)
-        # Columns of lambda stand by decreasing size, so those that have vanished are the last.
-        present = np.arange(l) < lam.any(axis=1).sum(axis=1)[:, None]
-        r = np.where(present[:, :, None], r * signs[:, :, None], 0.0)
-        parts.append(r[(slice(None), *upper_triangle(l))])
-    return np.concatenate(parts, axis=1)
+    out.theta[rows] = problem.to_theta(lambdas)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.search.batch import project
+from lmmtools.core.search.objective import profile
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -47,5 +48,5 @@ def objectives_at_zero(problem: Problem, Xy: Floats, yy: Floats, y_scale: Floats
     L = np.linalg.cholesky(problem.XX)
     r2 = yy - (np.linalg.solve(L, Xy.T) ** 2).sum(axis=0)
     dof = problem.n - problem.p if reml else problem.n
-    out = dof * (1.0 + np.log(2.0 * np.pi * r2 / dof) + 2.0 * np.log(y_scale)) - problem.log_weights
-    return np.asarray(out + 2.0 * np.log(np.diag(L)).sum() - problem.log_x_map if reml else out)
+    logdet = 2.0 * np.log(np.diag(L)).sum() if reml else 0.0
+    return np.asarray(profile(logdet, r2, dof) + problem.constant(reml, y_scale))

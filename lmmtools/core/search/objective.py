@@ -18,8 +18,7 @@ with F = Z'V^-1[X y], without the middle term under ML.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log, pi
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
@@ -40,7 +39,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Evaluation", "State", "derivatives", "derivatives_from", "evaluate", "evaluate_state", "projector"]
+__all__ = [
+    "Evaluation",
+    "State",
+    "derivatives",
+    "derivatives_from",
+    "evaluate",
+    "evaluate_state",
+    "profile",
+    "projector",
+]
 
 TINY = 1e-300
 """r2 must exceed this (in units of y's own spread): at less the random effects reproduce y exactly."""
@@ -160,6 +168,23 @@ def evaluate(problem: Problem, theta: Floats, reml: bool = True, gradient: bool 
     return Evaluation(theta, reml, state.objective, np.concatenate(parts), original)
 
 
+def profile(logdet: Any, r2: Any, dof: int) -> Any:
+    """Return the criterion with sigma profiled out, ``logdet + dof (1 + log(2 pi r2 / dof))``, elementwise.
+
+    In the problem's coordinates: ``Problem.constant`` is what the data's scale adds.
+
+    Parameters
+    ----------
+    logdet : float or ndarray, shape (...)
+        log|V|, and log|Hxx| under REML.
+    r2 : float or ndarray, shape (...)
+        Penalised residual sum of squares.
+    dof : int
+        n - p under REML, n under ML.
+    """
+    return logdet + dof * (1.0 + np.log(2.0 * np.pi * r2 / dof))
+
+
 def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State:
     """The criterion at lambda per block, in the engine's coordinates."""
     p, n = problem.p, problem.n
@@ -182,7 +207,7 @@ def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> S
         Lxx, b, r2 = Hxx, np.zeros(0), float(H[0, 0])
     if not r2 > TINY:
         raise EngineError("The random effects reproduce the response exactly; no residual variance is left.")
-    objective = logdet + dof * (1.0 + log(2.0 * pi * r2 / dof)) + problem.constant(reml)
+    objective = float(profile(logdet, r2, dof) + problem.constant(reml))
     if not np.isfinite(objective):
         raise EngineError("The criterion is not finite at this theta; it is beyond what the arithmetic can hold.")
     return State(tuple(lambdas), reml, objective, el, U, F, Hxx, Lxx, b, r2, dof)

@@ -38,13 +38,6 @@ ROUNDING = 4e-16
 UNFOUND = 1e-6
 """Expected decrease that is worth a word where it was not found; what is less moves no estimate that anybody sees."""
 
-MAX_GROWTH = 6.0
-"""A step multiplies the variances of a vector-valued term by no more than this: far from the optimum the model has the
-right sign but not the right size."""
-
-LOG_GROWTH = 6.0
-"""The same for a scalar term, on the scale of its logarithm, where the criterion is close to convex."""
-
 LARGEST_START = 1e6
 """Relative standard deviation, in units of one that matters, beyond which a start is pulled back."""
 
@@ -132,7 +125,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     message, interrupted = "", False
     try:
         while True:
-            if _tell(options, count, point, bounded):
+            if _report_progress(options, count, point, bounded):
                 message, interrupted = "stopped by the callback", True
                 break
             is_exact, B = _choose_hessian(point, bounded)
@@ -145,7 +138,8 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
                 break
             last = expected
-            trial, used = _search(problem, point, step, bounded, _step_limit(problem, point.phi, step))
+            share = float(parameters.step_limit(point.phi, step, problem.widths, problem.units))
+            trial, used = _search(problem, point, step, bounded, share)
             count += used
             if trial is None:
                 if expected > UNFOUND:
@@ -190,29 +184,14 @@ def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> Local
                 raise
 
 
-def _tell(options: Options, count: int, point: LocalModel, bounded: NDArray[np.bool_]) -> bool:
+def _report_progress(options: Options, count: int, point: LocalModel, bounded: NDArray[np.bool_]) -> bool:
+    """Tell the callback, if there is one, and return whether it wants the search to stop."""
     if options.callback is None:
         return False
     free = ~(bounded & (point.phi == 0) & (point.g >= 0))
     norm = float(np.abs(point.g[free]).max(initial=0.0))
     with given_back():
         return options.callback(Progress(count, point.objective, norm)) is True
-
-
-def _step_limit(problem: Problem, phi: Floats, step: Floats) -> float:
-    """Return the share of the step that keeps variances within MAX_GROWTH of what they were.
-
-    Or of one that matters, where they were smaller.
-    """
-    limit, at = 1.0, 0
-    for l, c in zip(problem.widths, problem.units, strict=True):
-        k = l * (l + 1) // 2
-        change = np.abs(step[at : at + k]).max()
-        room = LOG_GROWTH if l == 1 else np.sqrt(MAX_GROWTH) * max(np.abs(phi[at : at + k]).max(), np.sqrt(1.0 / c))
-        if limit * change > room:
-            limit = room / change
-        at += k
-    return float(limit)
 
 
 def _search(

@@ -105,7 +105,7 @@ def optimize(
     certificate = with_scope(run.certificate, run.best.model.objective, lowest)
     if not certificate.holds and not run.best.interrupted:
         messages.append("the certificate does not hold: this may not be the optimum")
-    state = _settle(problem, run.best.model.state)
+    state = _canonical_optimum(problem, run.best.model.state)
     return Optimum(
         problem.to_theta(state.lambdas),
         state.objective,
@@ -206,7 +206,7 @@ def _follow(problem: Problem, reml: bool, options: Options, run: _Run, lowest: L
     return _better(run, _search(problem, reml, lowest.lambdas, options, name), name)
 
 
-def _settle(problem: Problem, state: State) -> State:
+def _canonical_optimum(problem: Problem, state: State) -> State:
     """Return the optimum at which effects that X spans have no variance, of those with the same REML criterion."""
     if not state.reml or all(span is None or span.is_all for span in problem.spanned):
         return state

@@ -18,7 +18,7 @@ from lmmtools.core.elimination.factor import solve
 from lmmtools.core.search import parameters
 from lmmtools.core.search.lowest import make_section
 from lmmtools.core.search.no_effects import objectives_at_zero
-from lmmtools.core.search.objective import State, evaluate_state, projector
+from lmmtools.core.search.objective import State, evaluate_state, profile, projector
 from lmmtools.core.search.section import find_lowest
 from lmmtools.errors import EngineError
 
@@ -202,7 +202,7 @@ def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Sect
     values = _without_rounding(values)
     logs = values if base.reml else _without_rounding(np.linalg.eigvalsh(N))
     dof = base.dof
-    constant = base.objective - dof * (1.0 + np.log(2.0 * np.pi * base.r2 / dof))
+    constant = base.objective - profile(0.0, base.r2, dof)
     squares = (z @ vectors)[None] ** 2
     return make_section(logs, np.ones(len(logs)), values, squares, np.array([base.r2]), dof, np.array([constant]))
 
