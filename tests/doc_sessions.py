@@ -12,6 +12,7 @@ import doctest
 import io
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -21,11 +22,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 
+from lmmtools.cli import main as main_of_lmmtools
+
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 SHELL = 'lmmtools() { "$DOC_PYTHON" -m lmmtools "$@"; }\npython() { "$DOC_PYTHON" "$@"; }\n'
+WIDTH = "100"  # columns of the terminal
+# Words and double quotes in which a shell would replace nothing.
+PLAIN = re.compile(r'lmmtools(?: (?:[\w./:=,-]+|"[^"$`\\]*"))+')
 # Prints what R would at its prompt, messages too.
 R_START = 'options(width = 100); suppressPackageStartupMessages(library(lme4)); sink(stdout(), type = "message")\n'
 R_MARK = "@@ next @@"
@@ -84,7 +91,8 @@ def run(examples: list[Example], folder: Path) -> list[str]:
             if e.kind == "python":
                 printed.append(_run_python(e.source, names))
             elif e.kind == "shell":
-                printed.append(_run_shell(e.source))
+                arguments = _plain_call(e.source)
+                printed.append(_run_shell(e.source) if arguments is None else _run_command(arguments))
             else:
                 printed.append(next(in_r))
     return printed
@@ -193,10 +201,30 @@ def _run_python(source: str, names: dict[str, Any]) -> str:
     return out.getvalue()
 
 
+def _plain_call(source: str) -> list[str] | None:
+    """Return the arguments of a line that only calls ``lmmtools``, or None if a shell has to run it."""
+    return shlex.split(source)[1:] if PLAIN.fullmatch(source) else None
+
+
+def _run_command(arguments: list[str]) -> str:
+    """Return what a call of ``lmmtools`` prints, run in this process: a process of its own takes a second to start."""
+    out = io.StringIO()
+    with (
+        mock.patch.dict(os.environ, COLUMNS=WIDTH),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(out),
+        contextlib.suppress(SystemExit),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("default")
+        main_of_lmmtools(arguments)
+    return out.getvalue()
+
+
 def _run_shell(source: str) -> str:
     home = str(Path(__file__).parents[1])
     path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    env = {**os.environ, "DOC_PYTHON": sys.executable, "PYTHONPATH": path, "COLUMNS": "100"}
+    env = {**os.environ, "DOC_PYTHON": sys.executable, "PYTHONPATH": path, "COLUMNS": WIDTH}
     done = subprocess.run(
         ["bash", "-c", SHELL + source],
         env=env,

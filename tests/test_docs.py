@@ -56,6 +56,16 @@ def test_a_wrong_number_in_a_page_is_found(tmp_path):
     assert doc_sessions.renew(text, tmp_path) == text.replace("41", "42").replace("other", "shown")
 
 
+def test_a_command_prints_the_same_within_the_process_as_from_a_shell(tmp_path):
+    calls = ['lmmtools translate "y ~ x + (1|g)" --only words', 'lmmtools fit none.csv "y ~ x + (1|g)"']
+    text = "".join(f".. code-block:: console\n\n   $ {call}\n   $ {call} 2>&1 | cat\n\n" for call in calls)
+    examples = doc_sessions.read_examples(text)
+    within, shell, error_within, error_shell = doc_sessions.run(examples, tmp_path)
+    assert within == shell
+    assert error_within == error_shell
+    assert "none.csv" in error_shell
+
+
 def test_every_public_name_is_in_the_api_reference():
     listed = set(re.findall(r"^   ([\w.]+)$", (DOCS / "api.rst").read_text(encoding="utf-8"), flags=re.M))
     modules = {"datasets", "errors", "exercises", "plots", "tables", "__version__"}
