@@ -97,4 +97,4 @@ def test_two_fits_of_one_model_are_the_same(engine):
     model = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy"))
     first, second = model.fit(engine=engine), model.fit(engine=engine)
     assert first.objective == second.objective
-    assert (first.theta == second.theta).all()
+    np.testing.assert_array_equal(first.theta, second.theta)
