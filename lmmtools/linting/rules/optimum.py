@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.design.finding import Finding
+from lmmtools.engines.mixedlm.reading import is_penalised
 from lmmtools.linting.cures import use_lmm
 from lmmtools.linting.fitted import MIXEDLM_BOUNDARY
 from lmmtools.linting.inside import reading_terms
@@ -24,6 +25,8 @@ def check(case: Case) -> Iterator[Finding]:
     """Yield findings on a result."""
     fitted = case.fitted
     if fitted is None:
+        return
+    if fitted.estimate is None and is_penalised(case.result):
         return
     if fitted.estimate is None:
         yield Finding("no-estimate", "error", f"The result has no usable estimate: {fitted.failure}", _refit(case))

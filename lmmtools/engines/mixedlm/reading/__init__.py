@@ -4,6 +4,7 @@ from lmmtools.engines.mixedlm.reading.as_design import ReadDesign, as_design
 from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate
 from lmmtools.engines.mixedlm.reading.components import Component, Piece
 from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
+from lmmtools.engines.mixedlm.reading.penalties import is_penalised
 from lmmtools.engines.mixedlm.reading.read import read_model
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "ReadDesign",
     "as_design",
     "as_estimate",
+    "is_penalised",
     "read_model",
 ]

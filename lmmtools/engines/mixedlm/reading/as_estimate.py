@@ -13,6 +13,7 @@ from lmmtools import core
 from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.engines.estimate import Agreement, Certificate, Estimate
+from lmmtools.engines.mixedlm.reading.penalties import is_penalised
 from lmmtools.errors import DataError, EngineError
 
 if TYPE_CHECKING:
@@ -168,7 +169,13 @@ def _criterion(result: Any, reml: bool) -> tuple[float | None, str]:
 
 
 def _fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[str]:
-    """Say so where MixedLM's fixed effects are not those that its variances imply."""
+    """Say so where MixedLM's fixed effects are not those that its variances imply.
+
+    Raises
+    ------
+    EngineError
+        If a penalty moved them.
+    """
     messages = []
     if result.cov_pen is not None or getattr(result.model, "fe_pen", None) is not None:
         messages.append("the fit was penalised: its variances are no REML or ML estimates")
@@ -177,10 +184,17 @@ def _fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[st
         return messages
     away = np.abs(own - at.beta) / np.sqrt(np.diag(at.beta_cov))
     j = int(np.argmax(away)) if len(away) else -1
-    if j >= 0 and not away[j] <= FIXED_TOL:
-        messages.append(
-            f"MixedLM's own estimate of {read.design.x_names[j]}, {own[j]:.6g}, is not the one that its variances "
-            f"imply, {at.beta[j]:.6g}, which stands here (MixedLM loses fixed effects where a variance is zero, and "
-            "penalties move them)"
+    if j < 0 or away[j] <= FIXED_TOL:
+        return messages
+    name = read.design.x_names[j]
+    if is_penalised(result):
+        raise EngineError(
+            f"the fixed effects were penalised (fit_regularized, or fe_pen=): {name} is {own[j]:.6g}, where the REML "
+            f"or ML estimate at the same variances is {at.beta[j]:.6g}. Penalised estimates have no standard errors or "
+            "tests of a mixed model: give the result of model.fit(), or take the penalised fe_params from statsmodels"
         )
+    messages.append(
+        f"MixedLM's own estimate of {name}, {own[j]:.6g}, is not the one that its variances imply, {at.beta[j]:.6g}, "
+        "which stands here (MixedLM loses fixed effects where a variance is zero)"
+    )
     return messages

@@ -1,6 +1,7 @@
 """from_mixedlm() against a dense evaluation of MixedLM's own arrays, and against lme4 where the model is lme4's."""
 
 import json
+import pickle
 import warnings
 from pathlib import Path
 
@@ -403,12 +404,29 @@ def test_effects_of_a_numeric_factor_predict_as_a_factors():
     np.testing.assert_allclose(fit.predict(data.iloc[::-1]), fit.fittedvalues.iloc[::-1])
 
 
-def test_penalised_fixed_effects_are_told_from_those_that_stand():
+def test_penalised_fixed_effects_are_refused_where_the_penalty_moved_them():
     model, X = sleepstudy_arrays()
     bare = MixedLM(model.endog, X.to_numpy(), groups=model.groups.to_numpy())
-    fit = lmt.from_mixedlm(bare.fit_regularized(alpha=2000.0))
-    assert "penalties move them" in " ".join(fit.warnings)
+    result = bare.fit_regularized(alpha=2000.0)
+    with pytest.raises(lmt.EngineError, match=r"were penalised.*model\.fit\(\)"):
+        lmt.from_mixedlm(result)
+    (finding,) = (f for f in lmt.lint(result).findings if f.code == "penalised")
+    assert "shrunk towards zero" in finding.message
+    assert "no-estimate" not in {f.code for f in lmt.lint(result).findings}
+
+
+def test_a_penalty_of_zero_is_no_penalty():
+    model, X = sleepstudy_arrays()
+    bare = MixedLM(model.endog, X.to_numpy(), groups=model.groups.to_numpy())
+    fit = lmt.from_mixedlm(bare.fit_regularized(alpha=0.0))
     assert fit.params["const"] == pytest.approx(RECORDED["sleepstudy_intercept"]["fits"]["REML"]["fixef"][0], rel=1e-6)
+    assert not any(f.code == "penalised" for f in lmt.lint(bare.fit()).findings)
+
+
+def test_a_pickled_result_is_read():
+    result = formula_model("sleepstudy", "Reaction ~ Days", groups="Subject").fit()
+    again = lmt.from_mixedlm(pickle.loads(pickle.dumps(result)))
+    np.testing.assert_allclose(again.params, lmt.from_mixedlm(result).params, rtol=1e-12)
 
 
 def test_a_result_outside_the_parameter_space_is_refused():

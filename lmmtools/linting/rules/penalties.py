@@ -1,0 +1,28 @@
+"""Fixed effects that a penalty moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lmmtools.design.finding import Finding
+from lmmtools.engines.mixedlm.reading import is_penalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.linting.case import Case
+
+__all__ = ["check"]
+
+
+def check(case: Case) -> Iterator[Finding]:
+    """Yield a finding on a penalised result."""
+    if case.result is None or not is_penalised(case.result):
+        return
+    yield Finding(
+        "penalised",
+        "warning",
+        "The fixed effects are penalised (fit_regularized, or fe_pen=): they are shrunk towards zero. The standard "
+        "errors, z and p beside them, and the likelihood, are not those of a REML or ML fit.",
+        "result = model.fit()  # for estimates with standard errors and tests",
+    )
