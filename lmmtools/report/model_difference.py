@@ -32,7 +32,9 @@ SUMS_REL = 1e-8
 
 def find_reasons(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[str, ...]:
     """Return why two columns are of different models, a sentence each; empty if nothing says so."""
-    return (*_of_criteria(column, reference), *_of_data(column, reference), *_of_terms(column, reference))
+    found = (*_of_criteria(column, reference), *_of_data(column, reference), *_of_terms(column, reference))
+    # Only of the same data and the same fixed effects is the linear model the mixed one without its variances.
+    return found or tuple(_of_zero_variances(column, reference))
 
 
 def _of_criteria(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
@@ -119,9 +121,10 @@ def _of_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator
     if column.formula and reference.formula and not is_same and not is_ols:
         yield f"Not the same model: {reference.name} is {reference.formula}, {column.name} is {column.formula}."
     yield from missing_terms(column, reference)
-    if column.is_ols == reference.is_ols:
-        return
-    if column.reml == reference.reml and judge_gap(column, reference) >= CRITERION_TOL:
+
+
+def _of_zero_variances(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+    if column.is_ols != reference.is_ols and judge_gap(column, reference) >= CRITERION_TOL:
         ols, mixed = (column, reference) if column.is_ols else (reference, column)
         yield (
             f"{ols.name} is {mixed.name} with the variances of all random effects at zero; that makes the criterion "

@@ -8,7 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.formula.api as smf
 
+import lmmtools as lmt
 from lmmtools import datasets
 from lmmtools.errors import DataError
 from lmmtools.report.comparison import ComparisonColumn, compare_columns
@@ -324,3 +326,14 @@ def test_result_of_a_fit_and_its_record_agree():
     column = ComparisonColumn.from_result(result)
     assert (column.name, column.seconds) == ("pls", None)
     assert compare_columns([ComparisonColumn.from_recorded(RECORD), column]).verdict == "same to the digits shown"
+
+
+def test_a_linear_model_of_another_response_is_not_said_to_be_the_mixed_one_without_variances() -> None:
+    sleep = lmt.datasets.load("sleepstudy")
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", sleep).fit(engine="pls")
+    same = str(lmt.compare(fit, smf.ols("Reaction ~ Days", sleep).fit()))
+    assert "variances of all random effects at zero" in same
+    for other in ("np.log(Reaction) ~ Days", "Reaction ~ 1"):
+        compared = lmt.compare(fit, smf.ols(other, sleep).fit())
+        assert compared.verdict == "another model"
+        assert "at zero" not in str(compared), other
