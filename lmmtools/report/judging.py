@@ -12,7 +12,7 @@ from lmmtools.report.comparison_column import MODEL_BASED
 from lmmtools.report.effect_labels import match_key
 from lmmtools.report.identities import find_faults
 from lmmtools.report.model_difference import find_reasons, is_recoded
-from lmmtools.report.nearby import Key, Nearby, column_values, nearby
+from lmmtools.report.nearby import Key, Nearby, ReachTable, column_values, nearby
 from lmmtools.report.rough_bounds import rough_bound
 
 if TYPE_CHECKING:
@@ -235,8 +235,9 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
             # Under REML the coding moves the criterion and no other number of the variances.
             apart = rounding = 0.0
         gap = AT_THETA**2 if is_one else apart + rounding + noise
-        near = apart <= rounding + NEAR_UNKNOWN or is_coded
-        return Judgement(column, reference, reasons, is_coded, gap, near, faults, None, own=own, has_one_theta=is_one)
+        reach = None if reasons or is_coded or is_one else _recorded_reach(column, reference, gap)
+        near = apart <= rounding + (NEAR_UNKNOWN if reach is None else NEAR) or is_coded
+        return Judgement(column, reference, reasons, is_coded, gap, near, faults, reach, own=own, has_one_theta=is_one)
     at = [_check(model, c) for c in (column, reference)]
     for (found, _), c in zip(at, (column, reference), strict=True):
         faults |= found
@@ -261,6 +262,19 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
         and model.is_same_valley(thetas[0], thetas[1], max(*heights, lowest + max(above)) + noise)
     )
     return Judgement(column, reference, (), False, root * root, is_near, faults, reach, explained, own, is_one)
+
+
+def _recorded_reach(column: ComparisonColumn, reference: ComparisonColumn, gap: float) -> dict[Key, float] | None:
+    """Return how far numbers may lie by both records of their curvature, None where one has none."""
+    one, other = (getattr(c.source, "reach", None) for c in (column, reference))
+    if not isinstance(one, ReachTable) or not isinstance(other, ReachTable):
+        return None
+    # The optimum lies below the lower of the two by what its own derivatives tell, if they tell little.
+    falls = [float(getattr(c.source, "expected_decrease", 0.0)) for c in (column, reference)]
+    below = [min(max(0.0, fall), NEAR_UNKNOWN) for fall in falls]
+    root = math.sqrt(gap + below[0]) + math.sqrt(below[1])
+    mine, theirs = one.at(root * root), other.at(root * root)
+    return {k: min(v, theirs[k]) for k, v in mine.items() if k in theirs}
 
 
 def _have_one_theta(column: ComparisonColumn, reference: ComparisonColumn) -> bool:

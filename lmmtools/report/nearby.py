@@ -9,6 +9,7 @@ and where q has no slope, as a variance at zero.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from lmmtools.report.effect_labels import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Key", "Nearby", "Spot", "column_values", "mode_keys", "nearby"]
+__all__ = ["Key", "Nearby", "ReachTable", "Spot", "column_values", "mode_keys", "nearby", "reach_of"]
 
 Key = tuple[str, str]
 """Kind of a quantity and its label's key, ``("variance", "Subject Days")``."""
@@ -48,6 +49,8 @@ WIDEST, DOUBLINGS = 1e3, 8
 """An axis ends here where the criterion does not tell; how often it is made longer until the criterion rises enough."""
 SAFETY = 1.25
 """What the axes alone may miss of a number that bends between them."""
+GAPS = (1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.4)
+"""Of the criterion, for which a record tells the reach: two fits a tenth above the optimum lie within four tenths."""
 FLAT = 1e-9
 """Curvature, of the largest, below which a direction has none."""
 
@@ -64,6 +67,32 @@ class Spot:
 
     criterion: float
     values: dict[Key, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ReachTable:
+    """How far each number of a fit may lie from it, for some gaps of the criterion: what a record has of the curvature.
+
+    Attributes
+    ----------
+    gaps : tuple of float
+        Rising.
+    reaches : dict of Key to tuple of float
+        One for each gap.
+    """
+
+    gaps: tuple[float, ...]
+    reaches: Mapping[Key, tuple[float, ...]]
+
+    def at(self, g: float) -> dict[Key, float]:
+        """Return how far each number may lie for a gap, none beyond the last; a reach rises as the gap's root."""
+        i = next((i for i, gap in enumerate(self.gaps) if gap >= g), None)
+        if i is None:
+            return {}
+        # From the next larger gap: a reach that rises faster than the root near zero is not cut.
+        share = math.sqrt(g / self.gaps[i])
+        below = [r[i - 1] if i else 0.0 for r in self.reaches.values()]
+        return {k: max(share * r[i], low) for (k, r), low in zip(self.reaches.items(), below, strict=True)}
 
 
 @dataclass(slots=True, eq=False)
@@ -149,6 +178,12 @@ class Nearby:
         if g not in self._reaches:
             self._reaches[g] = self._find_reach(g)
         return self._reaches[g]
+
+    def table(self) -> ReachTable:
+        """Return the reach of every number but the modes, for gaps up to a tenth."""
+        found = [self.reach(g) for g in GAPS]
+        keys = [k for k in found[0] if k[0] != "mode"]
+        return ReachTable(GAPS, {k: tuple(reach[k] for reach in found) for k in keys})
 
     def _find_reach(self, g: float) -> dict[Key, float]:
         here = self.at(self.theta)
@@ -265,6 +300,11 @@ def nearby(column: ComparisonColumn) -> Nearby | None:
         return None
     names = tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))
     return Nearby(fit, names)
+
+
+def reach_of(fit: Any) -> ReachTable:
+    """Return how far each number of a live fit may lie from it."""
+    return Nearby(fit, tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))).table()
 
 
 def _std_devs(column: ComparisonColumn) -> dict[str, float]:

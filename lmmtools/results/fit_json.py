@@ -41,6 +41,10 @@ The record is one JSON object. Its keys in format 1:
     ``n``, ``ordered`` and ``unordered`` (SHA-256 of the values to twelve digits, in the rows' order and sorted),
     ``total`` and ``squares``; ``columns`` of X, name -> sum and sum of squares. Files of older versions do not have it.
 
+``reach``
+    null, or how far each number may lie where the criterion is higher by as much as a gap: ``version`` (1), ``gaps``,
+    ``numbers`` (kind, label, one reach for each gap). Files of older versions do not have it.
+
 Numbers are written so that they read back bit by bit; what is not finite is the string ``"NaN"``, ``"Infinity"`` or
 ``"-Infinity"``, since JSON has no such numbers.
 """
@@ -62,6 +66,7 @@ from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.inputs_json import read_inputs
 from lmmtools.results.json_entry import Entry, load
 from lmmtools.results.json_writing import FORMAT, KIND
+from lmmtools.results.reach_json import read_reach
 from lmmtools.results.stored_fit import RowsLost
 
 if TYPE_CHECKING:
@@ -192,6 +197,7 @@ def _record(content: Entry) -> FitRecord:
         ),
         random_effects=None if modes is None else {name: _frame(m) for name, m in modes.items()},
         inputs=read_inputs(content.get("inputs")),
+        reach=read_reach(content.get("reach")),
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.report.fingerprint import inputs_of_design
+from lmmtools.report.nearby import reach_of
 from lmmtools.report.provenance import fixed_levels, provenance_of
 from lmmtools.report.summary import SummaryData, summarise
 from lmmtools.results.json_writing import write_json
@@ -80,8 +81,8 @@ class FitRecord(StoredFit):
         return self.summary()._repr_html_()
 
 
-def record_of(fit: Fit, *, random_effects: bool = False) -> FitRecord:
-    """Return the record of a fit, with its conditional modes if asked for."""
+def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False) -> FitRecord:
+    """Return the record of a fit, with its conditional modes and with its curvature if asked for."""
     design, dropped = fit.design, fit.design.dropped
     return FitRecord(
         formula=design.formula.source or str(design.formula),
@@ -120,4 +121,5 @@ def record_of(fit: Fit, *, random_effects: bool = False) -> FitRecord:
         provenance=provenance_of(fit),
         random_effects=fit.random_effects if random_effects else None,
         inputs=inputs_of_design(design),
+        reach=reach_of(fit) if curvature else None,
     )

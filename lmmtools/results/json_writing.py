@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.results.inputs_json import write_inputs
+from lmmtools.results.reach_json import write_reach
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,7 @@ def _content(record: StoredFit) -> dict[str, Any]:
             "response_sha256": r.provenance.response_sha256,
         },
         "inputs": None if r.inputs is None else write_inputs(r.inputs),
+        "reach": None if r.reach is None else write_reach(r.reach),
         "random_effects": None if r.random_effects is None else {k: _modes(v) for k, v in r.random_effects.items()},
     }
 

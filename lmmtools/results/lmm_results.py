@@ -190,7 +190,7 @@ class LMMResults(
 
         return summarise_results(self, ddf)
 
-    def to_json(self, path: str | Path | None = None, *, random_effects: bool = False) -> str:
+    def to_json(self, path: str | Path | None = None, *, random_effects: bool = False, curvature: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.
 
         Parameters
@@ -199,6 +199,9 @@ class LMMResults(
             File to write.
         random_effects : bool
             Record the conditional modes too.
+        curvature : bool
+            Record how far each number may lie where the criterion is little higher, so that ``compare`` of two such
+            records has bounds as good as a fit's; costs some dozens of evaluations of the model.
 
         See Also
         --------
@@ -217,7 +220,7 @@ class LMMResults(
         """
         from lmmtools.results.fit_record import record_of
 
-        return record_of(self, random_effects=random_effects).to_json(path)
+        return record_of(self, random_effects=random_effects, curvature=curvature).to_json(path)
 
     @property
     def plot(self) -> FitPlots:

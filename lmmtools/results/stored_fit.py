@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lmmtools.fit.names import Names
     from lmmtools.fit.varcorr import VarCorr
     from lmmtools.report.fingerprint import Inputs
+    from lmmtools.report.nearby import ReachTable
     from lmmtools.report.provenance import Provenance
 
 __all__ = ["RowsLost", "StoredFit"]
@@ -108,6 +109,8 @@ class StoredFit:
         Conditional modes, level x effect, if they were recorded.
     inputs : Inputs or None
         What was fitted, to be recognised; None in files that do not say.
+    reach : ReachTable or None
+        How far each number may lie where the criterion is little higher, if it was recorded.
     """
 
     formula: str
@@ -144,6 +147,7 @@ class StoredFit:
     provenance: Provenance
     random_effects: Mapping[str, pd.DataFrame] | None = None
     inputs: Inputs | None = None
+    reach: ReachTable | None = None
 
     @property
     def scale(self) -> float:

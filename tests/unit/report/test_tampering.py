@@ -15,6 +15,7 @@ import statsmodels.formula.api as smf
 
 import lmmtools as lmt
 from lmmtools import core
+from lmmtools.report.nearby import reach_of
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 ACCUSED = ("disagrees", "another model", "cannot be compared")
@@ -71,13 +72,15 @@ def test_each_changed_number_of_a_record_is_noticed(fits, name):
     fit, rng = fits[name], np.random.default_rng(20)
     record = json.loads(fit.to_json(random_effects=True))
     every = list(places(record))
+    unchanged = lmt.read_json(json.dumps(record))
     for i in rng.permutation(len(every))[:CHANGES_PER_MODEL]:
         factor = 1.0 + rng.uniform(0.02, 0.3) * rng.choice([-1, 1])
         try:
             other = lmt.read_json(json.dumps(changed(record, every[i], factor)))
         except lmt.LmmError:
             continue
-        assert lmt.compare(fit, other).verdict in ACCUSED, (every[i], factor)
+        for first in (fit, unchanged):
+            assert lmt.compare(first, other).verdict in ACCUSED, (every[i], factor)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -259,3 +262,37 @@ def test_a_fit_that_stopped_short_of_the_optimum_disagrees():
         found = lmt.compare(fit, fit.with_estimate(estimate))
         assert found.verdict == verdict, found.sentences
     assert any("stopped short of the optimum" in s for s in found.sentences)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("method", ["bfgs", "powell"])
+def test_records_of_curvature_bound_as_a_fit_does(method):
+    """Without a fit, what optimisers leave open is no disagreement, and a change of two per cent is one."""
+    data = lmt.datasets.load("sleepstudy")
+    result = smf.mixedlm("Reaction ~ Days", data, groups="Subject", re_formula="~Days").fit(method=method)
+    fit, other = lmt.lmm("Reaction ~ Days + (Days | Subject)", data).fit(engine="pls"), lmt.from_mixedlm(result)
+    one, two = (lmt.read_json(f.to_json(curvature=True)) for f in (fit, other))
+    found = lmt.compare(one, two)
+    assert found.verdict not in ACCUSED, found.sentences
+    record = json.loads(two.to_json())
+    record["fixed_effects"]["estimates"][1] *= 1.02
+    assert lmt.compare(one, lmt.read_json(json.dumps(record))).verdict == "disagrees"
+
+
+def test_reach_of_a_record_is_that_of_the_fit_and_rises(fits):
+    reach = lmt.read_json(fits["slopes"].to_json(curvature=True)).reach
+    table = reach_of(fits["slopes"])
+    assert reach == table
+    key = ("fixed effect", "Days")
+    # To second order a reach rises as the root of the gap.
+    assert reach.at(1e-4)[key] == pytest.approx(10 * reach.at(1e-6)[key], rel=0.2)
+    assert reach.at(3e-5)[key] <= reach.at(1e-4)[key]
+    assert reach.at(1.0) == {}
+
+
+def test_a_damaged_reach_is_refused(fits):
+    record = json.loads(fits["singular"].to_json(curvature=True))
+    for damage in ({"gaps": [1.0, 0.1]}, {"numbers": [["theta", "1"]]}, {"numbers": [["theta", "1", [1.0]]]}):
+        with pytest.raises(lmt.LmmError):
+            lmt.read_json(json.dumps({**record, "reach": {**record["reach"], **damage}}))
+    assert lmt.read_json(json.dumps({**record, "reach": {"version": 2}})).reach is None
