@@ -61,12 +61,28 @@ class StatsmodelsNames(FitMethods):
 
     @property
     def method(self) -> Literal["REML", "ML"]:
-        """``"REML"`` or ``"ML"``: ``reml``."""
+        """``"REML"`` or ``"ML"``: ``reml``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.method
+        'REML'
+        """
         return "REML" if self._fit.reml else "ML"
 
     @property
     def use_t(self) -> bool:
-        """False: ``pvalues`` and ``conf_int()`` take the statistics for normal; ``tests()`` has degrees of freedom."""
+        """False: ``pvalues`` and ``conf_int()`` take the statistics for normal; ``tests()`` has degrees of freedom.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.use_t
+        False
+        """
         return False
 
     cov_re = NamedHere("write varcorr.to_frame(), variances and correlations of every grouping factor")
