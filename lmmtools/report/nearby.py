@@ -79,6 +79,14 @@ class ReachTable:
         Rising.
     reaches : dict of Key to tuple of float
         One for each gap.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> record = lmt.read_json(fit.to_json(curvature=True))
+    >>> round(record.reach.at(0.01)["fixed effect", "(Intercept)"], 3)
+    0.0
     """
 
     gaps: tuple[float, ...]
