@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Agreement", "Certificate", "Estimate", "NullSpace", "Scope"]
+__all__ = ["AGREEMENT_TOL", "Agreement", "Certificate", "Estimate", "NullSpace", "Scope"]
+
+
+AGREEMENT_TOL = 1e-8
+"""Relative difference of two engines' criteria at the same parameters up to which they agree: both compute one closed
+form in double precision, and the worst seen over the reference models is 1e-11."""
 
 
 @dataclass(frozen=True, slots=True)

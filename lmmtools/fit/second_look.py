@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools.engines.estimate import AGREEMENT_TOL
 from lmmtools.errors import AgreementWarning, EngineError, TranslationError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AFFORDABLE_SECONDS",
-    "AGREEMENT_TOL",
     "SecondLook",
     "describe_disagreement",
     "describe_seconds",
@@ -28,10 +28,6 @@ AFFORDABLE_SECONDS = 0.1
 
 # The same up to which ``fit.mixedlm`` makes MixedLM's result, which takes ten to thirty times as long.
 RESULT_SECONDS = 1.0
-
-# Two engines agree when their criteria differ by less than this, relative: both evaluate the same closed form in
-# double precision, and the worst seen over the reference models is 1e-11.
-AGREEMENT_TOL = 1e-8
 
 Status = Literal["compared", "not wanted", "no such model", "too slow", "failed"]
 

@@ -11,7 +11,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import core, memory
-from lmmtools.core.elimination import factor
+from lmmtools.core.search import objective
 
 
 def free(monkeypatch, number):
@@ -31,7 +31,7 @@ def crossed(formula: str) -> lmt.Model:
 def test_crossed_levels_that_need_too_much_are_refused_before_anything_is_factored(monkeypatch):
     model = crossed("y ~ 1 + (1|g) + (1|h)")
     free(monkeypatch, 3e6)
-    monkeypatch.setattr(factor, "eliminate", lambda *_: pytest.fail("went to work"))
+    monkeypatch.setattr(objective, "eliminate", lambda *_: pytest.fail("went to work"))
     # 3 matrices of 400 x 400 numbers, 1.28 MB each, and the pairs.
     with pytest.raises(
         lmt.EngineError, match=r"400 random effects in \(1 \| h\).*about [4-9] MB.* 3 MB are free.*h tog"

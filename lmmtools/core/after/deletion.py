@@ -21,7 +21,7 @@ from lmmtools.core.after.leverage import by_factor, random_leverages
 from lmmtools.core.after.recover import recover_state
 from lmmtools.core.data.problem import Problem, prepare
 from lmmtools.core.data.room import check_deletions
-from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.chain import solve
 from lmmtools.core.elimination.inverse import invert
 from lmmtools.core.elimination.reduced import reduce_rows
 from lmmtools.core.search.objective import State, evaluate_state

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.after.information import effect_sizes, invert_tied, original_directions
-from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.chain import solve
 from lmmtools.core.elimination.inverse import invert
 from lmmtools.core.search.crossed_traces import trace_products_once
 from lmmtools.core.search.objective import State, evaluate_state, projector

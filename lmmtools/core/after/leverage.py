@@ -13,8 +13,8 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.core.data.crossprod import indicator_rows
+from lmmtools.core.elimination.chain import solve
 from lmmtools.core.elimination.coupling import DenseCoupling, SparseCoupling
-from lmmtools.core.elimination.factor import solve
 from lmmtools.core.elimination.inverse import Inverse, invert
 from lmmtools.core.search.objective import State, evaluate_state
 from lmmtools.errors import EngineError

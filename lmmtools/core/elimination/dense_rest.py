@@ -87,7 +87,7 @@ class DenseLayout:
             return self.A.copy(order="F") if self.is_lower else self.A
         return np.asarray(self.A.toarray(order="F"))
 
-    def factor(self, A: Floats, lambdas: tuple[Floats, ...]) -> DenseRest:
+    def factorise(self, A: Floats, lambdas: tuple[Floats, ...]) -> DenseRest:
         """Factor I + Lambda'A Lambda.
 
         Raises
@@ -95,7 +95,7 @@ class DenseLayout:
         EngineError
             If it is not positive definite to working precision.
         """
-        return _factor(self.factors, A, lambdas, is_lower=self.is_lower)
+        return _factorise(self.factors, A, lambdas, is_lower=self.is_lower)
 
 
 class DenseRest:
@@ -259,7 +259,7 @@ class DenseRest:
         return np.asarray(dense_blocks(own, f.m, f.l).sum(0) - quadratic)
 
 
-def _factor(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], *, is_lower: bool) -> DenseRest:
+def _factorise(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], *, is_lower: bool) -> DenseRest:
     scale = None
     kept: Floats | None = A
     if all(len(lam) == 1 for lam in lambdas):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factor import Elimination, StageFactor
+    from lmmtools.core.elimination.chain import EliminatedStage, Elimination
     from lmmtools.core.elimination.factors import Link
 
     Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
     return Inverse(symmetric, diagonal, tuple(W.links), tuple(W.couplings), W_rest, None)
 
 
-def _invert_single(s: StageFactor, W_rest: Floats | None, T_rest: list[Floats]) -> Inverse:
+def _invert_single(s: EliminatedStage, W_rest: Floats | None, T_rest: list[Floats]) -> Inverse:
     """Return the traces of a chain of one factor: N_ee = J A - J A_er W_rr' A_r'e J', summed without its parts."""
     P = multiply(s.J, s.A)
     T = P.sum(0)
@@ -121,7 +121,7 @@ class _ChainBlocks:
         return found
 
 
-def _invert_stage(s: StageFactor, i: int, W: _ChainBlocks, W_rest: Floats | None) -> Floats:
+def _invert_stage(s: EliminatedStage, i: int, W: _ChainBlocks, W_rest: Floats | None) -> Floats:
     """Fill in the blocks of W of one factor and return its trace of N."""
     kind = s.stage.coupling
     own = s.stage.links

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factor import Elimination, StageFactor
+    from lmmtools.core.elimination.chain import EliminatedStage, Elimination
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
@@ -108,7 +108,7 @@ def _less(c: sparse.csr_matrix | Floats, other: sparse.csr_matrix | Floats) -> s
     return found if sparse.issparse(found) else np.asarray(found)
 
 
-def _coupled(f: StageFactor, levels: Codes, y: Floats, q_rest: int) -> sparse.csr_matrix | Floats:
+def _coupled(f: EliminatedStage, levels: Codes, y: Floats, q_rest: int) -> sparse.csr_matrix | Floats:
     """A_er' y of each row, shape (r, q_rest)."""
     kind, values = f.stage.coupling, f.coupling
     assert values is not None

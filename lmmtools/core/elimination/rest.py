@@ -49,7 +49,7 @@ class Layout(Protocol):
     def products(self) -> Floats:
         """Return Z'WZ among the rest; after a chain a copy that may be overwritten."""
 
-    def factor(self, A: Floats, lambdas: tuple[Floats, ...]) -> Rest:
+    def factorise(self, A: Floats, lambdas: tuple[Floats, ...]) -> Rest:
         """Factor I + Lambda'A Lambda, A in the metric of the chain.
 
         Raises

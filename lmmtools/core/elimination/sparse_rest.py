@@ -1,6 +1,6 @@
 """The sparse rest: what crosses the chain, eliminated front by front where fill is low.
 
-The arithmetic is that of the chain (:mod:`~lmmtools.core.elimination.factor`), with the columns K of a front in place
+The arithmetic is that of the chain (:mod:`~lmmtools.core.elimination.chain`), with the columns K of a front in place
 of a level: nothing needs lambda to be invertible. With R the later columns that K meets,
 
     w    = Lambda (I + Lambda'A_KK Lambda)^-1 Lambda' ,   A_RR <- A_RR - A_KR' w A_KR
@@ -80,7 +80,7 @@ class SparseLayout:
         """Return a copy of Z'WZ among the rest that may be overwritten."""
         return self.A.copy()
 
-    def factor(self, A: Floats, lambdas: Sequence[Floats]) -> SparseRest:
+    def factorise(self, A: Floats, lambdas: Sequence[Floats]) -> SparseRest:
         """Factor I + Lambda'A Lambda.
 
         Raises
@@ -139,7 +139,7 @@ def _ones(A: sparse.spmatrix) -> sparse.csr_matrix:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _FrontFactor:
+class _EliminatedFront:
     """A stack of fronts when it is eliminated: arrays (count, k, k) and (count, k, others).
 
     Attributes
@@ -176,7 +176,7 @@ class SparseRest:
         numbers[plan.mirrored] = A
         flat = np.concatenate([lam.ravel() for lam in lambdas])
         self.logdet = 0.0
-        self._done: list[_FrontFactor] = []
+        self._done: list[_EliminatedFront] = []
         for batch in plan.batches:
             front = numbers[batch.columns].reshape(batch.shape)
             k = batch.own.shape[1]
@@ -184,7 +184,7 @@ class SparseRest:
             w, change = _weights(own, batch, flat, is_scalar=plan.is_scalar)
             self.logdet += change
             C = w * B if k == 1 else np.matmul(w, B)
-            self._done.append(_FrontFactor(batch, own, B, w, C))
+            self._done.append(_EliminatedFront(batch, own, B, w, C))
             if B.shape[2]:
                 # What its own children left among the others, and its own share.
                 left = front[:, k:, k:] - np.matmul(B.transpose(0, 2, 1), C)

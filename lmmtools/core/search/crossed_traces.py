@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.factor import StageFactor
+    from lmmtools.core.elimination.chain import EliminatedStage
     from lmmtools.core.elimination.factors import Factor
     from lmmtools.core.elimination.inverse import Inverse
     from lmmtools.core.search.objective import State
@@ -95,7 +95,7 @@ class _Crossing:
         return top.reshape(self.factor.q, -1) - product(self.y, M[len(M) - self.y.shape[1] :])
 
 
-def _crossed(s: StageFactor, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+def _crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
     f, coupling = s.stage.factor, s.stage.coupling
     assert coupling is not None and s.coupling is not None
     y, y_rest = Y[: f.q].reshape(f.m, f.l, -1), Y[f.q :]

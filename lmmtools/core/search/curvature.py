@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.chain import solve
 from lmmtools.core.elimination.inverse import invert
 from lmmtools.core.elimination.rest import KEEP_Q
 from lmmtools.core.search import parameters

@@ -16,7 +16,7 @@ from lmmtools.core.search.newton import newton_steps
 from lmmtools.core.search.no_effects import objectives_at_zero
 from lmmtools.core.search.optimize import ROUNDING, ZERO_COLUMN
 from lmmtools.core.search.section import find_lowest
-from lmmtools.core.search.start import factor_sigmas, joint_lambdas, starting_sigmas
+from lmmtools.core.search.start import joint_lambdas, lambdas_of_sigmas, starting_sigmas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,10 +215,10 @@ def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
     if problem.design.k == 1:
         section = section_of(problem, y.Zy, y.Xy, y.yy, y.y_scale, reml)
     if section is None:
-        return factor_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+        return lambdas_of_sigmas(starting_sigmas(problem, y.Zy, y.yy))
     tau = find_lowest(section).tau
     if np.isnan(tau).any():
-        (moments,) = factor_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+        (moments,) = lambdas_of_sigmas(starting_sigmas(problem, y.Zy, y.yy))
         return (np.where(np.isnan(tau)[:, None, None], moments, np.sqrt(tau)[:, None, None]),)
     return (np.sqrt(tau)[:, None, None],)
 

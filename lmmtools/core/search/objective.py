@@ -1,6 +1,6 @@
 """The criterion, its exact gradient and its average-information curvature at one theta.
 
-With u, V as in :mod:`~lmmtools.core.elimination.factor` and H = [X y]'V^-1[X y] (Hxx, Hxy, Hyy):
+With u, V as in :mod:`~lmmtools.core.elimination.chain` and H = [X y]'V^-1[X y] (Hxx, Hxy, Hyy):
 
     b = Hxx^-1 Hxy ;  r2 = Hyy - Hxy'b
     REML criterion = log|V| + log|Hxx| + (n-p) (1 + log(2 pi r2 / (n-p))) - sum log w
@@ -24,7 +24,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from lmmtools.blas import dot, product
-from lmmtools.core.elimination.factor import Elimination, eliminate, solve
+from lmmtools.core.elimination.chain import Elimination, eliminate, solve
 from lmmtools.core.elimination.inverse import traces
 from lmmtools.design.theta import upper_triangle
 from lmmtools.errors import EngineError

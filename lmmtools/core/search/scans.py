@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.core.data.spectrum import NULL
-from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.chain import solve
 from lmmtools.core.search import parameters
 from lmmtools.core.search.lowest import make_section
 from lmmtools.core.search.no_effects import objectives_at_zero
@@ -132,7 +132,7 @@ def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -
 
 
 def _scan_directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
-    """Return factors of Sigma_k, each (l, c), along whose multiples to look once the term is at zero."""
+    """Return roots of Sigma_k, each (l, c), along whose multiples to look once the term is at zero."""
     if len(lam) == 1:
         return [np.ones((1, 1))]
     R = problem.scaling.basis_maps[k]
@@ -141,14 +141,14 @@ def _scan_directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
     return [own / np.linalg.norm(own) if own.size else np.eye(len(lam)), *effects]
 
 
-def _scan_along(problem: Problem, base: State, k: int, factors: list[Floats], name: str) -> Iterator[LowerPoint]:
-    """Yield the lowest points of the criterion along multiples of factors of Sigma_k, added to that of ``base``."""
-    for factor in factors:
-        section = section_along(problem, base, k, factor)
+def _scan_along(problem: Problem, base: State, k: int, roots: list[Floats], name: str) -> Iterator[LowerPoint]:
+    """Yield the lowest points of the criterion along multiples of roots of Sigma_k, added to that of ``base``."""
+    for root in roots:
+        section = section_along(problem, base, k, root)
         lowest = find_lowest(section)
         if np.isfinite(lowest.objective[0]) and lowest.tau[0] > 0:
             lam = base.lambdas[k]
-            added = np.column_stack([lam, np.sqrt(lowest.tau[0]) * factor])
+            added = np.column_stack([lam, np.sqrt(lowest.tau[0]) * root])
             Q, values, _ = np.linalg.svd(added, full_matrices=False)
             moved = tuple(Q * values if j == k else x for j, x in enumerate(base.lambdas))
             yield LowerPoint(f"a scan along {name}", float(lowest.objective[0]), moved)
@@ -156,8 +156,8 @@ def _scan_along(problem: Problem, base: State, k: int, factors: list[Floats], na
 
 def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
     """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
-    frames, factors = parameters.frame([state.lambdas[k]])
-    lam = frames[0] @ factors[0]
+    frames, roots = parameters.frame([state.lambdas[k]])
+    lam = frames[0] @ roots[0]
     name = f"{problem.design.blocks[k].term}"
     for j in range(len(lam)):
         rest = lam.copy()
@@ -168,8 +168,8 @@ def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint
             yield from _scan_along(problem, base, k, [frames[0][:, [j]]], name)
 
 
-def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Section:
-    """Return the criterion at Sigma_k + tau factor factor' as a function of tau.
+def section_along(problem: Problem, base: State, k: int, root: Floats) -> Section:
+    """Return the criterion at Sigma_k + tau root root' as a function of tau.
 
     Parameters
     ----------
@@ -177,14 +177,14 @@ def section_along(problem: Problem, base: State, k: int, factor: Floats) -> Sect
     base : State
     k : int
         The block.
-    factor : ndarray, shape (l, c)
+    root : ndarray, shape (l, c)
     """
     st = problem.structure
     f = next(f for f in st.factors if k in f.blocks)
     part = dict(f.parts())[k]
-    c = factor.shape[1]
+    c = root.shape[1]
     E = np.zeros((f.m, f.l, f.m, c))
-    E[range(f.m), part, range(f.m)] = factor
+    E[range(f.m), part, range(f.m)] = root
     full = np.zeros((st.q, f.m * c))
     full[f.columns] = E.reshape(f.q, f.m * c)
     _, F = solve(base.elimination, st.A @ full)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "factor_sigmas",
     "joint_lambdas",
+    "lambdas_of_sigmas",
     "starting_lambdas",
     "starting_sigmas",
     "unit_lambdas",
@@ -45,7 +45,7 @@ UNIT = 3.0
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
     """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
     sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
-    return tuple(lam[0] for lam in factor_sigmas(sigmas))
+    return tuple(lam[0] for lam in lambdas_of_sigmas(sigmas))
 
 
 def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
@@ -53,7 +53,7 @@ def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
     return tuple(np.eye(l) * (UNIT / np.sqrt(c)) for l, c in zip(problem.widths, problem.units, strict=True))
 
 
-def factor_sigmas(sigmas: tuple[Floats, ...]) -> tuple[Floats, ...]:
+def lambdas_of_sigmas(sigmas: tuple[Floats, ...]) -> tuple[Floats, ...]:
     """Return lambda of starting values of Sigma, (B, l, l) per block."""
     return tuple(np.asarray(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s), dtype=float) for s in sigmas)
 
@@ -109,7 +109,7 @@ def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:
         z = y.Zy[None, f.columns].reshape(1, f.m, f.l)
         joint = _covariances(known, z, apart, residual, np.zeros(1), FLOOR * f.m / problem.n)
         for k, part in f.parts():
-            (out[k],) = (lam[0] for lam in factor_sigmas((joint[:, part, part],)))
+            (out[k],) = (lam[0] for lam in lambdas_of_sigmas((joint[:, part, part],)))
     return tuple(out)
 
 

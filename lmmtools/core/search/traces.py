@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.blas import dot, product
-from lmmtools.core.elimination.factor import solve
+from lmmtools.core.elimination.chain import solve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

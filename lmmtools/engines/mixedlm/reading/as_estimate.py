@@ -12,7 +12,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines import pls
-from lmmtools.engines.estimate import Agreement, Certificate, Estimate
+from lmmtools.engines.estimate import AGREEMENT_TOL, Agreement, Certificate, Estimate
 from lmmtools.engines.mixedlm.reading.penalties import is_penalised
 from lmmtools.errors import DataError, EngineError
 
@@ -29,8 +29,6 @@ __all__ = ["as_estimate", "read_theta"]
 NEGATIVE_TOL = 1e-10
 # MixedLM's fixed effects are those of its variances if they agree to this share of their standard errors.
 FIXED_TOL = 1e-3
-# Two computations of one closed form in double precision; the worst seen is 1e-11.
-AGREEMENT_TOL = 1e-8
 # Along a ridge the curvature is zero but for the error of differences, and Newton's step means little.
 RIDGE_DECREASE, RIDGE_CURVATURE = 1e-6, 1e-3
 # A criterion this much above the optimum is worth a sentence: it moves estimates by a hundredth of a standard error.

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Elimination", "StageFactor", "eliminate", "solve"]
+__all__ = ["EliminatedStage", "Elimination", "eliminate", "solve"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StageFactor:
+class EliminatedStage:
     """One factor of the chain at the moment it is eliminated.
 
     Attributes
@@ -67,14 +67,14 @@ class Elimination:
     Attributes
     ----------
     structure : Structure
-    stages : tuple of StageFactor
+    stages : tuple of EliminatedStage
     rest : Rest or None
     logdet : float
         log|V|, equal to log|M| of lme4.
     """
 
     structure: Structure
-    stages: tuple[StageFactor, ...]
+    stages: tuple[EliminatedStage, ...]
     rest: Rest | None
     logdet: float
 
@@ -89,10 +89,10 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
     """
     n_chain = len(st.chain)
     if not n_chain:
-        rest = st.layout.factor(st.layout.products(), lambdas)
+        rest = st.layout.factorise(st.layout.products(), lambdas)
         return Elimination(st, (), rest, rest.logdet)
     logdet = 0.0
-    done: list[StageFactor] = []
+    done: list[EliminatedStage] = []
     A = [s.A for s in st.chain]
     links = [[link.A for link in s.links] for s in st.chain]
     couplings = [None if s.coupling is None else s.coupling.values for s in st.chain]
@@ -121,10 +121,10 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
                 product = kind.scale(scaled[step].transpose(0, 2, 1), Y)
                 couplings[i + 1 + step] = above - kind.lift(step, product)
             kind.subtract_gram(T, values, A_rest)
-        done.append(StageFactor(stage, A[i], w, resolvent(A[i], lambdas[i]), tuple(links[i]), values))
+        done.append(EliminatedStage(stage, A[i], w, resolvent(A[i], lambdas[i]), tuple(links[i]), values))
     if A_rest is None:
         return Elimination(st, tuple(done), None, logdet)
-    rest = st.layout.factor(A_rest, lambdas[n_chain:])
+    rest = st.layout.factorise(A_rest, lambdas[n_chain:])
     return Elimination(st, tuple(done), rest, logdet + rest.logdet)
 
 
