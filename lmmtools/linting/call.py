@@ -17,7 +17,7 @@ __all__ = ["DeclaredComponent", "FitCall", "MixedLMCall"]
 
 @dataclass(frozen=True, slots=True)
 class FitCall:
-    """The arguments of ``model.fit(...)``.
+    """The arguments of ``model.fit(...)`` or ``model.fit_regularized(...)``.
 
     Attributes
     ----------
@@ -27,11 +27,14 @@ class FitCall:
         Optimisers; None if not given, or not shown by the text.
     reml : bool or None
         None if not shown by the text.
+    is_penalised : bool
+        Whether a penalty moves the fixed effects: ``fit_regularized`` with an ``alpha``, or ``fit(fe_pen=...)``.
     """
 
     keywords: tuple[str, ...] = ()
     method: tuple[str, ...] | None = None
     reml: bool | None = True
+    is_penalised: bool = False
 
 
 @dataclass(frozen=True, slots=True)

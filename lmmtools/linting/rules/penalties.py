@@ -16,8 +16,12 @@ __all__ = ["check"]
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Yield a finding on a penalised result."""
-    if case.result is None or not is_penalised(case.result):
+    """Yield a finding on a penalised result, or on a call that asks for one."""
+    if case.result is not None:
+        is_found = is_penalised(case.result)
+    else:
+        is_found = case.call is not None and any(fit.is_penalised for fit in case.call.fits)
+    if not is_found:
         return
     yield Finding(
         "penalised",

@@ -19,6 +19,7 @@ __all__ = ["read_call", "read_fit"]
 _FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_sparse", "missing")
 _ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
 _FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", "free", "full_output", "method")
+_FIT_REGULARIZED_ORDER = ("start_params", "method", "alpha", "ceps", "ptol", "maxit")
 MAX_TEXT = 60
 # More columns than these are the groups of rows, written out.
 _MOST_GROUPINGS = 12
@@ -207,8 +208,14 @@ def _read_arrays(node: ast.Call, scope: Scope) -> MixedLMCall:
     )
 
 
-def read_fit(node: ast.Call, scope: Scope) -> FitCall:
-    """Return what the arguments of ``.fit(...)`` say."""
+def read_fit(node: ast.Call, name: str, scope: Scope) -> FitCall:
+    """Return what the arguments of ``.fit(...)`` or ``.fit_regularized(...)``, which ``name`` tells, say."""
+    if name == "fit_regularized":
+        given = _bind(node, _FIT_REGULARIZED_ORDER, scope)
+        alpha = given.value("alpha", scope)
+        # Its default is no penalty.
+        is_penalised = isinstance(alpha, Unknown) or bool(alpha)
+        return FitCall(tuple(sorted(given.names)), None, True, is_penalised)
     given = _bind(node, _FIT_ORDER, scope)
     method, reml = given.value("method", scope), given.value("reml", scope)
     methods = (method,) if isinstance(method, str) else method
@@ -218,6 +225,7 @@ def read_fit(node: ast.Call, scope: Scope) -> FitCall:
         tuple(sorted(given.names)),
         methods if is_shown else None,
         None if isinstance(reml, Unknown) else shown,
+        "fe_pen" in given.names and given.value("fe_pen", scope) is not None,
     )
 
 

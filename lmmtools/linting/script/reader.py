@@ -333,11 +333,12 @@ class _Reader:
                 self.of_node[id(node)] = len(self.found)
                 self.found.append(FoundCall(self.cell, node.lineno, node.col_offset + 1, read_call(node, api, scope)))
         elif isinstance(node.func, ast.Attribute):
-            number = self.model_of(node.func.value, scope) if node.func.attr == "fit" else None
+            name = node.func.attr
+            number = self.model_of(node.func.value, scope) if name in ("fit", "fit_regularized") else None
             if number is not None and id(node) not in self.fitted:
                 self.fitted.add(id(node))
                 old = self.found[number]
-                fits = (*old.call.fits, read_fit(node, scope))
+                fits = (*old.call.fits, read_fit(node, name, scope))
                 self.found[number] = replace(old, call=replace(old.call, fits=fits))
             self._change_dict(node, node.func, scope)
 

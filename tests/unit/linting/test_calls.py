@@ -10,6 +10,7 @@ import pytest
 import statsmodels.formula.api as smf
 
 import lmmtools as lmt
+from lmmtools.linting.lint import lint_file
 from tests.unit.linting.calls import CALLS, Call, one_group, pastes, penicillin, sleep
 
 
@@ -191,3 +192,26 @@ def test_groups_of_another_frame_are_seen_in_the_text(tmp_path) -> None:
     script = tmp_path / "s.py"
     script.write_text('import statsmodels.formula.api as smf\nsmf.mixedlm("y ~ x", df, groups=other["g"]).fit()\n')
     assert lint_file(str(script))[0][0].codes == ("groups-elsewhere",)
+
+
+@pytest.mark.parametrize(
+    ("fit", "is_penalised"),
+    [
+        ("fit_regularized(alpha=0.2)", True),
+        ("fit_regularized(None, 'l1', 0.2)", True),
+        ("fit_regularized(alpha=weights)", True),
+        ("fit(fe_pen=pen)", True),
+        ("fit_regularized()", False),
+        ("fit_regularized(alpha=0)", False),
+        ("fit(fe_pen=None)", False),
+        ("fit(method='lbfgs')", False),
+    ],
+)
+def test_a_script_that_penalises_its_fixed_effects_is_told(fit: str, is_penalised: bool, tmp_path) -> None:
+    call = "smf.mixedlm('Reaction ~ Days', d, groups='Subject', re_formula='~Days')"
+    for script in (f"{call}.{fit}", f"model = {call}\nresult = model.{fit}"):
+        file = tmp_path / "script.py"
+        file.write_text(f"import statsmodels.formula.api as smf\n{script}\n")
+        (report,), _ = lint_file(str(file))
+        codes = [f.code for f in report.findings]
+        assert codes.count("penalised") == is_penalised, (script, codes)

@@ -27,7 +27,7 @@ from lmmtools.linting.script.values import Scope
 def test_a_fit_is_by_reml_unless_its_text_says_otherwise(text, reml) -> None:
     call = ast.parse(text, mode="eval").body
     assert isinstance(call, ast.Call)
-    assert read_fit(call, Scope()).reml is reml
+    assert read_fit(call, "fit", Scope()).reml is reml
 
 
 @pytest.mark.parametrize(("groups", "is_readable"), [("g", True), (None, False), ([1, 2], False)])
