@@ -12,7 +12,7 @@ from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.engines import load_engine
 from lmmtools.errors import CodingWarning, DataError, EngineError
-from lmmtools.fit.names import Names
+from lmmtools.fit.record import Names
 from lmmtools.formula.parser import parse
 from lmmtools.printout.reading import read_printout
 from lmmtools.progress import watch

@@ -10,14 +10,17 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.engines import pls
-from lmmtools.fit import labelled
 from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
-from lmmtools.fit.factor_dict import FactorDict
-from lmmtools.fit.named_here import answer_keywords
-from lmmtools.fit.names import Names
+from lmmtools.fit.by_factor import (
+    FactorDict,
+    coefficients_by_factor,
+    compute_fitted,
+    covariances_by_factor,
+    modes_by_factor,
+)
+from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import SecondLook, has_mixedlm_form, look
-from lmmtools.fit.varcorr import VarCorr
-from lmmtools.fit.variance_errors import variance_standard_errors
+from lmmtools.fit.varcorr import VarCorr, variance_standard_errors
 
 if TYPE_CHECKING:
     from typing import Self
@@ -28,12 +31,29 @@ if TYPE_CHECKING:
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
 
-__all__ = ["Fit", "Prepared"]
+__all__ = ["Fit", "Names", "Prepared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What data, weights and offset are called, for reports; None where there is none, or no name is known.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.names.data
+    'Dyestuff'
+    """
+
+    data: str | None = None
+    weights: str | None = None
+    offset: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What was made before the record of a fit and need not be made again.
+    """What was computed before the record of a fit was made and need not be computed again.
 
     Attributes
     ----------
@@ -49,33 +69,22 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit:
-    """A fitted linear mixed model: what inference, plots and the page read of it.
-
-    Attributes
-    ----------
-    design : Design
-        What was fitted.
-    estimate : Estimate
-        What the engine returned.
-    names : Names
-        What data, weights and offset are called, where known.
-    fit_seconds : float
-        Wall-clock time from the design to the estimate; of ``lmer()`` itself where R fitted the model.
-    warnings : tuple of str
-        Everything the fit had to say: dropped rows and columns, boundary, the engine's own messages.
-    remarks : tuple of str
-        Sentences for the foot of the report beyond what numbers tell: what a MixedLM model that was read really is.
-    prepared : Prepared
-        What was made before the record and need not be made again.
-    """
+    """A fitted linear mixed model: what inference, plots and the page read of it."""
 
     design: Design
+    """What was fitted: y, X, the blocks of Z, and what was left out of the data."""
     estimate: Estimate
+    """What the engine returned: theta, beta, sigma, modes, criterion."""
     names: Names = field(default_factory=Names)
+    """What data, weights and offset are called, where known."""
     fit_seconds: float = float("nan")
+    """Wall-clock time from the design to the estimate, in seconds; of ``lmer()`` itself where R fitted the model."""
     warnings: tuple[str, ...] = ()
+    """What the fit warned of: dropped rows and columns, boundary, the engine's own messages."""
     remarks: tuple[str, ...] = ()
+    """Sentences for the foot of the report that say what a MixedLM model that was read really is."""
     prepared: Prepared = field(default_factory=Prepared)
+    """What was computed before this record was made and need not be computed again."""
 
     # -- criterion ------------------------------------------------------------------------------------------------
 
@@ -275,7 +284,7 @@ class Fit:
 
         return self._series(2.0 * ndtr(-np.abs(self.tvalues.to_numpy())), "pvalues")
 
-    @answer_keywords(r_matrix="write L @ fit.cov_params() @ L.T, L with a column per fixed effect")
+    @redirect_keywords(r_matrix="write L @ fit.cov_params() @ L.T, L with a column per fixed effect")
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``.
 
@@ -522,7 +531,7 @@ class Fit:
         308         2.26  9.20
         309       -40.40 -8.62
         """
-        return FactorDict(labelled.modes_by_factor(self.design, self.estimate.modes))
+        return modes_by_factor(self.design, self.estimate.modes)
 
     @cached_property
     def coef(self) -> FactorDict[pd.DataFrame]:
@@ -541,8 +550,7 @@ class Fit:
         308     253.66  19.67
         309     211.01   1.85
         """
-        found = labelled.coefficients_by_factor(self.design, self.estimate.beta, self.estimate.modes)
-        return FactorDict(found)
+        return coefficients_by_factor(self.design, self.estimate.beta, self.estimate.modes)
 
     @cached_property
     def random_effects_cov(self) -> FactorDict[pd.DataFrame]:
@@ -561,7 +569,7 @@ class Fit:
                 Days              -21.44   5.31
         """
         covariances = core.conditional_covariances(self.problem, self.estimate.theta, self.reml)
-        return FactorDict(labelled.covariances_by_factor(self.design, covariances))
+        return covariances_by_factor(self.design, covariances)
 
     @cached_property
     def fittedvalues(self) -> pd.Series[float]:
@@ -576,7 +584,7 @@ class Fit:
         1    273.33
         Name: fittedvalues, dtype: float64
         """
-        return self.label_rows(labelled.fitted(self.design, self.estimate), "fittedvalues")
+        return self.label_rows(compute_fitted(self.design, self.estimate), "fittedvalues")
 
     @cached_property
     def resid(self) -> pd.Series[float]:

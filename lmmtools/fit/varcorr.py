@@ -1,4 +1,4 @@
-"""VarCorr: the estimated variances, standard deviations and correlations, in lme4's layout."""
+"""VarCorr: the estimated variances, standard deviations and correlations in lme4's layout, and their errors."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.core import VarianceInformation
     from lmmtools.design.blocks import Block
 
-__all__ = ["VarCorr", "VarCorrTerm"]
+__all__ = ["VarCorr", "VarCorrTerm", "variance_standard_errors"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,3 +155,33 @@ class VarCorr:
     def _repr_html_(self) -> str:
         html: Any = self.to_frame().to_html(index=False, na_rep="", float_format=lambda v: f"{v:.5g}")
         return str(html)
+
+
+def variance_standard_errors(varcorr: VarCorr, information: VarianceInformation) -> pd.DataFrame:
+    """Return VarCorr's rows with standard errors on both scales and, where they are undefined, why.
+
+    Parameters
+    ----------
+    varcorr : VarCorr
+    information : VarianceInformation
+        Of the same fit; its elements run over lower triangles column by column, VarCorr's rows give variances first.
+    """
+    import pandas as pd
+
+    place = {key: i for i, key in enumerate(zip(information.blocks, information.entries, strict=True))}
+    rows = []
+    for block, term in enumerate(varcorr):
+        l = len(term.cnames)
+        entries = [(i, i) for i in range(l)] + [(i, j) for j in range(l) for i in range(j + 1, l)]
+        rows += [place[block, entry] for entry in entries]
+    rows.append(len(information.blocks) - 1)
+    frame = varcorr.to_frame()
+    return pd.DataFrame(
+        {
+            **{name: frame[name] for name in ("grp", "var1", "var2", "vcov")},
+            "se_vcov": information.vcov_se[rows],
+            "sdcor": frame["sdcor"],
+            "se_sdcor": information.sdcor_se[rows],
+            "note": pd.Series([information.reasons[i] for i in rows], dtype=object),
+        }
+    )

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmmtools.design.rank import independent_columns
 from lmmtools.errors import DataError
-from lmmtools.fit.named_here import NamedHere
+from lmmtools.fit.redirects import Redirect
 from lmmtools.inference.constraints import read_constraints
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.tails import f_tail, t_two_sided
@@ -71,14 +71,14 @@ class ContrastTests(Tabular):
     ddf: DDF
     notes: tuple[str, ...] = ()
 
-    summary = NamedHere("print it, or write to_frame(), to_markdown() or to_latex()")
-    summary_frame = NamedHere("write to_frame()")
-    effect = NamedHere("write estimate")
-    sd = NamedHere("write std_error")
-    tvalue = NamedHere("write t")
-    statistic = NamedHere("write t")
-    pvalue = NamedHere("write p")
-    df_denom = NamedHere("write df")
+    summary = Redirect("print it, or write to_frame(), to_markdown() or to_latex()")
+    summary_frame = Redirect("write to_frame()")
+    effect = Redirect("write estimate")
+    sd = Redirect("write std_error")
+    tvalue = Redirect("write t")
+    statistic = Redirect("write t")
+    pvalue = Redirect("write p")
+    df_denom = Redirect("write df")
 
     @property
     def _table(self) -> ResultTable:
@@ -123,13 +123,13 @@ class FTest(Tabular):
     ddf: DDF
     notes: tuple[str, ...] = ()
 
-    summary = NamedHere("print it, or write to_frame(), to_markdown() or to_latex()")
-    summary_frame = NamedHere("write to_frame()")
-    fvalue = NamedHere("write F")
-    statistic = NamedHere("write F")
-    pvalue = NamedHere("write p")
-    df_num = NamedHere("write num_df")
-    df_denom = NamedHere("write den_df")
+    summary = Redirect("print it, or write to_frame(), to_markdown() or to_latex()")
+    summary_frame = Redirect("write to_frame()")
+    fvalue = Redirect("write F")
+    statistic = Redirect("write F")
+    pvalue = Redirect("write p")
+    df_num = Redirect("write num_df")
+    df_denom = Redirect("write den_df")
 
     @property
     def _table(self) -> ResultTable:

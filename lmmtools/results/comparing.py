@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmmtools.design.record import Design
-    from lmmtools.fit.names import Names
+    from lmmtools.fit.record import Names
 
 __all__ = ["as_column", "compare_beside", "compare_engines", "fit_all"]
 

@@ -59,7 +59,7 @@ import numpy as np
 
 from lmmtools.design.theta import unpack_lambda
 from lmmtools.errors import DataError
-from lmmtools.fit.names import Names
+from lmmtools.fit.record import Names
 from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
 from lmmtools.report.provenance import Provenance
 from lmmtools.results.fit_record import FitRecord

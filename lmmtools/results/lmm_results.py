@@ -10,8 +10,8 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.errors import DataError
-from lmmtools.fit.named_here import answer_keywords
 from lmmtools.fit.record import Fit
+from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.results.confirmation import Confirmation, run_confirmation
 from lmmtools.results.description_methods import DescribingMethods
 from lmmtools.results.diagnostic_methods import DiagnosingMethods
@@ -54,23 +54,6 @@ class LMMResults(
     Fit,
 ):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
-
-    Attributes
-    ----------
-    design : Design
-        What was fitted.
-    estimate : Estimate
-        What the engine returned.
-    names : Names
-        What data, weights and offset are called, where known.
-    fit_seconds : float
-        Wall-clock time from the design to the estimate; of ``lmer()`` itself where R fitted the model.
-    warnings : tuple of str
-        Everything the fit had to say: dropped rows and columns, boundary, the engine's own messages.
-    remarks : tuple of str
-        Sentences for the foot of the report beyond what numbers tell: what a MixedLM model that was read really is.
-    prepared : Prepared
-        What was made before the record and need not be made again.
 
     Examples
     --------
@@ -170,7 +153,7 @@ class LMMResults(
 
     # -- report ---------------------------------------------------------------------------------------------------
 
-    @answer_keywords(**dict.fromkeys(("title", "yname", "xname_fe", "xname_re", "alpha"), _OF_SUMMARY))
+    @redirect_keywords(**dict.fromkeys(("title", "yname", "xname_fe", "xname_re", "alpha"), _OF_SUMMARY))
     def summary(self, ddf: str | None = None) -> Summary:
         """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``.
 

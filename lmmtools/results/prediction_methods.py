@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from lmmtools.fit.named_here import answer_keywords
+from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.results.methods import FitMethods
 from lmmtools.threads import single
 
@@ -63,7 +63,7 @@ class PredictionMethods(FitMethods):
         n_jobs: int = 1,
     ) -> pd.DataFrame: ...
 
-    @answer_keywords(
+    @redirect_keywords(
         exog="MixedLM's prediction leaves the random effects out, predict(data, random=False); predict(data) has them",
         transform="columns of new data are always transformed as the formula says",
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.engines.estimate import Scope
-    from lmmtools.fit.names import Names
+    from lmmtools.fit.record import Names
     from lmmtools.fit.varcorr import VarCorr
     from lmmtools.report.fingerprint import Inputs
     from lmmtools.report.nearby import ReachTable

@@ -1,11 +1,12 @@
-"""Modes and fitted values, as labelled frames."""
+"""Modes, coefficients and their covariances by grouping factor, and the fitted values made of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from lmmtools.formula.terms import factor_parts
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -17,14 +18,27 @@ if TYPE_CHECKING:
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Estimate
 
-__all__ = ["coefficients_by_factor", "covariances_by_factor", "fitted", "modes_by_factor"]
+__all__ = ["FactorDict", "coefficients_by_factor", "compute_fitted", "covariances_by_factor", "modes_by_factor"]
+
+V = TypeVar("V")
 
 
-def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> dict[str, pd.DataFrame]:
+class FactorDict(dict[str, V]):
+    """Grouping factor -> value, in lme4's order; ``"cask:batch"`` and ``"batch:cask"`` are the same key."""
+
+    def __missing__(self, key: str) -> V:
+        parts = factor_parts(str(key))
+        for name, value in self.items():
+            if factor_parts(name) == parts:
+                return value
+        raise KeyError(f"no grouping factor {key!r}; there are {', '.join(map(repr, self))}")
+
+
+def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> FactorDict[pd.DataFrame]:
     """Return {factor: DataFrame level x effect}, terms on one factor side by side."""
     import pandas as pd
 
-    frames = {}
+    frames: FactorDict[pd.DataFrame] = FactorDict()
     for factor, indices in design.factors.items():
         names = [name for i in indices for name in design.blocks[i].cnames]
         values = np.hstack([modes[i] for i in indices])
@@ -34,7 +48,7 @@ def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> dic
 
 def coefficients_by_factor(
     design: Design, beta: NDArray[np.float64], modes: Sequence[NDArray[np.float64]]
-) -> dict[str, pd.DataFrame]:
+) -> FactorDict[pd.DataFrame]:
     """Return {factor: DataFrame level x coefficient}, the fixed effects plus the factor's own modes.
 
     An effect that is in no column of X, whatever its factor, comes first; its fixed part is zero.
@@ -45,7 +59,7 @@ def coefficients_by_factor(
     others = [name for name in dict.fromkeys(name for b in design.blocks for name in b.cnames) if name not in fixed]
     place = {name: j for j, name in enumerate([*others, *fixed])}
     start = np.concatenate([np.zeros(len(others)), beta])
-    frames = {}
+    frames: FactorDict[pd.DataFrame] = FactorDict()
     for factor, indices in design.factors.items():
         levels = design.blocks[indices[0]].levels
         values = np.tile(start, (len(levels), 1))
@@ -55,7 +69,7 @@ def coefficients_by_factor(
     return frames
 
 
-def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float64]]) -> dict[str, pd.DataFrame]:
+def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float64]]) -> FactorDict[pd.DataFrame]:
     """Return {factor: DataFrame (level, effect) x effect} of conditional covariances.
 
     Parameters
@@ -66,7 +80,7 @@ def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float
     """
     import pandas as pd
 
-    frames = {}
+    frames: FactorDict[pd.DataFrame] = FactorDict()
     for factor, indices in design.factors.items():
         first = design.blocks[indices[0]]
         names = [name for i in indices for name in design.blocks[i].cnames]
@@ -82,7 +96,7 @@ def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float
 
 
 @single
-def fitted(design: Design, estimate: Estimate) -> NDArray[np.float64]:
+def compute_fitted(design: Design, estimate: Estimate) -> NDArray[np.float64]:
     """Return X b + Z u + offset on the fitted rows, shape (n,), in units of y."""
     mean = design.X @ estimate.beta
     if design.offset is not None:

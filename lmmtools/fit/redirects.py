@@ -11,13 +11,13 @@ from lmmtools.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["NamedHere", "answer_keywords"]
+__all__ = ["Redirect", "redirect_keywords"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-class NamedHere:
+class Redirect:
     """An attribute that is absent here; asking for it says what to write instead.
 
     Parameters
@@ -36,7 +36,7 @@ class NamedHere:
         raise AttributeError(f"{owner.__name__} has no {self._name}: {self._instead}")
 
 
-def answer_keywords(**instead: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
+def redirect_keywords(**instead: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Return a decorator of methods: arguments that they do not have raise DataError with what to write.
 
     Parameters
