@@ -14,7 +14,7 @@ from lmmtools.engines import load_engine
 from lmmtools.errors import CodingWarning, DataError, EngineError
 from lmmtools.fit.record import Names
 from lmmtools.formula.parser import parse
-from lmmtools.printout.reading import read_printout
+from lmmtools.printout.read import read_printout
 from lmmtools.progress import watch
 from lmmtools.results import findings
 from lmmtools.results.from_statsmodels import read_mixedlm

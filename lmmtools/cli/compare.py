@@ -107,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
 
 def read_other(path: str) -> Any:
     """Return a fit that was written as JSON, or what R printed; ``-`` is on standard input."""
-    from lmmtools.printout.reading import read_printout
+    from lmmtools.printout.read import read_printout
     from lmmtools.results.fit_json import read_json
 
     called = "standard input" if path == "-" else path

@@ -1,1 +1,1 @@
-"""Reading what R printed: the text of ``summary(lmer(...))`` -> PrintedSummary."""
+"""Printed fits, lme4's and MixedLM's, read from their text, with the digits that each number shows."""

@@ -1,4 +1,4 @@
-"""The printed fixed effects: the table of ``summary()``, and the names over numbers of ``print()``."""
+"""The printed fixed effects: the table of ``summary()``, the names over numbers of ``print()``, the formula's terms."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.record import PrintedCoefficient
-from lmmtools.printout.tail import read_tail
+from lmmtools.printout.layout import read_tail
+from lmmtools.printout.number import is_quotient
+from lmmtools.printout.printed_fit import PrintedCoefficient
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmmtools.printout.lines import Line
+    from lmmtools.printout.layout import Line, Tail
     from lmmtools.printout.number import PrintedNumber
-    from lmmtools.printout.tail import Tail
 
-__all__ = ["has_stars", "read_fixed_correlations", "read_fixed_effects"]
+__all__ = ["has_no_fixed_effects", "has_stars", "missing_terms", "read_fixed_correlations", "read_fixed_effects"]
 
 _COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
 _HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
@@ -26,6 +26,11 @@ _NEEDED = {"estimate": "'Estimate'", "std_error": "'Std. Error'", "t": "'t value
 # What stands between backticks is one word.
 _WORD = re.compile(r"(?:[^\s`]|`[^`]*`)+")
 _STARS = re.compile(r"\s(?P<stars>[*∗⋆]{1,3})$|\s\.$")
+_NAME = re.compile(r"`[^`]+`|(?<![\w.])\.?[^\W\d][\w.]*")
+_NO_VARIABLE_AFTER = re.compile(r"\s*(?:\(|::|=(?!=))")
+_CONSTANTS = frozenset({"TRUE", "FALSE", "T", "F", "NULL", "NA", "pi", "Inf"})
+# What typesetting makes of R's signs.
+_SIGNS = str.maketrans({"∼": "~", "˜": "~", "～": "~", "∣": "|", "│": "|", "−": "-", "–": "-"})
 
 
 @dataclass(slots=True)
@@ -135,12 +140,7 @@ def _is_shorter(row: tuple[PrintedNumber, ...], strip: _Strip) -> bool:
 
 
 def _check_quotient(c: PrintedCoefficient) -> None:
-    if c.std_error is None or c.t is None or not c.std_error > c.std_error.half_unit:
-        return
-    t = c.estimate / c.std_error
-    # First order: what the last digits of the three may hide.
-    hidden = (c.estimate.half_unit + abs(t) * c.std_error.half_unit) / (c.std_error - c.std_error.half_unit)
-    if abs(t - c.t) > hidden + c.t.half_unit:
+    if c.std_error is not None and c.t is not None and not is_quotient(c.t, c.estimate, c.std_error):
         raise PrintoutError(
             f"The t value of {c.name!r}, {c.t}, is not its estimate {c.estimate} over its standard error "
             f"{c.std_error}: a digit was lost or changed."
@@ -229,3 +229,71 @@ def _count_correlations(text: str) -> int:
             break
         count += 1
     return count
+
+
+def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
+    """Return the intercept, variables and interactions of the fixed part that no fixed effect is named after.
+
+    Parameters
+    ----------
+    formula : str
+        As printed, ``"Reaction ~ Days + (Days | Subject)"``.
+    names : sequence of str
+        The fixed effects.
+
+    Returns
+    -------
+    list of str
+        Empty as well where the formula does not tell: only a name of it is printed, or it has a dot or takes terms
+        away.
+    """
+    terms = _fixed_terms(formula)
+    if terms is None or "." in terms or any("-" in re.sub(r"- ?1\b|\([^()]*\)", "", term) for term in terms):
+        return []
+    text = re.sub(r"%[^%]*%", " ", " + ".join(terms))
+    found = [
+        match[0]
+        for match in _NAME.finditer(text)
+        if match[0] not in _CONSTANTS and not _NO_VARIABLE_AFTER.match(text, match.end())
+    ]
+    everything = " ".join(names)
+    variables = [name for name in dict.fromkeys(found) if name.strip("`") not in everything]
+    has_intercept = not any(re.search(r"^0$|- ?1$", term) for term in terms)
+    intercept = ["(Intercept)"] if has_intercept and "(Intercept)" not in everything else []
+    return [
+        *intercept,
+        *variables,
+        *(":".join(parts) for parts in _interactions(terms) if not _have_interaction(names, parts)),
+    ]
+
+
+def _interactions(terms: Sequence[str]) -> list[list[str]]:
+    """Return the variables of each term that is ``a * b`` or ``a:b`` of plain names."""
+    split = ([part.strip() for part in re.split(r"[*:]", term)] for term in terms)
+    return [parts for parts in split if len(parts) > 1 and all(_NAME.fullmatch(part) for part in parts)]
+
+
+def _have_interaction(names: Sequence[str], parts: Sequence[str]) -> bool:
+    return any(name.count(":") >= len(parts) - 1 and all(part in name for part in parts) for name in names)
+
+
+def has_no_fixed_effects(formula: str) -> bool:
+    """Whether a printed formula declares none: ``y ~ 0 + (1 | g)``."""
+    terms = _fixed_terms(formula)
+    return terms is not None and bool(terms) and all(term.replace(" ", "") in ("0", "-1") for term in terms)
+
+
+def _fixed_terms(formula: str) -> list[str] | None:
+    """Return what the outermost plus signs join, without random effects and offsets; None if there is no tilde."""
+    _, tilde, right = formula.translate(_SIGNS).partition("~")
+    if not tilde:
+        return None
+    pieces, depth = [""], 0
+    for sign in right:
+        depth += (sign in "([") - (sign in ")]")
+        if sign == "+" and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += sign
+    terms = (piece.strip() for piece in pieces)
+    return [term for term in terms if term and "|" not in term and not term.startswith("offset(")]

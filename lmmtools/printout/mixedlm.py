@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.lines import clean_lines
-from lmmtools.printout.number import PrintedNumber, RoundedNumber
-from lmmtools.printout.record import PrintedCoefficient
-from lmmtools.printout.tail import read_tail
+from lmmtools.printout.layout import clean_lines, read_tail
+from lmmtools.printout.number import PrintedNumber, RoundedNumber, is_count_text, is_quotient
+from lmmtools.printout.printed_fit import PrintedCoefficient, PrintedMixedLM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from lmmtools.printout.lines import Line
+    from lmmtools.printout.layout import Line
 
-__all__ = ["PrintedMixedLM", "is_mixedlm_summary", "read_mixedlm_summary"]
+__all__ = ["is_mixedlm_summary", "read_mixedlm_summary"]
 
 _KEYS = (
     "Model:",
@@ -42,113 +40,7 @@ _RULE = re.compile(r"[-=]{5,}")
 # Later versions say Var and Cov, those before 0.10 RE of both.
 _VARIANCE = re.compile(r"(?P<name>.+) (?:Var|Cov|RE)")
 _COVARIANCE = re.compile(r"(?P<first>.+) x (?P<second>.+) (?:Cov|RE)")
-_COUNT = re.compile(r"[0-9]{1,15}")
 _COLUMNS = 6
-_MOST_CHARACTERS = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class PrintedMixedLM:
-    """The numbers of a printed MixedLM summary, each with the digits that it shows.
-
-    Attributes
-    ----------
-    reml : bool
-        Whether the fit is by REML.
-    log_likelihood : PrintedNumber
-        (Restricted) log-likelihood, with the constants that lme4's ``logLik()`` has.
-    scale : PrintedNumber
-        Residual variance, in squared units of y.
-    nobs : int
-        Rows used.
-    ngroups : dict of str to int
-        Number of MixedLM's groups, by the name of their first random effect; empty without covariances, where the first
-        variance may be one of a component inside the groups.
-    fixed : tuple of PrintedCoefficient
-        The fixed effects; ``t`` is MixedLM's z.
-    variances : dict of str to PrintedNumber
-        ``"Subject (Intercept)"`` -> variance, in squared units of y. MixedLM prints the name of a variance component
-        and not its grouping: ``cask`` inside ``batch`` is ``"cask (Intercept)"``.
-    covariances : dict of str to PrintedNumber
-        ``"Subject (Intercept), Days"`` -> covariance.
-    correlations : dict of str to RoundedNumber
-        The same as correlations, with what the printed digits leave open.
-    ratio_errors : dict of str to PrintedNumber
-        The numbers beside the variances: standard errors of variance ratios times the root of the scale, which are not
-        those of the variances.
-    converged : bool or None
-        What MixedLM says; None if it says nothing.
-    response : str or None
-        Name of the response.
-    messages : tuple of str
-        Empty: MixedLM prints no warnings.
-    engine, method : str
-        ``"mixedlm"``, and what its p-values come from: ``"z"``.
-    formula, is_singular, criteria, scaled_residuals, fixed_correlations : None
-        What lme4 prints and MixedLM does not.
-    """
-
-    reml: bool
-    log_likelihood: PrintedNumber
-    scale: PrintedNumber
-    nobs: int
-    ngroups: Mapping[str, int]
-    fixed: tuple[PrintedCoefficient, ...]
-    variances: Mapping[str, PrintedNumber]
-    covariances: Mapping[str, PrintedNumber]
-    correlations: Mapping[str, RoundedNumber]
-    ratio_errors: Mapping[str, PrintedNumber]
-    converged: bool | None = None
-    response: str | None = None
-    messages: tuple[str, ...] = ()
-    engine: str = "mixedlm"
-    method: str = "z"
-    formula: str | None = None
-    is_singular: bool | None = None
-    criteria: Mapping[str, PrintedNumber] | None = None
-    scaled_residuals: tuple[PrintedNumber, ...] | None = None
-    fixed_correlations: tuple[tuple[PrintedNumber, ...], ...] | None = None
-
-    @property
-    def criterion(self) -> RoundedNumber:
-        """REML criterion, or deviance (-2 log L) under ML: minus twice the log-likelihood."""
-        return RoundedNumber(-2.0 * self.log_likelihood, 2.0 * self.log_likelihood.half_unit)
-
-    @property
-    def sigma(self) -> RoundedNumber:
-        """Residual standard deviation, in units of y."""
-        return self.scale.root()
-
-    @property
-    def residual_variance(self) -> PrintedNumber:
-        """Residual variance, in squared units of y."""
-        return self.scale
-
-    @property
-    def std_devs(self) -> dict[str, RoundedNumber]:
-        """Roots of the variances."""
-        return {label: variance.root() for label, variance in self.variances.items()}
-
-    @property
-    def fixef(self) -> dict[str, PrintedNumber]:
-        """Fixed effects by statsmodels' names."""
-        return {c.name: c.estimate for c in self.fixed}
-
-    @property
-    def std_errors(self) -> dict[str, PrintedNumber]:
-        """Standard errors by statsmodels' names; empty for those that are not printed."""
-        return {c.name: c.std_error for c in self.fixed if c.std_error is not None}
-
-    def __str__(self) -> str:
-        rows = [
-            f"printed MixedLM fit of {self.response or 'a response'} by {'REML' if self.reml else 'ML'}: "
-            f"log-likelihood {self.log_likelihood}; {self.nobs} rows",
-            *(f"  variance, {label}: {value}" for label, value in self.variances.items()),
-            *(f"  covariance, {label}: {value}" for label, value in self.covariances.items()),
-            f"  variance, residual: {self.scale}",
-            *(f"  {c.name}: {c.estimate}" + (f", se {c.std_error}" if c.std_error else "") for c in self.fixed),
-        ]
-        return "\n".join(rows)
 
 
 def is_mixedlm_summary(text: str) -> bool:
@@ -178,11 +70,9 @@ def read_mixedlm_summary(text: str) -> PrintedMixedLM:
     >>> lmt.read_mixedlm_summary(text).nobs
     30
     """
-    if len(text) > _MOST_CHARACTERS:
-        raise PrintoutError(f"The text has more than {_MOST_CHARACTERS:,} characters: paste one summary.")
     if len(_MODEL.findall(text)) > 1:
         raise PrintoutError("The text holds more than one printed MixedLM fit: give one.")
-    lines = clean_lines(text.encode("utf-8", "replace").decode("utf-8"))
+    lines = clean_lines(text)
     facts = _read_facts(lines)
     reml = {"REML": True, "ML": False}.get(facts["Method:"])
     if reml is None:
@@ -197,7 +87,7 @@ def read_mixedlm_summary(text: str) -> PrintedMixedLM:
         scale=_read_number(facts, "Scale:"),
         nobs=_read_count(facts, "No. Observations:"),
         # A first variance without covariances may be that of a component, whose levels are not counted in the header.
-        ngroups={first: int(groups)} if covariances and _COUNT.fullmatch(groups) else {},
+        ngroups={first: int(groups)} if covariances and is_count_text(groups) else {},
         fixed=tuple(fixed),
         variances=variances,
         covariances=covariances,
@@ -238,7 +128,7 @@ def _read_number(facts: Mapping[str, str], key: str) -> PrintedNumber:
 
 
 def _read_count(facts: Mapping[str, str], key: str) -> int:
-    if not _COUNT.fullmatch(facts[key]):
+    if not is_count_text(facts[key]):
         raise PrintoutError(f"'{key}' is followed by {facts[key][:40]!r}, which is no count.")
     return int(facts[key])
 
@@ -305,13 +195,11 @@ def _check_row(name: str, numbers: tuple[PrintedNumber, ...], level: float) -> N
     estimate, error, z, _, low, high = numbers
     if not all(map(math.isfinite, numbers)):
         return
-    if error > error.half_unit:
-        hidden = (estimate.half_unit + abs(estimate / error) * error.half_unit) / (error - error.half_unit)
-        if abs(estimate / error - z) > hidden + z.half_unit:
-            raise PrintoutError(
-                f"z of {name!r}, {z}, is not its coefficient {estimate} over its standard error {error}: a digit was "
-                "lost or changed."
-            )
+    if not is_quotient(z, estimate, error):
+        raise PrintoutError(
+            f"z of {name!r}, {z}, is not its coefficient {estimate} over its standard error {error}: a digit was lost "
+            "or changed."
+        )
     q = NormalDist().inv_cdf(level)
     for limit, sign in ((low, -1.0), (high, 1.0)):
         slack = estimate.half_unit + q * error.half_unit + limit.half_unit

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["PrintedNumber", "RoundedNumber", "is_number_text", "rounding_of", "shown"]
+__all__ = ["PrintedNumber", "RoundedNumber", "is_count_text", "is_number_text", "is_quotient", "rounding_of", "shown"]
 
 _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d"), "-")
 _NUMBER = re.compile(
@@ -14,6 +14,8 @@ _NUMBER = re.compile(
 )
 # R writes up to 22 digits, and no power of ten that is no number.
 _LONGEST, _LARGEST_POWER = 60, 300
+# More rows or levels than these digits tell are in no data.
+_COUNT = re.compile(r"[0-9]{1,15}")
 # A number that ends in 5 is rounded up or down by the noise of its last bits.
 _NOISE = 1e-12
 _SPECIAL = {"NA": math.nan, "NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
@@ -158,6 +160,23 @@ def is_number_text(text: str) -> bool:
     """Whether a word is a number as R prints them, whatever kind of dash is its minus."""
     text = text.translate(_DASHES)
     return text in _SPECIAL or _match(text) is not None
+
+
+def is_count_text(text: str) -> bool:
+    """Whether a word is a number of rows or levels."""
+    return _COUNT.fullmatch(text) is not None
+
+
+def is_quotient(quotient: RoundedNumber, numerator: RoundedNumber, denominator: RoundedNumber) -> bool:
+    """Whether a rounded number can be the quotient of two others; True where the denominator may be zero.
+
+    To first order in what the last digits of the three leave open.
+    """
+    if not denominator > denominator.half_unit:
+        return True
+    value = numerator / denominator
+    hidden = (numerator.half_unit + abs(value) * denominator.half_unit) / (denominator - denominator.half_unit)
+    return not abs(value - quotient) > hidden + quotient.half_unit
 
 
 def _match(text: str) -> re.Match[str] | None:

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.record import PrintedEffect
-from lmmtools.printout.tail import read_tail
+from lmmtools.printout.layout import read_tail
+from lmmtools.printout.printed_fit import PrintedEffect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lmmtools.printout.lines import Line
+    from lmmtools.printout.layout import Line, Tail
     from lmmtools.printout.number import PrintedNumber
-    from lmmtools.printout.tail import Tail
 
 __all__ = ["RESIDUAL", "read_random_effects"]
 

@@ -1,4 +1,4 @@
-"""The printed text of ``summary(lmer(...))`` -> PrintedSummary."""
+"""A printed fit -> its record: the reader is found by what the text says; here what lme4 prints is read."""
 
 from __future__ import annotations
 
@@ -6,24 +6,27 @@ import re
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.fixed_effects import has_stars, read_fixed_correlations, read_fixed_effects
-from lmmtools.printout.foreign import name_source
-from lmmtools.printout.formula import has_no_fixed_effects, missing_terms
-from lmmtools.printout.lines import clean_lines
-from lmmtools.printout.number import PrintedNumber
+from lmmtools.printout.fixed_effects import (
+    has_no_fixed_effects,
+    has_stars,
+    missing_terms,
+    read_fixed_correlations,
+    read_fixed_effects,
+)
+from lmmtools.printout.layout import clean_lines, find_sections, read_tail
+from lmmtools.printout.mixedlm import is_mixedlm_summary, read_mixedlm_summary
+from lmmtools.printout.number import PrintedNumber, is_count_text
+from lmmtools.printout.printed_fit import PrintedSummary
 from lmmtools.printout.random_effects import read_random_effects
-from lmmtools.printout.record import PrintedSummary
-from lmmtools.printout.sections import find_sections
-from lmmtools.printout.tail import read_tail
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmmtools.printout.record import PrintedCoefficient
-    from lmmtools.printout.sections import Sections
+    from lmmtools.printout.layout import Sections
+    from lmmtools.printout.printed_fit import PrintedCoefficient, PrintedMixedLM
 
-__all__ = ["read_lme4_summary"]
+__all__ = ["read_lme4_summary", "read_printout"]
 
 # Part -> what a person calls it. A printout without one of these was cut.
 _NEEDED = {
@@ -33,14 +36,57 @@ _NEEDED = {
     "fixed": "the table 'Fixed effects'",
 }
 _METHOD = re.compile(r"t-tests use [^\[]*[^\[ .]")
-_MOST_CHARACTERS = 2_000_000
-# More rows or levels than these digits tell are no number of anything.
-_COUNT = re.compile(r"[0-9]{1,15}")
 _CLASS = re.compile(r"\[\W*(\w+)")
 _OWN_CLASSES = ("lmerMod", "lmerModLmerTest", "merModLmerTest")
 _QUANTILES = ["Min", "1Q", "Median", "3Q", "Max"]
 # summary() rounds the criterion to one decimal and shows seven digits; a final zero is dropped.
 _CRITERION_DECIMALS, _CRITERION_DIGITS = 1, 7
+# What only this printout has -> what it is, and what to do.
+_SOURCES = (
+    (r"Generali[sz]ed linear mixed model fit|\[?'?glmerMod", "a generalised linear mixed model of lme4's glmer()", ""),
+    (r"Nonlinear mixed model fit|nlmerMod", "a nonlinear mixed model of lme4's nlmer()", ""),
+    (
+        r"Linear mixed-effects model fit by|Number of Observations: ?\d",
+        "a fit of nlme's lme()",
+        "fit the model with lme4's lmer() and paste its summary",
+    ),
+    (r"Generali[sz]ed least squares fit by", "a fit of nlme's gls()", ""),
+    (
+        r"(?m)^\s*Conditional model:|Family: gaussian *\( ?identity",
+        "a fit of glmmTMB",
+        "fit the model with lme4's lmer() and paste its summary",
+    ),
+    (
+        r"Mixed Linear Model Regression Results",
+        "a fit of statsmodels' MixedLM",
+        "lmmtools.read_mixedlm_summary(text) reads it",
+    ),
+    (
+        r"Variance components:|-2 logLik\b.*\bAICc",
+        "a fit of MixedModels.jl",
+        "fit the model with lme4's lmer() and paste its summary",
+    ),
+    (r"Robust linear mixed model fit", "a fit of robustlmm", ""),
+    (r"blmerMod|Cov prior", "a fit of blme, whose criterion has priors in it", ""),
+    (r"The Mixed Procedure|Covariance Parameter Estimates", "output of SAS PROC MIXED", ""),
+    (r"Mixed-effects (?:REML|ML) regression", "output of Stata's mixed", ""),
+    (r"Group-Level Effects:|Population-Level Effects:|Multilevel Hyperparameters:", "a fit of brms", ""),
+    (r"Estimates of Covariance Parameters|Tests of Fixed Effects", "output of SPSS MIXED", ""),
+    (r"Residual standard error:", "a linear model of R's lm(), without random effects", ""),
+)
+
+
+def read_printout(text: str) -> PrintedSummary | PrintedMixedLM:
+    """Return the numbers of a printed fit: lme4's ``summary()``, or MixedLM's.
+
+    Raises
+    ------
+    PrintoutError
+        If it is neither, is cut, or its numbers contradict each other.
+    """
+    if isinstance(text, str) and is_mixedlm_summary(text):
+        return read_mixedlm_summary(text)
+    return read_lme4_summary(text)
 
 
 def read_lme4_summary(text: str) -> PrintedSummary:
@@ -73,10 +119,7 @@ def read_lme4_summary(text: str) -> PrintedSummary:
         raise PrintoutError(
             f"read_lme4_summary() takes the printed text, not {type(text).__name__}: open the file and read() it."
         )
-    if len(text) > _MOST_CHARACTERS:
-        raise PrintoutError(f"The text has more than {_MOST_CHARACTERS:,} characters: paste one summary(lmer(...)).")
-    # Half a character, as a broken copy may have, can be neither printed nor written.
-    lines = clean_lines(text.encode("utf-8", "replace").decode("utf-8"))
+    lines = clean_lines(text)
     if all(line.is_blank for line in lines):
         raise PrintoutError("The text is empty: paste what summary(lmer(...)) prints.")
     sections = find_sections(lines)
@@ -90,7 +133,7 @@ def _check_source(sections: Sections, text: str) -> None:
     named = _CLASS.search(sections.words("title") or "")
     if named and named[1] in _OWN_CLASSES and "random" in sections:
         return
-    source = name_source(text)
+    source = _name_source(text)
     if source is not None:
         raise PrintoutError(f"The text is {source}.")
     if "title" not in sections and not {"reml", "random", "fixed"} & set(sections.parts):
@@ -98,6 +141,15 @@ def _check_source(sections: Sections, text: str) -> None:
             "The text is no printed lmer() fit: it has no line 'Linear mixed model fit by REML' (or 'by maximum "
             "likelihood') and none of its tables. Paste what summary(lmer(...)) prints."
         )
+
+
+def _name_source(text: str) -> str | None:
+    """Return what a text is that is no printed lmer() fit, and what to give instead; None if it is not known."""
+    for pattern, source, cure in _SOURCES:
+        if re.search(pattern, text):
+            cure = cure or "read_lme4_summary() reads what summary(lmer(...)) prints"
+            return f"{source}: {cure}"
+    return None
 
 
 def _check_complete(sections: Sections) -> None:
@@ -201,11 +253,11 @@ def _read_sizes(words: str) -> tuple[int, dict[str, int]]:
     groups: dict[str, int] = {}
     for entry in listed.partition("groups:")[2].split(";"):
         name, _, count = entry.rpartition(",")
-        if not name.strip() or not _COUNT.fullmatch(count.strip()):
+        if not name.strip() or not is_count_text(count.strip()):
             break
         groups[name.strip()] = int(count)
     else:
-        if _COUNT.fullmatch(rows.strip()):
+        if is_count_text(rows.strip()):
             return int(rows), groups
     raise PrintoutError(
         f"The line 'Number of obs: {words[:200]}' does not read as '180, groups: Subject, 18': was the text cut?"

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.printout.mixedlm import PrintedMixedLM
-    from lmmtools.printout.record import PrintedSummary
+    from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
 
 __all__ = ["MODEL_BASED", "ComparisonColumn", "FixedTests", "correlations_of", "floats", "rename_like"]
 

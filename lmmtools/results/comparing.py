@@ -13,8 +13,7 @@ from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
 from lmmtools.inference.contrasts import ContrastTests, t_tests
-from lmmtools.printout.mixedlm import PrintedMixedLM
-from lmmtools.printout.record import PrintedSummary
+from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn
 from lmmtools.report.linear_column import column_of_linear_model

@@ -13,7 +13,7 @@ import numpy as np
 
 from lmmtools.errors import DataError, LmmError
 from lmmtools.printout.number import RoundedNumber, rounding_of
-from lmmtools.printout.record import PrintedSummary
+from lmmtools.printout.printed_fit import PrintedSummary
 from lmmtools.report.comparison_column import ComparisonColumn, rename_like
 from lmmtools.report.effect_labels import name_intercept
 from lmmtools.report.fingerprint import inputs_of_arrays

@@ -10,7 +10,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.errors import DataError, PrintoutError
-from lmmtools.printout.reading import read_printout
+from lmmtools.printout.read import read_printout
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "printed_mixedlm"
 RELEASES = ("0.13", "0.14", "0.15")

@@ -1,16 +1,18 @@
-"""What a printed ``summary(lmer(...))`` says, number by number, with the digits that it shows."""
+"""The records of printed fits, lme4's and MixedLM's: number by number, with the digits that are shown."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lmmtools.printout.number import RoundedNumber
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lmmtools.printout.number import PrintedNumber, RoundedNumber
+    from lmmtools.printout.number import PrintedNumber
 
-__all__ = ["PrintedCoefficient", "PrintedEffect", "PrintedSummary"]
+__all__ = ["PrintedCoefficient", "PrintedEffect", "PrintedMixedLM", "PrintedSummary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,110 @@ class PrintedSummary:
             columns = (("", c.estimate), ("se ", c.std_error), ("df ", c.df), ("t ", c.t), ("p ", c.p))
             rows.append(f"  {c.name}: " + ", ".join(f"{k}{v}" for k, v in columns if v is not None))
         return "\n".join([*rows, *(f"  {m}" for m in self.messages)])
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedMixedLM:
+    """The numbers of a printed MixedLM summary, each with the digits that it shows.
+
+    Attributes
+    ----------
+    reml : bool
+        Whether the fit is by REML.
+    log_likelihood : PrintedNumber
+        (Restricted) log-likelihood, with the constants that lme4's ``logLik()`` has.
+    scale : PrintedNumber
+        Residual variance, in squared units of y.
+    nobs : int
+        Rows used.
+    ngroups : dict of str to int
+        Number of MixedLM's groups, by the name of their first random effect; empty without covariances, where the first
+        variance may be one of a component inside the groups.
+    fixed : tuple of PrintedCoefficient
+        The fixed effects; ``t`` is MixedLM's z.
+    variances : dict of str to PrintedNumber
+        ``"Subject (Intercept)"`` -> variance, in squared units of y. MixedLM prints the name of a variance component
+        and not its grouping: ``cask`` inside ``batch`` is ``"cask (Intercept)"``.
+    covariances : dict of str to PrintedNumber
+        ``"Subject (Intercept), Days"`` -> covariance.
+    correlations : dict of str to RoundedNumber
+        The same as correlations, with what the printed digits leave open.
+    ratio_errors : dict of str to PrintedNumber
+        The numbers beside the variances: standard errors of variance ratios times the root of the scale, which are not
+        those of the variances.
+    converged : bool or None
+        What MixedLM says; None if it says nothing.
+    response : str or None
+        Name of the response.
+    messages : tuple of str
+        Empty: MixedLM prints no warnings.
+    engine, method : str
+        ``"mixedlm"``, and what its p-values come from: ``"z"``.
+    formula, is_singular, criteria, scaled_residuals, fixed_correlations : None
+        What lme4 prints and MixedLM does not.
+    """
+
+    reml: bool
+    log_likelihood: PrintedNumber
+    scale: PrintedNumber
+    nobs: int
+    ngroups: Mapping[str, int]
+    fixed: tuple[PrintedCoefficient, ...]
+    variances: Mapping[str, PrintedNumber]
+    covariances: Mapping[str, PrintedNumber]
+    correlations: Mapping[str, RoundedNumber]
+    ratio_errors: Mapping[str, PrintedNumber]
+    converged: bool | None = None
+    response: str | None = None
+    messages: tuple[str, ...] = ()
+    engine: str = "mixedlm"
+    method: str = "z"
+    formula: str | None = None
+    is_singular: bool | None = None
+    criteria: Mapping[str, PrintedNumber] | None = None
+    scaled_residuals: tuple[PrintedNumber, ...] | None = None
+    fixed_correlations: tuple[tuple[PrintedNumber, ...], ...] | None = None
+
+    @property
+    def criterion(self) -> RoundedNumber:
+        """REML criterion, or deviance (-2 log L) under ML: minus twice the log-likelihood."""
+        return RoundedNumber(-2.0 * self.log_likelihood, 2.0 * self.log_likelihood.half_unit)
+
+    @property
+    def sigma(self) -> RoundedNumber:
+        """Residual standard deviation, in units of y."""
+        return self.scale.root()
+
+    @property
+    def residual_variance(self) -> PrintedNumber:
+        """Residual variance, in squared units of y."""
+        return self.scale
+
+    @property
+    def std_devs(self) -> dict[str, RoundedNumber]:
+        """Roots of the variances."""
+        return {label: variance.root() for label, variance in self.variances.items()}
+
+    @property
+    def fixef(self) -> dict[str, PrintedNumber]:
+        """Fixed effects by statsmodels' names."""
+        return {c.name: c.estimate for c in self.fixed}
+
+    @property
+    def std_errors(self) -> dict[str, PrintedNumber]:
+        """Standard errors by statsmodels' names; empty for those that are not printed."""
+        return {c.name: c.std_error for c in self.fixed if c.std_error is not None}
+
+    def __str__(self) -> str:
+        rows = [
+            f"printed MixedLM fit of {self.response or 'a response'} by {'REML' if self.reml else 'ML'}: "
+            f"log-likelihood {self.log_likelihood}; {self.nobs} rows",
+            *(f"  variance, {label}: {value}" for label, value in self.variances.items()),
+            *(f"  covariance, {label}: {value}" for label, value in self.covariances.items()),
+            f"  variance, residual: {self.scale}",
+            *(f"  {c.name}: {c.estimate}" + (f", se {c.std_error}" if c.std_error else "") for c in self.fixed),
+        ]
+        return "\n".join(rows)
 
 
 def _variance(effect: PrintedEffect) -> RoundedNumber:
