@@ -12,9 +12,8 @@ from collections.abc import Sequence
 
 from lmmtools._version import __version__
 from lmmtools.audience import at_command_line
-from lmmtools.cli import status
-from lmmtools.cli.colour import is_coloured
-from lmmtools.cli.complete import answer_the_shell, asked_of
+from lmmtools.cli.completion import answer_completion, words_of_line
+from lmmtools.cli.terminal import DONE, INTERRUPTED, WRONG, describe_statuses, is_coloured
 from lmmtools.errors import LmmError
 
 __all__ = ["COMMANDS", "main"]
@@ -65,18 +64,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader (head, less) has seen enough.
         _write_no_more()
-        return status.DONE
+        return DONE
     except OSError as error:
         _write_no_more()
         return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         print("lmmtools: interrupted", file=sys.stderr)
-        return status.INTERRUPTED
+        return INTERRUPTED
 
 
 def _run(arguments: list[str]) -> int:
-    parser = _build_parser(asked_of(arguments))
-    answer_the_shell(parser)
+    parser = _build_parser(words_of_line(arguments))
+    answer_completion(parser)
     options = parser.parse_args(arguments)
     found: int = importlib.import_module(f"lmmtools.cli.{options.command}").run(options)
     return found
@@ -85,7 +84,7 @@ def _run(arguments: list[str]) -> int:
 def _fail(message: str) -> int:
     name = "\x1b[1;31mlmmtools:\x1b[0m" if is_coloured(sys.stderr) else "lmmtools:"
     print(f"{name} {message}", file=sys.stderr)
-    return status.WRONG
+    return WRONG
 
 
 def _write_no_more() -> None:
@@ -99,7 +98,7 @@ def _build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="lmmtools",
         description="Linear mixed models with crossed and nested random effects:\nlme4's models on top of statsmodels.",
-        epilog=f"{EXAMPLES}\n{status.describe()}",
+        epilog=f"{EXAMPLES}\n{describe_statuses()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lmmtools {__version__}")
@@ -115,5 +114,5 @@ def _build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
         if name == asked:
             module = importlib.import_module(f"lmmtools.cli.{name}")
             module.add_arguments(command)
-            command.epilog = f"{module.EXAMPLES}\n{status.describe(name)}"
+            command.epilog = f"{module.EXAMPLES}\n{describe_statuses(name)}"
     return parser

@@ -6,11 +6,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.cli import complete, status
-from lmmtools.cli.colour import say
+from lmmtools.cli.completion import complete_data, set_completer
 from lmmtools.cli.files import read_input
-from lmmtools.cli.model import DATA, add_reading, read_asked
-from lmmtools.cli.waiting import waiting
+from lmmtools.cli.model import DATA, add_reading, read_chosen
+from lmmtools.cli.terminal import DONE, FOUND, print_report, waiting
 from lmmtools.errors import DataError, LmmError, LmmWarning
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools compare``."""
-    complete.offer(parser.add_argument("data", metavar="DATA", nargs="?", help=DATA), complete.datasets)
+    set_completer(parser.add_argument("data", metavar="DATA", nargs="?", help=DATA), complete_data)
     parser.add_argument("formula", metavar="FORMULA", nargs="?", help="as lme4 writes it")
     parser.add_argument("--engines", default="pls,mixedlm", help="comma-separated: pls, mixedlm, lme4, auto")
     parser.add_argument(
@@ -83,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         if options.formula is None:
             raise DataError('compare needs a formula beside the data: lmmtools compare DATA "y ~ x + (1 | g)"')
         engines = [e.strip() for e in options.engines.split(",") if e.strip()]
-        model = lmm(options.formula, read_asked(options.data, options), data_name=Path(options.data).stem)
+        model = lmm(options.formula, read_chosen(options.data, options), data_name=Path(options.data).stem)
         items += [model, *engines]
         names += engines
     for path in options.others:
@@ -99,10 +98,10 @@ def run(options: argparse.Namespace) -> int:
         found = compare(*items, names=names, reml=not options.ml)
     text = getattr(found, f"to_{options.format}")()
     if options.format == "text":
-        say(text)
+        print_report(text)
     else:
         print(text)
-    return status.DONE if found.verdict in (SAME, LOOSER) else status.FOUND
+    return DONE if found.verdict in (SAME, LOOSER) else FOUND
 
 
 def read_other(path: str) -> Any:

@@ -6,6 +6,8 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.cli.terminal import DONE
+
 if TYPE_CHECKING:
     import argparse
 
@@ -87,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
     print(_trap())
     for example in CHAPTERS:
         print(_chapter(example))
-    return 0
+    return DONE
 
 
 def _heading(text: str, rule: str = "=") -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.colour import say
 from lmmtools.cli.model import add_model, fit_model
+from lmmtools.cli.terminal import DONE, FOUND, print_report
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         summary = result.summary(ddf=options.ddf)
         if options.format == "text":
-            say(str(summary))
+            print_report(str(summary))
         else:
             print(getattr(summary, f"to_{options.format}")())
-    return 0 if result.converged else 1
+    return DONE if result.converged else FOUND

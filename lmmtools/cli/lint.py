@@ -6,8 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.colour import say
-from lmmtools.cli.model import add_reading, read_asked
+from lmmtools.cli.model import add_reading, read_chosen
+from lmmtools.cli.terminal import DONE, FOUND, print_report
 
 if TYPE_CHECKING:
     import argparse
@@ -42,14 +42,14 @@ def run(options: argparse.Namespace) -> int:
     """Print the findings; return 1 if there are errors or warnings."""
     from lmmtools.linting.lint import lint_file
 
-    data = read_asked(options.data, options) if options.data else None
+    data = read_chosen(options.data, options) if options.data else None
     reports, unread = lint_file(options.script, data)
     if options.json:
         print(
             json.dumps({"calls": [r.to_dict() for r in reports], "unread": list(unread)}, indent=2, ensure_ascii=False)
         )
     else:
-        say("\n\n".join(map(str, reports)) if reports else f"{options.script}: no call of MixedLM found")
+        print_report("\n\n".join(map(str, reports)) if reports else f"{options.script}: no call of MixedLM found")
         for line in unread:
             print(f"not read: {line}", file=sys.stderr)
-    return int(not all(r.is_clean for r in reports))
+    return DONE if all(r.is_clean for r in reports) else FOUND

@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.cli import complete
+from lmmtools.cli.completion import complete_columns, complete_data, complete_engines, complete_methods, set_completer
 from lmmtools.cli.files import read_data
-from lmmtools.cli.waiting import waiting
+from lmmtools.cli.terminal import waiting
 
 if TYPE_CHECKING:
     import argparse
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_asked"]
+__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_chosen"]
 
 DATA = "CSV, TSV or Parquet file; - reads a table from standard input; or the name of a data set of the package"
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the argument DATA."""
-    complete.offer(parser.add_argument("data", metavar="DATA", help=DATA), complete.datasets)
+    set_completer(parser.add_argument("data", metavar="DATA", help=DATA), complete_data)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="take this column for labels, whatever it looks like; may be repeated",
     )
-    complete.offer(action, complete.columns)
+    set_completer(action, complete_columns)
     parser.add_argument(
         "--na",
         action="append",
@@ -46,7 +46,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoding", metavar="NAME", help="of the data where it is not UTF-8: cp1252, utf-16, ...")
 
 
-def read_asked(path: str, options: argparse.Namespace) -> pd.DataFrame:
+def read_chosen(path: str, options: argparse.Namespace) -> pd.DataFrame:
     """Return the table in a file, read as the options say."""
     return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
 
@@ -63,13 +63,13 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     action = parser.add_argument(
         "--engine", default="auto", metavar="NAME", help="auto (default), pls, mixedlm, lme4 (needs R)"
     )
-    complete.offer(action, complete.engines)
+    set_completer(action, complete_engines)
     action = parser.add_argument(
         "--ddf",
         metavar="METHOD",
         help="show degrees of freedom and p-values: satterthwaite, kenward-roger, residual or z",
     )
-    complete.offer(action, complete.methods)
+    set_completer(action, complete_methods)
     parser.add_argument(
         "--no-check",
         dest="check",
@@ -78,7 +78,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     )
     add_reading(parser)
     for name, text in (("--weights", "prior weights"), ("--offset", "known part of the mean")):
-        complete.offer(parser.add_argument(name, metavar="COLUMN", help=text), complete.columns)
+        set_completer(parser.add_argument(name, metavar="COLUMN", help=text), complete_columns)
 
 
 def fit_model(options: argparse.Namespace) -> LMMResults:
@@ -89,7 +89,7 @@ def fit_model(options: argparse.Namespace) -> LMMResults:
 
     if options.ddf is not None:
         check_ddf(options.ddf)
-    data = read_asked(options.data, options)
+    data = read_chosen(options.data, options)
     with warnings.catch_warnings(), waiting("fitting") as show:
         # The report's notes say what the warnings say.
         warnings.simplefilter("ignore", LmmWarning)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.colour import is_terminal
 from lmmtools.cli.compare import read_other
 from lmmtools.cli.model import add_model, fit_model
-from lmmtools.cli.waiting import waiting
+from lmmtools.cli.terminal import DONE, FOUND, is_terminal, waiting
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -63,4 +62,4 @@ def run(options: argparse.Namespace) -> int:
             None if is_printed else options.output, compare=others or None, ddf=options.ddf, title=options.title
         )
     print(text if is_printed else f"{options.output} written")
-    return 0 if result.converged else 1
+    return DONE if result.converged else FOUND

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmmtools.cli import complete
-from lmmtools.cli.colour import say
-from lmmtools.cli.model import add_data, add_reading, read_asked
+from lmmtools.cli.completion import complete_columns, set_completer
+from lmmtools.cli.model import add_data, add_reading, read_chosen
+from lmmtools.cli.terminal import DONE, print_report
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools structure``."""
     add_data(parser)
     action = parser.add_argument("factors", metavar="FACTOR", nargs="+", help="columns that classify the rows")
-    complete.offer(action, complete.columns)
+    set_completer(action, complete_columns)
     add_reading(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--ascii", action="store_true", help="draw with plain ASCII characters")
@@ -44,14 +44,14 @@ def run(options: argparse.Namespace) -> int:
     """Print what the data show."""
     from lmmtools.report.factors.structure import structure
 
-    found = structure(read_asked(options.data, options), options.factors)
+    found = structure(read_chosen(options.data, options), options.factors)
     if options.html:
         _write_page(options.html, found.to_html())
     elif options.json:
         print(found.to_json())
     else:
-        say(found.to_text("ascii" if options.ascii else "auto"))
-    return 0
+        print_report(found.to_text("ascii" if options.ascii else "auto"))
+    return DONE
 
 
 def _write_page(path: str, fragment: str) -> None:

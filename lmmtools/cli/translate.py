@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.colour import say
-from lmmtools.cli.model import add_data, add_reading, read_asked
+from lmmtools.cli.model import add_data, add_reading, read_chosen
+from lmmtools.cli.terminal import DONE, print_report
 from lmmtools.errors import TranslationError
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def run(options: argparse.Namespace) -> int:
     """Print the model in every notation, or in one."""
     from lmmtools.api import lmm, translate
 
-    out = translate(lmm(options.formula, read_asked(options.data, options)))
+    out = translate(lmm(options.formula, read_chosen(options.data, options)))
     if options.json:
         content = {name: getattr(out, name) for name in (*NAMES, "notes")}
         print(json.dumps(content, indent=2, ensure_ascii=False))
     elif options.only is None:
-        say(str(out))
+        print_report(str(out))
     elif (text := getattr(out, options.only)) is not None:
         print(text)
     else:
         raise TranslationError("\n".join(out.notes))
-    return 0
+    return DONE

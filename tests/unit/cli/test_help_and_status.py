@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.cli import COMMANDS, colour, main, status, waiting
+from lmmtools.cli import COMMANDS, main, terminal
 
 FORMULA = "strength ~ 1 + (1|batch/cask)"
 LINES = lmt.datasets.load("Pastes").to_csv(index=False)
@@ -91,7 +91,7 @@ def test_help_fits_a_terminal_and_teaches_by_examples_that_run(capsys, monkeypat
         # R need not be there; tests/live_r run its engine.
         words = [word.replace("pls,lme4", "pls,mixedlm") for word in words]
         monkeypatch.setattr(sys, "stdin", Input(desk.get(words[0], desk["-"])))
-        assert main(words) in (status.DONE, status.FOUND), words
+        assert main(words) in (terminal.DONE, terminal.FOUND), words
         assert "Traceback" not in capsys.readouterr().err
 
 
@@ -129,7 +129,7 @@ def test_help_and_documentation_state_the_exit_statuses(capsys, command):
     assert "2 wrong input" in text
     assert ("1 done, and" in text) == (command in ("fit", "report", "lint", "compare"))
     documented = DOCS.read_text(encoding="utf-8")
-    for number in (status.DONE, status.FOUND, status.WRONG, status.INTERRUPTED):
+    for number in (terminal.DONE, terminal.FOUND, terminal.WRONG, terminal.INTERRUPTED):
         assert re.search(rf"^{number} +\S", documented, re.MULTILINE)
     if "1 done, and" in text:
         assert f"(``{command}``)" in documented
@@ -143,23 +143,23 @@ def test_help_names_every_method_for_degrees_of_freedom(capsys):
 
 
 def test_status_is_one_where_the_optimum_is_not_certified(capsys, pastes, monkeypatch):
-    assert run(capsys, "fit", pastes, FORMULA)[0] == status.DONE
+    assert run(capsys, "fit", pastes, FORMULA)[0] == terminal.DONE
     monkeypatch.setattr(lmt.LMMResults, "converged", property(lambda fit: False))
-    assert run(capsys, "fit", pastes, FORMULA)[0] == status.FOUND
-    assert run(capsys, "report", pastes, FORMULA, "-o", f"{pastes}.html")[0] == status.FOUND
+    assert run(capsys, "fit", pastes, FORMULA)[0] == terminal.FOUND
+    assert run(capsys, "report", pastes, FORMULA, "-o", f"{pastes}.html")[0] == terminal.FOUND
 
 
 def test_status_is_one_where_fits_differ_and_two_where_input_is_wrong(capsys, pastes, tmp_path):
     lmt.lmm("strength ~ 1 + (1|batch)", lmt.datasets.load("Pastes")).fit().to_json(tmp_path / "other.json")
     code, out, err = run(capsys, "compare", pastes, FORMULA, "--engines", "pls", "--with", tmp_path / "other.json")
-    assert (code, err) == (status.FOUND, "")
+    assert (code, err) == (terminal.FOUND, "")
     assert "another model" in out
     code, out, err = run(capsys, "compare", pastes, FORMULA, "--with", tmp_path / "no.json")
-    assert (code, out) == (status.WRONG, "")
+    assert (code, out) == (terminal.WRONG, "")
     assert "no.json" in err
     with pytest.raises(SystemExit) as left:
         main(["fit"])
-    assert left.value.code == status.WRONG
+    assert left.value.code == terminal.WRONG
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes")
@@ -169,7 +169,7 @@ def test_a_reader_that_has_gone_is_no_fault(arguments):
     os.close(read)
     done = run_into(write, arguments)
     os.close(write)
-    assert (done.returncode, done.stderr) == (status.DONE, b"")
+    assert (done.returncode, done.stderr) == (terminal.DONE, b"")
 
 
 def run_into(stdout, arguments):
@@ -184,15 +184,15 @@ def run_into(stdout, arguments):
 def test_output_that_cannot_be_written_is_one_line_and_status_two(arguments):
     with open("/dev/full", "w") as full:
         done = run_into(full, arguments)
-    assert done.returncode == status.WRONG
+    assert done.returncode == terminal.WRONG
     assert done.stderr == b"lmmtools: standard output: No space left on device\n"
 
 
 def test_closed_streams_are_no_fault(monkeypatch, pastes):
     monkeypatch.setattr(sys, "stdout", None)
-    assert main(["fit", pastes, FORMULA, "--engine", "pls"]) == status.DONE
+    assert main(["fit", pastes, FORMULA, "--engine", "pls"]) == terminal.DONE
     monkeypatch.setattr(sys, "stderr", None)
-    assert main(["fit", pastes, FORMULA, "--engine", "nope"]) == status.WRONG
+    assert main(["fit", pastes, FORMULA, "--engine", "nope"]) == terminal.WRONG
 
 
 def test_too_little_memory_is_one_line_and_status_two(capsys, pastes, monkeypatch):
@@ -201,7 +201,7 @@ def test_too_little_memory_is_one_line_and_status_two(capsys, pastes, monkeypatc
 
     monkeypatch.setattr("lmmtools.cli.fit.run", filled)
     code, out, err = run(capsys, "fit", pastes, FORMULA)
-    assert (code, out) == (status.WRONG, "")
+    assert (code, out) == (terminal.WRONG, "")
     assert err == "lmmtools: this needs more memory than there is: Unable to allocate 60.3 GiB\n"
 
 
@@ -210,16 +210,16 @@ def test_compare_reads_a_fit_from_standard_input_and_names_what_it_cannot_read(c
     path = tmp_path / "fit.json"
     path.write_text(fit.to_json(), encoding="utf-8-sig")
     monkeypatch.setattr(sys, "stdin", Input(fit.to_json().encode()))
-    assert run(capsys, "compare", "--with", path, "-")[::2] == (status.DONE, "")
+    assert run(capsys, "compare", "--with", path, "-")[::2] == (terminal.DONE, "")
     path.write_text(fit.to_json().replace('"format": 1', '"format": 99'))
     code, _, err = run(capsys, "compare", "--with", path, path)
-    assert code == status.WRONG
+    assert code == terminal.WRONG
     assert err.startswith(f"lmmtools: {path}: ")
     assert "install a newer lmmtools" in err
     for arguments in (("--with", path), ("Pastes", FORMULA, "--engines", ","), ("Pastes", FORMULA, "--engines", "pls")):
         path.write_text(fit.to_json())
         code, _, err = run(capsys, "compare", *arguments)
-        assert code == status.WRONG
+        assert code == terminal.WRONG
         assert "two fits at least" in err
 
 
@@ -228,7 +228,7 @@ def test_an_interrupt_has_its_status(capsys, pastes, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("lmmtools.cli.fit.run", interrupted)
-    assert run(capsys, "fit", pastes, FORMULA)[::2] == (status.INTERRUPTED, "lmmtools: interrupted\n")
+    assert run(capsys, "fit", pastes, FORMULA)[::2] == (terminal.INTERRUPTED, "lmmtools: interrupted\n")
 
 
 def test_the_json_of_a_fit_is_the_fit(capsys, pastes, tmp_path):
@@ -299,8 +299,8 @@ def test_colour_is_for_terminals_and_can_be_refused(monkeypatch, environment, on
     monkeypatch.setenv("TERM", "xterm")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert colour.is_coloured(Terminal()) is on_terminal
-    assert colour.is_coloured(io.StringIO()) is on_pipe
+    assert terminal.is_coloured(Terminal()) is on_terminal
+    assert terminal.is_coloured(io.StringIO()) is on_pipe
 
 
 def test_colour_changes_nothing_but_colour(capsys, pastes, monkeypatch):
@@ -319,11 +319,11 @@ def test_colour_changes_nothing_but_colour(capsys, pastes, monkeypatch):
 def test_waiting_is_shown_on_a_terminal_alone(monkeypatch):
     import time
 
-    monkeypatch.setattr(waiting, "DELAY", 0.0)
-    monkeypatch.setattr(waiting, "INTERVAL", 0.01)
+    monkeypatch.setattr(terminal, "DELAY", 0.0)
+    monkeypatch.setattr(terminal, "INTERVAL", 0.01)
     monkeypatch.setattr(sys, "stderr", Terminal())
     model = lmt.lmm(FORMULA, lmt.datasets.load("Pastes"))
-    with waiting.waiting("fitting") as show:
+    with terminal.waiting("fitting") as show:
         model.fit(callback=show)
         time.sleep(0.1)
     shown = sys.stderr.getvalue()
@@ -331,7 +331,7 @@ def test_waiting_is_shown_on_a_terminal_alone(monkeypatch):
     assert "criterion 246.99" in shown
     assert shown.endswith("\r\x1b[K")
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    with waiting.waiting("fitting") as show:
+    with terminal.waiting("fitting") as show:
         time.sleep(0.05)
     assert show is None
     assert sys.stderr.getvalue() == ""
