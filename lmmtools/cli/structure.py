@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lmmtools.cli.completion import complete_columns, set_completer
 from lmmtools.cli.model import add_data, add_reading, read_chosen
 from lmmtools.cli.terminal import DONE, print_report
-from lmmtools.errors import DataError
+from lmmtools.results.stored_fit import write_file
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +58,4 @@ def _write_page(path: str, fragment: str) -> None:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Structure of the data</title>'
         f'<meta name="viewport" content="width=device-width"></head>\n<body>\n{fragment}\n</body></html>\n'
     )
-    try:
-        Path(path).write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{path!r} cannot be written: {error.strerror}. Name a file in a folder that exists.") from None
+    write_file(path, page)

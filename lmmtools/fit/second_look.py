@@ -1,26 +1,33 @@
-"""What statsmodels says of the default engine's optimum, once somebody looks at the fit."""
+"""What statsmodels says of an optimum: its likelihood there once somebody looks, its own search on request."""
 
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools import core
 from lmmtools.engines.estimate import AGREEMENT_TOL
 from lmmtools.errors import AgreementWarning, EngineError, TranslationError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from lmmtools.design.record import Design
     from lmmtools.engines.estimate import Agreement, Estimate
 
 __all__ = [
     "AFFORDABLE_SECONDS",
+    "Confirmation",
     "SecondLook",
     "describe_disagreement",
     "describe_seconds",
     "has_mixedlm_form",
     "look",
+    "search_again",
 ]
 
 # Estimated seconds of one evaluation of MixedLM's likelihood up to which it is made without being asked for.
@@ -28,6 +35,10 @@ AFFORDABLE_SECONDS = 0.1
 
 # The same up to which ``fit.mixedlm`` makes MixedLM's result, which takes ten to thirty times as long.
 RESULT_SECONDS = 1.0
+
+# Criteria that differ by less are the same: an absolute part for where the searches stop, and a relative one for the
+# rounding of two computations of one closed form.
+SAME, SAME_SHARE = 1e-5, 1e-9
 
 Status = Literal["compared", "not wanted", "no such model", "too slow", "failed"]
 
@@ -137,3 +148,108 @@ def describe_seconds(seconds: float) -> str:
             unit, length = longer, its_length
     number = max(1, int(float(f"{seconds / length:.1g}")))
     return f"{number:,} {unit}{'s' * (number != 1)}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Confirmation:
+    """What MixedLM's own search found beside a fit; prints as a sentence.
+
+    Attributes
+    ----------
+    reml : bool
+        Whether the criteria are REML criteria; else deviances.
+    objective : float
+        The fit's criterion.
+    found : float
+        statsmodels' criterion where its search ended (the least-squares criterion where every variance was zero).
+    theta : ndarray, shape (k,)
+        Where that was: relative covariance parameters, as ``fit.theta``.
+    n_evaluations : int
+        Evaluations of the criterion that MixedLM made.
+    seconds : float
+        Wall-clock time of the search.
+    messages : tuple of str
+        What MixedLM said.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.confirm().is_same_optimum
+    True
+    """
+
+    reml: bool
+    objective: float
+    found: float
+    theta: NDArray[np.float64]
+    n_evaluations: int
+    seconds: float
+    messages: tuple[str, ...]
+
+    @property
+    def difference(self) -> float:
+        """``found`` minus ``objective``: below zero where MixedLM found a lower criterion."""
+        return self.found - self.objective
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether MixedLM found nothing lower, to rounding."""
+        return self.difference >= -self._tolerance
+
+    @property
+    def is_same_optimum(self) -> bool:
+        """Whether MixedLM's search ended at the fit's criterion, to rounding."""
+        return abs(self.difference) <= self._tolerance
+
+    @property
+    def _tolerance(self) -> float:
+        return SAME + SAME_SHARE * abs(self.objective)
+
+    def __str__(self) -> str:
+        name = "REML criterion" if self.reml else "deviance"
+        if self.is_same_optimum:
+            return (
+                f"MixedLM confirms the optimum: its own search, from its own start, ended at the same {name}, "
+                f"{self.found:.4f}."
+            )
+        apart = f"{abs(self.difference):.4g}"
+        if self.confirmed:
+            return (
+                f"MixedLM found nothing lower: its own search, from its own start, stopped at the {name} "
+                f"{self.found:.4f}, {apart} above the fit's {self.objective:.4f}."
+            )
+        return (
+            f"MixedLM does not confirm the optimum: its own search, from its own start, found the {name} "
+            f"{self.found:.4f}, {apart} below the fit's {self.objective:.4f}. To fit again from there, write "
+            "model.fit(start=fit.confirm().theta)."
+        )
+
+    def __repr__(self) -> str:
+        return f"<Confirmation: {self}>"
+
+
+def search_again(design: Design, estimate: Estimate) -> Confirmation:
+    """Return what MixedLM's own search, from its own start, finds for the model of an estimate.
+
+    Raises
+    ------
+    TranslationError
+        If MixedLM cannot express the model.
+    EngineError
+        If MixedLM's optimisers fail, or blocks of the design share a variance.
+    """
+    from lmmtools.engines import mixedlm
+
+    core.refuse_shared(design, "search")
+    layout = mixedlm.plan(design)
+    started = time.perf_counter()
+    search = mixedlm.search(design, layout, reml=estimate.reml)
+    seconds = time.perf_counter() - started
+    if search.theta is None:
+        raise EngineError(f"MixedLM's own search failed, so that it confirms nothing: {'; '.join(search.messages)}")
+    # MixedLM's likelihood without the components that it brought to zero, where its algebra is not reliable.
+    _, found = mixedlm.evaluate_likelihood(design, layout, search.theta, reml=estimate.reml)
+    return Confirmation(
+        estimate.reml, estimate.objective, found, search.theta, search.n_evaluations, seconds, search.messages
+    )

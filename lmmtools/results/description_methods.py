@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.results.methods import FitMethods
+from lmmtools.fit.record import Fit
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from lmmtools.inference.variance.partition import VariancePartition
     from lmmtools.inference.variance.r2 import R2
 
-__all__ = ["DescribingMethods"]
+__all__ = ["DescriptionMethods"]
 
 
-class DescribingMethods(FitMethods):
+class DescriptionMethods(Fit):
     """``fit.ranef_frame()``, ``fit.repca()``, ``fit.icc()``, ``fit.r2()``, ``fit.tidy()`` and their like."""
 
     @single
@@ -47,7 +47,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.modes import ranef_frame
 
-        return ranef_frame(self._fit)
+        return ranef_frame(self)
 
     @single
     def repca(self) -> RePCA:
@@ -69,7 +69,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.repca import repca
 
-        return repca(self._fit)
+        return repca(self)
 
     @single
     def icc(self, by_group: bool = False) -> ICC:
@@ -96,7 +96,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.variance.icc import icc
 
-        return icc(self._fit, by_group)
+        return icc(self, by_group)
 
     @single
     def r2(self) -> R2:
@@ -112,7 +112,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.variance.r2 import r2
 
-        return r2(self._fit)
+        return r2(self)
 
     @single
     def variance_partition(self, alpha: float = 0.05) -> VariancePartition:
@@ -139,7 +139,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.variance.partition import variance_partition
 
-        return variance_partition(self._fit, alpha)
+        return variance_partition(self, alpha)
 
     @single
     def design_effect(self, factor: str | None = None) -> DesignEffect:
@@ -165,7 +165,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.variance.design_effect import design_effect
 
-        return design_effect(self._fit, factor)
+        return design_effect(self, factor)
 
     @single
     def tidy(
@@ -222,7 +222,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.tidy import tidy
 
-        return tidy(self._fit, effects, conf_int, conf_level, conf_method, ddf, options)
+        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, options)
 
     @single
     def glance(self) -> pd.DataFrame:
@@ -249,7 +249,7 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.tidy import glance
 
-        return glance(self._fit)
+        return glance(self)
 
     @single
     def augment(
@@ -293,4 +293,4 @@ class DescribingMethods(FitMethods):
         """
         from lmmtools.inference.tidy import augment
 
-        return augment(self._fit, data, newdata, prefix, unseen)
+        return augment(self, data, newdata, prefix, unseen)

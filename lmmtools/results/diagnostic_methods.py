@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmmtools.results.methods import FitMethods
+from lmmtools.fit.record import Fit
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from lmmtools.inference.influence import Influence
     from lmmtools.inference.residuals import ModeNormality
 
-__all__ = ["DiagnosingMethods"]
+__all__ = ["DiagnosticMethods"]
 
 
-class DiagnosingMethods(FitMethods):
+class DiagnosticMethods(Fit):
     """``fit.influence()``, ``fit.cooks_distance``, ``fit.residuals(...)``, ``fit.mode_normality()``."""
 
     @single
@@ -62,7 +62,7 @@ class DiagnosingMethods(FitMethods):
         """
         from lmmtools.inference.influence import influence
 
-        return influence(self._fit, level, refit)
+        return influence(self, level, refit)
 
     @property
     @single
@@ -84,7 +84,7 @@ class DiagnosingMethods(FitMethods):
         """
         from lmmtools.inference.residuals import cooks_distance
 
-        return self._fit.label_rows(cooks_distance(self._fit), "cooks_distance")
+        return self.label_rows(cooks_distance(self), "cooks_distance")
 
     @single
     def residuals(self, kind: str = "conditional") -> pd.Series[float]:
@@ -119,7 +119,7 @@ class DiagnosingMethods(FitMethods):
         """
         from lmmtools.inference.residuals import residuals
 
-        return self._fit.label_rows(residuals(self._fit, kind), f"{kind}_residuals")
+        return self.label_rows(residuals(self, kind), f"{kind}_residuals")
 
     @single
     def quantile_residuals(self, n: int = 250, rng: np.random.Generator | int | None = None) -> pd.Series[float]:
@@ -153,8 +153,8 @@ class DiagnosingMethods(FitMethods):
         from lmmtools.inference.draws import as_generator, check_count
         from lmmtools.inference.residuals import quantile_residuals
 
-        found = quantile_residuals(self._fit, check_count(n), as_generator(rng))
-        return self._fit.label_rows(found, "quantile_residuals")
+        found = quantile_residuals(self, check_count(n), as_generator(rng))
+        return self.label_rows(found, "quantile_residuals")
 
     @single
     def mode_normality(self) -> ModeNormality:
@@ -176,4 +176,4 @@ class DiagnosingMethods(FitMethods):
         """
         from lmmtools.inference.residuals import mode_normality
 
-        return mode_normality(self._fit)
+        return mode_normality(self)

@@ -61,13 +61,12 @@ from lmmtools.design.theta import unpack_lambda
 from lmmtools.errors import DataError
 from lmmtools.fit.record import Names
 from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
+from lmmtools.report.fingerprint import Fingerprint, Inputs
+from lmmtools.report.nearby import ReachTable
 from lmmtools.report.provenance import Provenance
 from lmmtools.results.fit_record import FitRecord
-from lmmtools.results.inputs_json import read_inputs
 from lmmtools.results.json_entry import Entry, load
-from lmmtools.results.json_writing import FORMAT, KIND
-from lmmtools.results.reach_json import read_reach
-from lmmtools.results.stored_fit import RowsLost
+from lmmtools.results.stored_fit import FORMAT, KIND, REACH_VERSION, RowsLost
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,8 +195,8 @@ def _record(content: Entry) -> FitRecord:
             written=content["written"].text(),
         ),
         random_effects=None if modes is None else {name: _frame(m) for name, m in modes.items()},
-        inputs=read_inputs(content.get("inputs")),
-        reach=read_reach(content.get("reach")),
+        inputs=_inputs(content.get("inputs")),
+        reach=_reach(content.get("reach")),
     )
 
 
@@ -287,3 +286,59 @@ def _frame(modes: Entry) -> pd.DataFrame:
     levels, effects = modes["levels"].texts(), modes["effects"].texts()
     values = modes["values"].numbers(len(levels), len(effects), is_finite=False)
     return pd.DataFrame(values, index=list(levels), columns=list(effects))
+
+
+def _inputs(entry: Entry | None) -> Inputs | None:
+    """Return what the entry ``inputs`` holds; None where a record has none."""
+    if entry is None:
+        return None
+    columns = {}
+    for name, sums in entry["columns"].items():
+        total, squares = sums.numbers(2, is_finite=False).tolist()
+        columns[name] = (total, squares)
+    response = _fingerprint(entry["response"])
+    return Inputs(
+        response or Fingerprint(),
+        entry["name"].text(),
+        _fingerprint(entry["weights"].optional()),
+        _fingerprint(entry["offset"].optional()),
+        columns,
+    )
+
+
+def _fingerprint(entry: Entry | None) -> Fingerprint | None:
+    if entry is None:
+        return None
+    n, total, squares = (entry[name].optional() for name in ("n", "total", "squares"))
+    return Fingerprint(
+        None if n is None else n.count(),
+        entry["ordered"].text(),
+        entry["unordered"].text(),
+        None if total is None else total.number(is_finite=False),
+        None if squares is None else squares.number(is_finite=False),
+    )
+
+
+def _reach(entry: Entry | None) -> ReachTable | None:
+    """Return what the entry ``reach`` holds; None where a record has none, or one of a newer version.
+
+    Raises
+    ------
+    DataError
+        If it is not what a record has.
+    """
+    if entry is None or entry.optional() is None or entry["version"].count(1) > REACH_VERSION:
+        return None
+    size = len(entry["gaps"].entries())
+    gaps = entry["gaps"].numbers(size).tolist()
+    if not gaps or gaps[0] <= 0 or sorted(gaps) != gaps:
+        raise DataError(f"{entry['gaps'].place} does not rise from above zero")
+    reaches = {}
+    for row in entry["numbers"].entries():
+        if len(row.entries()) != 3:
+            raise DataError(f"{row.place} is not a kind, a label and a list of numbers")
+        part, label, found = row.entries()
+        reaches[part.text(), label.text()] = tuple(number.number(least=0.0) for number in found.entries())
+        if len(found.entries()) != size:
+            raise DataError(f"{found.place} has not one number for each gap")
+    return ReachTable(tuple(gaps), reaches)

@@ -11,8 +11,7 @@ from lmmtools.report.fingerprint import inputs_of_design
 from lmmtools.report.nearby import reach_of
 from lmmtools.report.provenance import fixed_levels, provenance_of
 from lmmtools.report.summary import SummaryData, summarise
-from lmmtools.results.json_writing import write_json
-from lmmtools.results.stored_fit import RowsLost, StoredFit
+from lmmtools.results.stored_fit import RowsLost, StoredFit, write_json
 from lmmtools.results.summarising import notes
 
 if TYPE_CHECKING:

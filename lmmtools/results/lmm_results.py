@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmmtools import core
 from lmmtools.errors import DataError
-from lmmtools.fit.record import Fit
 from lmmtools.fit.redirects import redirect_keywords
-from lmmtools.results.confirmation import Confirmation, run_confirmation
-from lmmtools.results.description_methods import DescribingMethods
-from lmmtools.results.diagnostic_methods import DiagnosingMethods
-from lmmtools.results.hypothesis_methods import TestingMethods
-from lmmtools.results.interval_methods import IntervalMethods
+from lmmtools.fit.second_look import Confirmation, search_again
+from lmmtools.results.description_methods import DescriptionMethods
+from lmmtools.results.diagnostic_methods import DiagnosticMethods
+from lmmtools.results.inference_methods import InferenceMethods
 from lmmtools.results.prediction_methods import PredictionMethods
-from lmmtools.results.report_page_methods import PageMethods
 from lmmtools.results.simulation_methods import SimulationMethods
 from lmmtools.results.statsmodels_names import StatsmodelsNames
-from lmmtools.results.tabling import TablingMethods
+from lmmtools.results.table_methods import TableMethods
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import ArrayLike, NDArray
@@ -42,16 +40,13 @@ _OF_SUMMARY = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LMMResults(
-    DescribingMethods,
-    DiagnosingMethods,
+    DescriptionMethods,
+    DiagnosticMethods,
     SimulationMethods,
-    IntervalMethods,
-    PageMethods,
+    InferenceMethods,
     PredictionMethods,
     StatsmodelsNames,
-    TablingMethods,
-    TestingMethods,
-    Fit,
+    TableMethods,
 ):
     """A fitted linear mixed model, with lme4's numbers under statsmodels' names.
 
@@ -84,7 +79,7 @@ class LMMResults(
         >>> fit.confirm().is_same_optimum
         True
         """
-        return run_confirmation(self)
+        return search_again(self.design, self.estimate)
 
     # -- other responses, same design -----------------------------------------------------------------------------
 
@@ -204,6 +199,70 @@ class LMMResults(
         from lmmtools.results.fit_record import record_of
 
         return record_of(self, random_effects=random_effects, curvature=curvature).to_json(path)
+
+    def to_report(
+        self,
+        path: str | Path | None = None,
+        *,
+        compare: Sequence[Any] | None = None,
+        ddf: str | None = None,
+        title: str | None = None,
+    ) -> str:
+        """Return the fit as one HTML page that stands alone; write it to ``path`` if one is given.
+
+        The page has the model in words and as an equation, the structure of the data, the summary, what the flags mean
+        for this fit, plots, a comparison and the provenance. It loads nothing and runs no script.
+
+        Parameters
+        ----------
+        path : str or Path, optional
+            File to write.
+        compare : sequence, optional
+            What to show beside the fit: anything that :func:`lmmtools.compare` takes, and names of engines to fit the
+            same model with. By default MixedLM (pls, beside a fit of MixedLM) where that is quickly done; an empty
+            sequence for nothing.
+        ddf : str, optional
+            Show degrees of freedom and p-values in the summary, as ``fit.summary(ddf=...)``.
+        title : str, optional
+            Heading of the page.
+
+        Raises
+        ------
+        EngineError
+            If jinja2 or matplotlib is not installed: ``pip install jinja2 matplotlib``.
+        DataError
+            If ``path`` cannot be written, or an item of ``compare`` is nothing to compare.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.to_report()[:15]
+        '<!doctype html>'
+        """
+        from lmmtools.page import check_needs, render_page
+        from lmmtools.report.provenance import provenance_of
+        from lmmtools.results.comparing import compare_beside, compare_engines
+        from lmmtools.results.stored_fit import write_file
+        from lmmtools.results.summarising import summarise_results
+
+        check_needs()
+        comparison, why_none = None, ""
+        if compare is None:
+            comparison, why_none = compare_engines(self)
+        elif compare:
+            comparison = compare_beside(self, compare)
+        text = render_page(
+            self,
+            summarise_results(self, ddf),
+            provenance_of(self),
+            comparison=comparison,
+            why_none=why_none,
+            title=title,
+        )
+        if path is not None:
+            write_file(path, text)
+        return text
 
     @property
     def plot(self) -> FitPlots:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+from lmmtools.fit.record import Fit
 from lmmtools.fit.redirects import redirect_keywords
-from lmmtools.results.methods import FitMethods
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["PredictionMethods"]
 
 
-class PredictionMethods(FitMethods):
+class PredictionMethods(Fit):
     """``fit.predict(...)``, ``fit.marginal_means(...)``, ``fit.pairwise(...)``, ``fit.contrasts(...)``."""
 
     @overload
@@ -162,7 +162,7 @@ class PredictionMethods(FitMethods):
         from lmmtools.inference.prediction import predict
 
         return predict(
-            self._fit,
+            self,
             data,
             random=random,
             unseen=unseen,
@@ -241,7 +241,7 @@ class PredictionMethods(FitMethods):
         """
         from lmmtools.inference.marginal.means import marginal_means
 
-        return marginal_means(self._fit, factors, by=by, at=at, slope_of=slope_of, ddf=ddf, alpha=alpha)
+        return marginal_means(self, factors, by=by, at=at, slope_of=slope_of, ddf=ddf, alpha=alpha)
 
     @single
     def pairwise(
@@ -328,13 +328,11 @@ class PredictionMethods(FitMethods):
         """
         from lmmtools.inference.marginal.contrasts import marginal_contrasts
 
-        return marginal_contrasts(
-            self._fit, factors, method=method, by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf
-        )
+        return marginal_contrasts(self, factors, method=method, by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf)
 
     @property
     def marginal(self) -> MarginalEffects:
         """Predictions, comparisons, slopes and hypotheses by ``marginaleffects``: ``fit.marginal.avg_slopes()`` ..."""
         from lmmtools.inference.marginal.effects import MarginalEffects
 
-        return MarginalEffects(self._fit)
+        return MarginalEffects(self)

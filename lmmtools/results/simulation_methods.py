@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.results.methods import FitMethods
+from lmmtools.fit.record import Fit
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["SimulationMethods"]
 
 
-class SimulationMethods(FitMethods):
+class SimulationMethods(Fit):
     """``fit.simulate()``, ``fit.bootstrap()``."""
 
     @single
@@ -80,7 +80,7 @@ class SimulationMethods(FitMethods):
         """
         from lmmtools.inference.simulation import simulate_frame
 
-        return simulate_frame(self._fit, n, rng, random, data=data, unseen=unseen, offset=offset, weights=weights)
+        return simulate_frame(self, n, rng, random, data=data, unseen=unseen, offset=offset, weights=weights)
 
     def bootstrap(
         self,
@@ -141,4 +141,4 @@ class SimulationMethods(FitMethods):
         """
         from lmmtools.inference.bootstrap.bootstrap_result import bootstrap_fit
 
-        return bootstrap_fit(self._fit, n, statistic, kind=kind, n_jobs=n_jobs, rng=rng, progress=progress)
+        return bootstrap_fit(self, n, statistic, kind=kind, n_jobs=n_jobs, rng=rng, progress=progress)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools.fit.record import Fit
 from lmmtools.fit.redirects import Redirect
-from lmmtools.results.methods import FitMethods
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["StatsmodelsNames"]
 
 
-class StatsmodelsNames(FitMethods):
+class StatsmodelsNames(Fit):
     """What scripts written for MixedLM's results ask for."""
 
     @property
@@ -29,7 +29,7 @@ class StatsmodelsNames(FitMethods):
         Days          10.467
         Name: params, dtype: float64
         """
-        return self._fit.params
+        return self.params
 
     @property
     def bse_fe(self) -> pd.Series[float]:
@@ -44,7 +44,7 @@ class StatsmodelsNames(FitMethods):
         Days         1.546
         Name: bse, dtype: float64
         """
-        return self._fit.bse
+        return self.bse
 
     @property
     def k_fe(self) -> int:
@@ -57,7 +57,7 @@ class StatsmodelsNames(FitMethods):
         >>> fit.k_fe
         2
         """
-        return self._fit.design.p
+        return self.design.p
 
     @property
     def method(self) -> Literal["REML", "ML"]:
@@ -70,7 +70,7 @@ class StatsmodelsNames(FitMethods):
         >>> fit.method
         'REML'
         """
-        return "REML" if self._fit.reml else "ML"
+        return "REML" if self.reml else "ML"
 
     @property
     def use_t(self) -> bool:

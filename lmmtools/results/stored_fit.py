@@ -1,11 +1,16 @@
-"""The numbers of a fit without its data, as a file holds them."""
+"""The numbers of a fit without its data, and how they are written as JSON (:mod:`lmmtools.results.fit_json`)."""
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,12 +20,16 @@ if TYPE_CHECKING:
 
     from lmmtools.engines.estimate import Scope
     from lmmtools.fit.record import Names
-    from lmmtools.fit.varcorr import VarCorr
-    from lmmtools.report.fingerprint import Inputs
+    from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
+    from lmmtools.report.fingerprint import Fingerprint, Inputs
     from lmmtools.report.nearby import ReachTable
     from lmmtools.report.provenance import Provenance
 
-__all__ = ["RowsLost", "StoredFit"]
+__all__ = ["FORMAT", "KIND", "REACH_VERSION", "RowsLost", "StoredFit", "write_file", "write_json"]
+
+KIND = "lmmtools fit"
+FORMAT = 1
+REACH_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,3 +188,166 @@ class StoredFit:
         import pandas as pd
 
         return pd.DataFrame(self.beta_cov.copy(), index=list(self.x_names), columns=list(self.x_names))
+
+
+def write_json(record: StoredFit, path: str | Path | None = None) -> str:
+    """Return a record as JSON text; write it to ``path`` too if one is given."""
+    # One entry a line: readable, and a matrix does not fill a page.
+    entries = (
+        f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
+        for key, value in _entries(record).items()
+    )
+    text = "{\n" + ",\n".join(entries) + "\n}"
+    if path is not None:
+        write_file(path, text + "\n")
+    return text
+
+
+def write_file(path: str | Path, text: str) -> None:
+    """Write text to a file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written there.
+    """
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{str(path)!r} cannot be written: {error.strerror}. Name a file in a folder that exists."
+        ) from None
+
+
+def _entries(record: StoredFit) -> dict[str, Any]:
+    r = record
+    return {
+        "kind": KIND,
+        "format": FORMAT,
+        "lmmtools_version": r.provenance.versions.get("lmmtools"),
+        "written": r.provenance.written,
+        "formula": r.formula,
+        "call": r.provenance.call,
+        "engine": r.engine,
+        "criterion": {
+            "reml": r.reml,
+            "value": _number(r.objective),
+            "llf": _number(r.llf),
+            "aic": _number(r.aic),
+            "bic": _number(r.bic),
+            "k_params": r.k_params,
+            "df_resid": r.df_resid,
+        },
+        "nobs": r.nobs,
+        "ngroups": {name: int(m) for name, m in r.ngroups.items()},
+        "sigma": _number(r.sigma),
+        "theta": _numbers(r.theta),
+        "varcorr": [_term(term) for term in r.varcorr],
+        "fixed_effects": {
+            "names": list(r.x_names),
+            "estimates": _numbers(r.beta),
+            "std_errors": _numbers(np.sqrt(np.diag(r.beta_cov))),
+            "cov_params": _numbers(r.beta_cov),
+            "levels": {name: list(levels) for name, levels in r.fixed_levels.items()},
+        },
+        "scaled_residuals": _numbers(r.scaled_residuals),
+        "optimum": {
+            "singular": r.is_singular,
+            "boundary": list(r.boundary),
+            "converged": r.converged,
+            "scope": r.scope,
+            "expected_decrease": _number(r.expected_decrease),
+            "seconds": _number(r.fit_seconds),
+        },
+        "names": {
+            "data": r.names.data,
+            "weights": r.names.weights,
+            "offset": r.names.offset,
+            "is_weighted": r.is_weighted,
+            "has_offset": r.has_offset,
+        },
+        "dropped": {
+            "n_input": r.dropped.n_input,
+            "n_rows": r.dropped.n_rows,
+            "rows": {name: int(count) for name, count in r.dropped.rows.items()},
+            "columns": list(r.dropped.columns),
+            "levels": {name: list(map(str, levels)) for name, levels in r.dropped.levels.items()},
+            "undefined": dict(r.dropped.undefined),
+        },
+        "warnings": list(r.warnings),
+        "notes": list(r.notes),
+        "provenance": {
+            "versions": dict(r.provenance.versions),
+            "data_sha256": r.provenance.data_sha256,
+            "response_sha256": r.provenance.response_sha256,
+        },
+        "inputs": None if r.inputs is None else _inputs(r.inputs),
+        "reach": None if r.reach is None else _reach(r.reach),
+        "random_effects": None if r.random_effects is None else {k: _modes(v) for k, v in r.random_effects.items()},
+    }
+
+
+def _term(term: VarCorrTerm) -> dict[str, Any]:
+    sdcor = term.corr.copy()
+    np.fill_diagonal(sdcor, term.sd)
+    return {
+        "name": term.name,
+        "group": term.group,
+        "effects": list(term.cnames),
+        "vcov": _numbers(term.cov),
+        "sdcor": _numbers(sdcor),
+    }
+
+
+def _modes(frame: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "levels": list(map(str, frame.index)),
+        "effects": list(map(str, frame.columns)),
+        "values": _numbers(frame.to_numpy(dtype=float)),
+    }
+
+
+def _number(value: float) -> float | str:
+    value = float(value)
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _numbers(values: NDArray[np.float64]) -> list[Any]:
+    return [_numbers(v) if np.ndim(v) else _number(v) for v in values]
+
+
+def _inputs(inputs: Inputs) -> dict[str, Any]:
+    """Return the entry ``inputs`` of a record."""
+    return {
+        "name": inputs.name,
+        "response": _fingerprint(inputs.response),
+        "weights": _fingerprint(inputs.weights),
+        "offset": _fingerprint(inputs.offset),
+        "columns": {name: [_sum(v) for v in sums] for name, sums in inputs.columns.items()},
+    }
+
+
+def _fingerprint(found: Fingerprint | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "n": found.n,
+        "ordered": found.ordered,
+        "unordered": found.unordered,
+        "total": _sum(found.total),
+        "squares": _sum(found.squares),
+    }
+
+
+def _sum(value: float | None) -> float | str | None:
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN"
+
+
+def _reach(table: ReachTable) -> dict[str, Any]:
+    """Return the entry ``reach`` of a record."""
+    rows = [[part, label, list(found)] for (part, label), found in table.reaches.items()]
+    return {"version": REACH_VERSION, "gaps": list(table.gaps), "numbers": rows}

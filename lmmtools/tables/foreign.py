@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.errors import LmmError
 from lmmtools.report.formats.latex import escape
 from lmmtools.results.lmm_results import LMMResults
-from lmmtools.results.tabling import LABELS, SummaryView, TableView, coefficient_table
+from lmmtools.results.table_methods import LABELS, SummaryView, TableView, coefficient_table
 from lmmtools.tables.reading import as_fit
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from lmmtools.report.fingerprint import inputs_of_arrays
 from lmmtools.results.comparing import as_column
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.lmm_results import LMMResults
-from lmmtools.results.tabling import has_degrees
+from lmmtools.results.table_methods import has_degrees
 from lmmtools.tables.column import Effect, FitColumn
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import lmmtools as lmt
 from lmmtools import core, threads
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.fit import evaluate_at, search
-from lmmtools.results import description_methods, diagnostic_methods, hypothesis_methods, interval_methods
+from lmmtools.results import description_methods, diagnostic_methods, inference_methods
 from lmmtools.threads import Pool, cores_for, given_back, single
 
 LARGE = threads.LARGE
@@ -397,10 +397,9 @@ def test_every_function_of_the_engine_is_a_door():
 @pytest.mark.parametrize(
     "methods",
     [
-        description_methods.DescribingMethods,
-        diagnostic_methods.DiagnosingMethods,
-        interval_methods.IntervalMethods,
-        hypothesis_methods.TestingMethods,
+        description_methods.DescriptionMethods,
+        diagnostic_methods.DiagnosticMethods,
+        inference_methods.InferenceMethods,
     ],
 )
 def test_every_method_of_inference_is_a_door(methods):

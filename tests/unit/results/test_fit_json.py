@@ -12,7 +12,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.errors import DataError, LmmWarning
-from lmmtools.results.json_writing import FORMAT
+from lmmtools.results.stored_fit import FORMAT
 
 FORMAT_1 = Path(__file__).parent / "expected" / "fit_format_1.json"
 

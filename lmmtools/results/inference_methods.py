@@ -1,24 +1,28 @@
-"""Methods of a result: tests of the fixed effects."""
+"""Methods of a result: tests of its effects, and intervals of its parameters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.results.methods import FitMethods
+from lmmtools.fit.record import Fit
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
+    import pandas as pd
 
     from lmmtools.inference.anova import AnovaTable
     from lmmtools.inference.contrasts import ContrastTests, FTest
+    from lmmtools.inference.profile.profile_result import Profile
     from lmmtools.inference.ranova import RandomAnova
 
-__all__ = ["TestingMethods"]
+__all__ = ["InferenceMethods"]
 
 
-class TestingMethods(FitMethods):
-    """``fit.tests()``, ``fit.t_test(...)``, ``fit.f_test(...)``."""
+class InferenceMethods(Fit):
+    """``fit.tests()``, ``fit.t_test(...)``, ``fit.anova()``, ``fit.conf_int()``, ``fit.profile()`` and their like."""
 
     @single
     def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
@@ -55,7 +59,7 @@ class TestingMethods(FitMethods):
         """
         from lmmtools.inference.contrasts import t_tests
 
-        return t_tests(self._fit, None, ddf)
+        return t_tests(self, None, ddf)
 
     @single
     def t_test(self, constraints: Any, ddf: str = "satterthwaite") -> ContrastTests:
@@ -86,7 +90,7 @@ class TestingMethods(FitMethods):
         """
         from lmmtools.inference.contrasts import t_tests
 
-        return t_tests(self._fit, constraints, ddf)
+        return t_tests(self, constraints, ddf)
 
     @single
     def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
@@ -111,7 +115,7 @@ class TestingMethods(FitMethods):
         """
         from lmmtools.inference.contrasts import f_test
 
-        return f_test(self._fit, constraints, ddf)
+        return f_test(self, constraints, ddf)
 
     @single
     def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> AnovaTable:
@@ -145,7 +149,7 @@ class TestingMethods(FitMethods):
         """
         from lmmtools.inference.anova import anova_table
 
-        return anova_table(self._fit, type, ddf)
+        return anova_table(self, type, ddf)
 
     @single
     def ranova(
@@ -191,4 +195,92 @@ class TestingMethods(FitMethods):
         """
         from lmmtools.inference.ranova import random_anova
 
-        return random_anova(self._fit, reduce_terms=reduce_terms, n_sim=n_sim, rng=rng)
+        return random_anova(self, reduce_terms=reduce_terms, n_sim=n_sim, rng=rng)
+
+    @single
+    def conf_int(
+        self,
+        alpha: float = 0.05,
+        method: str = "wald",
+        *,
+        parameters: str | Sequence[str] | None = None,
+        ddf: str = "z",
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Return confidence intervals: columns 0 (lower) and 1 (upper), as statsmodels has them.
+
+        Parameters
+        ----------
+        alpha : float
+            One less the level: 0.05 for 95% intervals.
+        method : {"wald", "profile", "boot"}
+            Estimate and standard error, of the fixed effects; profile likelihood or parametric bootstrap, of standard
+            deviations and correlations too, as lme4's ``confint``.
+        parameters : str or sequence of str, optional
+            Names, ``"theta_"`` (of the random effects, with sigma) or ``"beta_"``; by default all.
+        ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
+            Quantiles of Wald's intervals; those of the normal distribution by default, as lme4's and statsmodels'.
+        **options
+            For ``"boot"``: ``n`` (1000 draws), ``rng``, ``n_jobs``, and ``interval`` (``"percentile"``, ``"basic"``,
+            ``"normal"`` or ``"bca"``); see :meth:`bootstrap`.
+
+        Raises
+        ------
+        DataError
+            If there is no such method, parameter or option.
+        ValueError
+            If ``alpha`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.conf_int().round(2)
+                        0       1
+        Intercept  238.03  264.78
+        Days         7.44   13.50
+        """
+        from lmmtools.inference.intervals import confidence_intervals
+
+        return confidence_intervals(self, alpha, method, parameters, ddf, options)
+
+    @single
+    def profile(self, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01) -> Profile:
+        """Return profile likelihoods, as lme4's ``profile``; a REML fit is refitted by ML for them, as there.
+
+        Parameters
+        ----------
+        parameters : str or sequence of str, optional
+            Names (``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, a fixed effect),
+            ``"theta_"`` or ``"beta_"``; by default all.
+        alphamax : float
+            The profiles go out to the joint region of all parameters at level 1 - ``alphamax``.
+
+        Returns
+        -------
+        Profile
+            ``.conf_int()``, ``.zeta()``, ``.density()``, ``.to_frame()``; plots are ``lmmtools.plots.profile_zeta`` and
+            ``profile_density``.
+
+        Raises
+        ------
+        DataError
+            If there is no such parameter, or terms share one variance.
+        ValueError
+            If ``alphamax`` is not between 0 and 1.
+
+        See Also
+        --------
+        conf_int : Limits by every method.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.profile("sigma").conf_int().round(2)
+                   0      1
+        sigma  38.23  67.66
+        """
+        from lmmtools.inference.profile.profiling import profile_fit
+
+        return profile_fit(self, parameters, alphamax=alphamax)

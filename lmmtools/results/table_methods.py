@@ -8,9 +8,7 @@ own for that, ``__maketables_coef_table__`` and others, which are here; but what
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
-
-from lmmtools.results.methods import FitMethods
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
 
-__all__ = ["FittedModel", "SummaryView", "TableView", "TablingMethods", "coefficient_table", "has_degrees"]
+__all__ = ["FittedModel", "SummaryView", "TableMethods", "TableView", "coefficient_table", "has_degrees"]
 
 LABELS = {
     "N": "Observations",
@@ -89,8 +87,12 @@ class FittedModel:
         raise AttributeError(f"the model of an LMMResults has no {name}{said}")
 
 
-class TablingMethods(FitMethods):
-    """What table packages read."""
+class TableMethods:
+    """What table packages read: of a result itself, or of a view of one."""
+
+    @property
+    def _fit(self) -> Fit:
+        return cast("Fit", self)
 
     @property
     def model(self) -> FittedModel:
@@ -126,8 +128,8 @@ class TablingMethods(FitMethods):
         }
         rows["Observations"] = lambda fit: f"{fit.nobs:.0f}"
         rows["Log-likelihood"] = lambda fit: f"{fit.llf:.4f}"
-        rows["Fitted by"] = lambda fit: _criterion(fit) if isinstance(fit, TablingMethods) else ""
-        rows["p-values"] = lambda fit: fit.p_value_source if isinstance(fit, TablingMethods) else ""
+        rows["Fitted by"] = lambda fit: _criterion(fit) if isinstance(fit, TableMethods) else ""
+        rows["p-values"] = lambda fit: fit.p_value_source if isinstance(fit, TableMethods) else ""
         return rows
 
     @property
@@ -203,7 +205,7 @@ class TablingMethods(FitMethods):
         return {**_deviations(fit), **levels}.get(key)
 
 
-class TableView(TablingMethods):
+class TableView(TableMethods):
     """A fit that shows what maketables asks for, and nothing else.
 
     Parameters
@@ -274,7 +276,7 @@ def _criterion(fit: Any) -> str:
 
 
 def _deviation(fit: Any, name: str) -> str:
-    found = _deviations(fit._fit) if isinstance(fit, TablingMethods) else {}
+    found = _deviations(fit._fit) if isinstance(fit, TableMethods) else {}
     return f"{found[name]:.4f}" if name in found else ""
 
 
