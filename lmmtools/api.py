@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
     from lmmtools.engines.mixedlm import MixedLMSpec
     from lmmtools.engines.mixedlm.reading import ReadDesign

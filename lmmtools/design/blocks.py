@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.formula.terms import order_written
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
 
     from lmmtools.formula.terms import RandomTerm
 
-__all__ = ["Block"]
+__all__ = ["Block", "order_blocks"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,3 +103,16 @@ class Block:
         rows = np.repeat(np.arange(n), l)
         cols = (self.codes[:, None] * l + np.arange(l)).ravel()
         return sparse.csc_array((self.basis.ravel(), (rows, cols)), shape=(n, self.q))
+
+
+def order_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
+    """Return blocks in lme4's order: by decreasing number of levels.
+
+    lme4 leaves terms as written if their numbers of levels do not increase anywhere; else it takes R's
+    ``rev(order(nlevels))``, which also turns round the terms that tie.
+    """
+    written = [blocks[i] for i in order_written([b.term for b in blocks])]
+    sizes = [b.m for b in written]
+    if all(a >= b for a, b in pairwise(sizes)):
+        return tuple(written)
+    return tuple(sorted(written, key=lambda b: b.m)[::-1])

@@ -5,33 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
 
 from lmmtools.audience import advice
-from lmmtools.design.blocks import Block
+from lmmtools.design.blocks import Block, order_blocks
 from lmmtools.design.checks import (
     check_distance,
+    check_effects,
     check_fixed,
     check_magnitude,
     check_order,
     check_response,
     check_weights,
 )
+from lmmtools.design.columns import independent_columns
+from lmmtools.design.dropped import Dropped, describe_undefined
 from lmmtools.design.encoders import Encoder, learn_matrix
 from lmmtools.design.factors import Factor, combine_factors, encode_factor
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
-from lmmtools.design.rank import independent_columns
-from lmmtools.design.record import Design, Dropped
+from lmmtools.design.matrices import Design
 from lmmtools.design.remarks import remark_on_numbers
-from lmmtools.design.size import check_effects
-from lmmtools.design.undefined import describe_undefined
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, lags_in
-from lmmtools.formula.terms import order_written
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -376,19 +374,6 @@ def _make_block(
         parts=factor.parts,
         members=factor.members,
     )
-
-
-def order_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
-    """Return blocks in lme4's order: by decreasing number of levels.
-
-    lme4 leaves terms as written if their numbers of levels do not increase anywhere; else it takes R's
-    ``rev(order(nlevels))``, which also turns round the terms that tie.
-    """
-    written = [blocks[i] for i in order_written([b.term for b in blocks])]
-    sizes = [b.m for b in written]
-    if all(a >= b for a, b in pairwise(sizes)):
-        return tuple(written)
-    return tuple(sorted(written, key=lambda b: b.m)[::-1])
 
 
 def _unused_levels(columns: Mapping[str, pd.Series[Any]], factors: Mapping[str, Factor]) -> dict[str, tuple[str, ...]]:

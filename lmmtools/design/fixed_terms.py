@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.columns import independent_columns
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
 from lmmtools.design.plain_encoder import PlainEncoder
-from lmmtools.design.rank import independent_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.functions import is_matrix
 from lmmtools.formula.tokens import quote_name
@@ -17,7 +17,7 @@ from lmmtools.formula.tokens import quote_name
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.checks import check_levels, check_seen
+from lmmtools.design.checks import check_columns, check_levels, check_seen
+from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
-from lmmtools.design.order import in_order, places_of
-from lmmtools.design.size import check_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import (
@@ -36,7 +35,7 @@ from lmmtools.formula.tokens import quote_name, tokenize
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FormulaicEncoder", "Source", "learn_formulaic", "spell_for_formulaic"]
+__all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
 
 # How formulaic hands on what a function raised.
 _WRAPPED = re.compile(r"Unable to evaluate factor `.*`\. \[\w+: (.*)\]", re.DOTALL)
@@ -341,17 +340,6 @@ def _spell_safely(text: str, columns: list[str], booleans: Collection[str]) -> t
     terms = expand_terms(folded[0], text)
     words = ["1" if () in terms else "0", *(":".join(safe_of[factor] for factor in term) for term in terms if term)]
     return " + ".join(words), spelled
-
-
-def spell_for_formulaic(text: str, frame: pd.DataFrame) -> str:
-    """Return the terms as formulaic alone reads them as meant: booleans, numbers to it, are factors to R and patsy."""
-    words = []
-    for token in fold_calls(tokenize(text), text, trusted=True):
-        own = quote_name(token.text) if token.kind == "name" else token.text
-        is_column = token.kind == "name" and token.text in frame
-        is_boolean = is_column and kind_of(frame[token.text]) == "boolean"
-        words.append(f"C({own})" if is_boolean or (token.kind == "call" and is_condition(own)) else own)
-    return " ".join(words)
 
 
 def _parts(term: Any) -> list[str]:

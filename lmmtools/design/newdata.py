@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.encoders import Encoder
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = [
     "as_frame",

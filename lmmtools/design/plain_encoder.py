@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.checks import check_levels, check_seen
+from lmmtools.design.checks import check_columns, check_levels, check_seen
+from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, is_factor
-from lmmtools.design.order import in_order, places_of
-from lmmtools.design.size import check_columns
 from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:

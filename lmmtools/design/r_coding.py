@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.blas import product
-from lmmtools.design.rank import RANK_TOL, independent_columns
+from lmmtools.design.columns import RANK_TOL, independent_columns
 from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:

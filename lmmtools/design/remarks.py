@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["remark_on_columns", "remark_on_labels", "remark_on_numbers"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.components import is_nested
+from lmmtools.design.factors import is_nested
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["extend_design", "keep_rows", "stack_rows"]
 

@@ -1,4 +1,11 @@
-"""theta <-> lambda_k: lme4's layout of the relative covariance parameters."""
+"""theta <-> lambda_k, lme4's layout of the relative covariance parameters; and which variances are zero.
+
+lme4's ``isSingular`` compares the diagonal of lambda_k with 1e-4. That diagonal is a ratio of standard deviations, an
+effect's and that of a row of weight 1, so that it depends on the units of a covariate and of the weights. Here each row
+of lambda_k is first multiplied by the root mean square of its column of the basis, rows weighted: the standard
+deviation of the effect's part of an average row, in residual standard deviations of that row. For intercepts and
+weights of about 1 it is lme4's number.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +22,23 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
 
+    Floats = NDArray[np.float64]
+
 __all__ = [
+    "SINGULAR_TOL",
+    "are_singular",
     "lambda_factors",
+    "lambdas_per_row",
     "pack_lambda",
+    "row_sizes",
     "theta_slices",
     "triangular_factor",
     "unpack_lambda",
     "upper_triangle",
 ]
+
+SINGULAR_TOL = 1e-4
+"""lme4's default tolerance of isSingular()."""
 
 
 @cache
@@ -37,32 +53,72 @@ def theta_slices(blocks: Sequence[Block]) -> list[slice]:
     return [slice(int(a), int(b)) for a, b in pairwise(ends)]
 
 
-def lambda_factors(theta: NDArray[np.float64], blocks: Sequence[Block]) -> list[NDArray[np.float64]]:
-    """Return lambda_k per block, lower triangular (l, l), from theta (k,): lower triangles column by column."""
+def lambda_factors(theta: Floats, blocks: Sequence[Block]) -> list[Floats]:
+    """Return lambda_k per block, lower triangular (..., l, l), from theta (..., k)."""
     return unpack_lambda(theta, [b.l for b in blocks])
 
 
-def unpack_lambda(theta: NDArray[np.float64], sizes: Sequence[int]) -> list[NDArray[np.float64]]:
-    """Return lambda_k, lower triangular (l, l), per term of l effects: the inverse of :func:`pack_lambda`."""
+def unpack_lambda(theta: Floats, sizes: Sequence[int]) -> list[Floats]:
+    """Return lambda_k, lower triangular (..., l, l), per term of l effects, from theta (..., k).
+
+    The inverse of :func:`pack_lambda`; leading dimensions are those of many fits.
+    """
     factors, at = [], 0
     for l in sizes:
-        lam = np.zeros((l, l))
         # Column by column of the lower triangle is row by row of the transposed upper triangle.
-        k = l * (l + 1) // 2
-        lam.T[upper_triangle(l)] = theta[at : at + k]
+        columns, rows = upper_triangle(l)
+        lam = np.zeros((*theta.shape[:-1], l, l))
+        lam[..., rows, columns] = theta[..., at : at + len(rows)]
         factors.append(lam)
-        at += k
+        at += len(rows)
     return factors
 
 
-def pack_lambda(factors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def pack_lambda(factors: Sequence[Floats]) -> Floats:
     """Return theta, shape (k,), of the lambda_k: their lower triangles, column by column."""
     return np.concatenate([lam.T[upper_triangle(lam.shape[0])] for lam in factors])
 
 
-def triangular_factor(cov: NDArray[np.float64]) -> NDArray[np.float64]:
+def triangular_factor(cov: Floats) -> Floats:
     """Return L with cov = LL', lower triangular (l, l), diagonal not negative, of a covariance matrix of any rank."""
     values, vectors = np.linalg.eigh(cov)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     R = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=float)
     return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)
+
+
+def are_singular(
+    theta: Floats, blocks: Sequence[Block], weights: Floats | None, tol: float = SINGULAR_TOL
+) -> NDArray[np.bool_]:
+    """Return which of B fits have a diagonal element below ``tol``, shape (B,).
+
+    Parameters
+    ----------
+    theta : ndarray, shape (B, k)
+    blocks : sequence of Block
+    weights : ndarray, shape (n,), or None
+        Prior weights.
+    tol : float
+        As that of lme4's ``isSingular``, in residual standard deviations of an average row.
+    """
+    out = np.zeros(len(theta), dtype=bool)
+    for lam in lambdas_per_row(theta, blocks, weights):
+        out |= (np.abs(np.einsum("zaa->za", lam)) < tol).any(axis=1)
+    return out
+
+
+def lambdas_per_row(theta: Floats, blocks: Sequence[Block], weights: Floats | None) -> list[Floats]:
+    """Return lambda_k per block, (B, l, l), in residual standard deviations of an average row, from theta (B, k)."""
+    return [
+        row_sizes(block.basis, weights)[:, None] * lam
+        for block, lam in zip(blocks, lambda_factors(theta, blocks), strict=True)
+    ]
+
+
+def row_sizes(basis: Floats, weights: Floats | None = None) -> Floats:
+    """Return the weighted root mean square of each column, shape (l,)."""
+    rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
+    # Squares of the largest numbers would overflow.
+    largest = np.abs(rows).max(axis=0)
+    scale = np.where(largest > 0, largest, 1.0)
+    return np.asarray(scale * np.sqrt(np.mean((rows / scale) ** 2, axis=0)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.engines import pls
 
 if TYPE_CHECKING:
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
 
 __all__ = ["fit"]

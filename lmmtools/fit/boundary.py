@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.singular import SINGULAR_TOL, are_singular, lambdas_per_row
+from lmmtools.design.theta import SINGULAR_TOL, are_singular, lambdas_per_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Certificate, NullSpace
 
 __all__ = ["Boundary", "BoundaryRow", "find_boundary", "is_singular"]
@@ -114,8 +114,8 @@ class Boundary:
 
 
 def is_singular(theta: NDArray[np.float64], design: Design, tol: float = SINGULAR_TOL) -> bool:
-    """Return whether a component is at its boundary; the rule is in :mod:`lmmtools.design.singular`."""
-    return bool(are_singular(theta[None], design, tol)[0])
+    """Return whether a component is at its boundary; the rule is in :mod:`lmmtools.design.theta`."""
+    return bool(are_singular(theta[None], design.blocks, design.weights, tol)[0])
 
 
 def find_boundary(
@@ -124,7 +124,9 @@ def find_boundary(
     """Return one row per diagonal element of a lambda_k that :func:`is_singular` finds, with its certificate."""
     proofs = certificate.null_spaces if certificate is not None else ()
     rows = []
-    for index, (block, (lam,)) in enumerate(zip(design.blocks, lambdas_per_row(theta[None], design), strict=True)):
+    for index, (block, (lam,)) in enumerate(
+        zip(design.blocks, lambdas_per_row(theta[None], design.blocks, design.weights), strict=True)
+    ):
         for i in np.flatnonzero(np.diag(lam) < tol):
             zero = float(np.linalg.norm(lam[i])) < tol
             kind = "zero variance" if zero else "perfect correlation"

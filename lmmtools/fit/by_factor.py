@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
 
 __all__ = ["FactorDict", "coefficients_by_factor", "compute_fitted", "covariances_by_factor", "modes_by_factor"]

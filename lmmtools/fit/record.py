@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
 
 __all__ = ["Fit", "Names", "Prepared"]

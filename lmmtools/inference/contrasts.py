@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.rank import independent_columns
+from lmmtools.design.columns import independent_columns
 from lmmtools.errors import DataError
 from lmmtools.fit.redirects import Redirect
 from lmmtools.inference.constraints import read_constraints

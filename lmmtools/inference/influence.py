@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.rank import independent_columns
+from lmmtools.design.columns import independent_columns
 from lmmtools.design.stack import keep_rows
 from lmmtools.errors import DataError, EngineError
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.formula.terms import RandomTerm
 
     Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.ambiguity import find_ambiguities
+from lmmtools.design.identification import find_ambiguities
 from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
 from lmmtools.engines import pls
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture

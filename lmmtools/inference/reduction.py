@@ -12,7 +12,7 @@ from lmmtools.formula.terms import order_written
 
 if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["Reduction", "reductions", "with_constants"]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
     from lmmtools.inference.new_rows import Included, NewRows
 

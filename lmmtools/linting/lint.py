@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.design.finding import Finding
+from lmmtools.design.findings import Finding
 from lmmtools.errors import DataError
 from lmmtools.linting.make_case import case_of_call, case_of_model, case_of_text
 from lmmtools.linting.report import LintReport

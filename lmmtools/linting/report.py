@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.design.finding import Finding
+    from lmmtools.design.findings import Finding
 
 __all__ = ["LintReport"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lmmtools.design.ambiguity import find_ambiguities
-from lmmtools.design.record import name_causes
+from lmmtools.design.dropped import name_causes
+from lmmtools.design.identification import find_ambiguities
 from lmmtools.formula.expressions import plain_name
 
 if TYPE_CHECKING:

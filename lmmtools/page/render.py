@@ -18,7 +18,7 @@ from lmmtools.report.translation import model_equation, translate_model
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
     from lmmtools.report.comparison import Comparison
     from lmmtools.report.provenance import Provenance

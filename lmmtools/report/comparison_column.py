@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.record import name_causes
+from lmmtools.design.dropped import name_causes
 from lmmtools.errors import DataError
 from lmmtools.printout.number import rounding_of
 from lmmtools.report.effect_labels import components, constants_of_blocks, group_key, name_intercept

@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["Alike", "Fingerprint", "Inputs", "inputs_of_arrays", "inputs_of_design", "sorted_hash"]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
 __all__ = ["Provenance", "data_hash", "fixed_levels", "provenance_of", "versions"]

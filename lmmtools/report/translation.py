@@ -19,7 +19,7 @@ from lmmtools.report.equation import Effects, Equation, write_equation
 from lmmtools.report.wording import describe_model, fixed_terms
 
 if TYPE_CHECKING:
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm import MixedLMReading, MixedLMSpec
     from lmmtools.formula.terms import RandomTerm
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lmmtools.design.components import count_pairs, is_nested
+from lmmtools.design.factors import count_pairs, is_nested
 from lmmtools.formula.algebra import expand
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.tokens import tokenize
@@ -13,7 +13,7 @@ from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 __all__ = ["describe_model", "fixed_terms"]

@@ -24,7 +24,7 @@ from lmmtools.results.from_statsmodels import read_mixedlm
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Names
 
 __all__ = ["as_column", "compare_beside", "compare_engines", "fit_all"]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from lmmtools.design.ambiguity import find_ambiguities
-from lmmtools.design.record import name_causes
+from lmmtools.design.dropped import name_causes
+from lmmtools.design.identification import find_ambiguities
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.errors import (
     AgreementWarning,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.record import name_causes
+from lmmtools.design.dropped import name_causes
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.fit.second_look import describe_seconds
 from lmmtools.inference.contrasts import t_tests

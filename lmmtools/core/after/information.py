@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lmmtools.core.data.problem import Problem
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from lmmtools.memory import NUMBER, need_memory, say_bytes
 
 if TYPE_CHECKING:
     from lmmtools.core.elimination.structure import Structure
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["check_deletions", "check_products", "check_rest"]
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["TIMEOUT", "describe_r", "fit", "fit_several"]
 

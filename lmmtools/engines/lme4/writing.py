@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.lme4.options import Control
 
 __all__ = ["Job", "restore_names", "write_jobs"]

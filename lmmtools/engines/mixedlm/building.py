@@ -18,7 +18,7 @@ from lmmtools.engines.mixedlm.conditioning import condition
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm.conditioning import Conditioned
     from lmmtools.engines.mixedlm.plan import MixedLMPlan
 

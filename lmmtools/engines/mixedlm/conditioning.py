@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.singular import row_sizes
+from lmmtools.design.theta import row_sizes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["Conditioned", "condition", "least_squares_criterion", "read_criterion", "root_mean_squares"]
 

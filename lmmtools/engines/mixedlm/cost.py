@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm.plan import MixedLMPlan
 
 __all__ = ["COEFFICIENTS", "cores_for_groups", "count_work", "estimate_fit_seconds", "estimate_seconds"]

@@ -14,7 +14,7 @@ from lmmtools.engines.mixedlm.spec import component_names, write_spec
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
 
 __all__ = ["on_data_scale"]

@@ -17,7 +17,7 @@ from lmmtools.threads import single
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
     from lmmtools.engines.mixedlm.plan import MixedLMPlan
 

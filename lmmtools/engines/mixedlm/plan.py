@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.audience import option
-from lmmtools.design.components import connected_components
+from lmmtools.design.factors import connected_components
 from lmmtools.errors import TranslationError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
 __all__ = ["MixedLMPlan", "plan"]
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.formulaic_encoder import spell_for_formulaic
+from lmmtools.design.frame import kind_of
+from lmmtools.formula.expressions import fold_calls, is_condition
 from lmmtools.formula.notation import write_comment
 from lmmtools.formula.python import read_python
+from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.design.blocks import Block
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm.plan import MixedLMPlan
 
 __all__ = ["MixedLMSpec", "component_names", "write_spec"]
@@ -228,7 +230,7 @@ def _fixed(design: Design, writer: _Writer) -> str:
     writer.need("import formulaic")
     names = []
     full = _encoder_names(design)
-    text = spell_for_formulaic(text, design.frame)
+    text = _spell_for_formulaic(text, design.frame)
     for j, label in enumerate(design.x_names):
         if label == "Intercept":
             continue
@@ -236,6 +238,17 @@ def _fixed(design: Design, writer: _Writer) -> str:
         names.append(writer.assign(writer.fresh(f"x{j}"), design.X[:, j], f"{code}  {write_comment(label)}"))
     constant = "1" if "Intercept" in design.x_names else "0"
     return " + ".join([constant, *names])
+
+
+def _spell_for_formulaic(text: str, frame: pd.DataFrame) -> str:
+    """Return the terms as formulaic alone reads them as meant: booleans, numbers to it, are factors to R and patsy."""
+    words = []
+    for token in fold_calls(tokenize(text), text, trusted=True):
+        own = quote_name(token.text) if token.kind == "name" else token.text
+        is_column = token.kind == "name" and token.text in frame
+        is_boolean = is_column and kind_of(frame[token.text]) == "boolean"
+        words.append(f"C({own})" if is_boolean or (token.kind == "call" and is_condition(own)) else own)
+    return " ".join(words)
 
 
 def _encoder_names(design: Design) -> list[str]:
@@ -290,7 +303,7 @@ def _basis_formula(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
     # Prepared columns: a transform that looks at its data (scale, poly, bs) must look at all of them at once.
     writer.need("import formulaic")
     names = []
-    text = spell_for_formulaic(text, data)
+    text = _spell_for_formulaic(text, data)
     for j, label in enumerate(block.cnames):
         if label == "(Intercept)":
             continue

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.singular import are_singular
+from lmmtools.design.theta import are_singular
 from lmmtools.errors import DataError, FewDrawsWarning, LmmError
 from lmmtools.inference.bootstrap.limits import METHODS, acceleration, describe_too_few, intervals
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
@@ -266,7 +266,7 @@ def _run_piece(
         # One response that cannot be fitted: find it.
         return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)
     values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
-    singular = int(are_singular(refits.theta, fit.design).sum())
+    singular = int(are_singular(refits.theta, fit.design.blocks, fit.design.weights).sum())
     return _Piece(values, Counter(), singular, int((~refits.converged).sum()))
 
 

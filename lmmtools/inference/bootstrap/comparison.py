@@ -22,7 +22,7 @@ from lmmtools.threads import single
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.components import connected_components
+from lmmtools.design.factors import connected_components
 from lmmtools.design.stack import stack_rows
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
@@ -16,7 +16,7 @@ from lmmtools.threads import single
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]

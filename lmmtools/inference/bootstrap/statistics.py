@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.singular import many_lambdas
+from lmmtools.design.theta import lambda_factors
 from lmmtools.inference.profile.coordinates import parameters_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ def parameter_values(design: Design, theta: Floats, sigma: Floats, beta: Floats)
     beta : ndarray, shape (B, p)
     """
     parts = []
-    for lam in many_lambdas(theta, design):
+    for lam in lambda_factors(theta, design.blocks):
         l = lam.shape[1]
         relative = lam @ lam.transpose(0, 2, 1)
         sd = np.sqrt(np.einsum("zaa->za", relative))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 

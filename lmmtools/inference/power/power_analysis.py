@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.rank import independent_columns
-from lmmtools.design.record import Design
+from lmmtools.design.columns import independent_columns
+from lmmtools.design.matrices import Design
 from lmmtools.design.stack import extend_design
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_v
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 

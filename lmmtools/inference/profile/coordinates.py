@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.singular import row_sizes
-from lmmtools.design.theta import triangular_factor
+from lmmtools.design.theta import row_sizes, triangular_factor
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core import Problem
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 

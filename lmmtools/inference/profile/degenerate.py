@@ -20,7 +20,7 @@ from lmmtools.inference.profile.coordinates import Point
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lmmtools.design.record import Design
+    from lmmtools.design.matrices import Design
     from lmmtools.inference.profile.coordinates import Parameter
 
 __all__ = ["without_either"]

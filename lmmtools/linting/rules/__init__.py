@@ -7,7 +7,7 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lmmtools.design.finding import Finding
+    from lmmtools.design.findings import Finding
     from lmmtools.linting.case import Case
 
 __all__ = ["run_rules"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmmtools.design.finding import Finding
+from lmmtools.design.findings import Finding
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.linting.cures import write_model
 from lmmtools.linting.inside import judge_inside, lowest_criterion, reading_terms

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lmmtools.design.finding import Finding
+from lmmtools.design.findings import Finding
 from lmmtools.formula.notation import write_text
 from lmmtools.linting.sides import columns_in
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lmmtools.design.finding import Finding
+from lmmtools.design.findings import Finding
 from lmmtools.errors import FormulaError
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.parser import parse

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.finding import Finding
+from lmmtools.design.findings import Finding
 from lmmtools.formula.notation import write_text
 
 if TYPE_CHECKING:

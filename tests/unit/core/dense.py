@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize
 
-from lmmtools.design.record import Design
+from lmmtools.design.matrices import Design
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from lmmtools.design.blocks import Block
-from lmmtools.design.record import Design, Dropped
+from lmmtools.design.dropped import Dropped
+from lmmtools.design.matrices import Design
 from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 Term = tuple[str, np.ndarray, np.ndarray | None]

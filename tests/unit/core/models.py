@@ -7,7 +7,7 @@ import functools
 import numpy as np
 
 from lmmtools import datasets
-from lmmtools.design.record import Design
+from lmmtools.design.matrices import Design
 from tests.unit.core.designs import make_design
 
 

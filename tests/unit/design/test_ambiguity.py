@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.design.ambiguity import find_ambiguities
+from lmmtools.design.identification import find_ambiguities
 from lmmtools.errors import BoundaryWarning, StructureWarning
 
 SAME = 1e-5

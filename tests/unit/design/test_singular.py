@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.design.singular import SINGULAR_TOL, are_singular
+from lmmtools.design.theta import SINGULAR_TOL, are_singular
 
 SAME = 1e-4
 """Of variances in another unit: what the searches' tolerances leave."""
@@ -63,7 +63,7 @@ def test_with_weights_of_one_the_tolerance_is_lme4s(rows: pd.DataFrame) -> None:
     # isSingular(fit, tol = 1e-4): any(theta diagonal < tol).
     design = lmt.lmm("y ~ x + (1 | g) + (1 | h)", rows, weights=np.ones(len(rows))).design
     theta = np.array([[1.0, 1.0], [1.0, SINGULAR_TOL * 1.01], [SINGULAR_TOL * 0.99, 1.0]])
-    assert are_singular(theta, design).tolist() == [False, False, True]
+    assert are_singular(theta, design.blocks, design.weights).tolist() == [False, False, True]
 
 
 def test_an_effect_of_a_covariate_is_judged_in_any_unit_of_it(rows: pd.DataFrame) -> None:
@@ -71,4 +71,4 @@ def test_an_effect_of_a_covariate_is_judged_in_any_unit_of_it(rows: pd.DataFrame
         design = lmt.lmm("y ~ 1 + (0 + x | g)", rows.assign(x=rows.x * unit)).design
         rms = float(np.sqrt(np.mean(rows.x**2)))
         theta = np.array([[0.99], [1.01]]) * SINGULAR_TOL / rms / unit
-        assert are_singular(theta, design).tolist() == [True, False]
+        assert are_singular(theta, design.blocks, design.weights).tolist() == [True, False]

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.blocks import Block
-from lmmtools.design.build import order_blocks
+from lmmtools.design.blocks import Block, order_blocks
+from lmmtools.design.columns import find_order, independent_columns
+from lmmtools.design.dropped import Dropped
 from lmmtools.design.encoders import learn_matrix
 from lmmtools.design.factors import combine_factors, encode_factor
-from lmmtools.design.known_rows import KnownRows
-from lmmtools.design.order import find_order
-from lmmtools.design.rank import independent_columns
-from lmmtools.design.record import Design, Dropped
+from lmmtools.design.matrices import Design
 from lmmtools.errors import DataError, LmmError, TranslationError
 from lmmtools.formula.declare import crossed
 from lmmtools.formula.parser import parse
@@ -54,6 +52,34 @@ class ReadDesign:
     design: Design
     blocks: tuple[tuple[Component, Block], ...]
     confounded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRows:
+    """Stands for the encoder of a matrix where there is none.
+
+    Attributes
+    ----------
+    column_names : tuple of str, length p
+    what : str
+        The matrix, for the message: ``"the fixed-effects part 'bs(x, 4)'"``.
+    """
+
+    column_names: tuple[str, ...]
+    what: str
+
+    def encode(self, frame: pd.DataFrame) -> NoReturn:
+        """Refuse new data.
+
+        Raises
+        ------
+        DataError
+            Always.
+        """
+        raise DataError(
+            f"{self.what} is known for the rows of the fit only, so that {len(frame)} new rows have no prediction. "
+            "Declare the model to lmmtools.lmm(), whose results predict."
+        )
 
 
 def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:

@@ -14,7 +14,7 @@ import lmmtools as lmt
 from lmmtools import core
 from lmmtools.core.search.lowest import section_of
 from lmmtools.core.search.section import Section, find_lowest
-from lmmtools.design.record import Design
+from lmmtools.design.matrices import Design
 from lmmtools.engines import pls
 from lmmtools.errors import LmmWarning, ReproducedWarning
 from tests.unit.core.dense import dense_criterion

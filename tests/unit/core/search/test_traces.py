@@ -12,7 +12,7 @@ from lmmtools.core.search import crossed_traces, traces
 from lmmtools.core.search.crossed_traces import trace_products_once
 from lmmtools.core.search.objective import evaluate_state, projector
 from lmmtools.core.search.traces import trace_products, trace_products_by_columns
-from lmmtools.design.record import Design
+from lmmtools.design.matrices import Design
 from tests.unit.core.dense import dense_fit
 from tests.unit.core.designs import make_design
 from tests.unit.core.routes import ROUTES, take

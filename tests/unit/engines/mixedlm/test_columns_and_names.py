@@ -11,7 +11,7 @@ import statsmodels.formula.api as smf
 from statsmodels.regression.mixed_linear_model import MixedLM
 
 import lmmtools as lmt
-from lmmtools.design.order import find_order, in_order, places_of
+from lmmtools.design.columns import find_order, in_order, places_of
 
 # Two optimisers of one criterion: F moves by the variances' difference.
 SAME_FIT = 5e-2

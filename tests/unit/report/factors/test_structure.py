@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmmtools import datasets
-from lmmtools.design.components import connected_components, is_nested
+from lmmtools.design.factors import connected_components, is_nested
 from lmmtools.errors import DataError
 from lmmtools.report.factors.structure import structure
 

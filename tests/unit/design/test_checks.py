@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.design import size
+from lmmtools.design import checks
 from lmmtools.errors import DataError
 
 N = 60
@@ -38,7 +38,7 @@ DATA = pd.DataFrame(
     ],
 )
 def test_terms_that_multiply_out_to_too_many_columns_are_refused_before_they_are_made(fixed, term, monkeypatch):
-    monkeypatch.setattr(size, "MOST_COLUMNS", 3000)
+    monkeypatch.setattr(checks, "MOST_COLUMNS", 3000)
     before = time.process_time()
     with pytest.raises(DataError, match="columns for 60 rows") as found:
         lmt.lmm(f"y ~ {fixed} + (1|g)", DATA.assign(**{"copy of f": DATA["f"]}))
@@ -47,7 +47,7 @@ def test_terms_that_multiply_out_to_too_many_columns_are_refused_before_they_are
 
 
 def test_a_factor_of_as_many_levels_as_rows_is_refused_before_its_indicators_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(size, "MOST_NUMBERS", 60 * 50)
+    monkeypatch.setattr(checks, "MOST_NUMBERS", 60 * 50)
     for fixed in ("f", "C(i)"):
         with pytest.raises(DataError, match=r"6[01] columns for 60 rows") as found:
             lmt.lmm(f"y ~ {fixed} + (1|g)", DATA)
@@ -55,7 +55,7 @@ def test_a_factor_of_as_many_levels_as_rows_is_refused_before_its_indicators_fil
 
 
 def test_a_grouping_factor_has_a_limited_number_of_effects(monkeypatch):
-    monkeypatch.setattr(size, "MOST_EFFECTS", 3)
+    monkeypatch.setattr(checks, "MOST_EFFECTS", 3)
     with pytest.raises(DataError, match="'g' have 4 effects for each level, where 3"):
         lmt.lmm("y ~ x + (1 + x | g) + (0 + z | g) + (0 + i | g)", DATA)
     assert lmt.lmm("y ~ x + (1 + x | g) + (0 + z | g)", DATA)

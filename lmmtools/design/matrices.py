@@ -1,26 +1,29 @@
-"""The Design record: what the data make of a model formula."""
+"""What the data make of a model formula: the response, X, the blocks of Z and, written out, their covariances."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lmmtools.design import covariance
+import numpy as np
+
+from lmmtools.design.theta import lambda_factors
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
     from scipy import sparse
 
     from lmmtools.design.blocks import Block
+    from lmmtools.design.dropped import Dropped
     from lmmtools.formula.terms import ModelFormula
 
-__all__ = ["Design", "Dropped", "name_causes"]
+
+__all__ = ["Design"]
 
 
 class _Fitted(Protocol):
@@ -31,63 +34,6 @@ class _Fitted(Protocol):
 
     @property
     def sigma(self) -> float: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """What the model frame left out, and why.
-
-    Attributes
-    ----------
-    n_input : int
-        Rows of the data as given.
-    rows : dict of str to int
-        Rows lost to missing values, by the column (or expression) that had them; a row may count in several.
-    n_rows : int
-        Rows lost altogether.
-    columns : tuple of str
-        Columns of X left out because they depend linearly on the ones before them.
-    levels : dict of str to tuple of str
-        Levels that a factor declares and the used rows do not have.
-    undefined : dict of str to str
-        Those of ``rows`` that are no missing values but expressions without a value, and what it is:
-        ``{"log(z)": "log(z) of a negative number"}``.
-
-    Examples
-    --------
-    >>> import lmmtools as lmt
-    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
-    >>> fit.design.dropped
-    Dropped(n_input=30, rows={}, n_rows=0, columns=(), levels={}, undefined={})
-    """
-
-    n_input: int
-    rows: dict[str, int] = field(default_factory=dict)
-    n_rows: int = 0
-    columns: tuple[str, ...] = ()
-    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    undefined: dict[str, str] = field(default_factory=dict)
-
-
-class _Lost(Protocol):
-    """What `name_causes` needs of a record of rows left out."""
-
-    @property
-    def rows(self) -> Mapping[str, int]: ...
-
-    @property
-    def undefined(self) -> Mapping[str, str]: ...
-
-
-def name_causes(dropped: _Lost) -> str:
-    """Return what rows were left out for: ``"missing values (x 3) and log(z) of a negative number (75)"``."""
-    missing = ", ".join(f"{name} {count}" for name, count in dropped.rows.items() if name not in dropped.undefined)
-    causes = [f"missing values ({missing})"] if missing else []
-    undefined: dict[str, int] = {}
-    for name, cause in dropped.undefined.items():
-        undefined[cause] = max(dropped.rows.get(name, 0), undefined.get(cause, 0))
-    causes += [f"{cause} ({count})" for cause, count in undefined.items()]
-    return " and ".join(causes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,7 +51,7 @@ class Design:
     x_names : tuple of str, length p
         Column names as statsmodels writes them (``"Intercept"``, ``"recipe[T.B]"``).
     blocks : tuple of Block
-        By decreasing number of levels, in lme4's order, ties included (`build.order_blocks`).
+        By decreasing number of levels, in lme4's order, ties included (`blocks.order_blocks`).
     weights : ndarray, shape (n,), or None
         Prior weights; the residual variance of row i is sigma**2 / weights[i].
     offset : ndarray, shape (n,), or None
@@ -218,15 +164,15 @@ class Design:
 
     def D(self, result: _Fitted) -> sparse.csc_array:
         """Covariance of the random effects, shape (q, q), in squared units of y."""
-        return covariance.random_effects_covariance(self.blocks, result.theta, result.sigma)
+        return _random_effects_covariance(self.blocks, result.theta, result.sigma)
 
     def R(self, result: _Fitted) -> sparse.csc_array:
         """Covariance of the residuals, diagonal, shape (n, n), in squared units of y."""
-        return covariance.residual_covariance(self.n, self.weights, result.sigma)
+        return _residual_covariance(self.n, self.weights, result.sigma)
 
     def V(self, result: _Fitted) -> sparse.csc_array:
         """Marginal covariance of y, Z D Z' + R, shape (n, n), in squared units of y."""
-        return covariance.marginal_covariance(self.Z, self.D(result), self.R(result))
+        return _marginal_covariance(self.Z, self.D(result), self.R(result))
 
     @cached_property
     def factors(self) -> dict[str, tuple[int, ...]]:
@@ -240,3 +186,29 @@ class Design:
         """Return the grouping factor called ``name``, an interaction either way round; None if there is none."""
         parts = factor_parts(str(name))
         return next((factor for factor in self.factors if factor_parts(factor) == parts), None)
+
+
+def _random_effects_covariance(blocks: Sequence[Block], theta: NDArray[np.float64], sigma: float) -> sparse.csc_array:
+    """Return D = sigma**2 Lambda Lambda', shape (q, q), block diagonal with one l x l block per level."""
+    from scipy import sparse
+
+    pieces = [
+        sparse.kron(sparse.eye_array(block.m), sigma**2 * lam @ lam.T)
+        for block, lam in zip(blocks, lambda_factors(theta, blocks), strict=True)
+    ]
+    return sparse.csc_array(sparse.block_diag(pieces, format="csc"))
+
+
+def _residual_covariance(n: int, weights: NDArray[np.float64] | None, sigma: float) -> sparse.csc_array:
+    """Return R = sigma**2 W^-1, diagonal, shape (n, n)."""
+    from scipy import sparse
+
+    variances = np.full(n, sigma**2) if weights is None else sigma**2 / weights
+    return sparse.csc_array(sparse.diags_array(variances))
+
+
+def _marginal_covariance(Z: sparse.csc_array, D: sparse.csc_array, R: sparse.csc_array) -> sparse.csc_array:
+    """Return V = Z D Z' + R, shape (n, n)."""
+    from scipy import sparse
+
+    return sparse.csc_array(Z @ D @ Z.T + R)

@@ -1,22 +1,60 @@
-"""What is wrong, or probably wrong, with factors as the data have them."""
+"""Findings: what somebody should look at, how bad it is and what to do; those about factors as the data have them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from lmmtools.design.finding import Finding
 from lmmtools.design.remarks import remark_on_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lmmtools.design.factor_counts import FactorCounts
+    from lmmtools.design.factors import FactorCounts
     from lmmtools.design.relations import Pair
 
-__all__ = ["find"]
+
+__all__ = ["Finding", "Severity", "find_structure_findings"]
+
+Severity = Literal["error", "warning", "info"]
 
 
-def find(factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_rows: int, n_missing: int) -> tuple[Finding, ...]:
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A finding about data or a model.
+
+    Attributes
+    ----------
+    code : str
+        Short name, stable between versions (``"labels-reused"``).
+    severity : {"error", "warning", "info"}
+        Error: a model with this cannot be right; warning: probably another model was meant; info: worth knowing.
+    message : str
+        What was found, naming the column, level or term.
+    cure : str
+        What to do or to write instead.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("Penicillin")
+    >>> report = lmt.lint("diameter ~ 1", groups="plate", vc_formula={"sample": "0 + C(sample)"}, data=data)
+    >>> report.findings[0].code
+    'crossed-inside'
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.message} {self.cure}".rstrip()
+
+
+def find_structure_findings(
+    factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_rows: int, n_missing: int
+) -> tuple[Finding, ...]:
     """Return what to look at: rows lost, then factor by factor, then pair by pair."""
     found: list[Finding] = []
     if n_missing:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.design.undefined import describe_undefined
+from lmmtools.design.dropped import describe_undefined
 from lmmtools.errors import DataError, DroppedRowsWarning
 
 

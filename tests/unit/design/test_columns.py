@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmmtools.design.rank import independent_columns
+from lmmtools.design.columns import independent_columns
 
 rng = np.random.default_rng(7)
 n = 50

@@ -1,0 +1,107 @@
+"""Why an expression has no value in rows where its columns have: log() of a negative number, the first of lag()."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Dropped", "describe_undefined", "name_causes"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What the model frame left out, and why.
+
+    Attributes
+    ----------
+    n_input : int
+        Rows of the data as given.
+    rows : dict of str to int
+        Rows lost to missing values, by the column (or expression) that had them; a row may count in several.
+    n_rows : int
+        Rows lost altogether.
+    columns : tuple of str
+        Columns of X left out because they depend linearly on the ones before them.
+    levels : dict of str to tuple of str
+        Levels that a factor declares and the used rows do not have.
+    undefined : dict of str to str
+        Those of ``rows`` that are no missing values but expressions without a value, and what it is:
+        ``{"log(z)": "log(z) of a negative number"}``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.design.dropped
+    Dropped(n_input=30, rows={}, n_rows=0, columns=(), levels={}, undefined={})
+    """
+
+    n_input: int
+    rows: dict[str, int] = field(default_factory=dict)
+    n_rows: int = 0
+    columns: tuple[str, ...] = ()
+    levels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)
+
+
+class _Lost(Protocol):
+    """What `name_causes` needs of a record of rows left out."""
+
+    @property
+    def rows(self) -> Mapping[str, int]: ...
+
+    @property
+    def undefined(self) -> Mapping[str, str]: ...
+
+
+def name_causes(dropped: _Lost) -> str:
+    """Return what rows were left out for: ``"missing values (x 3) and log(z) of a negative number (75)"``."""
+    missing = ", ".join(f"{name} {count}" for name, count in dropped.rows.items() if name not in dropped.undefined)
+    causes = [f"missing values ({missing})"] if missing else []
+    undefined: dict[str, int] = {}
+    for name, cause in dropped.undefined.items():
+        undefined[cause] = max(dropped.rows.get(name, 0), undefined.get(cause, 0))
+    causes += [f"{cause} ({count})" for cause, count in undefined.items()]
+    return " and ".join(causes)
+
+
+# Functions without a value for negative numbers, for -1 and less, and beyond 1 in size; each as R and numpy spell it.
+_DOMAINS = {
+    **dict.fromkeys(("log", "log10", "log2", "sqrt"), "a negative number"),
+    "log1p": "a number below -1",
+    **dict.fromkeys(("arcsin", "arccos", "asin", "acos"), "a number beyond 1"),
+}
+_CALL = re.compile(r"(?:\b\w+\.)?\b([A-Za-z_]\w*)\(")
+# Wrappers, which have a value where what is within has one.
+_TRANSPARENT = ("I", "C", "Q", "abs", "exp", "np", "scale", "center", "standardize", "factor")
+
+
+def describe_undefined(text: str) -> str:
+    """Return what is undefined in an expression, ``"log(z) of a negative number"``.
+
+    Parameters
+    ----------
+    text : str
+        The expression, or the name of a column made from it: ``"log(z)"``, ``"x:log(z)"``.
+    """
+    calls = [(m.group(1), m.start(), m.end() - 1) for m in _CALL.finditer(text)]
+    calls = [call for call in calls if call[0] not in _TRANSPARENT]
+    may_divide = any(sign in text for sign in ("/", "**", "^", "%"))
+    if len(calls) == 1 and calls[0][0] in _DOMAINS and not may_divide:
+        name, start, opening = calls[0]
+        return f"{text[start : _closing(text, opening) + 1]} of {_DOMAINS[name]}"
+    return f"no value of {text}"
+
+
+def _closing(text: str, opening: int) -> int:
+    """Return where the bracket closes that opens at ``opening``."""
+    depth = 0
+    for at in range(opening, len(text)):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        if not depth:
+            return at
+    return len(text) - 1
