@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from lmmtools.design.findings import Finding
+from lmmtools.errors import LmmError
 from lmmtools.formula.terms import RandomTerm
-from lmmtools.linting.cures import write_model
-from lmmtools.linting.inside import judge_inside, lowest_criterion, reading_terms
+from lmmtools.linting.alternatives import BOUNDARY_5_PERCENT, lowest_criterion, reading_terms, write_model
+from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lmmtools.engines.mixedlm.reading import Component
+    import pandas as pd
+
+    from lmmtools.engines.mixedlm.reading import Component, MixedLMReading
     from lmmtools.linting.case import Case
 
 __all__ = ["check"]
@@ -22,17 +26,17 @@ def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for every factor that crosses the groups it is declared in."""
     if case.reading is not None:
         inside = [c for c in case.reading.components if c.is_crossed_inside]
-        crossed = {c.factors for c in inside if judge_inside(case, c).kind == "crossed"}
+        crossed = {c.factors for c in inside if _judge_inside(case, c).kind == "crossed"}
         for component in inside:
-            yield from _judged(case, component, crossed)
+            yield from _describe(case, component, crossed)
     elif case.call is not None:
         yield from _from_text(case)
 
 
-def _judged(case: Case, component: Component, crossed: set[tuple[str, ...]]) -> Iterator[Finding]:
+def _describe(case: Case, component: Component, crossed: set[tuple[str, ...]]) -> Iterator[Finding]:
     reading, name = case.reading, ":".join(component.factors)
     assert reading is not None
-    verdict = judge_inside(case, component)
+    verdict = _judge_inside(case, component)
     really = component.lme4
     start = f"{name} is declared inside {reading.group}, so that the model has {really}"
     if verdict.kind == "crossed":
@@ -66,6 +70,76 @@ def _judged(case: Case, component: Component, crossed: set[tuple[str, ...]]) -> 
             "things, wrong if they mean the same.",
             f"# If they mean the same:\n{write_model(case, _with_main_effects(case, {component.factors}))}",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What a factor inside the groups is.
+
+    Attributes
+    ----------
+    kind : {"crossed", "reused", "interaction", "unknown"}
+        ``"crossed"``: its levels mean the same in all groups; ``"reused"``: its labels are reused, so that each group
+        has its own; ``"interaction"``: its levels are fixed effects, so that only their combination with the groups is
+        left to be random.
+    evidence : str
+        Why, as a sentence.
+    """
+
+    kind: Literal["crossed", "reused", "interaction", "unknown"]
+    evidence: str = ""
+
+
+def _judge_inside(case: Case, component: Component) -> _Verdict:
+    """Return what a component is whose factor occurs in several groups (``component.is_crossed_inside``)."""
+    reading = case.reading
+    assert reading is not None
+    factors, frame = component.factors, reading.frame
+    if set(factors) <= case.fixed_columns:
+        return _Verdict("interaction")
+    is_lost = component.is_residual
+    if frame is None or not set(factors) <= set(frame.columns):
+        return _Verdict("crossed" if is_lost else "unknown")
+    if is_lost:
+        return _Verdict("crossed")
+    reuse = _describe_reuse(reading, frame, factors)
+    if reuse:
+        return _Verdict("reused", reuse)
+    others = [t for t in reading_terms(reading) if t.factors != component.piece.term.factors]
+    inside = [*others, component.piece.term]
+    with_main = lowest_criterion(case, [*inside, RandomTerm(True, (), factors)])
+    without = lowest_criterion(case, inside)
+    name = ":".join(factors)
+    if with_main is None or without is None:
+        return _Verdict("unknown")
+    if without - with_main > BOUNDARY_5_PERCENT:
+        return _Verdict(
+            "crossed",
+            f"A variance for {name} itself lowers the criterion from {without:.4f} to {with_main:.4f}: its levels mean "
+            f"something across {reading.group}.",
+        )
+    return _Verdict(
+        "reused",
+        f"A variance for {name} itself does not lower the criterion {without:.4f} by more than "
+        f"{max(0.0, without - with_main):.2g}: as far as the data tell, equal labels have nothing in common.",
+    )
+
+
+def _describe_reuse(reading: MixedLMReading, frame: pd.DataFrame, factors: tuple[str, ...]) -> str:
+    """Return what suggests that labels are reused in each group; empty if nothing does strongly."""
+    own = frame.reset_index(drop=True)
+    group = reading.group
+    if group not in own.columns:
+        group = "the groups"
+        own = own.assign(**{group: reading.groups})
+    if group in factors:
+        return ""
+    try:
+        pair = structure(own, [(group,), factors]).pairs[0]
+    except LmmError:
+        return ""
+    is_reused = pair.reuse is not None and pair.reuse.is_strong and pair.inner == ":".join(factors)
+    return pair.reuse.evidence if is_reused and pair.reuse is not None else ""
 
 
 def _after(evidence: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lmmtools.design.findings import Finding
 from lmmtools.formula.terms import RandomTerm
-from lmmtools.linting.inside import lowest_criterion, reading_terms
+from lmmtools.linting.alternatives import BOUNDARY_5_PERCENT, lowest_criterion, reading_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from lmmtools.linting.case import Case
 
 __all__ = ["check"]
-
-# A variance is missed where it lowers the criterion by more than this (a boundary's 5% point).
-MISSED = 2.71
 
 
 def check(case: Case) -> Iterator[Finding]:
@@ -39,7 +36,7 @@ def _from_model(case: Case) -> Iterator[Finding]:
     is_column = reading.group in reading.frame.columns
     now, then = (lowest_criterion(case, terms), lowest_criterion(case, [own, *terms])) if is_column else (None, None)
     # Groups that only keep islands apart have no effect of their own: the criterion tells.
-    is_wanted = now - then > MISSED if now is not None and then is not None else _are_inside(case)
+    is_wanted = now - then > BOUNDARY_5_PERCENT if now is not None and then is not None else _are_inside(case)
     if not is_wanted and not _are_inside(case):
         return
     gain = f" It lowers the criterion from {now:.4f} to {then:.4f}." if now is not None and then is not None else ""

@@ -8,8 +8,7 @@ from lmmtools.design.findings import Finding
 from lmmtools.errors import LmmError
 from lmmtools.formula.notation import write_comment
 from lmmtools.formula.terms import RandomTerm
-from lmmtools.linting.cures import write_model
-from lmmtools.linting.inside import lowest_criterion, reading_terms
+from lmmtools.linting.alternatives import lowest_criterion, reading_terms, write_model
 from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lmmtools.design.findings import Finding
 from lmmtools.formula.notation import write_text
-from lmmtools.linting.sides import columns_in
+from lmmtools.linting.call import columns_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ from lmmtools.formula.parser import parse
 from lmmtools.formula.structures import read_structures
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import tokenize
-from lmmtools.linting.cures import write_model
-from lmmtools.linting.sides import is_formula, split_formula
+from lmmtools.linting.alternatives import write_model
+from lmmtools.linting.call import is_formula, split_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,7 @@ import numpy as np
 
 from lmmtools.design.findings import Finding
 from lmmtools.formula.terms import RandomTerm
-from lmmtools.linting.cures import use_lmm
-from lmmtools.linting.inside import reading_terms
+from lmmtools.linting.alternatives import reading_terms, use_lmm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

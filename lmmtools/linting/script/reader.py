@@ -7,8 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.linting.script.arguments import read_call, read_fit
-from lmmtools.linting.script.frames import facts_of, judge_column
+from lmmtools.linting.script.arguments import facts_of, judge_column, read_call, read_fit
 from lmmtools.linting.script.values import (
     MAX_SIZE,
     UNKNOWN,
