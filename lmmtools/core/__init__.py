@@ -21,18 +21,24 @@ from lmmtools.core.after.recover import (
     recover,
     recover_optimum,
 )
-from lmmtools.core.after.refits import refit_many
+from lmmtools.core.after.refits import Refits, refit_many
 from lmmtools.core.after.relative import RelativeUncertainty, nearby_thetas, relative_uncertainty
 from lmmtools.core.after.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
 from lmmtools.core.data.problem import Problem, prepare
 from lmmtools.core.elimination.many_points import work_of_one
-from lmmtools.core.search.certificate import Certificate, NullSpace, Scope, certify
-from lmmtools.core.search.many import Refits
-from lmmtools.core.search.no_effects import objectives_without_effects
+from lmmtools.core.search.batch import objectives_without_effects
+from lmmtools.core.search.certificate import (
+    Certificate,
+    NullSpace,
+    Scope,
+    certify,
+    certify_shared,
+    lowest_shared,
+    refuse_shared,
+)
+from lmmtools.core.search.descent import Options, Progress
 from lmmtools.core.search.objective import Evaluation, evaluate
-from lmmtools.core.search.optimize import Options, Progress
 from lmmtools.core.search.optimum import Optimum, optimize, with_reproduction
-from lmmtools.core.search.shared import certify_shared, lowest_shared, refuse_shared
 
 __all__ = [
     "AdjustedCovariance",

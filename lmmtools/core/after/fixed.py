@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.after.information import effect_sizes, invert_tied, original_directions
-from lmmtools.core.elimination.chain import solve
-from lmmtools.core.elimination.inverse import invert
-from lmmtools.core.search.crossed_traces import trace_products_once
+from lmmtools.core.elimination.chain import invert, solve
 from lmmtools.core.search.objective import State, evaluate_state, projector
-from lmmtools.core.search.traces import trace_products_by_columns
+from lmmtools.core.search.traces import trace_products_by_columns, trace_products_once
 from lmmtools.design.theta import upper_triangle
 from lmmtools.errors import EngineError
 from lmmtools.threads import single

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from lmmtools.core.data.crossprod import indicator_rows
-from lmmtools.core.elimination.chain import solve
+from lmmtools.core.data.chunks import indicator_rows
+from lmmtools.core.elimination.chain import Inverse, invert, solve
 from lmmtools.core.elimination.coupling import DenseCoupling, SparseCoupling
-from lmmtools.core.elimination.inverse import Inverse, invert
 from lmmtools.core.search.objective import State, evaluate_state
 from lmmtools.errors import EngineError
 from lmmtools.threads import single

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrs, dtrtrs
 
-from lmmtools.core.elimination.inverse import invert
+from lmmtools.core.elimination.chain import invert
 from lmmtools.core.search.objective import State, evaluate_state
 from lmmtools.threads import single
 

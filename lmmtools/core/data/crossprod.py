@@ -10,7 +10,7 @@ signs of its diagonal.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -18,32 +18,22 @@ from scipy.linalg import solve_triangular
 from scipy.linalg.blas import dnrm2
 
 from lmmtools.blas import dot, product
+from lmmtools.core.data.chunks import Chunk, ChunkSource, indicator_rows
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
-
-    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "Chunk",
-    "ChunkSource",
     "CrossProducts",
-    "DesignChunks",
     "ResponseProducts",
     "Scaling",
     "accumulate",
     "choose_scaling",
-    "indicator_rows",
     "project_response",
 ]
-
-CHUNK_ROWS = 1 << 18
-"""Rows taken at once: large enough that Python's own cost vanishes, small enough to bound the working memory."""
 
 RANK_TOL = 1e-11
 """A basis or X column that is this much shorter once orthogonalised is scaled but not orthogonalised: the map back
@@ -51,76 +41,6 @@ would multiply rounding errors by the reciprocal."""
 
 EXACT_TOL = 1e-14
 """Residuals of the regression on X below this fraction of y are y's own rounding errors, not variation."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
-    """Some consecutive rows of a model.
-
-    Attributes
-    ----------
-    y : ndarray, shape (r,)
-        Response less the offset.
-    X : ndarray, shape (r, p)
-    weights : ndarray, shape (r,), or None
-    codes : tuple of ndarray of int, each (r,)
-        Level of each row, one array per block.
-    bases : tuple of ndarray, each (r, l)
-        Basis of each row, one array per block.
-    """
-
-    y: Floats
-    X: Floats
-    weights: Floats | None
-    codes: tuple[NDArray[np.intp], ...]
-    bases: tuple[Floats, ...]
-
-
-class ChunkSource(Protocol):
-    """Where rows come from: anything that can be read once from start to end."""
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """Number of levels of each block."""
-
-    def __iter__(self) -> Iterator[Chunk]:
-        """Chunks in row order."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DesignChunks:
-    """The rows of a Design held in memory."""
-
-    design: Design
-    rows: int = CHUNK_ROWS
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return self.design.n
-
-    @property
-    def levels(self) -> tuple[int, ...]:
-        """Number of levels of each block."""
-        return tuple(b.m for b in self.design.blocks)
-
-    def __iter__(self) -> Iterator[Chunk]:
-        """Chunks in row order, views of the design's arrays."""
-        d = self.design
-        y = d.response
-        for start in range(0, d.n, self.rows):
-            s = slice(start, start + self.rows)
-            yield Chunk(
-                y[s],
-                d.X[s],
-                None if d.weights is None else d.weights[s],
-                tuple(b.codes[s] for b in d.blocks),
-                tuple(b.basis[s] for b in d.blocks),
-            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,36 +166,6 @@ def _basis_map(basis: Floats, root_w: Floats | None) -> Floats:
 
 def _nonzero(norms: Floats) -> Floats:
     return np.where(norms > 0, norms, 1.0)
-
-
-def indicator_rows(
-    codes: tuple[NDArray[np.intp], ...],
-    bases: tuple[Floats, ...],
-    levels: tuple[int, ...],
-    maps: tuple[Floats, ...],
-) -> sparse.csr_matrix:
-    """Rows of Z in the engine's coordinates, sparse, shape (r, q).
-
-    Equivalent to the concatenation over blocks of ``Block.to_sparse() @ kron(I_m, inv(R_k))``.
-    """
-    r = len(codes[0])
-    width = sum(b.shape[1] for b in bases)
-    indices = np.empty((r, width), dtype=np.int32)
-    data = np.empty((r, width))
-    column = start = 0
-    for code, basis, m, R in zip(codes, bases, levels, maps, strict=True):
-        l = basis.shape[1]
-        if l == 1:
-            indices[:, column] = code
-            indices[:, column] += start
-            data[:, column] = basis[:, 0] / R[0, 0]
-        else:
-            indices[:, column : column + l] = start + code[:, None] * l + np.arange(l)
-            data[:, column : column + l] = solve_triangular(R, basis.T, trans="T", lower=True, check_finite=False).T
-        column += l
-        start += m * l
-    indptr = np.arange(0, r * width + 1, width, dtype=np.int32 if r * width < 2**31 else np.int64)
-    return sparse.csr_matrix((data.ravel(), indices.ravel(), indptr), shape=(r, start))
 
 
 def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:

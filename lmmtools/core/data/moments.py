@@ -13,7 +13,7 @@ from lmmtools.core.elimination.structure import diagonal_blocks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.parts import Factor
     from lmmtools.core.elimination.structure import Structure
 
     Floats = NDArray[np.float64]

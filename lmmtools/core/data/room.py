@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmmtools.core.data.crossprod import CHUNK_ROWS
+from lmmtools.core.data.chunks import CHUNK_ROWS
 from lmmtools.core.elimination.sparse_rest import SparseLayout
 from lmmtools.errors import EngineError
 from lmmtools.memory import NUMBER, need_memory, say_bytes

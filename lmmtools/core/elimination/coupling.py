@@ -1,14 +1,13 @@
 """Cross-products between a factor of the chain and the rest: dense where they fill, by pairs of levels where not.
 
 Both kinds hold the same thing, for each level e of the factor an l x q_rest block, and answer the same few questions;
-the sparse kind keeps only the columns that e meets. ``values`` arguments have the layout of ``Coupling.values``, with
-any number of rows per level in place of l.
+the sparse kind keeps only the columns that e meets.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
@@ -21,13 +20,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factors import Link
-    from lmmtools.core.elimination.rest import Layout
+    from lmmtools.core.elimination.parts import Coupling, Layout, Link
 
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "Coupling",
     "DenseCoupling",
     "SparseCoupling",
     "couple_dense",
@@ -47,61 +44,6 @@ DENSE_LIMIT = 8_000_000
 
 SCRATCH = 4_000_000
 """Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
-
-
-class Coupling(Protocol):
-    """What elimination asks of the block between a factor and the rest."""
-
-    @property
-    def values(self) -> Floats:
-        """The numbers of the untouched cross-products."""
-
-    @property
-    def reads_lower(self) -> bool:
-        """Whether ``quadratic`` needs no more than the lower triangle of W."""
-
-    @property
-    def pair_count(self) -> int:
-        """Pairs of columns whose products are added one by one."""
-
-    def scale(self, T: Floats, values: Floats) -> Floats:
-        """T_e times the block of each level e; T is (m, l', l)."""
-
-    def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
-        """Take sum_e (T_e values_e)'(T_e values_e) off the lower triangle of a Fortran-ordered S; T is (m, l', l)."""
-
-    def times(self, values: Floats, B: Floats) -> Floats:
-        """values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
-
-    def transpose_times(self, values: Floats, V: Floats) -> Floats:
-        """sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
-
-    def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
-        """sum_e J_e values_e W values_e' J_e', shape (l, l), of a symmetric, Fortran-ordered W (q_rest, q_rest).
-
-        Only the lower triangle of W is read where ``reads_lower``.
-        """
-
-    def quadratics(self, values: Floats, W: Floats) -> Floats:
-        """values_e W values_e' for each level, shape (m, l, l), W symmetric and Fortran-ordered."""
-
-    def restrict(self, values: Floats, W: Floats) -> Floats:
-        """values_e W in the columns that e meets, W symmetric, in the layout of the rest and Fortran-ordered."""
-
-    def contract(self, left: Floats, right: Floats) -> Floats:
-        """left_e right_e' for each level, shape (m, l_left, l_right)."""
-
-    def lift(self, link: int, values: Floats) -> Floats:
-        """Sums of values_e over the children of each level of a coarser factor, in that factor's layout."""
-
-    def pull(self, link: int, values: Floats) -> Floats:
-        """Values of a coarser factor's level at each of its children, in this factor's layout."""
-
-    def matrix(self, values: Floats, a: int) -> Floats | sparse.csr_matrix:
-        """Row a of every level's block, (m, q_rest)."""
-
-    def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
-        """values_e at one column of the rest per requested (level, column) pair, shape (pairs, l)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,7 +15,7 @@ from scipy.linalg.lapack import dpotrs
 
 from lmmtools import cholesky
 from lmmtools.blas import dot, product
-from lmmtools.core.elimination.rest import KEEP_Q, not_definite
+from lmmtools.core.elimination.parts import KEEP_Q, not_definite
 from lmmtools.threads import cores_for
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
-    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.parts import Factor
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

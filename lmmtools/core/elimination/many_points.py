@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.core.elimination.factors import Factor, merge
+from lmmtools.core.elimination.parts import Factor, merge
 from lmmtools.core.elimination.structure import diagonal_blocks
 
 if TYPE_CHECKING:

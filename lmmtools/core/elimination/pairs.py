@@ -12,7 +12,7 @@ from lmmtools.blas import dot, product
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.rest import Layout
+    from lmmtools.core.elimination.parts import Layout
 
     Floats = NDArray[np.float64]
 

@@ -21,15 +21,15 @@ from scipy import sparse
 
 from lmmtools import cholesky
 from lmmtools.core.elimination.fronts import Levels, plan_fronts
-from lmmtools.core.elimination.rest import not_definite
+from lmmtools.core.elimination.parts import not_definite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factors import Factor
     from lmmtools.core.elimination.fronts import Batch, Fronts
+    from lmmtools.core.elimination.parts import Factor
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]

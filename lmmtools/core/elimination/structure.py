@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from lmmtools.core.elimination.coupling import Coupling, couple_dense, couple_sparse, is_dense, meeting_patterns
+from lmmtools.core.elimination.coupling import couple_dense, couple_sparse, is_dense, meeting_patterns
 from lmmtools.core.elimination.dense_rest import DenseLayout
-from lmmtools.core.elimination.factors import Factor, Link
+from lmmtools.core.elimination.parts import Factor, Link
 from lmmtools.core.elimination.sparse_rest import sparse_layout
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.rest import Layout
+    from lmmtools.core.elimination.parts import Coupling, Layout
 
     Floats = NDArray[np.float64]
 

@@ -13,9 +13,10 @@ import numpy as np
 
 from lmmtools.core.data.crossprod import project_response
 from lmmtools.core.elimination.dense_rest import dense_blocks
-from lmmtools.core.elimination.factors import merge
+from lmmtools.core.elimination.parts import merge
 from lmmtools.core.elimination.small import small_inverse, small_logdet
-from lmmtools.core.search.objective import profile
+from lmmtools.core.search.objective import objectives_at_zero, profile
+from lmmtools.threads import single
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.parts import Factor
 
     Floats = NDArray[np.float64]
 
-__all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "project"]
+__all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "objectives_without_effects", "project"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -301,3 +302,18 @@ def evaluate_batch(
         objective = profile(logdet, r2, dof) + problem.constant(reml, y.y_scale)
     objective = np.where(np.isfinite(objective), objective, np.inf)
     return BatchState(objective, kernel, Fx, Fy[:, :, 0], np.asarray(L, dtype=float), b, r2)
+
+
+@single
+def objectives_without_effects(problem: Problem, Y: Floats, reml: bool = True) -> Floats:
+    """Return the criterion of every column of Y with all variances of random effects zero, shape (B,).
+
+    Parameters
+    ----------
+    problem : Problem
+    Y : ndarray, shape (n, B)
+        Responses, offset included as in the design.
+    reml : bool
+    """
+    y = project(problem, np.asarray(Y, dtype=float))
+    return objectives_at_zero(problem, y.Xy, y.yy, y.y_scale, reml)

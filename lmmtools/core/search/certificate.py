@@ -1,4 +1,9 @@
-"""What is checked of an optimum: free gradient, curvature, the derivative into every null space, and its scope."""
+"""What is checked of an optimum: free gradient, curvature, the derivative into every null space, and its scope.
+
+Where blocks share one variance (what MixedLM makes of a component of several columns per row; no formula declares such
+a model), theta = P tau with P of zeros and ones: the gradient in tau is P' times that in theta, and what is checked of
+an optimum is checked in tau.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +14,36 @@ import numpy as np
 
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, curvature_along, local_model
-from lmmtools.core.search.lowest import LowestOfAll, lowest_of_all
-from lmmtools.core.search.objective import Derivatives, evaluate_state
-from lmmtools.design.theta import upper_triangle
+from lmmtools.core.search.objective import Derivatives, derivatives, evaluate, evaluate_state
+from lmmtools.core.search.section import LowestOfAll, lowest_of_all
+from lmmtools.design.theta import theta_slices, upper_triangle
+from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
+    from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
 
-__all__ = ["SAME", "Certificate", "NullSpace", "Scope", "certify", "certify_model", "with_scope"]
+__all__ = [
+    "SAME",
+    "Certificate",
+    "NullSpace",
+    "Scope",
+    "certify",
+    "certify_model",
+    "certify_shared",
+    "lowest_shared",
+    "null_slack",
+    "refuse_shared",
+    "tie",
+    "with_scope",
+]
 
 Scope = Literal["global", "local"]
 
@@ -160,29 +182,57 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
     Where the exact Hessian is not cheap (see :mod:`~lmmtools.core.search.curvature`) B is the average information, and
     the smallest curvature is the exact one along B's weakest direction.
     """
-    d, g = m.d, m.g
-    nulls, free = _null_spaces(problem, m)
-    if not free.any():
-        holds = all(_is_within(n, d) for n in nulls)
-        return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
+    nulls, free = _null_spaces(problem, m.frames, m.roots, m.d, m.state.reml)
     at = np.flatnonzero(free)
     B = m.average if m.exact is None else m.exact
-    B = B[np.ix_(at, at)]
+    room = np.where(parameters.bounded([len(Q) for Q in m.frames]), m.phi, np.inf)
+
+    def exact_along(direction: Floats) -> float:
+        full = np.zeros_like(m.g)
+        full[at] = direction
+        return curvature_along(problem, m, full)
+
+    return _judge(m.g[at], B[np.ix_(at, at)], room[at], nulls, m.d, None if m.exact is not None else exact_along)
+
+
+def _judge(
+    g: Floats,
+    B: Floats,
+    room: Floats,
+    nulls: Sequence[NullSpace],
+    d: Derivatives,
+    exact_along: Callable[[Floats], float] | None = None,
+) -> Certificate:
+    """Return the certificate of a point from what is known there.
+
+    Parameters
+    ----------
+    g : ndarray, shape (r,)
+        Gradient over the free parameters.
+    B : ndarray, shape (r, r)
+        Hessian over them.
+    room : ndarray, shape (r,)
+        How far each lies above its bound; inf where it has none.
+    nulls : sequence of NullSpace
+    d : Derivatives
+    exact_along : callable, optional
+        The exact curvature along a direction of the free parameters, where B is an approximation.
+    """
+    holds = all(null.min_eigenvalue >= -null_slack(d.T[null.block]) for null in nulls)
+    if not len(g):
+        return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(B * scale * scale[:, None])
     weakest = float(values[0])
-    if m.exact is None:
-        direction = np.zeros_like(g)
-        direction[at] = scale * vectors[:, 0]
-        weakest = min(weakest, curvature_along(problem, m, direction))
-    along = vectors.T @ (scale * g[at])
+    if exact_along is not None:
+        weakest = min(weakest, exact_along(scale * vectors[:, 0]))
+    along = vectors.T @ (scale * g)
     # Where the curvature vanishes Newton's step has no meaning; the gradient there must then vanish as well.
     newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
-    shares = np.abs(g[at] * newton)
-    expected = max(0.5 * float(g[at] @ newton), 0.0)
-    holds = expected <= DECREASE_TOL and weakest >= CURVATURE_TOL and all(_is_within(n, d) for n in nulls)
-    room = np.where(parameters.bounded([len(Q) for Q in m.frames]), m.phi, np.inf)[at]
-    return Certificate(float(shares.max()), weakest, tuple(nulls), decrease_within(g[at], B, newton, room), bool(holds))
+    expected = max(0.5 * float(g @ newton), 0.0)
+    holds = holds and expected <= DECREASE_TOL and weakest >= CURVATURE_TOL
+    largest = float(np.abs(g * newton).max())
+    return Certificate(largest, weakest, tuple(nulls), decrease_within(g, B, newton, room), bool(holds))
 
 
 def decrease_within(g: Floats, B: Floats, step: Floats, room: Floats) -> float:
@@ -209,20 +259,23 @@ def decrease_within(g: Floats, B: Floats, step: Floats, room: Floats) -> float:
     return max(falls)
 
 
-def _is_within(null: NullSpace, d: Derivatives) -> bool:
-    return null.min_eigenvalue >= -NULL_TOL * float(np.abs(np.diag(d.T[null.block])).max())
+def null_slack(T: Floats) -> NDArray[np.float64]:
+    """Return how far below zero G on a null space counts as zero, shape (...), from T of the block, (..., l, l)."""
+    return np.asarray(NULL_TOL * np.abs(T.diagonal(axis1=-2, axis2=-1)).max(axis=-1))
 
 
-def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDArray[np.bool_]]:
+def _null_spaces(
+    problem: Problem, frames: Sequence[Floats], roots: Sequence[Floats], d: Derivatives, reml: bool
+) -> tuple[list[NullSpace], NDArray[np.bool_]]:
     """Return one record per rank-deficient lambda_k, and which elements of phi are free."""
     nulls, free = [], []
-    parts = zip(m.frames, m.roots, m.d.G, problem.scaling.basis_maps, problem.units, strict=True)
+    parts = zip(frames, roots, d.G, problem.scaling.basis_maps, problem.units, strict=True)
     for k, (Q, L, G, R, c) in enumerate(parts):
         l = len(Q)
         null = parameters.is_null(np.diag(L), c)
         if null.any():
             basis = Q[:, null]
-            span = problem.spanned[k] if m.state.reml else None
+            span = problem.spanned[k] if reml else None
             if span is not None:
                 # The slope is zero, and no rounding: the criterion does not depend on these effects.
                 nulls.append(NullSpace(k, np.eye(l)[:, list(span.effects)], 0.0, is_spanned=True))
@@ -234,3 +287,95 @@ def _null_spaces(problem: Problem, m: LocalModel) -> tuple[list[NullSpace], NDAr
                 nulls.append(NullSpace(k, original, smallest))
         free.append(~null if l == 1 else ~null[upper_triangle(l)[0]])
     return nulls, np.concatenate(free)
+
+
+STEP = 1e-4
+"""Step of the central differences, as a share of tau or of a tenth of sigma where tau is small."""
+
+
+def tie(design: Design) -> Floats:
+    """Return P, shape (k, free parameters): which elements of theta are the same parameter."""
+    slices = theta_slices(design.blocks)
+    owner = np.arange(design.k)
+    for first, *others in design.shared:
+        for other in others:
+            owner[slices[other]] = owner[slices[first]]
+    _, column = np.unique(owner, return_inverse=True)
+    P = np.zeros((design.k, int(column.max()) + 1))
+    P[np.arange(design.k), column.reshape(-1)] = 1.0
+    return P
+
+
+def refuse_shared(design: Design, what: str) -> None:
+    """Refuse to do ``what`` to a model whose blocks share a variance: it would part them.
+
+    Raises
+    ------
+    EngineError
+        If there are such blocks.
+    """
+    if design.shared:
+        terms = " and ".join(str(design.blocks[i].term) for i in design.shared[0])
+        raise EngineError(f"{terms} share one variance, so that there is no {what}: no engine fits such a model anew")
+
+
+@single
+def certify_shared(problem: Problem, theta: Floats, reml: bool) -> Certificate:
+    """Return the certificate of theta in the free parameters; curvature by differences of the exact gradient.
+
+    Raises
+    ------
+    EngineError
+        If the criterion cannot be evaluated at theta.
+    """
+    design = problem.design
+    P = tie(design)
+    tau = P.T @ theta / P.sum(axis=0)
+    state = evaluate_state(problem, problem.to_lambdas(theta), reml)
+    d = _tied_derivatives(problem, derivatives(problem, state))
+    nulls, free = _null_spaces(problem, *parameters.frame(state.lambdas), d, reml)
+    later = {k for members in design.shared for k in members[1:]}
+    nulls = [null for null in nulls if null.block not in later]
+    # A lambda without full rank has free elements all the same: theta has no element for its null space alone.
+    is_held = parameters.bounded(problem.widths) & ~free
+    at = np.flatnonzero(P.T @ is_held == 0)
+    g, B = _gradient(problem, P, tau, reml)[at], np.empty((len(at), len(at)))
+    for i, j in enumerate(at):
+        step = np.zeros_like(tau)
+        step[j] = STEP * max(abs(tau[j]), 0.1)
+        ahead, behind = _gradient(problem, P, tau + step, reml), _gradient(problem, P, tau - step, reml)
+        B[i] = (ahead - behind)[at] / (2.0 * step[j])
+    return _judge(g, 0.5 * (B + B.T), np.full(len(at), np.inf), nulls, d)
+
+
+def _tied_derivatives(problem: Problem, d: Derivatives) -> Derivatives:
+    """Return the derivatives with respect to Sigma_k when all blocks that share its parameters move with it."""
+    maps, G, T = problem.scaling.basis_maps, list(d.G), list(d.T)
+    for members in problem.design.shared:
+        for own in members:
+            to_own = [maps[j] @ np.linalg.inv(maps[own]) for j in members]
+            G[own] = sum((R.T @ d.G[j] @ R for R, j in zip(to_own, members, strict=True)), np.zeros_like(G[own]))
+            T[own] = sum((R.T @ d.T[j] @ R for R, j in zip(to_own, members, strict=True)), np.zeros_like(T[own]))
+    return Derivatives(tuple(G), tuple(T))
+
+
+def _gradient(problem: Problem, P: Floats, tau: Floats, reml: bool) -> Floats:
+    gradient = evaluate(problem, P @ tau, reml).gradient
+    assert gradient is not None
+    return np.asarray(P.T @ gradient)
+
+
+@single
+def lowest_shared(problem: Problem, theta: Floats, reml: bool) -> float:
+    """Return the lowest criterion found from theta by a gradient search in the free parameters."""
+    from scipy.optimize import minimize
+
+    P = tie(problem.design)
+
+    def criterion(tau: Floats) -> tuple[float, Floats]:
+        e = evaluate(problem, P @ tau, reml)
+        assert e.gradient is not None
+        return e.objective, np.asarray(P.T @ e.gradient)
+
+    starts = [P.T @ theta / P.sum(axis=0), np.ones(P.shape[1])]
+    return min(float(minimize(criterion, s, jac=True, method="L-BFGS-B").fun) for s in starts)

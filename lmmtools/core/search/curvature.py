@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
-from lmmtools.core.elimination.chain import solve
-from lmmtools.core.elimination.inverse import invert
-from lmmtools.core.elimination.rest import KEEP_Q
+from lmmtools.core.elimination.chain import invert, solve
+from lmmtools.core.elimination.parts import KEEP_Q
 from lmmtools.core.search import parameters
-from lmmtools.core.search.crossed_traces import trace_products_once
 from lmmtools.core.search.objective import derivatives, derivatives_from, evaluate_state, projector
-from lmmtools.core.search.traces import trace_products
+from lmmtools.core.search.traces import trace_products, trace_products_once
 from lmmtools.design.theta import upper_triangle
 
 if TYPE_CHECKING:

@@ -24,8 +24,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from lmmtools.blas import dot, product
-from lmmtools.core.elimination.chain import Elimination, eliminate, solve
-from lmmtools.core.elimination.inverse import traces
+from lmmtools.core.elimination.chain import Elimination, eliminate, solve, traces
 from lmmtools.design.theta import upper_triangle
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
@@ -46,6 +45,7 @@ __all__ = [
     "derivatives_from",
     "evaluate",
     "evaluate_state",
+    "objectives_at_zero",
     "profile",
     "projector",
 ]
@@ -247,3 +247,20 @@ def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats)
         # Exactly zero: rounding must not be taken for a slope.
         G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
     return Derivatives(tuple(G), tuple(trace))
+
+
+def objectives_at_zero(problem: Problem, Xy: Floats, yy: Floats, y_scale: Floats, reml: bool) -> Floats:
+    """Return the criterion of responses with all variances of random effects zero, least squares, shape (B,).
+
+    Parameters
+    ----------
+    problem : Problem
+    Xy : ndarray, shape (B, p)
+    yy, y_scale : ndarray, shape (B,)
+    reml : bool
+    """
+    L = np.linalg.cholesky(problem.XX)
+    r2 = yy - (np.linalg.solve(L, Xy.T) ** 2).sum(axis=0)
+    dof = problem.n - problem.p if reml else problem.n
+    logdet = 2.0 * np.log(np.diag(L)).sum() if reml else 0.0
+    return np.asarray(profile(logdet, r2, dof) + problem.constant(reml, y_scale))

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.core.search.certificate import SAME, Certificate, certify_model, with_scope
+from lmmtools.core.search.certificate import SAME, Certificate, certify_model, refuse_shared, with_scope
+from lmmtools.core.search.descent import Descent, Options, descend
 from lmmtools.core.search.elsewhere import FLAT, BestSoFar, other_starts
-from lmmtools.core.search.lowest import LowestOfAll, lowest_of_all
 from lmmtools.core.search.objective import State, evaluate_state
-from lmmtools.core.search.optimize import Descent, Options, descend
 from lmmtools.core.search.reproduced import reproducing_terms
 from lmmtools.core.search.scans import find_lower
-from lmmtools.core.search.shared import refuse_shared
+from lmmtools.core.search.section import LowestOfAll, lowest_of_all
 from lmmtools.threads import single
 
 if TYPE_CHECKING:

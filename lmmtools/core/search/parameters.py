@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.parts import Factor
 
     Floats = NDArray[np.float64]
 

@@ -16,10 +16,8 @@ from scipy.linalg.lapack import dtrtrs
 from lmmtools.core.data.spectrum import NULL
 from lmmtools.core.elimination.chain import solve
 from lmmtools.core.search import parameters
-from lmmtools.core.search.lowest import make_section
-from lmmtools.core.search.no_effects import objectives_at_zero
-from lmmtools.core.search.objective import State, evaluate_state, profile, projector
-from lmmtools.core.search.section import find_lowest
+from lmmtools.core.search.objective import State, evaluate_state, objectives_at_zero, profile, projector
+from lmmtools.core.search.section import find_lowest, make_section
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lmmtools.core.data.moments import VectorMoments
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.factors import Factor
+    from lmmtools.core.elimination.parts import Factor
 
     Floats = NDArray[np.float64]
 

@@ -5,17 +5,32 @@ With N_gh the blocks of N = Z'PZ between the levels of two factors,
     tr(P V_i P V_j) = sum_gh tr(dSigma_i N_gh dSigma_j N_hg)
 
 is read from the Gram matrix <N^ab, N^cd> of the parts of N that belong to one effect of each factor.
+
+Where one factor crosses a dense rest, products of the rest's size give it exactly. With D_e = J_e A_e the first
+factor's own blocks, K_e = J_e A_er its coupling with the rest, both in the metric of its covariance, and
+W = Lambda M^-1 Lambda' of the rest, the blocks of N = Z'V^-1 Z are
+
+    N_ee' = D_e [e = e'] - K_e W K_e''     N_er = K_e W Sigma^-1     N_rr = Sigma^-1 - Sigma^-1 W Sigma^-1
+
+Sums over the many levels e are products with Gram matrices of the rest's size, G^ac = sum_e K_e^a' K_e^c for effects a
+and c of the first factor: <N^ab, N^cd> has tr(W G^ac W G^db) beside what D adds. The restricted likelihood's N - Y Y'
+is of the same form: Y's columns are joined to K's, and the unit matrix to W.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from lmmtools.blas import dot, product
 from lmmtools.core.elimination.chain import solve
+from lmmtools.core.elimination.dense_rest import DenseRest, symmetric
+from lmmtools.core.elimination.pairs import PAIR_COST
+from lmmtools.core.elimination.small import multiply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +38,147 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.factors import Factor
-    from lmmtools.core.elimination.inverse import Inverse
+    from lmmtools.core.elimination.chain import Inverse
+    from lmmtools.core.elimination.parts import Factor
     from lmmtools.core.search.objective import State
 
     Floats = NDArray[np.float64]
+    from collections.abc import Mapping
 
-__all__ = ["DENSE_Q", "add_block", "add_gram", "trace_products", "trace_products_by_columns"]
+    from lmmtools.core.elimination.chain import EliminatedStage
+
+    Rows: TypeAlias = Floats | sparse.csr_matrix
+
+__all__ = ["DENSE_Q", "add_block", "add_gram", "trace_products", "trace_products_by_columns", "trace_products_once"]
+
+LARGEST = 2500
+"""Columns of the rest (50 MB a matrix) up to which products of its size are formed."""
+
+SLAB = 2000
+"""Levels that are copied to dense rows at a time."""
+
+
+def trace_products_once(
+    problem: Problem, s: State, inverse: Inverse, Y: Floats, sigma: Sequence[Floats]
+) -> Floats | None:
+    """As :func:`~lmmtools.core.search.traces.trace_products`, at what is worth paying once a fit; None where more."""
+    cheap = trace_products(problem, s, inverse, Y, sigma)
+    if cheap is not None:
+        return cheap
+    el = s.elimination
+    if len(el.stages) != 1 or inverse.W_rest is None or not isinstance(el.rest, DenseRest):
+        return None
+    if el.structure.q_rest > LARGEST or not el.rest.is_comfortable:
+        return None
+    return _crossed(el.stages[0], el.rest, symmetric(inverse.W_rest), Y, sigma)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Crossing:
+    """One factor of the rest: N_er = [K_e, Y_e] diag(W, I) E with E = [Sigma^-1; -Y_r'].
+
+    Attributes
+    ----------
+    factor : Factor
+    columns : slice
+        Within the rest.
+    inverse : ndarray, shape (l, l)
+        Of its Sigma.
+    y : ndarray, shape (m * l, p)
+        Its rows of Y.
+    """
+
+    factor: Factor
+    columns: slice
+    inverse: Floats
+    y: Floats
+
+    def end(self, W: Floats) -> Floats:
+        """Return diag(W, I) E."""
+        l = self.factor.l
+        top = product(W[:, self.columns].reshape(-1, l), self.inverse)
+        return np.concatenate([top.reshape(len(W), -1), -self.y.T])
+
+    def times(self, M: Floats) -> Floats:
+        """Return E'M."""
+        own = M[self.columns].reshape(self.factor.m, self.factor.l, -1)
+        top = multiply(np.broadcast_to(self.inverse, (len(own), *self.inverse.shape)), own)
+        return top.reshape(self.factor.q, -1) - product(self.y, M[len(M) - self.y.shape[1] :])
+
+
+def _crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+    f, coupling = s.stage.factor, s.stage.coupling
+    assert coupling is not None and s.coupling is not None
+    y, y_rest = Y[: f.q].reshape(f.m, f.l, -1), Y[f.q :]
+    K = coupling.scale(s.J, s.coupling)
+    rows = [coupling.matrix(K, a) for a in range(f.l)]
+    pairs = [(a, c) for a in range(f.l) for c in range(f.l)]
+    # diag(W, I) G^ac of K and Y together.
+    X = {(a, c): _weighted(W, rows[a], rows[c], y[:, a], y[:, c]) for a, c in pairs}
+    out = np.zeros((k := sum(len(x) for x in sigma), k))
+    own = multiply(multiply(s.J, coupling.quadratics(s.coupling, W)), s.J.transpose(0, 2, 1))
+    add_gram(f, f, _among_levels(multiply(s.J, s.A), own + multiply(y, y.transpose(0, 2, 1)), X), sigma, out)
+    crossings = [
+        _Crossing(g, part, np.asarray(np.linalg.inv(lam @ lam.T), dtype=float), y_rest[part])
+        for g, part, lam in zip(rest.factors, rest.columns, rest.lambdas, strict=True)
+    ]
+    ends = [c.end(W) for c in crossings]
+    for j, (crossing, end) in enumerate(zip(crossings, ends, strict=True)):
+        add_gram(f, crossing.factor, _with_rest(f, crossing, end, X), sigma, out)
+        for i in range(j + 1):
+            N = -crossings[i].times(end)
+            if i == j:
+                at = np.arange(crossing.factor.m)
+                N.reshape(len(at), -1, len(at), len(crossing.inverse))[at, :, at, :] += crossing.inverse
+            add_block(crossings[i].factor, crossing.factor, N, sigma, out)
+    return out
+
+
+def _with_rest(f: Factor, crossing: _Crossing, end: Floats, X: Mapping[tuple[int, int], Floats]) -> Floats:
+    """Return <N^ab, N^cd> between the first factor and one of the rest, shape (l, l_other, l, l_other)."""
+    g = crossing.factor
+    gram = np.empty((f.l, g.l, f.l, g.l))
+    for (a, c), x in X.items():
+        left = crossing.times(x).reshape(g.m, g.l, -1)
+        for b, d in np.ndindex(g.l, g.l):
+            gram[a, b, c, d] = dot(left[:, b], end[:, d :: g.l].T)
+    return gram
+
+
+def _among_levels(D: Floats, own: Floats, X: Mapping[tuple[int, int], Floats]) -> Floats:
+    """Return <N^ab, N^cd> of the first factor, shape (l, l, l, l), own being what is taken off the blocks D."""
+    m, l, _ = D.shape
+    d, r = D.reshape(m, -1), own.reshape(m, -1)
+    gram = (d.T @ d - d.T @ r - r.T @ d).reshape(l, l, l, l)
+    for a, b, c, e in np.ndindex(l, l, l, l):
+        gram[a, b, c, e] += dot(X[a, c], X[e, b].T)
+    return gram
+
+
+def _weighted(W: Floats, left: Rows, right: Rows, y_left: Floats, y_right: Floats) -> Floats:
+    """Return diag(W, I) [left, y_left]'[right, y_right]."""
+    q, p = len(W), y_left.shape[1]
+    out = np.empty((q + p, q + p))
+    out[:q, :q] = product(W, _product(left, right))
+    out[:q, q:] = product(W, left.T @ y_right)
+    out[q:, :q] = (right.T @ y_left).T
+    out[q:, q:] = y_left.T @ y_right
+    return out
+
+
+def _product(left: Rows, right: Rows) -> Floats:
+    """Return left'right."""
+    if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
+        return product(left.T, right)
+    m, q = left.shape
+    if PAIR_COST * float((np.diff(left.indptr).astype(float) ** 2).sum()) <= float(m) * q**2:
+        return np.asarray((left.T @ right).toarray())
+    out = np.zeros((q, q))
+    for start in range(0, m, SLAB):
+        part = slice(start, start + SLAB)
+        out += product(left[part].toarray().T, right[part].toarray())
+    return out
+
 
 DENSE_Q = 400
 """Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""

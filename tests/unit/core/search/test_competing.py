@@ -8,7 +8,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import core
-from lmmtools.core.search.competing import competing_effects
+from lmmtools.core.search.elsewhere import competing_effects
 
 
 def crossed(seed: int, n: int, n_g: int, n_h: int) -> pd.DataFrame:

@@ -12,8 +12,7 @@ from scipy import optimize
 
 import lmmtools as lmt
 from lmmtools import core
-from lmmtools.core.search.lowest import section_of
-from lmmtools.core.search.section import Section, find_lowest
+from lmmtools.core.search.section import Section, find_lowest, section_of
 from lmmtools.design.matrices import Design
 from lmmtools.engines import pls
 from lmmtools.errors import LmmWarning, ReproducedWarning

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lmmtools import core
-from lmmtools.core.search.optimize import descend
+from lmmtools.core.search.descent import descend
 from lmmtools.engines import pls
 from lmmtools.errors import EngineError
 from tests.unit.core.dense import dense_criterion, dense_fit, multi_start

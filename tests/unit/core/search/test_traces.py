@@ -7,11 +7,10 @@ import pytest
 
 from lmmtools import core
 from lmmtools.core.after.information import original_directions
-from lmmtools.core.elimination.inverse import invert
-from lmmtools.core.search import crossed_traces, traces
-from lmmtools.core.search.crossed_traces import trace_products_once
+from lmmtools.core.elimination.chain import invert
+from lmmtools.core.search import traces
 from lmmtools.core.search.objective import evaluate_state, projector
-from lmmtools.core.search.traces import trace_products, trace_products_by_columns
+from lmmtools.core.search.traces import trace_products, trace_products_by_columns, trace_products_once
 from lmmtools.design.matrices import Design
 from tests.unit.core.dense import dense_fit
 from tests.unit.core.designs import make_design
@@ -75,7 +74,7 @@ def test_traces_equal_the_textbook(route: str, kind: str, reml: bool, monkeypatc
     np.testing.assert_allclose(cheap, expected, **near)
     np.testing.assert_allclose(trace_products_by_columns(problem, s, Y, sigma), expected, **near)
     monkeypatch.setattr(traces, "DENSE_Q", -1)
-    monkeypatch.setattr(crossed_traces, "SLAB", 5)
+    monkeypatch.setattr(traces, "SLAB", 5)
     once = trace_products_once(problem, s, inverse, Y, sigma)
     if route == "as planned" or route.startswith("fronts"):
         # No chain at all, or a sparse rest.
