@@ -11,8 +11,8 @@ from lmmtools.formula.expressions import plain_name
 from lmmtools.page.figures import draw_figures
 from lmmtools.page.flags import read_flags
 from lmmtools.page.fragments import pre, scrollable
+from lmmtools.report.equation import write_mathml
 from lmmtools.report.factors.structure import structure
-from lmmtools.report.mathml import write_mathml
 from lmmtools.report.translation import model_equation, translate_model
 
 if TYPE_CHECKING:

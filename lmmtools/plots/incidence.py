@@ -8,7 +8,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.plots.style import GREY, choose, finish, new_axes, shorten
-from lmmtools.report.factors.block_labels import block_label
+from lmmtools.report.factors.blocks import block_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,59 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.dropped import name_causes
 from lmmtools.errors import DataError
-from lmmtools.printout.number import rounding_of
-from lmmtools.report.effect_labels import components, constants_of_blocks, group_key, name_intercept
-from lmmtools.report.fingerprint import Fingerprint, Inputs, inputs_of_design
+from lmmtools.report.effect_labels import components, constants_of_blocks, name_intercept
+from lmmtools.report.fit_readings import (
+    KENWARD_ROGER,
+    MODEL_BASED,
+    FixedTests,
+    correlations_of,
+    five_numbers,
+    floats,
+    formula_of_fit,
+    inputs_of_fit,
+    modes_of_fit,
+    number_or_none,
+    printed_correlations,
+    printed_tests,
+    quantiles_of_residuals,
+    rows_left_out,
+    tests_of_fit,
+)
+from lmmtools.report.provenance import Inputs, inputs_of_arrays
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from numpy.typing import NDArray
-
     from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
 
-__all__ = ["MODEL_BASED", "ComparisonColumn", "FixedTests", "correlations_of", "floats", "rename_like"]
-
-MODEL_BASED = "model-based"
-"""Standard errors from the model's own covariance, neither robust nor adjusted."""
-KENWARD_ROGER = "Kenward-Roger"
-# R prints no correlations of more fixed effects.
-MOST_CORRELATED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class FixedTests:
-    """Tests of the fixed effects, by their names.
-
-    Attributes
-    ----------
-    method : str
-        Where they come from: ``"z"``, ``"residual"`` (t with n - p), ``"satterthwaite"``, ``"kenward-roger"``; empty if
-        it is not said.
-    df : dict of str to float
-        Degrees of freedom, infinite for z; empty where they are not known.
-    pvalues : dict of str to float
-        Two-sided.
-
-    Examples
-    --------
-    >>> import lmmtools as lmt
-    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
-    >>> column = lmt.compare(model, "pls", "mixedlm").columns[0]
-    >>> column.tests.method
-    'z'
-    """
-
-    method: str
-    df: Mapping[str, float]
-    pvalues: Mapping[str, float]
+__all__ = ["ComparisonColumn", "column_of_linear_model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +166,7 @@ class ComparisonColumn:
         names = name_intercept(list(map(str, result.params.index)), getattr(design, "X", None))
         seconds = float(getattr(result, "fit_seconds", np.nan))
         converged = getattr(result, "converged", None)
-        errors, shown_tests, error_kind = _tests_of(result, names, tests)
+        errors, shown_tests, error_kind = tests_of_fit(result, names, tests)
         estimates = floats(result.params, names)
         cov = getattr(result, "cov_params", None)
         return cls(
@@ -208,20 +185,20 @@ class ComparisonColumn:
             seconds=seconds if np.isfinite(seconds) else None,
             engine=str(result.engine),
             notes=tuple(map(str, getattr(result, "warnings", ()))),
-            formula=_formula(result),
-            lost=_lost(result),
+            formula=formula_of_fit(result),
+            lost=rows_left_out(result),
             ngroups=dict(getattr(result, "ngroups", {})),
-            llf=_number(result, "llf"),
-            aic=_number(result, "aic"),
-            bic=_number(result, "bic"),
+            llf=number_or_none(result, "llf"),
+            aic=number_or_none(result, "aic"),
+            bic=number_or_none(result, "bic"),
             k_params=getattr(result, "k_params", None),
             df_resid=getattr(result, "df_resid", None),
             tvalues={k: v / errors[k] if errors[k] else float("nan") for k, v in estimates.items()},
             tests=shown_tests,
             fixef_correlations={} if cov is None else correlations_of(np.asarray(cov()), names),
-            scaled_residuals=_quantiles(result),
-            modes=_modes(result, constants_of_blocks(design)),
-            inputs=_inputs(result),
+            scaled_residuals=quantiles_of_residuals(result),
+            modes=modes_of_fit(result, constants_of_blocks(design)),
+            inputs=inputs_of_fit(result),
             error_kind=error_kind,
             source=result,
         )
@@ -260,7 +237,7 @@ class ComparisonColumn:
                 df_resid=recorded.get("df_residual"),
                 tvalues=dict(zip(names, map(float, recorded.get("t_values") or ()), strict=False)),
                 fixef_correlations=correlations_of(np.array(recorded.get("fixef_vcov") or [[]], float), names),
-                scaled_residuals=_five(recorded.get("scaled_residual_quantiles")),
+                scaled_residuals=five_numbers(recorded.get("scaled_residual_quantiles")),
             )
         except KeyError as missing:
             raise DataError(
@@ -302,149 +279,93 @@ class ComparisonColumn:
             bic=criteria.get("BIC"),
             df_resid=None if "df.resid" not in criteria else int(criteria["df.resid"]),
             tvalues={c.name: c.t for c in printed.fixed if c.t is not None},
-            tests=_printed_tests(printed),
-            fixef_correlations=_printed_correlations(printed),
+            tests=printed_tests(printed),
+            fixef_correlations=printed_correlations(printed),
             scaled_residuals=printed.scaled_residuals,
             error_kind=KENWARD_ROGER if "Kenward" in (printed.method or "") else MODEL_BASED,
             source=printed,
         )
 
 
-def _tests_of(result: Any, names: list[str], found: Any) -> tuple[dict[str, float], FixedTests | None, str]:
-    """Return standard errors, tests, and what the errors are, of a fit; of its record what follows from a normal."""
-    from scipy.special import ndtr
-
-    if found is not None:
-        tests = FixedTests(found.ddf, floats(found.df, names), floats(found.p, names))
-        return floats(found.std_error, names), tests, KENWARD_ROGER if found.ddf == "kenward-roger" else MODEL_BASED
-    errors = floats(result.bse, names)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2.0 * ndtr(-np.abs(np.asarray(result.params, float) / np.asarray(result.bse, float)))
-    return errors, FixedTests("z", dict.fromkeys(names, np.inf), floats(p, names)), MODEL_BASED
-
-
-def correlations_of(cov: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
-    """Return the correlations of fixed effects from their covariance, shape (p, p), by pairs of names."""
-    if cov.shape != (len(names), len(names)) or len(names) > MOST_CORRELATED:
-        return {}
-    sd = np.sqrt(np.diag(cov))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        corr = cov / np.outer(sd, sd)
-    return {f"{names[j]}, {names[i]}": float(corr[i, j]) for i in range(len(names)) for j in range(i)}
-
-
-def _number(result: Any, name: str) -> float | None:
-    value = getattr(result, name, None)
-    return None if value is None else float(value)
-
-
-def _five(values: Any) -> tuple[float, ...] | None:
-    return tuple(map(float, values)) if values is not None and len(values) == 5 else None
-
-
-def _quantiles(result: Any) -> tuple[float, ...] | None:
-    """Return minimum, quartiles and maximum of the scaled residuals, of a fit or of its record."""
-    recorded = getattr(result, "scaled_residuals", None)
-    if recorded is not None:
-        return _five(recorded)
-    residuals = getattr(result, "scaled_resid", None)
-    return None if residuals is None else _five(np.quantile(residuals, (0.0, 0.25, 0.5, 0.75, 1.0)))
-
-
-def _modes(result: Any, renamed: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Return the conditional modes by term and level, of a fit or of a record that has them."""
-    return {
-        f"{factor} {renamed.get(str(effect), str(effect))}": dict(
-            zip(map(str, frame.index), frame.iloc[:, j].to_numpy(dtype=float).tolist(), strict=True)
-        )
-        for factor, frame in (getattr(result, "random_effects", None) or {}).items()
-        for j, effect in enumerate(frame.columns)
-    }
-
-
-def _inputs(result: Any) -> Inputs | None:
-    """Return what was fitted, of a fit or of its record; of older records the response alone."""
-    recorded = getattr(result, "inputs", None)
-    if recorded is not None:
-        return recorded  # type: ignore[no-any-return]
-    design = getattr(result, "design", None)
-    if design is not None:
-        return inputs_of_design(design)
-    came = getattr(result, "provenance", None)
-    return None if came is None else Inputs(Fingerprint(n=int(result.nobs), unordered=came.response_sha256))
-
-
-def _printed_tests(printed: PrintedSummary | PrintedMixedLM) -> FixedTests | None:
-    pvalues = {c.name: c.p for c in printed.fixed if c.p is not None}
-    if not pvalues:
-        return None
-    said = printed.method or ""
-    if said == "z":
-        return FixedTests("z", dict.fromkeys(pvalues, np.inf), pvalues)
-    method = "satterthwaite" if "Satterthwaite" in said else "kenward-roger" if "Kenward" in said else ""
-    return FixedTests(method, {c.name: c.df for c in printed.fixed if c.df is not None}, pvalues)
-
-
-def _printed_correlations(printed: PrintedSummary | PrintedMixedLM) -> dict[str, float]:
-    names = [c.name for c in printed.fixed]
-    rows = printed.fixed_correlations or ()
-    return {f"{names[j]}, {names[i]}": r for i, row in enumerate(rows, 1) for j, r in enumerate(row)}
-
-
-def _formula(result: Any) -> str | None:
-    """Return the model in lme4's notation, of a fit or of its record."""
-    design = getattr(result, "design", None)
-    if design is not None and getattr(design, "formula", None) is not None:
-        return str(design.formula.source or design.formula)
-    found = getattr(result, "formula", None)
-    return None if found is None else str(found)
-
-
-def _lost(result: Any) -> str:
-    """Return which rows were left out, ``"2 of 180 rows have missing values (Reaction 2)"``."""
-    dropped = getattr(getattr(result, "design", result), "dropped", None)
-    if dropped is None or not dropped.n_rows:
-        return ""
-    return f"{dropped.n_rows} of {dropped.n_input} rows left out for {name_causes(dropped)}"
-
-
 _VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")
 
 
-def floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]:
-    """Return numbers by name."""
-    labels = list(values.index) if names is None else list(names)
-    return {str(label): float(v) for label, v in zip(labels, np.asarray(values), strict=True)}
+def column_of_linear_model(result: Any, name: str = "OLS", *, reml: bool = True) -> ComparisonColumn:
+    """Return the column of a linear model: the mixed model with all variances of random effects at zero.
 
+    Its criterion is computed with lme4's constants, ``log|X'WX| + (n-p)(1 + log(2 pi rss/(n-p))) - sum(log w)``
+    under REML and ``n (1 + log(2 pi rss/n)) - sum(log w)`` under ML, so that it compares with a mixed model's.
 
-def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[ComparisonColumn, dict[str, str]]:
-    """Return the column with the reference's labels on components that have the same numbers under another name.
+    Parameters
+    ----------
+    result : RegressionResults
+        A statsmodels OLS or WLS fit.
+    name : str
+        Header.
+    reml : bool
+        Under ML the residual variance is rss/n, and the standard errors follow it, unless robust ones were asked for.
 
-    That is so where the criteria are the same and the variances that only one of the two has are the same numbers:
-    ``sample`` is ``cask:batch``. The second value has the labels that changed, old -> new.
+    Raises
+    ------
+    DataError
+        If the fit is no least-squares fit, or its columns depend on each other.
     """
-    is_same_fit = _are_close(column.criterion, reference.criterion, 1e-9) and column.reml == reference.reml
-    if column.is_ols or reference.is_ols or not is_same_fit:
-        return column, {}
-    mine, theirs = _unmatched(column.variances, reference.variances), _unmatched(reference.variances, column.variances)
-    mine.sort(key=column.variances.__getitem__)
-    theirs.sort(key=reference.variances.__getitem__)
-    values = [(column.variances[a], reference.variances[b]) for a, b in zip(mine, theirs, strict=False)]
-    if len(mine) != len(theirs) or not all(_are_close(a, b, 1e-4) for a, b in values):
-        return column, {}
-    changed = dict(zip(mine, theirs, strict=True))
-    variances = {changed.get(k, k): v for k, v in column.variances.items()}
-    std_devs = column.std_devs and {changed.get(k, k): v for k, v in column.std_devs.items()}
-    # Levels under another name are no levels of the reference.
-    modes = {k: v for k, v in column.modes.items() if k not in changed}
-    return replace(column, variances=variances, std_devs=std_devs, modes=modes), changed
+    model = getattr(result, "model", None)
+    kinds = {c.__name__ for c in type(model).__mro__}
+    has_sums = hasattr(result, "ssr") and getattr(getattr(model, "wexog", None), "ndim", 0) == 2
+    if model is None or not kinds & {"OLS", "WLS"} or not has_sums:
+        what = type(result if model is None else model).__name__
+        raise DataError(
+            f"a fit by {what} is no OLS or WLS result of statsmodels: it minimises something else than weighted least "
+            "squares with independent errors, and does not compare with a mixed model; give an OLS, WLS or lmmtools fit"
+        )
+    X = np.asarray(model.wexog, dtype=float)
+    n, p = X.shape
+    if np.linalg.matrix_rank(X) < p:
+        raise DataError(f"the columns {', '.join(model.exog_names)} of the OLS fit depend on each other; drop one")
+    rss, df = float(result.ssr), n - p if reml else n
+    weights = np.broadcast_to(np.asarray(getattr(model, "weights", 1.0), dtype=float), (n,))
+    determinant = 2.0 * np.log(np.abs(np.diag(np.linalg.qr(X, mode="r")))).sum() if reml else 0.0
+    criterion = float(determinant + df * (1.0 + np.log(2.0 * np.pi * rss / df)) - np.log(weights).sum())
+    sigma = float(np.sqrt(rss / df))
+    names = name_intercept(list(map(str, model.exog_names)), np.asarray(model.exog, dtype=float))
+    kind = str(getattr(result, "cov_type", "nonrobust"))
+    is_robust = kind != "nonrobust"
+    cov = np.asarray(result.cov_params()) if is_robust else sigma**2 * np.linalg.inv(X.T @ X)
+    errors, k = np.sqrt(np.diag(cov)), p + 1
+    is_weighted = bool((weights != 1.0).any())
+    return ComparisonColumn(
+        name=name,
+        criterion=criterion,
+        reml=reml,
+        variances={},
+        correlations={},
+        sigma=sigma,
+        fixef=floats(result.params, names),
+        std_errors=floats(errors, names),
+        nobs=n,
+        theta=(),
+        engine=f"statsmodels {'WLS' if is_weighted else 'OLS'}",
+        is_ols=True,
+        llf=-0.5 * criterion,
+        aic=criterion + 2.0 * k,
+        bic=criterion + float(np.log(n)) * k,
+        tvalues=floats(np.asarray(result.params) / errors, names),
+        tests=_tests(result, names) if reml or is_robust else None,
+        fixef_correlations=correlations_of(cov, names),
+        inputs=inputs_of_arrays(
+            model.endog, model.exog, names, str(model.endog_names), weights if is_weighted else None
+        ),
+        error_kind=f"robust ({kind})" if is_robust else MODEL_BASED,
+    )
 
 
-def _are_close(a: float, b: float, rel: float) -> bool:
-    """Whether two numbers are the same, to ``rel`` of their size and to the digits that were printed of them."""
-    return abs(a - b) <= rel * max(abs(a), abs(b)) + 1e-12 + rounding_of(a) + rounding_of(b)
-
-
-def _unmatched(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
-    there = set(map(group_key, other))
-    return [label for label in one if group_key(label) not in there]
+def _tests(result: Any, names: list[str]) -> FixedTests:
+    """Return the tests as the user asked for them: t with n - p, or normal."""
+    uses_t = bool(getattr(result, "use_t", True))
+    df = (
+        float(result.df_resid_inference) if uses_t and hasattr(result, "df_resid_inference") else float(result.df_resid)
+    )
+    return FixedTests(
+        "residual" if uses_t else "z", dict.fromkeys(names, df if uses_t else np.inf), floats(result.pvalues, names)
+    )

@@ -20,14 +20,14 @@ from lmmtools.report.judging import (
     Verdict,
     is_same_number,
 )
-from lmmtools.report.nearby import mode_keys
+from lmmtools.report.reach import mode_keys
 from lmmtools.report.rformat import format_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lmmtools.report.comparison_column import ComparisonColumn
-    from lmmtools.report.nearby import Key
+    from lmmtools.report.effect_labels import Key
     from lmmtools.report.table import Cell
 
 __all__ = ["CRITERION_DECIMALS", "DIGITS", "ComparisonRow", "Part", "rows_of", "worst"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "Key",
     "components",
     "constants_of_blocks",
     "group_key",
@@ -20,6 +21,9 @@ __all__ = [
     "name_intercept",
     "pair_key",
 ]
+
+Key: TypeAlias = tuple[str, str]
+"""Kind of a quantity and its label's key, ``("variance", "Subject Days")``."""
 
 _LEVEL = re.compile(r"\[(?:T\.)?([^\]]*)\]")
 _TERM_NUMBER = re.compile(r"\.\d+$")

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.printout.number import rounding_of
-from lmmtools.report.comparison_column import MODEL_BASED
-from lmmtools.report.effect_labels import match_key
-from lmmtools.report.identities import find_faults
+from lmmtools.report.effect_labels import Key, match_key
+from lmmtools.report.fit_readings import MODEL_BASED
 from lmmtools.report.model_difference import find_reasons, is_recoded
-from lmmtools.report.nearby import Key, Nearby, ReachTable, column_values, nearby
-from lmmtools.report.rough_bounds import rough_bound
+from lmmtools.report.reach import Nearby, ReachTable, column_values, model_of_column
+from lmmtools.report.without_fit import find_faults, rough_bound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -201,7 +200,7 @@ class Judgement:
 
 def judge_columns(columns: Sequence[ComparisonColumn]) -> tuple[Judgement, ...]:
     """Return what each column is beside the first."""
-    models = [nearby(c) for c in columns]
+    models = [model_of_column(c) for c in columns]
     reference = columns[0]
     return tuple(_judge(column, reference, _choose_model(column, reference, columns, models)) for column in columns[1:])
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmmtools.printout.number import rounding_of
-from lmmtools.report.comparison_column import MODEL_BASED
 from lmmtools.report.effect_labels import group_key, match_key, pair_key
+from lmmtools.report.fit_readings import MODEL_BASED
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from lmmtools.report.comparison_column import ComparisonColumn
-    from lmmtools.report.fingerprint import Fingerprint
+    from lmmtools.report.provenance import Fingerprint
 
-__all__ = ["find_reasons", "is_recoded", "judge_gap", "missing_terms", "same_values"]
+__all__ = ["find_reasons", "is_recoded", "judge_gap", "missing_terms", "rename_like", "same_values"]
 
 CRITERION_TOL = 1e-2
 """A hundredth of a unit of the criterion is a likelihood ratio of 1.005: one optimum."""
@@ -281,3 +282,36 @@ def _are_same_effects(column: ComparisonColumn, reference: ComparisonColumn) -> 
         if abs(value - other) > slack:
             return False
     return True
+
+
+def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[ComparisonColumn, dict[str, str]]:
+    """Return the column with the reference's labels on components that have the same numbers under another name.
+
+    That is so where the criteria are the same and the variances that only one of the two has are the same numbers:
+    ``sample`` is ``cask:batch``. The second value has the labels that changed, old -> new.
+    """
+    is_same_fit = _are_close(column.criterion, reference.criterion, 1e-9) and column.reml == reference.reml
+    if column.is_ols or reference.is_ols or not is_same_fit:
+        return column, {}
+    mine, theirs = _unmatched(column.variances, reference.variances), _unmatched(reference.variances, column.variances)
+    mine.sort(key=column.variances.__getitem__)
+    theirs.sort(key=reference.variances.__getitem__)
+    values = [(column.variances[a], reference.variances[b]) for a, b in zip(mine, theirs, strict=False)]
+    if len(mine) != len(theirs) or not all(_are_close(a, b, 1e-4) for a, b in values):
+        return column, {}
+    changed = dict(zip(mine, theirs, strict=True))
+    variances = {changed.get(k, k): v for k, v in column.variances.items()}
+    std_devs = column.std_devs and {changed.get(k, k): v for k, v in column.std_devs.items()}
+    # Levels under another name are no levels of the reference.
+    modes = {k: v for k, v in column.modes.items() if k not in changed}
+    return replace(column, variances=variances, std_devs=std_devs, modes=modes), changed
+
+
+def _are_close(a: float, b: float, rel: float) -> bool:
+    """Whether two numbers are the same, to ``rel`` of their size and to the digits that were printed of them."""
+    return abs(a - b) <= rel * max(abs(a), abs(b)) + 1e-12 + rounding_of(a) + rounding_of(b)
+
+
+def _unmatched(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
+    there = set(map(group_key, other))
+    return [label for label in one if group_key(label) not in there]

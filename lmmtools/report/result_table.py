@@ -7,14 +7,14 @@ A result class derives from :class:`Tabular` and returns a :class:`ResultTable` 
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.report.printable import Printable
+from lmmtools.report.formats import render
 from lmmtools.report.rformat import significance_stars
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Prose, Table
 
@@ -26,7 +26,47 @@ if TYPE_CHECKING:
 
     from lmmtools.report.table import Cell, Part
 
-__all__ = ["Field", "ResultTable", "Tabular", "coefficient_fields", "pick", "row_labels", "stars"]
+__all__ = ["Field", "Printable", "ResultTable", "Tabular", "coefficient_fields", "pick", "row_labels", "stars"]
+
+
+class Printable(ABC):
+    """Base of the reports: whoever has a ``document`` has all its formats."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def document(self) -> Document:
+        """Title, facts and tables, unrounded."""
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+    def to_text(self) -> str:
+        """Return plain text, as R prints it."""
+        return render(self.document, "text")
+
+    def to_markdown(self) -> str:
+        """Return Markdown with pipe tables."""
+        return render(self.document, "markdown")
+
+    def to_html(self) -> str:
+        """Return an HTML fragment that needs no style sheet."""
+        return render(self.document, "html")
+
+    def to_latex(self) -> str:
+        """Return LaTeX tables; the preamble needs ``booktabs``."""
+        return render(self.document, "latex")
+
+    def to_json(self) -> str:
+        """Return JSON with every number at full precision."""
+        return render(self.document, "json")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.report.abbreviate import abbreviate
-from lmmtools.report.printable import Printable
-from lmmtools.report.result_table import ResultTable, coefficient_fields, row_labels
+from lmmtools.report.result_table import Printable, ResultTable, coefficient_fields, row_labels
+from lmmtools.report.rformat import abbreviate
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Part, Prose, Table
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
 from lmmtools.inference.contrasts import ContrastTests, t_tests
 from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
 from lmmtools.report.comparison import Comparison, compare_columns
-from lmmtools.report.comparison_column import ComparisonColumn
-from lmmtools.report.linear_column import column_of_linear_model
+from lmmtools.report.comparison_column import ComparisonColumn, column_of_linear_model
 from lmmtools.results.findings import Finding, with_findings
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.from_statsmodels import read_mixedlm

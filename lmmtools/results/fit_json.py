@@ -61,9 +61,8 @@ from lmmtools.design.theta import unpack_lambda
 from lmmtools.errors import DataError
 from lmmtools.fit.record import Names
 from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
-from lmmtools.report.fingerprint import Fingerprint, Inputs
-from lmmtools.report.nearby import ReachTable
-from lmmtools.report.provenance import Provenance
+from lmmtools.report.provenance import Fingerprint, Inputs, Provenance
+from lmmtools.report.reach import ReachTable
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.json_entry import Entry, load
 from lmmtools.results.stored_fit import FORMAT, KIND, REACH_VERSION, RowsLost

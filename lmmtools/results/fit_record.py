@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.report.fingerprint import inputs_of_design
-from lmmtools.report.nearby import reach_of
-from lmmtools.report.provenance import fixed_levels, provenance_of
+from lmmtools.report.provenance import fixed_levels, inputs_of_design, provenance_of
+from lmmtools.report.reach import reach_of
 from lmmtools.report.summary import SummaryData, summarise
 from lmmtools.results.stored_fit import RowsLost, StoredFit, write_json
 from lmmtools.results.summarising import notes

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from lmmtools.engines.estimate import Scope
     from lmmtools.fit.record import Names
     from lmmtools.fit.varcorr import VarCorr, VarCorrTerm
-    from lmmtools.report.fingerprint import Fingerprint, Inputs
-    from lmmtools.report.nearby import ReachTable
-    from lmmtools.report.provenance import Provenance
+    from lmmtools.report.provenance import Fingerprint, Inputs, Provenance
+    from lmmtools.report.reach import ReachTable
 
 __all__ = ["FORMAT", "KIND", "REACH_VERSION", "RowsLost", "StoredFit", "write_file", "write_json"]
 

@@ -10,7 +10,7 @@ from lmmtools.report.effect_labels import match_key
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lmmtools.report.fingerprint import Inputs
+    from lmmtools.report.provenance import Inputs
 
 __all__ = ["Effect", "FitColumn", "Key", "component_key", "effect_key"]
 

@@ -14,9 +14,10 @@ import numpy as np
 from lmmtools.errors import DataError, LmmError
 from lmmtools.printout.number import RoundedNumber, rounding_of
 from lmmtools.printout.printed_fit import PrintedSummary
-from lmmtools.report.comparison_column import ComparisonColumn, rename_like
+from lmmtools.report.comparison_column import ComparisonColumn
 from lmmtools.report.effect_labels import name_intercept
-from lmmtools.report.fingerprint import inputs_of_arrays
+from lmmtools.report.model_difference import rename_like
+from lmmtools.report.provenance import inputs_of_arrays
 from lmmtools.results.comparing import as_column
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.lmm_results import LMMResults

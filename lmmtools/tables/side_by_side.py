@@ -10,7 +10,7 @@ from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.report.cells import format_cells, is_heading
 from lmmtools.report.formats import render
-from lmmtools.report.printable import Printable
+from lmmtools.report.result_table import Printable
 from lmmtools.report.table import TEXT, Column, Document, NumberFormat, Table
 from lmmtools.sentences import join_with_and
 from lmmtools.tables.comparable import comparability_notes

@@ -11,7 +11,7 @@ import numpy as np
 from lmmtools.errors import DataError, ProfileLimitWarning
 from lmmtools.inference.profile.limits import Limit, solve_limit
 from lmmtools.inference.tails import check_alpha
-from lmmtools.report.printable import Printable
+from lmmtools.report.result_table import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 
 if TYPE_CHECKING:

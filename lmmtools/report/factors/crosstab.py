@@ -9,8 +9,7 @@ import numpy as np
 from tabulate import tabulate
 
 from lmmtools.design.incidence import build_incidence
-from lmmtools.report.factors.block_labels import WIDTH, block_label, describe_blocks
-from lmmtools.report.factors.incidence_html import render_table
+from lmmtools.report.factors.blocks import WIDTH, block_label, describe_blocks, render_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lmmtools.design.incidence import build_incidence
 from lmmtools.design.relations import tell_apart
-from lmmtools.report.factors.block_labels import WIDTH, block_label, describe_blocks, level_label
-from lmmtools.report.factors.marks import choose_marks
+from lmmtools.errors import DataError
+from lmmtools.report.factors.blocks import WIDTH, block_label, describe_blocks, level_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmmtools.design.incidence import Blocks, Incidence, Order
-    from lmmtools.report.factors.marks import Characters, Marks
 
-__all__ = ["Picture", "draw", "draw_pair"]
+__all__ = ["ASCII", "UNICODE", "Characters", "Marks", "Picture", "choose_marks", "draw", "draw_pair"]
 
 MAX_ROWS = 24
 # Shares of a block's combinations, as parts of the largest share, and their marks from light to dark.
@@ -56,7 +56,7 @@ class Picture:
 
     def to_html(self) -> str:
         """Return the pictures as SVG in HTML; what a mark stands for shows where it is pointed at."""
-        from lmmtools.report.factors.incidence_html import render_picture
+        from lmmtools.report.factors.blocks import render_picture
 
         return "\n".join(render_picture(title, incidence) for title, incidence in self.panels)
 
@@ -138,3 +138,49 @@ def _legend(incidence: Incidence, blocks: Blocks, marks: Marks, width: int) -> s
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g}%" if share < 0.995 else "100%"
+
+
+Characters = Literal["auto", "unicode", "ascii"]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Characters of a picture.
+
+    Attributes
+    ----------
+    none : str
+        Mark of a combination that does not occur.
+    shades : str
+        Four marks, from light to dark.
+    """
+
+    none: str
+    shades: str
+
+
+UNICODE = Marks("·", "░▒▓█")
+ASCII = Marks(".", ":+#@")
+
+
+def choose_marks(characters: Characters = "auto") -> Marks:
+    """Return the marks asked for; ``"auto"`` takes the shades if standard output can write them.
+
+    Raises
+    ------
+    DataError
+        If there is no such set of characters.
+    """
+    if characters not in ("auto", "unicode", "ascii"):
+        raise DataError(f"characters is 'auto', 'unicode' or 'ascii', not {characters!r}.")
+    if characters == "auto":
+        characters = "unicode" if _can_write(UNICODE) else "ascii"
+    return UNICODE if characters == "unicode" else ASCII
+
+
+def _can_write(marks: Marks) -> bool:
+    try:
+        (marks.none + marks.shades).encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import json
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.structure import FactorStructure, examine
@@ -12,10 +13,9 @@ if TYPE_CHECKING:
 
     from lmmtools.design.incidence import Order
     from lmmtools.report.factors.crosstab import CrossTable
-    from lmmtools.report.factors.marks import Characters
-    from lmmtools.report.factors.picture import Picture
+    from lmmtools.report.factors.picture import Characters, Picture
 
-__all__ = ["Structure", "structure"]
+__all__ = ["Structure", "structure", "write_structure"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -101,20 +101,20 @@ class Structure(FactorStructure):
         DataError
             If there is no such set of characters.
         """
-        from lmmtools.report.factors.marks import choose_marks
-        from lmmtools.report.factors.text import describe
+        from lmmtools.report.factors.description import describe
+        from lmmtools.report.factors.picture import choose_marks
 
         return describe(self, choose_marks(characters))
 
     def to_html(self) -> str:
         """Return the same as an HTML fragment that needs no style sheet, pictures as SVG."""
-        from lmmtools.report.factors.html import render_structure
+        from lmmtools.report.factors.description import render_structure
 
         return render_structure(self)
 
     def to_json(self) -> str:
         """Return the counts, relations, findings and suggestion as JSON."""
-        from lmmtools.report.factors.json import write_structure
+        from lmmtools.report.factors.structure import write_structure
 
         return write_structure(self)
 
@@ -157,3 +157,27 @@ def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Stru
     """
     found = examine(data, factors)
     return Structure(**{field.name: getattr(found, field.name) for field in fields(found)})
+
+
+def write_structure(structure: FactorStructure) -> str:
+    """Return one JSON object: rows, missing, factors, pairs, islands, findings, suggestion."""
+    suggestion = structure.suggestion
+    content: dict[str, Any] = {
+        "rows": structure.n_rows,
+        "missing": structure.n_missing,
+        "factors": [
+            {
+                "name": f.name,
+                "columns": list(f.columns),
+                "levels": f.m,
+                "min_rows": int(f.counts.min()),
+                "max_rows": int(f.counts.max()),
+            }
+            for f in structure.factors
+        ],
+        "pairs": json.loads(structure.to_frame().to_json(orient="records")),
+        "islands": len(structure.components),
+        "findings": [asdict(finding) for finding in structure.findings],
+        "suggestion": None if suggestion is None else asdict(suggestion),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False)

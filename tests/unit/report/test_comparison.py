@@ -14,7 +14,7 @@ import lmmtools as lmt
 from lmmtools import datasets
 from lmmtools.errors import DataError
 from lmmtools.report.comparison import ComparisonColumn, compare_columns
-from lmmtools.report.linear_column import column_of_linear_model
+from lmmtools.report.comparison_column import column_of_linear_model
 
 EXPECTED = Path(__file__).parent / "expected"
 # Two routes to one closed form in double precision.

@@ -7,8 +7,16 @@ import json
 import numpy as np
 import pytest
 
-from lmmtools.report.printable import Printable
-from lmmtools.report.result_table import Field, ResultTable, Tabular, coefficient_fields, pick, row_labels, stars
+from lmmtools.report.result_table import (
+    Field,
+    Printable,
+    ResultTable,
+    Tabular,
+    coefficient_fields,
+    pick,
+    row_labels,
+    stars,
+)
 from lmmtools.report.table import Facts, NumberFormat, Table
 
 PLAIN = NumberFormat("plain", 3)

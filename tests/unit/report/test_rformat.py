@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lmmtools.report.abbreviate import abbreviate
 from lmmtools.report.rformat import (
+    abbreviate,
     format_coefficients,
     format_correlations,
     format_numbers,

@@ -15,7 +15,7 @@ import statsmodels.formula.api as smf
 
 import lmmtools as lmt
 from lmmtools import core
-from lmmtools.report.nearby import reach_of
+from lmmtools.report.reach import reach_of
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 ACCUSED = ("disagrees", "another model", "cannot be compared")

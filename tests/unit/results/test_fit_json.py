@@ -71,8 +71,7 @@ def test_what_was_lost_and_said_is_recorded(sleep):
 
 
 def test_the_hash_of_the_data_sees_a_changed_value_and_not_the_types():
-    from lmmtools.report.fingerprint import sorted_hash
-    from lmmtools.report.provenance import data_hash
+    from lmmtools.report.provenance import data_hash, sorted_hash
 
     data = pd.DataFrame({"y": [1.0, 2.5, 3.0], "g": ["a", "b", "b"]})
     as_read = pd.DataFrame({"g": pd.Categorical(["a", "b", "b"]), "y": [1.0, 2.5, 3.0]}, index=[7, 8, 9])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lmmtools import datasets
 from lmmtools.errors import DataError
-from lmmtools.report.factors.marks import ASCII, UNICODE, choose_marks
+from lmmtools.report.factors.picture import ASCII, UNICODE, choose_marks
 from lmmtools.report.factors.structure import structure
 
 CELLS = st.lists(st.tuples(st.integers(0, 8), st.integers(0, 6)), min_size=1, max_size=60)

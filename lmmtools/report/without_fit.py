@@ -9,20 +9,19 @@ import numpy as np
 
 from lmmtools.design.theta import unpack_lambda
 from lmmtools.printout.number import rounding_of
-from lmmtools.report.effect_labels import group_key, match_key
-from lmmtools.report.nearby import Key
+from lmmtools.report.effect_labels import Key, group_key, match_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lmmtools.report.comparison_column import ComparisonColumn
 
-__all__ = ["Fault", "find_faults"]
+__all__ = ["Fault", "find_faults", "rough_bound"]
 
 Fault = tuple[Key, str]
 """The quantity, and what it contradicts."""
 
-REL = 1e-6
+IDENTITY_REL = 1e-6
 """Two ways to compute one number agree to this, relatively."""
 TWICE = 1.2
 """A printed number may have been rounded before it was rounded."""
@@ -30,17 +29,23 @@ TWICE = 1.2
 
 def find_faults(column: ComparisonColumn) -> tuple[Fault, ...]:
     """Return what contradicts itself in a column: each quantity, and what of."""
-    return (*_of_criterion(column), *_of_variances(column), *_of_theta(column), *_of_tests(column), *_of_sizes(column))
+    return (
+        *_faults_of_criterion(column),
+        *_faults_of_variances(column),
+        *_faults_of_theta(column),
+        *_faults_of_tests(column),
+        *_faults_of_sizes(column),
+    )
 
 
 def _differ(value: float, computed: float, slack: float = 0.0, scale: float = 0.0) -> bool:
     if not (math.isfinite(value) and math.isfinite(computed)):
         return False
-    room = REL * max(abs(value), abs(computed), scale) + TWICE * (rounding_of(value) + slack)
+    room = IDENTITY_REL * max(abs(value), abs(computed), scale) + TWICE * (rounding_of(value) + slack)
     return abs(value - computed) > room
 
 
-def _of_criterion(c: ComparisonColumn) -> Iterator[Fault]:
+def _faults_of_criterion(c: ComparisonColumn) -> Iterator[Fault]:
     if c.llf is not None and _differ(c.criterion, -2.0 * c.llf, 2.0 * rounding_of(c.llf)):
         yield ("criterion", ""), f"it is not -2 times the log-likelihood {c.llf:.6g}"
     k = _parameters(c)
@@ -58,7 +63,7 @@ def _parameters(c: ComparisonColumn) -> float | None:
     return None if c.df_resid is None or c.nobs is None else float(c.nobs - c.df_resid)
 
 
-def _of_variances(c: ComparisonColumn) -> Iterator[Fault]:
+def _faults_of_variances(c: ComparisonColumn) -> Iterator[Fault]:
     pairs = [(k, v, c.variances[k]) for k, v in (c.std_devs or {}).items() if k in c.variances]
     if c.residual_variance is not None:
         pairs.append(("residual", c.sigma, c.residual_variance))
@@ -68,11 +73,11 @@ def _of_variances(c: ComparisonColumn) -> Iterator[Fault]:
             key = label if label == "residual" else group_key(label)
             yield ("variance", key), f"it is not the square of the standard deviation {sd:.6g}"
     for label, corr in c.correlations.items():
-        if abs(corr) > 1.0 + REL + rounding_of(corr):
+        if abs(corr) > 1.0 + IDENTITY_REL + rounding_of(corr):
             yield ("correlation", group_key(label)), "a correlation lies between -1 and 1"
 
 
-def _of_theta(c: ComparisonColumn) -> Iterator[Fault]:
+def _faults_of_theta(c: ComparisonColumn) -> Iterator[Fault]:
     """Compare variances and correlations with theta and sigma, where a record has all three."""
     terms = getattr(c.source, "varcorr", None)
     if c.theta is None or terms is None or not hasattr(terms, "rows"):
@@ -91,7 +96,7 @@ def _of_theta(c: ComparisonColumn) -> Iterator[Fault]:
                     yield ("correlation", key), "theta gives another"
 
 
-def _of_tests(c: ComparisonColumn) -> Iterator[Fault]:
+def _faults_of_tests(c: ComparisonColumn) -> Iterator[Fault]:
     errors = {match_key(k): v for k, v in c.std_errors.items()}
     estimates = {match_key(k): v for k, v in c.fixef.items()}
     for label, t in c.tvalues.items():
@@ -108,7 +113,7 @@ def _of_tests(c: ComparisonColumn) -> Iterator[Fault]:
                 yield ("p value", match_key(label)), "a p-value lies between 0 and 1"
 
 
-def _of_sizes(c: ComparisonColumn) -> Iterator[Fault]:
+def _faults_of_sizes(c: ComparisonColumn) -> Iterator[Fault]:
     if c.k_params is not None and c.df_resid is not None and c.nobs is not None and not c.is_ols:
         if c.df_resid != c.nobs - c.k_params:
             yield ("rows", ""), f"{c.nobs} rows less {c.k_params} parameters are not {c.df_resid}"
@@ -120,3 +125,81 @@ def _of_sizes(c: ComparisonColumn) -> Iterator[Fault]:
         yield ("rows", ""), f"{dropped.n_input} rows less {dropped.n_rows} that were left out are not {c.nobs}"
     if c.inputs is not None and c.nobs is not None and c.inputs.response.n not in (None, c.nobs):
         yield ("rows", ""), f"the response has {c.inputs.response.n}"
+
+
+ROUGH_SAFETY = 1.5
+
+
+def rough_bound(key: tuple[str, str], g: float, column: ComparisonColumn, reference: ComparisonColumn) -> float | None:
+    """Return the bound of one quantity, None where nothing tells it.
+
+    Parameters
+    ----------
+    key : (str, str)
+        Kind and label's key.
+    g : float
+        How far the criteria may lie apart.
+    """
+    part, label = key
+    root = ROUGH_SAFETY * math.sqrt(g)
+    share = root * math.sqrt(2.0 / (_fewest_levels(column, reference) - 1.0))
+    if part == "fixed effect":
+        errors = [float(v) for c in (column, reference) for k, v in c.std_errors.items() if match_key(k) == label]
+        return root * max(errors) if errors else None
+    if part in ("variance", "std. dev."):
+        return _bound_of_component(part, label, root, column, reference)
+    if part == "std. error":
+        return 0.5 * share * _largest_of_label(label, column.std_errors, reference.std_errors)
+    if part == "t value":
+        return 0.5 * share * _largest_of_label(label, column.tvalues, reference.tvalues) + root
+    if part in ("correlation", "fixed correlation"):
+        return 2.0 * share
+    if part == "theta":
+        return share * max(map(abs, (*(column.theta or ()), *(reference.theta or ()), 0.0)))
+    if part == "scaled residual":
+        return root
+    if part == "mode":
+        # No level is known worse than its effect varies.
+        term = label.partition(", level ")[0]
+        sizes = [
+            max(float(v), 0.0) for c in (column, reference) for k, v in c.variances.items() if group_key(k) == term
+        ]
+        return root * math.sqrt(max(sizes)) if sizes else None
+    return None
+
+
+def _fewest_levels(column: ComparisonColumn, reference: ComparisonColumn) -> float:
+    """Return the fewest levels of any factor; two where they are not known."""
+    counts = [m for c in (column, reference) for m in c.ngroups.values()]
+    return max(2.0, float(min(counts, default=2)))
+
+
+def _largest_of_label(label: str, *tables: object) -> float:
+    return max(
+        (abs(float(v)) for t in tables for k, v in t.items() if match_key(k) == label),  # type: ignore[attr-defined]
+        default=0.0,
+    )
+
+
+def _bound_of_component(
+    part: str, label: str, root: float, column: ComparisonColumn, reference: ComparisonColumn
+) -> float | None:
+    if label == "residual":
+        sigma = max(float(column.sigma), float(reference.sigma))
+        n = reference.nobs or column.nobs or 0
+        free = max(1.0, n - len(reference.fixef) - sum(reference.ngroups.values() or column.ngroups.values()))
+        relative = root / math.sqrt(2.0 * free)
+        return sigma * relative if part == "std. dev." else 2.0 * sigma**2 * relative
+    values = [float(v) for c in (column, reference) for k, v in c.variances.items() if group_key(k) == label]
+    group, _, effect = label.partition(" ")
+    counts = [m for c in (column, reference) for k, m in c.ngroups.items() if group_key(f"{k} ").strip() == group]
+    m = max(2.0, float(min(counts, default=2)))
+    spread = max(values, default=0.0)
+    if counts:
+        # The means of the groups vary by the variance and by what the residual leaves of it.
+        spread = max(spread, m * _largest_of_label(effect, column.std_errors, reference.std_errors) ** 2)
+    bound = root * math.sqrt(2.0 / (m - 1.0)) * spread
+    if part == "variance":
+        return bound
+    sd = math.sqrt(max(min(values, default=0.0), 0.0))
+    return math.sqrt(sd * sd + bound) - sd

@@ -19,8 +19,8 @@ from lmmtools import core
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.errors import EngineError
 from lmmtools.printout.number import rounding_of
-from lmmtools.report.comparison_column import correlations_of
 from lmmtools.report.effect_labels import (
+    Key,
     constants_of_blocks,
     group_key,
     level_key,
@@ -28,6 +28,7 @@ from lmmtools.report.effect_labels import (
     name_intercept,
     pair_key,
 )
+from lmmtools.report.fit_readings import correlations_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,10 +39,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Key", "Nearby", "ReachTable", "Spot", "column_values", "mode_keys", "nearby", "reach_of"]
-
-Key = tuple[str, str]
-"""Kind of a quantity and its label's key, ``("variance", "Subject Days")``."""
+__all__ = ["Nearby", "ReachTable", "Spot", "column_values", "mode_keys", "model_of_column", "reach_of"]
 
 STEP = 1e-4
 """Step of the differences of exact gradients, of theta's size or one."""
@@ -301,7 +299,7 @@ def mode_keys(group: str, effect: str, levels: Iterable[object]) -> list[Key]:
     return [("mode", f"{term}, level {level_key(group, str(level))}") for level in levels]
 
 
-def nearby(column: ComparisonColumn) -> Nearby | None:
+def model_of_column(column: ComparisonColumn) -> Nearby | None:
     """Return the model of a column that is of a live fit, None of others."""
     fit = column.source
     if column.is_ols or not hasattr(fit, "problem") or not hasattr(fit, "estimate"):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import textwrap
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
 from tabulate import tabulate
 
 from lmmtools.design.incidence import build_incidence
+from lmmtools.report.factors.blocks import render_picture, render_table
 from lmmtools.report.factors.crosstab import CrossTable
 from lmmtools.report.factors.picture import draw, draw_pair
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from lmmtools.design.incidence import Incidence
     from lmmtools.design.relations import Pair
     from lmmtools.design.structure import FactorStructure
-    from lmmtools.report.factors.marks import Marks
+    from lmmtools.report.factors.picture import Marks
 
 __all__ = [
     "compact_panels",
@@ -28,6 +30,7 @@ __all__ = [
     "island_sentence",
     "joint_sentence",
     "pair_sentence",
+    "render_structure",
     "rows_sentence",
 ]
 
@@ -38,16 +41,16 @@ MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_TABLES = 12, 12, 14, 6
 
 def describe(structure: FactorStructure, marks: Marks) -> str:
     """Return the structure as text: factors, each pair with its table, islands, findings, suggestion."""
-    parts = [_factors(structure)]
+    parts = [_write_factors(structure)]
     for k, pair in enumerate(structure.pairs):
-        parts.append(_fill(pair_sentence(pair)))
+        parts.append(_wrap(pair_sentence(pair)))
         if k < MAX_TABLES:
-            parts.extend(_pictures(pair, marks))
+            parts.extend(_write_panels(pair, marks))
     if len(structure.factors) > 2:
-        parts.append(_fill(joint_sentence(structure)))
-    parts.append(_fill(island_sentence(structure)))
+        parts.append(_wrap(joint_sentence(structure)))
+    parts.append(_wrap(island_sentence(structure)))
     if structure.findings:
-        parts.append("\n".join(_fill(f"- {finding}", "  ") for finding in structure.findings))
+        parts.append("\n".join(_wrap(f"- {finding}", "  ") for finding in structure.findings))
     if structure.suggestion is not None:
         parts.append(
             f"Random effects: {structure.suggestion.formula}\nthat is,        {structure.suggestion.declaration}"
@@ -55,7 +58,7 @@ def describe(structure: FactorStructure, marks: Marks) -> str:
     return "\n\n".join(parts)
 
 
-def _fill(text: str, indent: str = "") -> str:
+def _wrap(text: str, indent: str = "") -> str:
     return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
@@ -63,7 +66,7 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _range(counts: NDArray[np.intp]) -> str:
+def _write_range(counts: NDArray[np.intp]) -> str:
     low, high = int(counts.min()), int(counts.max())
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
@@ -71,7 +74,7 @@ def _range(counts: NDArray[np.intp]) -> str:
 def factor_rows(structure: FactorStructure) -> list[tuple[str, str, str]]:
     """Return name, levels and rows per level of each factor, in words."""
     return [
-        (f.name, _count(f.m, "level"), f"{_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
+        (f.name, _count(f.m, "level"), f"{_write_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
         for f in structure.factors
     ]
 
@@ -82,7 +85,7 @@ def rows_sentence(structure: FactorStructure) -> str:
     return f"{_count(structure.n_rows, 'row')}{lost}"
 
 
-def _factors(structure: FactorStructure) -> str:
+def _write_factors(structure: FactorStructure) -> str:
     table = tabulate(
         factor_rows(structure), tablefmt="plain", disable_numparse=True, colalign=("left", "right", "left")
     )
@@ -97,7 +100,7 @@ def pair_sentence(pair: Pair) -> str:
         within = np.bincount(pair.a_codes if pair.outer == pair.a else pair.b_codes)
         return (
             f"{pair.inner} is nested in {pair.outer}: each level of {pair.inner} occurs in one level of {pair.outer}, "
-            f"which has {_range(within)} of them."
+            f"which has {_write_range(within)} of them."
         )
     return f"{_crossed_sentence(pair)}{_cell_sentence(pair)}{_reuse_sentence(pair)}"
 
@@ -117,7 +120,7 @@ def _crossed_sentence(pair: Pair) -> str:
 def _cell_sentence(pair: Pair) -> str:
     if pair.is_one_per_cell:
         return "once each, so that an interaction of the two could not be told from the residual."
-    return f"with {_range(pair.counts)} rows each."
+    return f"with {_write_range(pair.counts)} rows each."
 
 
 def _reuse_sentence(pair: Pair) -> str:
@@ -136,7 +139,7 @@ def _reuse_sentence(pair: Pair) -> str:
 def joint_sentence(structure: FactorStructure) -> str:
     """Return how often combinations of all factors occur."""
     counts = structure.cell_counts
-    rows = "1 row" if counts.max() == 1 else f"{_range(counts)} rows"
+    rows = "1 row" if counts.max() == 1 else f"{_write_range(counts)} rows"
     return f"All factors together: {_count(len(counts), 'combination')} of levels, with {rows} each."
 
 
@@ -146,7 +149,7 @@ def island_sentence(structure: FactorStructure) -> str:
     if len(islands) == 1:
         return "All rows hang together through shared levels: for MixedLM they are one group."
     return (
-        f"The rows fall into {len(islands):,} islands that share no level, of {_range(islands.sizes)} rows each: "
+        f"The rows fall into {len(islands):,} islands that share no level, of {_write_range(islands.sizes)} rows each: "
         "for MixedLM these are the groups."
     )
 
@@ -161,15 +164,52 @@ def is_small(incidence: Incidence) -> bool:
     return incidence.shape[0] <= MAX_ROWS and incidence.shape[1] <= MAX_COLUMNS
 
 
-def _pictures(pair: Pair, marks: Marks) -> list[str]:
+def _write_panels(pair: Pair, marks: Marks) -> list[str]:
     """Return the combinations of a pair: as a table where it is small, as a picture where not."""
-    return [_picture(title, incidence, marks) for title, incidence in compact_panels(pair)]
+    return [_write_panel(title, incidence, marks) for title, incidence in compact_panels(pair)]
 
 
-def _picture(title: str, incidence: Incidence, marks: Marks) -> str:
+def _write_panel(title: str, incidence: Incidence, marks: Marks) -> str:
     if is_small(incidence):
         text = CrossTable(incidence).to_text()
         if len(text.split("\n")) <= MAX_ROWS + 2:
             return textwrap.indent(text, "  ")
     text = f"{title}\n\n{draw(incidence, marks, MAX_LINES, WIDTH - 2)}"
     return textwrap.indent(text, "  ", lambda line: bool(line.strip()))
+
+
+_CELL = "text-align: left; padding: 0.1em 0.7em"
+
+
+def render_structure(structure: FactorStructure) -> str:
+    """Return the structure as one ``<section>`` with the parts of its text."""
+    parts = [f"<p>{escape(rows_sentence(structure))}</p>", _render_factors(structure)]
+    for k, pair in enumerate(structure.pairs):
+        parts.append(f"<p>{escape(pair_sentence(pair))}</p>")
+        if k < MAX_TABLES:
+            parts += [_render_panel(title, incidence) for title, incidence in compact_panels(pair)]
+    if len(structure.factors) > 2:
+        parts.append(f"<p>{escape(joint_sentence(structure))}</p>")
+    parts.append(f"<p>{escape(island_sentence(structure))}</p>")
+    if structure.findings:
+        parts += ["<ul>", *(f"<li>{escape(str(finding))}</li>" for finding in structure.findings), "</ul>"]
+    if structure.suggestion is not None:
+        formula, declaration = escape(structure.suggestion.formula), escape(structure.suggestion.declaration)
+        parts.append(f"<p>Random effects: <code>{formula}</code>, that is <code>{declaration}</code></p>")
+    return "\n".join(['<section class="lmmtools">', *parts, "</section>"])
+
+
+def _render_factors(structure: FactorStructure) -> str:
+    rows = "".join(
+        f'<tr><th scope="row" style="{_CELL}">{escape(name)}</th>'
+        f'<td style="{_CELL}">{levels}</td><td style="{_CELL}">{rows}</td></tr>'
+        for name, levels, rows in factor_rows(structure)
+    )
+    caption = '<caption style="text-align: left">Factors</caption>'
+    return f'<table style="border-collapse: collapse">{caption}<tbody>{rows}</tbody></table>'
+
+
+def _render_panel(title: str, incidence: Incidence) -> str:
+    if is_small(incidence):
+        return render_table(incidence, incidence.blocks(*incidence.shape))
+    return render_picture(title, incidence)
