@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,13 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.engines import load_engine
-from lmmtools.errors import CodingWarning, DataError, EngineError
+from lmmtools.errors import CodingWarning, EngineError
 from lmmtools.fit.record import Names
 from lmmtools.formula.parser import parse
-from lmmtools.printout.read import read_printout
 from lmmtools.progress import watch
-from lmmtools.results import findings
-from lmmtools.results.from_statsmodels import read_mixedlm
+from lmmtools.results.fitting import make_fit, read_mixedlm, warn_of
 from lmmtools.results.lmm_results import LMMResults
 from lmmtools.threads import single
 
@@ -27,9 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lmmtools.design.matrices import Design
-    from lmmtools.engines.estimate import Estimate
     from lmmtools.engines.mixedlm import MixedLMSpec
-    from lmmtools.engines.mixedlm.reading import ReadDesign
     from lmmtools.formula.declare import Declaration
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.report.comparison import Comparison
@@ -155,15 +150,8 @@ class Model:
         said = "" if check else describe_unidentified(self.design, reml)
         if said:
             estimate = replace(estimate, messages=(*estimate.messages, said))
-        return self._finish(estimate, time.perf_counter() - started)
-
-    def _finish(self, estimate: Estimate, seconds: float = float("nan")) -> LMMResults:
-        """Return the result of an estimate and warn of what it found; warnings point to the caller's caller."""
-        if estimate.seconds is not None:
-            seconds = estimate.seconds
-        result, found = findings.with_findings(LMMResults(self.design, estimate, self.names, seconds))
-        for category, text in found:
-            warnings.warn(text, category, stacklevel=3)
+        result, found = make_fit(LMMResults, self.design, self.names, estimate, time.perf_counter() - started)
+        warn_of(found)
         return result
 
     def __repr__(self) -> str:
@@ -226,8 +214,7 @@ def lmm(
     with single:
         design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
     names = Names(data_name or _name_of(data), _label(weights, "weights"), _label(offset, "offset"))
-    for text in design.narrower_in_r:
-        warnings.warn(text, CodingWarning, stacklevel=2)
+    warn_of((CodingWarning, text) for text in design.narrower_in_r)
     return Model(parsed, design, names)
 
 
@@ -272,7 +259,7 @@ def from_mixedlm(result: Any) -> LMMResults:
     >>> lmt.from_mixedlm(smf.mixedlm("Reaction ~ Days", data, groups="Subject").fit())
     <LMMResults Reaction ~ Days + (1 | Subject): REML criterion 1786.47, engine 'mixedlm'>
     """
-    return _read(result)[0]
+    return LMMResults.of(read_mixedlm(result)[0])
 
 
 def patch_summary(result: Any) -> Any:
@@ -314,8 +301,8 @@ def patch_summary(result: Any) -> Any:
     """
     from lmmtools.results.patched import patch
 
-    fit, read = _read(result)
-    return patch(result, fit, read)
+    fit, read = read_mixedlm(result)
+    return patch(result, LMMResults.of(fit), read)
 
 
 def translate(model: Any, data: Any = None) -> Translation:
@@ -349,14 +336,6 @@ def translate(model: Any, data: Any = None) -> Translation:
     from lmmtools.report.translation import translate_model
 
     return translate_model(model, data)
-
-
-def _read(result: Any) -> tuple[LMMResults, ReadDesign]:
-    """Read a MixedLM result; warnings point to the caller's caller."""
-    record, read, found = read_mixedlm(result)
-    for category, text in found:
-        warnings.warn(text, category, stacklevel=3)
-    return LMMResults.of(record), read
 
 
 def _label(given: str | ArrayLike | None, otherwise: str) -> str | None:
@@ -396,57 +375,9 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     >>> table.verdict
     'same to the digits shown'
     """
-    from lmmtools.report.comparison import compare_columns
-    from lmmtools.results.comparing import as_column
+    from lmmtools.results.comparing import compare_items
 
-    sources = _fit_models(items, reml)
-    if names is not None and len(names) != len(sources):
-        raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one for each")
-    criterion = next((s.reml for s in sources if isinstance(getattr(s, "reml", None), bool)), reml)
-    columns = []
-    for i, source in enumerate(sources):
-        columns.append(as_column(source, None if names is None else names[i], reml=criterion))
-    if len(columns) < 2:
-        raise DataError("compare() needs at least two fits")
-    return compare_columns(columns)
-
-
-_TO_BE_MADE = object()
-
-
-def _is_text(item: str) -> bool:
-    """Whether a string is a printed summary rather than the name of an engine."""
-    return "\n" in item
-
-
-def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
-    """Return the items, a model and the engine names after it replaced by the fits."""
-    from lmmtools.results.comparing import fit_all
-
-    sources: list[Any] = []
-    asked: list[tuple[Design, Names, str]] = []
-    model: Model | None = None
-    for k, item in enumerate(items):
-        if isinstance(item, Model):
-            model = item
-            if k + 1 < len(items) and isinstance(items[k + 1], str) and not _is_text(items[k + 1]):
-                continue
-            item = "auto"
-        if isinstance(item, str) and _is_text(item):
-            item = read_printout(item)
-        elif isinstance(item, str):
-            if model is None:
-                raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
-            asked.append((model.design, model.names, item))
-            item = _TO_BE_MADE
-        sources.append(item)
-    made = iter(fit_all(asked, reml=reml))
-    for i, source in enumerate(sources):
-        if source is _TO_BE_MADE:
-            sources[i], found = next(made)
-            for category, text in found:
-                warnings.warn(text, category, stacklevel=3)
-    return sources
+    return compare_items(items, names, reml)
 
 
 def _name_of(data: Any) -> str | None:

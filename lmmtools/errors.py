@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
     "AgreementWarning",
     "BoundaryWarning",
@@ -11,6 +14,7 @@ __all__ = [
     "DroppedColumnsWarning",
     "DroppedRowsWarning",
     "EngineError",
+    "FewDrawsWarning",
     "FormulaError",
     "LmmError",
     "LmmWarning",
@@ -20,6 +24,7 @@ __all__ = [
     "StructureWarning",
     "TranslationError",
     "caret",
+    "warn_caller",
 ]
 
 
@@ -115,3 +120,15 @@ def caret(text: str, start: int, stop: int, *, indent: str = "    ") -> str:
         start, stop = start - first + len(before), min(stop, last) - first + len(before)
     width = max(1, stop - start)
     return f"{indent}{text}\n{indent}{' ' * start}{'^' * width}"
+
+
+# Modules between a call of the user and a line of lmmtools: the package itself, and the standard library's decorators.
+_WITHIN = ("lmmtools", "functools", "contextlib")
+
+
+def warn_caller(category: type[LmmWarning], text: str) -> None:
+    """Warn, and point to the line outside lmmtools that called it, however many calls lie between."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _WITHIN:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(text, category, stacklevel=level)

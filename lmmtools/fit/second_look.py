@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools import core
 from lmmtools.engines.estimate import AGREEMENT_TOL
-from lmmtools.errors import AgreementWarning, EngineError, TranslationError
+from lmmtools.errors import AgreementWarning, EngineError, TranslationError, warn_caller
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +99,7 @@ def look(design: Design, estimate: Estimate) -> SecondLook:
         return SecondLook("failed", why=str(error))
     text = describe_disagreement(estimate, agreement)
     if text:
-        warnings.warn(text, AgreementWarning, stacklevel=_level_outside())
+        warn_caller(AgreementWarning, text)
     return SecondLook("compared", agreement, disagreement=text)
 
 
@@ -127,17 +125,6 @@ def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
         f"engines disagree: {estimate.engine} has {estimate.objective:.6f}, {agreement.engine} "
         f"{agreement.objective:.6f} at the same model; {better} has the better (lower) criterion"
     )
-
-
-def _level_outside() -> int:
-    """Return the stacklevel of the first caller outside the package: a fit is looked at from many depths."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in (
-        "lmmtools",
-        "functools",
-    ):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def describe_seconds(seconds: float) -> str:

@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import time
-import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from lmmtools.design.identification import check_identified
-from lmmtools.engines import load_engine, mixedlm
+from lmmtools.design.matrices import Design
+from lmmtools.engines import mixedlm
 from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
 from lmmtools.inference.contrasts import ContrastTests, t_tests
 from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
+from lmmtools.printout.read import read_printout
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn, column_of_linear_model
-from lmmtools.results.findings import Finding, with_findings
 from lmmtools.results.fit_record import FitRecord
-from lmmtools.results.from_statsmodels import read_mixedlm
+from lmmtools.results.fitting import Asked, fit_all, read_mixedlm, warn_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmmtools.design.matrices import Design
-    from lmmtools.fit.record import Names
 
-__all__ = ["as_column", "compare_beside", "compare_engines", "fit_all"]
+__all__ = ["as_column", "compare_beside", "compare_engines", "compare_items"]
 
-Asked: TypeAlias = "tuple[Design, Names, str]"
-"""A design, what its data are called, and the engine to fit it with."""
+_TO_BE_MADE = object()
+
+
+def compare_items(items: Sequence[Any], names: Sequence[str] | None, reml: bool) -> Comparison:
+    """Return the comparison of what :func:`lmmtools.compare` takes; arguments and errors as there."""
+    sources = _fit_models(items, reml)
+    if names is not None and len(names) != len(sources):
+        raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one for each")
+    criterion = next((s.reml for s in sources if isinstance(getattr(s, "reml", None), bool)), reml)
+    headings = [None] * len(sources) if names is None else names
+    columns = [as_column(s, name, reml=criterion) for s, name in zip(sources, headings, strict=True)]
+    if len(columns) < 2:
+        raise DataError("compare() needs at least two fits")
+    return compare_columns(columns)
 
 
 def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: str = "z") -> ComparisonColumn:
@@ -65,9 +73,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
     if isinstance(source, dict):
         return ComparisonColumn.from_recorded(source, name or "lme4")
     if hasattr(source, "cov_re"):
-        fit, _, found = read_mixedlm(source)
-        for category, text in found:
-            warnings.warn(text, category, stacklevel=3)
+        fit, _ = read_mixedlm(source)
         return ComparisonColumn.from_result(fit, name or "MixedLM", tests=_tests(fit, ddf))
     if hasattr(source, "mse_resid") and hasattr(source, "model"):
         return column_of_linear_model(source, name or "OLS", reml=reml)
@@ -115,27 +121,38 @@ def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
         return None, f"The {other} engine cannot fit the model: {error}"
 
 
-def fit_all(asked: Sequence[Asked], *, reml: bool) -> list[tuple[Fit, list[Finding]]]:
-    """Return the fits asked for, each with what it must say in its ``warnings``, and these with their classes.
+def _is_text(item: str) -> bool:
+    """Whether a string is a printed summary rather than the name of an engine."""
+    return "\n" in item
 
-    Those by lme4 are made in one R process.
 
-    Raises
-    ------
-    DataError, EngineError, TranslationError
-        If the data do not identify a model, there is no such engine, or it cannot fit the model.
-    """
-    modules = [load_engine(engine) for _, _, engine in asked]
-    for design, _, _ in asked:
-        check_identified(design, reml)
-    by_lme4 = [design for design, _, engine in asked if engine == "lme4"]
-    in_r = iter(load_engine("lme4").fit_several(by_lme4, reml=reml) if by_lme4 else ())
-    made = []
-    for (design, names, engine), module in zip(asked, modules, strict=True):
-        started = time.perf_counter()
-        estimate = next(in_r) if engine == "lme4" else module.fit(design, reml=reml)
-        if isinstance(estimate, EngineError):
-            raise estimate
-        seconds = time.perf_counter() - started if estimate.seconds is None else estimate.seconds
-        made.append(with_findings(Fit(design, estimate, names, seconds)))
-    return made
+def _is_model(item: Any) -> bool:
+    """Whether an item is a declared model: it has a design, and is no fit."""
+    return isinstance(getattr(item, "design", None), Design) and not isinstance(item, Fit)
+
+
+def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
+    """Return the items, a model and the engine names after it replaced by the fits."""
+    sources: list[Any] = []
+    asked: list[Asked] = []
+    model: Any = None
+    for k, item in enumerate(items):
+        if _is_model(item):
+            model = item
+            if k + 1 < len(items) and isinstance(items[k + 1], str) and not _is_text(items[k + 1]):
+                continue
+            item = "auto"
+        if isinstance(item, str) and _is_text(item):
+            item = read_printout(item)
+        elif isinstance(item, str):
+            if model is None:
+                raise DataError(f"the engine name {item!r} follows no model: write compare(model, {item!r}, ...)")
+            asked.append((model.design, model.names, item))
+            item = _TO_BE_MADE
+        sources.append(item)
+    made = iter(fit_all(asked, reml=reml))
+    for i, source in enumerate(sources):
+        if source is _TO_BE_MADE:
+            sources[i], found = next(made)
+            warn_of(found)
+    return sources

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -126,12 +125,9 @@ def as_fit(source: Any) -> Any:
     patched = getattr(source, "lmm", None)
     if isinstance(patched, LMMResults):
         return patched
-    from lmmtools.results.from_statsmodels import read_mixedlm
+    from lmmtools.results.fitting import read_mixedlm
 
-    fit, _, found = read_mixedlm(source)
-    for category, text in found:
-        warnings.warn(text, category, stacklevel=4)
-    return LMMResults.of(fit)
+    return LMMResults.of(read_mixedlm(source)[0])
 
 
 def _read_mixed(fit: Any, given: Any, base: ComparisonColumn, asked: Asked) -> FitColumn:

@@ -1,0 +1,197 @@
+"""Fits made of designs by an engine, or of MixedLM's results, each with what it must warn of among its ``warnings``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from lmmtools import core
+from lmmtools.design.dropped import name_causes
+from lmmtools.design.identification import check_identified, find_ambiguities
+from lmmtools.design.remarks import remark_on_columns
+from lmmtools.engines import load_engine
+from lmmtools.errors import (
+    AgreementWarning,
+    BoundaryWarning,
+    ConvergenceWarning,
+    DataError,
+    DroppedColumnsWarning,
+    DroppedRowsWarning,
+    EngineError,
+    LmmWarning,
+    ReproducedWarning,
+    StructureWarning,
+    warn_caller,
+)
+from lmmtools.fit.record import Fit, Prepared
+from lmmtools.fit.second_look import describe_disagreement
+from lmmtools.sentences import join_with_and
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import TypeVar
+
+    from lmmtools.design.matrices import Design
+    from lmmtools.engines.estimate import Estimate
+    from lmmtools.engines.mixedlm.reading import ReadDesign
+    from lmmtools.fit.record import Names
+
+    AnyFit = TypeVar("AnyFit", bound=Fit)
+
+__all__ = ["Asked", "Finding", "fit_all", "make_fit", "read_mixedlm", "warn_of"]
+
+Finding: TypeAlias = tuple[type[LmmWarning], str]
+"""The class of a warning and its text."""
+Asked: TypeAlias = "tuple[Design, Names, str]"
+"""A design, what its data are called, and the engine to fit it with."""
+
+# Residual standard deviation of an average row, as a share of the response's, below which a search without end has run
+# to a perfect fit.
+REPRODUCED = 1e-5
+
+# A decrease below this is rounding: what keeps the certificate from holding is something else.
+DECREASE_SHOWN = 1e-6
+
+
+def make_fit(
+    kind: type[AnyFit], design: Design, names: Names, estimate: Estimate, seconds: float
+) -> tuple[AnyFit, list[Finding]]:
+    """Return an estimate as a fit of a class, its findings among its ``warnings``, and the findings with their classes.
+
+    Parameters
+    ----------
+    kind : type
+        ``Fit`` or ``LMMResults``.
+    design : Design
+    names : Names
+        What data, weights and offset are called.
+    estimate : Estimate
+        What the engine returned for the design.
+    seconds : float
+        Wall-clock time of the engine, used where the estimate has none of its own.
+    """
+    fit = kind(design, estimate, names, seconds if estimate.seconds is None else estimate.seconds)
+    found = find_findings(fit)
+    texts = (*(text for _, text in found), *design.narrower_in_r, *estimate.messages)
+    return replace(fit, warnings=tuple(dict.fromkeys(texts))), found
+
+
+def fit_all(asked: Sequence[Asked], *, reml: bool) -> list[tuple[Fit, list[Finding]]]:
+    """Return the fits asked for, each with its findings.
+
+    Those by lme4 are made in one R process.
+
+    Raises
+    ------
+    DataError, EngineError, TranslationError
+        If the data do not identify a model, there is no such engine, or it cannot fit the model.
+    """
+    modules = [load_engine(engine) for _, _, engine in asked]
+    for design, _, _ in asked:
+        check_identified(design, reml)
+    by_lme4 = [design for design, _, engine in asked if engine == "lme4"]
+    in_r = iter(load_engine("lme4").fit_several(by_lme4, reml=reml) if by_lme4 else ())
+    made = []
+    for (design, names, engine), module in zip(asked, modules, strict=True):
+        started = time.perf_counter()
+        estimate = next(in_r) if engine == "lme4" else module.fit(design, reml=reml)
+        if isinstance(estimate, EngineError):
+            raise estimate
+        made.append(make_fit(Fit, design, names, estimate, time.perf_counter() - started))
+    return made
+
+
+def read_mixedlm(result: Any) -> tuple[Fit, ReadDesign]:
+    """Return a result of MixedLM as a fit, and the design as it was read; warn of what was found.
+
+    Raises
+    ------
+    DataError, TranslationError, EngineError
+        As :func:`lmmtools.from_mixedlm`.
+    """
+    from lmmtools.engines.mixedlm import reading
+
+    if not hasattr(result, "cov_re_unscaled"):
+        raise DataError(f"this takes the result of a MixedLM fit, not {type(result).__name__}")
+    model = reading.read_model(result)
+    read = reading.as_design(result.model, model)
+    problem = core.prepare(read.design)
+    estimate = reading.as_estimate(result, read, problem)
+    fit = Fit(read.design, estimate, remarks=model.remarks, prepared=Prepared(problem, result))
+    found = find_findings(fit)
+    found += [(StructureWarning, text) for text in model.remarks]
+    warn_of(found)
+    texts = (*(text for _, text in found), *estimate.messages)
+    fit = replace(fit, warnings=tuple(dict.fromkeys(texts)), remarks=(*model.remarks, *estimate.messages))
+    return fit, read
+
+
+def warn_of(found: Iterable[Finding]) -> None:
+    """Warn of findings; each warning points to the line outside lmmtools that asked for the fit."""
+    for category, text in found:
+        warn_caller(category, text)
+
+
+def find_findings(result: Fit) -> list[Finding]:
+    """Return what a fit must warn of: dropped rows and columns, ambiguous terms, boundary, doubts about the optimum."""
+    found: list[Finding] = []
+    dropped = result.design.dropped
+    if dropped.n_rows:
+        text = f"{dropped.n_rows} of {dropped.n_input} rows have {name_causes(dropped)}"
+        found.append((DroppedRowsWarning, text))
+    if dropped.columns:
+        names = ", ".join(dropped.columns)
+        found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
+    found += [(StructureWarning, str(pair)) for pair in find_ambiguities(result.design)]
+    found += [(StructureWarning, text) for text in remark_on_columns(result.design)]
+    if result.is_singular:
+        found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
+    found += _find_doubts(result)
+    # Of a fit that is to be compared when somebody looks, the look says it.
+    if result.estimate.agreement is not None:
+        text = describe_disagreement(result.estimate, result.estimate.agreement)
+        if text:
+            found.append((AgreementWarning, text))
+    return found
+
+
+def _find_doubts(result: Fit) -> list[Finding]:
+    """Return what speaks against the optimum, if anything does."""
+    c, share = result.certificate, _residual_share(result)
+    if not result.converged and share < REPRODUCED:
+        text = (
+            f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
+            "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, "
+            "or look whether the response is constant within the levels of a factor"
+        )
+        return [(ReproducedWarning, text)]
+    if c.reproduced_by:
+        terms = join_with_and([f"{result.design.blocks[k].term}" for k in c.reproduced_by])
+        text = (
+            f"the model reproduces the response: with large enough effects of {terms} no residual is left, and the "
+            "criterion falls as their variances grow, without end or to a limit that it never reaches. These estimates "
+            "are a local optimum at best, since there is no lowest value. Take terms out, or get more rows"
+        )
+        return [(ReproducedWarning, text)]
+    if result.converged:
+        return []
+    if c.near_decrease is None:
+        fall = "the criterion falls from here, and its derivatives do not tell how far"
+    elif c.near_decrease > DECREASE_SHOWN:
+        fall = f"the criterion may still fall by about {c.near_decrease:.2g}"
+    else:
+        fall = "more of a variance that is zero would lower the criterion"
+    return [(ConvergenceWarning, f"the optimum is not certified: {fall}")]
+
+
+def _residual_share(result: Fit) -> float:
+    """Return the residual standard deviation of an average row as a share of the response's, in any unit of both."""
+    design = result.design
+    y = design.response
+    # Numbers whose squares would overflow are divided first.
+    size = float(np.abs(y).max()) or 1.0
+    weight = 1.0 if design.weights is None else float(design.weights.mean())
+    return float(result.sigma / size / np.sqrt(weight) / np.std(y / size, ddof=1))
