@@ -1,6 +1,6 @@
 """``python -m benchmarks.mixedlm_cost``: time statsmodels' likelihood on designs of many sizes.
 
-Prints the coefficients that ``lmmtools.engines.mixedlm.cost`` holds, seconds by each kind of work, and how far the
+Prints the coefficients that ``lmmtools.engines.mixedlm.layout`` holds, seconds by each kind of work, and how far the
 estimates from them are off; then what a search of MixedLM's own takes, in evaluations per covariance parameter.
 Processor time, the best of several runs, one BLAS thread: run it with OMP_NUM_THREADS=1.
 """
@@ -18,7 +18,7 @@ from scipy.optimize import nnls
 
 import lmmtools as lmt
 from lmmtools.engines import mixedlm
-from lmmtools.engines.mixedlm.cost import COEFFICIENTS, count_work
+from lmmtools.engines.mixedlm.layout import COEFFICIENTS, count_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,8 @@ from itertools import count
 
 from lmmtools.audience import advice
 from lmmtools.errors import FormulaError
-from lmmtools.formula.checking import check_tree
+from lmmtools.formula.checking import check_tree, read_python
+from lmmtools.formula.foreign import spline_cure
 from lmmtools.formula.functions import (
     CONSTANTS,
     CONTRASTS,
@@ -27,8 +28,6 @@ from lmmtools.formula.functions import (
     R_CONTRASTS,
     SAME_CONTRASTS,
 )
-from lmmtools.formula.python import read_python
-from lmmtools.formula.spline_cures import spline_cure
 from lmmtools.formula.tokens import Token, closing, fail, tokenize
 
 __all__ = [

@@ -11,7 +11,7 @@ from lmmtools.formula.algebra import check_sum, expand, is_group, split_at, spli
 from lmmtools.formula.checking import columns_asked
 from lmmtools.formula.declare import Declaration, split_correlated
 from lmmtools.formula.expressions import fold_calls, quote_argument, read_arithmetic
-from lmmtools.formula.structures import read_structures
+from lmmtools.formula.foreign import read_structures
 from lmmtools.formula.terms import ModelFormula, RandomTerm, nest
 from lmmtools.formula.tokens import Token, closing, fail, quote_name, tokenize
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand_terms
+from lmmtools.formula.checking import read_python
 from lmmtools.formula.expressions import fold_calls
-from lmmtools.formula.python import read_python
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import tokenize
 

@@ -19,7 +19,7 @@ import threadpoolctl
 import lmmtools as lmt
 from lmmtools import core, threads
 from lmmtools.engines import pls
-from lmmtools.engines.mixedlm.fit import evaluate_at, search
+from lmmtools.engines.mixedlm.fitting import evaluate_at, search
 from lmmtools.results import description_methods, diagnostic_methods, inference_methods
 from lmmtools.threads import Pool, cores_for, given_back, single
 

@@ -1,13 +1,10 @@
 """The statsmodels engine: write the MixedLM call, fit, read back."""
 
-from lmmtools.engines.mixedlm.cost import estimate_fit_seconds, estimate_seconds
-from lmmtools.engines.mixedlm.data_scale import on_data_scale
-from lmmtools.engines.mixedlm.fit import fit
+from lmmtools.engines.mixedlm.evaluating import agree, evaluate_likelihood, on_data_scale
+from lmmtools.engines.mixedlm.fitting import Search, fit, search
 from lmmtools.engines.mixedlm.from_text import make_model
-from lmmtools.engines.mixedlm.likelihood import agree, evaluate_likelihood
-from lmmtools.engines.mixedlm.plan import MixedLMPlan, plan
+from lmmtools.engines.mixedlm.layout import MixedLMPlan, estimate_fit_seconds, estimate_seconds, plan
 from lmmtools.engines.mixedlm.reading import MixedLMReading, read_model
-from lmmtools.engines.mixedlm.searching import Search, search
 from lmmtools.engines.mixedlm.spec import MixedLMSpec, write_spec
 
 __all__ = [

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand_terms
-from lmmtools.formula.checking import check_tree, columns_asked
+from lmmtools.formula.checking import check_tree, columns_asked, read_python
 from lmmtools.formula.expressions import columns_of, fold_calls
 from lmmtools.formula.functions import CONTRASTS, FUNCTIONS
-from lmmtools.formula.python import read_python
 from lmmtools.formula.tokens import tokenize
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.frame import kind_of
+from lmmtools.formula.checking import read_python
 from lmmtools.formula.expressions import fold_calls, is_condition
 from lmmtools.formula.notation import write_comment
-from lmmtools.formula.python import read_python
 from lmmtools.formula.tokens import quote_name, tokenize
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.matrices import Design
-    from lmmtools.engines.mixedlm.plan import MixedLMPlan
+    from lmmtools.engines.mixedlm.layout import MixedLMPlan
 
 __all__ = ["MixedLMSpec", "component_names", "write_spec"]
 

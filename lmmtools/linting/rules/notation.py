@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from lmmtools.design.findings import Finding
 from lmmtools.errors import FormulaError
 from lmmtools.formula.expressions import fold_calls
+from lmmtools.formula.foreign import read_structures
 from lmmtools.formula.parser import parse
-from lmmtools.formula.structures import read_structures
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import tokenize
 from lmmtools.linting.alternatives import write_model

@@ -1,10 +1,8 @@
 """What a MixedLM model really is, read from its arrays; and its results on the data's scale."""
 
 from lmmtools.engines.mixedlm.reading.as_design import ReadDesign, as_design
-from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate
-from lmmtools.engines.mixedlm.reading.components import Component, Piece
-from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
-from lmmtools.engines.mixedlm.reading.penalties import is_penalised
+from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate, is_penalised
+from lmmtools.engines.mixedlm.reading.mixedlm_reading import Component, MixedLMReading, Piece
 from lmmtools.engines.mixedlm.reading.read import read_model
 
 __all__ = [

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.encoders import Encoder
-    from lmmtools.engines.mixedlm.reading.components import Component, Piece
-    from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
+    from lmmtools.engines.mixedlm.reading.mixedlm_reading import Component, MixedLMReading, Piece
 
 __all__ = ["ReadDesign", "as_design"]
 

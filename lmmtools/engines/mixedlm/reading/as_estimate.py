@@ -13,7 +13,6 @@ from lmmtools import core
 from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.engines.estimate import AGREEMENT_TOL, Agreement, Certificate, Estimate
-from lmmtools.engines.mixedlm.reading.penalties import is_penalised
 from lmmtools.errors import DataError, EngineError
 
 if TYPE_CHECKING:
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
 
     from lmmtools.core import Problem
     from lmmtools.engines.mixedlm.reading.as_design import ReadDesign
-    from lmmtools.engines.mixedlm.reading.components import Component
+    from lmmtools.engines.mixedlm.reading.mixedlm_reading import Component
 
-__all__ = ["as_estimate", "read_theta"]
+
+__all__ = ["as_estimate", "is_penalised", "read_theta"]
 
 # A covariance matrix may have eigenvalues below zero by this share of the largest: rounding.
 NEGATIVE_TOL = 1e-10
@@ -196,3 +196,11 @@ def _fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[st
         "which stands here (MixedLM loses fixed effects where a variance is zero)"
     )
     return messages
+
+
+def is_penalised(result: Any) -> bool:
+    """Whether fixed effects of a result come from ``fit_regularized``, or from ``fit(fe_pen=...)``.
+
+    ``fit()`` records its search as ``hist`` and ``fit_regularized``, which moves the fixed effects after it, does not.
+    """
+    return not hasattr(result, "hist") or getattr(result.model, "fe_pen", None) is not None

@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lmmtools.formula.python import read_python
+from lmmtools.formula.checking import read_python
 
 __all__ = ["ColumnLabel", "parse_label"]
 

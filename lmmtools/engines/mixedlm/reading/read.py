@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.engines.mixedlm.reading.columns import Columns, collect_columns, merge_parallel, split_columns
-from lmmtools.engines.mixedlm.reading.components import Component, Kind, Piece
-from lmmtools.engines.mixedlm.reading.labels import parse_label
-from lmmtools.engines.mixedlm.reading.mixedlm_reading import MixedLMReading
-from lmmtools.engines.mixedlm.reading.pieces import (
+from lmmtools.engines.mixedlm.reading.columns import (
+    Columns,
     Groups,
+    collect_columns,
     crosses_groups,
+    merge_parallel,
     name_variable,
     read_piece,
     read_re_piece,
+    split_columns,
     term_label,
 )
+from lmmtools.engines.mixedlm.reading.labels import parse_label
+from lmmtools.engines.mixedlm.reading.mixedlm_reading import Component, Kind, MixedLMReading, Piece
 from lmmtools.errors import DataError, LmmError
 from lmmtools.formula.declare import crossed
 from lmmtools.formula.notation import write_expression

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
+from lmmtools.engines.lme4.exchange import Job, restore_names, write_jobs
 from lmmtools.engines.lme4.options import Control
-from lmmtools.engines.lme4.writing import Job, restore_names, write_jobs
 
 ODD = np.array([1 / 3, 1e150, 5e-324, -0.0, np.pi, 1e-17, -2.5, 7.0])
 

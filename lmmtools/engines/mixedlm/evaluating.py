@@ -1,25 +1,19 @@
-"""Fit through MixedLM: its own search, polished by exact gradients, and its own numbers at the optimum.
-
-MixedLM works well in the interior of the parameter space, on data of ordinary scale, from a start that is not far off.
-``conditioning`` sees to the scale, ``building`` to the boundary, and this module to the start.
-"""
+"""MixedLM's own numbers at given parameters: its likelihood, its estimates, and the result its users would get."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.theta import pack_lambda
-from lmmtools.engines import pls
+from lmmtools.design.theta import lambda_factors
 from lmmtools.engines.estimate import Agreement
-from lmmtools.engines.mixedlm.building import build_reduced_model
-from lmmtools.engines.mixedlm.conditioning import least_squares_criterion, read_criterion, root_mean_squares
-from lmmtools.engines.mixedlm.cost import cores_for_groups
-from lmmtools.engines.mixedlm.plan import plan
-from lmmtools.engines.mixedlm.searching import search
+from lmmtools.engines.mixedlm.building import build_reduced_model, least_squares_criterion, read_criterion
+from lmmtools.engines.mixedlm.from_text import make_model
+from lmmtools.engines.mixedlm.layout import cores_for_groups, plan
+from lmmtools.engines.mixedlm.spec import component_names, write_spec
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -28,15 +22,11 @@ if TYPE_CHECKING:
 
     from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
-    from lmmtools.engines.mixedlm.building import ReducedModel
-    from lmmtools.engines.mixedlm.conditioning import Conditioned
-    from lmmtools.engines.mixedlm.plan import MixedLMPlan
-    from lmmtools.engines.mixedlm.searching import Search
+    from lmmtools.engines.mixedlm.building import Conditioned, ReducedModel
+    from lmmtools.engines.mixedlm.layout import MixedLMPlan
 
-__all__ = ["Readback", "evaluate_at", "fit"]
 
-# Smallest diagonal of lambda_k that the polish starts from.
-START_FLOOR = 0.05
+__all__ = ["Readback", "agree", "evaluate_at", "evaluate_likelihood", "on_data_scale"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,61 +116,75 @@ def _modes(
     return tuple(modes)
 
 
-def _lift_off_zero(found: Search, design: Design) -> NDArray[np.float64] | None:
-    """Return theta to polish from: where MixedLM's search ended, but no standard deviation at zero.
+@single
+def evaluate_likelihood(
+    design: Design, layout: MixedLMPlan, theta: NDArray[np.float64], *, reml: bool
+) -> tuple[str, float]:
+    """Return who computed it, and the REML criterion or deviance at ``theta``, profiled over beta and sigma.
 
-    theta = 0 is a stationary point of the square-root parametrisation, MixedLM's as well as ours, optimum or not:
-    lifted off it, the polish can tell which way is down.
-    """
-    if found.lambdas is None:
-        return None
-    units = (root_mean_squares(b.basis) for b in design.blocks)
-    return pack_lambda([_lift(lam, unit) for lam, unit in zip(found.lambdas, units, strict=True)])
-
-
-def _lift(lam: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return lambda_k with diagonal elements of at least START_FLOOR, in units of sigma per unit of the basis."""
-    lifted = lam.copy()
-    np.fill_diagonal(lifted, np.maximum(np.diag(lam), START_FLOOR / unit))
-    return lifted
-
-
-def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
-    """Fit through statsmodels' MixedLM and return the polished, certified estimate.
-
-    MixedLM's optimisers give theta; exact gradients polish it and decide the boundary (a component is zero when zero
-    is no worse); MixedLM evaluates the model there, and its numbers are what the estimate holds.
-
-    Parameters
-    ----------
-    design : Design
-    reml : bool
-        REML or maximum likelihood.
-    **options
-        Passed to the polishing optimiser (``max_iter``, tolerances, ``callback``).
+    MixedLM computes it, once. Where every variance is zero there is no MixedLM model: the least-squares criterion in
+    closed form stands in.
 
     Raises
     ------
-    TranslationError
-        If MixedLM cannot express the model.
     EngineError
-        If MixedLM's algebra fails at the optimum.
+        If MixedLM's algebra fails at theta.
     """
+    reduced = build_reduced_model(design, layout, theta)
+    if reduced is None:
+        return "least squares", least_squares_criterion(design, reml=reml)
+    model = reduced.model
+    # What its fit() sets before it evaluates.
+    model.reml, model.cov_pen, model.fe_pen, model._cov_sing = reml, None, None, 0
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            with cores_for_groups(design, layout):
+                llf = float(model.loglike(reduced.start))
+        except (np.linalg.LinAlgError, ValueError, FloatingPointError) as error:
+            raise EngineError(f"MixedLM's likelihood failed: {error}") from error
+    if not np.isfinite(llf):
+        raise EngineError("MixedLM's likelihood is not finite")
+    return "mixedlm", read_criterion(design, reduced.data, llf, reml=reml)
+
+
+def agree(design: Design, layout: MixedLMPlan, estimate: Estimate) -> Agreement:
+    """Return how closely MixedLM's criterion at the estimate's theta agrees with the estimate's.
+
+    Raises
+    ------
+    EngineError
+        If MixedLM's algebra fails there.
+    """
+    engine, objective = evaluate_likelihood(design, layout, estimate.theta, reml=estimate.reml)
+    return Agreement.between(engine, objective, estimate.objective)
+
+
+# MixedLM treats a variance under 1e-10 of the residual's as zero and then drops the fixed effects; a zero component
+# is shown to it as this much instead, which moves the criterion by less than its last printed digit.
+VARIANCE_FLOOR = 1e-9
+
+
+@single
+def on_data_scale(design: Design, estimate: Estimate) -> Any:
+    """Return MixedLM's result for the spec of ``design``, in the data's units, started at ``estimate``."""
+    from statsmodels.regression.mixed_linear_model import MixedLMParams
+
     layout = plan(design)
-    found = search(design, layout, reml=reml)
-    polished = pls.fit(design, reml=reml, start=_lift_off_zero(found, design), **options)
-    read = evaluate_at(design, layout, polished.theta, reml=reml)
-    messages = (*polished.messages, *(f"MixedLM: {text}" for text in found.messages))
-    estimate = replace(polished, engine="mixedlm", n_evaluations=found.n_evaluations, messages=messages)
-    if read is None:
-        objective = least_squares_criterion(design, reml=reml)
-        return replace(estimate, agreement=Agreement.between("least squares", objective, estimate.objective))
-    return replace(
-        estimate,
-        beta=read.beta,
-        beta_cov=read.beta_cov,
-        sigma=read.sigma,
-        objective=read.objective,
-        modes=read.modes,
-        agreement=Agreement.between("pls", polished.objective, read.objective),
-    )
+    spec = write_spec(design, layout, reml=estimate.reml)
+    model = make_model(**spec.kwargs)
+    covs = [lam @ lam.T for lam in lambda_factors(estimate.theta, design.blocks)]
+    by_name = {
+        name: max(float(covs[i][0, 0]), VARIANCE_FLOOR)
+        for i, name in zip(layout.vc_blocks, component_names(design, layout), strict=True)
+    }
+    vcomp = np.array([by_name[name] for name in model.exog_vc.names])
+    cov_re = np.empty((0, 0))
+    if layout.re_block is not None:
+        values, vectors = np.linalg.eigh(covs[layout.re_block])
+        cov_re = (vectors * np.maximum(values, VARIANCE_FLOOR)) @ vectors.T
+    start = MixedLMParams.from_components(fe_params=np.zeros(design.p), cov_re=cov_re, vcomp=vcomp)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # What it warns of (an absolute boundary rule, the gradient norm) the certificate has decided already.
+        warnings.simplefilter("ignore")
+        return model.fit(start_params=start, reml=estimate.reml, method="bfgs")
