@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 import lmmtools as lmt
 from lmmtools.engines import pls
-from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values
+from lmmtools.inference.bootstrap.resampling import parameter_names, parameter_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

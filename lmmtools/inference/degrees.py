@@ -1,4 +1,24 @@
-"""The methods for degrees of freedom, under one contract: a covariance for standard errors, df of t, reference of F."""
+"""Degrees of freedom of the fixed effects, by four methods under one contract.
+
+A method gives the covariance that standard errors come from, the degrees of freedom of t, and the reference of F.
+
+**Satterthwaite.** For a contrast l of the fixed effects, f = l'C(phi) l with C = (X'V^-1X)^-1 and phi the variance
+parameters, in any coordinates. With A the asymptotic covariance of phi (the inverse of half the Hessian of the
+criterion),
+
+    df = 2 f^2 / (g'A g) ,   g_i = l'dC/dphi_i l = l'C (X'V^-1 V_i V^-1X) C l
+
+(Giesbrecht & Burns 1985, Biometrics 41; Kuznetsova, Brockhoff & Christensen 2017, J. Stat. Softw. 82(13)). The matrices
+X'V^-1 V_i V^-1X are sums over levels of products of Z'V^-1X, which the engine has: nothing of size n x n is formed.
+
+**Kenward and Roger.** For contrasts L (q, p) with Theta = L'(L C L')^-1 L, and C P_i C the derivatives of C,
+
+    A1 = sum_ij W_ij tr(Theta C P_i C) tr(Theta C P_j C) ,   A2 = sum_ij W_ij tr(Theta C P_i C Theta C P_j C)
+
+F's mean and variance under the hypothesis, to the order of the approximation, are matched to those of an F
+distribution with a scale (Kenward & Roger 1997, Biometrics 53, sections 3 and 4; Halekoh & Hojsgaard 2014,
+J. Stat. Softw. 59(9), section 3.2). For one contrast the degrees are 2 / A2 and the scale is one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +28,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from lmmtools import core
+from lmmtools.audience import advice, option
 from lmmtools.errors import DataError
-from lmmtools.inference.kenward_roger import kenward_roger
-from lmmtools.inference.satterthwaite import satterthwaite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +39,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DDF", "Degrees", "check_ddf", "degrees", "method_name"]
+__all__ = ["DDF", "Degrees", "Satterthwaite", "check_ddf", "degrees", "method_name"]
 
 DDF = Literal["satterthwaite", "kenward-roger", "residual", "z"]
 _METHODS = {
@@ -30,6 +50,12 @@ _METHODS = {
 
 
 _FOUND: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
+
+FLAT = 1e-12
+"""A contrast whose variance depends on no variance parameter, to this share of itself, has no limit to its degrees."""
+
+TINY = 1e-10
+"""A quantity of the approximation that is zero in exact arithmetic, next to others of order one."""
 
 
 class Degrees(Protocol):
@@ -107,7 +133,184 @@ def _make(fit: Fit, ddf: DDF) -> Degrees:
     if not fit.design.p:
         return Constant(fit.estimate.beta_cov, np.inf, ("the model has no fixed effects",))
     if ddf == "satterthwaite":
-        return satterthwaite(fit)
+        return _satterthwaite(fit)
     if ddf == "kenward-roger":
-        return kenward_roger(fit)
+        return _kenward_roger(fit)
     return Constant(fit.estimate.beta_cov, float(fit.nobs - fit.design.p) if ddf == "residual" else np.inf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Satterthwaite:
+    """What the degrees of freedom of any contrast follow from.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (p, p)
+        Covariance of the fixed effects.
+    slopes : ndarray, shape (m, p, p)
+        Its derivatives with respect to the variance parameters, which have no unit.
+    covariance : ndarray, shape (m, m)
+        Asymptotic covariance of the variance parameters.
+    notes : tuple of str
+        Which terms are held on the boundary.
+    """
+
+    cov: Floats
+    slopes: Floats
+    covariance: Floats
+    notes: tuple[str, ...] = ()
+
+    def df(self, contrasts: Floats) -> Floats:
+        """Return the degrees of freedom of each contrast, rows of (r, p); infinite where its variance is known."""
+        return _matched_df(contrasts, self.cov, self.slopes, self.covariance)
+
+    def f_reference(self, contrasts: Floats) -> tuple[float, float]:
+        """Return F's scale, one, and its denominator degrees of freedom, for independent rows of contrasts, (q, p).
+
+        The rows are turned into independent contrasts; nu_m being the degrees of each, F's are 2 E / (E - q) with
+        E = sum of nu_m / (nu_m - 2) (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54). Where one of the nu_m is 2 or
+        less E is not defined, and F's are 2, as in lmerTest.
+        """
+        if len(contrasts) == 1:
+            return 1.0, float(self.df(contrasts)[0])
+        _, vectors = np.linalg.eigh(contrasts @ self.cov @ contrasts.T)
+        nu = self.df(vectors.T @ contrasts)
+        if np.ptp(nu) < 1e-8:
+            return 1.0, float(nu.mean())
+        if (nu <= 2).any():
+            return 1.0, 2.0
+        E = float(sum(v / (v - 2.0) if np.isfinite(v) else 1.0 for v in nu))
+        return 1.0, 2.0 * E / (E - len(nu)) if len(nu) < E else 2.0
+
+
+def _matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Floats) -> Floats:
+    """Return the degrees of freedom whose chi-squared has mean and variance of each contrast's variance, shape (r,).
+
+    2 v^2 / Var(v) with v = l'C l and Var(v) = g'W g, g_i = l'(dC/dphi_i) l (Satterthwaite 1946, Biometrics 2).
+
+    Parameters
+    ----------
+    contrasts : ndarray, shape (r, p)
+        NaN in a row gives NaN.
+    cov : ndarray, shape (p, p)
+    slopes : ndarray, shape (m, p, p)
+    covariance : ndarray, shape (m, m)
+        W, of the variance parameters.
+    """
+    variance = ((contrasts @ cov) * contrasts).sum(axis=1)
+    g = np.stack([((contrasts @ S) * contrasts).sum(axis=1) for S in slopes], axis=1)
+    # Shares, whose squares are in range whatever the unit of the contrast.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        g = g / variance[:, None]
+    spread = ((g @ covariance) * g).sum(axis=1)
+    is_known = (spread <= FLAT) | (variance == 0.0)
+    return np.where(is_known, np.inf, 2.0 / np.where(is_known, 1.0, spread))
+
+
+def _satterthwaite(fit: Fit) -> Satterthwaite:
+    """Return the derivatives and covariances behind the degrees of freedom of a fit's contrasts.
+
+    Raises
+    ------
+    EngineError
+        If the fit is not at a minimum of its criterion.
+    """
+    if fit.design.shared:
+        return _by_shared_variances(fit)
+    found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    held = [str(fit.design.blocks[k].term) for k in found.held]
+    notes = f"on the boundary, and held there for the degrees of freedom: {', '.join(held)}"
+    return Satterthwaite(found.cov, found.slopes, found.covariance, (notes,) if held else ())
+
+
+def _by_shared_variances(fit: Fit) -> Satterthwaite:
+    """The same where terms share one variance; a term on the boundary is then taken as known altogether."""
+    derivatives = core.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
+    info = core.information(fit.problem, fit.theta, fit.reml)
+    unit = info.units / fit.scale
+    covariance = np.where(np.isfinite(info.relative_cov), info.relative_cov, 0.0) * unit * unit[:, None]
+    known = [name for name, reason in zip(info.names, info.reasons, strict=True) if reason]
+    notes = f"on the boundary, and taken as known for the degrees of freedom: {', '.join(known)}"
+    return Satterthwaite(derivatives.cov, derivatives.slopes, covariance, (notes,) if known else ())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _KenwardRoger:
+    """What the tests of any contrast follow from.
+
+    Attributes
+    ----------
+    cov : ndarray, shape (p, p)
+        The adjusted covariance of the fixed effects, which the tests use.
+    unadjusted : ndarray, shape (p, p)
+        C = (X'V^-1X)^-1.
+    slopes : ndarray, shape (k + 1, p, p)
+        dC/dphi_i for the variances and covariances phi in units of sigma**2, the residual's last.
+    covariance : ndarray, shape (k + 1, k + 1)
+        Asymptotic covariance of phi, from the expected information.
+    notes : tuple of str
+    """
+
+    cov: Floats
+    unadjusted: Floats
+    slopes: Floats
+    covariance: Floats
+    notes: tuple[str, ...] = ()
+
+    def df(self, contrasts: Floats) -> Floats:
+        """Return the degrees of freedom of each contrast, rows of (r, p).
+
+        Of one row they are Satterthwaite's from the expected information: ``f_reference`` comes to 2 / A1.
+        """
+        return _matched_df(contrasts, self.unadjusted, self.slopes, self.covariance)
+
+    def f_reference(self, contrasts: Floats) -> tuple[float, float]:
+        """Return F's scale, and its denominator degrees of freedom, for independent rows of contrasts, (q, p)."""
+        q = len(contrasts)
+        A1, A2 = self._moments(contrasts)
+        if A2 <= TINY * TINY:
+            return 1.0, np.inf
+        B = 0.5 / q * (A1 + 6.0 * A2)
+        g = ((q + 1.0) * A1 - (q + 4.0) * A2) / ((q + 2.0) * A2)
+        below = 3.0 * q + 2.0 * (1.0 - g)
+        v0 = 1.0 + g / below * B
+        v1 = 1.0 - (q - g) / below * B
+        v2 = 1.0 - (q + 2.0 - g) / below * B
+        v0 = 0.0 if abs(v0) < TINY else v0
+        shrunk = 1.0 - A2 / q
+        # Both vanish together where the exact degrees are two.
+        ratio = 1.0 if abs(shrunk) < TINY and abs(v1) < TINY else shrunk / v1
+        rho = ratio**2 * v0 / (q * v2)
+        df = 4.0 + (q + 2.0) / (q * rho - 1.0)
+        scale = 1.0 if abs(df - 2.0) < 1e-2 else df * shrunk / (df - 2.0)
+        return scale, df
+
+    def _moments(self, L: Floats) -> tuple[float, float]:
+        theta = L.T @ np.linalg.solve(L @ self.unadjusted @ L.T, L)
+        moved = np.einsum("ab,ibc->iac", theta, self.slopes)
+        traces = np.einsum("iaa->i", moved)
+        W = self.covariance
+        crossed = np.einsum("iab,jba->ij", moved, moved)
+        return float(traces @ W @ traces), float((W * crossed).sum())
+
+
+def _kenward_roger(fit: Fit) -> _KenwardRoger:
+    """Return the adjusted covariance and what the degrees of freedom follow from.
+
+    Raises
+    ------
+    DataError
+        If the fit is not by REML.
+    EngineError
+        If the expected information of the variances is singular.
+    """
+    if not fit.reml:
+        raise DataError(
+            f"{option('ddf', 'kenward-roger')} is defined for REML fits: "
+            f"{advice('fit(reml=True)', 'leave out --ml')}, or use {option('ddf', 'satterthwaite')}"
+        )
+    found = core.adjusted_covariance(fit.problem, fit.theta)
+    notes: tuple[str, ...] = ()
+    if fit.is_singular:
+        notes = ("the fit is singular: Kenward and Roger's expansion is made there as if it were not",)
+    return _KenwardRoger(found.adjusted, found.cov, found.slopes, found.W, notes)

@@ -1,15 +1,20 @@
-"""How many draws, and from what."""
+"""How many draws, from which generator, in which pieces: the same draws however many processes make them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from lmmtools.errors import DataError
+from lmmtools.audience import how_to_install
+from lmmtools.errors import DataError, EngineError
 
-__all__ = ["as_generator", "check_count"]
+__all__ = ["as_generator", "check_count", "run_pieces", "spawn_pieces"]
+
+PIECE = 50
+"""Draws per piece: the random numbers of a draw depend on its piece alone."""
 
 
 def check_count(n: Any, name: str = "n", least: int = 1) -> int:
@@ -37,3 +42,51 @@ def as_generator(rng: Any) -> np.random.Generator:
         return np.random.default_rng(rng)
     except (TypeError, ValueError) as error:
         raise DataError(f"rng={rng!r} is no source of random numbers ({error}); give a seed or a Generator") from None
+
+
+def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[int, np.random.SeedSequence]]:
+    """Return (draws, seed) of each piece of n draws.
+
+    Raises
+    ------
+    DataError
+        If n is no positive whole number, or ``rng`` no source of random numbers.
+    """
+    n = check_count(n)
+    # From the generator's state: a seed and a new generator of that seed give the same draws, a used one others.
+    seed = int(as_generator(rng).integers(2**63))
+    sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])
+    return list(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True))
+
+
+def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jobs: int | None) -> Iterator[Any]:
+    """Yield ``work(*piece)`` in order.
+
+    Parameters
+    ----------
+    work : callable
+        A function of a module, so that other processes find it.
+    pieces : sequence of tuple
+    n_jobs : int or None
+        1: here. Otherwise as joblib takes it (-1: all cores, None: as ``joblib.parallel_config`` says), on the backend
+        that ``joblib.parallel_config`` names: processes of this machine by default, a Dask or Ray cluster where one is
+        set up.
+
+    Raises
+    ------
+    DataError
+        If ``n_jobs`` is no number of processes.
+    EngineError
+        If joblib is needed and not installed.
+    """
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or n_jobs == 0):
+        raise DataError(f"n_jobs={n_jobs!r} processes cannot be used; give a whole number, or -1 for all cores")
+    if n_jobs == 1:
+        for piece in pieces:
+            yield work(*piece)
+        return
+    try:
+        from joblib import Parallel, delayed
+    except ImportError as error:
+        raise EngineError(f"n_jobs other than 1 needs joblib: {how_to_install('joblib')}") from error
+    yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*piece) for piece in pieces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +11,11 @@ from lmmtools import core
 from lmmtools.design.identification import find_ambiguities
 from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
 from lmmtools.engines import pls
+from lmmtools.errors import DataError
+from lmmtools.formula.terms import order_written
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
 from lmmtools.inference.draws import as_generator, check_count
 from lmmtools.inference.likelihood_ratio import WORSE, lower_estimate, warn_of_negative
-from lmmtools.inference.reduction import Reduction, reductions, with_constants
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels, stars
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core import Problem
+    from lmmtools.design.blocks import Block
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
@@ -118,7 +121,7 @@ def random_anova(
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
     notes += [f"a test of one of two terms that are one says nothing: {pair}" for pair in find_ambiguities(fit.design)]
     fit = _rewritten(fit)
-    nulls = [(smaller, _null(fit, smaller)) for smaller in reductions(fit.design, reduce_terms=reduce_terms)]
+    nulls = [(smaller, _null(fit, smaller)) for smaller in _reductions(fit.design, reduce_terms=reduce_terms)]
     fit = _none_below(fit, nulls, notes)
     rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
     for smaller, null in nulls:
@@ -142,7 +145,7 @@ def random_anova(
     return RandomAnova(*columns)
 
 
-def _none_below(fit: Fit, nulls: list[tuple[Reduction, _Null]], notes: list[str]) -> Fit:
+def _none_below(fit: Fit, nulls: list[tuple[_Reduction, _Null]], notes: list[str]) -> Fit:
     """Return the fit, searched again from the lowest of the smaller models' optima if that is lower."""
     if not nulls:
         return fit
@@ -163,7 +166,7 @@ def _none_below(fit: Fit, nulls: list[tuple[Reduction, _Null]], notes: list[str]
 
 def _rewritten(fit: Fit) -> Fit:
     """Return the same fit with factors in random terms beside a constant."""
-    design = with_constants(fit.design)
+    design = _with_constants(fit.design)
     if all(a is b for a, b in zip(design.blocks, fit.design.blocks, strict=True)):
         return fit
     return fit.on_design(design)
@@ -194,7 +197,7 @@ class _Null:
     at_boundary: str
 
 
-def _null(fit: Fit, smaller: Reduction) -> _Null:
+def _null(fit: Fit, smaller: _Reduction) -> _Null:
     if not smaller.design.blocks:
         theta = np.zeros(fit.design.k)
         at = core.recover(fit.problem, theta, fit.reml)
@@ -206,7 +209,7 @@ def _null(fit: Fit, smaller: Reduction) -> _Null:
     return _Null(problem, found.objective, found.beta, theta, found.sigma, " and ".join(boundary))
 
 
-def _embed(fit: Fit, smaller: Reduction, theta: Floats) -> Floats:
+def _embed(fit: Fit, smaller: _Reduction, theta: Floats) -> Floats:
     """Return theta of the smaller model as one of the full model, with zeros for the effects that it does not have."""
     factors = iter(lambda_factors(theta, smaller.design.blocks))
     full = []
@@ -219,7 +222,7 @@ def _embed(fit: Fit, smaller: Reduction, theta: Floats) -> Floats:
     return pack_lambda(full)
 
 
-def _reference(fit: Fit, smaller: Reduction, null: _Null, rng: np.random.Generator) -> Mixture:
+def _reference(fit: Fit, smaller: _Reduction, null: _Null, rng: np.random.Generator) -> Mixture:
     block = fit.design.blocks[smaller.block]
     d = len(smaller.removed)
     free = (block.l - d) * d
@@ -251,3 +254,113 @@ def _draws(fit: Fit, null: _Null, n_sim: int, rng: np.random.Generator) -> tuple
     else:
         smaller = core.refit_many(null.problem, Y, fit.reml).objective
     return np.maximum(smaller - larger, 0.0), f"{n_sim} parametric bootstrap draws from the smaller model"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reduction:
+    """One random effect, or one variable of a vector of them, taken out.
+
+    Attributes
+    ----------
+    name : str
+        As lmerTest writes it: ``"Days in (Days | Subject)"``, or the term where all of it goes.
+    design : Design
+        Without it; it may have no blocks left.
+    block : int
+        Index of the block in the full design.
+    removed : tuple of int
+        Which effects of the block go.
+    """
+
+    name: str
+    design: Design
+    block: int
+    removed: tuple[int, ...]
+
+
+def _with_constants(design: Design) -> Design:
+    """Return the design with ``(0 + f | g)``, f a factor, written as the same model ``(1 + f | g)``.
+
+    An effect of every level spans a constant: taking f out of the term leaves ``(1 | g)``, and not nothing.
+    """
+    return replace(design, blocks=tuple(_with_constant(b) if _spans_constant(b) else b for b in design.blocks))
+
+
+def _spans_constant(block: Block) -> bool:
+    is_one_variable = not block.term.intercept and len(block.term.variables) == 1
+    return is_one_variable and block.l > 1 and bool(np.allclose(block.basis.sum(axis=1), 1.0))
+
+
+def _with_constant(block: Block) -> Block:
+    basis = np.column_stack([np.ones(len(block.basis)), block.basis[:, 1:]])
+    return replace(block, basis=basis, cnames=("(Intercept)", *block.cnames[1:]), encoder=None)
+
+
+def _reductions(design: Design, *, reduce_terms: bool = True) -> list[_Reduction]:
+    """Return the single deletions from a model's random terms, in the order in which lme4 writes these.
+
+    Parameters
+    ----------
+    design : Design
+        As :func:`_with_constants` writes it.
+    reduce_terms : bool
+        Take the variables out of ``(x + z | g)`` one at a time, those that stand inside an interaction with another
+        excepted; otherwise, and where nothing would be left, the whole term.
+
+    Raises
+    ------
+    DataError
+        If blocks share their variances, as only a MixedLM model that was read can have them.
+    """
+    if design.shared:
+        raise DataError(
+            "terms of this model share one variance, so that none can be left out alone; declare it with lmm(...)"
+        )
+    written = [design.formula.random[i] for i in order_written(design.formula.random)]
+    found = []
+    for k, block in sorted(enumerate(design.blocks), key=lambda item: written.index(item[1].term)):
+        droppable = _droppable(block) if reduce_terms else ()
+        for variable in droppable:
+            own = _columns_of(block, variable)
+            found.append(_Reduction(f"{variable} in {block.term}", _without(design, k, variable, own), k, own))
+        if not droppable:
+            rest = tuple(b for i, b in enumerate(design.blocks) if i != k)
+            name = _named_whole(block) if reduce_terms else str(block.term)
+            found.append(_Reduction(name, replace(design, blocks=rest), k, tuple(range(block.l))))
+    return found
+
+
+def _droppable(block: Block) -> tuple[str, ...]:
+    """Return the variables whose removal leaves a basis that is still one."""
+    variables = block.term.variables
+    if _is_rewritten(block):
+        return variables
+    if len(variables) + block.term.intercept < 2:
+        return ()
+    parts = [frozenset(v.split(":")) for v in variables]
+    return tuple(v for v, own in zip(variables, parts, strict=True) if not any(own < other for other in parts))
+
+
+def _named_whole(block: Block) -> str:
+    """Return what a term is called that goes as a whole because its only variable does."""
+    is_slope = not block.term.intercept and len(block.term.variables) == 1
+    return f"{block.term.variables[0]} in {block.term}" if is_slope else str(block.term)
+
+
+def _is_rewritten(block: Block) -> bool:
+    return not block.term.intercept and block.cnames[0] == "(Intercept)"
+
+
+def _columns_of(block: Block, variable: str) -> tuple[int, ...]:
+    return tuple(range(1, block.l)) if _is_rewritten(block) else block.encoder.columns_by_term()[variable]
+
+
+def _without(design: Design, k: int, variable: str, columns: tuple[int, ...]) -> Design:
+    block = design.blocks[k]
+    keep = [j for j in range(block.l) if j not in columns]
+    left = tuple(v for v in block.term.variables if v != variable)
+    term = replace(block.term, intercept=block.term.intercept or not left, variables=left)
+    smaller = replace(
+        block, term=term, basis=np.ascontiguousarray(block.basis[:, keep]), cnames=tuple(block.cnames[j] for j in keep)
+    )
+    return replace(design, blocks=tuple(smaller if i == k else b for i, b in enumerate(design.blocks)))

@@ -10,8 +10,7 @@ from lmmtools.design.newdata import as_frame, label_levels
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
 from lmmtools.inference.draws import as_generator, check_count
-from lmmtools.inference.new_rows import encode_rows, find_included, rows_of_fit
-from lmmtools.inference.prediction_error import predicted_means
+from lmmtools.inference.linear_predictor import encode_rows, find_included, predicted_means, rows_of_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
-    from lmmtools.inference.new_rows import Included, NewRows
+    from lmmtools.inference.linear_predictor import Included, NewRows
 
     Floats = NDArray[np.float64]
 

@@ -16,12 +16,11 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.frame import as_frame
 from lmmtools.errors import DataError
-from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.intervals import confidence_intervals
-from lmmtools.inference.modes import ranef_frame
 from lmmtools.inference.prediction import predict
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.residuals import cooks_distance
+from lmmtools.inference.wald_tests import t_tests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,11 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.fit.record import Fit
-    from lmmtools.inference.new_rows import Unseen
+    from lmmtools.inference.linear_predictor import Unseen
 
-__all__ = ["Effects", "augment", "glance", "tidy"]
 
-Effects = Literal["fixed", "ran_pars", "ran_vals"]
+__all__ = ["augment", "glance", "ranef_frame", "tidy"]
+
+_Effects = Literal["fixed", "ran_pars", "ran_vals"]
 
 NO_LIMITS = 'no Wald interval; write conf_method="profile"'
 UNDEFINED = "not defined where a variance is zero"
@@ -80,7 +80,7 @@ def tidy(
 
 def _wanted(effects: Any) -> tuple[str, ...]:
     """Return the parts of the fit that are asked for."""
-    known = get_args(Effects)
+    known = get_args(_Effects)
     given = [effects] if isinstance(effects, str) else list(effects) if isinstance(effects, Iterable) else []
     if not given or any(part not in known for part in given):
         raise DataError(f"effects={effects!r} is not known; write any of {', '.join(map(repr, known))}")
@@ -236,3 +236,27 @@ def _beside(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -> pd.
     if taken:
         raise DataError(f'the data have a column {taken[0]!r} already: write augment(prefix=".") to tell them apart')
     return frame.assign(**{prefix + name: np.asarray(values) for name, values in columns.items()})
+
+
+def ranef_frame(fit: Fit) -> pd.DataFrame:
+    """Return columns ``grpvar term grp condval condsd``, rows by factor, effect and level."""
+    import pandas as pd
+
+    parts = []
+    for factor, modes in fit.random_effects.items():
+        m, l = modes.shape
+        covariances = fit.random_effects_cov[factor].to_numpy().reshape(m, l, l)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "grpvar": factor,
+                    "term": np.repeat(np.asarray(modes.columns, dtype=object), m),
+                    "grp": list(modes.index) * l,
+                    "condval": modes.to_numpy().T.ravel(),
+                    "condsd": np.sqrt(np.einsum("mll->lm", covariances)).ravel(),
+                }
+            )
+        )
+    if not parts:
+        return pd.DataFrame({"grpvar": [], "term": [], "grp": [], "condval": [], "condsd": []})
+    return pd.concat(parts, ignore_index=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.formula.expressions import plain_name
-from lmmtools.inference.variance.parts import variance_parts as parts_of
+from lmmtools.inference.variance.partition import variance_parts as parts_of
 from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def variance(fit: Fit, *, ax: Axes | None = None) -> Axes:
 def variance_parts(fit: Fit) -> dict[str, float]:
     """Return the variance that each term contributes to a row on average, the residual's last.
 
-    Of an intercept by a factor, its variance; see :mod:`lmmtools.inference.variance.parts`.
+    Of an intercept by a factor, its variance; see :mod:`lmmtools.inference.variance.partition`.
     """
     parts = parts_of(fit)
     names = [

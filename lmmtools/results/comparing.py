@@ -10,7 +10,7 @@ from lmmtools.engines import mixedlm
 from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
-from lmmtools.inference.contrasts import ContrastTests, t_tests
+from lmmtools.inference.wald_tests import ContrastTests, t_tests
 from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
 from lmmtools.printout.read import read_printout
 from lmmtools.report.comparison import Comparison, compare_columns

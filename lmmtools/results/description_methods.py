@@ -12,12 +12,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from lmmtools.inference.new_rows import Unseen
+    from lmmtools.inference.linear_predictor import Unseen
     from lmmtools.inference.repca import RePCA
-    from lmmtools.inference.variance.design_effect import DesignEffect
-    from lmmtools.inference.variance.icc import ICC
+    from lmmtools.inference.variance.icc_r2 import ICC, R2, DesignEffect
     from lmmtools.inference.variance.partition import VariancePartition
-    from lmmtools.inference.variance.r2 import R2
 
 __all__ = ["DescriptionMethods"]
 
@@ -45,7 +43,7 @@ class DescriptionMethods(Fit):
         0  Batch  (Intercept)   A  -17.607  19.587
         1  Batch  (Intercept)   B    0.391  19.587
         """
-        from lmmtools.inference.modes import ranef_frame
+        from lmmtools.inference.tidy import ranef_frame
 
         return ranef_frame(self)
 
@@ -94,7 +92,7 @@ class DescriptionMethods(Fit):
         grp
         all    0.4185      0.4185
         """
-        from lmmtools.inference.variance.icc import icc
+        from lmmtools.inference.variance.icc_r2 import icc
 
         return icc(self, by_group)
 
@@ -110,7 +108,7 @@ class DescriptionMethods(Fit):
             marginal  conditional
         R2    0.2787       0.7992
         """
-        from lmmtools.inference.variance.r2 import r2
+        from lmmtools.inference.variance.icc_r2 import r2
 
         return r2(self)
 
@@ -163,7 +161,7 @@ class DescriptionMethods(Fit):
                levels  size    icc  design_effect  n_effective
         Batch       6   5.0  0.418          2.674       11.219
         """
-        from lmmtools.inference.variance.design_effect import design_effect
+        from lmmtools.inference.variance.icc_r2 import design_effect
 
         return design_effect(self, factor)
 

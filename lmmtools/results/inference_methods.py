@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.inference.anova import AnovaTable
-    from lmmtools.inference.contrasts import ContrastTests, FTest
     from lmmtools.inference.profile.profile_result import Profile
     from lmmtools.inference.ranova import RandomAnova
+    from lmmtools.inference.wald_tests import ContrastTests, FTest
 
 __all__ = ["InferenceMethods"]
 
@@ -57,7 +57,7 @@ class InferenceMethods(Fit):
         Intercept   251.405      6.825  17.0  36.838  0.0
         Days         10.467      1.546  17.0   6.771  0.0
         """
-        from lmmtools.inference.contrasts import t_tests
+        from lmmtools.inference.wald_tests import t_tests
 
         return t_tests(self, None, ddf)
 
@@ -88,7 +88,7 @@ class InferenceMethods(Fit):
               estimate  std_error    df      t      p
         Days     0.467      1.546  17.0  0.302  0.766
         """
-        from lmmtools.inference.contrasts import t_tests
+        from lmmtools.inference.wald_tests import t_tests
 
         return t_tests(self, constraints, ddf)
 
@@ -113,7 +113,7 @@ class InferenceMethods(Fit):
            sum_sq  mean_sq  num_df  den_df       F    p
         0  68.519   34.259     2.0    24.0  28.298  0.0
         """
-        from lmmtools.inference.contrasts import f_test
+        from lmmtools.inference.wald_tests import f_test
 
         return f_test(self, constraints, ddf)
 

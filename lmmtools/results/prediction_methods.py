@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from lmmtools.inference.linear_predictor import Unseen
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.effects import MarginalEffects
     from lmmtools.inference.marginal.means import MarginalMeans
-    from lmmtools.inference.new_rows import Unseen
     from lmmtools.inference.prediction import Interval
 
 __all__ = ["PredictionMethods"]

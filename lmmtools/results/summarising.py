@@ -9,8 +9,8 @@ import numpy as np
 from lmmtools.design.dropped import name_causes
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.fit.second_look import describe_seconds
-from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.degrees import method_name
+from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.summary import SummaryData, summarise
 
 if TYPE_CHECKING:

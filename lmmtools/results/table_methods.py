@@ -179,8 +179,7 @@ class TableMethods:
 
     def __maketables_stat__(self, key: str) -> float | int | str | None:
         """Return one statistic, None where there is no such thing."""
-        from lmmtools.inference.variance.icc import icc
-        from lmmtools.inference.variance.r2 import r2
+        from lmmtools.inference.variance.icc_r2 import icc, r2
 
         fit = self._fit
         known: dict[str, Callable[[], Any]] = {
@@ -260,8 +259,8 @@ def coefficient_table(fit: Fit) -> pd.DataFrame:
 
     By the normal distribution where there are no such degrees of freedom.
     """
-    from lmmtools.inference.contrasts import t_tests
     from lmmtools.inference.intervals import confidence_intervals
+    from lmmtools.inference.wald_tests import t_tests
 
     ddf = "satterthwaite" if has_degrees(fit) else "z"
     tests = t_tests(fit, None, ddf).to_frame()

@@ -15,9 +15,15 @@ from lmmtools import core
 from lmmtools.design.theta import are_singular
 from lmmtools.errors import DataError, FewDrawsWarning, LmmError
 from lmmtools.inference.bootstrap.limits import METHODS, acceleration, describe_too_few, intervals
-from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
-from lmmtools.inference.bootstrap.resampling import KINDS, draw_designs, draw_responses, independent_groups
-from lmmtools.inference.bootstrap.statistics import parameter_names, parameter_values
+from lmmtools.inference.bootstrap.resampling import (
+    KINDS,
+    draw_designs,
+    draw_responses,
+    independent_groups,
+    parameter_names,
+    parameter_values,
+)
+from lmmtools.inference.draws import run_pieces, spawn_pieces
 from lmmtools.inference.tails import check_alpha
 from lmmtools.progress import count
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels

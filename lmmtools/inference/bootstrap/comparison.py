@@ -9,9 +9,8 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.errors import DataError, LmmError
-from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
-from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml
-from lmmtools.inference.nesting import lie_outside
+from lmmtools.inference.draws import run_pieces, spawn_pieces
+from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml, lie_outside
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.progress import count

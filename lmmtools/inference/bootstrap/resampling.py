@@ -1,4 +1,4 @@
-"""How a bootstrap's data sets are drawn: from the model, from residuals and modes, from whole groups."""
+"""A bootstrap's data sets, drawn from the model, from residuals and modes or from groups, and their parameters."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from lmmtools.design.factors import connected_components
 from lmmtools.design.stack import stack_rows
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
+from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.simulation import simulate
 from lmmtools.threads import single
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["KINDS", "draw_designs", "draw_responses", "independent_groups"]
+__all__ = ["KINDS", "draw_designs", "draw_responses", "independent_groups", "parameter_names", "parameter_values"]
 
 KINDS = ("parametric", "residual", "cluster")
 
@@ -110,3 +111,32 @@ def draw_designs(design: Design, groups: list[NDArray[np.intp]], n: int, rng: np
         copies = np.arange(len(drawn)) - np.searchsorted(drawn, drawn)
         out.append(stack_rows(design, [groups[i] for i in drawn], copies.tolist()))
     return out
+
+
+def parameter_names(design: Design) -> tuple[str, ...]:
+    """Return the names of standard deviations and correlations, sigma, and fixed effects, in lme4's order."""
+    return tuple(p.name for p in parameters_of(design))
+
+
+def parameter_values(design: Design, theta: Floats, sigma: Floats, beta: Floats) -> Floats:
+    """Return them for B fits, shape (B, parameters); a correlation with a standard deviation of zero is NaN.
+
+    Parameters
+    ----------
+    design : Design
+    theta : ndarray, shape (B, k)
+    sigma : ndarray, shape (B,)
+    beta : ndarray, shape (B, p)
+    """
+    parts = []
+    for lam in lambda_factors(theta, design.blocks):
+        l = lam.shape[1]
+        relative = lam @ lam.transpose(0, 2, 1)
+        sd = np.sqrt(np.einsum("zaa->za", relative))
+        for j in range(l):
+            parts.append(sd[:, j] * sigma)
+            for i in range(j + 1, l):
+                product = sd[:, i] * sd[:, j]
+                with np.errstate(invalid="ignore", divide="ignore"):
+                    parts.append(np.where(product > 0, relative[:, i, j] / product, np.nan))
+    return np.column_stack([*parts, sigma, beta])

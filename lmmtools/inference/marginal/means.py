@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.contrasts import t_tests
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.grid import Cells, reference_cells
 from lmmtools.inference.tails import check_alpha
+from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 from lmmtools.report.table import NumberFormat
 

@@ -13,10 +13,15 @@ from lmmtools.design.columns import independent_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.stack import extend_design
 from lmmtools.errors import DataError, EngineError
-from lmmtools.inference.bootstrap.pieces import run_pieces, spawn_pieces
-from lmmtools.inference.draws import check_count
-from lmmtools.inference.power.tests import TESTS, Truth, hypotheses_of, simulated_p_values
-from lmmtools.inference.power.truth import parameter_values_of, theta_and_sigma
+from lmmtools.inference.draws import check_count, run_pieces, spawn_pieces
+from lmmtools.inference.power.simulated_tests import (
+    TESTS,
+    Truth,
+    hypotheses_of,
+    parameter_values_of,
+    simulated_p_values,
+    theta_and_sigma,
+)
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 from lmmtools.progress import count
 from lmmtools.report.result_table import Field, ResultTable, Tabular, pick, row_labels

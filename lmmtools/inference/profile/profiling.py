@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
-from lmmtools.inference.profile.around import Around
-from lmmtools.inference.profile.coordinates import parameters_of
-from lmmtools.inference.profile.degenerate import without_either
-from lmmtools.inference.profile.path import follow
+from lmmtools.inference.profile.coordinates import Point, parameters_of
+from lmmtools.inference.profile.path import Around, follow
 from lmmtools.inference.profile.profile_result import Curve, Profile, curve_of, select_parameters
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lmmtools.core import Problem
+    from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
     from lmmtools.fit.record import Fit
-    from lmmtools.inference.profile.coordinates import Parameter, Point
+    from lmmtools.inference.profile.coordinates import Parameter
+
 
 __all__ = ["profile_fit"]
 
@@ -58,7 +60,7 @@ def profile_fit(
     if fit.reml:
         best = pls.fit_problem(fit.problem, reml=False)
         notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
-    elsewhere = without_either(fit.design)
+    elsewhere = _without_either(fit.design)
     first = best.objective
     found = _profile_all(fit.problem, best, known, chosen, cutoff, elsewhere)
     for _ in range(MOST_REFITS):
@@ -138,3 +140,34 @@ def _refit_from(problem: Problem, point: Point) -> Estimate | None:
         return pls.fit_problem(problem, reml=False, start=theta)
     except EngineError:
         return None
+
+
+def _without_either(design: Design) -> Callable[[Parameter], Point | None]:
+    """Return what gives the best point without one of the two effects of a correlation, None of another parameter."""
+
+    @cache
+    def without(k: int, j: int) -> Point:
+        return _without(design, k, j)
+
+    def best(parameter: Parameter) -> Point | None:
+        if parameter.kind != "cor":
+            return None
+        return min((without(parameter.block, j) for j in parameter.effects), key=lambda point: point.deviance)
+
+    return best
+
+
+def _without(design: Design, k: int, j: int) -> Point:
+    """Return the fit by maximum likelihood without effect j of block k, as a point of the whole model."""
+    block = design.blocks[k]
+    keep = [i for i in range(block.l) if i != j]
+    smaller = replace(
+        block, basis=np.ascontiguousarray(block.basis[:, keep]), cnames=tuple(block.cnames[i] for i in keep)
+    )
+    blocks = tuple(smaller if i == k else b for i, b in enumerate(design.blocks))
+    fit = pls.fit_problem(core.prepare(replace(design, blocks=blocks)), reml=False)
+    phi = [fit.sigma**2 * (lam @ lam.T) for lam in lambda_factors(fit.theta, blocks)]
+    whole = np.zeros((block.l, block.l))
+    whole[np.ix_(keep, keep)] = phi[k]
+    phi[k] = whole
+    return Point(fit.objective, 0.0, np.zeros(0), tuple(phi), fit.sigma, fit.beta)

@@ -1,16 +1,26 @@
-"""The bottom of the deviance's valley at one value of a parameter: all others at their best."""
+"""The bottom of the deviance's valley at one value of a parameter, all others at their best, and other valleys.
+
+A second valley is one of another size of some term: its variance zero, or so large that it takes up what the parameter,
+held far from its estimate, leaves unexplained. The deviance is evaluated on a grid of sizes (of all terms where that is
+little work, of one after the other where it is more), many points at once, and the minima of the grid that are not the
+known valley's are where a search is worth its cost.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import core
 from lmmtools.errors import EngineError
-from lmmtools.inference.profile.elsewhere import starts_elsewhere
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.inference.profile.coordinates import Coordinates, Point
@@ -38,6 +48,27 @@ NEAR = 0.3
 
 LONGEST = 1.0
 """How far a step may take any of the others, which are of order one, or as far as the largest of them is from zero."""
+
+SIZES = np.concatenate([[0.0], 0.06 * 2.0 ** np.arange(10)])
+"""Standard deviations that are tried, in units of sigma of the fit per root mean square of a column."""
+
+LOG_SIGMAS = np.linspace(-2.1, 0.7, 9)
+"""Of sigma where it is not at its best for all others by a formula, on the scale of its logarithm."""
+
+FEW_ROWS = 50
+"""With more rows than this the grid is of one term's sizes after the other, at the known sigma: other valleys are a
+matter of few data."""
+
+MOST_WORK = 2e6
+"""Multiplications that a grid may take; where it would take more, it is left out."""
+
+SLACK = 4.0
+"""A minimum of the grid this much above the known valley is not worth a search: sizes are a factor of two apart."""
+
+MOST_STARTS = 4
+
+SIGMA = -1
+"""The axis of sigma, in place of a block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +142,7 @@ class Valley:
     def search_elsewhere(self, v: float, known: Bottom) -> Bottom | None:
         """Return a lower bottom at v than a known one, None where no other valley has any."""
         best: Bottom | None = None
-        for start in starts_elsewhere(self.coordinates, v, known.x, known.deviance):
+        for start in _starts_elsewhere(self.coordinates, v, known.x, known.deviance):
             x = self.coordinates.away_from_zero(start, NUDGE)
             point = self._try(v, x)
             if point is None:
@@ -196,3 +227,122 @@ def _shortened(step: Floats, x: Floats) -> Floats:
         return step
     longest = LONGEST * max(1.0, float(np.abs(x).max()))
     return step * min(1.0, longest / max(float(np.abs(step).max()), longest))
+
+
+def _starts_elsewhere(c: Coordinates, v: float, x: Floats, deviance: float) -> list[Floats]:
+    """Return starts for searches, at v, in other valleys than that of x, lowest first.
+
+    Parameters
+    ----------
+    c : Coordinates
+    v : float
+    x : ndarray, shape (d,)
+        The others in the known valley.
+    deviance : float
+        There.
+    """
+    found: list[tuple[float, Floats]] = []
+    if c.parameter.kind == "beta":
+        # Sizes relative to sigma, which has a formula then.
+        x = np.append(x[:-1] * np.exp(-x[-1]), 0.0)
+    grids = list(_grids(c, x))
+    if not grids:
+        return []
+    points = [_grid_points(c, x, axes) for axes in grids]
+    starts = np.concatenate(points)
+    values, log_sigma = _deviances(c, v, starts)
+    first = 0
+    for axes, own_points in zip(grids, points, strict=True):
+        shape = [len(a) for a in axes.values()]
+        known = [int(np.argmin(np.abs(a - _size(c, x, k)))) for k, a in axes.items()]
+        for at in _minima(values[first : first + len(own_points)].reshape(shape), known):
+            i = first + int(np.ravel_multi_index(at, shape))
+            if values[i] > deviance + SLACK:
+                continue
+            start = starts[i]
+            if c.parameter.kind == "beta":
+                start = np.append(start[:-1] * np.exp(log_sigma[i]), log_sigma[i])
+            found.append((float(values[i]), start))
+        first += len(own_points)
+    found.sort(key=lambda pair: pair[0])
+    return [start for _, start in found[:MOST_STARTS]]
+
+
+def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
+    """Yield grids, values per axis: of all terms' sizes together, or of one term's after the other."""
+    terms = [k for k, part in enumerate(c.slices) if part.stop > part.start]
+    needs_sigma = c.parameter.kind in ("sd", "cor")
+    axes = {k: _axis(SIZES, _size(c, x, k)) for k in terms}
+    is_small = c.problem.n <= FEW_ROWS
+    sigma = {SIGMA: _axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma and is_small else {}
+    most = MOST_WORK / core.work_of_one(c.problem.structure, c.problem.p)
+    if terms and is_small and prod(len(a) for a in (*axes.values(), *sigma.values())) <= most:
+        yield axes | sigma
+        return
+    for k in terms:
+        if len(axes[k]) * (len(sigma[SIGMA]) if sigma else 1) <= most:
+            yield {k: axes[k]} | sigma
+    if not terms and sigma:
+        yield sigma
+
+
+def _axis(values: Floats, known: float) -> Floats:
+    """Return the values with the nearest replaced by what is known."""
+    return np.unique(np.append(values[np.arange(len(values)) != np.argmin(np.abs(values - known))], known))
+
+
+def _size(c: Coordinates, x: Floats, k: int) -> float:
+    if k == SIGMA:
+        return float(x[-1])
+    own = x[c.slices[k]]
+    if k == c.parameter.block and c.parameter.kind == "cor":
+        return float(np.exp(own[:2].max()))
+    return float(np.abs(own).max())
+
+
+def _grid_points(c: Coordinates, x: Floats, axes: dict[int, Floats]) -> Floats:
+    """Return the others at all points of a grid, shape (points, d)."""
+    values = np.array(list(product(*axes.values())))
+    out = np.tile(x, (len(values), 1))
+    for column, k in zip(values.T, axes, strict=True):
+        if k == SIGMA:
+            out[:, -1] = column
+            continue
+        part, size = c.slices[k], _size(c, x, k)
+        if k == c.parameter.block and c.parameter.kind == "cor":
+            share = np.maximum(column, SIZES[1]) / size
+            first = slice(part.start, part.start + 2)
+            out[:, first] = x[first] + np.log(share)[:, None]
+            rest = slice(part.start + 2, part.stop)
+            out[:, rest] = x[rest] * share[:, None]
+        elif size > 1e-3:
+            out[:, part] = x[part] * (column / size)[:, None]
+        else:
+            out[:, part] = column[:, None] * c.diagonal[part]
+    return out
+
+
+def _deviances(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
+    """Return the deviance at v and many others, shape (B,), and log(sigma / sigma of the fit)."""
+    is_free = c.parameter.kind == "beta"
+    sigma = c.sigma * np.exp(x[:, -1]) if not is_free and c.parameter.kind != "sigma" else None
+    if c.parameter.kind == "sigma":
+        sigma = np.full(len(x), c.sigma * np.exp(v))
+    unit = np.full(len(x), c.sigma) if sigma is None else sigma
+    factors = [F / unit[:, None, None] for F in c.on_data_scale(c.triangles(v, x))]
+    deviance, at = core.unprofiled_deviances(c.problem, factors, sigma, c.held(v))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return deviance, np.log(at / c.sigma)
+
+
+def _minima(values: Floats, own: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield where a grid has local minima, but for one next to its point ``own``."""
+    is_least = np.isfinite(values)
+    for axis in range(values.ndim):
+        padded = np.pad(values, [(int(a == axis),) * 2 for a in range(values.ndim)], constant_values=np.inf)
+        n = values.shape[axis]
+        is_least &= values <= np.take(padded, range(n), axis)
+        is_least &= values <= np.take(padded, range(2, n + 2), axis)
+    for at in np.argwhere(is_least):
+        if np.abs(at - own).max() > 1:
+            yield tuple(int(i) for i in at)

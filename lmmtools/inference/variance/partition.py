@@ -1,4 +1,10 @@
-"""The shares of the random terms and the residual in the variance of the response."""
+"""The variance of the response part by part, and the share of each term and of the residual with its limits.
+
+The variance of a term of the model is that which it gives to y, averaged over the rows: mean of diag(Z_k Sigma_k Z_k'),
+which is the variance itself for an intercept (Johnson 2014, Methods Ecol. Evol. 5, for slopes). That of the fixed
+effects is the sample variance of X b (divisor n - 1), that of the residual the mean of sigma**2 / w.
+Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface 14.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +13,36 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import core
+from lmmtools.errors import EngineError
 from lmmtools.inference.tails import check_alpha
-from lmmtools.inference.variance.parts import NUMBER, SHARE, SLOPES, notes_on, variance_parts
-from lmmtools.inference.variance.shares import shares_with_intervals
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
 
     Floats = NDArray[np.float64]
 
-__all__ = ["VariancePartition", "variance_partition"]
+__all__ = ["COUNT", "NUMBER", "SHARE", "Parts", "VariancePartition", "notes_on", "variance_partition", "variance_parts"]
+
+SHARE = NumberFormat("correlation", 4)
+
+NUMBER = NumberFormat("significant", 4)
+
+COUNT = NumberFormat("plain", 9)
+
+NO_VARIANCE = "on the boundary: {}; its variance counts as zero"
+
+SLOPES = "variances of terms with slopes are averages over the rows"
+
+ZERO = "not defined on the boundary, for a variance of zero"
+
+ONE = "not defined for a share of one"
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -85,7 +108,7 @@ def variance_partition(fit: Fit, alpha: float = 0.05) -> VariancePartition:
     """Return each random term's and the residual's variance and share, with limits by the delta method."""
     check_alpha(alpha)
     parts = variance_parts(fit)
-    found = shares_with_intervals(fit, parts.terms, parts.residual, parts.moments, alpha)
+    found = _shares_with_intervals(fit, parts.terms, parts.residual, parts.moments, alpha)
     return VariancePartition(
         (*(t.name for t in fit.varcorr), "Residual"),
         (*(", ".join(t.cnames) for t in fit.varcorr), ""),
@@ -97,3 +120,120 @@ def variance_partition(fit: Fit, alpha: float = 0.05) -> VariancePartition:
         alpha,
         tuple(n for n in notes_on(fit) if n == SLOPES),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """The variance of y, part by part, in squared units of y.
+
+    Attributes
+    ----------
+    fixed : float
+        Sample variance of X b.
+    terms : ndarray, shape (blocks,)
+        Mean over the rows of the variance that each term gives, in design order.
+    residual : float
+        Mean of sigma**2 / w.
+    moments : tuple of ndarray, each (l, l)
+        B'B / n per term, B its basis: a term's variance is the sum of Sigma_k * moment.
+    """
+
+    fixed: float
+    terms: Floats
+    residual: float
+    moments: tuple[Floats, ...]
+
+
+def variance_parts(fit: Fit) -> Parts:
+    """Return the variance of each part of a fit's model."""
+    design = fit.design
+    moments = tuple(b.basis.T @ b.basis / design.n for b in design.blocks)
+    terms = np.array([float((t.cov * M).sum()) for t, M in zip(fit.varcorr, moments, strict=True)])
+    fixed = float(np.var(design.X @ fit.estimate.beta, ddof=1)) if design.p else 0.0
+    precision = 1.0 if design.weights is None else float(np.mean(1.0 / design.weights))
+    return Parts(fixed, terms, fit.scale * precision, moments)
+
+
+def notes_on(fit: Fit) -> tuple[str, ...]:
+    """Return what to know of a fit's parts: which are at zero, and that those of slopes are averages."""
+    absent = [t.name for t in fit.varcorr if not t.cov.any()]
+    notes = (NO_VARIANCE.format(", ".join(absent)),) if absent else ()
+    return notes if all(b.cnames == ("(Intercept)",) for b in fit.design.blocks) else (*notes, SLOPES)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shares:
+    """Shares of the terms and the residual, which is last.
+
+    Attributes
+    ----------
+    share, lower, upper : ndarray, shape (terms + 1,)
+        Limits are NaN where undefined.
+    reasons : tuple of str
+        Why they are, or an empty string.
+    """
+
+    share: Floats
+    lower: Floats
+    upper: Floats
+    reasons: tuple[str, ...]
+
+
+def _shares_with_intervals(
+    fit: Fit, terms: Floats, residual: float, moments: Sequence[Floats], alpha: float
+) -> _Shares:
+    """Return each part's share of their sum with limits: the delta method on its logit, log v - log(total - v).
+
+    Parameters
+    ----------
+    fit : Fit
+    terms : ndarray, shape (blocks,)
+        Variance of each term, linear in its covariance matrix: the sum of Sigma_k * moment.
+    residual : float
+        Variance of the residual, a multiple of sigma**2.
+    moments : sequence of ndarray, each (l, l)
+    alpha : float
+
+    Notes
+    -----
+    Shares depend on the covariances relative to sigma**2 alone, whose coordinates have an asymptotic covariance on a
+    singular fit too: a term that has lost rank keeps it, and has limits; a variance of zero has none, and the limits of
+    the others are those of the model without it.
+    """
+    from scipy.special import expit, logit, ndtri
+
+    values = np.array([*terms, residual]) / fit.scale
+    share = values / values.sum()
+    rest = values.sum() - values
+    reasons = [ZERO if v <= 0 else ONE if r <= 0 else "" for v, r in zip(values, rest, strict=True)]
+    lower, upper = np.full(len(values), np.nan), np.full(len(values), np.nan)
+    try:
+        slopes, covariance = _shared(fit, moments) if fit.design.shared else _relative(fit, moments)
+    except EngineError as error:
+        return _Shares(share, lower, upper, tuple(r or f"not defined: {error}" for r in reasons))
+    at = np.flatnonzero([not r for r in reasons])
+    gradient = slopes[at] / values[at, None] - (slopes.sum(axis=0) - slopes[at]) / rest[at, None]
+    half = ndtri(1.0 - alpha / 2.0) * np.sqrt(np.einsum("ti,ij,tj->t", gradient, covariance, gradient))
+    lower[at], upper[at] = expit(logit(share[at]) - half), expit(logit(share[at]) + half)
+    return _Shares(share, lower, upper, tuple(reasons))
+
+
+def _relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """Derivatives of the parts over sigma**2, shape (terms + 1, m), and the covariance of what they are taken by."""
+    found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    slopes = np.zeros((len(moments) + 1, len(found.owners)))
+    for i, (k, move) in enumerate(zip(found.owners.tolist(), found.directions, strict=True)):
+        slopes[k, i] = float((move * moments[k]).sum())
+    return slopes, found.covariance[:-1, :-1]
+
+
+def _shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+    """The same by variances and covariances, where terms share one."""
+    info = core.information(fit.problem, fit.theta, fit.reml)
+    slopes = np.zeros((len(moments) + 1, len(info.vcov)))
+    for i, (k, (a, b)) in enumerate(zip(info.blocks, info.entries, strict=True)):
+        if k >= 0:
+            slopes[k, i] = moments[k][a, b] * (1.0 if a == b else 2.0)
+            slopes[k, -1] -= moments[k][a, b] * (1.0 if a == b else 2.0) * info.vcov[i] / fit.scale
+    unit = info.units / fit.scale
+    return slopes, np.where(np.isfinite(info.relative_cov), info.relative_cov, 0.0) * unit * unit[:, None]

@@ -14,7 +14,7 @@ import lmmtools as lmt
 from lmmtools.design.stack import extend_design, stack_rows
 from lmmtools.errors import DataError
 from lmmtools.inference.bootstrap import bootstrap_result as module
-from lmmtools.inference.bootstrap.pieces import spawn_pieces
+from lmmtools.inference.draws import spawn_pieces
 from lmmtools.inference.simulation import simulate
 from tests.unit.inference.recorded import RECORDED
 
@@ -196,7 +196,7 @@ def test_bootstrap_tests_refuse_what_is_not_nested(sleep) -> None:
 
 
 def test_a_data_set_that_cannot_be_fitted_is_counted_in_power(sleep, monkeypatch) -> None:
-    from lmmtools.inference.power import tests as power_module
+    from lmmtools.inference.power import simulated_tests as power_module
 
     original = power_module.simulate
 

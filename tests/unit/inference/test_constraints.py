@@ -9,7 +9,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.errors import DataError
-from lmmtools.inference.constraints import read_constraints
+from lmmtools.inference.wald_tests import read_constraints
 
 NAMES = ("Intercept", "Days", "h[T.b]", "h[T.b]:Days")
 

@@ -9,7 +9,7 @@ import pytest
 import lmmtools as lmt
 from lmmtools import core
 from lmmtools.errors import DataError
-from lmmtools.inference.variance.shares import _relative, _shared
+from lmmtools.inference.variance.partition import _relative, _shared
 from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
 
 # lme4 stops some six digits before the optimum; what is derived from theta has as many.

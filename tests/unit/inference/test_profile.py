@@ -94,8 +94,8 @@ def test_derivatives_equal_differences(sleep) -> None:
 @pytest.mark.parametrize("name", ["sd_(Intercept)|Subject", "Days"])
 def test_shared_second_derivatives_equal_those_of_the_coordinates(sleep, name: str) -> None:
     from lmmtools.design.theta import lambda_factors
-    from lmmtools.inference.profile.around import Around, _differences, _split
     from lmmtools.inference.profile.coordinates import parameters_of
+    from lmmtools.inference.profile.path import Around, _differences, _split
 
     ml = pls.fit_problem(sleep.problem, reml=False)
     phi = tuple(ml.sigma**2 * (lam @ lam.T) for lam in lambda_factors(ml.theta, sleep.design.blocks))

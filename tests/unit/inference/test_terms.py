@@ -358,7 +358,7 @@ def test_anova_searches_again_where_a_model_within_is_lower():
 
 
 def test_theta_of_terms_of_one_effect_is_theta_of_the_term_of_both():
-    from lmmtools.inference.nesting import theta_within
+    from lmmtools.inference.likelihood_ratio import theta_within
 
     data = lmt.datasets.load("sleepstudy")
     small, large = (

@@ -1,4 +1,4 @@
-"""How much clustering inflates the variance of a mean."""
+"""Ratios of variances: the intraclass correlation, the design effect that follows from it, and Nakagawa's R2."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.variance.icc import icc
-from lmmtools.inference.variance.parts import COUNT, NUMBER, SHARE
+from lmmtools.inference.variance.partition import COUNT, NUMBER, SHARE, notes_on, variance_parts
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 
 if TYPE_CHECKING:
@@ -21,7 +20,72 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DesignEffect", "design_effect"]
+__all__ = ["ICC", "R2", "DesignEffect", "design_effect", "icc", "r2"]
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class ICC(Tabular):
+    """Intraclass correlation.
+
+    ``to_frame()`` has the columns ``adjusted unadjusted``, a row per factor if asked for and ``all`` last.
+
+    Attributes
+    ----------
+    adjusted : float
+        Variance of the random effects over that of random effects and residual.
+    unadjusted : float
+        The same with the variance of the fixed effects in the total.
+    groups : tuple of str
+        Grouping factors, where they were asked for.
+    by_group : ndarray, shape (groups, 2)
+        Adjusted and unadjusted per factor; the rows add up to the whole.
+    notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.icc().to_frame().round(4)
+         adjusted  unadjusted
+    grp
+    all    0.4185      0.4185
+    """
+
+    adjusted: float
+    unadjusted: float
+    groups: tuple[str, ...] = ()
+    by_group: Floats | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[tuple[str, float, float]]:
+        """Factor (``"all"`` for the whole), adjusted, unadjusted."""
+        own = [] if self.by_group is None else self.by_group.tolist()
+        factors = [(g, a, u) for g, (a, u) in zip(self.groups, own, strict=True)]
+        return [*factors, ("all", self.adjusted, self.unadjusted)]
+
+    @property
+    def _table(self) -> ResultTable:
+        groups, adjusted, unadjusted = zip(*self.rows, strict=True)
+        is_whole = self.by_group is None
+        fields = (
+            row_labels(None if is_whole else "Groups", groups, "grp"),
+            Field("adjusted", "Adjusted ICC" if is_whole else "Adjusted", adjusted, SHARE),
+            Field("unadjusted", "Unadjusted ICC" if is_whole else "Unadjusted", unadjusted, SHARE),
+        )
+        return ResultTable("icc", fields, "Intraclass correlation", self.notes, is_facts=is_whole)
+
+
+def icc(fit: Fit, by_group: bool = False) -> ICC:
+    """Return the intraclass correlation of a fit, and of each grouping factor if asked."""
+    parts = variance_parts(fit)
+    random = float(parts.terms.sum())
+    totals = np.array([random + parts.residual, random + parts.residual + parts.fixed])
+    whole = random / totals
+    if not by_group:
+        return ICC(float(whole[0]), float(whole[1]), notes=notes_on(fit))
+    own = np.array([parts.terms[list(i)].sum() for i in fit.design.factors.values()])
+    return ICC(float(whole[0]), float(whole[1]), tuple(fit.design.factors), own[:, None] / totals, notes_on(fit))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -110,3 +174,47 @@ def _joined_rows(fit: Fit, blocks: Sequence[int]) -> float:
         total += float(((sums @ cov) * sums).sum())
         own += float(((block.basis.T @ block.basis) * cov).sum())
     return total / own if own > 0 else 1.0
+
+
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class R2(Tabular):
+    """Nakagawa's R2.
+
+    ``to_frame()`` has one row with the columns ``marginal conditional``.
+
+    Attributes
+    ----------
+    marginal : float
+        Share of the variance that the fixed effects have.
+    conditional : float
+        Share that fixed and random effects have together.
+    notes : tuple of str
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> fit.r2().to_frame().round(4)
+        marginal  conditional
+    R2    0.2787       0.7992
+    """
+
+    marginal: float
+    conditional: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def _table(self) -> ResultTable:
+        fields = (
+            row_labels(None, ["R2"]),
+            Field("marginal", "Marginal R2", [self.marginal], SHARE),
+            Field("conditional", "Conditional R2", [self.conditional], SHARE),
+        )
+        return ResultTable("r2", fields, "R2 for mixed models (Nakagawa)", self.notes, is_facts=True)
+
+
+def r2(fit: Fit) -> R2:
+    """Return the marginal and the conditional R2 of a fit."""
+    parts = variance_parts(fit)
+    total = parts.fixed + float(parts.terms.sum()) + parts.residual
+    return R2(parts.fixed / total, 1.0 - parts.residual / total, notes_on(fit))
