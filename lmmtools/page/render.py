@@ -1,7 +1,9 @@
-"""The page itself: what it says, put into its template."""
+"""The HTML page of a fit: its parts, made fit for a page, put into the template."""
 
 from __future__ import annotations
 
+import re
+from html import escape, unescape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -10,7 +12,6 @@ from lmmtools.errors import DataError, EngineError
 from lmmtools.formula.expressions import plain_name
 from lmmtools.page.figures import draw_figures
 from lmmtools.page.flags import read_flags
-from lmmtools.page.fragments import pre, scrollable
 from lmmtools.report.equation import write_mathml
 from lmmtools.report.factors.structure import structure
 from lmmtools.report.translation import model_equation, translate_model
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from lmmtools.report.provenance import Provenance
     from lmmtools.report.summary import Summary
 
-__all__ = ["check_needs", "render_page"]
+__all__ = ["check_needs", "pre", "render_page", "scrollable"]
 
 _NOTATIONS = {
     "lme4": "As lme4 writes it",
@@ -123,3 +124,30 @@ def _structure(design: Design) -> str:
     except DataError:
         return ""
     return scrollable(found.to_html(), "Structure")
+
+
+_TABLE = re.compile(r"(<table\b[^>]*>)(.*?</table>)", re.DOTALL)
+_CAPTION = re.compile(r"<caption\b[^>]*>(.*?)</caption>", re.DOTALL)
+# Needed in a file of its own, not within HTML.
+_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
+
+
+def scrollable(fragment: str, name: str) -> str:
+    """Return a fragment in which each table stands in a box that scrolls, by keyboard too, and has a name.
+
+    The name is the table's caption; a table without one gets ``name`` for its caption.
+    """
+    return _TABLE.sub(lambda match: _box(match[1], match[2], name), fragment).replace(_NAMESPACE, "")
+
+
+def pre(text: str, name: str) -> str:
+    """Return code in a box that scrolls and has a name."""
+    return f'<pre role="region" tabindex="0" aria-label="{escape(name, quote=True)}"><code>{escape(text)}</code></pre>'
+
+
+def _box(start: str, rest: str, name: str) -> str:
+    caption = _CAPTION.search(rest)
+    if caption is None:
+        start += f"<caption>{escape(name)}</caption>"
+    label = escape(unescape(caption[1]) if caption else name, quote=True)
+    return f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">{start}{rest}</div>'

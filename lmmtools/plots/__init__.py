@@ -3,18 +3,15 @@
 matplotlib is imported when a plot is drawn.
 """
 
-from lmmtools.plots.by_group import by_group
-from lmmtools.plots.caterpillar import caterpillar
-from lmmtools.plots.comparison import comparison
-from lmmtools.plots.effects import effects
-from lmmtools.plots.incidence import incidence
-from lmmtools.plots.of_fit import FitPlots
-from lmmtools.plots.profile import profile_density, profile_zeta
-from lmmtools.plots.qq import qq
-from lmmtools.plots.residuals import residuals
-from lmmtools.plots.section import section
-from lmmtools.plots.shrinkage import shrinkage
-from lmmtools.plots.variance import variance
+from lmmtools.plots.comparison_plot import comparison
+from lmmtools.plots.effects_plot import effects
+from lmmtools.plots.fit_plots import FitPlots
+from lmmtools.plots.incidence_plot import incidence
+from lmmtools.plots.mode_plots import caterpillar, shrinkage
+from lmmtools.plots.profile_plots import profile_density, profile_zeta
+from lmmtools.plots.residual_plots import by_group, qq, residuals
+from lmmtools.plots.section_plot import section
+from lmmtools.plots.variance_plot import variance
 
 __all__ = [
     "FitPlots",

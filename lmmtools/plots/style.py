@@ -1,11 +1,13 @@
-"""What the plots share: colours, an Axes to draw on, legends beside the data, and names that stand as they are."""
+"""What the plots share: colours, an Axes to draw on, legends above the data, names beside rows and points."""
 
 from __future__ import annotations
 
 import textwrap
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 __all__ = [
     "BAND",
@@ -25,6 +30,7 @@ __all__ = [
     "apart_from_pyplot",
     "choose",
     "finish",
+    "name_points",
     "name_rows",
     "need_fit",
     "new_axes",
@@ -223,3 +229,91 @@ def _wrap(line: str, letters: int) -> str:
     while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:
         letters -= 1
     return textwrap.fill(line, letters)
+
+
+# In points: size of the letters of names beside points, half a marker, the gap between both.
+_NAME_SIZE, _HALF_MARKER, _GAP = 8.0, 3.0, 2.0
+# Width that such a letter is given, in units of its size: more than an average one's.
+_WIDE_LETTER = 0.6
+
+
+class _Box(NamedTuple):
+    """Left, bottom, right and top, in points."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+    def meets(self, other: _Box) -> bool:
+        return (
+            self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
+        )
+
+
+def name_points(ax: Axes, x: Floats, y: Floats, names: Sequence[str], obstacles: Floats) -> int:
+    """Write names beside their points, and return for how many there was no room.
+
+    Points closer than half a marker share a label. The limits of ``ax`` have to be final.
+
+    Parameters
+    ----------
+    ax : Axes
+    x, y : ndarray, shape (m,)
+        NaN where there is no point.
+    names : sequence of str, length m
+    obstacles : ndarray, shape (k, 2)
+        Points that no name may cover, those to be named included.
+    """
+    scale = 72.0 / ax.figure.dpi
+    places = np.asarray(ax.transData.transform(np.column_stack([x, y]))) * scale
+    markers = [_box_of_marker(place) for place in np.asarray(ax.transData.transform(obstacles)) * scale]
+    frame = _Box(*(np.asarray(ax.bbox.extents) * scale))
+    taken: list[_Box] = []
+    lost = 0
+    for members in _group_coinciding(places):
+        text = ", ".join(names[k] for k in members)
+        for align, offset, box in _candidate_places(places[members[0]], text):
+            is_inside = box.left >= frame.left and box.right <= frame.right
+            if is_inside and not any(box.meets(other) for other in (*markers, *taken)):
+                taken.append(box)
+                at = (x[members[0]], y[members[0]])
+                style: dict[str, Any] = {"fontsize": _NAME_SIZE, "ha": align, "va": "center", "parse_math": False}
+                ax.annotate(text, at, offset, textcoords="offset points", annotation_clip=False, **style)
+                break
+        else:
+            lost += len(members)
+    return lost
+
+
+def _group_coinciding(places: Floats) -> list[list[int]]:
+    """Return the points in groups of those that cannot be told apart; points that are NaN in none."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for k in np.flatnonzero(np.isfinite(places).all(axis=1)).tolist():
+        groups.setdefault((round(places[k, 0] / _HALF_MARKER), round(places[k, 1] / _HALF_MARKER)), []).append(k)
+    return list(groups.values())
+
+
+def _box_of_marker(place: Floats) -> _Box:
+    return _Box(place[0] - _HALF_MARKER, place[1] - _HALF_MARKER, place[0] + _HALF_MARKER, place[1] + _HALF_MARKER)
+
+
+def _candidate_places(place: Floats, text: str) -> list[tuple[str, tuple[float, float], _Box]]:
+    """Return where a name may stand, the best place first: alignment, offset, and the box that it fills."""
+    width, half = _WIDE_LETTER * _NAME_SIZE * len(text), 0.5 * _NAME_SIZE
+    away, up = _HALF_MARKER + _GAP, _HALF_MARKER + half
+    found = []
+    for align, dx, dy in (
+        ("left", away, 0.0),
+        ("right", -away, 0.0),
+        ("center", 0.0, up),
+        ("center", 0.0, -up),
+        ("left", away - 2.0, up),
+        ("left", away - 2.0, -up),
+        ("right", 2.0 - away, up),
+        ("right", 2.0 - away, -up),
+    ):
+        left = place[0] + dx - {"left": 0.0, "center": width / 2, "right": width}[align]
+        middle = place[1] + dy
+        found.append((align, (dx, dy), _Box(left, middle - half, left + width, middle + half)))
+    return found

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 import lmmtools as lmt
 from lmmtools.errors import DataError
-from lmmtools.plots.effects import reference_grid
-from lmmtools.plots.variance import variance_parts
+from lmmtools.plots.effects_plot import reference_grid
+from lmmtools.plots.variance_plot import variance_parts
 
 EXACT = 1e-10
 

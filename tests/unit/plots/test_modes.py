@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 import lmmtools as lmt
 from lmmtools.errors import DataError
-from lmmtools.plots.shrinkage import least_squares_by_level
+from lmmtools.plots.mode_plots import least_squares_by_level
 
 EXACT = 1e-12
 # Two routes to the same least-squares estimates.

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from lmmtools.errors import DataError
-from lmmtools.plots.qq import simulate_band
+from lmmtools.plots.residual_plots import simulate_band
 
 EXACT = 1e-12
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 import lmmtools as lmt
 from lmmtools import core
 from lmmtools.errors import DataError
-from lmmtools.plots.section import theta_labels
+from lmmtools.plots.section_plot import theta_labels
 
 # Of criteria in the thousands.
 ROUNDING = 1e-8

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.inference.profile.profiling import profile_fit
-from lmmtools.plots.by_group import by_group
-from lmmtools.plots.caterpillar import caterpillar
-from lmmtools.plots.effects import effects
-from lmmtools.plots.incidence import incidence
-from lmmtools.plots.profile import profile_density, profile_zeta
-from lmmtools.plots.qq import qq
-from lmmtools.plots.residuals import residuals
-from lmmtools.plots.section import section
-from lmmtools.plots.shrinkage import shrinkage
-from lmmtools.plots.variance import variance
+from lmmtools.plots.effects_plot import effects
+from lmmtools.plots.incidence_plot import incidence
+from lmmtools.plots.mode_plots import caterpillar, shrinkage
+from lmmtools.plots.profile_plots import profile_density, profile_zeta
+from lmmtools.plots.residual_plots import by_group, qq, residuals
+from lmmtools.plots.section_plot import section
+from lmmtools.plots.variance_plot import variance
 from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:
@@ -60,7 +57,7 @@ class FitPlots:
         return caterpillar(self.fit, factor, effect, **options)
 
     def shrinkage(self, factor: str | None = None, **options: Any) -> Axes:
-        """Return Axes with least-squares estimates within each level and the modes: ``lmmtools.plots.shrinkage``.
+        """Return Axes with least-squares estimates within each level and the modes: ``lmmtools.plots.mode_plots``.
 
         Examples
         --------
@@ -98,7 +95,7 @@ class FitPlots:
         return residuals(self.fit, **options)
 
     def by_group(self, factor: str | None = None, **options: Any) -> Axes:
-        """Return Axes with residuals within each level: ``lmmtools.plots.by_group``.
+        """Return Axes with residuals within each level: ``lmmtools.plots.residual_plots``.
 
         Examples
         --------
@@ -134,7 +131,7 @@ class FitPlots:
         return profile_density(profile_fit(self.fit, parameters), parameters, **options)
 
     def qq(self, **options: Any) -> Axes:
-        """Return Axes with residuals against normal quantiles, with a band: ``lmmtools.plots.qq``.
+        """Return Axes with residuals against normal quantiles, with a band: ``lmmtools.plots.residual_plots``.
 
         Examples
         --------

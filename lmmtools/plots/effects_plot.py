@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
-__all__ = ["effects", "is_identified", "reference_grid"]
+__all__ = ["effects", "is_identified", "reference_grid", "short_value"]
 
 _POINTS = 100
 
@@ -103,7 +103,7 @@ def effects(
     ax.set_xlabel(variable)
     response = plain_name(fit.design.formula.response)
     ax.set_ylabel(response if fit.design.offset is None else f"{response} less its offset")
-    at = ", ".join(f"{k} = {_short(v)}" for k, v in held.items())
+    at = ", ".join(f"{k} = {short_value(v)}" for k, v in held.items())
     put_legend(ax, [(shown, name)], title=f"at {at}" if held else "")
     return finish(ax)
 
@@ -152,7 +152,8 @@ def _name_columns(ax: Axes, levels: list[Any]) -> None:
     ax.set_xticks(range(len(names)), names, parse_math=False, rotation=90 if is_wide else 0)
 
 
-def _short(value: Any) -> str:
+def short_value(value: Any) -> str:
+    """Return a value as a title shows it: a float with four significant digits, anything else as it is."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

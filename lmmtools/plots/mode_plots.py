@@ -1,4 +1,4 @@
-"""Least squares within each level against the conditional modes: how far each level is drawn to the mean."""
+"""Plots of conditional modes: in order of size with their intervals, and against least squares within each level."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.plots.naming import name_points
-from lmmtools.plots.style import COLOURS, GREY, choose, finish, need_fit, new_axes, put_legend, shorten
+from lmmtools.errors import DataError
+from lmmtools.plots.style import (
+    COLOURS,
+    GREY,
+    choose,
+    finish,
+    name_points,
+    name_rows,
+    need_fit,
+    new_axes,
+    put_legend,
+    shorten,
+    size_of_rows,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +31,67 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     _Entries = list[tuple[Any, str]]
 
-__all__ = ["least_squares_by_level", "shrinkage"]
+__all__ = ["caterpillar", "least_squares_by_level", "shrinkage"]
+
+
+def caterpillar(
+    fit: Fit,
+    factor: str | None = None,
+    effect: str | None = None,
+    *,
+    level: float = 0.95,
+    is_sorted: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Return Axes with the conditional modes of one effect, each with its interval.
+
+    Parameters
+    ----------
+    fit : LMMResults
+    factor, effect : str, optional
+        Grouping factor and effect, the first if None.
+    level : float
+        Coverage of the intervals, mode -/+ z times the conditional standard deviation.
+    is_sorted : bool
+        From the smallest mode to the largest; in the order of the levels if False.
+    ax : Axes, optional
+
+    Raises
+    ------
+    DataError
+        If the model has no such factor or effect, or ``level`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> lmt.plots.caterpillar(fit).get_xlabel()
+    '(Intercept) by Subject: conditional mode, 95% interval'
+    """
+    from scipy.special import ndtri
+
+    need_fit(fit)
+    if not 0 < level < 1:
+        raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
+    factor = choose(factor, list(fit.random_effects), "grouping factor")
+    modes = fit.random_effects[factor]
+    effect = choose(effect, list(modes.columns), f"effect by {factor}")
+    values = modes[effect].to_numpy()
+    # One l x l matrix per level, its diagonal element of the effect.
+    l, column = modes.shape[1], list(modes.columns).index(effect)
+    variances = fit.random_effects_cov[factor].to_numpy().reshape(len(modes), l, l)[:, column, column]
+    half = float(ndtri(0.5 + level / 2)) * np.sqrt(variances)
+    order = np.argsort(values, kind="stable") if is_sorted else np.arange(len(values))[::-1]
+    ax = new_axes(ax, size_of_rows(modes.index))
+    rows, is_dense = np.arange(len(values)), len(values) > 200
+    low, high = (values - half)[order], (values + half)[order]
+    ax.hlines(rows, low, high, color=COLOURS[0], linewidth=0.4 if is_dense else 1.4, alpha=0.5 if is_dense else 1.0)
+    ax.plot(values[order], rows, linestyle="none", marker="o", markersize=1.2 if is_dense else 4, color="black")
+    ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle="--")
+    ax.set_xlabel(f"{effect} by {factor}: conditional mode, {100 * level:g}% interval")
+    name_rows(ax, list(modes.index[order]), factor)
+    return finish(ax)
+
 
 # So many levels are named, and joined to their modes by lines.
 _MAX_NAMES, _MAX_LINES = 30, 2000
@@ -106,7 +178,7 @@ def _draw_one(own: Floats, modes: pd.DataFrame, factor: str, ax: Axes) -> tuple[
     ax.set_ylim(-reach, reach)
     size, alpha = (2.5, 0.35) if is_dense else (5, 1.0)
     (dots,) = ax.plot(own, values, linestyle="none", marker="o", markersize=size, alpha=alpha, color=COLOURS[0])
-    lost = _name(ax, own, values, modes.index, np.column_stack([own, values]))
+    lost = _name_levels(ax, own, values, modes.index, np.column_stack([own, values]))
     name = modes.columns[0]
     ax.set_xlabel(f"{name} by {factor}: least squares within the level")
     ax.set_ylabel(f"{name} by {factor}: conditional mode")
@@ -130,13 +202,13 @@ def _draw_two(own: Floats, modes: pd.DataFrame, factor: str, ax: Axes) -> tuple[
     ax.axvline(0.0, color=GREY, linewidth=0.6, linestyle="--")
     ax.margins(0.08)
     ax.autoscale_view()
-    lost = _name(ax, own[:, 0], own[:, 1], modes.index, np.vstack([own[:, :2], np.column_stack([x, y])]))
+    lost = _name_levels(ax, own[:, 0], own[:, 1], modes.index, np.vstack([own[:, :2], np.column_stack([x, y])]))
     ax.set_xlabel(f"{modes.columns[0]} by {factor}: deviation from the fixed effect")
     ax.set_ylabel(f"{modes.columns[1]} by {factor}: deviation from the fixed effect")
     return ax, [(squares, "least squares within the level"), (dots, "conditional mode")], lost
 
 
-def _name(ax: Axes, x: Floats, y: Floats, names: pd.Index[Any], points: Floats) -> int:
+def _name_levels(ax: Axes, x: Floats, y: Floats, names: pd.Index[Any], points: Floats) -> int:
     """Name the levels if they are few; return how many have no room."""
     if len(x) > _MAX_NAMES:
         return 0
