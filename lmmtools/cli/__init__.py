@@ -18,7 +18,7 @@ from lmmtools.errors import LmmError
 
 __all__ = ["COMMANDS", "main"]
 
-# Subcommand -> what ``lmmtools --help`` says of it; the module of the same name adds the options and runs it.
+# Subcommand -> its line in ``lmmtools --help``; the module of the same name adds the options and runs it.
 COMMANDS = {
     "fit": "fit a model to a file of your own",
     "report": "fit a model and write a page about it: words, equation, plots, what the flags mean",
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with at_command_line():
                 return _run(list(sys.argv[1:] if argv is None else argv))
         finally:
-            # Here, because a failure while the interpreter shuts down could not be told from success.
+            # A failure while the interpreter shuts down would be reported as success.
             if sys.stdout is not None:
                 sys.stdout.flush()
     except LmmError as error:
@@ -62,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         return _fail(f"this needs more memory than there is{f': {error}' if str(error) else ''}")
     except BrokenPipeError:
-        # The reader (head, less) has seen enough.
-        _write_no_more()
+        # The reader of a pipe (head, less) has closed it.
+        _discard_output()
         return DONE
     except OSError as error:
-        _write_no_more()
+        _discard_output()
         return _fail(f"{error.filename or 'standard output'}: {error.strerror}")
     except KeyboardInterrupt:
         print("lmmtools: interrupted", file=sys.stderr)
@@ -87,14 +87,14 @@ def _fail(message: str) -> int:
     return WRONG
 
 
-def _write_no_more() -> None:
-    """Let what is still to be written to standard output go nowhere, so that Python does not try again at its end."""
+def _discard_output() -> None:
+    """Redirect standard output to nowhere, so that Python does not flush it again when it exits."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    """Return the parser; of the subcommands, the one among the words has its options."""
+    """Return the parser; only the subcommand that is among the words gets its options."""
     parser = argparse.ArgumentParser(
         prog="lmmtools",
         description="Linear mixed models with crossed and nested random effects:\nlme4's models on top of statsmodels.",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli.completion import complete_data, set_completer
 from lmmtools.cli.files import read_input
-from lmmtools.cli.model import DATA, add_reading, read_chosen
+from lmmtools.cli.model import DATA, add_reading, read_chosen_data
 from lmmtools.cli.terminal import DONE, FOUND, print_report, waiting
 from lmmtools.errors import DataError, LmmError, LmmWarning
 
@@ -29,7 +29,7 @@ _R = (
 )
 _TABLE = "it is a spreadsheet. Give a fit: JSON of fit.to_json(), or a printed summary as a text file"
 _DOCUMENT = "it is a typeset document. Copy the printed summary out of it into a text file"
-# Ending of a file after --with that is no text -> what to give instead.
+# Endings of files after --with that are not text -> what to give instead.
 _CURES = {
     **dict.fromkeys((".pickle", ".pkl", ".pck", ".p", ".joblib", ".jl", ".dill"), _PYTHON),
     **dict.fromkeys((".rds", ".rdata", ".rda"), _R),
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the table and the sentences; return 0 for what convergence explains, 1 for any other difference."""
+    """Print the table and the sentences; return 0 if convergence explains all differences, else 1."""
     from lmmtools.api import compare, lmm
     from lmmtools.report.judging import LOOSER, SAME
 
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
         if options.formula is None:
             raise DataError('compare needs a formula beside the data: lmmtools compare DATA "y ~ x + (1 | g)"')
         engines = [e.strip() for e in options.engines.split(",") if e.strip()]
-        model = lmm(options.formula, read_chosen(options.data, options), data_name=Path(options.data).stem)
+        model = lmm(options.formula, read_chosen_data(options.data, options), data_name=Path(options.data).stem)
         items += [model, *engines]
         names += engines
     for path in options.others:
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
             "compare needs two fits at least: two of --engines with DATA and FORMULA, or fits in files after --with"
         )
     with warnings.catch_warnings(), waiting("fitting"):
-        # The sentences say what the warnings say.
+        # The table has sentences that say the same.
         warnings.simplefilter("ignore", LmmWarning)
         found = compare(*items, names=names, reml=not options.ml)
     text = getattr(found, f"to_{options.format}")()

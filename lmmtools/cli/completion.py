@@ -1,4 +1,4 @@
-"""``lmmtools completion SHELL``: the script that teaches a shell to complete the command, and the words it offers."""
+"""``lmmtools completion SHELL``: the script that teaches a shell to complete the command, and the words for it."""
 
 from __future__ import annotations
 
@@ -64,12 +64,12 @@ def set_completer(action: argparse.Action, completer: Callable[..., Any]) -> Non
 
 
 def words_of_line(arguments: list[str]) -> list[str]:
-    """Return the words of the command line: those of the shell's, where it asks for completions."""
+    """Return the words of the command line; if the shell asks for completions, those of its line."""
     return os.environ.get("COMP_LINE", "").split() if _VARIABLE in os.environ else arguments
 
 
 def answer_completion(parser: argparse.ArgumentParser) -> None:
-    """Print completions and leave, where the shell asks for them; otherwise do nothing."""
+    """Print completions and exit if the shell asks for them; otherwise do nothing."""
     if _VARIABLE not in os.environ:
         return
     try:
@@ -80,7 +80,7 @@ def answer_completion(parser: argparse.ArgumentParser) -> None:
 
 
 def complete_data(prefix: str, **_: Any) -> list[str]:
-    """Return files that fit, and the package's own data sets."""
+    """Return the files of data and the data sets of the package that begin with ``prefix``."""
     from argcomplete.completers import FilesCompleter
 
     from lmmtools import datasets as shipped
@@ -90,7 +90,7 @@ def complete_data(prefix: str, **_: Any) -> list[str]:
 
 
 def complete_columns(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
-    """Return the columns of the data that the line names."""
+    """Return the columns of the data on the command line that begin with ``prefix``."""
     from lmmtools.cli.files import read_data
 
     path = getattr(parsed_args, "data", None)
@@ -105,14 +105,14 @@ def complete_columns(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> 
 
 
 def complete_engines(prefix: str, **_: Any) -> list[str]:
-    """Return the engines."""
+    """Return the engines that begin with ``prefix``."""
     from lmmtools.engines import engine_names
 
     return [name for name in engine_names() if name.startswith(prefix)]
 
 
 def complete_methods(prefix: str, **_: Any) -> list[str]:
-    """Return the methods for degrees of freedom."""
+    """Return the methods for degrees of freedom that begin with ``prefix``."""
     from typing import get_args
 
     from lmmtools.inference.degrees import DDF

@@ -135,12 +135,12 @@ def _chapter(example: Example) -> str:
 
 
 def _trap() -> str:
-    """Fit the Penicillin data the obvious way and the right way, now, and show both."""
+    """Return the chapter on the Penicillin data, fitted in the obvious way and in the right way."""
     from tabulate import tabulate
 
     from lmmtools import api, datasets
 
-    # As a CSV file gives them: text. (Categoricals give yet another wrong answer: all levels in every group.)
+    # Text, as in a CSV file. Categoricals give another wrong answer: all levels in every group.
     data = datasets.load("Penicillin").astype({"plate": object, "sample": object})
     obvious = {"groups": "plate", "vc_formula": {"plate": "1 + C(plate)", "sample": "0 + C(sample)"}}
     spec = api.lmm("diameter ~ 1 + (1|plate) + (1|sample)", data).spec
@@ -166,7 +166,7 @@ def _trap() -> str:
 
 
 def _statsmodels_numbers(formula: str, data: Any, call: dict[str, Any]) -> list[float]:
-    """Criterion and the variances of plate, sample and residual of one MixedLM call, run now."""
+    """Return criterion and variances of plate, sample and residual of a MixedLM call, which is fitted here."""
     import statsmodels.formula.api as smf
 
     with warnings.catch_warnings():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_labels", "convert_cells", "read_data", "read_input"]
 
-# Ending -> what is tried first between columns.
+# Ending -> the separator of columns that is tried first.
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _OTHER_SEPARATORS = (",", "\t", ";", "|")
 _BLANKS = r"\s+"
@@ -39,12 +39,12 @@ _TRUE, _FALSE = ("T", "TRUE", "true", "True"), ("F", "FALSE", "false", "False")
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """How a text is written.
+    """How missing values and characters are written in a text.
 
     Attributes
     ----------
     missing : tuple of str
-        What stands for a missing value.
+        Cells that stand for a missing value.
     encoding : str or None
         None for UTF-8, which is not declared.
     """
@@ -62,7 +62,7 @@ class _Source:
     path : str
         The file; ``-`` for standard input.
     content : bytes or None
-        What standard input held.
+        Content of standard input; None for a file.
     """
 
     path: str
@@ -70,7 +70,7 @@ class _Source:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the source in messages."""
         return "standard input" if self.content is not None else self.path
 
     @property
@@ -82,7 +82,7 @@ class _Source:
             return stream.read(4)
 
     def open(self) -> str | io.BytesIO:
-        """Return what pandas reads from, at its beginning."""
+        """Return what pandas reads from: the path, or the content as a new stream."""
         return self.path if self.content is None else io.BytesIO(self.content)
 
 
@@ -100,7 +100,7 @@ def read_data(
     factors : sequence of str
         Columns that hold labels, whatever they look like: made categorical, with the labels that a text has.
     missing : sequence of str
-        What stands for a missing value in a text, beside ``NA`` (and empty cells of columns of numbers).
+        Cells of a text that stand for a missing value, beside ``NA`` (and empty cells of columns of numbers).
     encoding : str, optional
         Of a text; UTF-8 by default.
 
@@ -226,7 +226,7 @@ def _read_text(
 
 
 def _reader(source: _Source, dialect: _Dialect) -> Callable[..., Any]:
-    """Return ``pandas.read_csv`` with what is the same for the first line and for all."""
+    """Return ``pandas.read_csv`` with the options that the first line and the whole text share."""
     import pandas as pd
 
     compression = "gzip" if source.content is not None and source.head[:2] == _GZIP_MARK else "infer"
@@ -283,7 +283,7 @@ def _read_parquet(source: _Source) -> pd.DataFrame:
 
 
 def _parse(reader: Callable[[Any], pd.DataFrame], source: _Source, dialect: _Dialect) -> pd.DataFrame:
-    """Return what a reader makes of a source; what it raises becomes a DataError."""
+    """Return the table that a reader makes of a source; its errors are raised as DataError."""
     import pandas as pd
 
     try:
@@ -300,7 +300,7 @@ def _parse(reader: Callable[[Any], pd.DataFrame], source: _Source, dialect: _Dia
 
 
 def _describe_encoding(source: _Source, dialect: _Dialect, reason: str) -> str:
-    """Return what to do about a text in another encoding than was thought, with what every system has."""
+    """Return a message for a text in another encoding than expected, with the option that names the right one."""
     if dialect.encoding is not None:
         return (
             f"{source.name} is no text in {dialect.encoding} ({reason}); --encoding names another: utf-8, utf-16, "
@@ -323,11 +323,11 @@ def convert_cells(column: pd.Series[Any], missing: Collection[str], separator: s
     Parameters
     ----------
     column : Series
-        As pandas reads it with no word for missing but ``missing``.
+        As pandas reads it, with ``missing`` as the only words for missing values.
     missing : collection of str
-        What stands for a missing value; in columns of numbers an empty cell does too, in others it is a text.
+        Cells that stand for a missing value. An empty cell does so in columns of numbers; elsewhere it is a text.
     separator : str
-        What separates columns; where no comma does, it may be that of decimals.
+        Separator of columns; if it is not a comma, commas may be those of decimals.
     """
     import pandas as pd
 
@@ -364,7 +364,7 @@ def as_labels(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _truth_values(cells: Collection[str]) -> dict[str, Any] | None:
-    """Return the value of each cell if all are truth values, which no blank may surround; None if not, or for none."""
+    """Return the value of each cell if all are truth values, without blanks around them; None otherwise."""
     return {cell: cell in _TRUE for cell in cells} if cells and all(cell in _TRUE + _FALSE for cell in cells) else None
 
 

@@ -1,4 +1,4 @@
-"""``lmmtools lint SCRIPT``: what the MixedLM calls of a script or notebook really fit; nothing is run."""
+"""``lmmtools lint SCRIPT``: what the MixedLM calls of a script or notebook really fit; the script is not run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.model import add_reading, read_chosen
+from lmmtools.cli.model import add_reading, read_chosen_data
 from lmmtools.cli.terminal import DONE, FOUND, print_report
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the findings; return 1 if there are errors or warnings."""
     from lmmtools.linting.lint import lint_file
 
-    data = read_chosen(options.data, options) if options.data else None
+    data = read_chosen_data(options.data, options) if options.data else None
     reports, unread = lint_file(options.script, data)
     if options.json:
         print(

@@ -1,4 +1,4 @@
-"""What the subcommands that fit one model share: its options, and the fit."""
+"""Options of the subcommands that read data or fit a model, and the fit that they ask for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_chosen"]
+__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_chosen_data"]
 
 DATA = "CSV, TSV or Parquet file; - reads a table from standard input; or the name of a data set of the package"
 
@@ -46,7 +46,7 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoding", metavar="NAME", help="of the data where it is not UTF-8: cp1252, utf-16, ...")
 
 
-def read_chosen(path: str, options: argparse.Namespace) -> pd.DataFrame:
+def read_chosen_data(path: str, options: argparse.Namespace) -> pd.DataFrame:
     """Return the table in a file, read as the options say."""
     return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
 
@@ -89,9 +89,9 @@ def fit_model(options: argparse.Namespace) -> LMMResults:
 
     if options.ddf is not None:
         check_ddf(options.ddf)
-    data = read_chosen(options.data, options)
+    data = read_chosen_data(options.data, options)
     with warnings.catch_warnings(), waiting("fitting") as show:
-        # The report's notes say what the warnings say.
+        # The report has the same notes.
         warnings.simplefilter("ignore", LmmWarning)
         model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
         # R does not report its evaluations.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools.cli.completion import complete_columns, set_completer
-from lmmtools.cli.model import add_data, add_reading, read_chosen
+from lmmtools.cli.model import add_data, add_reading, read_chosen_data
 from lmmtools.cli.terminal import DONE, print_report
 from lmmtools.results.stored_fit import write_file
 
@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print what the data show."""
+    """Print how the factors relate."""
     from lmmtools.report.factors.structure import structure
 
-    found = structure(read_chosen(options.data, options), options.factors)
+    found = structure(read_chosen_data(options.data, options), options.factors)
     if options.html:
         _write_page(options.html, found.to_html())
     elif options.json:
@@ -54,6 +54,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _write_page(path: str, fragment: str) -> None:
+    """Write a fragment of HTML as a page.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be written.
+    """
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Structure of the data</title>'
         f'<meta name="viewport" content="width=device-width"></head>\n<body>\n{fragment}\n</body></html>\n'

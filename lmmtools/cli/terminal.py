@@ -1,4 +1,4 @@
-"""What the command says: text that is coloured on a terminal, a line while something takes long, the exit status."""
+"""Output of the command: text that is coloured on a terminal, a progress line, the exit statuses."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ _RULES = tuple(
         (r"^(?:- )?info\b[^:\n]*:", _BOLD),
     )
 )
-# What is over sooner is not announced; then the line is renewed so often. Seconds.
+# Seconds before the progress line is shown, and between its updates.
 DELAY, INTERVAL = 1.0, 0.25
 _CLEAR = "\r\x1b[K"
+# Exit statuses.
 DONE, FOUND, WRONG, INTERRUPTED = 0, 1, 2, 130
-
-# Where a subcommand finds something to look at: its status is 1.
+# Subcommand -> what it found where its status is FOUND.
 _FOUND = {
     "fit": "the optimum is not certified",
     "report": "the optimum is not certified; the page says so",
@@ -91,9 +91,9 @@ def print_report(text: str) -> None:
 
 @contextmanager
 def waiting(what: str) -> Iterator[Callable[[Step], None] | None]:
-    """Show what is being done, how long already and how far, on standard error where that is a terminal.
+    """Show what is being done, for how long and how far, on standard error if that is a terminal.
 
-    Gives a callback for ``model.fit``, which adds evaluations and criterion to the line; None where nothing is shown.
+    Yields a callback for ``model.fit`` that adds evaluations and criterion to the line; None if nothing is shown.
     """
     if not is_terminal(sys.stderr):
         yield None
@@ -125,7 +125,7 @@ def waiting(what: str) -> Iterator[Callable[[Step], None] | None]:
 
 
 def describe_statuses(command: str | None = None) -> str:
-    """Return the statuses as lines of help, those of one subcommand or of all."""
+    """Return the exit statuses of one subcommand, or of all, as lines of help."""
     found = _FOUND if command is None else {k: v for k, v in _FOUND.items() if k == command}
     lines = [(str(DONE), "done")]
     lines += [

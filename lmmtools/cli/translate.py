@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from lmmtools.cli.model import add_data, add_reading, read_chosen
+from lmmtools.cli.model import add_data, add_reading, read_chosen_data
 from lmmtools.cli.terminal import DONE, print_report
 from lmmtools.errors import TranslationError
 
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the model in every notation, or in one."""
     from lmmtools.api import lmm, translate
 
-    out = translate(lmm(options.formula, read_chosen(options.data, options)))
+    out = translate(lmm(options.formula, read_chosen_data(options.data, options)))
     if options.json:
         content = {name: getattr(out, name) for name in (*NAMES, "notes")}
         print(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,1 +1,1 @@
-"""Linting MixedLM models: what a call, a model or a result really is, and what its author probably meant."""
+"""Findings on MixedLM calls, models and results: what they really fit, and which model was probably meant."""

@@ -10,7 +10,7 @@ from lmmtools import core
 from lmmtools.design.build import build_design
 from lmmtools.engines import mixedlm, pls
 from lmmtools.engines.mixedlm.sketch import sketch_call
-from lmmtools.errors import DataError, LmmError, TranslationError
+from lmmtools.errors import DataError, LmmError
 from lmmtools.formula.parser import parse
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula, RandomTerm
     from lmmtools.linting.case import Case
 
-__all__ = ["BOUNDARY_5_PERCENT", "lowest_criterion", "reading_terms", "use_lmm", "write_model"]
+__all__ = ["BOUNDARY_5_PERCENT", "lowest_criterion", "reading_terms", "write_lmm_call", "write_model"]
 
 # A variance more lowers the criterion by more than this once in twenty where it is zero: half a chi-square with one
 # degree of freedom, as zero is on its boundary.
@@ -36,28 +36,27 @@ def _lme4_text(case: Case, terms: Sequence[RandomTerm]) -> str:
 
 
 def write_model(case: Case, terms: Sequence[RandomTerm]) -> str:
-    """Return code that fits the case's fixed effects with the random effects ``terms``, given the case's data.
+    """Return code that fits the case's fixed effects and the random effects ``terms`` to its data.
 
-    It is a MixedLM call, the best for the data where there are data; lmmtools' own where MixedLM has no such model.
+    It is a MixedLM call; where MixedLM cannot express the model, a call of lmmtools.
     """
     text = _lme4_text(case, terms)
     try:
         formula = parse(text)
-        return _named(case, _write(case, formula))
-    except TranslationError:
-        return use_lmm(case, terms)
+        return _name_data(case, _write_mixedlm_call(case, formula))
     except LmmError:
-        return use_lmm(case, terms)
+        return write_lmm_call(case, terms)
 
 
-def use_lmm(case: Case, terms: Sequence[RandomTerm]) -> str:
-    """Return code that fits the model through lmmtools."""
+def write_lmm_call(case: Case, terms: Sequence[RandomTerm]) -> str:
+    """Return a call of lmmtools that fits the case's fixed effects and the random effects ``terms``."""
     options = "" if case.reml else "reml=False, "
     text = _lme4_text(case, terms)
-    return _named(case, f'import lmmtools as lmt\n\nresult = lmt.lmm({text!r}, data).fit({options}engine="pls")')
+    return _name_data(case, f'import lmmtools as lmt\n\nresult = lmt.lmm({text!r}, data).fit({options}engine="pls")')
 
 
-def _write(case: Case, formula: ModelFormula) -> str:
+def _write_mixedlm_call(case: Case, formula: ModelFormula) -> str:
+    """Return a MixedLM call of the model, the best for the data where there are data."""
     frame = case.reading.frame if case.reading is not None else case.frame
     if frame is not None:
         try:
@@ -70,18 +69,21 @@ def _write(case: Case, formula: ModelFormula) -> str:
     return code if case.reml else _LAST_REML.sub(".fit(reml=False", code)
 
 
-def _named(case: Case, code: str) -> str:
-    """Return code that begins with the case's own name of its data."""
+def _name_data(case: Case, code: str) -> str:
+    """Return code whose ``data`` are the case's data, by their own name."""
     return code if case.data_name == "data" else f"data = {case.data_name}\n{code}"
 
 
 def reading_terms(reading: MixedLMReading) -> list[RandomTerm]:
-    """Return the terms that a model really has, each once."""
+    """Return the random-effects terms of a model, as read from its arrays, each once."""
     return list(dict.fromkeys(p.term for c in reading.components for p in c.pieces if p.m > 1))
 
 
 def lowest_criterion(case: Case, terms: list[RandomTerm]) -> float | None:
-    """Return the lowest criterion of the case's fixed effects with other random effects; None if there is none."""
+    """Return the lowest criterion of the case's fixed effects with the random effects ``terms``.
+
+    None without data, with too many rows, and for models that cannot be fitted.
+    """
     frame = case.reading.frame if case.reading is not None else case.frame
     if frame is None or len(frame) > _MAX_ROWS:
         return None

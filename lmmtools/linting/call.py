@@ -1,4 +1,4 @@
-"""What the text of a MixedLM call says: its arguments, and the sides of its patsy formulas."""
+"""The text of a MixedLM call: its arguments, and the terms of its patsy formulas."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FitCall:
     Attributes
     ----------
     keywords : tuple of str
-        Names of the arguments given.
+        Names of the arguments that are given.
     method : tuple of str or None
         Optimisers; None if not given, or not shown by the text.
     reml : bool or None
@@ -72,7 +72,7 @@ class DeclaredComponent:
 
 @dataclass(frozen=True, slots=True)
 class MixedLMCall:
-    """A call of ``mixedlm`` or ``MixedLM``, as far as its text tells.
+    """A call of ``mixedlm`` or ``MixedLM``, as far as its text shows it.
 
     Attributes
     ----------
@@ -96,9 +96,9 @@ class MixedLMCall:
     groups_list : tuple of str
         Names of columns, where the groups are given as a list of them.
     kinds : mapping of str to {"text", "category", "number"}
-        What the code makes of columns (``df["g"] = df["g"].astype(str)``), for those where it shows.
+        Types that the code gives to columns (``df["g"] = df["g"].astype(str)``), where the text shows them.
     made : frozenset of str
-        Columns that the code makes.
+        Columns that the code assigns.
     fits : tuple of FitCall
     """
 
@@ -122,7 +122,7 @@ class MixedLMCall:
     def from_arguments(
         cls, formula: str, groups: Any, re_formula: str | None, vc_formula: Mapping[str, str] | None
     ) -> MixedLMCall:
-        """Return the call that Python values make; groups that are no name of a column are unknown."""
+        """Return the call with these arguments; its groups are unknown unless they are the name of a column."""
         names = {"formula": formula, "groups": groups, "re_formula": re_formula, "vc_formula": vc_formula}
         given = frozenset(name for name, value in names.items() if value is not None)
         name = groups if isinstance(groups, str) else getattr(groups, "name", None)
@@ -140,7 +140,7 @@ class MixedLMCall:
 
     @property
     def is_readable(self) -> bool:
-        """Whether formula, groups, ``re_formula`` and ``vc_formula`` are all shown."""
+        """Whether the text shows formula, groups, ``re_formula`` and ``vc_formula``."""
         hidden = self.unknown & {"formula", "groups", "re_formula", "vc_formula", "**"}
         known = self.groups is not None or self.is_one_group
         return self.api == "formula" and not hidden and self.formula is not None and known
@@ -157,13 +157,13 @@ class MixedLMCall:
         return read_side(parts[1]) if parts else None
 
     def terms(self, *, inside: bool) -> tuple[RandomTerm, ...] | None:
-        """Return the random effects as lme4's terms, None where the text does not tell.
+        """Return the random effects as lme4's terms; None where the text does not show them.
 
         Parameters
         ----------
         inside : bool
-            As MixedLM takes them: a factor inside groups starts anew in each. Otherwise as it reads, equal labels
-            being equal levels.
+            If True, the terms that MixedLM fits: the levels of a factor are others in every group. If False, the
+            terms that the text suggests: equal labels are equal levels.
         """
         if not self.is_readable:
             return None
@@ -174,7 +174,7 @@ class MixedLMCall:
             if side is None:
                 return None
             if group:
-                found[RandomTerm(side.intercept, tuple(_text(p) for p in side.parts), group)] = None
+                found[RandomTerm(side.intercept, tuple(_write_part(p) for p in side.parts), group)] = None
         for component in self.components:
             if component.side is None:
                 return None
@@ -186,6 +186,7 @@ class MixedLMCall:
 
     @staticmethod
     def _term(part: Part, group: tuple[str, ...], *, inside: bool) -> RandomTerm:
+        """Return the random effect of one part of a variance component."""
         own = part.factors
         if not own or (inside and not set(group) & set(own)):
             own = (*group, *own)
@@ -193,7 +194,8 @@ class MixedLMCall:
         return RandomTerm(not variables, variables, own)
 
 
-def _text(part: Part) -> str:
+def _write_part(part: Part) -> str:
+    """Return the part as formula text."""
     return ":".join((*(f"C({f})" for f in part.factors), *part.variables))
 
 
@@ -206,7 +208,8 @@ class Part:
     factors : tuple of str
         Columns inside ``C(...)``.
     variables : tuple of str
-        The other factors of the product, as formula text; a column of text is one of them, though it acts as a factor.
+        The other variables of the product, as formula text. A column of strings is one, although patsy codes it by
+        levels.
     """
 
     factors: tuple[str, ...]
@@ -215,14 +218,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The right side of a formula, multiplied out.
+    """The right side of a formula, expanded into terms.
 
     Attributes
     ----------
     text : str
         As written.
     intercept : bool
-        Whether it has the constant, written or implied.
+        Whether it has an intercept, written or implied.
     parts : tuple of Part
     """
 
@@ -237,7 +240,7 @@ class Side:
 
 
 def read_side(text: str) -> Side | None:
-    """Return what a one-sided formula says, None if it cannot be read (an unclosed parenthesis, lme4's bar)."""
+    """Return the terms of a one-sided formula; None if it cannot be parsed (an unclosed parenthesis, lme4's bar)."""
     bare = text.strip().removeprefix("~")
     if not bare.strip():
         return None
@@ -249,7 +252,7 @@ def read_side(text: str) -> Side | None:
 
 
 def split_formula(text: str) -> tuple[str, str] | None:
-    """Return response and right side of a formula, None if it has no or several tildes."""
+    """Return response and right side of a formula; None if it has not exactly one tilde."""
     left, tilde, right = text.partition("~")
     if not tilde or "~" in right or not left.strip() or not right.strip():
         return None
@@ -262,7 +265,7 @@ def is_formula(groups: str) -> bool:
 
 
 def columns_in(text: str) -> frozenset[str]:
-    """Return the columns that a side names; empty if it cannot be read."""
+    """Return the columns that a one-sided formula names; none if it cannot be parsed."""
     try:
         tokens = fold_calls(tokenize(text), text, trusted=True)
     except FormulaError:
@@ -283,7 +286,7 @@ def _part(term: tuple[str, ...]) -> Part:
 
 
 def _factor_name(text: str) -> str | None:
-    """Return the column in ``C(column, ...)``, None for anything else."""
+    """Return the column in ``C(column, ...)``; None for any other text."""
     if not text.startswith("C("):
         return None
     inside = text[2:-1]

@@ -1,4 +1,4 @@
-"""What a rule looks at: the call, the data, the model, the result; and how it is made of what was given."""
+"""The case that the rules examine: call, data, model and result, made of what was given to ``lint``."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ __all__ = ["Case", "case_of_call", "case_of_model"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One thing to lint.
+    """One MixedLM call, model or result to lint.
 
     Attributes
     ----------
     call : MixedLMCall or None
-        What the text of the call says.
+        The text of the call.
     frame : pandas.DataFrame or None
-        The data as they were given to the call, or those that a model keeps.
+        The data given to the call, or those that a model keeps.
     groups : object
-        The groups as they were given: a name of a column or values.
+        The groups as given: the name of a column, or values.
     model : MixedLM or None
     reading : MixedLMReading or None
-        What the model really is.
+        The model as it is read from its arrays.
     result : MixedLMResults or None
     failure : Exception or None
         Why MixedLM could not make a model of call and data.
     refusal : str
-        Why the text of the call was not evaluated, so that it is linted without the data.
+        Why the formulas were not evaluated; the call is then linted without the data.
     """
 
     call: MixedLMCall | None = None
@@ -53,7 +53,7 @@ class Case:
 
     @property
     def is_text_only(self) -> bool:
-        """Whether there is a call and nothing that shows more than its text."""
+        """Whether there is the text of a call and no model."""
         return self.call is not None and self.reading is None
 
     @property
@@ -74,17 +74,17 @@ class Case:
 
     @cached_property
     def fixed(self) -> Side | None:
-        """The right side of the formula, multiplied out."""
+        """The fixed effects, expanded into terms; None if they cannot be parsed."""
         return read_side(self.fixed_text) if self.fixed_text is not None else None
 
     @cached_property
     def fixed_columns(self) -> frozenset[str]:
-        """Columns in the fixed effects."""
+        """Columns that the fixed effects name."""
         return columns_in(self.fixed_text) if self.fixed_text is not None else frozenset()
 
     @property
     def data_name(self) -> str:
-        """What the data are called in code."""
+        """Name of the data in the code."""
         return self.call.data if self.call is not None else "data"
 
     @property
@@ -116,7 +116,7 @@ def case_of_model(target: Any) -> Case:
         )
     reading = read_model(model)
     return Case(
-        call=_call_of(model, reading.group),
+        call=_recover_call(model, reading.group),
         frame=reading.frame,
         model=model,
         reading=reading,
@@ -124,8 +124,8 @@ def case_of_model(target: Any) -> Case:
     )
 
 
-def _call_of(model: Any, group: str) -> MixedLMCall | None:
-    """Return the call that made a model, as far as the model remembers."""
+def _recover_call(model: Any, group: str) -> MixedLMCall | None:
+    """Return the call that made a model, as far as the model keeps it."""
     formula = getattr(model, "formula", None)
     if formula is None:
         return None
@@ -150,7 +150,7 @@ def case_of_call(
 ) -> Case:
     """Return the case of a call with its data; the model is made, and not fitted.
 
-    Text that `lmm()` would not evaluate is not handed to statsmodels: the case is then that of the text alone.
+    statsmodels gets no formula that ``lmm()`` would refuse to evaluate; the case then has the text of the call alone.
 
     Raises
     ------
@@ -174,6 +174,7 @@ def case_of_call(
 
 
 def _check_columns(call: MixedLMCall, data: pd.DataFrame, groups: Any) -> None:
+    """Raise DataError if the formulas or the groups name a column that the data do not have."""
     texts = [*(split_formula(call.formula or "") or ()), call.re_formula or "", *(call.vc_formula or {}).values()]
     named = {c for text in texts for c in columns_in(text)}
     if isinstance(groups, str):

@@ -78,11 +78,11 @@ def lint(
     if not isinstance(model, str):
         if groups is not None or re_formula is not None or vc_formula is not None or data is not None:
             raise DataError("a model knows its groups, formulas and data: give lint the model alone")
-        return _report(case_of_model(model))
+        return _make_report(case_of_model(model))
     if data is None or groups is None:
         raise DataError("with a formula, lint needs data= and groups= as well")
     components = dict(vc_formula) if vc_formula is not None else None
-    return _report(case_of_call(model, data, groups, re_formula, components))
+    return _make_report(case_of_call(model, data, groups, re_formula, components))
 
 
 def lint_file(path: str, data: Any = None) -> tuple[list[LintReport], tuple[str, ...]]:
@@ -93,7 +93,7 @@ def lint_file(path: str, data: Any = None) -> tuple[list[LintReport], tuple[str,
     path : str
         Ending in ``.py`` or ``.ipynb``; ``-`` is a script on standard input.
     data : DataFrame, optional
-        The data of the calls. Without, lint says what the text alone tells.
+        The data of the calls; without them the text of each call is linted alone.
 
     Returns
     -------
@@ -133,10 +133,10 @@ def _lint_found(path: str, found: FoundCall, data: Any) -> LintReport:
         )
     else:
         case = Case(call=call)
-    return _report(case, where)
+    return _make_report(case, where)
 
 
-def _report(case: Case, place: str = "") -> LintReport:
+def _make_report(case: Case, place: str = "") -> LintReport:
     findings = run_rules(case)
     if case.failure is not None:
         said = " ".join(str(case.failure).split())
@@ -145,11 +145,11 @@ def _report(case: Case, place: str = "") -> LintReport:
         )
         findings = (failure, *findings)
     if case.refusal:
-        findings = (*findings, _not_run(case.refusal))
+        findings = (*findings, _describe_refusal(case.refusal))
     return LintReport(findings, case.reading.formula if case.reading is not None else "", place)
 
 
-def _not_run(refusal: str) -> Finding:
+def _describe_refusal(refusal: str) -> Finding:
     return Finding(
         "not-run",
         "info",
@@ -168,9 +168,9 @@ class LintReport:
     findings : tuple of Finding
         The most severe first; empty when nothing is wrong.
     lme4 : str
-        The model that it really is, in lme4's notation; empty where only the text of a call is known.
+        The model that is really fitted, in lme4's notation; empty where only the text of a call is known.
     place : str
-        Where the call stands in a script, ``"fit.py, line 12"``; else empty.
+        Place of the call in a script, ``"fit.py, line 12"``; empty otherwise.
 
     Examples
     --------
@@ -202,14 +202,14 @@ class LintReport:
         return not any(f.severity in ("error", "warning") for f in self.findings)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return columns ``code severity message cure``."""
+        """Return one row per finding, with the columns ``code``, ``severity``, ``message`` and ``cure``."""
         import pandas as pd
 
         columns = ["code", "severity", "message", "cure"]
         return pd.DataFrame([[getattr(f, c) for c in columns] for f in self.findings], columns=columns)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the report as what JSON holds."""
+        """Return the report as a dictionary of texts, for JSON."""
         return {"place": self.place, "lme4": self.lme4, "findings": [asdict(f) for f in self.findings]}
 
     def to_json(self) -> str:

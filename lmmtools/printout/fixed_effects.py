@@ -23,13 +23,13 @@ __all__ = ["has_no_fixed_effects", "has_stars", "missing_terms", "read_fixed_cor
 _COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
 _HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
 _NEEDED = {"estimate": "'Estimate'", "std_error": "'Std. Error'", "t": "'t value'"}
-# What stands between backticks is one word.
+# A name in backticks is one word.
 _WORD = re.compile(r"(?:[^\s`]|`[^`]*`)+")
 _STARS = re.compile(r"\s(?P<stars>[*∗⋆]{1,3})$|\s\.$")
 _NAME = re.compile(r"`[^`]+`|(?<![\w.])\.?[^\W\d][\w.]*")
 _NO_VARIABLE_AFTER = re.compile(r"\s*(?:\(|::|=(?!=))")
 _CONSTANTS = frozenset({"TRUE", "FALSE", "T", "F", "NULL", "NA", "pi", "Inf"})
-# What typesetting makes of R's signs.
+# Signs that typesetting puts in the place of R's.
 _SIGNS = str.maketrans({"∼": "~", "˜": "~", "～": "~", "∣": "|", "│": "|", "−": "-", "–": "-"})
 
 
@@ -119,7 +119,7 @@ def _read_strips(lines: Sequence[Line]) -> list[_Strip]:
         count = len(strip.columns)
         is_last = all(rest.is_blank for rest in lines[k + 1 :])
         is_row = len(tail) >= count and bool(tail.label(count).strip())
-        # What comes after a blank line is no longer the table's, or is another row of it.
+        # A blank line ends the table, or separates strips of it.
         if not is_row and (after_blank or not (len(tail) or is_last)):
             break
         if not is_row or (is_last and _is_shorter(tail.last(count), strip)):
@@ -232,7 +232,7 @@ def _count_correlations(text: str) -> int:
 
 
 def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
-    """Return the intercept, variables and interactions of the fixed part that no fixed effect is named after.
+    """Return the intercept, variables and interactions of the formula for which there is no fixed effect.
 
     Parameters
     ----------
@@ -244,8 +244,8 @@ def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        Empty as well where the formula does not tell: only a name of it is printed, or it has a dot or takes terms
-        away.
+        Empty too if the formula does not show its terms: R printed the name of a formula, or the formula has a dot or
+        removes terms.
     """
     terms = _fixed_terms(formula)
     if terms is None or "." in terms or any("-" in re.sub(r"- ?1\b|\([^()]*\)", "", term) for term in terms):
@@ -278,13 +278,13 @@ def _have_interaction(names: Sequence[str], parts: Sequence[str]) -> bool:
 
 
 def has_no_fixed_effects(formula: str) -> bool:
-    """Whether a printed formula declares none: ``y ~ 0 + (1 | g)``."""
+    """Whether a printed formula has no fixed effects: ``y ~ 0 + (1 | g)``."""
     terms = _fixed_terms(formula)
     return terms is not None and bool(terms) and all(term.replace(" ", "") in ("0", "-1") for term in terms)
 
 
 def _fixed_terms(formula: str) -> list[str] | None:
-    """Return what the outermost plus signs join, without random effects and offsets; None if there is no tilde."""
+    """Return the terms of the fixed effects, without offsets; None if there is no tilde."""
     _, tilde, right = formula.translate(_SIGNS).partition("~")
     if not tilde:
         return None

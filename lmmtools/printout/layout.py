@@ -27,9 +27,9 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|nbsp|quot|#\d+|#x[0-9a-f]+);", re.I)
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"}
-# Marks before every line of a quoted text; some lines (a page number, a line that was wrapped) may have lost theirs.
+# Share of lines with a mark by which a text is quoted; some (a page number, a wrapped line) may have lost theirs.
 _MOST = 0.8
-# A mail is quoted within quotations no deeper.
+# Quotations within quotations are removed to this depth.
 _DEEPEST = 20
 # With fewer lines, blank lines between them are no sign of double spacing.
 _FEWEST = 5
@@ -72,11 +72,11 @@ class Line:
     Attributes
     ----------
     text : str
-        Without what was around it; blanks at its start are kept, as columns may depend on them.
+        Without prompts and marks. Blanks at its start are kept, as columns may depend on them.
     number : int
         Its place in the text, from 1.
     is_break : bool
-        Whether it was not printed but typed at a prompt, or is the fence of a block: what is printed ends before it.
+        Whether the line was typed at a prompt or is the fence of a code block: the printout ends before it.
     """
 
     text: str
@@ -85,7 +85,7 @@ class Line:
 
     @property
     def is_blank(self) -> bool:
-        """Whether there is nothing on it."""
+        """Whether the line is empty."""
         return not self.text
 
     @property
@@ -97,9 +97,9 @@ class Line:
 def clean_lines(text: str) -> list[Line]:
     """Return the lines of a pasted text.
 
-    Taken off are comment marks (``##``, ``#>``), marks of quotation before (nearly) every line, escape codes, tags and
-    entities of HTML, and double spacing; ligatures are taken apart, and every kind of space is a space. Code fences and
-    lines that begin with a prompt, with their continuations, are marked as breaks.
+    Removed are comment marks (``##``, ``#>``), marks of quotation before (nearly) every line, escape codes, tags and
+    entities of HTML, and double spacing; ligatures become letters, and every kind of space becomes a blank. Code fences
+    and lines that begin with a prompt, with their continuations, are marked as breaks.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def clean_lines(text: str) -> list[Line]:
     """
     if len(text) > _MOST_CHARACTERS:
         raise PrintoutError(f"The text has more than {_MOST_CHARACTERS:,} characters: paste one printed summary.")
-    # Half a character, as a broken copy may have, can be neither printed nor written.
+    # A lone surrogate, as a broken copy may have, cannot be printed.
     text = text.encode("utf-8", "replace").decode("utf-8")
     text = _TAG.sub("", _ESCAPE.sub("", text))
     if _ENTITY.search(text):
@@ -124,7 +124,7 @@ def clean_lines(text: str) -> list[Line]:
 
 
 def _single_spaced(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return the numbered rows without the blank one after each, if there is one after each."""
+    """Return the numbered rows, without the blank ones if every second row is blank."""
     filled = [i for i, (_, row) in enumerate(rows) if row]
     gaps = [b - a for a, b in pairwise(filled)]
     if len(gaps) < _FEWEST or any(gap % 2 for gap in gaps):
@@ -133,12 +133,13 @@ def _single_spaced(rows: list[tuple[int, str]]) -> list[tuple[int, str]]:
 
 
 def _plain_spaces(row: str) -> str:
+    """Return a row with blanks for tabs and for spaces of any kind."""
     row = row.expandtabs(8)
     return "".join(" " if unicodedata.category(c) == "Zs" else c for c in row) if not row.isascii() else row
 
 
 def _without_marks(rows: list[str]) -> list[str]:
-    """Take off comment marks wherever they are, and marks of quotation where (nearly) all lines have one."""
+    """Return the rows without comment marks, and without marks of quotation if nearly all rows have one."""
     for _ in range(_DEEPEST):
         rows = [_COMMENT.sub("", row, count=1) if _COMMENT.match(row) else row for row in rows]
         filled = [row for row in rows if row]
@@ -167,16 +168,16 @@ class Sections:
         return part in self.parts
 
     def filled(self, part: str) -> list[Line]:
-        """Return the lines of a part that are not blank, none if the part is not there."""
+        """Return the lines of a part that are not blank, none if there is no such part."""
         return [line for line in self.parts.get(part, ()) if not line.is_blank]
 
     def block(self, part: str) -> list[Line]:
-        """Return the lines of a part up to a blank line, none if the part is not there."""
+        """Return the lines of a part up to a blank line, none if there is no such part."""
         printed = dropwhile(lambda line: line.is_blank, self.parts.get(part, ()))
         return list(takewhile(lambda line: not line.is_blank, printed))
 
     def words(self, part: str) -> str | None:
-        """Return a part, up to a blank line, as one line with single spaces; None if it is not there."""
+        """Return a part up to a blank line, as one line with single spaces; None if there is no such part."""
         return " ".join(line.words for line in self.block(part)) if part in self.parts else None
 
 
@@ -204,12 +205,12 @@ def find_sections(lines: Sequence[Line]) -> Sections:
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
-    """Yield each part with its lines; what follows a break, up to a heading, is of no part."""
+    """Yield each part with its lines; lines between a break and the next heading belong to no part."""
     part = ""
     block: list[Line] = []
     for line in lines:
         heading = "" if line.is_break else _heading(line)
-        # A message ends at a blank line: what follows is no longer lme4's.
+        # A message ends at a blank line; what follows is not by lme4.
         if heading or line.is_break or (part == "message" and line.is_blank):
             if part:
                 yield part, block
@@ -221,6 +222,7 @@ def _blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
 
 
 def _heading(line: Line) -> str:
+    """Return the part that begins with a line; empty if the line is no heading."""
     return next((part for part, pattern in _PATTERNS.items() if pattern.match(line.words)), "")
 
 
@@ -233,7 +235,7 @@ def _without_heading(line: Line, part: str) -> Line:
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """A row: what it begins with, and all the numbers it ends with.
+    """A row, split into its label and the numbers at its end.
 
     Attributes
     ----------
@@ -253,7 +255,7 @@ class Tail:
         return len(self.numbers)
 
     def label(self, count: int) -> str:
-        """Return what is before the last ``count`` numbers, blanks at its start kept."""
+        """Return the text before the last ``count`` numbers, with the blanks at its start."""
         return (self.text[: self.starts[-count]] if count else self.text).rstrip()
 
     def last(self, count: int) -> tuple[PrintedNumber, ...]:
@@ -262,7 +264,7 @@ class Tail:
 
 
 def read_tail(text: str) -> Tail:
-    """Return the row split into its beginning and the numbers at its end.
+    """Return the row, split into its label and the numbers at its end.
 
     A minus or a ``<`` that a blank separates from its number belongs to it.
     """

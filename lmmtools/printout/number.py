@@ -1,4 +1,4 @@
-"""Numbers that were rounded when they were printed, and know it."""
+"""Printed numbers, with the rounding that their digits leave open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff
 _NUMBER = re.compile(
     r"(?P<bound><?)(?P<value>[-+]?(?:\d+[.,]?(?P<decimals>\d*)|[.,](?P<more>\d+))(?:e(?P<power>[-+]?\d+))?)", re.I
 )
-# R writes up to 22 digits, and no power of ten that is no number.
+# R writes up to 22 digits, and no power of ten beyond the range of floats.
 _LONGEST, _LARGEST_POWER = 60, 300
 # More rows or levels than these digits tell are in no data.
 _COUNT = re.compile(r"[0-9]{1,15}")
@@ -54,18 +54,18 @@ class RoundedNumber(float):
 
     @property
     def text(self) -> str:
-        """The digits that are known."""
+        """The number, with the digits that are known."""
         if self.half_unit == 0 or not math.isfinite(self.half_unit):
             return f"{float(self)}"
         return f"{float(self):.{max(0, math.floor(-math.log10(2 * self.half_unit)))}f}"
 
     def squared(self) -> RoundedNumber:
-        """Return the square, with what is known of it."""
+        """Return the square, with the half unit that follows from this number's."""
         value = float(self)
         return RoundedNumber(value * value, 2.0 * abs(value) * self.half_unit + self.half_unit * self.half_unit)
 
     def root(self) -> RoundedNumber:
-        """Return the square root, with what is known of it; the number must not be negative."""
+        """Return the square root, with the half unit that follows from this number's, which must not be negative."""
         value = math.sqrt(self)
         return RoundedNumber(
             value, max(math.sqrt(self + self.half_unit) - value, value - math.sqrt(max(self - self.half_unit, 0.0)))
@@ -79,7 +79,7 @@ class RoundedNumber(float):
 
 
 class PrintedNumber(RoundedNumber):
-    """A number as it was printed; prints as it was.
+    """A number as it was printed; its text is kept.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ class PrintedNumber(RoundedNumber):
         return self.text, self.decimals
 
     def rounded_twice(self) -> PrintedNumber:
-        """Return the number as one that had been rounded before, to a digit more or further: 0.14951, 0.1495, 0.15."""
+        """Return the number with a half unit 10% larger, for one that was rounded twice: 0.14951, 0.1495, 0.15."""
         number = PrintedNumber(self.text, self.decimals)
         number.half_unit *= 1.1
         return number
@@ -147,17 +147,17 @@ class PrintedNumber(RoundedNumber):
 
 
 def rounding_of(value: float | None) -> float:
-    """Return how far a number may be from what it was before it was printed; zero for one that was not."""
+    """Return the half unit of a rounded number; zero for any other number."""
     return value.half_unit if isinstance(value, RoundedNumber) else 0.0
 
 
 def shown(value: Any) -> Any:
-    """Return a rounded number as text with the digits that are known of it, and anything else as it is."""
+    """Return the text of a rounded number; any other value unchanged."""
     return value.text if isinstance(value, RoundedNumber) else value
 
 
 def is_number_text(text: str) -> bool:
-    """Whether a word is a number as R prints them, whatever kind of dash is its minus."""
+    """Whether a word is a number as R prints them; any kind of dash is a minus."""
     text = text.translate(_DASHES)
     return text in _SPECIAL or _match(text) is not None
 
@@ -180,7 +180,7 @@ def is_quotient(quotient: RoundedNumber, numerator: RoundedNumber, denominator: 
 
 
 def _match(text: str) -> re.Match[str] | None:
-    """Return the parts of a number, None for what is none that a computer has."""
+    """Return the match of a finite number; None for any other text."""
     found = _NUMBER.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or abs(int(found["power"] or 0)) > _LARGEST_POWER:
         return None

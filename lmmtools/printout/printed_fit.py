@@ -235,12 +235,12 @@ class PrintedMixedLM:
     covariances : dict of str to PrintedNumber
         ``"Subject (Intercept), Days"`` -> covariance.
     correlations : dict of str to RoundedNumber
-        The same as correlations, with what the printed digits leave open.
+        The covariances as correlations, with the half unit that follows from the printed digits.
     ratio_errors : dict of str to PrintedNumber
         The numbers beside the variances: standard errors of variance ratios times the root of the scale, which are not
         those of the variances.
     converged : bool or None
-        What MixedLM says; None if it says nothing.
+        Whether MixedLM reports convergence; None if it does not say.
     response : str or None
         Name of the response.
     messages : tuple of str
@@ -248,7 +248,7 @@ class PrintedMixedLM:
     engine, method : str
         ``"mixedlm"``, and what its p-values come from: ``"z"``.
     formula, is_singular, criteria, scaled_residuals, fixed_correlations : None
-        What lme4 prints and MixedLM does not.
+        None: lme4 prints these, MixedLM does not.
     """
 
     reml: bool

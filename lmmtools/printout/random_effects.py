@@ -83,10 +83,10 @@ def read_random_effects(lines: Sequence[Line], groups: Iterable[str]) -> tuple[l
     if "Cov" in columns:
         raise PrintoutError("The table of random effects shows covariances; print it with correlations.")
     is_narrow = "Name" not in strips[0].columns
-    rows = _read_apart(strips[0], strips[1]) if is_narrow else _read_labels(strips[0], set(names))
+    rows = _read_separate_strips(strips[0], strips[1]) if is_narrow else _read_labels(strips[0], set(names))
     for strip in strips[1 + is_narrow :]:
         _fill(rows, strip)
-    return _finish(rows, amounts, names)
+    return _make_effects(rows, amounts, names)
 
 
 def _split_strips(lines: Sequence[Line]) -> list[_Strip]:
@@ -97,7 +97,7 @@ def _split_strips(lines: Sequence[Line]) -> list[_Strip]:
             strips.append(_Strip(tuple("Std.Dev." if c.startswith("Std") else c for c in names), line.text, []))
         else:
             strips[-1].lines.append(line)
-    # What stands before the first heading is none of the table's, unless there is something.
+    # The lines before the first heading are dropped if they are blank.
     return strips if strips[0].filled or len(strips) == 1 else strips[1:]
 
 
@@ -129,7 +129,7 @@ def _read_labels(strip: _Strip, groups: set[str]) -> list[_Row]:
 def _split_label(label: str, place: int, groups: set[str]) -> tuple[str, str]:
     """Return group (empty on the further rows of a term) and effect.
 
-    By the place of the column ``Name`` where blanks were kept, else by the names of the groups.
+    They are split at the place of the column ``Name`` if blanks were kept, else after the name of a group.
     """
     cell, name = label[:place].strip(), label[place:].strip()
     if label[place - 1 : place].strip() == "" and (not cell or _is_group(cell, groups)):
@@ -179,8 +179,8 @@ def _contradiction(what: str, where: str) -> str:
     )
 
 
-def _read_apart(first: _Strip, second: _Strip) -> list[_Row]:
-    """Return the rows where groups and effects stand in strips of their own: only blank lines tell them apart."""
+def _read_separate_strips(first: _Strip, second: _Strip) -> list[_Row]:
+    """Return the rows of a table that has groups and effects in separate strips, matched by their blank lines."""
     cells = [line.words for line in first.lines]
     lines = second.lines[: len(cells)]
     is_named = [bool(tail.label(len(tail)).strip()) for tail in (read_tail(line.text) for line in lines)]
@@ -239,10 +239,10 @@ def _numbers_only(line: Line) -> tuple[PrintedNumber, ...]:
     return tail.numbers
 
 
-def _finish(
+def _make_effects(
     rows: Sequence[_Row], columns: Sequence[str], groups: Sequence[str]
 ) -> tuple[list[PrintedEffect], PrintedEffect]:
-    """Return the rows as records, once each has all its numbers."""
+    """Return the effects and the residual as records; raise PrintoutError if a row lacks numbers."""
     effects: list[PrintedEffect] = []
     for row in rows:
         if len(row.amounts) != len(columns) or len(row.correlations) != row.above:

@@ -1,4 +1,4 @@
-"""A printed fit -> its record: the reader is found by what the text says; here what lme4 prints is read."""
+"""The text of a printed fit -> its record: lme4's is read here, MixedLM's in ``mixedlm``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_lme4_summary", "read_printout"]
 
-# Part -> what a person calls it. A printout without one of these was cut.
+# Part -> its description in messages. A printout without one of these was cut.
 _NEEDED = {
     "criterion": "the criterion ('REML criterion at convergence:', or the table 'AIC BIC logLik deviance')",
     "random": "the table 'Random effects'",
@@ -41,7 +41,7 @@ _OWN_CLASSES = ("lmerMod", "lmerModLmerTest", "merModLmerTest")
 _QUANTILES = ["Min", "1Q", "Median", "3Q", "Max"]
 # summary() rounds the criterion to one decimal and shows seven digits; a final zero is dropped.
 _CRITERION_DECIMALS, _CRITERION_DIGITS = 1, 7
-# What only this printout has -> what it is, and what to do.
+# A pattern that only this printout has, what it is, and what to do.
 _SOURCES = (
     (r"Generali[sz]ed linear mixed model fit|\[?'?glmerMod", "a generalised linear mixed model of lme4's glmer()", ""),
     (r"Nonlinear mixed model fit|nlmerMod", "a nonlinear mixed model of lme4's nlmer()", ""),
@@ -129,7 +129,7 @@ def read_lme4_summary(text: str) -> PrintedSummary:
 
 
 def _check_source(sections: Sections, text: str) -> None:
-    """Refuse the printout of something else."""
+    """Raise PrintoutError if the text is no printed fit of lmer()."""
     named = _CLASS.search(sections.words("title") or "")
     if named and named[1] in _OWN_CLASSES and "random" in sections:
         return
@@ -144,7 +144,7 @@ def _check_source(sections: Sections, text: str) -> None:
 
 
 def _name_source(text: str) -> str | None:
-    """Return what a text is that is no printed lmer() fit, and what to give instead; None if it is not known."""
+    """Return which other printout a text is, and what to give instead; None if it is not known."""
     for pattern, source, cure in _SOURCES:
         if re.search(pattern, text):
             cure = cure or "read_lme4_summary() reads what summary(lmer(...)) prints"
@@ -153,6 +153,7 @@ def _name_source(text: str) -> str | None:
 
 
 def _check_complete(sections: Sections) -> None:
+    """Raise PrintoutError if a part is missing that every printed fit has."""
     there = set(sections.parts)
     if there & {"reml", "criteria"}:
         there.add("criterion")
@@ -202,7 +203,7 @@ def _assemble(sections: Sections) -> PrintedSummary:
 
 
 def _read_pairs(sections: Sections, part: str) -> dict[str, PrintedNumber]:
-    """Return a row of numbers under a row of names, cut in strips or not."""
+    """Return the numbers by the names above them, from one pair of rows or several."""
     names: list[str] = []
     numbers: list[PrintedNumber] = []
     for line in sections.block(part):
@@ -218,7 +219,7 @@ def _read_criteria(sections: Sections) -> dict[str, PrintedNumber] | None:
     if "criteria" not in sections:
         return None
     found = _read_pairs(sections, "criteria")
-    # Later versions of lme4 call the deviance what it is.
+    # Later versions of lme4 print -2*log(L) above the deviance.
     criteria = {"deviance" if name.startswith("-2") else name: value for name, value in found.items()}
     if "deviance" not in criteria:
         raise PrintoutError("The table 'AIC BIC logLik deviance' has not a number below each name: was the text cut?")
@@ -242,13 +243,13 @@ def _read_criterion(sections: Sections, criteria: dict[str, PrintedNumber] | Non
 
 
 def _restore_zero(criterion: PrintedNumber) -> PrintedNumber:
-    """Return the criterion with the decimal that R drops when it is zero: 1454 is 1454.0."""
+    """Return the criterion with the decimal that R drops if it is zero: 1454 stands for 1454.0."""
     has_room = abs(criterion) < 10 ** (_CRITERION_DIGITS - _CRITERION_DECIMALS) and criterion.decimals == 0
     return PrintedNumber(criterion.text, _CRITERION_DECIMALS) if has_room else criterion
 
 
 def _read_sizes(words: str) -> tuple[int, dict[str, int]]:
-    """Return rows and levels per group of ``180, groups: Subject, 18; item, 20``."""
+    """Return the number of rows and the levels per group in ``180, groups: Subject, 18; item, 20``."""
     rows, _, listed = words.partition(",")
     groups: dict[str, int] = {}
     for entry in listed.partition("groups:")[2].split(";"):
@@ -270,7 +271,7 @@ def _read_quantiles(sections: Sections) -> tuple[PrintedNumber, ...] | None:
 
 
 def _check_fixed(formula: str | None, fixed: Sequence[PrintedCoefficient], sections: Sections) -> None:
-    """Refuse a table of fixed effects that ends before the formula does, or before the legend of its stars."""
+    """Raise PrintoutError if the table of fixed effects lacks a term of the formula or the legend of its stars."""
     is_last = not {"correlations", "legend", "hidden"} & set(sections.parts) and not sections.messages
     if is_last and has_stars(sections.filled("fixed")):
         raise PrintoutError("The text ends with the table of fixed effects, before 'Signif. codes': was it cut?")

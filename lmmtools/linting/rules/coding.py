@@ -1,4 +1,4 @@
-"""Intercepts, contrasts and numbers where indicators of levels were meant."""
+"""Variance components coded by intercepts, contrasts or numbers where indicators of levels were meant."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A factor inside the groups that does not belong there: its levels start anew in every group."""
+"""Factors that are crossed with the groups and declared inside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variances that the data cannot tell apart."""
+"""Variances that the data do not identify."""
 
 from __future__ import annotations
 

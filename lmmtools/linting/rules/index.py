@@ -1,4 +1,4 @@
-"""Groups and data whose rows do not belong together."""
+"""Groups that are not aligned with the rows of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""vc_formula without re_formula: no intercept for the groups."""
+"""Groups without an intercept, because vc_formula is given without re_formula."""
 
 from __future__ import annotations
 

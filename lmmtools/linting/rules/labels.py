@@ -1,4 +1,4 @@
-"""A factor declared on its own although its labels are reused within another: nested, declared crossed."""
+"""Nested factors that are declared as crossed: their labels are reused within another factor."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def check(case: Case) -> Iterator[Finding]:
         return
     for pair in pairs:
         if pair.reuse is not None and pair.reuse.is_strong and pair.inner and pair.outer:
-            yield from _judge(case, terms, pair)
+            yield from _compare_nested(case, terms, pair)
 
 
-def _judge(case: Case, terms: list[RandomTerm], pair: Pair) -> Iterator[Finding]:
+def _compare_nested(case: Case, terms: list[RandomTerm], pair: Pair) -> Iterator[Finding]:
     assert pair.inner is not None
     assert pair.outer is not None
     assert pair.reuse is not None
@@ -55,13 +55,13 @@ def _judge(case: Case, terms: list[RandomTerm], pair: Pair) -> Iterator[Finding]
     yield Finding(
         "nested-crossed",
         "error",
-        f"{pair.inner} is declared on its own, so that {pair.inner} {_first(pair)} is one and the same in every "
-        f"{pair.outer}; but its labels are reused. {pair.reuse.evidence} The lowest criterion of this model is "
+        f"{pair.inner} is declared on its own, so that {pair.inner} {_write_first_level(pair)} is one and the same in "
+        f"every {pair.outer}; but its labels are reused. {pair.reuse.evidence} The lowest criterion of this model is "
         f"{now:.2f}, with {pair.inner} nested in {pair.outer} it is {then:.2f}.",
         f"{write_comment(f'Declare {pair.inner} within {pair.outer}:')}\n{write_model(case, nested)}",
     )
 
 
-def _first(pair: Pair) -> str:
+def _write_first_level(pair: Pair) -> str:
     levels = pair.a_levels if pair.a == pair.inner else pair.b_levels
     return repr(levels[0])

@@ -1,4 +1,4 @@
-"""Categories that no row has."""
+"""Levels of categorical columns that no row has."""
 
 from __future__ import annotations
 

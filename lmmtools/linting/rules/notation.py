@@ -1,4 +1,4 @@
-"""What MixedLM does not read: lme4's bars in its formulas, and several columns as groups."""
+"""Notation that MixedLM does not accept: lme4's bars in formulas, and several columns as groups."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def check(case: Case) -> Iterator[Finding]:
     call = case.call
     if call is None or case.reading is not None:
         return
-    yield from _bars(case, call)
-    yield from _listed_groups(case, call)
+    yield from _check_bars(case, call)
+    yield from _check_listed_groups(case, call)
     if call.groups is not None and is_formula(call.groups) and (case.frame is None or call.groups not in case.frame):
         factor = call.groups.removeprefix("C(").removesuffix(")") if call.groups.startswith("C(") else call.groups
         yield Finding(
@@ -39,11 +39,11 @@ def check(case: Case) -> Iterator[Finding]:
             "warning",
             f"groups={call.groups!r} reads as a formula. MixedLM takes groups for the name of one column, and fails "
             "unless the data have a column of that name.",
-            _model_of_groups(case, call, factor),
+            _write_model_of_groups(case, call, factor),
         )
 
 
-def _model_of_groups(case: Case, call: MixedLMCall, factor: str) -> str:
+def _write_model_of_groups(case: Case, call: MixedLMCall, factor: str) -> str:
     parts = [f"(1 | {part.strip()})" for part in re.split(r"[+*|]", factor)]
     try:
         terms = parse(f"y ~ 1 + {' + '.join(parts)}").random
@@ -52,7 +52,7 @@ def _model_of_groups(case: Case, call: MixedLMCall, factor: str) -> str:
     return write_model(replace(case, call=replace(call, groups=None)), terms)
 
 
-def _bars(case: Case, call: MixedLMCall) -> Iterator[Finding]:
+def _check_bars(case: Case, call: MixedLMCall) -> Iterator[Finding]:
     sides = split_formula(call.formula or "")
     texts = {"the formula": sides[1] if sides else "", "re_formula": call.re_formula or ""}
     texts |= {f"vc_formula[{name!r}]": text for name, text in (call.vc_formula or {}).items()}
@@ -66,7 +66,7 @@ def _bars(case: Case, call: MixedLMCall) -> Iterator[Finding]:
         f"There is a bar of lme4's in {named}. MixedLM's formulas have no bars: patsy takes | for Python's 'or' of two "
         "columns, which fails or makes one column of the fixed effects. Groups stand in groups=, effects in re_formula "
         "and vc_formula.",
-        _model_of_bars(case, call, found),
+        _write_model_of_bars(case, call, found),
     )
 
 
@@ -74,12 +74,12 @@ def _has_bar(text: str) -> bool:
     try:
         tokens = fold_calls(read_structures(tokenize(text), text), text, trusted=True)
     except FormulaError:
-        # What does not read as a formula is another rule's business; a bar in it still is one.
+        # Text that cannot be parsed may have a bar all the same.
         return "|" in text.replace("I(", "").partition("(")[2] and "I(" not in text
     return any(t.is_operator("|", "||") for t in tokens)
 
 
-def _model_of_bars(case: Case, call: MixedLMCall, found: dict[str, str]) -> str:
+def _write_model_of_bars(case: Case, call: MixedLMCall, found: dict[str, str]) -> str:
     """Return code of the model that the bars declare."""
     try:
         terms = [t for text in found.values() for t in parse(f"y ~ 1 + ({text.strip().removeprefix('~')})").random]
@@ -92,7 +92,7 @@ def _model_of_bars(case: Case, call: MixedLMCall, found: dict[str, str]) -> str:
     return write_model(replace(case, call=plain), list(dict.fromkeys(terms)))
 
 
-def _listed_groups(case: Case, call: MixedLMCall) -> Iterator[Finding]:
+def _check_listed_groups(case: Case, call: MixedLMCall) -> Iterator[Finding]:
     names = call.groups_list
     if not names or (case.frame is not None and not set(names) <= set(map(str, case.frame.columns))):
         return

@@ -1,4 +1,4 @@
-"""A result that is no optimum, and boundaries that MixedLM missed or saw where there are none."""
+"""Results that are not at the optimum, and boundaries that MixedLM missed or reported where there are none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.reading import as_design, as_estimate, is_penalised
 from lmmtools.errors import DataError, EngineError, LmmWarning, TranslationError
 from lmmtools.fit.boundary import Boundary, find_boundary
-from lmmtools.linting.alternatives import reading_terms, use_lmm
+from lmmtools.linting.alternatives import reading_terms, write_lmm_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 # A criterion further above the optimum than this changes printed digits.
-SHORT = 1e-3
+_LARGEST_GAP = 1e-3
 # MixedLM warns of a boundary where a variance, in the units of the data, is below this: the constant in its fit().
 MIXEDLM_BOUNDARY = 0.01
 
@@ -42,7 +42,7 @@ def check(case: Case) -> Iterator[Finding]:
         yield Finding("no-estimate", "error", f"The result has no usable estimate: {fitted.failure}", _refit(case))
         return
     criterion = "REML criterion" if case.reml else "deviance"
-    if fitted.gap > SHORT:
+    if fitted.gap > _LARGEST_GAP:
         said = " although it reports converged=True" if getattr(case.result, "converged", False) else ""
         yield Finding(
             "stopped-short",
@@ -75,13 +75,13 @@ def _refit(case: Case) -> str:
     options = "" if case.reml else ", reml=False"
     return (
         f'result = model.fit(method=["powell", "bfgs"], ftol=1e-12, maxiter=1000{options})\n'
-        f"# or, with a certificate of the optimum:\n{use_lmm(case, reading_terms(case.reading))}"
+        f"# or, with a certificate of the optimum:\n{write_lmm_call(case, reading_terms(case.reading))}"
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Fitted:
-    """A result in closed form.
+    """A MixedLM result, with the criterion, its optimum and the boundary of its model.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class _Fitted:
 
 
 def _read_fit(result: Any, reading: MixedLMReading) -> _Fitted | None:
-    """Return a result in closed form; None if its model has no random effects or its data cannot be read."""
+    """Return the result evaluated by the pls engine; None if its model has no random effects or cannot be read."""
     try:
         read = as_design(result.model, reading)
     except (TranslationError, DataError):
@@ -135,7 +135,7 @@ def _read_fit(result: Any, reading: MixedLMReading) -> _Fitted | None:
     boundary = find_boundary(estimate.theta, read.design, estimate.certificate)
     best = None
     if not _is_certified(estimate):
-        best = _lowest(read, problem, estimate)
+        best = _find_lowest(read, problem, estimate)
     return _Fitted(read, estimate, best=best, boundary=boundary, warned=warned)
 
 
@@ -143,7 +143,8 @@ def _is_certified(estimate: Estimate | None) -> bool:
     return estimate is not None and estimate.certificate is not None and estimate.certificate.holds
 
 
-def _lowest(read: ReadDesign, problem: core.Problem, estimate: Estimate) -> float | None:
+def _find_lowest(read: ReadDesign, problem: core.Problem, estimate: Estimate) -> float | None:
+    """Return the lowest criterion of the model; None if the search fails."""
     try:
         if read.design.shared:
             return core.lowest_shared(problem, estimate.theta, estimate.reml)

@@ -1,4 +1,4 @@
-"""Fixed effects that a penalty moved."""
+"""Fixed effects that are shrunk by a penalty."""
 
 from __future__ import annotations
 

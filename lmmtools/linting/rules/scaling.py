@@ -1,4 +1,4 @@
-"""Columns on scales so different that MixedLM's optimiser loses its way."""
+"""Columns on scales so different that MixedLM's optimiser may fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["check"]
 
 # lme4 warns of columns whose standard deviations differ by more than this (its checkScaleX).
 WIDE = 1e5
-# Slopes with a range this far from one leave variances that a gradient in their own units does not see.
+# A slope whose values are this many times larger or smaller than 1 has a variance with hardly any gradient.
 STEEP = 1e3
 
 
@@ -45,7 +45,7 @@ def check(case: Case) -> Iterator[Finding]:
         for piece in component.pieces:
             for name, column in zip(piece.cnames, piece.basis.T, strict=True):
                 size = float(np.sqrt(np.mean(column[column != 0] ** 2))) if np.any(column) else 1.0
-                # A number that is no covariate in the fixed effects is another rule's business.
+                # The rule on coding reports numbers that are no covariates in the fixed effects.
                 is_covariate = name != "(Intercept)" and (name in case.fixed_columns or case.call is None)
                 if is_covariate and not 1 / STEEP <= size <= STEEP:
                     yield Finding(

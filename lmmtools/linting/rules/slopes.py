@@ -1,4 +1,4 @@
-"""Random slopes: constant where they should vary, or without the correlation that was meant."""
+"""Random slopes of variables that are constant within groups, and slopes without a correlation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from lmmtools.design.findings import Finding
 from lmmtools.formula.terms import RandomTerm
-from lmmtools.linting.alternatives import reading_terms, use_lmm
+from lmmtools.linting.alternatives import reading_terms, write_lmm_call
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,5 +69,5 @@ def _uncorrelated(case: Case) -> Iterator[Finding]:
             f"Intercepts and slopes ({', '.join(slopes)}) by {name} are variance components of their own, hence taken "
             f"for uncorrelated: lme4's ({' + '.join(['1', *slopes])} || {name}). MixedLM can correlate the effects of "
             "its groups only, through re_formula.",
-            f"# If the correlation is wanted:\n{use_lmm(case, [joint, *others])}",
+            f"# If the correlation is wanted:\n{write_lmm_call(case, [joint, *others])}",
         )

@@ -1,4 +1,4 @@
-"""The arguments of a MixedLM call in a script -> the record of what its text says; the frames and columns they name."""
+"""The arguments of a MixedLM call in a script -> MixedLMCall, with the frames and columns that they name."""
 
 from __future__ import annotations
 
@@ -13,22 +13,31 @@ from lmmtools.linting.script.values import UNKNOWN, Opaque, Unknown, dotted, eva
 if TYPE_CHECKING:
     from lmmtools.linting.script.values import Scope
 
-__all__ = ["column_of", "facts_of", "is_constant_array", "judge_column", "read_call", "read_fit", "resolve", "unwrap"]
+__all__ = [
+    "column_kinds",
+    "column_of",
+    "is_constant_array",
+    "judge_column",
+    "read_call",
+    "read_fit",
+    "resolve",
+    "unwrap",
+]
 
 _FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_sparse", "missing")
 _ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
 _FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", "free", "full_output", "method")
 _FIT_REGULARIZED_ORDER = ("start_params", "method", "alpha", "ceps", "ptol", "maxit")
 MAX_TEXT = 60
-# More columns than these are the groups of rows, written out.
+# A longer list holds the groups of the rows and no names of columns.
 _MOST_GROUPINGS = 12
 # An expression of more nodes is neither shown nor compared: a script may hold thousands of calls that name it.
 MAX_NODES = 200
-# Methods of a column or an array that leave the rows, and what they stand for, as they are.
+# Methods of a column or an array that keep the rows and their meaning.
 _SAME_ROWS = frozenset({"astype", "to_numpy", "tolist", "copy", "ravel", "flatten", "values", "array", "map", "cat"})
-# Methods of a frame that leave the rows as they are.
+# Methods of a frame that keep the rows.
 _SAME_FRAME = frozenset({"copy", "assign", "astype", "rename", "convert_dtypes", "reset_index"})
-# Names that stand for other names are followed so far.
+# Chains of names that stand for other names are followed this far.
 _MOST_STEPS = 20
 _KINDS = {
     **dict.fromkeys(("str", "string", "object", "O", "U"), "text"),
@@ -93,14 +102,14 @@ def _open_dict(node: ast.expr, scope: Scope) -> dict[str, ast.expr] | None:
 
 
 def read_call(node: ast.Call, api: str, scope: Scope) -> MixedLMCall:
-    """Return what a call says.
+    """Return the record of a call.
 
     Parameters
     ----------
     node : ast.Call
     api : {"formula", "arrays"}
     scope : Scope
-        What names are worth there.
+        Values of the names at the call.
     """
     if api == "arrays":
         return _read_arrays(node, scope)
@@ -117,7 +126,7 @@ def read_call(node: ast.Call, api: str, scope: Scope) -> MixedLMCall:
     if components is not None and not is_dict:
         unknown.add("vc_formula")
     data = given.nodes.get("data")
-    facts = facts_of(data, scope) if data is not None else {}
+    facts = column_kinds(data, scope) if data is not None else {}
     groups = _groups(given, facts, data, scope)
     if groups.name is None and not groups.is_constant:
         unknown.add("groups")
@@ -163,7 +172,7 @@ def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: 
         own = unwrap(frame, scope)
         base = unwrap(data, scope) if data is not None else None
         is_same = base is not None and _is_same(_follow(own, scope), _follow(base, scope))
-        is_one = is_same and (facts.get(name) == "constant" or facts_of(frame, scope).get(name) == "constant")
+        is_one = is_same and (facts.get(name) == "constant" or column_kinds(frame, scope).get(name) == "constant")
         return _Groups(name, _shorten(node), None if is_same else _shorten(frame), is_one)
     return _Groups(None, _shorten(node), is_constant=not is_known(value) and is_constant_array(node, scope))
 
@@ -175,7 +184,7 @@ def _columns_selected(node: ast.expr, scope: Scope) -> Any:
 
 
 def _listed(value: Any) -> tuple[str, ...]:
-    """Return names of columns given as a list, none if it is no such list: as long as the data it would be groups."""
+    """Return the names of columns in a list; none if it is no such list, as a list as long as the data holds groups."""
     is_list = isinstance(value, (list, tuple)) and 0 < len(value) <= _MOST_GROUPINGS
     return tuple(value) if is_list and all(isinstance(v, str) for v in value) and len(set(value)) == len(value) else ()
 
@@ -219,11 +228,11 @@ def _read_arrays(node: ast.Call, scope: Scope) -> MixedLMCall:
 
 
 def read_fit(node: ast.Call, name: str, scope: Scope) -> FitCall:
-    """Return what the arguments of ``.fit(...)`` or ``.fit_regularized(...)``, which ``name`` tells, say."""
+    """Return the arguments of ``.fit(...)`` or ``.fit_regularized(...)``; ``name`` is the method."""
     if name == "fit_regularized":
         given = _bind(node, _FIT_REGULARIZED_ORDER, scope)
         alpha = given.value("alpha", scope)
-        # Its default is no penalty.
+        # alpha is 0 by default: no penalty.
         is_penalised = isinstance(alpha, Unknown) or bool(alpha)
         return FitCall(tuple(sorted(given.names)), None, True, is_penalised)
     given = _bind(node, _FIT_ORDER, scope)
@@ -245,7 +254,7 @@ def _shorten(node: ast.expr) -> str:
 
 
 def resolve(node: ast.expr, scope: Scope) -> ast.expr:
-    """Return the expression that a name stands for, as far as it is known."""
+    """Return the expression that a name stands for; the node itself if that is unknown."""
     for _ in range(_MOST_STEPS):
         value = scope.values.get(node.id) if isinstance(node, ast.Name) else None
         if not isinstance(value, Opaque):
@@ -255,7 +264,7 @@ def resolve(node: ast.expr, scope: Scope) -> ast.expr:
 
 
 def unwrap(node: ast.expr, scope: Scope) -> ast.expr:
-    """Return the frame that an expression is made of, without what leaves its rows as they are."""
+    """Return the frame at the root of an expression, without the methods that keep its rows."""
     while True:
         if (
             isinstance(node, ast.Call)
@@ -310,7 +319,7 @@ def is_constant_array(node: ast.expr, scope: Scope) -> bool:
 
 
 def judge_column(node: ast.expr, scope: Scope) -> str:
-    """Return what an assigned column is: ``"constant"``, ``"text"``, ``"category"``, ``"number"`` or ``"made"``."""
+    """Return the kind of an assigned column: ``"constant"``, ``"text"``, ``"category"``, ``"number"`` or ``"made"``."""
     if is_constant_array(node, scope):
         return "constant"
     for part in ast.walk(node):
@@ -331,8 +340,8 @@ def _type_name(node: ast.expr, scope: Scope) -> str:
     return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
 
 
-def facts_of(node: ast.expr, scope: Scope) -> dict[str, str]:
-    """Return what the script makes of the columns of the frame that an expression is."""
+def column_kinds(node: ast.expr, scope: Scope) -> dict[str, str]:
+    """Return the kinds of columns that the script assigns in the frame that an expression denotes."""
     facts: dict[str, str] = {}
     while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr == "assign":

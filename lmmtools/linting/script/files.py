@@ -1,4 +1,4 @@
-"""Python files and notebooks -> the MixedLM calls in them."""
+"""Python files and notebooks: what is read of them, without running them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Source", "read_file"]
 
-# What IPython takes beside Python: magics, shell commands, help.
+# What IPython accepts beside Python: magics, shell commands, help.
 _HELP = re.compile(r"[\w.]+\?{1,2}")
 _TARGETS = re.compile(r"[\w., \t]+")
-# Python reads these as encodings of a script; they are none of text, take for ever, or fail on everything.
+# Encodings that Python accepts for a script, although they do not encode text, take very long or always fail.
 _NO_ENCODINGS = frozenset({"undefined", "idna", "punycode", "unicode_escape", "raw_unicode_escape"})
-# Larger files are no script of an analysis; a notebook has pictures in it.
+# Scripts of analyses are smaller; a notebook may hold pictures.
 _MOST_CODE, _MOST_BYTES = 1_000_000, 100_000_000
 _DEEP = "its expressions are nested too deeply to be read"
 _HARMLESS_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit"})
@@ -35,7 +35,7 @@ _HARMLESS_CELL_MAGICS = frozenset({"time", "timeit", "capture", "prun", "memit"}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was read of a file.
+    """The MixedLM calls of a file.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ def _parse(text: str, where: str) -> ast.Module:
     """
     try:
         with warnings.catch_warnings():
-            # A script's invalid escapes are not this reader's business.
+            # Warnings of invalid escapes are for the author of the script.
             warnings.simplefilter("ignore")
             return ast.parse(text)
     except (RecursionError, MemoryError):

@@ -1,4 +1,4 @@
-"""A script's syntax tree -> the MixedLM calls in it; nothing is run."""
+"""The MixedLM calls in the syntax trees of a script, which is not run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.linting.script.arguments import facts_of, judge_column, read_call, read_fit
+from lmmtools.linting.script.arguments import column_kinds, judge_column, read_call, read_fit
 from lmmtools.linting.script.values import (
     MAX_SIZE,
     UNKNOWN,
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FoundCall", "read_trees"]
 
-# Names that scripts give statsmodels by custom: fragments of notebooks may leave the import to another place.
+# Customary names of statsmodels: a part of a notebook may use them without the import.
 _CUSTOMARY = {"smf": "statsmodels.formula.api", "sm": "statsmodels.api", "statsmodels": "statsmodels"}
 _BARE = {"mixedlm": "statsmodels.formula.api.mixedlm", "MixedLM": "statsmodels.api.MixedLM"}
-# Loops over so many known items are followed pass by pass.
+# Loops over at most this many known items are followed pass by pass.
 MAX_PASSES = 50
 _DICT_CHANGES = frozenset({"pop", "popitem", "clear", "setdefault"})
 
@@ -67,7 +67,7 @@ def read_trees(trees: Mapping[int | None, ast.Module]) -> tuple[list[FoundCall],
     -------
     calls : list of FoundCall
     is_whole : bool
-        Whether all loops and expressions were followed; else what they make is unknown from some place on.
+        Whether all loops and expressions were followed; if not, values are unknown from some place on.
     """
     reader = _Reader()
     for cell, tree in trees.items():
@@ -79,7 +79,7 @@ def read_trees(trees: Mapping[int | None, ast.Module]) -> tuple[list[FoundCall],
 
 
 class _Reader:
-    """Goes through statements in order, keeping account of names."""
+    """Reads statements in order and keeps the values of names; ``found`` has the calls."""
 
     def __init__(self) -> None:
         self.top = Scope()
@@ -95,7 +95,7 @@ class _Reader:
             self.statement(statement, scope)
 
     def run_functions(self) -> None:
-        """Read the bodies of functions last: they see what the whole script has made of its names."""
+        """Read the bodies of functions last, with the names that the whole script has assigned."""
         while self.waiting:
             node, scope, self.cell = self.waiting.popleft()
             inner = scope.branch()
@@ -162,7 +162,7 @@ class _Reader:
         self.postpone(node, scope)
 
     def postpone(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope) -> None:
-        """Let a function wait until the script is read; in a loop it is one function."""
+        """Queue a function until the script is read; a function in a loop is queued once."""
         if id(node) not in self.queued:
             self.queued.add(id(node))
             self.waiting.append((node, scope, self.cell))
@@ -207,7 +207,7 @@ class _Reader:
 
     @staticmethod
     def _is_followed(node: ast.For | ast.AsyncFor, scope: Scope) -> bool:
-        """Whether a loop is followed pass by pass: it runs to its end, and there is work left."""
+        """Whether a loop is followed pass by pass: nothing leaves it early, and steps are left."""
         if scope.work.is_spent:
             return False
         inside = list(ast.walk(node))
@@ -242,7 +242,7 @@ class _Reader:
     # -- names --------------------------------------------------------------------------------------------------------
 
     def bind(self, target: ast.expr, value: ast.expr, scope: Scope) -> None:
-        """Note what an assignment makes of a name, a column or an entry of a dict."""
+        """Record the value that is assigned to a name, a column or an entry of a dict."""
         if isinstance(target, ast.Name):
             self._bind_name(target.id, value, scope)
         elif isinstance(target, ast.Tuple | ast.List):
@@ -259,7 +259,7 @@ class _Reader:
             self._bind_item(target.value.id, target.attr, value, scope)
 
     def _bind_name(self, name: str, value: ast.expr, scope: Scope) -> None:
-        facts = facts_of(value, scope)
+        facts = column_kinds(value, scope)
         number = self.model_of(value, scope)
         path = dotted(value, scope) if isinstance(value, ast.Attribute | ast.Name) else None
         constant = evaluate(value, scope)
@@ -301,7 +301,7 @@ class _Reader:
     # -- expressions --------------------------------------------------------------------------------------------------
 
     def scan(self, node: ast.AST, scope: Scope) -> None:
-        """Find the calls in an expression, innermost first."""
+        """Record the calls in an expression, the innermost first."""
         scope.work.take()
         if isinstance(node, ast.Lambda):
             self.postpone(node, scope)
@@ -324,10 +324,10 @@ class _Reader:
             self.call(node, scope)
 
     def call(self, node: ast.Call, scope: Scope) -> None:
-        """Note a call of MixedLM, of ``.fit()`` on its model, or one that changes a dict."""
+        """Record a call of MixedLM, of ``.fit()`` on its model, or of a method that changes a dict."""
         api = self.api_of(node.func, scope)
         if api is not None:
-            # A call in a loop is one call of the text: its first pass stands for all.
+            # A call in a loop is recorded once, from its first pass.
             if id(node) not in self.of_node:
                 self.of_node[id(node)] = len(self.found)
                 self.found.append(FoundCall(self.cell, node.lineno, node.col_offset + 1, read_call(node, api, scope)))
@@ -353,14 +353,14 @@ class _Reader:
             scope.values[func.value.id] = UNKNOWN
 
     def model_of(self, node: ast.expr, scope: Scope) -> int | None:
-        """Return the number of the call whose model an expression is."""
+        """Return the number of the call that made the model in an expression; None for other expressions."""
         if id(node) in self.of_node:
             return self.of_node[id(node)]
         value = scope.values.get(node.id) if isinstance(node, ast.Name) else None
         return value.number if isinstance(value, ModelRef) and value.number < len(self.found) else None
 
     def api_of(self, func: ast.expr, scope: Scope) -> str | None:
-        """Return which of MixedLM's doors a callable is, None if it is none."""
+        """Return "formula" or "arrays", the interface of MixedLM that a callable is; None for other callables."""
         path = dotted(func, scope)
         if path is None:
             return None
@@ -373,7 +373,7 @@ class _Reader:
 
 
 def _full_path(path: str) -> str:
-    """Return a path with customary short names written out."""
+    """Return a full name with customary short names replaced."""
     root, dot, rest = path.partition(".")
     if root in _CUSTOMARY:
         return f"{_CUSTOMARY[root]}{dot}{rest}"

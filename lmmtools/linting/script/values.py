@@ -1,4 +1,4 @@
-"""What an expression of a script is worth, where the text alone tells: constants and what is built of them."""
+"""The value of an expression in a script, where the text alone determines it: constants, and collections of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import ast
 import re
 from collections import ChainMap
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "MAX_SIZE",
@@ -34,7 +37,7 @@ _PLAIN_FIELDS = re.compile(r"(?:[^{}]|\{\{|\}\}|\{\w*\})*")
 
 
 class Unknown:
-    """The value of what the text does not tell."""
+    """The value of an expression that the text does not determine."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -59,17 +62,17 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """A value that is only known as the expression that made it."""
+    """A value of which only the expression is known."""
 
     node: ast.expr
 
 
 @dataclass(slots=True)
 class Work:
-    """How much more of a script is followed: steps that are left, of statements, expressions and items.
+    """Steps that are left for following a script; each statement, expression and item takes one.
 
-    A script is text of somebody else, and a few lines of loops within loops go on for ever. Once the steps are spent,
-    loops are read once and what expressions are worth is unknown: what is left takes time in proportion to the text.
+    A few lines of nested loops may run without end. Once no steps are left, the body of a loop is read once and every
+    expression is unknown, so that the rest takes time in proportion to its length.
     """
 
     left: int = 300_000
@@ -86,14 +89,15 @@ class Work:
 
 @dataclass(slots=True)
 class Scope:
-    """Names and what they are worth at one place of a script.
+    """Names and their values at one place of a script.
 
     Attributes
     ----------
     values : ChainMap of str to value
-        Constants, ``Dotted``, ``ModelRef``, ``Opaque`` or ``UNKNOWN``; first what was made here, then what was known.
+        Constants, ``Dotted``, ``ModelRef``, ``Opaque`` or ``UNKNOWN``. The first map has the names
+        assigned in this scope.
     columns : ChainMap of str to dict of str to str
-        Frame -> column -> what the script makes of it: ``"constant"``, ``"text"``, ``"category"``, ``"number"``,
+        Frame -> column -> the kind that the script assigns: ``"constant"``, ``"text"``, ``"category"``, ``"number"``,
         ``"made"``.
     work : Work
         The whole script's.
@@ -104,11 +108,11 @@ class Scope:
     work: Work = field(default_factory=Work)
 
     def branch(self) -> Scope:
-        """Return a scope that may go its own way; what it makes of names is kept apart."""
+        """Return a child scope, whose assignments leave this one as it is."""
         return Scope(self.values.new_child(), self.columns.new_child(), self.work)
 
     def merge(self, *ways: Scope) -> None:
-        """Take over what all ways of control, branches of this scope, agree on."""
+        """Assign the values on which all branches of this scope agree; names on which they differ become unknown."""
         for name in {n for way in ways for n in way.values.maps[0]}:
             found = [way.values.get(name, UNKNOWN) for way in ways]
             same = all(type(v) is type(found[0]) and v == found[0] for v in found)
@@ -120,7 +124,7 @@ class Scope:
             self.columns[name] = {**rest, **both}
 
     def note_column(self, frame: str, column: str, kind: str) -> None:
-        """Note what the script makes of one column of a frame."""
+        """Record the kind that the script assigns to a column of a frame."""
         own = self.columns.maps[0]
         if frame not in own:
             own[frame] = dict(self.columns.get(frame, {}))
@@ -133,7 +137,7 @@ def is_known(value: Any) -> bool:
 
 
 def dotted(node: ast.expr, scope: Scope) -> str | None:
-    """Return the full name of ``smf.mixedlm`` and the like, None for anything else."""
+    """Return the full name of an attribute such as ``smf.mixedlm``; None for other expressions."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
@@ -147,7 +151,7 @@ def dotted(node: ast.expr, scope: Scope) -> str | None:
 
 
 def evaluate(node: ast.expr, scope: Scope, depth: int = 0) -> Any:
-    """Return the constant that an expression is: text, number, None, tuple or dict of such; else UNKNOWN.
+    """Return the value of a constant expression (text, number, None, or a tuple or dict of them); UNKNOWN for others.
 
     Nothing is run: names are looked up in ``scope``; text is joined, formatted and put into containers here.
     """
@@ -156,13 +160,13 @@ def evaluate(node: ast.expr, scope: Scope, depth: int = 0) -> Any:
         return UNKNOWN
     handler = _HANDLERS.get(type(node))
     value = handler(node, scope, depth + 1) if handler is not None else UNKNOWN
-    # What a name holds was weighed when it was made.
+    # The size of a name's value was checked when it was assigned.
     is_new = not isinstance(node, ast.Name) and is_known(value)
-    return UNKNOWN if is_new and _weight(value, scope.work) > MAX_SIZE else value
+    return UNKNOWN if is_new and _count_size(value, scope.work) > MAX_SIZE else value
 
 
 def items_of(node: ast.expr, scope: Scope) -> tuple[Any, ...] | None:
-    """Return the items of a constant collection, None of anything else."""
+    """Return the items of a constant collection; None for any other expression."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args:
         owner = evaluate(node.func.value, scope)
         if isinstance(owner, dict) and node.func.attr in ("items", "keys", "values"):
@@ -171,8 +175,8 @@ def items_of(node: ast.expr, scope: Scope) -> tuple[Any, ...] | None:
     return tuple(value) if isinstance(value, tuple | dict) else None
 
 
-def _weight(value: Any, work: Work) -> int:
-    """Return how much a constant holds, counted no further than the limit."""
+def _count_size(value: Any, work: Work) -> int:
+    """Return the number of characters and items in a constant, counted up to MAX_SIZE."""
     total, waiting = 0, [value]
     while waiting and total <= MAX_SIZE:
         work.take()
@@ -193,11 +197,11 @@ def _constant(node: ast.Constant, scope: Scope, depth: int) -> Any:
     value = node.value
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return UNKNOWN
-    # Half a character, '\\ud800', is in no text that could be printed.
-    return UNKNOWN if isinstance(value, str) and not _is_text(value) else value
+    # A lone surrogate, '\\ud800', cannot be printed.
+    return UNKNOWN if isinstance(value, str) and not _is_encodable(value) else value
 
 
-def _is_text(value: str) -> bool:
+def _is_encodable(value: str) -> bool:
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -240,18 +244,19 @@ def _binary(node: ast.BinOp, scope: Scope, depth: int) -> Any:
         if isinstance(left, tuple) and isinstance(right, tuple):
             return left + right
     if isinstance(node.op, ast.Mod) and isinstance(left, str) and _PLAIN_FORMAT.fullmatch(left):
-        return _format(lambda: left % right) if _is_small(left, "%", [right]) else UNKNOWN
+        return _or_unknown(lambda: left % right) if _is_small(left, "%", [right]) else UNKNOWN
     if isinstance(node.op, ast.BitOr) and isinstance(left, dict) and isinstance(right, dict):
         return {**left, **right}
     return UNKNOWN
 
 
 def _is_small(template: str, mark: str, arguments: list[Any]) -> bool:
-    """Whether a template filled in is no larger than what is followed, every field with the longest there is."""
+    """Whether a template is small enough to be followed, with the longest argument in every field."""
     return (1 + template.count(mark)) * max(len(str(a)) for a in (template, *arguments)) <= 10 * MAX_SIZE
 
 
-def _format(make: Any) -> Any:
+def _or_unknown(make: Callable[[], Any]) -> Any:
+    """Return what ``make`` returns; UNKNOWN if it raises."""
     try:
         return make()
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError, MemoryError):
@@ -318,9 +323,9 @@ def _comprehension(node: ast.ListComp | ast.DictComp, scope: Scope, depth: int) 
 def _subscript(node: ast.Subscript, scope: Scope, depth: int) -> Any:
     owner, key = evaluate(node.value, scope, depth), evaluate(node.slice, scope, depth)
     if isinstance(owner, dict) and isinstance(key, str | int):
-        return _format(lambda: owner[key])
+        return _or_unknown(lambda: owner[key])
     if isinstance(owner, tuple) and isinstance(key, int):
-        return _format(lambda: owner[key])
+        return _or_unknown(lambda: owner[key])
     return UNKNOWN
 
 
@@ -350,10 +355,10 @@ def _method(func: ast.Attribute, arguments: list[Any], named: dict[str, Any], sc
             and all(_is_scalar(a) for a in (*arguments, *named.values()))
         ):
             is_small = _is_small(owner, "{", [*arguments, *named.values()])
-            return _format(lambda: owner.format(*arguments, **named)) if is_small else UNKNOWN
+            return _or_unknown(lambda: owner.format(*arguments, **named)) if is_small else UNKNOWN
         if func.attr == "join" and len(arguments) == 1 and isinstance(arguments[0], tuple | dict):
             is_small = len(owner) * len(arguments[0]) <= MAX_SIZE
-            return _format(lambda: owner.join(arguments[0])) if is_small else UNKNOWN
+            return _or_unknown(lambda: owner.join(arguments[0])) if is_small else UNKNOWN
         if func.attr == "strip" and not arguments and not named:
             return owner.strip()
     if isinstance(owner, dict) and func.attr == "copy" and not arguments:
