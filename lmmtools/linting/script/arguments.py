@@ -13,16 +13,7 @@ from lmmtools.linting.script.values import UNKNOWN, Opaque, Unknown, dotted, eva
 if TYPE_CHECKING:
     from lmmtools.linting.script.values import Scope
 
-__all__ = [
-    "column_kinds",
-    "column_of",
-    "is_constant_array",
-    "judge_column",
-    "read_call",
-    "read_fit",
-    "resolve",
-    "unwrap",
-]
+__all__ = ["column_kinds", "judge_column", "read_call", "read_fit"]
 
 _FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_sparse", "missing")
 _ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
