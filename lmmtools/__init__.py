@@ -13,6 +13,7 @@ from lmmtools._version import __version__
 if TYPE_CHECKING:
     from lmmtools import datasets, errors, exercises, plots, tables
     from lmmtools.api import Model, compare, from_mixedlm, lmm, patch_summary, translate
+    from lmmtools.configuration import show_config
     from lmmtools.errors import DataError, EngineError, FormulaError, LmmError, LmmWarning, TranslationError
     from lmmtools.fit.varcorr import VarCorr
     from lmmtools.formula.declare import crossed, nested, random
@@ -50,6 +51,7 @@ _HOME = {
     "read_json": "results.fit_json",
     "read_lme4_summary": "printout.read",
     "read_mixedlm_summary": "printout.mixedlm",
+    "show_config": "configuration",
     "structure": "report.factors.structure",
     "translate": "api",
 }
@@ -84,6 +86,7 @@ __all__ = [
     "read_json",
     "read_lme4_summary",
     "read_mixedlm_summary",
+    "show_config",
     "structure",
     "tables",
     "translate",

@@ -1,0 +1,63 @@
+"""Blocks of many levels against the definitions, level by level."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+TOL = 1e-12
+"""Relative: blocks are conditioned to 1e3 at most."""
+
+
+def blocks(m, l, rng):
+    B = rng.normal(size=(m, 3 * l, l))
+    return B.transpose(0, 2, 1) @ B
+
+
+@pytest.mark.parametrize("l", [1, 2, 3, 4, 5, 9])
+@pytest.mark.parametrize("rank", ["full", "singular", "zero"])
+def test_factor_returns_what_the_definitions_say(route, l, rank):
+    rng = np.random.default_rng(l)
+    A, lam = blocks(7, l, rng), rng.normal(size=(l, l))
+    if rank == "singular":
+        lam[:, -1] = 0.0
+    elif rank == "zero":
+        lam[:] = 0.0
+    T, w, J, logdet = route("blocks").factor(A, lam)
+    sigma, eye = lam @ lam.T, np.eye(l)
+    M = np.array([eye + lam.T @ a @ lam for a in A])
+    np.testing.assert_allclose(logdet, sum(np.linalg.slogdet(x)[1] for x in M), rtol=TOL, atol=TOL)
+    np.testing.assert_allclose(w, [lam @ np.linalg.solve(x, lam.T) for x in M], rtol=TOL, atol=TOL)
+    np.testing.assert_allclose(T.transpose(0, 2, 1) @ T, w, rtol=TOL, atol=TOL)
+    np.testing.assert_allclose(J, [np.linalg.inv(eye + a @ sigma) for a in A], rtol=1e-10, atol=TOL)
+
+
+def test_factor_takes_arrays_that_are_read_only_or_no_slice_in_order(route):
+    rng = np.random.default_rng(3)
+    A, lam = blocks(6, 2, rng), rng.normal(size=(2, 2))
+    expected = route("blocks").factor(A.copy(), lam.copy())
+    A.flags.writeable = False
+    found = route("blocks").factor(A.transpose(0, 2, 1), np.asfortranarray(lam))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=TOL, atol=TOL)
+
+
+@pytest.mark.parametrize("l", [1, 2, 3, 9])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1e6])
+def test_factor_of_a_block_that_is_not_definite_has_no_determinant(route, l, bad):
+    A = np.tile(np.eye(l), (4, 1, 1))
+    A[2, 0, 0] = bad
+    with np.errstate(all="ignore"):
+        logdet = route("blocks").factor(A, np.eye(l))[3]
+    assert not np.isfinite(logdet)
+
+
+def test_determinants_of_many_levels_do_not_overflow(route):
+    A = np.full((5000, 1, 1), 1e4)
+    np.testing.assert_allclose(route("blocks").factor(A, np.eye(1))[3], 5000 * np.log(10001.0), rtol=TOL)
+
+
+def test_factor_of_no_level_is_empty(route):
+    T, w, J, logdet = route("blocks").factor(np.zeros((0, 2, 2)), np.eye(2))
+    assert T.shape == w.shape == J.shape == (0, 2, 2)
+    assert logdet == 0.0
