@@ -73,7 +73,7 @@ def nightly(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build the packages and look at what the wheel holds."""
+    """Build the packages and look at what the wheel holds; needs a C compiler."""
     session.install("build")
     folder = session.create_tmp()
     session.run("python", "-m", "build", "--outdir", folder, ".", silent=True)

@@ -68,14 +68,17 @@ def test_a_wheel_that_lacks_something_is_found_out(tmp_path):
     path = tmp_path / "lmmtools-0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as wheel:
         wheel.writestr("lmmtools-0.dist-info/METADATA", "Name: lmmtools\nRequires-Dist: numpy>=1.26\n")
-        wheel.writestr("lmmtools-0.dist-info/WHEEL", "Root-Is-Purelib: true\n")
         wheel.writestr("tests/test_it.py", "")
+        wheel.writestr("lmmtools/core/kernels/_no_such.cpython-311-x86_64-linux-gnu.so", "")
     found = "\n".join(check_wheel.check(path))
     for words in (
         "py.typed is missing",
         "tests/test_it.py does not belong",
         "it needs ['numpy']",
         "no licence",
+        "the kernel lmmtools/core/kernels/_blocks is not compiled",
+        "the kernel lmmtools/core/kernels/_no_such has no source",
         "extras",
     ):
         assert words in found
+    assert "is not compiled" not in "\n".join(check_wheel.check(path, with_kernels=False))
