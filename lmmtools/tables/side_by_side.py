@@ -12,11 +12,10 @@ from lmmtools.report.cells import format_cells, is_heading
 from lmmtools.report.formats import render
 from lmmtools.report.result_table import Printable
 from lmmtools.report.table import TEXT, Column, Document, NumberFormat, Table
-from lmmtools.sentences import join_with_and
-from lmmtools.tables.comparable import comparability_notes
+from lmmtools.tables.column import to_unrounded_frame
 from lmmtools.tables.layout import BELOW, STATISTICS, Below, Layout, Row, choose_effects, make_rows
+from lmmtools.tables.notes import write_notes
 from lmmtools.tables.reading import Asked, read_columns
-from lmmtools.tables.unrounded import to_unrounded_frame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -324,7 +323,7 @@ def side_by_side(
     asked = [Asked(method, level) for method in _methods(ddf, len(sources))]
     columns = read_columns(sources, headers, asked)
     rows = make_rows(columns, layout)
-    found = [*_describe_below(columns, layout, level), *_describe_tests(columns, layout), *_describe_fits(columns)]
+    found = write_notes(columns, layout, level)
     return SideBySide(tuple(columns), tuple(rows), (*found, *_as_list(notes)), layout, caption, label)
 
 
@@ -360,44 +359,3 @@ def _methods(ddf: str | Sequence[str | None] | None, size: int) -> list[str | No
     if len(given) != size:
         raise DataError(f"ddf has {len(given)} methods for {size} fits; give one for all, or one for each")
     return [None if method is None else check_ddf(method) for method in given]
-
-
-# -- notes --------------------------------------------------------------------------------------------------------
-
-
-def _describe_below(columns: Sequence[FitColumn], layout: Layout, level: float) -> list[str]:
-    if layout.below is None:
-        return []
-    if layout.below == "interval":
-        notes = [f"{100 * level:g}% {BELOW['interval']} in brackets."]
-    else:
-        notes = [f"{BELOW[layout.below]} in parentheses."]
-    kinds = {c.errors for c in columns if c.errors}
-    return notes + [
-        f"Standard errors of {join_with_and([c.name for c in columns if c.errors == kind])}: {kind}."
-        for kind in sorted(kinds)
-    ]
-
-
-def _describe_tests(columns: Sequence[FitColumn], layout: Layout) -> list[str]:
-    """Return the legend: thresholds, and which test each column has."""
-    if not layout.marks and layout.below not in ("p", "interval"):
-        return []
-    tests = dict.fromkeys(c.test for c in columns)
-    legend = ", ".join(f"{mark} p < {limit:g}" for mark, limit in reversed(layout.marks))
-    notes = [f"{legend}."] if legend and any(tests) else []
-    for test in tests:
-        who = join_with_and([c.name for c in columns if c.test == test])
-        if test:
-            notes.append(f"p-values from {test}." if len(tests) == 1 else f"{who}: {test}.")
-        else:
-            notes.append(f"{who}: no p-values.")
-    return notes
-
-
-def _describe_fits(columns: Sequence[FitColumn]) -> list[str]:
-    notes = comparability_notes(columns)
-    linear = [c.name for c in columns if not c.is_mixed]
-    if linear and len(linear) < len(columns):
-        notes.append(f"AIC and BIC of {join_with_and(linear)} count the residual variance, as those of the others.")
-    return notes
