@@ -1,4 +1,4 @@
-"""One column of a table of fits: what a journal prints of one fit, unrounded, wherever it comes from; all as a frame."""
+"""One column of a table of fits: what a journal prints of one fit, unrounded, from any source; all as a frame."""
 
 from __future__ import annotations
 
