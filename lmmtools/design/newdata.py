@@ -12,6 +12,7 @@ from lmmtools.design.factors import match_levels
 from lmmtools.design.frame import as_frame, as_numbers, is_factor, is_missing, need_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,9 +125,7 @@ def describe_unseen(block: Block, newdata: Any, codes: NDArray[np.intp]) -> str:
     first: dict[str, int] = {}
     for row in rows.tolist():
         first.setdefault(":".join(str(part[row]) for part in parts), row)
-    shown = [f"{label!r} (row {row})" for label, row in list(first.items())[:SHOWN_LEVELS]]
-    more = len(first) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    return list_first([f"{label!r} (row {row})" for label, row in first.items()], SHOWN_LEVELS)
 
 
 def describe_wrong_kind(block: Block, newdata: Any) -> str:

@@ -13,6 +13,7 @@ from lmmtools.design.stack import keep_rows
 from lmmtools.errors import DataError, EngineError
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 from lmmtools.report.table import NumberFormat
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -157,12 +158,7 @@ class Influence(Tabular):
         for i, reason in enumerate(self.reasons):
             if reason:
                 why.setdefault(reason, []).append(str(self.labels[i]))
-        return (*shown, *self.notes, *(f"without {_listing(left)}: {reason}" for reason, left in why.items()))
-
-
-def _listing(labels: Sequence[str]) -> str:
-    more = len(labels) - SHOWN
-    return ", ".join(labels[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return (*shown, *self.notes, *(f"without {list_first(left, SHOWN)}: {reason}" for reason, left in why.items()))
 
 
 def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influence:

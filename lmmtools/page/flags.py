@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from lmmtools.design.dropped import name_causes
 from lmmtools.design.identification import find_ambiguities
 from lmmtools.formula.expressions import plain_name
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -218,7 +219,7 @@ def _left_out(fit: Fit) -> Iterator[Flag]:
         yield Flag("caution", "lmer() fits another model to this formula", (_sentence(text),))
     for factor, levels in dropped.levels.items():
         if levels:
-            some = ", ".join(map(str, levels[:6])) + (f" and {len(levels) - 6} more" if len(levels) > 6 else "")
+            some = list_first(list(map(str, levels)), 6)
             yield Flag(
                 "note",
                 f"Unused levels of {factor}",

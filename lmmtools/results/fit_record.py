@@ -9,9 +9,8 @@ import numpy as np
 
 from lmmtools.report.provenance import fixed_levels, inputs_of_design, provenance_of
 from lmmtools.report.reach import reach_of
-from lmmtools.report.summary import SummaryData, summarise
 from lmmtools.results.stored_fit import RowsLost, StoredFit, write_json
-from lmmtools.results.summarising import notes
+from lmmtools.results.summarising import report_notes, summarise_numbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,29 +38,14 @@ class FitRecord(StoredFit):
 
     def summary(self) -> Summary:
         """Return the report in lme4's layout, as the fit itself printed it."""
-        return summarise(
-            SummaryData(
-                formula=self.formula,
-                reml=self.reml,
-                objective=self.objective,
-                llf=self.llf,
-                aic=self.aic,
-                bic=self.bic,
-                df_resid=self.df_resid,
-                # Their five quantiles are the quantiles of the residuals.
-                scaled_residuals=self.scaled_residuals,
-                varcorr=tuple(self.varcorr.rows()),
-                nobs=self.nobs,
-                ngroups=self.ngroups,
-                names=self.x_names,
-                estimates=self.beta,
-                std_errors=np.sqrt(np.diag(self.beta_cov)),
-                cov=self.beta_cov,
-                data_name=self.names.data,
-                weights=self.names.weights,
-                offset=self.names.offset,
-                notes=self.notes,
-            )
+        return summarise_numbers(
+            self,
+            formula=self.formula,
+            x_names=self.x_names,
+            beta=self.beta,
+            beta_cov=self.beta_cov,
+            scaled_residuals=self.scaled_residuals,
+            notes=self.notes,
         )
 
     def to_json(self, path: str | Path | None = None) -> str:
@@ -115,7 +99,7 @@ def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False
             dropped.n_input, dropped.n_rows, dropped.rows, dropped.columns, dropped.levels, dropped.undefined
         ),
         warnings=fit.warnings,
-        notes=notes(fit),
+        notes=report_notes(fit),
         provenance=provenance_of(fit),
         random_effects=fit.random_effects if random_effects else None,
         inputs=inputs_of_design(design),

@@ -1,4 +1,4 @@
-"""From a result to the record that the report layer prints."""
+"""The report of a fit: its numbers as the report layer takes them, and the sentences under them."""
 
 from __future__ import annotations
 
@@ -12,53 +12,98 @@ from lmmtools.fit.second_look import describe_seconds
 from lmmtools.inference.degrees import method_name
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.summary import SummaryData, summarise
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lmmtools.engines.estimate import Agreement
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.wald_tests import ContrastTests
     from lmmtools.report.summary import Summary
+    from lmmtools.results.stored_fit import StoredFit
 
-__all__ = ["notes", "summarise_results"]
+__all__ = ["report_notes", "summarise_numbers", "summarise_results"]
 
 ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto": "lmmtools pls", "lme4": "R's lme4"}
 POSSESSIVES = {"mixedlm": "statsmodels'", "pls": "lmmtools'", "lme4": "lme4's", "least squares": "the least-squares"}
 # Agreement is shown from 8 digits on (below that it is disagreement) and up to 10: what is beyond differs from one
 # processor to the next.
 MIN_DIGITS, MAX_DIGITS = 8, 10
+# Unused levels that are named; the others are counted.
+MOST_LEVELS = 6
 
 
-def summarise_results(result: Fit, ddf: str | None = None) -> Summary:
-    """Return the report of ``result`` in lme4's layout, with tests of its fixed effects if ``ddf`` names a method."""
-    design = result.design
-    tests = None if ddf is None else t_tests(result, None, ddf)
-    data = SummaryData(
-        formula=design.formula.source or str(design.formula),
-        reml=result.reml,
-        objective=result.objective,
-        llf=result.llf,
-        aic=result.aic,
-        bic=result.bic,
-        df_resid=result.df_resid,
-        scaled_residuals=result.scaled_resid,
-        varcorr=tuple(result.varcorr.rows()),
-        nobs=result.nobs,
-        ngroups=result.ngroups,
-        names=design.x_names,
-        estimates=result.estimate.beta,
-        std_errors=np.sqrt(np.diag(result.estimate.beta_cov)) if tests is None else tests.std_error,
-        cov=result.estimate.beta_cov,
-        data_name=result.names.data,
-        weights=result.names.weights,
-        offset=result.names.offset,
-        df=None if tests is None else tests.df,
-        pvalues=None if tests is None else tests.p,
-        method="" if tests is None else method_name(tests.ddf),
-        notes=notes(result),
+def summarise_results(fit: Fit, ddf: str | None = None) -> Summary:
+    """Return the report of a fit in lme4's layout, with tests of its fixed effects if ``ddf`` names a method."""
+    return summarise_numbers(
+        fit,
+        formula=fit.design.formula.source or str(fit.design.formula),
+        x_names=fit.design.x_names,
+        beta=fit.estimate.beta,
+        beta_cov=fit.estimate.beta_cov,
+        scaled_residuals=fit.scaled_resid,
+        notes=report_notes(fit),
+        tests=None if ddf is None else t_tests(fit, None, ddf),
     )
-    return summarise(data)
 
 
-def notes(result: Fit) -> tuple[str, ...]:
+def summarise_numbers(
+    numbers: Fit | StoredFit,
+    *,
+    formula: str,
+    x_names: tuple[str, ...],
+    beta: NDArray[np.float64],
+    beta_cov: NDArray[np.float64],
+    scaled_residuals: NDArray[np.float64],
+    notes: tuple[str, ...],
+    tests: ContrastTests | None = None,
+) -> Summary:
+    """Return the report of what a fit and a stored fit share, and of what each holds in its own way.
+
+    Parameters
+    ----------
+    numbers : Fit or StoredFit
+    formula : str
+        The model as lme4 writes it.
+    x_names, beta, beta_cov
+        Names, shape (p,) estimates and shape (p, p) covariance of the fixed effects.
+    scaled_residuals : ndarray
+        The residuals, or their five quantiles: both have the same quantiles.
+    notes : tuple of str
+        Sentences under the report.
+    tests : ContrastTests, optional
+        Tests of the fixed effects, with degrees of freedom and p-values.
+    """
+    return summarise(
+        SummaryData(
+            formula=formula,
+            reml=numbers.reml,
+            objective=numbers.objective,
+            llf=numbers.llf,
+            aic=numbers.aic,
+            bic=numbers.bic,
+            df_resid=numbers.df_resid,
+            scaled_residuals=scaled_residuals,
+            varcorr=tuple(numbers.varcorr.rows()),
+            nobs=numbers.nobs,
+            ngroups=numbers.ngroups,
+            names=x_names,
+            estimates=beta,
+            std_errors=np.sqrt(np.diag(beta_cov)) if tests is None else tests.std_error,
+            cov=beta_cov,
+            data_name=numbers.names.data,
+            weights=numbers.names.weights,
+            offset=numbers.names.offset,
+            df=None if tests is None else tests.df,
+            pvalues=None if tests is None else tests.p,
+            method="" if tests is None else method_name(tests.ddf),
+            notes=notes,
+        )
+    )
+
+
+def report_notes(result: Fit) -> tuple[str, ...]:
     """Return the sentences under the report: boundary, what was dropped, engine and agreement."""
     dropped = result.design.dropped
     out = []
@@ -70,31 +115,29 @@ def notes(result: Fit) -> tuple[str, ...]:
         out.append(f"{dropped.n_rows} of {dropped.n_input} rows left out for {name_causes(dropped)}")
     if dropped.columns:
         out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
-    out += [f"{factor}: unused levels left out: {_some(levels)}" for factor, levels in dropped.levels.items() if levels]
+    for factor, levels in dropped.levels.items():
+        if levels:
+            out.append(f"{factor}: unused levels left out: {list_first(list(map(str, levels)), MOST_LEVELS)}")
     out += result.design.narrower_in_r
     out += remark_on_columns(result.design)
     out += result.remarks
-    out += _engine(result)
+    out += _describe_engine(result)
     return tuple(out)
 
 
-def _some(levels: tuple[str, ...], most: int = 6) -> str:
-    shown = ", ".join(map(str, levels[:most]))
-    return shown if len(levels) <= most else f"{shown} and {len(levels) - most} more"
-
-
-def _engine(result: Fit) -> tuple[str, ...]:
-    """Name the engine and the scope of its optimum, and say what a second one was asked and answered."""
+def _describe_engine(result: Fit) -> tuple[str, ...]:
+    """Return the engine with the scope of its optimum, and what a second engine found."""
     engine = f"engine: {ENGINE_NAMES.get(result.engine, result.engine)}"
     if result.converged:
         engine += f"; {result.certificate.scope} optimum"
-    return tuple(filter(None, (engine, _second(result))))
+    return tuple(filter(None, (engine, _describe_second_look(result))))
 
 
-def _second(result: Fit) -> str:
+def _describe_second_look(result: Fit) -> str:
+    """Return how far a second engine's likelihood agrees, or why none was evaluated; "" where none was wanted."""
     second = result.second_look
     if second.agreement is not None:
-        return _agreement(second.agreement, result.converged)
+        return _describe_agreement(second.agreement, result.converged)
     if second.status == "no such model":
         return "statsmodels' MixedLM has no such model"
     if second.status == "too slow":
@@ -103,8 +146,8 @@ def _second(result: Fit) -> str:
     return second.why
 
 
-def _agreement(agreement: Agreement, converged: bool) -> str:
-    """Say to how many digits a second engine's criterion at the same parameters agrees."""
+def _describe_agreement(agreement: Agreement, converged: bool) -> str:
+    """Return to how many digits a second engine's criterion at the same parameters agrees."""
     whose = POSSESSIVES.get(agreement.engine, f"{agreement.engine}'")
     place = "at this optimum" if converged else "at these parameters"
     if not abs(agreement.difference) < 10.0**-MIN_DIGITS:

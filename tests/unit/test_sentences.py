@@ -2,7 +2,7 @@
 
 import pytest
 
-from lmmtools.sentences import join_with_and
+from lmmtools.sentences import join_with_and, list_first
 
 
 @pytest.mark.parametrize(
@@ -10,3 +10,10 @@ from lmmtools.sentences import join_with_and
 )
 def test_names_are_listed_with_and_before_the_last(names, listed):
     assert join_with_and(names) == listed
+
+
+@pytest.mark.parametrize(
+    ("names", "listed"), [([], ""), (["a"], "a"), (["a", "b"], "a, b"), (["a", "b", "c", "d"], "a, b and 2 more")]
+)
+def test_what_a_list_leaves_out_is_counted(names, listed):
+    assert list_first(names, 2) == listed

@@ -9,6 +9,7 @@ import pandas as pd
 from lmmtools.design.findings import Finding
 from lmmtools.formula.notation import write_text
 from lmmtools.linting.call import columns_in
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,8 +32,7 @@ def check(case: Case) -> Iterator[Finding]:
             continue
         unused = [level for level in column.cat.categories if not (column == level).any()]
         if unused:
-            named = ", ".join(repr(level) for level in unused[:MAX_NAMED])
-            more = f" and {len(unused) - MAX_NAMED} more" if len(unused) > MAX_NAMED else ""
+            named = list_first([repr(level) for level in unused], MAX_NAMED)
             is_fixed = name in case.fixed_columns
             effect = (
                 "the fixed effects get a column of zeros for each, and X'X cannot be inverted"
@@ -42,7 +42,7 @@ def check(case: Case) -> Iterator[Finding]:
             yield Finding(
                 "unused-levels",
                 "error" if is_fixed else "info",
-                f"{name} has levels that no row has ({named}{more}): {effect}.",
+                f"{name} has levels that no row has ({named}): {effect}.",
                 f"data[{write_text(name)}] = data[{write_text(name)}].cat.remove_unused_categories()",
             )
 
