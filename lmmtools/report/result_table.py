@@ -26,7 +26,17 @@ if TYPE_CHECKING:
 
     from lmmtools.report.table import Cell, Part
 
-__all__ = ["Field", "Printable", "ResultTable", "Tabular", "coefficient_fields", "pick", "row_labels", "stars"]
+__all__ = [
+    "Field",
+    "Printable",
+    "ResultTable",
+    "Tabular",
+    "coefficient_fields",
+    "free_name",
+    "pick",
+    "row_labels",
+    "stars",
+]
 
 
 class Printable(ABC):
@@ -113,6 +123,14 @@ def stars(pvalues: Iterable[float | None]) -> Field:
 def pick(records: Iterable[Any], name: str) -> list[Any]:
     """Return one attribute of each record."""
     return [getattr(record, name) for record in records]
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """Return the name of a column, with underscores behind it where columns that a user named have it already."""
+    others = set(taken)
+    while name in others:
+        name += "_"
+    return name
 
 
 def coefficient_fields(

@@ -13,9 +13,9 @@ from lmmtools.errors import DataError
 from lmmtools.inference.degrees import DDF, check_ddf, method_name
 from lmmtools.inference.marginal.adjust import adjust_pvalues, adjusted_quantiles, adjustment_name, check_adjust
 from lmmtools.inference.marginal.grid import reference_cells
-from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, level_fields, name_list
+from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, fields_beside_levels, name_list
 from lmmtools.inference.tails import check_alpha
-from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, row_labels
+from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, free_name, row_labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,7 +36,8 @@ DIGITS = 4
 class MarginalContrasts(Tabular):
     """Contrasts of marginal means, one row each.
 
-    ``to_frame()`` has the levels of ``by``, then the columns ``contrast estimate se df t p``.
+    ``to_frame()`` has the levels of ``by``, then the columns ``contrast estimate se df t p``; one of these that is
+    called like a column of ``by`` has an underscore behind its name.
 
     Attributes
     ----------
@@ -101,19 +102,20 @@ class MarginalContrasts(Tabular):
         check_alpha(alpha)
         n_tests = len(self.names) // len(dict.fromkeys(self.groups))
         half = adjusted_quantiles(self.df, alpha, self.adjust, n_tests, self.n_means) * self.se
-        frame = self.to_frame()[[*self.by, "contrast"]]
-        return frame.assign(lower=self.estimate - half, upper=self.estimate + half)
+        frame = self.to_frame().iloc[:, : len(self.by) + 1]
+        lower, upper = free_name("lower", self.by), free_name("upper", self.by)
+        return frame.assign(**{lower: self.estimate - half, upper: self.estimate + half})
 
     @property
     def _table(self) -> ResultTable:
         heading = "Contrast" if self.slope_of is None else f"Slope of {self.slope_of}"
         numbers = {"estimate": self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
-        fields = (
-            *level_fields(self.by, self.groups),
+        statistics = (
             row_labels(heading, self.names, "contrast", is_index=False),
             *coefficient_fields(numbers, DIGITS, statistic="z" if self.ddf == "z" else "t"),
         )
-        return ResultTable("contrasts", fields, notes=(method_name(self.ddf), *self.notes))
+        fields, renamed = fields_beside_levels(self.by, self.groups, statistics)
+        return ResultTable("contrasts", fields, notes=(method_name(self.ddf), *self.notes, *renamed))
 
 
 def marginal_contrasts(
@@ -132,7 +134,7 @@ def marginal_contrasts(
     is_pairwise = isinstance(method, str) and method == "pairwise"
     adjust = adjust or ("tukey" if is_pairwise else "none")
     check_adjust(adjust, is_pairwise)
-    compared, within = list(dict.fromkeys(name_list(factors, "factors"))), name_list(by, "by")
+    compared, within = (list(dict.fromkeys(n)) for n in (name_list(factors, "factors"), name_list(by, "by")))
     if not compared or set(compared) & set(within):
         raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")
     cells = reference_cells(fit.design, [*compared, *within], at, slope_of)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.grid import Cells, reference_cells
 from lmmtools.inference.tails import check_alpha
 from lmmtools.inference.wald_tests import t_tests
-from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
+from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, row_labels
 from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ __all__ = [
     "cell_label",
     "describe_cells",
     "estimate_rows",
-    "level_fields",
+    "fields_beside_levels",
     "marginal_means",
     "name_list",
 ]
@@ -68,7 +68,8 @@ class Estimates:
 class MarginalMeans(Tabular):
     """Marginal means, one row each.
 
-    ``to_frame()`` has the levels, then the columns ``emmean`` (``slope`` for slopes), ``se df lower upper``.
+    ``to_frame()`` has the levels, then the columns ``emmean`` (``slope`` for slopes), ``se df lower upper``; one of
+    these that is called like a column of the levels has an underscore behind its name.
 
     Attributes
     ----------
@@ -119,20 +120,33 @@ class MarginalMeans(Tabular):
     def _table(self) -> ResultTable:
         both = NumberFormat("coefficient", DIGITS, share="estimates")
         key, heading = ("emmean", "Mean") if self.slope_of is None else ("slope", f"Slope of {self.slope_of}")
-        fields = (
-            *level_fields(self.names, self.values),
+        statistics = (
             Field(key, heading, self.estimate, both),
             Field("se", "Std. Error", self.se, both),
             Field("df", "df", self.df, NumberFormat("significant", DIGITS)),
             Field("lower", f"{100 * (1 - self.alpha):g}% lower", self.lower, both),
             Field("upper", "upper", self.upper, both),
         )
-        return ResultTable("marginal_means", fields, notes=(method_name(self.ddf), *self.notes))
+        fields, renamed = fields_beside_levels(self.names, self.values, statistics)
+        return ResultTable("marginal_means", fields, notes=(method_name(self.ddf), *self.notes, *renamed))
 
 
-def level_fields(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> tuple[Field, ...]:
-    """Return one field per column of ``names``, its values the levels that tell the rows apart."""
-    return tuple(row_labels(name, [row[j] for row in rows], name, is_index=False) for j, name in enumerate(names))
+def fields_beside_levels(
+    names: Sequence[str], rows: Sequence[tuple[Any, ...]], statistics: Sequence[Field]
+) -> tuple[tuple[Field, ...], tuple[str, ...]]:
+    """Return a field per column of ``names``, then those of the statistics, and notes on statistics that are renamed.
+
+    The columns are the user's and keep their names: a statistic that is called like one of them gets an underscore
+    behind its name in ``to_frame()``.
+    """
+    levels = (row_labels(name, [row[j] for row in rows], name, is_index=False) for j, name in enumerate(names))
+    renamed = [f if f.key is None else replace(f, key=free_name(f.key, names)) for f in statistics]
+    notes = tuple(
+        f"the data have a column {old.key}, so that to_frame() calls the statistic of that name {new.key}"
+        for old, new in zip(statistics, renamed, strict=True)
+        if old.key != new.key
+    )
+    return (*levels, *renamed), notes
 
 
 def marginal_means(

@@ -16,6 +16,7 @@ from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.anova import term_hypotheses
 from lmmtools.inference.bootstrap.resampling import parameter_names, parameter_values
 from lmmtools.inference.degrees import Satterthwaite
+from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import f_tail
 from lmmtools.threads import single
@@ -225,9 +226,10 @@ def theta_and_sigma(design: Design, truth: Mapping[str, float]) -> tuple[Floats,
     DataError
         If a standard deviation is negative, or correlations are impossible together.
     """
-    sigma = truth["sigma"]
+    (name,) = (p.name for p in parameters_of(design) if p.kind == "sigma")
+    sigma = truth[name]
     if not sigma > 0:
-        raise DataError(f"sigma is {sigma}; the residual standard deviation must be positive")
+        raise DataError(f"{name} is {sigma}; the residual standard deviation must be positive")
     factors = []
     for block in design.blocks:
         sd = np.array([truth[f"sd_{name}|{block.group}"] for name in block.cnames])

@@ -16,6 +16,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.theta import row_sizes, triangular_factor
 from lmmtools.errors import EngineError
+from lmmtools.report.result_table import free_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +75,10 @@ class Parameter:
 
 
 def parameters_of(design: Design) -> tuple[Parameter, ...]:
-    """Return the parameters in lme4's order: of theta, then sigma, then the fixed effects."""
+    """Return the parameters in lme4's order: of theta, then sigma, then the fixed effects.
+
+    Sigma is called ``sigma_`` where a fixed effect is called ``sigma``.
+    """
     found = []
     for k, block in enumerate(design.blocks):
         for j in range(block.l):
@@ -84,7 +88,7 @@ def parameters_of(design: Design) -> tuple[Parameter, ...]:
                 name = f"cor_{block.cnames[i]}.{block.cnames[j]}|{block.group}"
                 label = f"correlation of {block.cnames[j]} and {block.cnames[i]} by {block.group}"
                 found.append(Parameter(name, "cor", k, (j, i), label))
-    found.append(Parameter("sigma", "sigma", label="residual standard deviation, sigma"))
+    found.append(Parameter(free_name("sigma", design.x_names), "sigma", label="residual standard deviation, sigma"))
     names = enumerate(design.x_names)
     return (*found, *(Parameter(name, "beta", -1, (j,), f"fixed effect, {name}") for j, name in names))
 

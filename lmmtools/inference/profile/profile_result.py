@@ -11,8 +11,8 @@ import numpy as np
 from lmmtools.errors import DataError, ProfileLimitWarning
 from lmmtools.inference.profile.walk import Side
 from lmmtools.inference.tails import check_alpha
-from lmmtools.report.result_table import Printable
-from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
+from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, pick, row_labels
+from lmmtools.report.table import NumberFormat
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
-class Profile(Printable):
+class Profile(Tabular):
     """Profiles of a fit's parameters.
 
     Attributes
@@ -185,35 +185,38 @@ class Profile(Printable):
         return pd.DataFrame({"value": values, "density": density})
 
     def to_frame(self) -> pd.DataFrame:
-        """Return all points: columns ``parameter zeta value``, then every parameter there."""
+        """Return all points: columns ``parameter zeta value``, then every parameter there.
+
+        One of the first three that is called like a parameter has an underscore behind its name.
+        """
         import pandas as pd
 
+        own = [free_name(name, self.names) for name in ("parameter", "zeta", "value")]
         frames = []
         for name, curve in self.curves.items():
             frame = pd.DataFrame(curve.others, columns=list(self.names))
-            frame.insert(0, "value", curve.values)
-            frame.insert(0, "zeta", curve.zeta)
-            frame.insert(0, "parameter", name)
+            frame.insert(0, own[2], curve.values)
+            frame.insert(0, own[1], curve.zeta)
+            frame.insert(0, own[0], name)
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
     @property
-    def document(self) -> Document:
-        """The 95% intervals, unrounded."""
+    def _table(self) -> ResultTable:
+        """The 95% intervals."""
         from scipy.special import ndtri
 
         wanted = float(ndtri(0.975))
         number = NumberFormat("plain", 7)
-        columns = (
-            Column("", is_label=True),
-            Column("Estimate", number, "right"),
-            Column("2.5 %", number, "right"),
-            Column("97.5 %", number, "right"),
+        curves = self.curves.values()
+        fields = (
+            row_labels("", list(self.curves)),
+            Field("estimate", "Estimate", pick(curves, "estimate"), number),
+            Field("lower", "2.5 %", [c.limit(-wanted) for c in curves], number),
+            Field("upper", "97.5 %", [c.limit(wanted) for c in curves], number),
         )
-        rows = tuple((n, c.estimate, c.limit(-wanted), c.limit(wanted)) for n, c in self.curves.items())
         notes = (*self.notes, *self.limits()[1]) if wanted <= self.cutoff else self.notes
-        title = "Profile likelihood intervals"
-        return Document(title, (Table("profile", "", columns, rows), Prose("notes", notes)))
+        return ResultTable("profile", fields, "Profile likelihood intervals", notes)
 
     def _curve(self, name: str) -> Curve:
         if name not in self.curves:

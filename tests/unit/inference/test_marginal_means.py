@@ -41,6 +41,31 @@ def fitted(name):
     return lmt.lmm(entry["formula"], data).fit(engine="pls")
 
 
+STATISTICS = ["emmean", "slope", "contrast", "estimate", "se", "df", "t", "p", "lower", "upper"]
+
+
+@pytest.mark.parametrize("name", STATISTICS)
+def test_a_factor_named_like_a_statistic_keeps_its_column_and_the_statistic_gets_an_underscore(name) -> None:
+    data = lmt.datasets.load("cake").rename(columns={"recipe": name})
+    fit = lmt.lmm(f"angle ~ {name} * temp + (1 | replicate)", data).fit(engine="pls")
+    plain = lmt.lmm("angle ~ recipe * temp + (1 | replicate)", lmt.datasets.load("cake")).fit(engine="pls")
+    at = {"temp": [175, 225]}
+    for found, expected in (
+        (fit.marginal_means(name), plain.marginal_means("recipe")),
+        (fit.marginal_means(name, slope_of="temp"), plain.marginal_means("recipe", slope_of="temp")),
+        (fit.pairwise("temp", by=name, at=at), plain.pairwise("temp", by="recipe", at=at)),
+    ):
+        frame, want = found.to_frame(), expected.to_frame()
+        has_it = name in want
+        names = [name if c == "recipe" else f"{name}_" if c == name else c for c in want.columns]
+        pd.testing.assert_frame_equal(frame, want.set_axis(names, axis=1))
+        assert has_it == (f"the data have a column {name}," in str(found))
+    limits = fit.pairwise("temp", by=name, at=at).conf_int()
+    want = plain.pairwise("temp", by="recipe", at=at).conf_int()
+    np.testing.assert_array_equal(limits.iloc[:, -2:].to_numpy(), want[["lower", "upper"]].to_numpy())
+    assert list(limits[name]) == list(want["recipe"])
+
+
 def arguments(call):
     at = {k: v if isinstance(v, list) else [v] for k, v in (call["at"] or {}).items()}
     return {"by": call["by"], "at": at, "slope_of": call["slope"], "ddf": call["ddf"]}

@@ -271,3 +271,32 @@ def test_the_path_of_a_singular_fit_finds_the_lower_valley(name) -> None:
         # By symmetry a search that starts at rank one stays there.
         above.append(optimize.minimize(deviance, [4.0, 4.0, 0.0, 1.5], method="BFGS").fun - best)
     assert max(above) > 1, "no point tells the saddle from the valley"
+
+
+def test_a_covariate_named_like_a_column_of_the_points_keeps_its_own() -> None:
+    data = lmt.datasets.load("sleepstudy").rename(columns={"Days": "value"})
+    profile = lmt.lmm("Reaction ~ value + (1 | Subject)", data).fit(engine="pls").profile("value")
+    frame = profile.to_frame()
+    assert list(frame.columns[:3]) == ["parameter", "zeta", "value_"]
+    np.testing.assert_array_equal(frame["value"], frame["value_"])
+
+
+def test_a_covariate_called_sigma_keeps_its_name_and_the_residual_standard_deviation_is_sigma_() -> None:
+    data = lmt.datasets.load("sleepstudy")
+    plain = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    fit = lmt.lmm("Reaction ~ sigma + (1 | Subject)", data.rename(columns={"Days": "sigma"})).fit(engine="pls")
+    names = {"sigma": "sigma_", "Days": "sigma"}
+    for method in ("profile", "boot"):
+        options = {"n": 60, "rng": 1} if method == "boot" else {}
+        expected = plain.conf_int(method=method, **options).rename(index=names)
+        pd.testing.assert_frame_equal(fit.conf_int(method=method, **options), expected)
+    own, expected = fit.tidy(conf_int=True).drop(columns="term"), plain.tidy(conf_int=True).drop(columns="term")
+    pd.testing.assert_frame_equal(own, expected)
+    truth = {"parameters": {"sigma_": 60.0}, "n_sim": 20, "rng": 1}
+    found = lmt.power(fit, {"sigma": 3.0}, **truth)
+    truth["parameters"] = {"sigma": 60.0}
+    np.testing.assert_array_equal(pick_power(found), pick_power(lmt.power(plain, {"Days": 3.0}, **truth)))
+
+
+def pick_power(result):
+    return result.to_frame()["power"].to_numpy()
