@@ -14,6 +14,7 @@ from lmmtools.design.frame import is_missing, show_value
 from lmmtools.errors import DataError
 from lmmtools.formula.tokens import quote_name
 from lmmtools.memory import need_memory
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,8 @@ __all__ = [
 
 # Sums of squares are normal doubles (2e-308 to 2e308) between these.
 _SMALLEST, _LARGEST = 1e-152, 1e153
+# Columns or levels that a message names.
+_MOST_SHOWN = 8
 
 
 def check_magnitude(values: NDArray[np.float64], names: Sequence[str]) -> None:
@@ -82,7 +85,7 @@ def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
     if len(names) >= n:
         raise DataError(
             f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "
-            f"Take terms out of the fixed part: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}."
+            f"Take terms out of the fixed part: {list_first(names, _MOST_SHOWN)}."
             + "".join(f" {text[0].upper()}{text[1:]}." for text in remarks)
         )
 
@@ -126,7 +129,7 @@ def check_seen(codes: NDArray[np.intp], column: pd.Series[Any], name: str, level
     is_new = (codes < 0) & ~is_missing(column)
     if is_new.any():
         label = column.iloc[int(np.flatnonzero(is_new)[0])]
-        known = ", ".join(map(show_value, levels[:8])) + (", ..." if len(levels) > 8 else "")
+        known = list_first(map(show_value, levels), _MOST_SHOWN)
         raise DataError(
             f"The factor {name!r} has the level {show_value(label)}, which the fit has not seen. Levels: {known}."
             + describe_mismatch(column, name, levels)

@@ -1,4 +1,4 @@
-"""Why an expression has no value in rows where its columns have: log() of a negative number, the first of lag()."""
+"""What the model frame leaves out, rows and columns and levels, and why: in numbers and in words."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from lmmtools.sentences import list_first
 
-__all__ = ["Dropped", "describe_undefined", "name_causes"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Dropped", "describe_lost_rows", "describe_undefined", "list_unused_levels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,14 @@ class Dropped:
     undefined: dict[str, str] = field(default_factory=dict)
 
 
-class _Lost(Protocol):
-    """What `name_causes` needs of a record of rows left out."""
+class _LostRows(Protocol):
+    """The counts that `describe_lost_rows` writes out."""
+
+    @property
+    def n_input(self) -> int: ...
+
+    @property
+    def n_rows(self) -> int: ...
 
     @property
     def rows(self) -> Mapping[str, int]: ...
@@ -58,17 +66,29 @@ class _Lost(Protocol):
     def undefined(self) -> Mapping[str, str]: ...
 
 
-def name_causes(dropped: _Lost) -> str:
-    """Return what rows were left out for: ``"missing values (x 3) and log(z) of a negative number (75)"``."""
+def describe_lost_rows(dropped: _LostRows) -> str:
+    """Return how many rows were left out, and why; empty for none.
+
+    ``"78 of 180 rows left out for missing values (x 3) and log(z) of a negative number (75)"``
+    """
+    if not dropped.n_rows:
+        return ""
     missing = ", ".join(f"{name} {count}" for name, count in dropped.rows.items() if name not in dropped.undefined)
     causes = [f"missing values ({missing})"] if missing else []
+    # Columns made from one expression lack the same rows.
     undefined: dict[str, int] = {}
     for name, cause in dropped.undefined.items():
         undefined[cause] = max(dropped.rows.get(name, 0), undefined.get(cause, 0))
     causes += [f"{cause} ({count})" for cause, count in undefined.items()]
-    return " and ".join(causes)
+    return f"{dropped.n_rows} of {dropped.n_input} rows left out for {' and '.join(causes)}"
 
 
+def list_unused_levels(levels: Sequence[str]) -> str:
+    """Return the levels that a factor declares and no row has, the first six by name: ``"a, b and 6 more"``."""
+    return list_first(levels, _MOST_LEVELS)
+
+
+_MOST_LEVELS = 6
 # Functions without a value for negative numbers, for -1 and less, and beyond 1 in size; each as R and numpy spell it.
 _DOMAINS = {
     **dict.fromkeys(("log", "log10", "log2", "sqrt"), "a negative number"),

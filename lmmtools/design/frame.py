@@ -12,6 +12,7 @@ import pandas as pd
 from lmmtools.audience import advice
 from lmmtools.design.numerals import describe_text, name_row
 from lmmtools.errors import DataError
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,6 +27,9 @@ __all__ = [
     "need_columns",
     "show_value",
 ]
+
+MOST_COLUMNS = 12
+"""Columns that a message names."""
 
 Kind = Literal["number", "boolean", "factor", "date", "complex"]
 
@@ -101,7 +105,7 @@ def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the 
                     "Name columns by text: data.columns = data.columns.astype(str)."
                 )
             close = get_close_matches(name, [str(c) for c in frame.columns], 1, 0.6)
-            there = f"Did you mean {close[0]!r}?" if close else f"There are: {_listing(frame.columns)}."
+            there = f"Did you mean {close[0]!r}?" if close else f"There are: {list_first(frame.columns, MOST_COLUMNS)}."
             raise DataError(f"The data have no column {name!r}, which {purpose} uses. {there}{cure}")
     if not frame.columns.is_unique:
         for name in names:
@@ -220,11 +224,6 @@ def _describe(column: pd.Series[Any], name: str, kind: Kind) -> str:
 def show_value(value: Any) -> str:
     """Return a value as its user would write it: text in quotes, numpy's numbers without their type."""
     return repr(value) if isinstance(value, str) else str(value)
-
-
-def _listing(names: Iterable[Any], limit: int = 12) -> str:
-    shown = [str(n) for n in names]
-    return ", ".join(shown[:limit]) + (f", ... ({len(shown)} in all)" if len(shown) > limit else "")
 
 
 def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:

@@ -60,7 +60,7 @@ FEW = 2000
 # Parts of a direction below this share of its largest are rounding.
 NOTHING = 1e-6
 # Entries of a direction that a message lists.
-MOST_SHOWN = 6
+MOST_SHOWN = 7
 # Rows in which effects that two terms share are looked for first.
 AMBIGUITY_ROWS = 1000
 # Two spans share a direction where the cosine of their angle is one but for this: rounding.
@@ -109,16 +109,16 @@ def describe_unidentified(design: Design, reml: bool) -> str:
     found = residual_direction(design, reml)
     if found is None:
         return ""
-    names = join_with_and([str(block.term) for block in found.terms])
+    names = join_with_and(block.term for block in found.terms)
     sizes = dict.fromkeys(
         f"{b.l} random effect{'s' * (b.l > 1)} for each of {b.m} levels of {b.group!r}" for b in found.terms
     )
     likelihood = "the restricted likelihood" if reml else "the likelihood"
     parts = [f"{change:+.4g} to {name}" for name, change in found.parts()]
-    shown = join_with_and(["+1 to the residual variance", *parts[:MOST_SHOWN], *["so on"] * (len(parts) > MOST_SHOWN)])
+    shown = join_with_and(["+1 to the residual variance", *parts], MOST_SHOWN)
     return (
         f"{names} cannot be told from the residuals: {likelihood} stays the same when one adds {shown}. In the "
-        f"{design.n} rows there {'is' if found.terms[0].l == 1 else 'are'} {join_with_and(list(sizes))}. "
+        f"{design.n} rows there {'is' if found.terms[0].l == 1 else 'are'} {join_with_and(sizes)}. "
         f"{_cure(design, found, reml)}"
     )
 

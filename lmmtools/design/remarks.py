@@ -9,6 +9,7 @@ from lmmtools.audience import advice
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
 from lmmtools.design.numerals import is_numeral
 from lmmtools.design.plain_encoder import PlainEncoder
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -55,10 +56,9 @@ def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[s
     for label in labels:
         alike.setdefault(_bare(label), []).append(label)
     sets = [group for group in alike.values() if len(group) > 1]
-    shown = ", ".join(" and ".join(map(repr, group)) for group in sets[:_MOST_SHOWN])
-    more = f" and {len(sets) - _MOST_SHOWN} more such sets" if len(sets) > _MOST_SHOWN else ""
+    shown = list_first((" and ".join(map(repr, group)) for group in sets), _MOST_SHOWN)
     return [
-        f"labels of {name} differ only by {_difference(sets)}: {shown}{more}. They count as different levels; if "
+        f"labels of {name} differ only by {_difference(sets)}: {shown}. They count as different levels; if "
         "they are the same, write them alike"
     ]
 
@@ -90,7 +90,7 @@ def _remark_on_numbers(name: str, levels: pd.Index[Any]) -> list[str]:
     if not others or count < _LEAST_NUMBERS or count < _SHARE_OF_NUMBERS * len(levels):
         return []
     cure = advice(f"pd.to_numeric(data[{name!r}], errors='coerce') makes them missing", "--na makes such cells missing")
-    shown = ", ".join(map(repr, others[:_MOST_SHOWN])) + ", ..." * (len(others) > _MOST_SHOWN)
+    shown = list_first(map(repr, others), _MOST_SHOWN)
     return [
         f"{name} is a factor of {len(levels)} levels, of which {count} are numbers and {shown} "
         f"{'is' if len(others) == 1 else 'are'} not: if it should be numbers, correct these ({cure})"

@@ -180,9 +180,8 @@ def describe_effects(fit: Fit, variable: str) -> str:
     others = f", with {join_with_and([f'{k} at {short_value(v)}' for k, v in held.items()])}" if held else ""
     values = list(grid[variable])
     if is_categorical(fit.design, variable):
-        named = [f"{mean[k]:.4g} at {values[k]}" for k in range(min(len(values), _MAX_NAMED))]
-        more = f" and others, {len(values)} levels" if len(values) > _MAX_NAMED else ""
-        return f"The population's mean with its 95% interval over the data{others}: {join_with_and(named)}{more}."
+        named = join_with_and((f"{m:.4g} at {value}" for m, value in zip(mean, values, strict=True)), _MAX_NAMED)
+        return f"The population's mean with its 95% interval over the data{others}: {named}."
     return (
         f"The population's mean with its 95% interval over the data{others}: from {mean[0]:.4g} at {variable} = "
         f"{short_value(values[0])} to {mean[-1]:.4g} at {variable} = {short_value(values[-1])}."

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from lmmtools.design.dropped import name_causes
+from lmmtools.design.dropped import describe_lost_rows, list_unused_levels
 from lmmtools.design.identification import find_ambiguities
 from lmmtools.formula.expressions import plain_name
-from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -197,8 +196,7 @@ def _rows(fit: Fit) -> Flag:
         "caution",
         f"{_count(dropped.n_rows, 'row')} left out",
         (
-            f"{dropped.n_rows:,} of {dropped.n_input:,} rows ({share:.2g}%) have {name_causes(dropped)} and are left "
-            f"out; the fit is of the other {fit.nobs:,}.",
+            f"{describe_lost_rows(dropped)}, {share:.2g}% of the data; the fit is of the other {fit.nobs:,}.",
             "The estimates hold if whether a row is left out does not depend on what its response would have been.",
         ),
     )
@@ -219,11 +217,10 @@ def _left_out(fit: Fit) -> Iterator[Flag]:
         yield Flag("caution", "lmer() fits another model to this formula", (_sentence(text),))
     for factor, levels in dropped.levels.items():
         if levels:
-            some = list_first(list(map(str, levels)), 6)
             yield Flag(
                 "note",
                 f"Unused levels of {factor}",
-                (f"No row that is used has {some}: nothing is estimated for it.",),
+                (f"No row that is used has {list_unused_levels(levels)}: nothing is estimated for it.",),
             )
 
 

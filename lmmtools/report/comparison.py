@@ -258,7 +258,7 @@ def _convergence_sentences(j: Judgement, verdict: Verdict | Literal[""], names: 
         )
         return
     if verdict == DISAGREES and not j.faults:
-        named = join_with_and([*names[:MOST_NAMED], *(["others"] if len(names) > MOST_NAMED else [])])
+        named = join_with_and(names, MOST_NAMED)
         yield (
             f"{named} of {b}: further from {a} than the criteria allow, which lie within {j.gap:.2g} of the optimum. "
             "No optimiser that stopped early explains that."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.dropped import name_causes
+from lmmtools.design.dropped import describe_lost_rows
 from lmmtools.report.provenance import Fingerprint, Inputs, inputs_of_design
 
 if TYPE_CHECKING:
@@ -166,11 +166,9 @@ def formula_of_fit(result: Any) -> str | None:
 
 
 def rows_left_out(result: Any) -> str:
-    """Return which rows were left out, ``"2 of 180 rows have missing values (Reaction 2)"``."""
+    """Return which rows a fit, or a record of one, left out and why; empty for none."""
     dropped = getattr(getattr(result, "design", result), "dropped", None)
-    if dropped is None or not dropped.n_rows:
-        return ""
-    return f"{dropped.n_rows} of {dropped.n_input} rows left out for {name_causes(dropped)}"
+    return "" if dropped is None else describe_lost_rows(dropped)
 
 
 def floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]:

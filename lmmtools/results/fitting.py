@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.dropped import name_causes
+from lmmtools.design.dropped import describe_lost_rows
 from lmmtools.design.identification import check_identified, find_ambiguities
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.engines import load_engine
@@ -140,8 +140,7 @@ def find_findings(result: Fit) -> list[Finding]:
     found: list[Finding] = []
     dropped = result.design.dropped
     if dropped.n_rows:
-        text = f"{dropped.n_rows} of {dropped.n_input} rows have {name_causes(dropped)}"
-        found.append((DroppedRowsWarning, text))
+        found.append((DroppedRowsWarning, describe_lost_rows(dropped)))
     if dropped.columns:
         names = ", ".join(dropped.columns)
         found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.dropped import name_causes
+from lmmtools.design.dropped import describe_lost_rows, list_unused_levels
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.fit.second_look import describe_seconds
 from lmmtools.inference.degrees import method_name
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.summary import SummaryData, summarise
-from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +29,6 @@ POSSESSIVES = {"mixedlm": "statsmodels'", "pls": "lmmtools'", "lme4": "lme4's", 
 # Agreement is shown from 8 digits on (below that it is disagreement) and up to 10: what is beyond differs from one
 # processor to the next.
 MIN_DIGITS, MAX_DIGITS = 8, 10
-# Unused levels that are named; the others are counted.
-MOST_LEVELS = 6
 
 
 def summarise_results(fit: Fit, ddf: str | None = None) -> Summary:
@@ -112,12 +109,12 @@ def report_notes(result: Fit) -> tuple[str, ...]:
     if not result.converged:
         out.append("NOT converged: the optimum is not certified (see fit.certificate)")
     if dropped.n_rows:
-        out.append(f"{dropped.n_rows} of {dropped.n_input} rows left out for {name_causes(dropped)}")
+        out.append(describe_lost_rows(dropped))
     if dropped.columns:
         out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
     for factor, levels in dropped.levels.items():
         if levels:
-            out.append(f"{factor}: unused levels left out: {list_first(list(map(str, levels)), MOST_LEVELS)}")
+            out.append(f"{factor}: unused levels left out: {list_unused_levels(levels)}")
     out += result.design.narrower_in_r
     out += remark_on_columns(result.design)
     out += result.remarks

@@ -17,3 +17,9 @@ def test_names_are_listed_with_and_before_the_last(names, listed):
 )
 def test_what_a_list_leaves_out_is_counted(names, listed):
     assert list_first(names, 2) == listed
+
+
+def test_a_list_with_and_may_be_cut_too_and_names_need_not_be_text():
+    assert join_with_and("abcdefgh", 2) == "a, b and 6 more"
+    assert join_with_and([1, 2.5, "c"], 3) == "1, 2.5 and c"
+    assert list_first(iter([1, 2.5, "c"]), 2) == "1, 2.5 and 1 more"

@@ -28,6 +28,7 @@ from lmmtools.inference.tails import check_alpha
 from lmmtools.progress import count
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 from lmmtools.report.table import NumberFormat
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,8 +179,7 @@ class Bootstrap(Tabular):
 
 
 def _too_few(names: Sequence[str], known: int, alpha: float) -> str:
-    who = f"{', '.join(names[:4])}{', ...' if len(names) > 4 else ''}"
-    return f"{known} draws of {who} are {describe_too_few(alpha)}. Draw more, 1000 as a rule"
+    return f"{known} draws of {list_first(names, 4)} are {describe_too_few(alpha)}. Draw more, 1000 as a rule"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

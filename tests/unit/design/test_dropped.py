@@ -22,7 +22,7 @@ def test_the_logarithm_of_a_negative_number_is_not_called_missing(formula):
         fit = lmt.lmm(formula, data()).fit(engine="pls")
     text = str(said[0].message)
     count = int((data().z < 0).sum())
-    assert text == f"{count} of 180 rows have log(z) of a negative number ({count})"
+    assert text == f"{count} of 180 rows left out for log(z) of a negative number ({count})"
     assert "missing" not in str(fit.summary())
     assert f"{count} of 180 rows left out for log(z) of a negative number" in " ".join(str(fit.summary()).split())
     assert fit.design.dropped.rows == {"log(z)": count}
@@ -33,7 +33,7 @@ def test_missing_and_undefined_rows_are_counted_apart():
     frame = data()
     frame.loc[:4, "Days"] = np.nan
     with pytest.warns(
-        DroppedRowsWarning, match=r"have missing values \(Days 5\) and np.sqrt\(z\) of a negative number"
+        DroppedRowsWarning, match=r"left out for missing values \(Days 5\) and np.sqrt\(z\) of a negative number"
     ):
         fit = lmt.lmm("Reaction ~ Days + sqrt(z) + (1|Subject)", frame).fit(engine="pls")
     again = lmt.read_json(fit.to_json())

@@ -26,6 +26,7 @@ from lmmtools.errors import DataError, LmmError
 from lmmtools.formula.declare import crossed
 from lmmtools.formula.notation import write_expression
 from lmmtools.formula.parser import parse
+from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -328,11 +329,10 @@ def _weights_sentence(piece: Piece, columns: Columns) -> str:
     counts = sorted({round(float(v) ** 2, 6) for v in columns.values})
     if len(counts) == 1:
         return f"each level counts {counts[0]:g} times: lme4's variance is {counts[0]:g} times MixedLM's"
-    low = [str(piece.levels[j]) for j in np.unique(piece.codes[piece.basis[:, 0] ** 2 <= counts[0] * (1 + 1e-9)])]
-    shown = ", ".join(low[:3]) + ("" if len(low) <= 3 else ", ...")
+    low = [piece.levels[j] for j in np.unique(piece.codes[piece.basis[:, 0] ** 2 <= counts[0] * (1 + 1e-9)])]
     return (
-        f"levels are contrasts to a reference: {shown} has {counts[0] / counts[-1]:.3g} of the variance that the "
-        "other levels have"
+        f"levels are contrasts to a reference: {list_first(low, 3)} has {counts[0] / counts[-1]:.3g} of the variance "
+        "that the other levels have"
     )
 
 
