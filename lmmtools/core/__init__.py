@@ -1,7 +1,7 @@
 """The numerical core: the criterion of a design and its derivatives, its lowest value, and what follows from there.
 
-``data`` makes a design ready, ``elimination`` factors its equations, ``search`` finds the lowest criterion, ``after``
-computes what is read at the optimum.
+``model`` says how covariances depend on parameters, ``data`` makes a design ready, ``elimination`` factors its
+equations, ``search`` finds the lowest criterion, ``after`` computes what is read at the optimum.
 """
 
 from lmmtools.core.after.deletion import Deletions, delete_rows

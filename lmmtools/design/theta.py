@@ -29,6 +29,7 @@ __all__ = [
     "are_singular",
     "lambda_factors",
     "lambdas_per_row",
+    "lower_root",
     "pack_lambda",
     "row_sizes",
     "theta_slices",
@@ -82,9 +83,14 @@ def pack_lambda(factors: Sequence[Floats]) -> Floats:
 def triangular_factor(cov: Floats) -> Floats:
     """Return L with cov = LL', lower triangular (l, l), diagonal not negative, of a covariance matrix of any rank."""
     values, vectors = np.linalg.eigh(cov)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    R = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=float)
-    return np.asarray((R * np.where(np.diag(R) < 0, -1.0, 1.0)[:, None]).T)
+    return lower_root(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def lower_root(root: Floats) -> Floats:
+    """Return L with LL' = root root', lower triangular (..., r, min(r, c)), diagonal not negative, of (..., r, c)."""
+    R = np.asarray(np.linalg.qr(root.swapaxes(-1, -2), mode="r"), dtype=float)
+    signs = np.where(R.diagonal(axis1=-2, axis2=-1) < 0, -1.0, 1.0)
+    return np.asarray((R * signs[..., None]).swapaxes(-1, -2))
 
 
 def are_singular(

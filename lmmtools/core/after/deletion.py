@@ -147,7 +147,7 @@ def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], pla
 def _rows(problem: Problem, s: State) -> _Rows:
     d = problem.design
     found = recover_state(problem, s)
-    w = np.ones(d.n) if d.weights is None else d.weights
+    w = problem.residual.weighted(np.ones(d.n))
     residual = d.response - d.X @ found.beta
     for block, modes in zip(d.blocks, found.modes, strict=True):
         residual = residual - np.einsum("nl,nl->n", block.basis, modes[block.codes])

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.elimination.chain import invert
+from lmmtools.core.model.covariance import is_null
 from lmmtools.core.search.certificate import tie
 from lmmtools.core.search.curvature import quadratic_forms
 from lmmtools.core.search.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
-from lmmtools.core.search.parameters import is_null
 from lmmtools.core.search.traces import trace_products_once
 from lmmtools.design.theta import upper_triangle
 from lmmtools.threads import single

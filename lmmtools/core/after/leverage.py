@@ -58,8 +58,7 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
         free = problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1]
         x, _ = dtrtrs(s.Lxx, free.T, lower=1)
         h += np.einsum("in,in->n", x, x)
-    weights = problem.design.weights
-    return h if weights is None else h * weights
+    return problem.residual.weighted(h)
 
 
 def random_leverages(problem: Problem, s: State) -> Floats:

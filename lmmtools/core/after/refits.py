@@ -17,7 +17,7 @@ from lmmtools.core.search.newton import newton_steps
 from lmmtools.core.search.objective import objectives_at_zero
 from lmmtools.core.search.optimum import optimize
 from lmmtools.core.search.section import find_lowest, section_of
-from lmmtools.core.search.start import joint_lambdas, lambdas_of_sigmas, starting_sigmas
+from lmmtools.core.search.start import joint_lambdas, starting_roots, starting_sigmas
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -225,7 +225,7 @@ def _fit_batch(
     front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
     front = front.take(np.flatnonzero(np.isfinite(front.objective)))
-    bounded = parameters.bounded(problem.widths)
+    bounded = parameters.bounded(problem.covariances)
     for _ in range(MAX_ROUNDS):
         done = front.expected <= TOL
         if done.any():
@@ -236,7 +236,7 @@ def _fit_batch(
         trial = front.phi + front.share[:, None] * front.step
         trial[:, bounded] = np.maximum(trial[:, bounded], 0.0)
         slope = np.einsum("zi,zi->z", front.g, trial - front.phi)
-        lambdas = parameters.unpack(trial, front.frames, problem.units)
+        lambdas = parameters.unpack(problem.covariances, trial, front.frames)
         state = evaluate_batch(problem, kind, front.y, lambdas, reml)
         out.n_evaluations[front.rows] += 1
         slack = np.where(-slope < 1e3 * front.noise, front.noise, 0.0)
@@ -250,10 +250,10 @@ def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
     if problem.design.k == 1:
         section = section_of(problem, y.Zy, y.Xy, y.yy, y.y_scale, reml)
     if section is None:
-        return lambdas_of_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+        return starting_roots(problem, starting_sigmas(problem, y.Zy, y.yy))
     tau = find_lowest(section).tau
     if np.isnan(tau).any():
-        (moments,) = lambdas_of_sigmas(starting_sigmas(problem, y.Zy, y.yy))
+        (moments,) = starting_roots(problem, starting_sigmas(problem, y.Zy, y.yy))
         return (np.where(np.isnan(tau)[:, None, None], moments, np.sqrt(tau)[:, None, None]),)
     return (np.sqrt(tau)[:, None, None],)
 
@@ -289,7 +289,7 @@ def _front(
     B, p = len(rows), problem.p
     dof = problem.n - p if reml else problem.n
     # Where a trial went beyond the arithmetic its criterion is infinite, and nothing of it is used.
-    frames, roots = parameters.frame([np.where(np.isfinite(lam), lam, 0.0) for lam in lambdas])
+    frames, roots = parameters.frame(problem.covariances, [np.where(np.isfinite(lam), lam, 0.0) for lam in lambdas])
     framed = tuple(Q @ L for Q, L in zip(frames, roots, strict=True))
     f = s.Fy - np.einsum("zqp,zp->zq", s.Fx, s.b)
     Y = s.Fx
@@ -308,27 +308,27 @@ def _front(
             T[j], G[j] = t[:, part, part], full[:, part, part]
     if reml:
         G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
-    units = problem.units
-    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(framed, frames, units, strict=True)]
-    D = parameters.directions(f, sigma, problem.structure.factors)
+    terms = problem.covariances
+    sigma = parameters.sigma_directions(terms, framed, frames)
+    D = parameters.apply_directions(f, sigma, problem.structure.factors)
     q = np.einsum("zqk,zq->zk", D, f)
     Q2 = np.asarray(D.transpose(0, 2, 1) @ s.kernel.times_N(D))
     if p:
         z = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1) @ D)
         Q2 = np.asarray(Q2 - z.transpose(0, 2, 1) @ z, dtype=float)
     Q2 = np.asarray(0.5 * (Q2 + Q2.transpose(0, 2, 1)) * ratio[:, None, None])
-    rest = parameters.second_order(G, framed, frames, units)
+    rest = parameters.curvature(terms, G, framed, frames)
     rest -= np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
-    phi = parameters.pack(roots, units)
+    phi = parameters.pack(terms, roots)
     exact = 2.0 * Q2 - s.kernel.squares(Y, sigma, problem.structure.factors) + rest
-    gradient = parameters.gradient(G, framed, frames, units)
-    bounded = parameters.bounded(problem.widths)
+    gradient = parameters.gradient(G, sigma)
+    bounded = parameters.bounded(problem.covariances)
     bad = ~np.isfinite(s.objective)
     for array in (gradient, exact, Q2, rest, phi):
         array[bad] = 0.0
     step, expected = newton_steps(phi, gradient, exact, Q2 + rest, bounded)
     settled = _is_settled(G, T, framed, frames)
-    share = parameters.step_limit(phi, step, problem.widths, units)
+    share = parameters.step_limit(terms, phi, step)
     expected[bad] = np.inf
     with np.errstate(invalid="ignore"):
         noise = 8 * ROUNDING * np.maximum(np.maximum(1.0, np.abs(s.objective)), dof * y.yy / s.r2)

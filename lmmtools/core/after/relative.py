@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.core.model.covariance import is_null
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, local_model
 from lmmtools.core.search.objective import derivatives, evaluate_state
-from lmmtools.design.theta import upper_triangle
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -87,13 +87,12 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
     m = local_model(problem, s, once=True)
     free, held = _free(problem, m.frames, m.roots, reml)
     lambdas = [Q @ L for Q, L in zip(m.frames, m.roots, strict=True)]
-    pieces = zip(lambdas, m.frames, problem.units, strict=True)
-    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in pieces]
+    sigma = parameters.sigma_directions(problem.covariances, lambdas, m.frames)
     H = m.exact[np.ix_(free, free)] if m.exact is not None else _by_differences(problem, m, free)
     p, k = len(b), len(m.phi)
-    moved = [parameters.directions(column, sigma, problem.structure.factors) for column in F.T]
+    moved = [parameters.apply_directions(column, sigma, problem.structure.factors) for column in F.T]
     P = np.einsum("qa,bqi->iab", F, np.reshape(moved, (p, len(F), k)), optimize=True).reshape(k, p, p)[free]
-    q = (parameters.directions(f, sigma, problem.structure.factors).T @ f)[free]
+    q = (parameters.apply_directions(f, sigma, problem.structure.factors).T @ f)[free]
     unit = problem.response.y_scale**2
     s2 = r2 / dof
     covariance = np.empty((len(free) + 1, len(free) + 1))
@@ -169,33 +168,33 @@ def nearby_thetas(
     steps : ndarray, shape (m,)
         Shorter where a variance would be negative.
     """
-    frames, factors = parameters.frame(problem.to_lambdas(theta))
-    free, _ = _free(problem, frames, factors, reml)
-    phi = parameters.pack(factors, problem.units)
-    is_bounded = parameters.bounded(problem.widths)
+    terms = problem.covariances
+    frames, roots = parameters.frame(terms, problem.to_lambdas(theta))
+    free, _ = _free(problem, frames, roots, reml)
+    phi = parameters.pack(terms, roots)
+    is_bounded = parameters.bounded(terms)
     found = []
     for i, step in zip(free.tolist(), steps.tolist(), strict=True):
         h = min(step, float(phi[i])) if is_bounded[i] else step
         ahead, behind = phi.copy(), phi.copy()
         ahead[i], behind[i] = phi[i] + h, phi[i] - h
-        pair = [problem.to_theta(parameters.unpack(x, frames, problem.units)) for x in (ahead, behind)]
+        pair = [problem.to_theta(parameters.unpack(terms, x, frames)) for x in (ahead, behind)]
         found.append((pair[0], pair[1], 2.0 * h))
     return tuple(found)
 
 
 def _free(
-    problem: Problem, frames: Sequence[Floats], factors: Sequence[Floats], reml: bool
+    problem: Problem, frames: Sequence[Floats], roots: Sequence[Floats], reml: bool
 ) -> tuple[NDArray[np.intp], tuple[int, ...]]:
     """Return which coordinates move the covariances, and the blocks that have lost rank."""
     free, held = [], []
-    for k, (Q, L, c) in enumerate(zip(frames, factors, problem.units, strict=True)):
-        present = ~parameters.is_null(np.diag(L), c)
-        columns, rows = upper_triangle(len(L))
-        moves = present[columns]
+    for k, (Q, L, c) in enumerate(zip(frames, roots, problem.units, strict=True)):
+        present = ~is_null(np.diag(L), c)
+        moves = problem.covariances[k].of_columns(present)
         span = problem.spanned[k] if reml else None
         if span is not None:
             # Towards effects that X spans, which are left out, the criterion does not change.
-            moves &= span.is_kept(Q)[rows]
+            moves = moves & problem.covariances[k].of_rows(span.is_kept(Q))
         free.append(moves)
         if not present.all():
             held.append(k)
@@ -209,8 +208,9 @@ def _by_differences(problem: Problem, m: LocalModel, free: NDArray[np.intp]) -> 
         h = STEP / np.sqrt(max(float(m.average[i, i]), 1e-12))
         phi = m.phi.copy()
         phi[i] += h
-        lambdas = parameters.unpack(phi, m.frames, problem.units)
+        lambdas = parameters.unpack(problem.covariances, phi, m.frames)
         state = evaluate_state(problem, lambdas, m.state.reml)
-        moved = parameters.gradient(derivatives(problem, state).G, lambdas, m.frames, problem.units)
+        sigma = parameters.sigma_directions(problem.covariances, lambdas, m.frames)
+        moved = parameters.gradient(derivatives(problem, state).G, sigma)
         H[row] = (moved - m.g)[free] / h
     return 0.5 * (H + H.T)

@@ -9,11 +9,14 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import solve_triangular
 
+from lmmtools.core.model.residual import KnownWeights
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from lmmtools.core.model.residual import ResidualModel
     from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
@@ -33,7 +36,8 @@ class Chunk:
     y : ndarray, shape (r,)
         Response less the offset.
     X : ndarray, shape (r, p)
-    weights : ndarray, shape (r,), or None
+    residual : ResidualModel
+        Of these rows.
     codes : tuple of ndarray of int, each (r,)
         Level of each row, one array per block.
     bases : tuple of ndarray, each (r, l)
@@ -42,7 +46,7 @@ class Chunk:
 
     y: Floats
     X: Floats
-    weights: Floats | None
+    residual: ResidualModel
     codes: tuple[NDArray[np.intp], ...]
     bases: tuple[Floats, ...]
 
@@ -88,7 +92,7 @@ class DesignChunks:
             yield Chunk(
                 y[s],
                 d.X[s],
-                None if d.weights is None else d.weights[s],
+                KnownWeights(None if d.weights is None else d.weights[s]),
                 tuple(b.codes[s] for b in d.blocks),
                 tuple(b.basis[s] for b in d.blocks),
             )

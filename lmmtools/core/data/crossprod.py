@@ -19,10 +19,13 @@ from scipy.linalg.blas import dnrm2
 
 from lmmtools.blas import dot, product
 from lmmtools.core.data.chunks import Chunk, ChunkSource, indicator_rows
+from lmmtools.design.theta import lower_root
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from lmmtools.core.model.residual import ResidualModel
 
     Floats = NDArray[np.float64]
 
@@ -117,9 +120,7 @@ class CrossProducts:
 
 def choose_scaling(chunk: Chunk) -> Scaling:
     """Coordinates in which the rows of ``chunk`` have unit scale; any chunk gives a valid (invertible) choice."""
-    root_w = None if chunk.weights is None else np.sqrt(chunk.weights)
-    X = chunk.X if root_w is None else chunk.X * root_w[:, None]
-    y = chunk.y if root_w is None else chunk.y * root_w
+    X, y = chunk.residual.whitened(chunk.X), chunk.residual.whitened(chunk.y)
     p = X.shape[1]
     if p:
         norms = _nonzero(np.sqrt(np.einsum("ij,ij->j", X, X)))
@@ -143,24 +144,22 @@ def choose_scaling(chunk: Chunk) -> Scaling:
     else:
         x_map, centre, r = np.zeros((0, 0)), np.zeros(0), y
     y_scale = float(np.sqrt(dot(r, r) / len(r)))
-    maps = tuple(_basis_map(b, root_w) for b in chunk.bases)
+    maps = tuple(_basis_map(chunk.residual.whitened(b)) for b in chunk.bases)
     return Scaling(x_map, centre, y_scale or 1.0, maps)
 
 
-def _basis_map(basis: Floats, root_w: Floats | None) -> Floats:
-    """Lower-triangular R with ``basis @ inv(R)`` orthonormal on average over the rows."""
-    B = basis if root_w is None else basis * root_w[:, None]
+def _basis_map(B: Floats) -> Floats:
+    """Return the lower-triangular R with ``B @ inv(R)`` orthonormal on average over the rows, B whitened."""
     n, l = B.shape
     # Not through squares, which overflow from 1e154 on.
     norms = _nonzero(np.array([dnrm2(column) for column in B.T]) / np.sqrt(n))
     if l == 1:
         return norms.reshape(1, 1)
     if n >= l:
-        # QL through the QR of the reversed columns: reversing rows and columns of R turns upper into lower.
-        R = np.asarray(np.linalg.qr((B / norms)[:, ::-1], mode="r"))[::-1, ::-1] / np.sqrt(n)
-        d = np.diag(R)
-        if np.abs(d).min() > RANK_TOL:
-            return np.asarray(R * np.sign(d)[:, None] * norms)
+        # R'R = B'B: reversing rows and columns turns the upper triangle of a QR factorisation into a lower one.
+        R = lower_root((B / norms)[:, ::-1].T).T[::-1, ::-1] / np.sqrt(n)
+        if np.diag(R).min() > RANK_TOL:
+            return np.asarray(R * norms)
     return np.diag(norms)
 
 
@@ -190,15 +189,11 @@ def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
         Xy[:, :p] = product(chunk.X, scaling.x_map)
         Xy[:, p] = (chunk.y - product(Xy[:, :p], scaling.centre)) / scaling.y_scale
         Z = indicator_rows(chunk.codes, chunk.bases, source.levels, scaling.basis_maps)
-        if chunk.weights is None:
-            WXy = Xy
-            size += dot(chunk.y, chunk.y)
-        else:
-            WXy = Xy * chunk.weights[:, None]
-            log_w += float(np.log(chunk.weights).sum())
-            size += dot(chunk.weights, chunk.y**2)
+        WXy = chunk.residual.weighted(Xy)
+        log_w += chunk.residual.log_weights
+        size += dot(chunk.y, chunk.residual.weighted(chunk.y))
         Zt = Z.T
-        gram = Zt @ Z if chunk.weights is None else Zt @ Z.multiply(chunk.weights[:, None]).tocsr()
+        gram = Zt @ chunk.residual.weighted_rows(Z)
         A = gram if A is None else A + gram
         ZXy = Zt @ WXy if ZXy is None else ZXy + Zt @ WXy
         XyXy = product(Xy.T, WXy) if XyXy is None else XyXy + product(Xy.T, WXy)
@@ -251,7 +246,7 @@ def _check_spread(response: ResponseProducts, n: int, size: float) -> None:
 
 
 def project_response(
-    Zt: sparse.csr_matrix, Q: Floats, weights: Floats | None, y: Floats
+    Zt: sparse.csr_matrix, Q: Floats, residual: ResidualModel, y: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Products of new responses with fixed Z and X, for any number B of them at once.
 
@@ -261,7 +256,7 @@ def project_response(
         Z' in the engine's coordinates.
     Q : ndarray, shape (n, p)
         X in the engine's coordinates.
-    weights : ndarray, shape (n,), or None
+    residual : ResidualModel
     y : ndarray, shape (n, B)
         Responses less the offset.
 
@@ -275,16 +270,15 @@ def project_response(
         If a response is not finite, or X reproduces it exactly.
     """
     n = y.shape[0]
-    w = None if weights is None else weights[:, None]
-    WQ = Q if w is None else Q * w
+    WQ = residual.weighted(Q)
     centre = product(WQ.T, y)
     r = y - product(Q, centre)
     again = product(WQ.T, r)
     centre += again
     r -= product(Q, again)
-    Wr = r if w is None else r * w
+    Wr = residual.weighted(r)
     ss = np.einsum("ij,ij->j", r, Wr)
-    size = np.einsum("ij,ij->j", y, y if w is None else y * w)
+    size = np.einsum("ij,ij->j", y, residual.weighted(y))
     bad = ~((ss > EXACT_TOL**2 * size) & (ss > 0) & np.isfinite(ss))
     if bad.any():
         at = int(np.flatnonzero(bad)[0])

@@ -30,7 +30,8 @@ from lmmtools.core.data.spectrum import Spectrum, find_spectrum
 from lmmtools.core.elimination.many_points import Cut, cut_largest
 from lmmtools.core.elimination.parts import merge
 from lmmtools.core.elimination.structure import Structure, build_structure, diagonal_blocks, merge_blocks
-from lmmtools.design.theta import lambda_factors, upper_triangle
+from lmmtools.core.model.covariance import Covariance, covariance_of, places
+from lmmtools.core.model.residual import KnownWeights, ResidualModel
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -43,12 +44,9 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
-    from lmmtools.core.elimination.structure import Structure
+    from lmmtools.core.model.covariance import Covariance, covariance_of, places
 
-__all__ = ["Problem", "Spanned", "find_spanned", "lower_triangular", "prepare"]
-
-ZERO_ROW = 1e-10
-"""An effect whose standard deviation is this share of another's, each per root mean square of its column, has none."""
+__all__ = ["Problem", "Spanned", "find_spanned", "prepare"]
 
 
 class RowData:
@@ -149,6 +147,17 @@ class Problem:
         return int(self.XX.shape[0])
 
     @cached_property
+    def covariances(self) -> tuple[Covariance, ...]:
+        """How the covariance matrix of each block's effects is searched, in design order."""
+        triples = zip(self.design.blocks, self.scaling.basis_maps, self.units, strict=True)
+        return tuple(covariance_of(block, R, c) for block, R, c in triples)
+
+    @cached_property
+    def residual(self) -> ResidualModel:
+        """The residuals' covariance, of all rows."""
+        return KnownWeights(self.design.weights)
+
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """l of each block in design order."""
         return tuple(len(R) for R in self.scaling.basis_maps)
@@ -203,19 +212,11 @@ class Problem:
             raise EngineError(f"theta has shape {theta.shape}; this model has {self.design.k} covariance parameters.")
         if not np.isfinite(theta).all():
             raise EngineError("theta holds values that are not finite numbers.")
-        lambdas = lambda_factors(theta, self.design.blocks)
-        return tuple(R @ lam for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True))
+        return tuple(term.lam(theta[own]) for term, own in zip(self.covariances, places(self.covariances), strict=True))
 
     def to_theta(self, lambdas: Sequence[Floats]) -> Floats:
         """theta on the data's scale, shape (..., k), columns of lambda signed so that its diagonal is not negative."""
-        out = []
-        for R, lam in zip(self.scaling.basis_maps, lambdas, strict=True):
-            if len(R) == 1:
-                out.append(np.abs(lam[..., 0]) / R[0, 0])
-                continue
-            columns, rows = upper_triangle(len(R))
-            out.append(lower_triangular(_on_data_scale(lam, R))[..., rows, columns])
-        return np.concatenate(out, axis=-1)
+        return np.concatenate([term.theta(lam) for term, lam in zip(self.covariances, lambdas, strict=True)], axis=-1)
 
     def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
         """lambda per merged factor in order of elimination, block diagonal where a factor has several terms."""
@@ -238,25 +239,9 @@ class Problem:
             raise EngineError(f"The new response has shape {y.shape}; this design has {self.n} rows.")
         if self.design.offset is not None:
             y = y - self.design.offset
-        Zy, Xy, yy, centre, scale = project_response(self.rows.Zt, self.rows.Q, self.design.weights, y[:, None])
+        Zy, Xy, yy, centre, scale = project_response(self.rows.Zt, self.rows.Q, self.residual, y[:, None])
         response = ResponseProducts(Zy[:, 0], Xy[:, 0], float(yy[0]), centre[:, 0], float(scale[0]))
         return replace(self, response=response)
-
-
-def _on_data_scale(lam: Floats, R: Floats) -> Floats:
-    """Return R^-1 lambda, (..., l, l), with effects whose variance is rounding beside others' at exactly zero.
-
-    Parameters
-    ----------
-    lam : ndarray, shape (..., l, l)
-        In the engine's coordinates.
-    R : ndarray, shape (l, l)
-        The block's basis map, R'R the mean square of its basis.
-    """
-    rows = np.asarray(np.linalg.solve(R, lam), dtype=float)
-    size = np.linalg.norm(rows, axis=-1) * np.linalg.norm(R, axis=0)
-    rounding = size < ZERO_ROW * size.max(axis=-1, keepdims=True)
-    return np.where(rounding[..., None], 0.0, rows)
 
 
 @single
@@ -286,33 +271,6 @@ def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure:
     ZX = cross.ZX[order]
     rows = RowData(design, scaling, structure, ZX, cross.XX)
     return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
-
-
-def lower_triangular(lam: Floats) -> Floats:
-    """Return the lower-triangular root of lam lam', (..., r, r), diagonal not negative, of lam (..., r, l), r <= l.
-
-    Any root is a rotation away from it. Vanished columns of lam stay exactly zero, the last of the root, and an effect
-    without variance has neither row nor column.
-    """
-    r, present = lam.shape[-2], lam.any(axis=-2)
-    turned = lam
-    if not present.all():
-        order = np.argsort(~present, axis=-1, kind="stable")
-        turned = np.take_along_axis(lam, order[..., None, :], axis=-1)
-    R = np.asarray(np.linalg.qr(turned.swapaxes(-1, -2), mode="r"), dtype=float)
-    signs = np.where(R.diagonal(axis1=-2, axis2=-1) < 0, -1.0, 1.0)
-    is_kept = np.arange(r) < present.sum(axis=-1)[..., None]
-    out = np.where(is_kept[..., None], np.triu(R * signs[..., None]), 0.0).swapaxes(-1, -2) + 0.0
-    has_rows = lam.any(axis=-1)
-    if has_rows.all():
-        return out
-    for i in np.argwhere(~has_rows.all(axis=-1)):
-        own = lam[tuple(i)]
-        rows = np.flatnonzero(own.any(axis=-1))
-        out[tuple(i)] = 0.0
-        if len(rows):
-            out[(*i, *np.ix_(rows, rows))] = lower_triangular(own[rows])
-    return out
 
 
 LEFT = 1e-12

@@ -265,7 +265,7 @@ def project(problem: Problem, Y: Floats) -> Responses:
     d = problem.design
     if d.offset is not None:
         Y = Y - d.offset[:, None]
-    Zy, Xy, yy, centre, scale = project_response(problem.rows.Zt, problem.rows.Q, d.weights, Y)
+    Zy, Xy, yy, centre, scale = project_response(problem.rows.Zt, problem.rows.Q, problem.residual, Y)
     return Responses(np.ascontiguousarray(Zy.T), np.ascontiguousarray(Xy.T), yy, centre.T, scale)
 
 

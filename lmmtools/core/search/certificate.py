@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lmmtools.core.model.covariance import is_null
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, curvature_along, local_model
 from lmmtools.core.search.objective import Derivatives, derivatives, evaluate, evaluate_state
 from lmmtools.core.search.section import LowestOfAll, lowest_of_all
-from lmmtools.design.theta import theta_slices, upper_triangle
+from lmmtools.design.theta import theta_slices
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -185,7 +186,7 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
     nulls, free = _null_spaces(problem, m.frames, m.roots, m.d, m.state.reml)
     at = np.flatnonzero(free)
     B = m.average if m.exact is None else m.exact
-    room = np.where(parameters.bounded([len(Q) for Q in m.frames]), m.phi, np.inf)
+    room = np.where(parameters.bounded(problem.covariances), m.phi, np.inf)
 
     def exact_along(direction: Floats) -> float:
         full = np.zeros_like(m.g)
@@ -272,7 +273,7 @@ def _null_spaces(
     parts = zip(frames, roots, d.G, problem.scaling.basis_maps, problem.units, strict=True)
     for k, (Q, L, G, R, c) in enumerate(parts):
         l = len(Q)
-        null = parameters.is_null(np.diag(L), c)
+        null = is_null(np.diag(L), c)
         if null.any():
             basis = Q[:, null]
             span = problem.spanned[k] if reml else None
@@ -285,7 +286,7 @@ def _null_spaces(
                 # A direction v of the engine's basis is R'v on the data's scale.
                 original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
                 nulls.append(NullSpace(k, original, smallest))
-        free.append(~null if l == 1 else ~null[upper_triangle(l)[0]])
+        free.append(problem.covariances[k].of_columns(~null))
     return nulls, np.concatenate(free)
 
 
@@ -333,11 +334,11 @@ def certify_shared(problem: Problem, theta: Floats, reml: bool) -> Certificate:
     tau = P.T @ theta / P.sum(axis=0)
     state = evaluate_state(problem, problem.to_lambdas(theta), reml)
     d = _tied_derivatives(problem, derivatives(problem, state))
-    nulls, free = _null_spaces(problem, *parameters.frame(state.lambdas), d, reml)
+    nulls, free = _null_spaces(problem, *parameters.frame(problem.covariances, state.lambdas), d, reml)
     later = {k for members in design.shared for k in members[1:]}
     nulls = [null for null in nulls if null.block not in later]
     # A lambda without full rank has free elements all the same: theta has no element for its null space alone.
-    is_held = parameters.bounded(problem.widths) & ~free
+    is_held = parameters.bounded(problem.covariances) & ~free
     at = np.flatnonzero(P.T @ is_held == 0)
     g, B = _gradient(problem, P, tau, reml)[at], np.empty((len(at), len(at)))
     for i, j in enumerate(at):

@@ -22,7 +22,6 @@ from lmmtools.core.elimination.parts import KEEP_Q
 from lmmtools.core.search import parameters
 from lmmtools.core.search.objective import derivatives, derivatives_from, evaluate_state, projector
 from lmmtools.core.search.traces import trace_products, trace_products_once
-from lmmtools.design.theta import upper_triangle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +80,7 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
         dSigma_i per block.
     """
     f = s.f
-    D = parameters.directions(f, sigma, problem.structure.factors)
+    D = parameters.apply_directions(f, sigma, problem.structure.factors)
     q = D.T @ f
     _, N = solve(s.elimination, problem.structure.A @ D)
     Q = D.T @ N
@@ -101,19 +100,19 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     once : bool
         Whether the exact Hessian may cost what is worth paying once per fit, instead of what saves an iteration.
     """
-    frames, roots = parameters.frame(state.lambdas)
+    terms = problem.covariances
+    frames, roots = parameters.frame(terms, state.lambdas)
     if max(problem.widths) > 1:
         # The same Sigma, factored in that frame.
         state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, roots, strict=True)))
     inverse, Y = invert(state.elimination), projector(state)
     d = derivatives_from(problem, state, inverse.T, Y)
-    units = problem.units
-    phi = parameters.pack(roots, units)
-    g = parameters.gradient(d.G, state.lambdas, frames, units)
-    sigma = [parameters.sigma_directions(lam, Q, c) for lam, Q, c in zip(state.lambdas, frames, units, strict=True)]
+    phi = parameters.pack(terms, roots)
+    sigma = parameters.sigma_directions(terms, state.lambdas, frames)
+    g = parameters.gradient(d.G, sigma)
     q, Q2 = quadratic_forms(problem, state, sigma)
     Q2 *= state.dof / state.r2
-    rest = parameters.second_order(d.G, state.lambdas, frames, units)
+    rest = parameters.curvature(terms, d.G, state.lambdas, frames)
     rest -= np.outer(q, q) * (state.dof / state.r2**2)
     t = (trace_products_once if once else trace_products)(problem, state, inverse, Y, sigma)
     if problem.structure.q_rest > KEEP_Q:
@@ -132,9 +131,8 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
 def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.bool_]:
     """Return which elements of phi turn effects towards what X spans, shape (k,): the criterion does not see them."""
     parts = []
-    for Q, span in zip(frames, problem.spanned, strict=True):
-        rows = np.zeros(len(Q), dtype=bool) if span is None else span.is_idle(Q)
-        parts.append(rows if len(Q) == 1 else rows[upper_triangle(len(Q))[1]])
+    for term, Q, span in zip(problem.covariances, frames, problem.spanned, strict=True):
+        parts.append(term.of_rows(np.zeros(len(Q), dtype=bool) if span is None else span.is_idle(Q)))
     return np.concatenate(parts)
 
 
@@ -148,7 +146,8 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
     direction : ndarray, shape (k,)
         Scaled so that the criterion rises by about one half over its length.
     """
-    limits = parameters.bounded(problem.widths)
+    terms = problem.covariances
+    limits = parameters.bounded(terms)
     h = DIFFERENCE
     room = _room(m.phi, direction, limits)
     if room < 2.0 * h:
@@ -156,8 +155,9 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
         direction = -direction
         room = _room(m.phi, direction, limits)
     h = min(h, 0.4 * room)
-    state = evaluate_state(problem, parameters.unpack(m.phi + h * direction, m.frames, problem.units), m.state.reml)
-    moved = parameters.gradient(derivatives(problem, state).G, state.lambdas, m.frames, problem.units)
+    state = evaluate_state(problem, parameters.unpack(terms, m.phi + h * direction, m.frames), m.state.reml)
+    sigma = parameters.sigma_directions(terms, state.lambdas, m.frames)
+    moved = parameters.gradient(derivatives(problem, state).G, sigma)
     return float(direction @ (moved - m.g)) / h
 
 

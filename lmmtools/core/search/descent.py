@@ -119,7 +119,8 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     EngineError
         If the criterion cannot be evaluated at the start.
     """
-    bounded = parameters.bounded(problem.widths)
+    terms = problem.covariances
+    bounded = parameters.bounded(terms)
     point = _first_point(problem, starting_lambdas(problem) if start is None else start, reml)
     count, last, stalls = 1, np.inf, 0
     message, interrupted = "", False
@@ -138,7 +139,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
                 break
             last = expected
-            share = float(parameters.step_limit(point.phi, step, problem.widths, problem.units))
+            share = float(parameters.step_limit(terms, point.phi, step))
             trial, used = _search(problem, point, step, bounded, share)
             count += used
             if trial is None:
@@ -212,7 +213,7 @@ def _search(
         phi[bounded] = np.maximum(phi[bounded], 0.0)
         slope = float(point.g @ (phi - point.phi))
         try:
-            state = evaluate_state(problem, parameters.unpack(phi, point.frames, problem.units), point.state.reml)
+            state = evaluate_state(problem, parameters.unpack(problem.covariances, phi, point.frames), point.state.reml)
         except EngineError:
             share *= 0.1
             continue

@@ -16,7 +16,7 @@ import numpy as np
 from lmmtools.core.search.scans import alone, exchanges
 from lmmtools.core.search.start import joint_lambdas, starting_lambdas, unit_lambdas
 from lmmtools.core.search.traces import DENSE_Q
-from lmmtools.design.theta import lambda_factors, pack_lambda, upper_triangle
+from lmmtools.design.theta import lambda_factors, pack_lambda
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -179,8 +179,7 @@ def _middling(found: BestSoFar) -> Iterator[Lambdas]:
 
 
 def _identity(found: BestSoFar) -> Iterator[Lambdas]:
-    identity = np.concatenate([np.eye(b.l)[upper_triangle(b.l)] for b in found.problem.design.blocks])
-    yield found.problem.to_lambdas(identity)
+    yield found.problem.scaling.basis_maps
 
 
 def _multiples(found: BestSoFar) -> Iterator[Lambdas]:
@@ -225,7 +224,7 @@ def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[Floats, 
     blocks = problem.design.blocks
     factors = lambda_factors(theta, blocks)
     unspanned = unspanned_effects(problem.design)
-    holding = _holding_means(problem.design, factors, unspanned)
+    holding = _holding_means(problem, factors, unspanned)
     if holding is not None:
         yield problem.to_lambdas(pack_lambda(holding))
     for effects in (e for e in unspanned if len(e) > 1):
@@ -270,19 +269,18 @@ def _column(design: Design, effects: list[tuple[int, int]]) -> Floats:
 
 
 def _holding_means(
-    design: Design, factors: Sequence[Floats], unspanned: list[list[tuple[int, int]]]
+    problem: Problem, factors: Sequence[Floats], unspanned: list[list[tuple[int, int]]]
 ) -> list[Floats] | None:
     """Return lambda per block with variances as large as the squares of the means that their effects have to hold.
 
     The means are least squares coefficients of the columns beside X; None where no variance is far from that large.
     """
+    design = problem.design
     if not unspanned:
         return None
-    columns = np.column_stack([design.X, *(_column(design, g) for g in unspanned)])
-    y = design.response
-    if design.weights is not None:
-        root = np.sqrt(design.weights)
-        columns, y = columns * root[:, None], y * root
+    residual_model = problem.residual
+    columns = residual_model.whitened(np.column_stack([design.X, *(_column(design, g) for g in unspanned)]))
+    y = residual_model.whitened(design.response)
     lengths = np.linalg.norm(columns, axis=0)
     coefficients = np.linalg.lstsq(columns / lengths, y, rcond=None)[0]
     left = y - columns / lengths @ coefficients

@@ -25,7 +25,6 @@ from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from lmmtools.blas import dot, product
 from lmmtools.core.elimination.chain import Elimination, eliminate, solve, traces
-from lmmtools.design.theta import upper_triangle
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -161,10 +160,7 @@ def evaluate(problem: Problem, theta: Floats, reml: bool = True, gradient: bool 
         return Evaluation(theta, reml, state.objective, None, None)
     G = derivatives(problem, state).G
     original = tuple(R.T @ g @ R for R, g in zip(problem.scaling.basis_maps, G, strict=True))
-    parts = []
-    for R, g, lam in zip(problem.scaling.basis_maps, G, lambdas, strict=True):
-        full = 2.0 * R.T @ (g @ lam)
-        parts.append(full.T[upper_triangle(len(lam))])
+    parts = [term.theta_gradient(g, lam) for term, g, lam in zip(problem.covariances, G, lambdas, strict=True)]
     return Evaluation(theta, reml, state.objective, np.concatenate(parts), original)
 
 

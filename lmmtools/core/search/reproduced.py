@@ -67,30 +67,28 @@ def reproducing_terms(problem: Problem, reml: bool) -> tuple[int, ...]:
     if q > DENSE_Q or problem.n * (q + problem.p) > MOST_NUMBERS or not _is_suspicious(problem, reml):
         return ()
     d = problem.design
-    root = np.ones(d.n) if d.weights is None else np.sqrt(d.weights)
-    X, y = d.X * root[:, None], d.response * root
+    X, y = problem.residual.whitened(d.X), problem.residual.whitened(d.response)
     Q = np.linalg.qr(X)[0]
     y = _project_off(Q, y)
     y = y / np.linalg.norm(y)
-    columns = [_columns_of_z(problem, k, np.eye(l)) * root[:, None] for k, l in enumerate(problem.widths)]
-    for chosen, Z in islice(_sets_of_columns(problem, columns, root), MOST_SETS):
+    columns = [_columns_of_z(problem, k, np.eye(l)) for k, l in enumerate(problem.widths)]
+    for chosen, Z in islice(_sets_of_columns(problem, columns), MOST_SETS):
         if _lets_fall(X, Z, y, reml):
             return chosen
     if d.n <= FEW_ROWS:
-        for chosen, Z in _sets_with_chosen_direction(problem, X, columns, y, root, reml):
+        for chosen, Z in _sets_with_chosen_direction(problem, X, columns, y, reml):
             if _lets_fall(X, Z, y, reml):
                 return chosen
     return ()
 
 
-def _sets_of_columns(problem: Problem, columns: list[Floats], root: Floats) -> Iterator[tuple[tuple[int, ...], Floats]]:
+def _sets_of_columns(problem: Problem, columns: list[Floats]) -> Iterator[tuple[tuple[int, ...], Floats]]:
     """Yield sets of terms with their columns of Z: whole terms, then with one direction of vector-valued ones."""
     for size in range(1, len(columns) + 1):
         for chosen in combinations(range(len(columns)), size):
             yield chosen, np.column_stack([columns[k] for k in chosen])
     parts = [
-        [Z, *(_columns_of_z(problem, k, v) * root[:, None] for v in _special_directions(problem, k))]
-        for k, Z in enumerate(columns)
+        [Z, *(_columns_of_z(problem, k, v) for v in _special_directions(problem, k))] for k, Z in enumerate(columns)
     ]
     for size in range(1, len(columns) + 1):
         for chosen in combinations(range(len(columns)), size):
@@ -122,12 +120,12 @@ def _is_suspicious(problem: Problem, reml: bool) -> bool:
 
 
 def _columns_of_z(problem: Problem, k: int, directions: Floats) -> Floats:
-    """Return the rows of Z of some directions of a term's effects, shape (n, m * c)."""
+    """Return the whitened columns of Z of some directions of a term's effects, shape (n, m * c)."""
     block = problem.design.blocks[k]
     basis = (block.basis / np.linalg.norm(block.basis, axis=0)) @ directions
     out = np.zeros((len(basis), block.m, basis.shape[1]))
     out[np.arange(len(basis)), block.codes] = basis
-    return out.reshape(len(basis), -1)
+    return problem.residual.whitened(out.reshape(len(basis), -1))
 
 
 def _lets_fall(X: Floats, Z: Floats, y: Floats, reml: bool) -> bool:
@@ -162,7 +160,7 @@ def _project_off(U: Floats, y: Floats) -> Floats:
 
 
 def _sets_with_chosen_direction(
-    problem: Problem, X: Floats, columns: list[Floats], y: Floats, root: Floats, reml: bool
+    problem: Problem, X: Floats, columns: list[Floats], y: Floats, reml: bool
 ) -> Iterator[tuple[tuple[int, ...], Floats]]:
     """Yield sets of columns in which a term of two effects has one direction, that which leaves least of y."""
     from scipy.optimize import minimize_scalar
@@ -175,7 +173,7 @@ def _sets_with_chosen_direction(
                 beside = np.column_stack([X, *(columns[j] for j in chosen)])
 
                 def turned_columns(angle: float, k: int = k) -> Floats:
-                    return _columns_of_z(problem, k, np.array([[np.cos(angle)], [np.sin(angle)]])) * root[:, None]
+                    return _columns_of_z(problem, k, np.array([[np.cos(angle)], [np.sin(angle)]]))
 
                 def left(
                     angle: float, beside: Floats = beside, turned: Callable[[float], Floats] = turned_columns

@@ -15,7 +15,6 @@ from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.core.data.spectrum import NULL
 from lmmtools.core.elimination.chain import solve
-from lmmtools.core.search import parameters
 from lmmtools.core.search.objective import State, evaluate_state, objectives_at_zero, profile, projector
 from lmmtools.core.search.section import find_lowest, make_section
 from lmmtools.errors import EngineError
@@ -154,8 +153,8 @@ def _scan_along(problem: Problem, base: State, k: int, roots: list[Floats], name
 
 def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
     """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
-    frames, roots = parameters.frame([state.lambdas[k]])
-    lam = frames[0] @ roots[0]
+    Q, L = problem.covariances[k].frame(state.lambdas[k])
+    lam = Q @ L
     name = f"{problem.design.blocks[k].term}"
     for j in range(len(lam)):
         rest = lam.copy()
@@ -163,7 +162,7 @@ def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint
         base = _evaluate_or_none(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
         if base is not None:
             yield LowerPoint(f"{name} without a direction", base.objective, base.lambdas)
-            yield from _scan_along(problem, base, k, [frames[0][:, [j]]], name)
+            yield from _scan_along(problem, base, k, [Q[:, [j]]], name)
 
 
 def section_along(problem: Problem, base: State, k: int, root: Floats) -> Section:

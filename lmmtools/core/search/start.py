@@ -9,7 +9,7 @@ import numpy as np
 from lmmtools.core.data.moments import vector_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "joint_lambdas",
-    "lambdas_of_sigmas",
     "starting_lambdas",
+    "starting_roots",
     "starting_sigmas",
     "unit_lambdas",
 ]
@@ -45,7 +45,7 @@ UNIT = 3.0
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
     """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
     sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
-    return tuple(lam[0] for lam in lambdas_of_sigmas(sigmas))
+    return tuple(lam[0] for lam in starting_roots(problem, sigmas))
 
 
 def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
@@ -53,9 +53,9 @@ def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
     return tuple(np.eye(l) * (UNIT / np.sqrt(c)) for l, c in zip(problem.widths, problem.units, strict=True))
 
 
-def lambdas_of_sigmas(sigmas: tuple[Floats, ...]) -> tuple[Floats, ...]:
-    """Return lambda of starting values of Sigma, (B, l, l) per block."""
-    return tuple(np.asarray(np.sqrt(s) if s.shape[1] == 1 else np.linalg.cholesky(s), dtype=float) for s in sigmas)
+def starting_roots(problem: Problem, sigmas: Sequence[Floats]) -> tuple[Floats, ...]:
+    """Return roots of starting values of Sigma, (B, l, l) per block."""
+    return tuple(term.start(sigma) for term, sigma in zip(problem.covariances, sigmas, strict=True))
 
 
 def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, ...]:
@@ -109,7 +109,7 @@ def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:
         z = y.Zy[None, f.columns].reshape(1, f.m, f.l)
         joint = _covariances(known, z, apart, residual, np.zeros(1), FLOOR * f.m / problem.n)
         for k, part in f.parts():
-            (out[k],) = (lam[0] for lam in lambdas_of_sigmas((joint[:, part, part],)))
+            out[k] = problem.covariances[k].start(joint[0, part, part])
     return tuple(out)
 
 

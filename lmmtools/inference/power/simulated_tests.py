@@ -11,7 +11,7 @@ from scipy.linalg import null_space
 from scipy.special import chdtrc
 
 from lmmtools import core
-from lmmtools.design.theta import pack_lambda
+from lmmtools.design.theta import lower_root, pack_lambda
 from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.anova import term_hypotheses
 from lmmtools.inference.bootstrap.resampling import parameter_names, parameter_values
@@ -244,7 +244,5 @@ def theta_and_sigma(design: Design, truth: Mapping[str, float]) -> tuple[Floats,
             raise DataError(
                 f"the correlations of {block.term} cannot go together: their matrix has a negative eigenvalue"
             )
-        half = sd[:, None] / sigma * (vectors * np.sqrt(np.maximum(values, 0.0)))
-        r = np.asarray(np.linalg.qr(half.T, mode="r"), dtype=float)
-        factors.append((r * np.where(np.diag(r) < 0, -1.0, 1.0)[:, None]).T)
+        factors.append(lower_root(sd[:, None] / sigma * (vectors * np.sqrt(np.maximum(values, 0.0)))))
     return pack_lambda(factors), sigma

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmmtools.core.data.problem import lower_triangular
+from lmmtools.core.model.unstructured import lower_triangular
 
 TOL = 1e-12
 """Rounding of a QR decomposition of a few rows of order one, with room."""
