@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["join_with_and", "list_first"]
+__all__ = ["count_noun", "join_with_and", "list_first"]
 
 
 def join_with_and(names: Iterable[object], most: int | None = None) -> str:
@@ -24,6 +24,11 @@ def join_with_and(names: Iterable[object], most: int | None = None) -> str:
     if most is not None and len(words) > most:
         words = [*words[:most], f"{len(words) - most} more"]
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def count_noun(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one: ``"1 row"``, ``"1,200 rows"``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def list_first(names: Iterable[object], most: int) -> str:

@@ -42,6 +42,15 @@ MAX_SECTION_ROWS = 20_000
 # A shrinkage plot of one level says nothing, of thousands takes long.
 SHRINKAGE_LEVELS = range(2, 2001)
 
+_Z95 = 1.959963984540054
+# Of so many levels of a factor each mean is named.
+_MAX_NAMED = 8
+_XLINK = "{http://www.w3.org/1999/xlink}href"
+_REFERENCE = re.compile(r"url\(#([^)]*)\)")
+# Resolution of clouds of points that are drawn as pixels.
+RASTER_DPI = 200
+_LEFT_OUT = ("metadata", "style")
+
 
 @dataclass(frozen=True, slots=True)
 class Figure:
@@ -168,11 +177,6 @@ def _draw(name: str, title: str, description: str, plot: Callable[[], Axes]) -> 
     return Figure(name, title, description, inline_svg(canvas, name, title, description), height > 1.2 * width)
 
 
-_Z95 = 1.959963984540054
-# Of so many levels of a factor each mean is named.
-_MAX_NAMED = 8
-
-
 def describe_effects(fit: Fit, variable: str) -> str:
     """Return what an effects plot shows: the mean at both ends of a variable, or at each level."""
     grid, held = reference_grid(fit, variable)
@@ -255,13 +259,6 @@ def describe_section(fit: Fit, label: str, is_certified: bool) -> str:
     criterion = "REML criterion" if fit.reml else "deviance"
     rises = ": lowest at zero, the boundary, from where it rises" if is_certified else ""
     return f"The {criterion} along the standard deviation of {label}, the other parameters as fitted{rises}."
-
-
-_XLINK = "{http://www.w3.org/1999/xlink}href"
-_REFERENCE = re.compile(r"url\(#([^)]*)\)")
-# Resolution of clouds of points that are drawn as pixels.
-RASTER_DPI = 200
-_LEFT_OUT = ("metadata", "style")
 
 
 def inline_svg(figure: Canvas, name: str, title: str, description: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from lmmtools.design.dropped import describe_lost_rows, list_unused_levels
 from lmmtools.design.identification import find_ambiguities
 from lmmtools.formula.expressions import plain_name
+from lmmtools.sentences import count_noun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +195,7 @@ def _rows(fit: Fit) -> Flag:
     share = 100 * dropped.n_rows / dropped.n_input
     return Flag(
         "caution",
-        f"{_count(dropped.n_rows, 'row')} left out",
+        f"{count_noun(dropped.n_rows, 'row')} left out",
         (
             f"{describe_lost_rows(dropped)}, {share:.2g}% of the data; the fit is of the other {fit.nobs:,}.",
             "The estimates hold if whether a row is left out does not depend on what its response would have been.",
@@ -207,7 +208,7 @@ def _left_out(fit: Fit) -> Iterator[Flag]:
     if dropped.columns:
         yield Flag(
             "caution",
-            f"{_count(len(dropped.columns), 'fixed effect')} left out",
+            f"{count_noun(len(dropped.columns), 'fixed effect')} left out",
             (
                 f"{', '.join(dropped.columns)}: a combination of the columns before, so that the data cannot tell the "
                 "effect apart. Predictions are the same with any choice of columns; single coefficients are not.",
@@ -314,13 +315,9 @@ def _criterion(fit: Fit) -> Flag:
         "Fitted by maximum likelihood",
         (
             "Models with different fixed effects can be compared. Variances are a little too small, the more so the "
-            f"fewer the levels; fit with reml=True to report them ({_count(fit.design.p, 'fixed effect')} here).",
+            f"fewer the levels; fit with reml=True to report them ({count_noun(fit.design.p, 'fixed effect')} here).",
         ),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _sentence(text: str) -> str:

@@ -34,6 +34,11 @@ _NOTATIONS = {
     "latex": "The equation in LaTeX",
 }
 
+_TABLE = re.compile(r"(<table\b[^>]*>)(.*?</table>)", re.DOTALL)
+_CAPTION = re.compile(r"<caption\b[^>]*>(.*?)</caption>", re.DOTALL)
+# Needed in a file of its own, not within HTML.
+_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
+
 
 def check_needs() -> None:
     """Raise an EngineError if a package is missing that a page needs, before anything that takes long is done.
@@ -124,12 +129,6 @@ def _structure(design: Design) -> str:
     except DataError:
         return ""
     return scrollable(found.to_html(), "Structure")
-
-
-_TABLE = re.compile(r"(<table\b[^>]*>)(.*?</table>)", re.DOTALL)
-_CAPTION = re.compile(r"<caption\b[^>]*>(.*?)</caption>", re.DOTALL)
-# Needed in a file of its own, not within HTML.
-_NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
 
 
 def scrollable(fragment: str, name: str) -> str:

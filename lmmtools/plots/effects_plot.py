@@ -16,6 +16,7 @@ from lmmtools.plots.style import (
     COLOURS,
     GREY,
     MANY_POINTS,
+    check_level,
     choose,
     finish,
     need_fit,
@@ -76,8 +77,7 @@ def effects(
     """
     need_fit(fit)
     method = degrees(fit, check_ddf(ddf))
-    if not 0 < level < 1:
-        raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
+    check_level(level)
     variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
     grid, held = reference_grid(fit, variable)
     X = encode_fixed(fit.design, grid)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.errors import DataError
 from lmmtools.plots.style import (
     COLOURS,
     GREY,
+    check_level,
     choose,
     finish,
     name_points,
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     _Entries = list[tuple[Any, str]]
 
 __all__ = ["caterpillar", "least_squares_by_level", "shrinkage"]
+
+# So many levels are named, and joined to their modes by lines.
+_MAX_NAMES, _MAX_LINES = 30, 2000
 
 
 def caterpillar(
@@ -71,8 +74,7 @@ def caterpillar(
     from scipy.special import ndtri
 
     need_fit(fit)
-    if not 0 < level < 1:
-        raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
+    check_level(level)
     factor = choose(factor, list(fit.random_effects), "grouping factor")
     modes = fit.random_effects[factor]
     effect = choose(effect, list(modes.columns), f"effect by {factor}")
@@ -91,10 +93,6 @@ def caterpillar(
     ax.set_xlabel(f"{effect} by {factor}: conditional mode, {100 * level:g}% interval")
     name_rows(ax, list(modes.index[order]), factor)
     return finish(ax)
-
-
-# So many levels are named, and joined to their modes by lines.
-_MAX_NAMES, _MAX_LINES = 30, 2000
 
 
 def shrinkage(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:

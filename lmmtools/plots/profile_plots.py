@@ -8,6 +8,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.inference.profile.profile_result import ROUNDING
+from lmmtools.inference.tails import check_alpha
 from lmmtools.plots.style import COLOURS, GREY, choose, finish, new_axes, put_legend
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ def profile_density(
     """
     from scipy.special import ndtri
 
-    if not 0 < alpha < 1:
-        raise DataError(f"alpha is {alpha}; it must lie between 0 and 1, 0.05 for 95% intervals.")
-    reach = float(ndtri(1.0 - alpha / 2.0))
+    reach = float(ndtri(1.0 - check_alpha(alpha) / 2.0))
     if reach > profile.cutoff * (1.0 + ROUNDING):
         raise DataError(f"These profiles go out to zeta = {profile.cutoff:.3g}; make them with alphamax={alpha:g}.")
     given = [parameters] if isinstance(parameters, str) or parameters is None else list(parameters)

@@ -33,6 +33,11 @@ __all__ = ["by_group", "qq", "residuals", "simulate_band"]
 
 _MAX_BINS, _ROWS_PER_BIN = 20, 10
 
+# So many rows of a level can be seen as points; of more, quartiles are drawn.
+MAX_POINTS, MAX_LEVELS = 100, 60
+# Order statistics that a band of a large sample is simulated for.
+_PLACES_OF_BAND = 400
+
 
 def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
     """Return Axes with residuals against fitted values; the line joins means of equal parts of the rows.
@@ -70,10 +75,6 @@ def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> A
     ax.set_ylabel("scaled residual" if is_scaled else f"residual, in units of {response}")
     put_legend(ax, [(line, "mean of neighbours")])
     return finish(ax)
-
-
-# So many rows of a level can be seen as points; of more, quartiles are drawn.
-MAX_POINTS, MAX_LEVELS = 100, 60
 
 
 def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -125,10 +126,6 @@ def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> 
     name_rows(ax, list(block.levels[np.argsort(place)]), factor)
     put_legend(ax, [(rows, what), (medians, "median")])
     return finish(ax)
-
-
-# Order statistics that a band of a large sample is simulated for.
-_PLACES_OF_BAND = 400
 
 
 def qq(

@@ -28,6 +28,7 @@ __all__ = [
     "MARKERS",
     "SIZE",
     "apart_from_pyplot",
+    "check_level",
     "choose",
     "finish",
     "name_points",
@@ -56,6 +57,11 @@ _SMALLEST = 5.0
 # An average letter's width, in units of the font's size.
 _LETTER = 0.56
 _IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
+
+# In points: size of the letters of names beside points, half a marker, the gap between both.
+_NAME_SIZE, _HALF_MARKER, _GAP = 8.0, 3.0, 2.0
+# Width that such a letter is given, in units of its size: more than an average one's.
+_WIDE_LETTER = 0.6
 
 
 @contextmanager
@@ -122,6 +128,18 @@ def need_fit(fit: object) -> None:
     elif hasattr(fit, "varcorr"):
         cure = "it holds numbers without their data; fit the model again"
     raise DataError(f"A plot is drawn of an LMMResults; this is a {type(fit).__name__}: {cure}.")
+
+
+def check_level(level: float) -> None:
+    """Raise a DataError if the level of an interval is no number between 0 and 1.
+
+    Raises
+    ------
+    DataError
+        Says what it is, and how 95% is written.
+    """
+    if not 0 < level < 1:
+        raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
 
 
 def choose(given: str | None, names: Sequence[str], what: str) -> str:
@@ -229,12 +247,6 @@ def _wrap(line: str, letters: int) -> str:
     while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:
         letters -= 1
     return textwrap.fill(line, letters)
-
-
-# In points: size of the letters of names beside points, half a marker, the gap between both.
-_NAME_SIZE, _HALF_MARKER, _GAP = 8.0, 3.0, 2.0
-# Width that such a letter is given, in units of its size: more than an average one's.
-_WIDE_LETTER = 0.6
 
 
 class _Box(NamedTuple):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lmmtools.report.table import Cell, Fact, NumberFormat, Table
 
-__all__ = ["format_cells", "format_fact", "is_heading", "is_number", "split_at_point"]
+__all__ = ["format_cells", "format_fact", "is_heading", "is_number", "split_at_point", "widths_at_point"]
 
 # A number, maybe in a parenthesis or with a bound's sign before it, and marks after it.
 _DECIMAL = re.compile(r"([(<]*-?\d+)((?:\.\d+)?(?:e[+-]\d+)?\)?[^\w\s\[\],]*)")
@@ -68,6 +68,12 @@ def split_at_point(text: str) -> tuple[str, str] | None:
     """Return what stands before and after the place of the decimal point, None for text that is no number."""
     found = _DECIMAL.fullmatch(text.strip())
     return None if found is None else (found[1], found[2])
+
+
+def widths_at_point(cells: Sequence[str]) -> tuple[int, int]:
+    """Return the most characters before and after the decimal points of a column; (0, 0) without numbers."""
+    parts = [part for part in map(split_at_point, cells) if part]
+    return max((len(p[0]) for p in parts), default=0), max((len(p[1]) for p in parts), default=0)
 
 
 def is_heading(row: Sequence[str]) -> bool:

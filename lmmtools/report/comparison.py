@@ -13,6 +13,7 @@ from lmmtools.report.effect_labels import match_key
 from lmmtools.report.fit_readings import MODEL_BASED
 from lmmtools.report.judging import (
     CANNOT,
+    CRITERION_NOISE,
     DISAGREES,
     LOOSER,
     OTHER_MODEL,
@@ -20,7 +21,7 @@ from lmmtools.report.judging import (
     Verdict,
     judge_columns,
 )
-from lmmtools.report.model_difference import judge_gap, rename_like, same_values
+from lmmtools.report.model_difference import CRITERION_TOL, judge_gap, rename_like, same_values
 from lmmtools.report.result_table import Printable
 from lmmtools.report.table import Column, Document, NumberFormat, Prose, Table
 from lmmtools.sentences import join_with_and
@@ -48,6 +49,9 @@ _QUIET: tuple[Part, ...] = (
     "AIC",
     "BIC",
 )
+
+# Faults and rows that a sentence names one by one.
+MOST_NAMED = 4
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -186,12 +190,6 @@ def _number_format(row: ComparisonRow) -> NumberFormat:
     if row.part == "criterion":
         return NumberFormat("correlation", CRITERION_DECIMALS)
     return NumberFormat("significant", 3 if row.part == "seconds" else DIGITS)
-
-
-CRITERION_TOL = 1e-2
-# Rounding makes a criterion uncertain by about this much, relatively; a smaller difference says nothing.
-CRITERION_NOISE = 1e-10
-MOST_NAMED = 4
 
 
 def explain(

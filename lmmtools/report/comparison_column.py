@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ComparisonColumn", "column_of_linear_model"]
 
+_VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")
+
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
@@ -285,9 +287,6 @@ class ComparisonColumn:
             error_kind=KENWARD_ROGER if "Kenward" in (printed.method or "") else MODEL_BASED,
             source=printed,
         )
-
-
-_VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")
 
 
 def column_of_linear_model(result: Any, name: str = "OLS", *, reml: bool = True) -> ComparisonColumn:

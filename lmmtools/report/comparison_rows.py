@@ -194,9 +194,8 @@ def rows_of(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Judgement]
         yield row("singular", "", [None if c.is_singular is None else _yes(c.is_singular) for c in columns])
     if any(c.seconds is not None for c in columns):
         nothing = (None,) * len(columns)
-        yield ComparisonRow(
-            "seconds", "", tuple(c.seconds for c in columns), nothing, nothing, (NO_VERDICT,) * len(columns)
-        )
+        seconds, none = tuple(c.seconds for c in columns), (NO_VERDICT,) * len(columns)
+        yield ComparisonRow("seconds", "", seconds, nothing, nothing, none, nothing)
 
 
 def _test_rows(columns: Sequence[ComparisonColumn], row: Callable[..., ComparisonRow]) -> Iterator[ComparisonRow]:

@@ -19,6 +19,14 @@ MAX_SHOWN = 8
 # Characters of a line of the linear predictor; those of subscripts are smaller.
 _LATEX_LINE = 70
 
+# A line of the linear predictor holds so many letters before it is broken at a plus: a telephone's width. Those of an
+# index count two thirds.
+_MATHML_LINE = 26
+_THIN, _QUAD = '<mspace width="0.17em"></mspace>', '<mspace width="1em"></mspace>'
+# At the start of a cell an operator would be taken for a sign, and stand close.
+_PLUS, _EQUALS, _TILDE = (f'<mo form="infix">{mark}</mo>' for mark in "+=∼")
+_COMMA = '<mo separator="true">,</mo>'
+
 
 @dataclass(frozen=True, slots=True)
 class Effects:
@@ -130,15 +138,6 @@ def _latex_distribution(k: int, e: Effects) -> str:
         return rf"b^{{({k})}}_{{j}} &\sim \mathcal{{N}}(0,\; \sigma_{{{e.variance}}}^2){over}"
     vector = r",\, ".join(rf"b^{{({k})}}_{{{i},\,j}}" for i in range(len(e.names)))
     return rf"({vector})^\top &\sim \mathcal{{N}}(0,\; \Sigma_{{{e.variance}}}){over}"
-
-
-# A line of the linear predictor holds so many letters before it is broken at a plus: a telephone's width. Those of an
-# index count two thirds.
-_MATHML_LINE = 26
-_THIN, _QUAD = '<mspace width="0.17em"></mspace>', '<mspace width="1em"></mspace>'
-# At the start of a cell an operator would be taken for a sign, and stand close.
-_PLUS, _EQUALS, _TILDE = (f'<mo form="infix">{mark}</mo>' for mark in "+=∼")
-_COMMA = '<mo separator="true">,</mo>'
 
 
 def write_mathml(equation: Equation) -> str:

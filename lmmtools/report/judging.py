@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CANNOT",
+    "CRITERION_NOISE",
     "DISAGREES",
     "LOOSER",
     "ORDER",

@@ -25,6 +25,13 @@ _NEW_LINE = r"\\"
 # Characters that the exponent of a number takes, beside its digits: a cross and a ten.
 _WIDTH_OF_POWER = 4
 
+# The text of an article of ten points is 345 pt wide.
+PAGE = 340.0
+# Command, width of a character and space beside a column, in points: measured of Computer Modern, on the safe side.
+SIZES = (("", 5.2, 6.0), (r"\footnotesize", 4.6, 3.0), (r"\scriptsize", 3.9, 2.0))
+# A column of text that wraps has room for a word or two; shorter ones stay as they are.
+LEAST_WIDTH, SHORT = 60.0, 12
+
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
@@ -235,14 +242,6 @@ def _wrap(text: str, cell: str, width: float | None) -> str:
     is_wrapped = width is not None and len(text) * SIZES[0][1] > width
     # The end of the length is said: of "1fil Levels" TeX takes the L too.
     return rf"\rightskip 0pt plus 1fil\relax {cell}" if is_wrapped else cell
-
-
-# The text of an article of ten points is 345 pt wide.
-PAGE = 340.0
-# Command, width of a character and space beside a column, in points: measured of Computer Modern, on the safe side.
-SIZES = (("", 5.2, 6.0), (r"\footnotesize", 4.6, 3.0), (r"\scriptsize", 3.9, 2.0))
-# A column of text that wraps has room for a word or two; shorter ones stay as they are.
-LEAST_WIDTH, SHORT = 60.0, 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from lmmtools.printout.number import rounding_of
 from lmmtools.report.effect_labels import group_key, match_key, pair_key
 from lmmtools.report.fit_readings import MODEL_BASED
+from lmmtools.report.provenance import have_same_sums
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
     from lmmtools.report.comparison_column import ComparisonColumn
     from lmmtools.report.provenance import Fingerprint
 
-__all__ = ["find_reasons", "is_recoded", "judge_gap", "missing_terms", "rename_like", "same_values"]
+__all__ = [
+    "CRITERION_TOL",
+    "SUMS_REL",
+    "find_reasons",
+    "is_recoded",
+    "judge_gap",
+    "missing_terms",
+    "rename_like",
+    "same_values",
+]
 
 CRITERION_TOL = 1e-2
 """A hundredth of a unit of the criterion is a likelihood ratio of 1.005: one optimum."""
@@ -87,15 +97,13 @@ def _of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Itera
             yield f"The {what} of {a} and {b} are not the same: another model."
     sums = {match_key(k): v for k, v in theirs.columns.items()}
     n = column.nobs or 1
-    changed = [k for k, v in mine.columns.items() if match_key(k) in sums and not _are_sums(v, sums[match_key(k)], n)]
+    changed = [
+        k
+        for k, v in mine.columns.items()
+        if match_key(k) in sums and not have_same_sums(v, sums[match_key(k)], n, SUMS_REL)
+    ]
     if changed and not is_recoded(column, reference):
         yield f"{join_with_and(changed)} of the fixed effects has other values in {a} than in {b}: another model."
-
-
-def _are_sums(one: tuple[float, float], other: tuple[float, float], n: int) -> bool:
-    """Whether two columns have one sum and one sum of squares."""
-    scales = (math.sqrt(n * max(one[1], other[1], 0.0)), max(one[1], other[1]))
-    return all(not abs(x - y) > SUMS_REL * scale for x, y, scale in zip(one, other, scales, strict=True))
 
 
 def _are_other(one: Fingerprint | None, other: Fingerprint | None, neutral: float) -> bool:
@@ -234,7 +242,7 @@ def _have_other_units(column: ComparisonColumn, reference: ComparisonColumn) -> 
         theirs = {match_key(k): v for k, v in reference.inputs.columns.items()}
         n = column.nobs or 1
         pairs = [(v, theirs[match_key(k)]) for k, v in column.inputs.columns.items() if match_key(k) in theirs]
-        return not all(_are_sums(one, other, n) for one, other in pairs)
+        return not all(have_same_sums(one, other, n, SUMS_REL) for one, other in pairs)
     if _are_same_effects(column, reference):
         return False
     estimates = {match_key(k): v for k, v in reference.fixef.items()}

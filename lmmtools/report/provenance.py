@@ -30,6 +30,7 @@ __all__ = [
     "Provenance",
     "data_hash",
     "fixed_levels",
+    "have_same_sums",
     "inputs_of_arrays",
     "inputs_of_design",
     "provenance_of",
@@ -38,6 +39,12 @@ __all__ = [
 ]
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
+
+# Digits of a value that count as the same: one that went through a text file may come back one bit off.
+DIGITS = 12
+# A value at the edge of its last digit may be rounded to either side; its sums then agree to this, relatively.
+SUMS_REL = 1e-9
+Alike: TypeAlias = Literal["same", "other order", "other values", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +127,6 @@ def _call(fit: Fit) -> str:
     return f"lmt.lmm({formula!r}, {fit.names.data or 'data'}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
 
 
-# Digits of a value that count as the same: one that went through a text file may come back one bit off.
-DIGITS = 12
-# A value at the edge of its last digit may be rounded to either side; its sums then agree to this, relatively.
-SUMS_REL = 1e-9
-
-Alike: TypeAlias = Literal["same", "other order", "other values", "unknown"]
-
-
 def sorted_hash(values: NDArray[np.float64]) -> str:
     """Return the SHA-256 of numbers, shape (n,), whatever the order of their rows, to twelve digits."""
     return _hash(np.sort(values))
@@ -191,14 +190,17 @@ class Fingerprint:
         return "other order" if is_reordered else "same"
 
     def _has_sums_of(self, other: Fingerprint) -> bool:
-        mine, theirs = (self.total, self.squares), (other.total, other.squares)
-        # A sum that nearly cancels is known to the size of its terms.
-        n = self.n or other.n or 1
-        scales = (math.sqrt(n * max(self.squares or 0.0, other.squares or 0.0)), self.squares or 0.0)
-        return all(
-            not abs(a - b) > SUMS_REL * scale  # type: ignore[operator]
-            for a, b, scale in zip(mine, theirs, scales, strict=True)
-        )
+        mine, theirs = (self.total or 0.0, self.squares or 0.0), (other.total or 0.0, other.squares or 0.0)
+        return have_same_sums(mine, theirs, self.n or other.n or 1, SUMS_REL)
+
+
+def have_same_sums(one: tuple[float, float], other: tuple[float, float], n: int, rel: float) -> bool:
+    """Whether two columns of n numbers have one sum and one sum of squares, to ``rel``.
+
+    A sum that nearly cancels is known to the size of its terms, sqrt(n) times their root sum of squares.
+    """
+    squares = max(one[1], other[1], 0.0)
+    return not (abs(one[0] - other[0]) > rel * math.sqrt(n * squares) or abs(one[1] - other[1]) > rel * squares)
 
 
 def _sums(values: NDArray[np.float64]) -> tuple[float, float]:

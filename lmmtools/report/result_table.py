@@ -2,6 +2,11 @@
 
 A result class derives from :class:`Tabular` and returns a :class:`ResultTable` from ``_table``: per column the name in
 ``to_frame()``, the heading in the report, the number format and the unrounded values.
+
+Some results are not one table of such columns and write their documents and frames themselves: `Summary` has four
+tables and no frame, `Comparison` gives each row its own digits, the columns of a `CrossTable` are levels, a
+`LintReport` is a list of sentences. `VarCorr`, `Boundary` and `FactorStructure` stand in layers that this package
+imports.
 """
 
 from __future__ import annotations

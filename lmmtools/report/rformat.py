@@ -34,6 +34,8 @@ _DOUBLE_DIGITS = 15
 _MOST_DECIMALS = 300
 _EPSILON = 2.220446049250313e-16
 
+_VOWELS = frozenset("aeiou")
+
 
 class _Shape(NamedTuple):
     """What one number needs: its power of ten, significant digits, and width left of the point (sign included)."""
@@ -189,9 +191,6 @@ def significance_stars(values: Sequence[float | None]) -> list[str]:
     """Return R's marks: ``***`` up to 0.001, ``**`` up to 0.01, ``*`` up to 0.05, ``.`` up to 0.1."""
     marks = ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, "."))
     return [next((m for cut, m in marks if v is not None and v <= cut), "") for v in values]
-
-
-_VOWELS = frozenset("aeiou")
 
 
 def abbreviate(names: Sequence[str], minlength: int) -> list[str]:

@@ -5,7 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["TEXT", "Cell", "Column", "Document", "Fact", "Facts", "Framed", "NumberFormat", "Part", "Prose", "Table"]
+__all__ = [
+    "LINE_WIDTH",
+    "TEXT",
+    "Cell",
+    "Column",
+    "Document",
+    "Fact",
+    "Facts",
+    "Framed",
+    "NumberFormat",
+    "Part",
+    "Prose",
+    "Table",
+]
+
+
+LINE_WIDTH = 80
+"""Characters of a line of text: R's default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +160,7 @@ class Table:
     indent: int = 0
     is_even: bool = False
     is_ruled: bool = False
-    width: int | None = 80
+    width: int | None = LINE_WIDTH
     row_numbers: tuple[NumberFormat, ...] | None = None
     sections: tuple[int, ...] = ()
     label: str = ""

@@ -40,6 +40,9 @@ NOTATIONS = {
     "latex": "LaTeX",
 }
 
+# Pairs of so many factors are still read.
+MAX_FACTORS = 6
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Translation:
@@ -229,10 +232,6 @@ def _effect_names(term: RandomTerm) -> tuple[str | None, ...]:
 
 def _cnames(names: tuple[str, ...]) -> tuple[str | None, ...]:
     return tuple(None if name == "(Intercept)" else name for name in names)
-
-
-# Pairs of so many factors are still read.
-MAX_FACTORS = 6
 
 
 def describe_model(formula: ModelFormula, design: Design | None) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ IDENTITY_REL = 1e-6
 TWICE = 1.2
 """A printed number may have been rounded before it was rounded."""
 
+ROUGH_SAFETY = 1.5
+
 
 def find_faults(column: ComparisonColumn) -> tuple[Fault, ...]:
     """Return what contradicts itself in a column: each quantity, and what of."""
@@ -125,9 +127,6 @@ def _faults_of_sizes(c: ComparisonColumn) -> Iterator[Fault]:
         yield ("rows", ""), f"{dropped.n_input} rows less {dropped.n_rows} that were left out are not {c.nobs}"
     if c.inputs is not None and c.nobs is not None and c.inputs.response.n not in (None, c.nobs):
         yield ("rows", ""), f"the response has {c.inputs.response.n}"
-
-
-ROUGH_SAFETY = 1.5
 
 
 def rough_bound(key: tuple[str, str], g: float, column: ComparisonColumn, reference: ComparisonColumn) -> float | None:

@@ -19,6 +19,9 @@ __all__ = ["Effect", "FitColumn", "Key", "component_key", "effect_key", "to_unro
 Key: TypeAlias = tuple[str, ...]
 """What a row is matched by: the same for R's and Python's spelling."""
 
+_EFFECT = ("estimate", "std_error", "statistic", "p", "lower", "upper")
+_FIT = ("estimator", "software", "test", "criterion", "aic", "bic", "r2", "r2_marginal", "r2_conditional", "icc")
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -137,10 +140,6 @@ def _parts(name: str) -> list[str]:
         else:
             parts[-1] += c
     return parts
-
-
-_EFFECT = ("estimate", "std_error", "statistic", "p", "lower", "upper")
-_FIT = ("estimator", "software", "test", "criterion", "aic", "bic", "r2", "r2_marginal", "r2_conditional", "icc")
 
 
 def to_unrounded_frame(columns: Sequence[FitColumn], effects: Mapping[Key, str]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lmmtools.report.model_difference import SUMS_REL
 from lmmtools.sentences import join_with_and
 from lmmtools.tables.column import effect_key
 from lmmtools.tables.layout import BELOW
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from lmmtools.tables.layout import Layout
 
 __all__ = ["has_same_data", "has_same_fixed_part", "write_notes"]
-
-# Sums of a column made twice differ by rounding alone.
-_REL = 1e-8
 
 
 def write_notes(columns: Sequence[FitColumn], layout: Layout, level: float) -> list[str]:
@@ -115,4 +113,4 @@ def has_same_fixed_part(one: FitColumn, other: FitColumn) -> bool:
     if one.inputs is None or other.inputs is None:
         return True
     mine, theirs = ({effect_key(n): v[1] for n, v in c.inputs.columns.items()} for c in (one, other) if c.inputs)
-    return all(abs(mine[k] - theirs[k]) <= _REL * max(mine[k], theirs[k]) for k in mine.keys() & theirs.keys())
+    return all(abs(mine[k] - theirs[k]) <= SUMS_REL * max(mine[k], theirs[k]) for k in mine.keys() & theirs.keys())

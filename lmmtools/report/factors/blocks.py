@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.report.table import LINE_WIDTH
+
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.incidence import Blocks, Incidence
 
-__all__ = ["WIDTH", "block_label", "describe_blocks", "level_label", "render_picture", "render_table"]
+__all__ = ["block_label", "describe_blocks", "level_label", "render_picture", "render_table"]
 
 MAX_ROWS, MAX_COLUMNS = 32, 64
 _BLUE = "31, 119, 180"
 _FAINTEST = 0.15
 # Side of a square and room for a letter of a label, in pixels.
 _SIDE, _LETTER = 12, 6
+
+_LABEL = 16
 
 
 def render_table(incidence: Incidence, blocks: Blocks) -> str:
@@ -98,10 +102,6 @@ def _tooltip(incidence: Incidence, blocks: Blocks, i: int, j: int) -> str:
     return escape(f"{incidence.a} {row}, {incidence.b} {column}: {rows}", quote=True)
 
 
-WIDTH = 80
-_LABEL = 16
-
-
 def level_label(level: Any) -> str:
     """Return a level as text, a whole number without its point, a long one shortened."""
     text = str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
@@ -114,7 +114,7 @@ def block_label(levels: pd.Index[Any], edges: NDArray[np.intp], i: int, joint: s
     return first if edges[i + 1] - edges[i] == 1 else f"{first}{joint}{last}"
 
 
-def describe_blocks(incidence: Incidence, blocks: Blocks, what: str, width: int = WIDTH) -> str:
+def describe_blocks(incidence: Incidence, blocks: Blocks, what: str, width: int = LINE_WIDTH) -> str:
     """Return what the blocks of a table are, as a sentence; empty if every block is a cell."""
     if blocks.is_whole:
         return ""

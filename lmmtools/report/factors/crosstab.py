@@ -9,7 +9,8 @@ import numpy as np
 from tabulate import tabulate
 
 from lmmtools.design.incidence import build_incidence
-from lmmtools.report.factors.blocks import WIDTH, block_label, describe_blocks, render_table
+from lmmtools.report.factors.blocks import block_label, describe_blocks, render_table
+from lmmtools.report.table import LINE_WIDTH
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,7 +74,7 @@ class CrossTable:
         for most in range(min(BLOCKS, columns), 0, -1):
             blocks = ordered.blocks(rows if rows <= min(max_rows, BLOCKS) else BLOCKS, most)
             text = _grid(ordered, blocks)
-            if _width(text) <= WIDTH or most <= MIN_COLUMNS:
+            if _width(text) <= LINE_WIDTH or most <= MIN_COLUMNS:
                 break
         return f"{text}\n{describe_blocks(ordered, blocks, 'Rows of data in blocks of levels')}"
 
@@ -100,7 +101,7 @@ def _panels(incidence: Incidence) -> str:
     start, columns, panels = 0, incidence.shape[1], []
     while start < columns:
         stop = columns
-        while _width(panel := _grid(incidence, blocks, range(start, stop))) > WIDTH and stop > start + 1:
+        while _width(panel := _grid(incidence, blocks, range(start, stop))) > LINE_WIDTH and stop > start + 1:
             stop -= 1
         panels.append(panel)
         start = stop

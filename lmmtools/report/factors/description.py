@@ -13,6 +13,8 @@ from lmmtools.design.incidence import build_incidence
 from lmmtools.report.factors.blocks import render_picture, render_table
 from lmmtools.report.factors.crosstab import CrossTable
 from lmmtools.report.factors.picture import draw, draw_pair
+from lmmtools.report.table import LINE_WIDTH
+from lmmtools.sentences import count_noun
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,9 +36,10 @@ __all__ = [
     "rows_sentence",
 ]
 
-WIDTH = 80
 # The largest table that is shown cell by cell, the lines of a picture, and of how many pairs there is one.
 MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_TABLES = 12, 12, 14, 6
+
+_CELL = "text-align: left; padding: 0.1em 0.7em"
 
 
 def describe(structure: FactorStructure, marks: Marks) -> str:
@@ -59,11 +62,7 @@ def describe(structure: FactorStructure, marks: Marks) -> str:
 
 
 def _wrap(text: str, indent: str = "") -> str:
-    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return textwrap.fill(text, LINE_WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _write_range(counts: NDArray[np.intp]) -> str:
@@ -74,7 +73,7 @@ def _write_range(counts: NDArray[np.intp]) -> str:
 def factor_rows(structure: FactorStructure) -> list[tuple[str, str, str]]:
     """Return name, levels and rows per level of each factor, in words."""
     return [
-        (f.name, _count(f.m, "level"), f"{_write_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
+        (f.name, count_noun(f.m, "level"), f"{_write_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
         for f in structure.factors
     ]
 
@@ -82,7 +81,7 @@ def factor_rows(structure: FactorStructure) -> list[tuple[str, str, str]]:
 def rows_sentence(structure: FactorStructure) -> str:
     """Return how many rows are used, and how many are not."""
     lost = f" ({structure.n_missing:,} left out: no value in some factor)" if structure.n_missing else ""
-    return f"{_count(structure.n_rows, 'row')}{lost}"
+    return f"{count_noun(structure.n_rows, 'row')}{lost}"
 
 
 def _write_factors(structure: FactorStructure) -> str:
@@ -140,7 +139,7 @@ def joint_sentence(structure: FactorStructure) -> str:
     """Return how often combinations of all factors occur."""
     counts = structure.cell_counts
     rows = "1 row" if counts.max() == 1 else f"{_write_range(counts)} rows"
-    return f"All factors together: {_count(len(counts), 'combination')} of levels, with {rows} each."
+    return f"All factors together: {count_noun(len(counts), 'combination')} of levels, with {rows} each."
 
 
 def island_sentence(structure: FactorStructure) -> str:
@@ -174,11 +173,8 @@ def _write_panel(title: str, incidence: Incidence, marks: Marks) -> str:
         text = CrossTable(incidence).to_text()
         if len(text.split("\n")) <= MAX_ROWS + 2:
             return textwrap.indent(text, "  ")
-    text = f"{title}\n\n{draw(incidence, marks, MAX_LINES, WIDTH - 2)}"
+    text = f"{title}\n\n{draw(incidence, marks, MAX_LINES, LINE_WIDTH - 2)}"
     return textwrap.indent(text, "  ", lambda line: bool(line.strip()))
-
-
-_CELL = "text-align: left; padding: 0.1em 0.7em"
 
 
 def render_structure(structure: FactorStructure) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 from lmmtools.design.incidence import build_incidence
 from lmmtools.design.relations import tell_apart
 from lmmtools.errors import DataError
-from lmmtools.report.factors.blocks import WIDTH, block_label, describe_blocks, level_label
+from lmmtools.report.factors.blocks import block_label, describe_blocks, level_label
+from lmmtools.report.table import LINE_WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ MAX_ROWS = 24
 _STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0)
 # Column names of so many letters still stand upright over their columns.
 _UPRIGHT = 10
+
+Characters = Literal["auto", "unicode", "ascii"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +83,7 @@ def draw_pair(incidence: Incidence, order: Order = "structure") -> Picture:
     return Picture(tuple(panels))
 
 
-def draw(incidence: Incidence, marks: Marks, max_rows: int = MAX_ROWS, width: int = WIDTH) -> str:
+def draw(incidence: Incidence, marks: Marks, max_rows: int = MAX_ROWS, width: int = LINE_WIDTH) -> str:
     """Return a table of two factors as a picture, with its legend.
 
     Where all levels have room, a digit is the number of rows of a combination; otherwise a shade is the share of a
@@ -138,9 +141,6 @@ def _legend(incidence: Incidence, blocks: Blocks, marks: Marks, width: int) -> s
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g}%" if share < 0.995 else "100%"
-
-
-Characters = Literal["auto", "unicode", "ascii"]
 
 
 @dataclass(frozen=True, slots=True)

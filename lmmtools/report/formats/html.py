@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lmmtools.report.cells import format_cells, format_fact, is_heading, split_at_point
+from lmmtools.report.cells import format_cells, format_fact, is_heading, split_at_point, widths_at_point
 from lmmtools.report.table import Facts, Prose, Table
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _render_table(table: Table) -> str:
         lines.append(f'<caption style="{_CAPTION}">{escape(table.title)}</caption>')
     lines += ["<thead>", f"<tr>{headers}</tr>", "</thead>"]
     cells = format_cells(table)
-    widths = [_widths([row[j] for row in cells]) for j in range(len(table.columns))]
+    widths = [widths_at_point([row[j] for row in cells]) for j in range(len(table.columns))]
     starts = sorted({0, *table.sections})
     for start, end in zip(starts, [*starts[1:], len(cells)], strict=True):
         lines.append(f'<tbody style="{_RULE}">' if start in table.sections else "<tbody>")
@@ -106,12 +106,6 @@ def _render_row(table: Table, row: list[str], widths: list[tuple[int, int]]) -> 
         else f'<td style="{_style(column)}{_tone(column, text.strip())}">{_content(column, text.strip(), width)}</td>'
         for column, text, width in zip(table.columns, row, widths, strict=True)
     )
-
-
-def _widths(cells: list[str]) -> tuple[int, int]:
-    """Return the most characters before and after the points of a column's numbers."""
-    parts = [part for part in map(split_at_point, cells) if part]
-    return max((len(p[0]) for p in parts), default=0), max((len(p[1]) for p in parts), default=0)
 
 
 def _content(column: Column, text: str, widths: tuple[int, int]) -> str:

@@ -143,6 +143,8 @@ def test_seconds_are_shown_and_not_judged():
     found = compare_columns([PLATES, replace(PLATES, name="b", seconds=1.5)])
     assert found.rows[-1].part == "seconds"
     assert found.rows[-1].verdict == ""
+    # Every row has as many cells as the frame has columns.
+    assert found.to_frame().loc["seconds", "verdict"] == ""
 
 
 def test_columns_of_one_name_are_numbered():
