@@ -30,7 +30,7 @@ import numpy as np
 
 from lmmtools.design.fixed_terms import FixedTerm, fixed_terms, treatment_coding
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.degrees import METHODS, check_ddf
 from lmmtools.inference.wald_tests import FTest, f_fields, joint_test
 from lmmtools.report.result_table import ResultTable, Tabular, pick, row_labels, stars
 from lmmtools.report.table import NumberFormat
@@ -50,12 +50,7 @@ __all__ = ["AnovaTable", "AnovaType", "anova_table", "term_hypotheses"]
 
 DIGITS = 5
 ROMAN = {1: "I", 2: "II", 3: "III"}
-METHODS = {
-    "satterthwaite": "Satterthwaite's method",
-    "kenward-roger": "Kenward-Roger's method",
-    "residual": "residual degrees of freedom",
-    "z": "the chi-squared distribution",
-}
+WITH = {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}
 
 AnovaType = Literal[1, 2, 3]
 
@@ -106,7 +101,7 @@ class AnovaTable(Tabular):
                 *f_fields(self.tests, NumberFormat("zapped", DIGITS), DIGITS),
                 stars(pick(self.tests, "p")),
             ),
-            f"Type {ROMAN[self.type]} Analysis of Variance Table with {METHODS[self.ddf]}",
+            f"Type {ROMAN[self.type]} Analysis of Variance Table with {WITH[self.ddf]}",
             tuple(notes),
         )
 

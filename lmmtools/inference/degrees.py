@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DDF", "Degrees", "Satterthwaite", "check_ddf", "degrees", "method_name"]
+__all__ = ["DDF", "METHODS", "Degrees", "Satterthwaite", "check_ddf", "degrees", "method_name"]
 
 DDF = Literal["satterthwaite", "kenward-roger", "residual", "z"]
-_METHODS = {
+METHODS = {
     "satterthwaite": "Satterthwaite's method",
     "kenward-roger": "Kenward-Roger's method",
     "residual": "the residual degrees of freedom, n - p",
@@ -105,7 +105,7 @@ def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
             "F": "F times NumDF is taken for chi-squared",
         }
         return known[test]
-    return f"t-tests use {_METHODS[ddf]}" if test == "t" else f"the F test uses {_METHODS[ddf]}"
+    return f"t-tests use {METHODS[ddf]}" if test == "t" else f"the F test uses {METHODS[ddf]}"
 
 
 def check_ddf(ddf: str) -> DDF:

@@ -32,13 +32,12 @@ if TYPE_CHECKING:
 __all__ = [
     "NewRows",
     "Unseen",
-    "encode_rows",
     "error_variances",
     "find_included",
     "includes_any",
     "observation_variances",
     "predicted_means",
-    "rows_of_fit",
+    "rows_to_predict",
 ]
 
 Unseen = Literal["error", "population"]
@@ -74,22 +73,7 @@ class NewRows:
     are_fitted: bool = False
 
 
-def rows_of_fit(design: Design, included: Included) -> NewRows:
-    """Return the rows that were fitted."""
-    n = design.n
-    new = np.full(n, -1, dtype=np.intp)
-    return NewRows(
-        design.frame.index,
-        design.X,
-        np.zeros(n) if design.offset is None else design.offset,
-        tuple(b.codes if use.any() else new for b, use in zip(design.blocks, included, strict=True)),
-        tuple(b.basis for b in design.blocks),
-        np.ones(n) if design.weights is None else design.weights,
-        are_fitted=True,
-    )
-
-
-def encode_rows(
+def rows_to_predict(
     design: Design,
     data: Any,
     included: Included,
@@ -99,12 +83,13 @@ def encode_rows(
     weights: ArrayLike | str | None = None,
     is_observation: bool = False,
 ) -> NewRows:
-    """Return new data as the design codes them; only the columns that the prediction uses need be there.
+    """Return the rows that were fitted, or new data as the design codes them.
 
     Parameters
     ----------
     design : Design
-    data : DataFrame, or whatever else is a table
+    data : DataFrame, or whatever else is a table, or None
+        New data, of which only the columns that the prediction uses need be there; None for the fitted rows.
     included : tuple of ndarray of bool, each (l,)
         Which of each block's effects the prediction includes.
     unseen : {"error", "population"}
@@ -117,8 +102,13 @@ def encode_rows(
     Raises
     ------
     DataError
-        A column is missing, a level is unseen and ``unseen="error"``, or levels are numbers that were text in the fit.
+        A column is missing, a level is unseen and ``unseen="error"``, levels are numbers that were text in the fit, or
+        an offset or weights are given without new data.
     """
+    if data is None:
+        if offset is not None or weights is not None:
+            raise DataError("offset= and weights= go with new data; the rows of the fit have theirs")
+        return _fitted_rows(design, included)
     frame = newdata.as_frame(data)
     X = newdata.encode_fixed(design, frame)
     codes, bases = [], []
@@ -127,8 +117,8 @@ def encode_rows(
         code = newdata.encode_codes(block, frame) if use else np.full(len(frame), -1, dtype=np.intp)
         if use and (code < 0).any():
             _check_levels(block, frame, code, unseen)
-        is_used = use or is_observation
         codes.append(code)
+        is_used = use or is_observation
         bases.append(newdata.encode_basis(block, frame) if is_used else np.zeros((len(frame), block.l)))
     return NewRows(
         frame.index,
@@ -137,6 +127,20 @@ def encode_rows(
         tuple(codes),
         tuple(bases),
         newdata.encode_weights(design, frame, weights) if is_observation else np.ones(len(frame)),
+    )
+
+
+def _fitted_rows(design: Design, included: Included) -> NewRows:
+    n = design.n
+    unseen = np.full(n, -1, dtype=np.intp)
+    return NewRows(
+        design.frame.index,
+        design.X,
+        np.zeros(n) if design.offset is None else design.offset,
+        tuple(b.codes if use.any() else unseen for b, use in zip(design.blocks, included, strict=True)),
+        tuple(b.basis for b in design.blocks),
+        np.ones(n) if design.weights is None else design.weights,
+        are_fitted=True,
     )
 
 

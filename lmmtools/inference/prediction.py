@@ -26,13 +26,12 @@ from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.draws import run_pieces, spawn_pieces
 from lmmtools.inference.linear_predictor import (
     NewRows,
-    encode_rows,
     error_variances,
     find_included,
     includes_any,
     observation_variances,
     predicted_means,
-    rows_of_fit,
+    rows_to_predict,
 )
 from lmmtools.inference.simulation import simulate_with_effects
 from lmmtools.inference.tails import check_alpha, t_quantile
@@ -91,20 +90,15 @@ def predict(
     is_observation = interval == "prediction"
     if weights is not None and not is_observation:
         raise DataError('weights= enter prediction intervals alone: write interval="prediction", or leave them out')
-    if data is None:
-        if offset is not None or weights is not None:
-            raise DataError("offset= and weights= go with new data; the rows of the fit have theirs")
-        rows = rows_of_fit(design, included)
-    else:
-        rows = encode_rows(
-            design,
-            data,
-            included,
-            unseen=unseen,  # type: ignore[arg-type]
-            offset=offset,
-            weights=weights,
-            is_observation=is_observation,
-        )
+    rows = rows_to_predict(
+        design,
+        data,
+        included,
+        unseen=unseen,  # type: ignore[arg-type]
+        offset=offset,
+        weights=weights,
+        is_observation=is_observation,
+    )
     mean = predicted_means(fit, rows, included)
     if interval is None:
         return pd.Series(mean, index=rows.index, name="predict")

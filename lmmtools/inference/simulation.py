@@ -10,7 +10,7 @@ from lmmtools.design.newdata import as_frame, label_levels
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
 from lmmtools.inference.draws import as_generator, check_count
-from lmmtools.inference.linear_predictor import encode_rows, find_included, predicted_means, rows_of_fit
+from lmmtools.inference.linear_predictor import find_included, predicted_means, rows_to_predict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,21 +81,16 @@ def simulate_frame(
     if unseen not in UNSEEN:
         raise DataError(f"unseen={unseen!r} is not an option; use one of {', '.join(map(repr, UNSEEN))}")
     kept = _find_kept(fit.design, random)
-    if data is None:
-        if offset is not None or weights is not None:
-            raise DataError("offset= and weights= go with new data; the rows of the fit have theirs")
-        rows, frame = rows_of_fit(fit.design, kept), None
-    else:
-        frame = as_frame(data)
-        rows = encode_rows(
-            fit.design,
-            frame,
-            kept,
-            unseen="error" if unseen == "error" else "population",
-            offset=offset,
-            weights=weights,
-            is_observation=True,
-        )
+    frame = None if data is None else as_frame(data)
+    rows = rows_to_predict(
+        fit.design,
+        frame,
+        kept,
+        unseen="error" if unseen == "error" else "population",
+        offset=offset,
+        weights=weights,
+        is_observation=True,
+    )
     drawn = _draw_rows(fit, rows, kept, frame, n, generator, draw_unseen=unseen == "new")
     return pd.DataFrame(drawn, index=rows.index, columns=[f"sim_{i}" for i in range(1, n + 1)])
 

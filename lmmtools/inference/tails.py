@@ -34,15 +34,13 @@ def check_alpha(alpha: Any) -> float:
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
     """Return P(|T| > |t|); infinite degrees mean the normal distribution."""
     t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
-    known = np.where(np.isfinite(df), df, 1.0)
-    return np.asarray(2.0 * np.where(np.isfinite(df), special.stdtr(known, -np.abs(t)), special.ndtr(-np.abs(t))))
+    return np.asarray(2.0 * np.where(np.isinf(df), special.ndtr(-np.abs(t)), special.stdtr(df, -np.abs(t))))
 
 
 def t_quantile(p: float, df: ArrayLike) -> Floats:
     """Return the value that T exceeds with probability p; infinite degrees mean the normal distribution."""
     df = np.asarray(df, dtype=float)
-    known = np.where(np.isfinite(df), df, 1.0)
-    return np.asarray(np.where(np.isfinite(df), -special.stdtrit(known, p), -special.ndtri(p)))
+    return np.asarray(-np.where(np.isinf(df), special.ndtri(p), special.stdtrit(df, p)))
 
 
 def f_tail(F: float, num_df: float, den_df: float) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.errors import DataError
+from lmmtools.inference.tails import t_quantile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,8 +91,6 @@ def adjusted_quantiles(df: Floats, alpha: float, adjust: str, n_tests: int, n_me
     n_tests, n_means : int
         Size of the family: contrasts, and means that they compare.
     """
-    from scipy.special import ndtri, stdtrit
-
     if adjust == "tukey" and n_means > 2:
         from scipy.stats import studentized_range
 
@@ -105,8 +104,7 @@ def adjusted_quantiles(df: Floats, alpha: float, adjust: str, n_tests: int, n_me
         each = -np.expm1(np.log1p(-alpha) / n_tests)
     else:
         each = alpha / n_tests
-    level = 1.0 - each / 2.0
-    return np.asarray(np.where(np.isinf(df), ndtri(level), stdtrit(df, level)))
+    return t_quantile(each / 2.0, df)
 
 
 def adjustment_name(adjust: str, size: int, n_means: int) -> str:

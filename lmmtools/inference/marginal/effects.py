@@ -12,6 +12,7 @@ import numpy as np
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.tails import t_quantile, t_two_sided
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,16 +147,14 @@ def _with_df(result: Any, J: Floats, se: Floats, df: Floats, *, null: float, is_
         Whether all ``df`` are infinite, so that the statistic is called z.
     """
     import polars as pl
-    from scipy.special import ndtri, stdtr, stdtrit
 
     data = result.data
     estimate = data["estimate"].to_numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (estimate - null) / se
-        p = 2.0 * stdtr(df, -np.abs(t))
+        p = t_two_sided(t, df)
         surprise = -np.log2(p)
-    level = 0.5 * (1.0 + result.conf_level)
-    half = np.where(np.isinf(df), ndtri(level), stdtrit(df, level)) * se
+    half = t_quantile(0.5 * (1.0 - result.conf_level), df) * se
     columns = {"std_error": se, "statistic": t, "p_value": p, "s_value": surprise}
     columns |= {"conf_low": estimate - half, "conf_high": estimate + half}
     data = data.with_columns(**{name: pl.Series(values) for name, values in columns.items()})

@@ -11,7 +11,7 @@ import numpy as np
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.grid import Cells, reference_cells
-from lmmtools.inference.tails import check_alpha
+from lmmtools.inference.tails import check_alpha, t_quantile
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, row_labels
 from lmmtools.report.table import NumberFormat
@@ -160,15 +160,12 @@ def marginal_means(
     alpha: float = 0.05,
 ) -> MarginalMeans:
     """Return marginal means; see :meth:`LMMResults.marginal_means`."""
-    from scipy.special import ndtri, stdtrit
-
     method = check_ddf(ddf)
     check_alpha(alpha)
     cells = reference_cells(fit.design, [*name_list(factors, "factors"), *name_list(by, "by")], at, slope_of)
     labels = [cell_label(cells.names, row) for row in cells.values]
     found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method, slope_of)
-    quantile = np.where(np.isinf(found.df), ndtri(1.0 - alpha / 2.0), stdtrit(found.df, 1.0 - alpha / 2.0))
-    half = quantile * found.se
+    half = t_quantile(alpha / 2.0, found.df) * found.se
     return MarginalMeans(
         cells.names,
         cells.values,
