@@ -135,7 +135,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
 
     Notes
     -----
-    Kenward & Roger (1997), Biometrics 53: 983-997. Everything comes from solves with the engine's factor; the traces
+    Kenward & Roger (1997), Biometrics 53: 983-997. Everything comes from solves with one elimination of V; the traces
     need all of Z'V^-1Z, column by column: time of order q**2 times a level's neighbours.
     """
     made = _products(problem, theta, True, _even_maps(problem))

@@ -146,7 +146,7 @@ class _Front:
         Which responses.
     y : Responses
     lambdas, frames : tuple of ndarray, each (B, l, l)
-        The factor Q L of Sigma per block, and Q.
+        The root Q L of Sigma per block, and Q.
     phi, g, step : ndarray, shape (B, k)
     objective, noise, expected, share : ndarray, shape (B,)
         The criterion; what its rounding may be; the decrease that the step promises; the share of the step to try.
@@ -320,7 +320,7 @@ def _front(
     rest = parameters.curvature(terms, G, framed, frames)
     rest -= np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
     phi = parameters.pack(terms, roots)
-    exact = 2.0 * Q2 - s.kernel.squares(Y, sigma, problem.structure.factors) + rest
+    exact = 2.0 * Q2 - s.kernel.squares(Y, sigma) + rest
     gradient = parameters.gradient(G, sigma)
     bounded = parameters.bounded(problem.covariances)
     bad = ~np.isfinite(s.objective)

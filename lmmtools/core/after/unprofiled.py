@@ -59,15 +59,15 @@ class Unprofiled:
 
 @single
 def unprofiled_deviance(
-    problem: Problem, factors: Sequence[Floats], sigma: float, held: tuple[int, float] | None = None
+    problem: Problem, roots: Sequence[Floats], sigma: float, held: tuple[int, float] | None = None
 ) -> Unprofiled:
     """Return the deviance and its exact derivatives.
 
     Parameters
     ----------
     problem : Problem
-    factors : sequence of ndarray, each (l, l)
-        Any factor L_k of Phi_k = L_k L_k' per block in design order, in units of y.
+    roots : sequence of ndarray, each (l, l)
+        Any root L_k of Phi_k = L_k L_k' per block in design order, in units of y.
     sigma : float
         Residual standard deviation, in units of y.
     held : (int, float), optional
@@ -79,7 +79,7 @@ def unprofiled_deviance(
         If the deviance cannot be evaluated there.
     """
     maps, scale, n = problem.scaling.basis_maps, problem.response.y_scale, problem.n
-    relative = tuple(L / sigma for L in factors)
+    relative = tuple(L / sigma for L in roots)
     s = evaluate_state(problem, tuple(R @ L for R, L in zip(maps, relative, strict=True)), reml=False)
     s2 = (sigma / scale) ** 2
     b, r2, by_beta = s.b, s.r2, 0.0
@@ -110,7 +110,7 @@ def unprofiled_deviances(
     ----------
     problem : Problem
     relative : sequence of ndarray, each (B, l, l)
-        Any factor of Sigma_k = Phi_k / sigma**2 per block in design order, on the data's scale.
+        Any root of Sigma_k = Phi_k / sigma**2 per block in design order, on the data's scale.
     sigma : ndarray, shape (B,), or None
         Residual standard deviations; None for those at which the deviance is smallest.
     held : (int, float), optional

@@ -49,6 +49,16 @@ if TYPE_CHECKING:
 __all__ = ["Problem", "Spanned", "find_spanned", "prepare"]
 
 
+LEFT = 1e-12
+"""Share of a direction's squared length that X leaves, below which it is rounding."""
+
+ORTHOGONAL = 1e-6
+"""Sine of an angle that rounding leaves between a direction and the spanned ones that it is of."""
+
+PIVOT = 1e-6
+"""Share of a spanned direction that an effect has at least, to be the one that is left out for it."""
+
+
 class RowData:
     """What is made of a design when something first needs it, and shared by all its responses.
 
@@ -271,16 +281,6 @@ def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure:
     ZX = cross.ZX[order]
     rows = RowData(design, scaling, structure, ZX, cross.XX)
     return Problem(design, scaling, structure, ZX, cross.XX, cross.log_weights, response, rows)
-
-
-LEFT = 1e-12
-"""Share of a direction's squared length that X leaves, below which it is rounding."""
-
-ORTHOGONAL = 1e-6
-"""Sine of an angle that rounding leaves between a direction and the spanned ones that it is of."""
-
-PIVOT = 1e-6
-"""Share of a spanned direction that an effect has at least, to be the one that is left out for it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

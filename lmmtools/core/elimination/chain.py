@@ -66,7 +66,7 @@ class EliminatedStage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elimination:
-    """The factor of V at one theta.
+    """V eliminated at one theta: what solves and inverses need.
 
     Attributes
     ----------

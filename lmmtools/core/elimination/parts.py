@@ -8,7 +8,7 @@ place of l.
 A :class:`Layout` is made once per model and says where a symmetric matrix of the rest has its entries: a
 Fortran-ordered (q, q) array whose lower triangle counts, or the entries of a lower triangle on a pattern, one after the
 other. Either way ``M.ravel(order="K")[layout.place(rows, columns)]`` reads entries. A :class:`Rest` is the Cholesky
-factor of such a matrix at one theta.
+decomposition of such a matrix at one theta.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class Layout(Protocol):
 
 
 class Rest(Protocol):
-    """The factor of I + Lambda'A Lambda at one theta."""
+    """I + Lambda'A Lambda of the rest, factored at one theta."""
 
     @property
     def logdet(self) -> float:

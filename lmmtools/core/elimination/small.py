@@ -62,7 +62,7 @@ def weights(A: Floats, lam: Floats) -> tuple[Floats, Floats, float]:
 
 
 def _cholesky(D: Floats) -> Floats | None:
-    """Return the lower factors, None if one does not exist."""
+    """Return the lower Cholesky factors, None if one does not exist."""
     if D.shape[-1] != 2:
         try:
             return np.asarray(np.linalg.cholesky(D), dtype=float)

@@ -16,6 +16,7 @@ from lmmtools.core.elimination.dense_rest import dense_blocks
 from lmmtools.core.elimination.parts import merge
 from lmmtools.core.elimination.small import small_inverse, small_logdet
 from lmmtools.core.search.objective import objectives_at_zero, profile
+from lmmtools.core.search.traces import add_block, trace_one_factor
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.elimination.parts import Factor
 
     Floats = NDArray[np.float64]
 
 __all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "objectives_without_effects", "project"]
+
+
+DENSE_BATCH_Q = 160
+"""Up to this many random effects the dense kernel beats fitting one response after another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +75,7 @@ class Kernel(Protocol):
     def blocks(self) -> list[Floats]:
         """Return the sums over levels of N's diagonal blocks, (B, l, l) per factor."""
 
-    def squares(self, Y: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
+    def squares(self, Y: Floats, sigma: Sequence[Floats]) -> Floats:
         """Return tr(P V_i P V_j), shape (B, k, k), with Z'PZ = N - YY'."""
 
 
@@ -118,28 +122,9 @@ class OneFactor:
         """Return T."""
         return [self.N.sum(axis=1)]
 
-    def squares(self, Y: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
-        """Return the traces, as curvature._trace_one_factor."""
-        f = self.f
-        B, m, l, p = len(self.N), f.m, f.l, Y.shape[2]
-        flat = self.N.reshape(B, m, l * l)
-        gram = flat.transpose(0, 2, 1) @ flat
-        if p:
-            y = Y.reshape(B, m, l, p)
-            own = (y @ y.transpose(0, 1, 3, 2)).reshape(B, m, l * l)
-            cross = flat.transpose(0, 2, 1) @ own
-            wide = Y.reshape(B, m, l * p)
-            S = (wide.transpose(0, 2, 1) @ wide).reshape(B, l, p, l, p)
-            both = np.einsum("zaubv,zcudv->zacbd", S, S, optimize=True).reshape(B, l * l, l * l)
-            gram = gram - cross - cross.transpose(0, 2, 1) + both
-        g = gram.reshape(B, l, l, l, l)
-        starts = np.cumsum([0, *(s.shape[1] for s in sigma)]).tolist()
-        out = np.empty((B, starts[-1], starts[-1]))
-        for k, own_part in f.parts():
-            for j, part in f.parts():
-                piece = g[:, own_part, part, own_part, part]
-                out[:, starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = _contract(piece, sigma[k], sigma[j])
-        return out
+    def squares(self, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+        """Return the traces."""
+        return trace_one_factor(self.f, self.N, Y, sigma)
 
 
 class Dense:
@@ -196,37 +181,14 @@ class Dense:
             out.append(np.einsum("zgagb->zab", own))
         return out
 
-    def squares(self, Y: Floats, sigma: Sequence[Floats], factors: Sequence[Factor]) -> Floats:
-        """Return the traces, as curvature.trace_products."""
+    def squares(self, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+        """Return the traces."""
         N = self.N - Y @ Y.transpose(0, 2, 1)
-        B = len(N)
-        starts = np.cumsum([0, *(s.shape[1] for s in sigma)]).tolist()
-        out = np.empty((B, starts[-1], starts[-1]))
-        places = [(k, f, part) for f in factors for k, part in f.parts()]
-        for i, (k, f, own) in enumerate(places):
-            for j, other, part in places[: i + 1]:
-                cut = N[:, f.columns, other.columns].reshape(B, f.m, f.l, other.m, other.l)[:, :, own, :, part]
-                a, c = cut.shape[2], cut.shape[4]
-                if a == c == 1:
-                    squares = np.einsum("zgahb,zgahb->z", cut, cut)
-                    t = squares[:, None, None] * sigma[k][:, :, :, 0] * sigma[j][:, :, :, 0]
-                else:
-                    flat = cut.transpose(0, 2, 4, 1, 3).reshape(B, a * c, -1)
-                    t = _contract((flat @ flat.transpose(0, 2, 1)).reshape(B, a, c, a, c), sigma[k], sigma[j])
-                out[:, starts[k] : starts[k + 1], starts[j] : starts[j + 1]] = t
-                out[:, starts[j] : starts[j + 1], starts[k] : starts[k + 1]] = t.transpose(0, 2, 1)
+        out = np.zeros((len(N), k := sum(x.shape[1] for x in sigma), k))
+        for i, f in enumerate(self.factors):
+            for other in self.factors[i:]:
+                add_block(f, other, N[:, f.columns, other.columns], sigma, out)
         return out
-
-
-def _contract(g: Floats, left: Floats, right: Floats) -> Floats:
-    """sum_abcd left_i[a,b] right_j[c,d] g[a,c,b,d] for each response."""
-    B, a, c = g.shape[:3]
-    flat = g.transpose(0, 1, 3, 2, 4).reshape(B, a * a, c * c)
-    return np.asarray(left.reshape(B, -1, a * a) @ flat @ right.reshape(B, -1, c * c).transpose(0, 2, 1))
-
-
-DENSE_BATCH_Q = 160
-"""Up to this many random effects the dense kernel beats fitting one response after another."""
 
 
 def kernel_for(problem: Problem) -> type[OneFactor] | type[Dense] | None:

@@ -66,6 +66,10 @@ NEAR = 1.0
 what was there (33 times, where more is believed)."""
 
 
+STEP = 1e-4
+"""Step of the central differences, as a share of tau or of a tenth of sigma where tau is small."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NullSpace:
     """Evidence at the boundary for one term whose lambda_k has lost rank.
@@ -288,10 +292,6 @@ def _null_spaces(
                 nulls.append(NullSpace(k, original, smallest))
         free.append(problem.covariances[k].of_columns(~null))
     return nulls, np.concatenate(free)
-
-
-STEP = 1e-4
-"""Step of the central differences, as a share of tau or of a tenth of sigma where tau is small."""
 
 
 def tie(design: Design) -> Floats:

@@ -5,8 +5,8 @@ With P the projected inverse covariance, V_i = dV/dphi_i and q_i = y'P V_i P y, 
     d2 criterion / dphi_i dphi_j = -tr(P V_i P V_j) + dof (2 q_ij / r2 - q_i q_j / r2^2) + (curvature of Sigma in phi)
 
 (ML: V^-1 for P in the trace). The average information of Gilmour, Thompson & Cullis (1995) puts dof q_ij / r2 in the
-trace's place: no inverse is needed, only solves with the factor at hand, and what is left is never indefinite. Where
-all of Z'PZ is cheap to have, the trace itself is used and Newton's method converges quadratically.
+trace's place: no inverse is needed, only solves with the elimination at hand, and what is left is never indefinite.
+Where all of Z'PZ is cheap to have, the trace itself is used and Newton's method converges quadratically.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["LocalModel", "curvature_along", "local_model", "quadratic_forms"]
+
+
+DIFFERENCE = 0.02
+"""Step of the difference, as a share of the distance over which the criterion rises by one half."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +168,3 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
 def _room(phi: Floats, direction: Floats, limits: NDArray[np.bool_]) -> float:
     falling = limits & (direction < 0)
     return float((phi[falling] / -direction[falling]).min(initial=np.inf))
-
-
-DIFFERENCE = 0.02
-"""Step of the difference, as a share of the distance over which the criterion rises by one half."""

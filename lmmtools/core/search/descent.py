@@ -111,7 +111,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     problem : Problem
     reml : bool
     start : sequence of ndarray, each (l, l), or None
-        A factor of Sigma per block in the engine's coordinates; by default moments.
+        A root of Sigma per block in the engine's coordinates; by default moments.
     options : Options
 
     Raises

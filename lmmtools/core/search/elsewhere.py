@@ -57,6 +57,16 @@ DRAWN = 4
 """Starts drawn at random, from one seed, in small models with several correlated effects: their directions are many."""
 
 
+IN_SPAN = 1e-8
+"""Share of a column that X leaves, below which it is X's."""
+
+SHORT = 0.1
+"""An effect with less than this share of the variance that would hold its mean leaves it to other effects."""
+
+LEAST = 0.01
+"""What an effect that gives way keeps, at least, of the variance of the one that takes over."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class BestSoFar:
     """The best optimum that the searches have found so far, and whether another one is likely.
@@ -202,16 +212,6 @@ SEARCHES = (
 """The searches from elsewhere, in their order."""
 
 
-IN_SPAN = 1e-8
-"""Share of a column that X leaves, below which it is X's."""
-
-SHORT = 0.1
-"""An effect with less than this share of the variance that would hold its mean leaves it to other effects."""
-
-LEAST = 0.01
-"""What an effect that gives way keeps, at least, of the variance of the one that takes over."""
-
-
 def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[Floats, ...]]:
     """Yield starts, lambda per block in the engine's coordinates, in which another term takes up what one does.
 
@@ -222,19 +222,19 @@ def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[Floats, 
         An optimum, on the data's scale.
     """
     blocks = problem.design.blocks
-    factors = lambda_factors(theta, blocks)
+    lambdas = lambda_factors(theta, blocks)
     unspanned = unspanned_effects(problem.design)
-    holding = _holding_means(problem, factors, unspanned)
+    holding = _holding_means(problem, lambdas, unspanned)
     if holding is not None:
         yield problem.to_lambdas(pack_lambda(holding))
     for effects in (e for e in unspanned if len(e) > 1):
-        variances = [float(factors[k][e] @ factors[k][e]) for k, e in effects]
+        variances = [float(lambdas[k][e] @ lambdas[k][e]) for k, e in effects]
         total = sum(variances)
         if total == 0:
             continue
         least = max(min(variances), LEAST * total)
         for chosen in np.argsort(variances)[-2::-1]:
-            moved = [factor.copy() for factor in factors]
+            moved = [lam.copy() for lam in lambdas]
             for i, (k, e) in enumerate(effects):
                 wanted = total if i == chosen else min(variances[i], least)
                 if variances[i] > 0:
@@ -269,7 +269,7 @@ def _column(design: Design, effects: list[tuple[int, int]]) -> Floats:
 
 
 def _holding_means(
-    problem: Problem, factors: Sequence[Floats], unspanned: list[list[tuple[int, int]]]
+    problem: Problem, lambdas: Sequence[Floats], unspanned: list[list[tuple[int, int]]]
 ) -> list[Floats] | None:
     """Return lambda per block with variances as large as the squares of the means that their effects have to hold.
 
@@ -288,10 +288,10 @@ def _holding_means(
     if residual == 0:
         return None
     means = (coefficients / lengths)[design.p :]
-    moved, is_new = [factor.copy() for factor in factors], False
+    moved, is_new = [lam.copy() for lam in lambdas], False
     for mean, effects in zip(means, unspanned, strict=True):
-        k, e = max(effects, key=lambda at: float(factors[at[0]][at[1]] @ factors[at[0]][at[1]]))
-        variance, wanted = float(factors[k][e] @ factors[k][e]), float(mean**2) / residual
+        k, e = max(effects, key=lambda at: float(lambdas[at[0]][at[1]] @ lambdas[at[0]][at[1]]))
+        variance, wanted = float(lambdas[k][e] @ lambdas[k][e]), float(mean**2) / residual
         if variance < SHORT * wanted:
             is_new = True
             moved[k][e] *= 0.0

@@ -60,7 +60,7 @@ class State:
     Attributes
     ----------
     lambdas : tuple of ndarray, each (l, l)
-        Per block in design order, any factor of Sigma_k.
+        Per block in design order, any root of Sigma_k.
     reml : bool
     objective : float
         The criterion on the data's scale.

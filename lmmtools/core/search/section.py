@@ -44,6 +44,35 @@ __all__ = [
 ]
 
 
+TOL = 1e-8
+"""A value within this of the lowest, relative to the criterion where that is above one, is as low."""
+
+PER_DECADE, MANY_PER_DECADE = 10, 3
+"""Intervals per factor of ten of tau at the start, of a few responses and of many: narrow ones need fewer rounds, which
+cost of few what calls cost."""
+
+FEW = 8
+"""Responses that are few."""
+
+POLISHED = 1e-20
+"""Decrease that is still expected at a minimum that is found; the engine's own search then has nothing to add."""
+
+MAX_POLISHING = 60
+"""Newton steps; a minimum at which rounding keeps them moving is good enough."""
+
+MAX_ROUNDS = 40
+"""Halvings; an interval is then a 1e-12th of what it was."""
+
+MAX_INTERVALS = 4000
+"""Intervals of one response that may be open at once; more are open only where the criterion is level to rounding."""
+
+REPRODUCED = 1e-12
+"""Share of the response below which r_0 is its rounding: the effects reproduce the response."""
+
+MAX_NUMBERS = 4_000_000
+"""Numbers in the largest array at once (32 MB)."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LowestOfAll:
     """The lowest value of the criterion of a model with one variance.
@@ -145,37 +174,9 @@ def make_section(
     return Section(log_values[is_log], log_counts[is_log], values[there], weights, left, dof, constant)
 
 
-TOL = 1e-8
-"""A value within this of the lowest, relative to the criterion where that is above one, is as low."""
-
-PER_DECADE, MANY_PER_DECADE = 10, 3
-"""Intervals per factor of ten of tau at the start, of a few responses and of many: narrow ones need fewer rounds, which
-cost of few what calls cost."""
-
-FEW = 8
-"""Responses that are few."""
-
-POLISHED = 1e-20
-"""Decrease that is still expected at a minimum that is found; the engine's own search then has nothing to add."""
-
-MAX_POLISHING = 60
-"""Newton steps; a minimum at which rounding keeps them moving is good enough."""
-
-MAX_ROUNDS = 40
-"""Halvings; an interval is then a 1e-12th of what it was."""
-
-MAX_INTERVALS = 4000
-"""Intervals of one response that may be open at once; more are open only where the criterion is level to rounding."""
-
-REPRODUCED = 1e-12
-"""Share of the response below which r_0 is its rounding: the effects reproduce the response."""
-
 TAU, F, SLOPE, P, P2, H, K = range(7)
 """Rows of an array of points: tau, the criterion, its derivative; sum n m / (1 + tau m), sum n m^2 / (1 + tau m)^2,
 -r'/r and r''/r, which all fall with tau."""
-
-MAX_NUMBERS = 4_000_000
-"""Numbers in the largest array at once (32 MB)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

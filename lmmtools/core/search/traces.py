@@ -49,7 +49,20 @@ if TYPE_CHECKING:
 
     Rows: TypeAlias = Floats | sparse.csr_matrix
 
-__all__ = ["DENSE_Q", "add_block", "add_gram", "trace_products", "trace_products_by_columns", "trace_products_once"]
+__all__ = [
+    "DENSE_Q",
+    "add_block",
+    "trace_one_factor",
+    "trace_products",
+    "trace_products_by_columns",
+    "trace_products_once",
+]
+
+DENSE_Q = 400
+"""Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
+
+COLUMNS = 256
+"""Columns of Z'PZ at a time, where all of it would be too large."""
 
 LARGEST = 2500
 """Columns of the rest (50 MB a matrix) up to which products of its size are formed."""
@@ -180,13 +193,6 @@ def _product(left: Rows, right: Rows) -> Floats:
     return out
 
 
-DENSE_Q = 400
-"""Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
-
-COLUMNS = 256
-"""Columns of Z'PZ at a time, where all of it would be too large."""
-
-
 def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigma: Sequence[Floats]) -> Floats | None:
     """Return tr(P V_i P V_j), shape (k, k), or None where Z'PZ would cost too much.
 
@@ -194,7 +200,7 @@ def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigm
     """
     st = problem.structure
     if inverse.N is not None:
-        return _trace_one_factor(problem, inverse.N, Y, sigma)
+        return trace_one_factor(st.factors[0], inverse.N, Y, sigma)
     if st.q > DENSE_Q:
         return None
     if inverse.W_rest is not None and not st.chain:
@@ -238,69 +244,86 @@ def add_block(f: Factor, other: Factor, N: Floats, sigma: Sequence[Floats], out:
     ----------
     f, other : Factor
         The first stands before the other, or is the same.
-    N : ndarray, shape (levels * l, levels * l_other)
-    sigma : sequence of ndarray, each (parameters of the block, l, l)
+    N : ndarray, shape (..., levels * l, levels * l_other)
+    sigma : sequence of ndarray, each (..., parameters of the block, l, l)
         dSigma_i per block.
-    out : ndarray, shape (k, k)
+    out : ndarray, shape (..., k, k)
         Added to.
     """
-    cut = N.reshape(-1, f.l, N.shape[1] // other.l, other.l)
+    lead = N.shape[:-2]
+    cut = N.reshape(*lead, -1, f.l, N.shape[-1] // other.l, other.l)
     starts = _starts(sigma)
     for k, own in f.parts():
         for j, part in other.parts():
-            block = cut[:, own, :, part]
-            a, b = block.shape[1], block.shape[3]
+            block = cut[..., own, :, part]
+            a, b = block.shape[-3], block.shape[-1]
             if a == b == 1:
-                t = dot(block, block) * sigma[k][:, :1, 0] * sigma[j][:, 0, 0]
+                flat = block.reshape(*lead, -1)
+                squares = np.einsum("zi,zi->z", flat, flat)[:, None, None] if lead else dot(block, block)
+                t = squares * sigma[k][..., :1, 0] * sigma[j][..., 0, :1].swapaxes(-1, -2)
             else:
-                flat = block.transpose(1, 3, 0, 2).reshape(a * b, -1)
-                t = _contract(product(flat, flat.T), sigma[k], sigma[j])
+                flat = np.moveaxis(block, (-3, -1), (-4, -3)).reshape(*lead, a * b, -1)
+                t = _contract(_times_transpose(flat), sigma[k], sigma[j])
             _add(out, starts[k], starts[j], t, mirror=f.start != other.start)
 
 
 def add_gram(f: Factor, other: Factor, gram: Floats, sigma: Sequence[Floats], out: Floats) -> None:
-    """Add what two factors add to tr(P V_i P V_j), from their effects' Gram matrix, shape (l, l_other, l, l_other)."""
+    """Add what two factors add to tr(P V_i P V_j), from their effects' Gram matrix, (..., l, l_other, l, l_other)."""
     starts = _starts(sigma)
     for k, own in f.parts():
         for j, part in other.parts():
-            piece = gram[own, part, own, part]
-            size = piece.shape[0] * piece.shape[1]
-            t = _contract(piece.reshape(size, size), sigma[k], sigma[j])
+            piece = gram[..., own, part, own, part]
+            size = piece.shape[-2] * piece.shape[-1]
+            t = _contract(piece.reshape(*piece.shape[:-4], size, size), sigma[k], sigma[j])
             _add(out, starts[k], starts[j], t, mirror=f.start != other.start)
 
 
 def _starts(sigma: Sequence[Floats]) -> list[int]:
-    return list(accumulate((len(x) for x in sigma), initial=0))
+    return list(accumulate((x.shape[-3] for x in sigma), initial=0))
 
 
 def _add(out: Floats, row: int, column: int, t: Floats, *, mirror: bool) -> None:
-    out[row : row + t.shape[0], column : column + t.shape[1]] += t
+    out[..., row : row + t.shape[-2], column : column + t.shape[-1]] += t
     if mirror:
-        out[column : column + t.shape[1], row : row + t.shape[0]] += t.T
+        out[..., column : column + t.shape[-1], row : row + t.shape[-2]] += t.swapaxes(-1, -2)
+
+
+def _times_transpose(M: Floats) -> Floats:
+    """Return M M', (..., a, a), of M (..., a, n)."""
+    return product(M, M.T) if M.ndim == 2 else np.asarray(M @ M.swapaxes(-1, -2))
 
 
 def _contract(gram: Floats, left: Floats, right: Floats) -> Floats:
-    """sum_abcd left_i[a,b] right_j[c,d] gram[(a,c),(b,d)]."""
-    a, c = left.shape[1], right.shape[1]
-    g = gram.reshape(a, c, a, c).transpose(0, 2, 1, 3).reshape(a * a, c * c)
-    return np.asarray(left.reshape(len(left), -1) @ g @ right.reshape(len(right), -1).T)
+    """Return sum_abcd left_i[a,b] right_j[c,d] gram[(a,c),(b,d)], shape (..., parameters, parameters)."""
+    a, c, lead = left.shape[-1], right.shape[-1], gram.shape[:-2]
+    g = gram.reshape(*lead, a, c, a, c).swapaxes(-3, -2).reshape(*lead, a * a, c * c)
+    right = right.reshape(*right.shape[:-2], c * c)
+    return np.asarray(left.reshape(*left.shape[:-2], a * a) @ g @ right.swapaxes(-1, -2))
 
 
-def _trace_one_factor(problem: Problem, N: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
-    """The same for one factor with no other: N_gh = (N_gg where g = h) - Y_g Y_h', in time linear in its levels."""
-    f = problem.structure.factors[0]
-    m, l = f.m, f.l
-    flat = N.reshape(m, l * l)
-    gram = flat.T @ flat
-    if Y.shape[1]:
-        y = Y.reshape(m, l, -1)
-        own = np.matmul(y, y.transpose(0, 2, 1)).reshape(m, l * l)
-        cross = flat.T @ own
-        gram = gram - cross - cross.T
-        p = y.shape[2]
-        wide = Y.reshape(m, l * p)
-        S = (wide.T @ wide).reshape(l, p, l, p)
-        gram += np.einsum("aubv,cudv->acbd", S, S).reshape(l * l, l * l)
-    out = np.zeros((k := sum(len(x) for x in sigma), k))
-    add_gram(f, f, gram.reshape(l, l, l, l), sigma, out)
+def trace_one_factor(f: Factor, N: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+    """Return tr(P V_i P V_j), shape (..., k, k), for one factor with no other, in time linear in its levels.
+
+    The blocks of Z'PZ are N_gh = (N_gg where g = h) - Y_g Y_h'.
+
+    Parameters
+    ----------
+    f : Factor
+    N : ndarray, shape (..., m, l, l)
+    Y : ndarray, shape (..., q, p)
+    sigma : sequence of ndarray, each (..., parameters of the block, l, l)
+    """
+    m, l, lead = f.m, f.l, N.shape[:-3]
+    flat = N.reshape(*lead, m, l * l)
+    gram = flat.swapaxes(-1, -2) @ flat
+    if p := Y.shape[-1]:
+        y = Y.reshape(*lead, m, l, p)
+        own = (y @ y.swapaxes(-1, -2)).reshape(*lead, m, l * l)
+        cross = flat.swapaxes(-1, -2) @ own
+        wide = Y.reshape(*lead, m, l * p)
+        S = (wide.swapaxes(-1, -2) @ wide).reshape(*lead, l, p, l, p).swapaxes(-3, -2).reshape(*lead, l * l, p * p)
+        both = (S @ S.swapaxes(-1, -2)).reshape(*lead, l, l, l, l).swapaxes(-3, -2).reshape(*lead, l * l, l * l)
+        gram = gram - cross - cross.swapaxes(-1, -2) + both
+    out = np.zeros((*lead, k := sum(x.shape[-3] for x in sigma), k))
+    add_gram(f, f, gram.reshape(*lead, l, l, l, l), sigma, out)
     return out
