@@ -116,11 +116,17 @@ def check_weights(weights: NDArray[np.float64], name: str) -> None:
 
 
 def check_levels(name: str, levels: pd.Index[Any]) -> None:
-    """Raise a DataError for a factor that does not vary."""
+    """Raise a DataError for a factor that does not vary, or whose levels are written alike."""
     if len(levels) < 2:
         raise DataError(
             f"The factor {name!r} has one level, {show_value(levels[0])}, in the rows used: it has no effect to "
             "estimate. Leave it out of the formula, or look at which rows are lost to missing values."
+        )
+    if levels.dtype == object and len(written := Counter(map(str, levels))) < len(levels):
+        label, count = written.most_common(1)[0]
+        raise DataError(
+            f"The factor {name!r} has {count} levels that are written {label}, of different types: their columns would "
+            f"have one name. Rename one of them, or make them one level, data[{name!r}].astype(str)."
         )
 
 

@@ -73,13 +73,23 @@ def encode_factor(column: pd.Series[Any]) -> Factor:
     else:
         try:
             codes, uniques = pd.factorize(_labels(column), sort=True)
+            is_mixed = _has_text_and_others(uniques)
         except TypeError:
             _check_hashable(column)
+            is_mixed = True
+        if is_mixed:
             codes, uniques = pd.factorize(np.asarray(column.astype(str)), sort=True)
         levels, unused = pd.Index(uniques), ()
         codes = codes.astype(np.intp, copy=False)
     members = np.arange(len(levels), dtype=np.intp)[:, None]
     return Factor(codes, levels, (levels,), members, unused)
+
+
+def _has_text_and_others(labels: Any) -> bool:
+    """Whether some labels are text and others are not, as 1 and "1", which look the same."""
+    if labels.dtype != object or pd.api.types.infer_dtype(labels, skipna=False) == "string":
+        return False
+    return any(isinstance(label, str) for label in labels)
 
 
 def combine_factors(factors: list[Factor]) -> Factor:

@@ -166,17 +166,17 @@ def _coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple
     stands alone is not reduced and spans the constant for the others.
     """
     present = {frozenset(term) for term in terms}
-    has_constant = frozenset() in present
+    spans_constant = False
     coding: list[tuple[bool, ...]] = []
     for term in terms:
         reduced = []
         for name in term:
             margin = frozenset(term) - {name}
-            if name not in factors or ((margin or has_constant) and margin in present):
+            if name not in factors or margin in present:
                 reduced.append(True)
             elif not margin:
-                reduced.append(has_constant)
-                has_constant = True
+                reduced.append(spans_constant)
+                spans_constant = True
             else:
                 return None
         coding.append(tuple(reduced))
