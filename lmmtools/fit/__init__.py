@@ -1,1 +1,1 @@
-"""What inference reads of a fitted model: the record of it, and what follows from the record."""
+"""The record of a fitted model, and the quantities that follow from it by a few lines."""

@@ -1,4 +1,4 @@
-"""The components of a fit at their boundary, each with what is proven of it."""
+"""Variance components at the boundary of the parameter space, each with the certificate of the optimum there."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Boundary", "BoundaryRow", "find_boundary", "is_singular"]
 
-INSIDE = -1e-6
-"""A derivative into the inside that is lower than rounding makes it."""
+FALLING = -1e-6
+"""A derivative of the criterion below this is negative beyond rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,17 @@ class BoundaryRow:
     group : str
         Grouping factor.
     effect : str
-        The effect whose variance (given the effects before it) is zero.
+        The effect whose variance, given the effects before it, is zero.
     kind : {"zero variance", "perfect correlation"}
-        A zero variance, or effects that determine each other.
+        ``"perfect correlation"`` where the effects before this one determine it.
     theta : float
-        The diagonal element of lambda_k, in residual standard deviations of an average row: relative to sigma, and
-        times the effect's root mean square over the rows, weighted.
+        The diagonal element of lambda_k times the weighted root mean square of the effect's column over the rows: what
+        the effect contributes to an average row, in residual standard deviations.
     certificate : float or None
-        Smallest eigenvalue of the criterion's derivative over the lost directions: not negative proves that a little
-        more variance would not make the criterion better.
+        Smallest eigenvalue of the criterion's derivative over the directions without variance. Where it is not
+        negative, a little more variance does not lower the criterion. None where it was not computed.
     is_spanned : bool
-        Whether the fixed effects span the term, so that the data say nothing of its variance.
+        Whether the fixed effects span the term, so that the data say nothing about its variance.
 
     Examples
     --------
@@ -62,8 +62,8 @@ class BoundaryRow:
 
     @property
     def falls_inside(self) -> bool:
-        """Whether the criterion would still fall with more of the variance: the boundary is no optimum."""
-        return self.certificate is not None and self.certificate < INSIDE
+        """Whether a little more variance would lower the criterion, so that the boundary is no optimum."""
+        return self.certificate is not None and self.certificate < FALLING
 
     def __str__(self) -> str:
         if self.kind == "zero variance":
@@ -84,14 +84,19 @@ class BoundaryRow:
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """The components at their boundary, one row each; false in a truth test when there is none.
+    """The variance components at their boundary; empty, and so false, where there is none.
+
+    Attributes
+    ----------
+    rows : tuple of BoundaryRow
+        One for each component at its boundary.
 
     Examples
     --------
     >>> import lmmtools as lmt
     >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
-    >>> fit.boundary.rows[0].falls_inside
-    False
+    >>> [row.group for row in fit.boundary]
+    ['Batch']
     """
 
     rows: tuple[BoundaryRow, ...]
@@ -137,5 +142,5 @@ def find_boundary(
 
 
 def _find_proof(spaces: Sequence[NullSpace], effect: int) -> NullSpace | None:
-    """Return the null space of a block that has most of an effect."""
+    """Return the null space in which an effect has the largest part, None if there is none."""
     return max(spaces, key=lambda s: float(np.linalg.norm(s.directions[effect])), default=None)

@@ -35,7 +35,7 @@ class FactorDict(dict[str, V]):
 
 
 def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> FactorDict[pd.DataFrame]:
-    """Return {factor: DataFrame level x effect}, terms on one factor side by side."""
+    """Return the conditional modes, {factor: DataFrame level x effect}; terms on one factor stand side by side."""
     import pandas as pd
 
     frames: FactorDict[pd.DataFrame] = FactorDict()
@@ -49,9 +49,10 @@ def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> Fac
 def coefficients_by_factor(
     design: Design, beta: NDArray[np.float64], modes: Sequence[NDArray[np.float64]]
 ) -> FactorDict[pd.DataFrame]:
-    """Return {factor: DataFrame level x coefficient}, the fixed effects plus the factor's own modes.
+    """Return the coefficients of each level, {factor: DataFrame level x coefficient}: fixed effects plus modes.
 
-    An effect that is in no column of X, whatever its factor, comes first; its fixed part is zero.
+    An effect of any factor that has no column in X has a column in every table, before the others; its fixed part is
+    zero.
     """
     import pandas as pd
 
@@ -70,13 +71,13 @@ def coefficients_by_factor(
 
 
 def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float64]]) -> FactorDict[pd.DataFrame]:
-    """Return {factor: DataFrame (level, effect) x effect} of conditional covariances.
+    """Return the conditional covariances of the modes, {factor: DataFrame (level, effect) x effect}.
 
     Parameters
     ----------
     design : Design
     covariances : sequence of ndarray, each (m, l, l)
-        One per block; covariances between two terms on one factor are not part of lme4's ``condVar`` and stand as NaN.
+        One array for each block. Covariances between two terms on one factor are NaN: lme4's ``condVar`` has none.
     """
     import pandas as pd
 

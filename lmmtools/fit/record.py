@@ -1,4 +1,4 @@
-"""The record of a fit: what was fitted, what the engine returned, and what follows from them by a line each."""
+"""``Fit``: the design, the engine's estimate, and the quantities that follow from them by a line each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lmmtools.fit.by_factor import (
     modes_by_factor,
 )
 from lmmtools.fit.redirects import redirect_keywords
-from lmmtools.fit.second_look import SecondLook, has_mixedlm_form, look
+from lmmtools.fit.second_look import SecondLook, has_mixedlm_result, take_second_look
 from lmmtools.fit.varcorr import VarCorr, variance_standard_errors
 
 if TYPE_CHECKING:
@@ -36,7 +36,11 @@ __all__ = ["Fit", "Names", "Prepared"]
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What data, weights and offset are called, for reports; None where there is none, or no name is known.
+    """Names of data, weights and offset for reports; None where there is none or its name is unknown.
+
+    Attributes
+    ----------
+    data, weights, offset : str or None
 
     Examples
     --------
@@ -463,10 +467,10 @@ class Fit:
 
     @cached_property
     def second_look(self) -> SecondLook:
-        """A second engine's criterion at this optimum, or why there is none.
+        """A second engine's criterion at this optimum, or the reason why there is none.
 
-        After the default fit MixedLM evaluates its likelihood when this is first looked at, be it by ``summary()``, if
-        that takes about a tenth of a second at most, estimated from the sizes of the design.
+        After ``engine="auto"``, MixedLM evaluates its likelihood when this is first read, by ``summary()`` for example,
+        if this is estimated, from the sizes of the design, to take at most a tenth of a second.
 
         Examples
         --------
@@ -475,13 +479,17 @@ class Fit:
         >>> model.fit().second_look.agreement.engine
         'mixedlm'
         """
-        return look(self.design, self.estimate)
+        return take_second_look(self.design, self.estimate)
 
     @property
     def agreement(self) -> Agreement | None:
-        """A second engine's criterion at this optimum beside the fit's, where there is one (see ``second_look``).
+        """A second engine's criterion at this optimum beside the fit's; None where ``second_look`` has none.
 
-        It tells that both compute the same, not that nothing is lower: ``confirm()`` searches.
+        It shows that both engines compute the same criterion, not that no lower value exists.
+
+        See Also
+        --------
+        confirm : Let MixedLM search for a lower criterion.
 
         Examples
         --------
@@ -494,11 +502,11 @@ class Fit:
 
     @cached_property
     def mixedlm(self) -> Any:
-        """The ``MixedLMResults`` of the model as ``spec`` writes it, on the data's scale, started at the optimum.
+        """The ``MixedLMResults`` of the model that ``spec`` writes, on the data's scale, at this fit's optimum.
 
-        Made when first asked for, after ``engine="auto"`` and ``"mixedlm"``; None after the others, and after
-        ``"auto"`` where MixedLM has no such model or one evaluation of its likelihood would take over a second. MixedLM
-        cannot hold a variance of zero: it is shown 1e-9 of the residual's instead.
+        It is made when it is first read, after ``engine="auto"`` and ``"mixedlm"``. It is None after the other engines,
+        and after ``"auto"`` where MixedLM cannot express the model or one evaluation of its likelihood would take more
+        than a second. MixedLM cannot hold a variance of zero: there it has 1e-9 of the residual variance.
 
         Examples
         --------
@@ -510,7 +518,7 @@ class Fit:
         """
         if self.prepared.mixedlm is not None:
             return self.prepared.mixedlm
-        if self.engine == "lme4" or not has_mixedlm_form(self.design, self.estimate):
+        if self.engine == "lme4" or not has_mixedlm_result(self.design, self.estimate):
             return None
         from lmmtools.engines import mixedlm
 
@@ -535,11 +543,12 @@ class Fit:
 
     @cached_property
     def coef(self) -> FactorDict[pd.DataFrame]:
-        """Each level's own coefficients, lme4's ``coef()``: {factor: DataFrame level x coefficient}.
+        """Coefficients of each level, lme4's ``coef()``: {factor: DataFrame level x coefficient}.
 
-        Fixed effects plus the factor's own modes; those of other factors are not in them. An effect that has no fixed
-        part, ``x`` in ``y ~ 1 + (x | g)``, has a column too, in the table of every factor, before the others. Columns
-        add up where they are coded alike: beside ``f``, the cells of ``(0 + f | g)`` have columns of their own.
+        A coefficient is the fixed effect plus the mode of this factor; modes of other factors are not added. An effect
+        without a fixed part, ``x`` in ``y ~ 1 + (x | g)``, has a column in the table of every factor, before the
+        others. A fixed and a random effect are added only where their columns are coded alike: beside ``f``, the cells
+        of ``(0 + f | g)`` have columns of their own.
 
         Examples
         --------
@@ -588,7 +597,7 @@ class Fit:
 
     @cached_property
     def resid(self) -> pd.Series[float]:
-        """Y less the conditional fitted values.
+        """Residuals: y less the conditional fitted values, in units of y, indexed as the rows used.
 
         See Also
         --------
@@ -607,7 +616,7 @@ class Fit:
 
     @property
     def scaled_resid(self) -> NDArray[np.float64]:
-        """lme4's scaled residuals: Pearson residuals over sigma, shape (n,).
+        """Pearson residuals divided by sigma, shape (n,): lme4's scaled residuals.
 
         Examples
         --------
@@ -637,7 +646,7 @@ class Fit:
 
     @cached_property
     def hat_values(self) -> pd.Series[float]:
-        """Leverages: the diagonal of the map from y to the conditional fitted values, indexed as the rows used.
+        """Leverages: the diagonal of the matrix that maps y to the fitted values, indexed as the rows used.
 
         Examples
         --------
@@ -654,7 +663,7 @@ class Fit:
 
     @classmethod
     def of(cls, fit: Fit) -> Self:
-        """Return what a record holds as this class.
+        """Return a fit as this class, with all that the other holds.
 
         Examples
         --------
@@ -667,9 +676,9 @@ class Fit:
         return cls(**{f.name: getattr(fit, f.name) for f in fields(Fit)})
 
     def with_estimate(self, estimate: Estimate) -> Self:
-        """Return the fit of the same design at other parameters.
+        """Return the fit of the same design with another estimate.
 
-        The names and the cross-products stay; warnings, remarks and time were the other estimate's.
+        Names and cross-products are kept; warnings, remarks and time of this fit are not.
 
         Examples
         --------
@@ -678,7 +687,7 @@ class Fit:
         >>> round(fit.with_estimate(fit.estimate).objective, 3)
         319.654
         """
-        return self._elsewhere(self.design, estimate, self.problem)
+        return self._rebuild(self.design, estimate, self.problem)
 
     def on_design(self, design: Design, problem: core.Problem | None = None) -> Self:
         """Return the fit of the model to another design, by the same criterion and the pls engine.
@@ -686,9 +695,9 @@ class Fit:
         Parameters
         ----------
         design : Design
-            Other rows, another response, or other columns.
+            A design with other rows, another response or other columns.
         problem : Problem, optional
-            Its cross-products, where they are known.
+            Its cross-products, if they were computed before.
 
         Raises
         ------
@@ -703,12 +712,12 @@ class Fit:
         319.654
         """
         products = core.prepare(design) if problem is None else problem
-        return self._elsewhere(design, pls.fit_problem(products, reml=self.reml), products)
+        return self._rebuild(design, pls.fit_problem(products, reml=self.reml), products)
 
     def on_response(self, y: NDArray[np.float64]) -> Self:
         """Return the fit of the model to another response on the same rows, shape (n,), in units of y.
 
-        Equivalent to ``on_design(replace(design, y=y))``, with all that does not depend on the response reused.
+        Equivalent to ``on_design(replace(design, y=y))``, but reuses all that does not depend on the response.
 
         Examples
         --------
@@ -722,7 +731,7 @@ class Fit:
         return self.on_design(replace(self.design, y=y), self.problem.with_response(y))
 
     def without_found(self) -> Self:
-        """Return the record without what it has computed so far, but for its cross-products: to send elsewhere.
+        """Return the fit with its cross-products, but without other results computed so far, for another process.
 
         Examples
         --------
@@ -733,5 +742,5 @@ class Fit:
         """
         return replace(self, prepared=Prepared(self.problem))
 
-    def _elsewhere(self, design: Design, estimate: Estimate, problem: core.Problem) -> Self:
+    def _rebuild(self, design: Design, estimate: Estimate, problem: core.Problem) -> Self:
         return type(self)(design, estimate, self.names, prepared=Prepared(problem))

@@ -1,4 +1,4 @@
-"""Answers to names that other packages use: an error that says what to write here."""
+"""Errors for names of other packages that a result does not have: each says what to write instead."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _R = TypeVar("_R")
 
 
 class Redirect:
-    """An attribute that is absent here; asking for it says what to write instead.
+    """A descriptor for an attribute that a class does not have: reading it raises what to write instead.
 
     Parameters
     ----------
     instead : str
-        What to write, and where it differs.
+        What to write, and how it differs.
     """
 
     def __init__(self, instead: str) -> None:
@@ -37,12 +37,12 @@ class Redirect:
 
 
 def redirect_keywords(**instead: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Return a decorator of methods: arguments that they do not have raise DataError with what to write.
+    """Return a decorator for methods: arguments of other packages raise a DataError that says what to write.
 
     Parameters
     ----------
     **instead
-        Keyword -> what to write. The first one also answers arguments given by place that are too many.
+        Name of an argument -> what to write. Surplus positional arguments get the text of the first one.
     """
     first = next(iter(instead))
 

@@ -23,41 +23,43 @@ __all__ = [
     "SecondLook",
     "describe_disagreement",
     "describe_seconds",
-    "has_mixedlm_form",
-    "look",
+    "has_mixedlm_result",
     "search_again",
+    "take_second_look",
 ]
 
-# Estimated seconds of one evaluation of MixedLM's likelihood up to which it is made without being asked for.
+# MixedLM evaluates its likelihood unasked where one evaluation is estimated to take at most this many seconds.
 AFFORDABLE_SECONDS = 0.1
 
-# The same up to which ``fit.mixedlm`` makes MixedLM's result, which takes ten to thirty times as long.
+# ``fit.mixedlm`` makes MixedLM's result, which takes ten to thirty times as long, up to this many seconds of one
+# evaluation.
 RESULT_SECONDS = 1.0
 
-# Criteria that differ by less are the same: an absolute part for where the searches stop, and a relative one for the
-# rounding of two computations of one closed form.
-SAME, SAME_SHARE = 1e-5, 1e-9
+# Two criteria are the same up to SAME_CRITERION, since searches stop at slightly different parameters, and up to this
+# share of the criterion, since one closed form computed in two ways is rounded differently.
+SAME_CRITERION, SAME_SHARE = 1e-5, 1e-9
 
 Status = Literal["compared", "not wanted", "no such model", "too slow", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
 class SecondLook:
-    """A second engine's criterion at a fit's parameters, or why there is none.
+    """A second engine's criterion at a fit's parameters, or the reason why there is none.
 
     Attributes
     ----------
     status : str
-        ``"compared"``; ``"not wanted"``: the engine that was chosen stands alone; ``"no such model"``: MixedLM cannot
-        express it; ``"too slow"``: estimated to take over AFFORDABLE_SECONDS; ``"failed"``: MixedLM's algebra did.
+        ``"compared"``; ``"not wanted"``: the chosen engine takes no second look; ``"no such model"``: MixedLM cannot
+        express the model; ``"too slow"``: one evaluation is estimated to take more than ``AFFORDABLE_SECONDS``;
+        ``"failed"``: MixedLM could not evaluate its likelihood.
     agreement : Agreement or None
-        The criterion beside the fit's, where they were compared.
+        The second engine's criterion and its difference from the fit's, where they were compared.
     why : str
-        What the engine said where it has no such model or failed.
+        MixedLM's message where it cannot express the model or failed.
     search_seconds : float
-        About how long a search of MixedLM's own would take, where it is too slow.
+        Estimated time of MixedLM's own search, where the status is ``"too slow"``.
     disagreement : str
-        The sentence to warn by where the two criteria differ by more than rounding, else empty.
+        The text of the warning where the two criteria differ by more than rounding, else empty.
 
     Examples
     --------
@@ -74,13 +76,15 @@ class SecondLook:
     disagreement: str = ""
 
 
-def look(design: Design, estimate: Estimate) -> SecondLook:
-    """Return the second engine's criterion at a fit's parameters: the engine's own, or for "auto" MixedLM's, now.
+def take_second_look(design: Design, estimate: Estimate) -> SecondLook:
+    """Return a second engine's criterion at a fit's parameters: the one that the engine brought, else MixedLM's.
+
+    MixedLM evaluates its likelihood here, after ``engine="auto"``, if that is quick enough.
 
     Warns
     -----
     AgreementWarning
-        If MixedLM, asked now, has another criterion.
+        If MixedLM's criterion differs from the fit's by more than rounding.
     """
     from lmmtools.engines import mixedlm
 
@@ -103,8 +107,8 @@ def look(design: Design, estimate: Estimate) -> SecondLook:
     return SecondLook("compared", agreement, disagreement=text)
 
 
-def has_mixedlm_form(design: Design, estimate: Estimate) -> bool:
-    """Return whether ``fit.mixedlm`` is to be made: MixedLM took part in the fit, or can join the default one."""
+def has_mixedlm_result(design: Design, estimate: Estimate) -> bool:
+    """Return whether a fit has a ``MixedLMResults``: MixedLM made it, or expresses the model and is quick enough."""
     from lmmtools.engines import mixedlm
 
     if not estimate.is_to_be_checked:
@@ -117,18 +121,19 @@ def has_mixedlm_form(design: Design, estimate: Estimate) -> bool:
 
 
 def describe_disagreement(estimate: Estimate, agreement: Agreement) -> str:
-    """Return what to warn of where a second engine has another criterion at the same parameters, else ""."""
+    """Return the warning for a second engine with another criterion at the same parameters, "" if it agrees."""
     if abs(agreement.difference) <= AGREEMENT_TOL:
         return ""
     better = agreement.engine if agreement.difference < 0 else estimate.engine
     return (
         f"engines disagree: {estimate.engine} has {estimate.objective:.6f}, {agreement.engine} "
-        f"{agreement.objective:.6f} at the same model; {better} has the better (lower) criterion"
+        f"{agreement.objective:.6f} at the same parameters; {better} has the lower (better) criterion. One of "
+        "them has lost digits: centre and scale columns that are far from zero or of very different sizes"
     )
 
 
 def describe_seconds(seconds: float) -> str:
-    """Return ``"40 seconds"``, ``"3 minutes"``, ``"2 hours"``: an estimate to one digit."""
+    """Return a time in words to one digit: ``"40 seconds"``, ``"3 minutes"``, ``"2 hours"``."""
     unit, length = "second", 1.0
     for longer, its_length in (("minute", 60.0), ("hour", 3600.0)):
         if seconds >= its_length * 55 / 60:
@@ -139,7 +144,7 @@ def describe_seconds(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Confirmation:
-    """What MixedLM's own search found beside a fit; prints as a sentence.
+    """The result of MixedLM's own search, compared with a fit's optimum; prints as a sentence.
 
     Attributes
     ----------
@@ -148,15 +153,15 @@ class Confirmation:
     objective : float
         The fit's criterion.
     found : float
-        statsmodels' criterion where its search ended (the least-squares criterion where every variance was zero).
+        MixedLM's criterion where its search ended; the least-squares criterion if every variance was zero there.
     theta : ndarray, shape (k,)
-        Where that was: relative covariance parameters, as ``fit.theta``.
+        Relative covariance parameters where the search ended, as ``fit.theta``.
     n_evaluations : int
         Evaluations of the criterion that MixedLM made.
     seconds : float
         Wall-clock time of the search.
     messages : tuple of str
-        What MixedLM said.
+        MixedLM's own messages.
 
     Examples
     --------
@@ -191,7 +196,7 @@ class Confirmation:
 
     @property
     def _tolerance(self) -> float:
-        return SAME + SAME_SHARE * abs(self.objective)
+        return SAME_CRITERION + SAME_SHARE * abs(self.objective)
 
     def __str__(self) -> str:
         name = "REML criterion" if self.reml else "deviance"
@@ -217,7 +222,7 @@ class Confirmation:
 
 
 def search_again(design: Design, estimate: Estimate) -> Confirmation:
-    """Return what MixedLM's own search, from its own start, finds for the model of an estimate.
+    """Return the result of MixedLM's own search, from its own start, beside the optimum of an estimate.
 
     Raises
     ------
@@ -234,7 +239,7 @@ def search_again(design: Design, estimate: Estimate) -> Confirmation:
     search = mixedlm.search(design, layout, reml=estimate.reml)
     seconds = time.perf_counter() - started
     if search.theta is None:
-        raise EngineError(f"MixedLM's own search failed, so that it confirms nothing: {'; '.join(search.messages)}")
+        raise EngineError(f"MixedLM's own search failed, and so confirms nothing: {'; '.join(search.messages)}")
     # MixedLM's likelihood without the components that it brought to zero, where its algebra is not reliable.
     _, found = mixedlm.evaluate_likelihood(design, layout, search.theta, reml=estimate.reml)
     return Confirmation(

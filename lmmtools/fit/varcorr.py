@@ -25,12 +25,12 @@ __all__ = ["VarCorr", "VarCorrTerm", "variance_standard_errors"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VarCorrTerm:
-    """Covariance of one term's random effects.
+    """Covariance matrix of the random effects of one term.
 
     Attributes
     ----------
     name : str
-        The grouping factor; a second term on the same factor is ``"Subject.1"``, as in lme4.
+        The grouping factor; the second term on a factor is called ``"Subject.1"``, as in lme4.
     group : str
         The grouping factor.
     cnames : tuple of str, length l
@@ -71,7 +71,7 @@ class VarCorrTerm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VarCorr:
-    """Variance components of a fit; iterates over its terms.
+    """Variance components of a fit; iterating gives its terms.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class VarCorr:
 
     @classmethod
     def from_theta(cls, theta: NDArray[np.float64], sigma: float, blocks: Sequence[Block]) -> VarCorr:
-        """Return the components that theta, shape (k,), and sigma stand for."""
+        """Return the variance components of theta, shape (k,), and sigma."""
         seen: Counter[str] = Counter()
         terms = []
         for block, lam in zip(blocks, lambda_factors(theta, blocks), strict=True):
@@ -111,7 +111,7 @@ class VarCorr:
         return len(self.terms)
 
     def __getitem__(self, name: str) -> pd.DataFrame:
-        """Covariance matrix of the term called ``name``, labelled, shape (l, l)."""
+        """Return the covariance matrix of the term called ``name``, labelled, shape (l, l)."""
         import pandas as pd
 
         for term in self.terms:
@@ -120,7 +120,7 @@ class VarCorr:
         raise KeyError(f"no random-effects term {name!r}; there are {[t.name for t in self.terms]}")
 
     def rows(self) -> list[tuple[str, str | None, str | None, float, float]]:
-        """Return (grp, var1, var2, vcov, sdcor) rows: per term variances, then covariances by column; residual last."""
+        """Return rows (grp, var1, var2, vcov, sdcor): variances, then covariances of each term; the residual last."""
         out: list[tuple[str, str | None, str | None, float, float]] = []
         for t in self.terms:
             corr, l = t.corr, len(t.cnames)
@@ -143,7 +143,7 @@ class VarCorr:
 
         columns = ("grp", "var1", "var2", "vcov", "sdcor")
         values = dict(zip(columns, zip(*self.rows(), strict=True), strict=True))
-        # Text columns of objects: pandas' own string type would turn None into NaN.
+        # Text columns have dtype object: pandas' string type turns None into NaN.
         return pd.DataFrame(
             {c: pd.Series(values[c], dtype=float if c in ("vcov", "sdcor") else object) for c in columns}
         )
@@ -158,13 +158,13 @@ class VarCorr:
 
 
 def variance_standard_errors(varcorr: VarCorr, information: VarianceInformation) -> pd.DataFrame:
-    """Return VarCorr's rows with standard errors on both scales and, where they are undefined, why.
+    """Return VarCorr's rows with standard errors on both scales, and a note where they are undefined.
 
     Parameters
     ----------
     varcorr : VarCorr
     information : VarianceInformation
-        Of the same fit; its elements run over lower triangles column by column, VarCorr's rows give variances first.
+        Of the same fit. Its elements run down lower triangles column by column; VarCorr's rows have variances first.
     """
     import pandas as pd
 

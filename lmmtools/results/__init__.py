@@ -1,1 +1,1 @@
-"""The record of a fit, whatever engine made it."""
+"""``LMMResults``: the record of a fit with methods that call functions, and its form as a file."""

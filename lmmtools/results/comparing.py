@@ -1,4 +1,4 @@
-"""Anything that has the numbers of a fit as a column of a comparison, and the comparison that a report shows."""
+"""Comparisons of fits from any source: each source becomes a column, models are fitted first."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["as_column", "compare_beside", "compare_engines", "compare_items"]
 
+# Stands for a fit until all fits are made together.
 _TO_BE_MADE = object()
 
 
@@ -31,32 +32,32 @@ def compare_items(items: Sequence[Any], names: Sequence[str] | None, reml: bool)
     """Return the comparison of what :func:`lmmtools.compare` takes; arguments and errors as there."""
     sources = _fit_models(items, reml)
     if names is not None and len(names) != len(sources):
-        raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one for each")
+        raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one heading for each fit")
     criterion = next((s.reml for s in sources if isinstance(getattr(s, "reml", None), bool)), reml)
     headings = [None] * len(sources) if names is None else names
     columns = [as_column(s, name, reml=criterion) for s, name in zip(sources, headings, strict=True)]
     if len(columns) < 2:
-        raise DataError("compare() needs at least two fits")
+        raise DataError("compare() needs at least two fits: give another fit, or a model and engine names")
     return compare_columns(columns)
 
 
 def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: str = "z") -> ComparisonColumn:
-    """Return the column of a fit, wherever it comes from.
+    """Return the column of a comparison that holds the numbers of a fit from any source.
 
     Parameters
     ----------
     source : ComparisonColumn, LMMResults, FitRecord, PrintedSummary, dict, MixedLMResults or OLS result
     name : str, optional
-        Header; by default the engine's name.
+        Heading of the column; by default the engine's name.
     reml : bool
         Criterion by which an OLS result is judged.
     ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
-        Where a fit's degrees of freedom and p-values come from; printouts and records have their own.
+        Method of the degrees of freedom and p-values of a fit; printouts and records have their own.
 
     Raises
     ------
     DataError
-        If it is none of these.
+        If the source is none of these.
     """
     if isinstance(source, ComparisonColumn):
         return source
@@ -84,12 +85,12 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
 
 
 def _tests(fit: Fit, ddf: str) -> ContrastTests | None:
-    """Return the tests of the fixed effects by a method, None for the normal distribution's."""
+    """Return the tests of the fixed effects by a method, None for the normal distribution."""
     return None if ddf == "z" else t_tests(fit, None, ddf)
 
 
 def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:
-    """Return the comparison of a fit with others: what `as_column` takes, or names of engines to fit its design with.
+    """Return the comparison of a fit with others: what :func:`as_column` takes, and names of engines for its design.
 
     Raises
     ------
@@ -103,7 +104,7 @@ def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:
 
 
 def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
-    """Return the comparison of a fit with MixedLM's (or with pls', where MixedLM made it); or None, and why not."""
+    """Return (comparison, "") of a fit with MixedLM's, or with pls' where MixedLM made it; (None, reason) if none."""
     if fit.engine == "mixedlm":
         other = "pls"
     else:
@@ -132,7 +133,7 @@ def _is_model(item: Any) -> bool:
 
 
 def _fit_models(items: Sequence[Any], reml: bool) -> list[Any]:
-    """Return the items, a model and the engine names after it replaced by the fits."""
+    """Return the items with every model, and the engine names after it, replaced by its fits; warn of the fits."""
     sources: list[Any] = []
     asked: list[Asked] = []
     model: Any = None

@@ -1,4 +1,4 @@
-"""Fits made of designs by an engine, or of MixedLM's results, each with what it must warn of among its ``warnings``."""
+"""Fits made of an engine's estimates and of MixedLM's results, with their warnings recorded."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ Finding: TypeAlias = tuple[type[LmmWarning], str]
 Asked: TypeAlias = "tuple[Design, Names, str]"
 """A design, what its data are called, and the engine to fit it with."""
 
-# Residual standard deviation of an average row, as a share of the response's, below which a search without end has run
-# to a perfect fit.
+# Where the residual standard deviation of an average row is below this share of the response's, an uncertified search
+# has run towards a perfect fit.
 REPRODUCED = 1e-5
 
-# A decrease below this is rounding: what keeps the certificate from holding is something else.
+# An expected decrease below this is rounding; the certificate then fails for another reason.
 DECREASE_SHOWN = 1e-6
 
 
@@ -115,7 +115,9 @@ def read_mixedlm(result: Any) -> tuple[Fit, ReadDesign]:
     from lmmtools.engines.mixedlm import reading
 
     if not hasattr(result, "cov_re_unscaled"):
-        raise DataError(f"this takes the result of a MixedLM fit, not {type(result).__name__}")
+        raise DataError(
+            f"a result of statsmodels' MixedLM is expected, not {type(result).__name__}: give what its fit() returns"
+        )
     model = reading.read_model(result)
     read = reading.as_design(result.model, model)
     problem = core.prepare(read.design)
@@ -149,7 +151,7 @@ def find_findings(result: Fit) -> list[Finding]:
     if result.is_singular:
         found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
     found += _find_doubts(result)
-    # Of a fit that is to be compared when somebody looks, the look says it.
+    # After engine="auto" the second look itself warns, when somebody takes it.
     if result.estimate.agreement is not None:
         text = describe_disagreement(result.estimate, result.estimate.agreement)
         if text:
@@ -158,7 +160,7 @@ def find_findings(result: Fit) -> list[Finding]:
 
 
 def _find_doubts(result: Fit) -> list[Finding]:
-    """Return what speaks against the optimum, if anything does."""
+    """Return the warning that the optimum is not certified, with the reason; empty if it is."""
     c, share = result.certificate, _residual_share(result)
     if not result.converged and share < REPRODUCED:
         text = (
@@ -182,15 +184,15 @@ def _find_doubts(result: Fit) -> list[Finding]:
     elif c.near_decrease > DECREASE_SHOWN:
         fall = f"the criterion may still fall by about {c.near_decrease:.2g}"
     else:
-        fall = "more of a variance that is zero would lower the criterion"
+        fall = "a variance that was estimated as zero would lower the criterion if it were larger"
     return [(ConvergenceWarning, f"the optimum is not certified: {fall}")]
 
 
 def _residual_share(result: Fit) -> float:
-    """Return the residual standard deviation of an average row as a share of the response's, in any unit of both."""
+    """Return the residual standard deviation of an average row divided by the response's, whatever its unit."""
     design = result.design
     y = design.response
-    # Numbers whose squares would overflow are divided first.
+    # Dividing first keeps squares of large numbers finite.
     size = float(np.abs(y).max()) or 1.0
     weight = 1.0 if design.weights is None else float(design.weights.mean())
     return float(result.sigma / size / np.sqrt(weight) / np.std(y / size, ddof=1))

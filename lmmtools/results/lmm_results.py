@@ -1,4 +1,4 @@
-"""LMMResults: the record of a fit with its methods, whatever engine fitted it."""
+"""``LMMResults``: the record of a fit with all its methods, whatever engine made it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["LMMResults"]
 
 
-_OF_SUMMARY = (
+_SUMMARY_OF_STATSMODELS = (
     "write summary(), in lme4's layout; MixedLM's own, on the right scale, with its title and names, is "
     "lmt.patch_summary(fit.mixedlm).summary(...)"
 )
@@ -59,11 +59,16 @@ class LMMResults(
     """
 
     def confirm(self) -> Confirmation:
-        """Return whether MixedLM's own search, from its own start, finds nothing lower than this fit's criterion.
+        """Return whether MixedLM's own search, from its own start, finds a lower criterion than this fit's.
 
-        It takes as long as MixedLM takes; the fit stays as it is. Prints as a sentence; ``.confirmed``, ``.objective``
-        of the fit, ``.found`` by MixedLM, their ``.difference``, and ``.theta`` where MixedLM ended: where that is
-        lower, ``model.fit(start=fit.confirm().theta)`` fits again from there.
+        The call takes as long as a fit by MixedLM, and does not change this fit. Where MixedLM finds a lower criterion,
+        ``model.fit(start=fit.confirm().theta)`` fits again from there.
+
+        Returns
+        -------
+        Confirmation
+            Prints as a sentence; has ``.confirmed``, ``.objective`` (this fit's criterion), ``.found`` (MixedLM's),
+            ``.difference`` and ``.theta`` (where MixedLM's search ended).
 
         Raises
         ------
@@ -71,6 +76,10 @@ class LMMResults(
             If MixedLM cannot express the model.
         EngineError
             If MixedLM's optimisers fail, or a term of the model shares its variance with another.
+
+        See Also
+        --------
+        agreement : MixedLM's likelihood at this fit's own optimum.
 
         Examples
         --------
@@ -84,7 +93,9 @@ class LMMResults(
     # -- other responses, same design -----------------------------------------------------------------------------
 
     def refit(self, y: ArrayLike) -> LMMResults:
-        """Return the fit of another response on the same design, by the pls engine; all structure is reused.
+        """Return the fit of another response on the same design, by the pls engine.
+
+        All that does not depend on the response is reused.
 
         Parameters
         ----------
@@ -113,7 +124,9 @@ class LMMResults(
         return self.on_response(_as_floats(y))
 
     def refit_many(self, Y: ArrayLike) -> core.Refits:
-        """Return the fits of many responses on the same design, in step: for bootstraps, permutations, mass tests.
+        """Return the fits of many responses on the same design, computed together.
+
+        Use it for bootstraps, permutation tests and one test per gene or voxel.
 
         Parameters
         ----------
@@ -148,14 +161,20 @@ class LMMResults(
 
     # -- report ---------------------------------------------------------------------------------------------------
 
-    @redirect_keywords(**dict.fromkeys(("title", "yname", "xname_fe", "xname_re", "alpha"), _OF_SUMMARY))
+    @redirect_keywords(**dict.fromkeys(("title", "yname", "xname_fe", "xname_re", "alpha"), _SUMMARY_OF_STATSMODELS))
     def summary(self, ddf: str | None = None) -> Summary:
         """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``.
 
         Parameters
         ----------
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}, optional
-            Show degrees of freedom and p-values, as lmerTest does; by default t values alone, as lme4.
+            Method of the degrees of freedom and p-values to show, as lmerTest does; by default t values alone, as lme4.
+
+        See Also
+        --------
+        tests : The tests as a table.
+        to_report : The fit as a web page.
+        lmmtools.tables.side_by_side : Several fits in one table.
 
         Examples
         --------
@@ -178,8 +197,8 @@ class LMMResults(
         random_effects : bool
             Record the conditional modes too.
         curvature : bool
-            Record how far each number may lie where the criterion is little higher, so that ``compare`` of two such
-            records has bounds as good as a fit's; costs some dozens of evaluations of the model.
+            Record how far each number may lie where the criterion is slightly higher, so that ``compare`` judges two
+            such records by the same bounds as two fits. This takes some dozens of evaluations of the criterion.
 
         See Also
         --------
@@ -187,7 +206,7 @@ class LMMResults(
 
         Notes
         -----
-        `lmmtools.results.fit_json` describes the format. The data are not in it; their hash is.
+        :mod:`lmmtools.results.fit_json` describes the format. It holds no data, only their hash.
 
         Examples
         --------
@@ -208,21 +227,22 @@ class LMMResults(
         ddf: str | None = None,
         title: str | None = None,
     ) -> str:
-        """Return the fit as one HTML page that stands alone; write it to ``path`` if one is given.
+        """Return the fit as one HTML page; write it to ``path`` if one is given.
 
-        The page has the model in words and as an equation, the structure of the data, the summary, what the flags mean
-        for this fit, plots, a comparison and the provenance. It loads nothing and runs no script.
+        The page shows the model in words and as an equation, the structure of the data, the summary, the meaning of its
+        flags for this fit, plots, a comparison with another engine and the provenance. It loads no other file and runs
+        no script.
 
         Parameters
         ----------
         path : str or Path, optional
             File to write.
         compare : sequence, optional
-            What to show beside the fit: anything that :func:`lmmtools.compare` takes, and names of engines to fit the
-            same model with. By default MixedLM (pls, beside a fit of MixedLM) where that is quickly done; an empty
-            sequence for nothing.
+            Fits to show beside this one: anything that :func:`lmmtools.compare` takes, and names of engines to fit the
+            same model with. By default MixedLM's fit if it takes little time, or the pls fit beside one by MixedLM. An
+            empty sequence shows no comparison.
         ddf : str, optional
-            Show degrees of freedom and p-values in the summary, as ``fit.summary(ddf=...)``.
+            Method of the degrees of freedom and p-values to show, as :meth:`summary` takes it.
         title : str, optional
             Heading of the page.
 
@@ -231,7 +251,11 @@ class LMMResults(
         EngineError
             If jinja2 or matplotlib is not installed: ``pip install jinja2 matplotlib``.
         DataError
-            If ``path`` cannot be written, or an item of ``compare`` is nothing to compare.
+            If ``path`` cannot be written, or an item of ``compare`` cannot be compared.
+
+        See Also
+        --------
+        summary : The report as text, Markdown, HTML or LaTeX.
 
         Examples
         --------
@@ -266,7 +290,7 @@ class LMMResults(
 
     @property
     def plot(self) -> FitPlots:
-        """Plots of the fit: ``fit.plot.caterpillar()``, ``fit.plot.qq()`` and so on; they need matplotlib.
+        """Plots of the fit by matplotlib: ``fit.plot.caterpillar()``, ``fit.plot.qq()`` and others.
 
         Examples
         --------
@@ -291,8 +315,11 @@ class LMMResults(
 
 
 def _as_floats(values: ArrayLike) -> NDArray[np.float64]:
-    """Return new responses as floats."""
+    """Return new responses as an array of floats."""
     with contextlib.suppress(ValueError, TypeError, OverflowError):
         if not np.iscomplexobj(values):
             return np.asarray(values, dtype=float)
-    raise DataError("a new response must be an array of numbers, one for each row used, and this holds something else")
+    raise DataError(
+        "a new response must be an array of numbers, one for each row used; this one holds values that are not numbers. "
+        "Convert them, for example by y.astype(float)"
+    )

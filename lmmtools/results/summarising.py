@@ -26,8 +26,8 @@ __all__ = ["report_notes", "summarise_numbers", "summarise_results"]
 
 ENGINE_NAMES = {"mixedlm": "statsmodels MixedLM", "pls": "lmmtools pls", "auto": "lmmtools pls", "lme4": "R's lme4"}
 POSSESSIVES = {"mixedlm": "statsmodels'", "pls": "lmmtools'", "lme4": "lme4's", "least squares": "the least-squares"}
-# Agreement is shown from 8 digits on (below that it is disagreement) and up to 10: what is beyond differs from one
-# processor to the next.
+# Agreement is counted from 8 digits, below which two criteria disagree, to 10: further digits differ between
+# processors.
 MIN_DIGITS, MAX_DIGITS = 8, 10
 
 

@@ -157,7 +157,7 @@ def test_of_many_crossed_levels_mixedlm_is_not_asked():
 def test_a_disagreement_is_warned_of_where_one_looks_and_stands_in_the_foot():
     fit = sleep()
     wrong = replace(fit, estimate=replace(fit.estimate, objective=fit.objective + 0.01))
-    with pytest.warns(AgreementWarning, match="mixedlm has the better") as caught:
+    with pytest.warns(AgreementWarning, match="mixedlm has the lower") as caught:
         text = str(wrong.summary())
     assert caught[0].filename == __file__
     assert "statsmodels' likelihood at this optimum disagrees: criterion 1743.628272" in text
