@@ -1,13 +1,13 @@
-r"""Fits as JSON: written with every number at full precision, read back as records.
+r"""The JSON format of a fit, with every number at full precision, and its reader.
 
-The record is one JSON object. Its keys in format 1:
+A fit is one JSON object. Its keys in format 1:
 
 ``kind``, ``format``
-    ``"lmmtools fit"`` and ``1``. A reader refuses a higher number, and skips keys that it does not know.
+    ``"lmmtools fit"`` and ``1``. A reader refuses a higher number, and ignores keys that it does not know.
 ``lmmtools_version``, ``written``
-    What wrote it, and when (UTC, ISO 8601).
+    The version that wrote the file, and the time (UTC, ISO 8601).
 ``formula``, ``call``, ``engine``
-    The model as lme4 writes it, the code that declares and fits it, what fitted it.
+    The model as lme4 writes it, the code that declares and fits it, the engine that fitted it.
 ``criterion``
     ``reml`` (false: maximum likelihood), ``value`` (REML criterion or -2 log L), ``llf``, ``aic``, ``bic``,
     ``k_params``, ``df_resid``.
@@ -26,27 +26,27 @@ The record is one JSON object. Its keys in format 1:
     ``singular``, ``boundary`` (sentences), ``converged``, ``expected_decrease`` (of the criterion), ``seconds``;
     ``scope`` of the optimum, ``"global"`` or ``"local"``, which files of older versions do not have.
 ``names``
-    What ``data``, ``weights`` and ``offset`` are called, null where unknown; ``is_weighted``, ``has_offset``.
+    Names of ``data``, ``weights`` and ``offset``, null where unknown; ``is_weighted``, ``has_offset``.
 ``dropped``
     ``n_input``, ``n_rows``, ``rows`` (by column or expression), ``columns`` (redundant columns of X),
-    ``levels`` (unused), ``undefined`` (of ``rows``, expressions that have no value there, and what it is).
+    ``levels`` (unused), ``undefined`` (expressions of ``rows`` without a value in rows lost, and what they give there).
 ``warnings``, ``notes``
-    What the fit said; the sentences at the foot of its report.
+    Texts of the fit's warnings; sentences at the foot of its report.
 ``provenance``
     ``versions`` (of packages), ``data_sha256``, ``response_sha256``.
 ``random_effects``
     null, or per grouping factor ``levels``, ``effects`` and ``values`` (level by level).
 ``inputs``
-    What was fitted, to be recognised: ``name`` of the response; ``response``, ``weights`` and ``offset``, each null or
+    Fingerprints of what was fitted: ``name`` of the response; ``response``, ``weights`` and ``offset``, each null or
     ``n``, ``ordered`` and ``unordered`` (SHA-256 of the values to twelve digits, in the rows' order and sorted),
     ``total`` and ``squares``; ``columns`` of X, name -> sum and sum of squares. Files of older versions do not have it.
 
 ``reach``
-    null, or how far each number may lie where the criterion is higher by as much as a gap: ``version`` (1), ``gaps``,
+    null, or how far each number may lie from the fit where the criterion is higher by a gap: ``version`` (1), ``gaps``,
     ``numbers`` (kind, label, one reach for each gap). Files of older versions do not have it.
 
-Numbers are written so that they read back bit by bit; what is not finite is the string ``"NaN"``, ``"Infinity"`` or
-``"-Infinity"``, since JSON has no such numbers.
+Reading a number gives the bits that were written. A number that is not finite is the string ``"NaN"``, ``"Infinity"``
+or ``"-Infinity"``, since JSON has no such numbers.
 """
 
 from __future__ import annotations
@@ -75,15 +75,16 @@ if TYPE_CHECKING:
 
 __all__ = ["read_json"]
 
+# Larger standard deviations have no finite square.
 _LARGEST_SIGMA = 1e154
-# Two ways to compute one number, and what reading and writing them again leaves.
+# Relative difference up to which two numbers of a file that imply each other agree: other programs round.
 _AGREEMENT = 1e-6
-# A record has the modes of a million levels in it, at most.
+# Room for the conditional modes of about a million levels.
 _MOST_CHARACTERS = 100_000_000
 
 
 def read_json(source: str | Path) -> FitRecord:
-    """Return the fit that ``fit.to_json()`` wrote: a record to print and to compare.
+    """Return the fit that ``fit.to_json()`` wrote, as a record that prints and compares.
 
     Parameters
     ----------
@@ -93,11 +94,12 @@ def read_json(source: str | Path) -> FitRecord:
     Raises
     ------
     DataError
-        If there is no such file, it is no record of a fit, was written in a newer format, or lacks an entry.
+        If the file cannot be read, is no record of a fit, has a newer format, or lacks or contradicts an entry.
 
     See Also
     --------
     LMMResults.to_json : Write the record.
+    compare : Compare it with other fits.
 
     Examples
     --------
@@ -109,7 +111,7 @@ def read_json(source: str | Path) -> FitRecord:
     """
     if not isinstance(source, (str, PathLike)):
         raise DataError(f"read_json() takes JSON text or the name of a file, not {type(source).__name__}")
-    text, where = _fetch(source)
+    text, where = _fetch_text(source)
     if len(text) > _MOST_CHARACTERS:
         raise DataError(f"{where} has more than {_MOST_CHARACTERS:,} characters: it is no record of a fit")
     content = load(text, where)
@@ -125,13 +127,16 @@ def read_json(source: str | Path) -> FitRecord:
             "install a newer lmmtools"
         )
     try:
-        return _record(Entry(content))
+        return _read_record(Entry(content))
     except DataError as error:
-        raise DataError(f"{where} is not as format {number} has it: {error}. Was it changed?") from None
+        raise DataError(
+            f"{where} is no record in format {number}: {error}. Restore the text that fit.to_json() wrote, or write it "
+            "again"
+        ) from None
 
 
-def _fetch(source: str | Path) -> tuple[str, str]:
-    """Return the text, and what to call it in errors."""
+def _fetch_text(source: str | Path) -> tuple[str, str]:
+    """Return the JSON text, and its name for errors."""
     if isinstance(source, str) and source[:64].lstrip("\ufeff \t\r\n").startswith(("{", "[")):
         return source.lstrip("\ufeff"), "the text"
     try:
@@ -139,19 +144,21 @@ def _fetch(source: str | Path) -> tuple[str, str]:
             text = file.read(_MOST_CHARACTERS + 1)
         return text, str(source)
     except UnicodeDecodeError as error:
-        raise DataError(f"{source} is no JSON: it is not UTF-8 text") from error
+        raise DataError(f"{source} is no JSON: it is not UTF-8 text. Give a file that fit.to_json() wrote") from error
     except (OSError, ValueError, TypeError) as error:
         shown = str(source) if len(str(source)) <= 200 else f"{str(source)[:200]}..."
-        raise DataError(f"{shown!r} is neither JSON text nor a file that can be read") from error
+        raise DataError(
+            f"{shown!r} is neither JSON text nor a file that can be read. Give the text or the file of fit.to_json()"
+        ) from error
 
 
-def _record(content: Entry) -> FitRecord:
-    """Return the record that a document holds; every entry is checked, so that nothing that is made of it can fail."""
+def _read_record(content: Entry) -> FitRecord:
+    """Return the record that a document holds. Every entry is checked here, so that no later use of it can fail."""
     criterion, fixed, optimum = content["criterion"], content["fixed_effects"], content["optimum"]
     names, came = content["names"], content["provenance"]
     sigma, x_names = content["sigma"].number(least=0.0), fixed["names"].texts()
     if sigma > _LARGEST_SIGMA:
-        raise DataError(f"sigma is {sigma:g}, whose square is no number")
+        raise DataError(f"sigma is {sigma:g}, whose square is not finite")
     p = len(x_names)
     modes = content["random_effects"].optional()
     return FitRecord(
@@ -167,7 +174,7 @@ def _record(content: Entry) -> FitRecord:
         k_params=criterion["k_params"].count(),
         sigma=sigma,
         theta=content["theta"].numbers(len(content["theta"].entries())),
-        varcorr=_varcorr(content["varcorr"], content["theta"], sigma),
+        varcorr=_read_varcorr(content["varcorr"], content["theta"], sigma),
         ngroups={name: m.count() for name, m in content["ngroups"].items()},
         x_names=x_names,
         beta=fixed["estimates"].numbers(p),
@@ -176,14 +183,14 @@ def _record(content: Entry) -> FitRecord:
         scaled_residuals=content["scaled_residuals"].numbers(5, is_finite=False),
         is_singular=optimum["singular"].flag(),
         converged=optimum["converged"].flag(),
-        scope=_scope(optimum.get("scope")),
+        scope=_read_scope(optimum.get("scope")),
         boundary=optimum["boundary"].texts(),
         expected_decrease=optimum["expected_decrease"].number(is_finite=False),
         fit_seconds=optimum["seconds"].number(is_finite=False),
         names=Names(*(_optional_text(names[name]) for name in ("data", "weights", "offset"))),
         is_weighted=names["is_weighted"].flag(),
         has_offset=names["has_offset"].flag(),
-        dropped=_rows_lost(content["dropped"]),
+        dropped=_read_rows_lost(content["dropped"]),
         warnings=content["warnings"].texts(),
         notes=content["notes"].texts(),
         provenance=Provenance(
@@ -193,13 +200,13 @@ def _record(content: Entry) -> FitRecord:
             response_sha256=came["response_sha256"].text(),
             written=content["written"].text(),
         ),
-        random_effects=None if modes is None else {name: _frame(m) for name, m in modes.items()},
-        inputs=_inputs(content.get("inputs")),
-        reach=_reach(content.get("reach")),
+        random_effects=None if modes is None else {name: _modes_frame(m) for name, m in modes.items()},
+        inputs=_read_inputs(content.get("inputs")),
+        reach=_read_reach(content.get("reach")),
     )
 
 
-def _scope(entry: Entry | None) -> Scope | None:
+def _read_scope(entry: Entry | None) -> Scope | None:
     if entry is None:
         return None
     if entry.value == "global":
@@ -214,12 +221,12 @@ def _optional_text(entry: Entry) -> str | None:
     return None if given is None else given.text()
 
 
-def _varcorr(terms: Entry, theta: Entry, sigma: float) -> VarCorr:
+def _read_varcorr(terms: Entry, theta: Entry, sigma: float) -> VarCorr:
     values = theta.numbers(len(theta.entries()))
     effects = [term["effects"].texts() for term in terms.entries()]
     sizes = [len(names) for names in effects]
     if len(values) != sum(l * (l + 1) // 2 for l in sizes):
-        raise DataError(f"theta has {len(values)} elements, which do not fit the terms of varcorr")
+        raise DataError(f"theta has {len(values)} elements, but the terms of varcorr need another number")
     factors = unpack_lambda(values, sizes)
     return VarCorr(
         tuple(
@@ -231,14 +238,14 @@ def _varcorr(terms: Entry, theta: Entry, sigma: float) -> VarCorr:
 
 
 def _fixed_covariance(fixed: Entry, p: int) -> NDArray[np.float64]:
-    """Return the covariance of the fixed effects, shape (p, p); its diagonal must give their standard errors."""
+    """Return the covariance of the fixed effects, shape (p, p), checked against their standard errors."""
     cov = _covariance(fixed["cov_params"], p, is_finite=False)
     _check_agreement(fixed["std_errors"], fixed["std_errors"].numbers(p, is_finite=False), np.sqrt(np.diag(cov)))
     return cov
 
 
 def _term_covariance(term: Entry, size: int) -> NDArray[np.float64]:
-    """Return the covariance of a term's effects; standard deviations and correlations must be what follows from it."""
+    """Return the covariance of a term's effects, checked against their standard deviations and correlations."""
     cov = _covariance(term["vcov"], size)
     sd = np.sqrt(np.diag(cov))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -249,24 +256,24 @@ def _term_covariance(term: Entry, size: int) -> NDArray[np.float64]:
 
 
 def _check_agreement(entry: Entry, found: NDArray[np.float64], implied: NDArray[np.float64]) -> None:
-    """Refuse numbers of a record that are not what its others make them."""
+    """Raise a DataError if numbers of a record differ from what its other numbers imply."""
     known = np.isfinite(found) & np.isfinite(implied)
     if np.any(np.abs(found - implied)[known] > _AGREEMENT * np.maximum(np.abs(implied), np.abs(found))[known]):
         raise DataError(f"{entry.place} contradicts the covariances beside it")
 
 
 def _covariance(entry: Entry, size: int, *, is_finite: bool = True) -> NDArray[np.float64]:
-    """Return a matrix of covariances, shape (size, size), none of its variances negative."""
+    """Return a covariance matrix, shape (size, size): symmetric, with no negative and no infinite variance."""
     matrix = entry.numbers(size, size, is_finite=is_finite)
     if np.any(np.diag(matrix) < 0) or np.any(np.isinf(matrix)):
         raise DataError(f"{entry.place} has a negative or an infinite variance")
     size_of = np.sqrt(np.outer(np.diag(matrix), np.diag(matrix)))
     if np.any(np.abs(matrix - matrix.T) > _AGREEMENT * size_of):
-        raise DataError(f"{entry.place} is not symmetric")
+        raise DataError(f"{entry.place} is a covariance matrix that is not symmetric")
     return matrix
 
 
-def _rows_lost(dropped: Entry) -> RowsLost:
+def _read_rows_lost(dropped: Entry) -> RowsLost:
     undefined = dropped.get("undefined")
     return RowsLost(
         n_input=dropped["n_input"].count(),
@@ -274,12 +281,12 @@ def _rows_lost(dropped: Entry) -> RowsLost:
         rows={name: count.count() for name, count in dropped["rows"].items()},
         columns=dropped["columns"].texts(),
         levels={name: levels.texts() for name, levels in dropped["levels"].items()},
-        # Files of this format had no such key at first.
+        # The first files of this format have no such key.
         undefined={} if undefined is None else {name: cause.text() for name, cause in undefined.items()},
     )
 
 
-def _frame(modes: Entry) -> pd.DataFrame:
+def _modes_frame(modes: Entry) -> pd.DataFrame:
     import pandas as pd
 
     levels, effects = modes["levels"].texts(), modes["effects"].texts()
@@ -287,25 +294,25 @@ def _frame(modes: Entry) -> pd.DataFrame:
     return pd.DataFrame(values, index=list(levels), columns=list(effects))
 
 
-def _inputs(entry: Entry | None) -> Inputs | None:
-    """Return what the entry ``inputs`` holds; None where a record has none."""
+def _read_inputs(entry: Entry | None) -> Inputs | None:
+    """Return the fingerprints of what was fitted; None where a record has none."""
     if entry is None:
         return None
     columns = {}
     for name, sums in entry["columns"].items():
         total, squares = sums.numbers(2, is_finite=False).tolist()
         columns[name] = (total, squares)
-    response = _fingerprint(entry["response"])
+    response = _read_fingerprint(entry["response"])
     return Inputs(
         response or Fingerprint(),
         entry["name"].text(),
-        _fingerprint(entry["weights"].optional()),
-        _fingerprint(entry["offset"].optional()),
+        _read_fingerprint(entry["weights"].optional()),
+        _read_fingerprint(entry["offset"].optional()),
         columns,
     )
 
 
-def _fingerprint(entry: Entry | None) -> Fingerprint | None:
+def _read_fingerprint(entry: Entry | None) -> Fingerprint | None:
     if entry is None:
         return None
     n, total, squares = (entry[name].optional() for name in ("n", "total", "squares"))
@@ -318,26 +325,26 @@ def _fingerprint(entry: Entry | None) -> Fingerprint | None:
     )
 
 
-def _reach(entry: Entry | None) -> ReachTable | None:
-    """Return what the entry ``reach`` holds; None where a record has none, or one of a newer version.
+def _read_reach(entry: Entry | None) -> ReachTable | None:
+    """Return how far each number may lie; None where a record has no such table, or one of a newer version.
 
     Raises
     ------
     DataError
-        If it is not what a record has.
+        If the entry has another form.
     """
     if entry is None or entry.optional() is None or entry["version"].count(1) > REACH_VERSION:
         return None
     size = len(entry["gaps"].entries())
     gaps = entry["gaps"].numbers(size).tolist()
     if not gaps or gaps[0] <= 0 or sorted(gaps) != gaps:
-        raise DataError(f"{entry['gaps'].place} does not rise from above zero")
+        raise DataError(f"{entry['gaps'].place} must hold rising numbers above zero")
     reaches = {}
     for row in entry["numbers"].entries():
         if len(row.entries()) != 3:
-            raise DataError(f"{row.place} is not a kind, a label and a list of numbers")
+            raise DataError(f"{row.place} must be a kind, a label and a list of numbers")
         part, label, found = row.entries()
         reaches[part.text(), label.text()] = tuple(number.number(least=0.0) for number in found.entries())
         if len(found.entries()) != size:
-            raise DataError(f"{found.place} has not one number for each gap")
+            raise DataError(f"{found.place} must have one number for each gap")
     return ReachTable(tuple(gaps), reaches)

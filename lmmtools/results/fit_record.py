@@ -1,4 +1,4 @@
-"""A fit without its data: to be printed, compared, written to a file and read back."""
+"""``FitRecord``: a stored fit that prints and compares, made of a fit or read from a file."""
 
 from __future__ import annotations
 
@@ -23,10 +23,9 @@ __all__ = ["FitRecord", "record_of"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FitRecord(StoredFit):
-    """A fitted model as a file holds it: to be printed and compared, not to be fitted or predicted from.
+    """A fitted model read from a file: it prints and compares, but cannot be fitted again or predict.
 
-    Its attributes are those of :class:`~lmmtools.results.stored_fit.StoredFit`; what ``LMMResults`` has too means the
-    same here.
+    Its attributes are those of :class:`~lmmtools.results.stored_fit.StoredFit`.
 
     Examples
     --------
@@ -37,7 +36,7 @@ class FitRecord(StoredFit):
     """
 
     def summary(self) -> Summary:
-        """Return the report in lme4's layout, as the fit itself printed it."""
+        """Return the report in lme4's layout, as the fit printed it."""
         return summarise_numbers(
             self,
             formula=self.formula,
@@ -64,7 +63,7 @@ class FitRecord(StoredFit):
 
 
 def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False) -> FitRecord:
-    """Return the record of a fit, with its conditional modes and with its curvature if asked for."""
+    """Return the record of a fit, on request with its conditional modes and with the reach of its numbers."""
     design, dropped = fit.design, fit.design.dropped
     return FitRecord(
         formula=design.formula.source or str(design.formula),

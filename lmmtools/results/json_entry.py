@@ -1,4 +1,4 @@
-"""Entries of a JSON document of somebody else: each is what it must be, or a DataError says where it is not."""
+"""Entries of a JSON document from elsewhere, each checked as it is read: a DataError names the place of a fault."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "load"]
 
-# What is not finite, which JSON's numbers are.
+# Numbers that JSON cannot write.
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-# Above this a float holds no whole number exactly; none that is counted is as large.
+# Above this a float does not hold every whole number; no count is as large.
 _LARGEST_COUNT = 2**53
+# Characters of a faulty value that an error shows.
 _SHOWN = 40
 
 
 def load(text: str, where: str) -> Any:
-    """Return what JSON text holds.
+    """Return the content of JSON text.
+
+    Parameters
+    ----------
+    text : str
+    where : str
+        Name of the text for errors.
 
     Raises
     ------
     DataError
-        If it is none, or is nested too deeply, or has a number of too many digits.
+        If the text is no JSON, is nested too deeply, or has a number of too many digits.
     """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{where} is no JSON: {error}; was it cut?") from error
+        raise DataError(f"{where} is no JSON: {error}. If it was cut, write it again by fit.to_json()") from error
     except (RecursionError, MemoryError):
         raise DataError(f"{where} is nested too deeply to be a record of a fit") from None
     except ValueError as error:
@@ -45,9 +52,9 @@ def load(text: str, where: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One value of a document and its place, ``criterion.value``; the methods return it as what is expected.
+    """One value of a document and its place, such as ``criterion.value``.
 
-    Each raises a DataError if it is something else.
+    Each method returns the value as the type that its name says, and raises a DataError if it is another type.
     """
 
     value: Any
@@ -62,12 +69,12 @@ class Entry:
         return Entry(self.value[name], f"{self.place}.{name}" if self.place else name)
 
     def get(self, name: str) -> Entry | None:
-        """Return the entry of an object, None where it has none or null: a key that older versions did not write."""
+        """Return the entry of an object; None where it is null or missing, as in files of older versions."""
         there = isinstance(self.value, dict) and name in self.value
         return self[name].optional() if there else None
 
     def items(self) -> Iterator[tuple[str, Entry]]:
-        """Return names and entries of an object."""
+        """Yield the names and entries of an object."""
         if not isinstance(self.value, dict):
             self._fail("an object")
         for name, value in self.value.items():
@@ -84,7 +91,7 @@ class Entry:
         return None if self.value is None else self
 
     def text(self) -> str:
-        """Return text that can be printed and written."""
+        """Return text that can be printed and written as UTF-8."""
         if not isinstance(self.value, str):
             self._fail("text")
         try:
@@ -118,14 +125,14 @@ class Entry:
         return int(self.value)
 
     def number(self, *, is_finite: bool = True, least: float = -math.inf) -> float:
-        """Return a number, finite unless that is not asked for, and no smaller than ``least``."""
+        """Return a number no smaller than ``least``; with ``is_finite``, a finite one."""
         value = self._float()
         if value is None or (is_finite and not math.isfinite(value)) or value < least:
             self._fail(f"a {'finite ' if is_finite else ''}number{'' if least == -math.inf else f' from {least:g}'}")
         return value
 
     def numbers(self, *shape: int, is_finite: bool = True) -> NDArray[np.float64]:
-        """Return an array of this shape."""
+        """Return an array of the shape given."""
         entries = self.entries()
         if len(entries) != shape[0]:
             self._fail(f"a list of {shape[0]:,}")

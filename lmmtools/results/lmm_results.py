@@ -320,6 +320,6 @@ def _as_floats(values: ArrayLike) -> NDArray[np.float64]:
         if not np.iscomplexobj(values):
             return np.asarray(values, dtype=float)
     raise DataError(
-        "a new response must be an array of numbers, one for each row used; this one holds values that are not numbers. "
+        "a new response must be an array of numbers, one for each row used; this one holds other values. "
         "Convert them, for example by y.astype(float)"
     )

@@ -1,7 +1,7 @@
-"""A MixedLM result whose every number is on the data's scale, for table packages that print what they find.
+"""A MixedLM result with every number on the data's scale, for packages that print tables of its attributes.
 
-MixedLM keeps variances divided by the residual's in ``params``, and their standard errors on a scale of their own, so
-that ``summary_col`` and its like print "Subject Var 1.435" where the variance is 1378.
+MixedLM's ``params`` hold variances divided by the residual variance, and ``bse`` has a scale of its own, so that
+``summary_col`` prints "Subject Var 1.435" where the variance is 1378.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class PatchedMixedLMResults(MixedLMResults):  # type: ignore[misc]
     Attributes
     ----------
     lmm : LMMResults
-        The same fit as lmmtools' record.
+        The same fit as a result of lmmtools.
     undefined : dict of str to str
-        Variance parameters without a standard error, and why.
+        Variance parameter without a standard error -> reason.
     """
 
     lmm: LMMResults
@@ -42,7 +42,7 @@ class PatchedMixedLMResults(MixedLMResults):  # type: ignore[misc]
 
     @property
     def pvalues(self) -> Floats:
-        """Two-sided p-values of the fixed effects; NaN for variances, whose zero is no inner point to test."""
+        """Two-sided p-values of the fixed effects; NaN for variances, since a test of zero lies on the boundary."""
         from scipy.special import ndtr
 
         p = np.asarray(2.0 * ndtr(-np.abs(self.params / self.bse)))
@@ -56,9 +56,9 @@ class PatchedMixedLMResults(MixedLMResults):  # type: ignore[misc]
         return pd.Series(np.sqrt(np.diag(self.cov_params())[self.k_fe :]), names)
 
     def cov_params(self, r_matrix: Any = None, **keywords: Any) -> Any:
-        """Return the covariance of the parameters, or of contrasts; arguments as statsmodels'.
+        """Return the covariance of the parameters, or of contrasts; arguments as in statsmodels.
 
-        A variance without a standard error (NaN) does not spoil contrasts that leave it out.
+        A variance without a standard error (NaN) leaves contrasts finite that do not use it.
         """
         if r_matrix is None or keywords.get("cov_p") is not None:
             return super().cov_params(r_matrix, **keywords)
@@ -70,13 +70,13 @@ class PatchedMixedLMResults(MixedLMResults):  # type: ignore[misc]
         return super().cov_params(r_matrix, cov_p=cov, **{k: v for k, v in keywords.items() if k != "cov_p"})
 
     def summary(self, *args: Any, alpha: float = 0.05, **keywords: Any) -> Any:
-        """Return MixedLM's summary with the parameters on the data's scale; arguments as statsmodels'."""
+        """Return MixedLM's summary with the parameters on the data's scale; arguments as in statsmodels."""
         out = super().summary(*args, alpha=alpha, **keywords)
         old = out.tables[1]
         values = np.column_stack(
             [self.params, self.bse, self.params / self.bse, self.pvalues, np.asarray(self.conf_int(alpha))]
         )
-        # As in MixedLM's own table: no test of a variance against zero, and no symmetric interval.
+        # As MixedLM's own table: no test of a variance against zero, and no symmetric interval.
         values[self.k_fe :, 2:] = np.nan
         cells = [[_show(v, is_small=j < 2) for j, v in enumerate(row)] for row in values]
         out.tables[1] = pd.DataFrame(cells, old.index, old.columns)
@@ -88,13 +88,13 @@ class PatchedMixedLMResults(MixedLMResults):  # type: ignore[misc]
 
 
 class _Wrapper(MixedLMResultsWrapper):  # type: ignore[misc]
-    """MixedLM's labels, but for ``bse_re``, which it cannot label where there are variance components."""
+    """MixedLM's labels except for ``bse_re``, whose labels have the wrong length beside variance components."""
 
     _wrap_attrs = {k: v for k, v in MixedLMResultsWrapper._wrap_attrs.items() if k != "bse_re"}  # noqa: RUF012
 
 
 def _show(value: float, *, is_small: bool) -> str:
-    """Return three decimals, or three digits of what would vanish in them."""
+    """Return a number to three decimals, a small one to three digits; "" where it is not finite."""
     if not np.isfinite(value):
         return ""
     return f"{value:.3g}" if is_small and 0 < abs(value) < 0.1 else f"{value:.3f}"
@@ -107,13 +107,13 @@ def patch(result: Any, fit: LMMResults, read: ReadDesign) -> Any:
     ----------
     result : MixedLMResults
     fit : LMMResults
-        What was read of it.
+        The same fit, as it was read.
     read : ReadDesign
-        Where its components went.
+        The design that was read, with the place of each of MixedLM's components in it.
     """
     own = copy.copy(getattr(result, "_results", result))
     own.__class__ = PatchedMixedLMResults
-    # Whatever it has computed so far was on the other scale.
+    # Cached numbers are on MixedLM's scale.
     own._cache, own._summary_cache = {}, {}
     k_fe, names = int(own.k_fe), [str(name) for name in own.model.data.param_names]
     params, cov = np.zeros(len(names)), np.full((len(names), len(names)), np.nan)
@@ -131,7 +131,7 @@ def patch(result: Any, fit: LMMResults, read: ReadDesign) -> Any:
 
 
 def _fill_variances(own: Any, fit: LMMResults, read: ReadDesign, params: Floats, cov: Floats) -> dict[str, str]:
-    """Write variances and their covariance into ``params`` and ``cov``; return why some have none."""
+    """Write variances and their covariance into ``params`` and ``cov``; return reasons for those without an error."""
     info = core.information(fit.problem, fit.estimate.theta, fit.reml)
     element = {key: i for i, key in enumerate(zip(info.blocks, info.entries, strict=True))}
     block_index = {id(block): i for i, block in enumerate(fit.design.blocks)}

@@ -1,4 +1,4 @@
-"""Names of statsmodels' results that LMMResults answers: as an alias, or with what does the same here."""
+"""Names of statsmodels' results on LMMResults: aliases, and errors that say what does the same here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["StatsmodelsNames"]
 
 
 class StatsmodelsNames(Fit):
-    """What scripts written for MixedLM's results ask for."""
+    """Attributes that scripts written for MixedLM's results read."""
 
     @property
     def fe_params(self) -> pd.Series[float]:

@@ -1,4 +1,4 @@
-"""The numbers of a fit without its data, and how they are written as JSON (:mod:`lmmtools.results.fit_json`)."""
+"""``StoredFit``: the numbers of a fit without its data, and their JSON text, which `fit_json` describes and reads."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REACH_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class RowsLost:
-    """What was left out of the data before fitting.
+    """Rows, columns of X and levels that were left out of the data before fitting.
 
     Attributes
     ----------
@@ -46,7 +46,17 @@ class RowsLost:
     levels : dict of str to tuple of str
         Levels that a factor declares and no used row has.
     undefined : dict of str to str
-        Those of ``rows`` that are no missing values but expressions without a value, and what it is.
+        Expressions of ``rows`` that were undefined for the rows lost, such as the log of zero, and their values there.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("sleepstudy")
+    >>> data.loc[:2, "Reaction"] = float("nan")
+    >>> fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    >>> lost = lmt.read_json(fit.to_json()).dropped
+    >>> lost.n_rows, lost.n_input, dict(lost.rows)
+    (3, 180, {'Reaction': 3})
     """
 
     n_input: int
@@ -59,28 +69,28 @@ class RowsLost:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StoredFit:
-    """The numbers of a fitted model as a file holds them, without its data.
+    """The numbers of a fitted model as a JSON record holds them, without its data.
 
-    The attributes that ``LMMResults`` has too mean the same here.
+    Attributes of the same name have the same meaning as in ``LMMResults``.
 
     Attributes
     ----------
     formula : str
         The model as lme4 writes it.
     engine : str
-        What fitted it.
+        The engine that fitted it.
     reml : bool
         Whether the criterion is REML.
     objective, llf, aic, bic : float
-        The criterion, and what follows from it.
+        REML criterion or -2 log likelihood, log-likelihood, and Akaike's and Schwarz's criteria.
     nobs, df_resid, k_params : int
-        Rows used, rows less parameters, parameters.
+        Rows used; rows less parameters; parameters.
     sigma : float
         Residual standard deviation, in units of y.
     theta : ndarray, shape (k,)
         Relative covariance parameters in lme4's order.
     varcorr : VarCorr
-        Variances, standard deviations, correlations.
+        Variances, standard deviations and correlations of the random effects.
     ngroups : dict of str to int
         Levels per grouping factor.
     x_names : tuple of str, length p
@@ -96,29 +106,38 @@ class StoredFit:
     is_singular, converged : bool
         Whether a component is at its boundary; whether the optimum is certified.
     scope : {"global", "local"} or None
-        Whether no theta has a lower criterion, or none is near and none was found; None in files that do not say.
+        ``"global"`` where no theta has a lower criterion, ``"local"`` where no lower one is near and none was found;
+        None in files of older versions.
     boundary : tuple of str
         A sentence per component at its boundary.
     expected_decrease : float
-        Newton's estimate of how much lower the criterion could be.
+        How much lower the criterion could be, by a Newton step.
     fit_seconds : float
-        Time that the fit took, NaN if unknown.
+        Time of the fit in seconds, NaN if unknown.
     names : Names
         What data, weights and offset are called.
     is_weighted, has_offset : bool
         Whether there are prior weights, an offset.
     dropped : RowsLost
-        What was left out.
+        What was left out of the data.
     warnings, notes : tuple of str
-        What the fit said; the sentences at the foot of its report.
+        Texts of the fit's warnings; sentences at the foot of its report.
     provenance : Provenance
-        Where the numbers come from.
+        Call, versions of packages and hashes of the data.
     random_effects : dict of str to DataFrame, or None
         Conditional modes, level x effect, if they were recorded.
     inputs : Inputs or None
-        What was fitted, to be recognised; None in files that do not say.
+        Fingerprints of the response, weights, offset and columns of X; None in files of older versions.
     reach : ReachTable or None
-        How far each number may lie where the criterion is little higher, if it was recorded.
+        How far each number may lie where the criterion is slightly higher, if it was recorded.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> stored = lmt.read_json(fit.to_json())
+    >>> round(stored.sigma, 2), stored.nobs, dict(stored.ngroups), stored.scope
+    (49.51, 30, {'Batch': 6}, 'global')
     """
 
     formula: str
@@ -190,8 +209,8 @@ class StoredFit:
 
 
 def write_json(record: StoredFit, path: str | Path | None = None) -> str:
-    """Return a record as JSON text; write it to ``path`` too if one is given."""
-    # One entry a line: readable, and a matrix does not fill a page.
+    """Return a stored fit as JSON text; write it to ``path`` too if one is given."""
+    # One entry per line: readable, and a matrix does not fill a page.
     entries = (
         f"  {json.dumps(key)}: {json.dumps(value, ensure_ascii=False, allow_nan=False)}"
         for key, value in _entries(record).items()
@@ -203,7 +222,7 @@ def write_json(record: StoredFit, path: str | Path | None = None) -> str:
 
 
 def write_file(path: str | Path, text: str) -> None:
-    """Write text to a file.
+    """Write text to a file as UTF-8.
 
     Raises
     ------

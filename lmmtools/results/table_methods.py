@@ -1,8 +1,8 @@
-"""What packages that print tables of many models read of a result: statsmodels' ``summary_col``, maketables.
+"""Attributes that packages read which print tables of many models: statsmodels' ``summary_col`` and maketables.
 
-``summary_col`` reads ``params``, ``bse``, ``pvalues``, ``conf_int()`` and ``model``. maketables has attributes of its
-own for that, ``__maketables_coef_table__`` and others, which are here; but whatever has ``params``, ``bse`` and
-``pvalues`` it reads as a result of statsmodels (0.2), so that `lmmtools.tables.etable` hands it a view without those.
+``summary_col`` reads ``params``, ``bse``, ``pvalues``, ``conf_int()`` and ``model``. maketables reads attributes of its
+own, ``__maketables_coef_table__`` and others. But it takes everything with ``params``, ``bse`` and ``pvalues`` for a
+result of statsmodels (maketables 0.2), so `lmmtools.tables.etable` gives it a view without those.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ LABELS = {
     "criterion": "Fitted by",
     "p_values": "p-values",
 }
-"""Statistics that a table may ask for beside lme4's, and what to call them."""
+"""Statistics of a table that maketables has no label for -> label."""
 NORMAL = "z (normal)"
-"""p-values from the normal distribution, as statsmodels' results of mixed models have them."""
+"""How a table names p-values from the normal distribution, which statsmodels' mixed models have."""
 
 _INSIDE = "fit.mixedlm.model, MixedLM's own, where it can express the model"
 _GROUPS = "fit.design.blocks, one term each, for the rows' groups, and fit.ngroups for their number"
@@ -60,7 +60,7 @@ _OF_MODELS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedModel:
-    """What was fitted, under the names that statsmodels' models have.
+    """The model of a fit under the names of statsmodels' models.
 
     Attributes
     ----------
@@ -81,14 +81,14 @@ class FittedModel:
     exog: NDArray[np.float64]
 
     def __getattr__(self, name: str) -> NoReturn:
-        """Answer names of MixedLM that are not here with what to write."""
+        """Raise an AttributeError that says what to write for a name of MixedLM's models."""
         instead = _OF_MODELS.get(name)
         said = f": write {instead}" if instead else ""
         raise AttributeError(f"the model of an LMMResults has no {name}{said}")
 
 
 class TableMethods:
-    """What table packages read: of a result itself, or of a view of one."""
+    """Attributes that table packages read, of a result or of a view of one."""
 
     @property
     def _fit(self) -> Fit:
@@ -111,9 +111,9 @@ class TableMethods:
 
     @property
     def default_model_infos(self) -> dict[str, Callable[[Fit], str]]:
-        """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> text of a result.
+        """Rows that statsmodels' ``summary_col`` puts under the fixed effects: label -> function of a result.
 
-        As its ``info_dict`` they serve results of statsmodels too; what these have not is left empty.
+        Given as its ``info_dict``, the rows serve results of statsmodels too; cells that these cannot fill stay empty.
 
         Examples
         --------
@@ -123,18 +123,18 @@ class TableMethods:
         ['SD (Intercept) by Batch', 'SD residual']
         """
         rows: dict[str, Callable[[Any], str]] = {
-            name: lambda fit, name=name: _deviation(fit, name)  # type: ignore[misc]
-            for name in _deviations(self._fit)
+            name: lambda fit, name=name: _write_deviation(fit, name)  # type: ignore[misc]
+            for name in _deviations_by_label(self._fit)
         }
         rows["Observations"] = lambda fit: f"{fit.nobs:.0f}"
         rows["Log-likelihood"] = lambda fit: f"{fit.llf:.4f}"
-        rows["Fitted by"] = lambda fit: _criterion(fit) if isinstance(fit, TableMethods) else ""
+        rows["Fitted by"] = lambda fit: _name_criterion(fit) if isinstance(fit, TableMethods) else ""
         rows["p-values"] = lambda fit: fit.p_value_source if isinstance(fit, TableMethods) else ""
         return rows
 
     @property
     def p_value_source(self) -> str:
-        """Where ``pvalues`` come from, for the foot of a table.
+        """The method of ``pvalues``, for the foot of a table.
 
         Examples
         --------
@@ -157,19 +157,19 @@ class TableMethods:
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, str]:
-        """What the standard errors are."""
+        """The kind of the standard errors."""
         return {"vcov_type": "model-based"}
 
     @property
     def __maketables_stat_labels__(self) -> dict[str, str]:
-        """Labels of the statistics that maketables does not know."""
+        """Labels of the statistics that maketables has no label for."""
         return LABELS
 
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:
-        """Statistics shown by default: standard deviations of the random effects among them, under their names."""
+        """Statistics shown by default, standard deviations of the random effects first."""
         return [
-            *_deviations(self._fit),
+            *_deviations_by_label(self._fit),
             "N",
             *(f"Levels of {g}" for g in self._fit.ngroups),
             "ll",
@@ -178,7 +178,7 @@ class TableMethods:
         ]
 
     def __maketables_stat__(self, key: str) -> float | int | str | None:
-        """Return one statistic, None where there is no such thing."""
+        """Return one statistic, None for an unknown key."""
         from lmmtools.inference.variance.icc_r2 import icc, r2
 
         fit = self._fit
@@ -193,7 +193,7 @@ class TableMethods:
             "icc": lambda: icc(fit).adjusted,
             "r2_marginal": lambda: r2(fit).marginal,
             "r2_conditional": lambda: r2(fit).conditional,
-            "criterion": lambda: _criterion(fit),
+            "criterion": lambda: _name_criterion(fit),
             "p_values": lambda: "Satterthwaite" if has_degrees(fit) else NORMAL,
             "se_type": lambda: "model-based",
         }
@@ -201,11 +201,11 @@ class TableMethods:
             found: float | int | str | None = known[key]()
             return found
         levels = {f"Levels of {group}": m for group, m in fit.ngroups.items()}
-        return {**_deviations(fit), **levels}.get(key)
+        return {**_deviations_by_label(fit), **levels}.get(key)
 
 
 class TableView(TableMethods):
-    """A fit that shows what maketables asks for, and nothing else.
+    """A fit with maketables' attributes alone.
 
     Parameters
     ----------
@@ -221,9 +221,9 @@ class TableView(TableMethods):
 
 
 class SummaryView(TableView):
-    """A fit under statsmodels' names, with Satterthwaite's tests and intervals where they can be had.
+    """A fit under statsmodels' names, with Satterthwaite's tests and intervals where they are defined.
 
-    What it does not have itself it takes from the fit, for rows of ``info_dict``.
+    All other attributes, which rows of ``info_dict`` may read, are those of the fit.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -238,11 +238,11 @@ class SummaryView(TableView):
 
     @property
     def p_value_source(self) -> str:
-        """Where ``pvalues`` come from."""
+        """The method of ``pvalues``."""
         return str(self.__maketables_stat__("p_values"))
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
-        """Return limits of the fixed effects, by the same degrees of freedom."""
+        """Return confidence limits of the fixed effects, columns 0 and 1, by the method of ``pvalues``."""
         from lmmtools.inference.intervals import confidence_intervals
 
         ddf = "satterthwaite" if has_degrees(self._viewed) else "z"
@@ -250,14 +250,14 @@ class SummaryView(TableView):
 
 
 def has_degrees(fit: Fit) -> bool:
-    """Whether Satterthwaite's degrees of freedom can be had: not where terms share a variance."""
+    """Return whether Satterthwaite's degrees of freedom are defined: they are not where terms share a variance."""
     return not fit.design.shared
 
 
 def coefficient_table(fit: Fit) -> pd.DataFrame:
     """Return the fixed effects with Satterthwaite's tests and 95% intervals: ``b se t p df ci95l ci95u``.
 
-    By the normal distribution where there are no such degrees of freedom.
+    Tests and intervals are by the normal distribution where there are no such degrees of freedom.
     """
     from lmmtools.inference.intervals import confidence_intervals
     from lmmtools.inference.wald_tests import t_tests
@@ -269,18 +269,19 @@ def coefficient_table(fit: Fit) -> pd.DataFrame:
     return table.assign(ci95l=limits[0], ci95u=limits[1]).rename_axis("Coefficient")
 
 
-def _criterion(fit: Any) -> str:
-    """What a log-likelihood is of: one by REML does not compare with one by ML."""
+def _name_criterion(fit: Any) -> str:
+    """Return "REML" or "ML": log-likelihoods of the two do not compare."""
     return "REML" if fit.reml else "ML"
 
 
-def _deviation(fit: Any, name: str) -> str:
-    found = _deviations(fit._fit) if isinstance(fit, TableMethods) else {}
+def _write_deviation(fit: Any, name: str) -> str:
+    """Return a standard deviation or correlation to four decimals, "" for a result that has none of this name."""
+    found = _deviations_by_label(fit._fit) if isinstance(fit, TableMethods) else {}
     return f"{found[name]:.4f}" if name in found else ""
 
 
-def _deviations(fit: Fit) -> dict[str, float]:
-    """Standard deviations and correlations by a readable name, the residual's last."""
+def _deviations_by_label(fit: Fit) -> dict[str, float]:
+    """Return standard deviations and correlations by a readable name, the residual's last."""
     found = {}
     for grp, var1, var2, _, sdcor in fit.varcorr.rows():
         if var1 is None:

@@ -109,7 +109,7 @@ def test_a_file_of_format_1_is_read_for_ever():
         ({"format": FORMAT + 1, "lmmtools_version": "9.0"}, "written by lmmtools 9.0.*install a newer lmmtools"),
         ({"format": "1"}, "must be a whole number"),
         ({"kind": "lme4 fit"}, 'no entry "kind": "lmmtools fit"'),
-        ({"sigma": None}, "not as format 1 has it"),
+        ({"sigma": None}, "no record in format 1: sigma is None"),
         ({"theta": [1.0]}, "theta has 1 elements"),
         ({"warnings": "none"}, "a list was expected"),
         ({"optimum": {}}, "no entry 'singular'"),
@@ -204,7 +204,7 @@ def test_the_error_names_entry_and_what_it_holds():
         (("criterion", "k_params"), math.inf, r"criterion\.k_params is inf; a whole number from 0 was expected"),
         (("fixed_effects", "cov_params", 1), [1.0], r"fixed_effects\.cov_params\[1\] is a list of 1; a list of 2"),
         (("varcorr", 0, "vcov", 0, 0), -1.0, r"varcorr\[0\]\.vcov has a negative"),
-        (("sigma",), 8e300, "sigma is 8e\\+300, whose square is no number"),
+        (("sigma",), 8e300, "sigma is 8e\\+300, whose square is not finite"),
         (("scaled_residuals",), [0.0], r"scaled_residuals is a list of 1; a list of 5"),
     ):
         with pytest.raises(DataError, match=message):
