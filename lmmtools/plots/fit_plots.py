@@ -57,7 +57,7 @@ class FitPlots:
         return caterpillar(self.fit, factor, effect, **options)
 
     def shrinkage(self, factor: str | None = None, **options: Any) -> Axes:
-        """Return Axes with least-squares estimates within each level and the modes: ``lmmtools.plots.mode_plots``.
+        """Return Axes with least-squares estimates within each level and the modes: ``lmmtools.plots.shrinkage``.
 
         Examples
         --------
@@ -95,7 +95,7 @@ class FitPlots:
         return residuals(self.fit, **options)
 
     def by_group(self, factor: str | None = None, **options: Any) -> Axes:
-        """Return Axes with residuals within each level: ``lmmtools.plots.residual_plots``.
+        """Return Axes with residuals within each level: ``lmmtools.plots.by_group``.
 
         Examples
         --------
@@ -131,7 +131,7 @@ class FitPlots:
         return profile_density(profile_fit(self.fit, parameters), parameters, **options)
 
     def qq(self, **options: Any) -> Axes:
-        """Return Axes with residuals against normal quantiles, with a band: ``lmmtools.plots.residual_plots``.
+        """Return Axes with residuals against normal quantiles, with a band: ``lmmtools.plots.qq``.
 
         Examples
         --------

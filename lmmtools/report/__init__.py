@@ -1,1 +1,1 @@
-"""Reports: tables of unrounded cells, and the formats that round and lay them out."""
+"""What is said of results: tables of unrounded cells, sentences, and the formats that round and lay them out."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["format_cells", "format_fact", "is_heading", "is_number", "split_at_point", "widths_at_point"]
 
-# A number, maybe in a parenthesis or with a bound's sign before it, and marks after it.
+# A number, with an optional parenthesis or < before it and marks such as *** after it.
 _DECIMAL = re.compile(r"([(<]*-?\d+)((?:\.\d+)?(?:e[+-]\d+)?\)?[^\w\s\[\],]*)")
 
 
@@ -33,7 +33,7 @@ def format_cells(table: Table) -> list[list[str]]:
     """Return the cells of a table as text, row by row.
 
     Numbers that are laid out together are padded to one width (so that their points line up); empty cells are ``""``.
-    Numbers that were rounded before show no more digits than are known of them.
+    A `RoundedNumber` shows no more digits than were read of it.
     """
     cells = [["" if c is None else str(c) for c in row] for row in table.rows]
     for places, numbers in _shared_layouts(table):
@@ -50,14 +50,14 @@ def format_cells(table: Table) -> list[list[str]]:
 
 
 def _numbers_of(cell: Cell | Framed) -> tuple[float, ...]:
-    """Return the numbers of a cell; of text there are none."""
+    """Return the numbers of a cell; an empty tuple for text."""
     if isinstance(cell, Framed):
         return cell.numbers
     return (cell,) if is_number(cell) else ()  # type: ignore[return-value]
 
 
 def _known_digits(value: float, text: str) -> str:
-    """Return the text of a number, or the digits that are known of it where these are fewer."""
+    """Return the formatted text of a number, or the text it was read from where that has fewer decimals."""
     if not isinstance(value, RoundedNumber) or "<" in text:
         return text
     is_longer = len(text.partition(".")[2]) > len(value.text.partition(".")[2]) and "e" not in text
@@ -65,7 +65,7 @@ def _known_digits(value: float, text: str) -> str:
 
 
 def split_at_point(text: str) -> tuple[str, str] | None:
-    """Return what stands before and after the place of the decimal point, None for text that is no number."""
+    """Return the parts of a number before and after the place of its decimal point; None for other text."""
     found = _DECIMAL.fullmatch(text.strip())
     return None if found is None else (found[1], found[2])
 
@@ -77,7 +77,7 @@ def widths_at_point(cells: Sequence[str]) -> tuple[int, int]:
 
 
 def is_heading(row: Sequence[str]) -> bool:
-    """Whether the cells of a row are those of a section's heading: the first alone holds something."""
+    """Whether a row is the heading of a section: only its first cell is not empty."""
     return bool(row[0]) and not any(row[1:])
 
 
@@ -89,12 +89,12 @@ def format_fact(fact: Fact) -> str:
 
 
 def is_number(cell: Cell | Framed) -> bool:
-    """Whether a cell holds a number (a bool is none)."""
+    """Whether a cell holds a number; a bool is not one."""
     return isinstance(cell, (int, float)) and not isinstance(cell, bool)
 
 
 def _shared_layouts(table: Table) -> list[tuple[list[tuple[int, int]], NumberFormat]]:
-    """Return the places (row, column) of numbers that are laid out together, and how."""
+    """Return the groups of cells that are laid out together: their (row, column) places and their number format."""
     columns: dict[str, list[int]] = {}
     for j, column in enumerate(table.columns):
         columns.setdefault(column.numbers.share or f"alone {j}", []).append(j)

@@ -1,4 +1,4 @@
-"""Fits side by side: each quantity a row, each fit a column, with what the differences mean."""
+"""Comparison of fits: a row per quantity, a column per fit, verdicts on differences and sentences that explain them."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class Comparison(Printable):
     columns : tuple of ComparisonColumn
         The fits; differences are from the first.
     rows : tuple of ComparisonRow
-        The quantities.
+        One per quantity.
     sentences : tuple of str
-        Why the fits differ, or that they do not.
+        Explanations of the differences, or the statement that the fits agree.
 
     Examples
     --------
@@ -86,7 +86,7 @@ class Comparison(Printable):
 
     @property
     def shown_rows(self) -> tuple[ComparisonRow, ...]:
-        """The rows that are printed: without those that follow from others and differ nowhere."""
+        """The rows that are printed: all but those that follow from others and agree."""
         return tuple(r for r in self.rows if r.part not in _QUIET or r.verdict not in ("", SAME))
 
     def to_frame(self) -> pd.DataFrame:
@@ -112,7 +112,7 @@ class Comparison(Printable):
 
 
 def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
-    """Return the fits side by side; differences are from the first.
+    """Return the comparison of two or more fits; differences are from the first.
 
     Columns with the same name are numbered.
 
@@ -126,8 +126,8 @@ def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
     first, *others = _distinct(columns)
     renamed = [rename_like(column, first) for column in others]
     named = (first, *(column for column, _ in renamed))
-    meanings = judge_columns(named)
-    rows = tuple(rows_of(named, meanings))
+    judgements = judge_columns(named)
+    rows = tuple(rows_of(named, judgements))
     disagreeing = [[row.name for row in rows if row.verdicts[k] == DISAGREES] for k in range(1, len(named))]
     verdicts = [worst([row.verdicts[k] for row in rows]) for k in range(1, len(named))]
     names = tuple(
@@ -135,7 +135,7 @@ def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
         for column, changed in renamed
         for old, new in changed.items()
     )
-    return Comparison(named, rows, (*explain(named, meanings, verdicts, disagreeing), *names))
+    return Comparison(named, rows, (*explain(named, judgements, verdicts, disagreeing), *names))
 
 
 def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ...]:
@@ -149,11 +149,11 @@ def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ..
 
 
 def _build_table(comparison: Comparison) -> Table:
-    """Return the printed table; with more than two fits the differences are the largest of any."""
+    """Return the printed table; with more than two fits it shows the largest difference of any of them."""
     by_row = NumberFormat("by row")
     many = len(comparison.columns) > 2
     small = NumberFormat("scientific", digits=2)
-    said = [(row, _say(row)) for row in comparison.shown_rows]
+    said = [(row, _verdict_text(row)) for row in comparison.shown_rows]
     columns = (
         Column("", is_label=True),
         *(Column(c.name, by_row, "right") for c in comparison.columns),
@@ -175,8 +175,8 @@ def _build_table(comparison: Comparison) -> Table:
     return Table("comparison", "", columns, rows, row_numbers=formats, width=None, is_ruled=True)
 
 
-def _say(row: ComparisonRow) -> str:
-    """Return a row's verdict with the bound that explains it."""
+def _verdict_text(row: ComparisonRow) -> str:
+    """Return a row's verdict, with the largest bound where the verdict is looser convergence."""
     bounds = [b for b in row.bounds if b is not None]
     return f"{row.verdict} (within {max(bounds):.2g})" if row.verdict == LOOSER and bounds else row.verdict
 
@@ -198,13 +198,13 @@ def explain(
     verdicts: Sequence[Verdict | Literal[""]],
     disagreeing: Sequence[Sequence[str]],
 ) -> tuple[str, ...]:
-    """Return why columns differ from the first, or that they do not.
+    """Return sentences on why columns differ from the first, or one sentence that they agree.
 
     Parameters
     ----------
     columns : sequence of ComparisonColumn
     judgements, verdicts, disagreeing
-        One for each column but the first: what is known of it, its worst verdict, the names of rows that disagree.
+        One for each column but the first: its judgement, its worst verdict, the names of its rows that disagree.
     """
     sentences: list[str] = []
     for judgement, verdict, names in zip(judgements, verdicts, disagreeing, strict=True):
@@ -298,7 +298,7 @@ def _recoded_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> 
 
 
 def _scale_sentence(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
-    """Yield a sentence where all standard errors differ by one factor while the estimates agree."""
+    """Yield a sentence if the estimates agree and all standard errors differ by the same factor."""
     mine = {match_key(k): v for k, v in column.std_errors.items()}
     theirs = {match_key(k): v for k, v in reference.std_errors.items()}
     common = [k for k in mine if theirs.get(k, 0.0) > 0 and mine[k] > 0]

@@ -1,4 +1,4 @@
-"""One column of a comparison: the numbers of one fit, wherever it comes from."""
+"""One column of a comparison: the numbers of a fit, a record, a printout or a linear model."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _VARCORR = ("grp", "var1", "var2", "vcov", "sdcor")
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
-    """What one fit says; None where it does not say.
+    """The numbers of one fit; None where the source does not give one.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class ComparisonColumn:
     criterion : float
         REML criterion, or deviance (-2 log L) under ML.
     reml : bool
-        Which of the two.
+        Whether the criterion is REML's.
     variances : dict of str to float
         ``"plate (Intercept)"`` -> variance, in squared units of y; without the residual.
     correlations : dict of str to float
@@ -68,42 +68,42 @@ class ComparisonColumn:
     seconds : float or None
         Time that the fit took.
     engine : str or None
-        What fitted it.
+        The engine or package that fitted it.
     std_devs : dict of str to float, or None
         Standard deviations by the labels of ``variances``, where they were read; the roots of the variances if None.
     residual_variance : float or None
-        The same for the residual; the square of sigma if None.
+        Residual variance where it was read; the square of sigma if None.
     is_ols : bool
         Whether it is a linear model: all variances of random effects zero.
     notes : tuple of str
-        What else it said.
+        Further messages of the source.
     formula : str or None
         The model in lme4's notation.
     lost : str
-        Which rows were left out and why, as a phrase; empty if none, or if it does not say.
+        Which rows were left out and why, as a phrase; empty if none, or not known.
     ngroups : dict of str to int
         Levels per grouping factor.
     llf, aic, bic : float or None
-        Log-likelihood (restricted under REML), and what follows from it.
+        Log-likelihood (restricted under REML), AIC and BIC.
     k_params, df_resid : int or None
-        Parameters; rows less parameters.
+        Number of parameters; rows less parameters.
     tvalues : dict of str to float
         Estimates over their standard errors, by the names of ``fixef``.
     tests : FixedTests or None
-        Degrees of freedom and p-values with the method that they come from.
+        Degrees of freedom and p-values, and the method that gives them.
     fixef_correlations : dict of str to float
         ``"(Intercept), Days"`` -> correlation of two fixed effects; empty for more than twenty.
     scaled_residuals : tuple of float or None
-        Minimum, quartiles and maximum.
+        Minimum, quartiles and maximum of the residuals divided by sigma.
     modes : dict of str to dict of str to float
         ``"Subject (Intercept)"`` -> conditional mode of each level, in units of y per unit of the effect; empty if they
         are not known.
     inputs : Inputs or None
-        What was fitted, to be recognised: response, weights, offset, columns of X.
+        Fingerprints of response, weights, offset and columns of X.
     error_kind : str
-        What the standard errors are: ``"model-based"``, ``"robust (HC3)"``, ``"Kenward-Roger"``.
+        Kind of the standard errors: ``"model-based"``, ``"robust (HC3)"``, ``"Kenward-Roger"``.
     source : object or None
-        The fit or the record that the numbers are of, where there is one.
+        The fit, record or printout that the numbers were read from.
 
     Examples
     --------
@@ -155,7 +155,7 @@ class ComparisonColumn:
         Parameters
         ----------
         result : LMMResults
-            Any object with the attributes of the results contract.
+            A fit, a record, or any object with the same attributes.
         name : str, optional
             Header; the engine's name if None.
         tests : ContrastTests, optional
@@ -248,7 +248,7 @@ class ComparisonColumn:
 
     @classmethod
     def from_printed(cls, printed: PrintedSummary | PrintedMixedLM, name: str = "lme4") -> ComparisonColumn:
-        """Return the column of a printed fit; its numbers know how far they were rounded.
+        """Return the column of a printed fit; its numbers carry half a unit of their last printed digit.
 
         Parameters
         ----------
@@ -350,7 +350,7 @@ def column_of_linear_model(result: Any, name: str = "OLS", *, reml: bool = True)
         aic=criterion + 2.0 * k,
         bic=criterion + float(np.log(n)) * k,
         tvalues=floats(np.asarray(result.params) / errors, names),
-        tests=_tests(result, names) if reml or is_robust else None,
+        tests=_tests_of_linear_model(result, names) if reml or is_robust else None,
         fixef_correlations=correlations_of(cov, names),
         inputs=inputs_of_arrays(
             model.endog, model.exog, names, str(model.endog_names), weights if is_weighted else None
@@ -359,8 +359,8 @@ def column_of_linear_model(result: Any, name: str = "OLS", *, reml: bool = True)
     )
 
 
-def _tests(result: Any, names: list[str]) -> FixedTests:
-    """Return the tests as the user asked for them: t with n - p, or normal."""
+def _tests_of_linear_model(result: Any, names: list[str]) -> FixedTests:
+    """Return the tests of a linear model as its user asked for them: t with n - p degrees of freedom, or normal."""
     uses_t = bool(getattr(result, "use_t", True))
     df = (
         float(result.df_resid_inference) if uses_t and hasattr(result, "df_resid_inference") else float(result.df_resid)

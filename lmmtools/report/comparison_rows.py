@@ -1,4 +1,4 @@
-"""The rows of a comparison: each quantity in every column, with what its differences mean."""
+"""The rows of a comparison: one quantity in every column, with differences, verdicts and bounds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CRITERION_DECIMALS", "DIGITS", "ComparisonRow", "Part", "rows_of", "worst"]
 
-# One digit more than lme4 prints, and the criterion to four decimals.
+# Significant digits of the table, one more than lme4 prints; decimals of the criterion.
 DIGITS = 6
 CRITERION_DECIMALS = 4
 NO_VERDICT: Literal[""] = ""
@@ -58,7 +58,7 @@ Part = Literal[
     "singular",
     "seconds",
 ]
-# What depends on the coding of X, and says nothing where two fits code it otherwise.
+# Quantities that depend on the coding of X: not compared where two fits code it differently.
 _CODED: tuple[Part, ...] = (
     "criterion",
     "fixed effect",
@@ -71,7 +71,7 @@ _CODED: tuple[Part, ...] = (
     "AIC",
     "BIC",
 )
-# What a column need not say; and what is shown only where it differs, since it follows from what is shown.
+# Quantities that a column may lack without being another model.
 _OPTIONAL: tuple[Part, ...] = (
     "std. error",
     "theta",
@@ -98,9 +98,9 @@ class ComparisonRow:
     Attributes
     ----------
     part : str
-        What kind of quantity.
+        Kind of quantity.
     label : str
-        Which one; empty where there is only one of its kind.
+        Label of the quantity; empty where there is only one of its kind.
     values : tuple
         One value per column, None where a column has none.
     differences : tuple of float or None
@@ -108,9 +108,9 @@ class ComparisonRow:
     relative : tuple of float or None
         Differences divided by the size of the first column's value; None where that is zero.
     verdicts : tuple of str
-        What each difference means; empty where it means nothing (the first column, seconds).
+        Verdict on each difference; empty for the first column and where nothing is judged (seconds).
     bounds : tuple of float or None
-        How far each value may lie from the first by convergence, where that is what its difference means.
+        How far each value may lie from the first by loose convergence; None where that is not its verdict.
 
     Examples
     --------
@@ -144,11 +144,11 @@ def worst(verdicts: Sequence[Verdict | Literal[""]]) -> Verdict | Literal[""]:
     return max((v for v in verdicts if v), key=ORDER.index, default="")
 
 
-def rows_of(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Judgement]) -> Iterator[ComparisonRow]:
-    """Yield the rows of columns, given what is known of each but the first."""
+def rows_of(columns: tuple[ComparisonColumn, ...], judgements: Sequence[Judgement]) -> Iterator[ComparisonRow]:
+    """Yield the rows of columns, given the judgement of each but the first."""
 
     def row(part: Part, label: str, values: Sequence[Cell], scale: float = 0.0) -> ComparisonRow:
-        return _make_row(part, label, tuple(values), scale, meanings)
+        return _make_row(part, label, tuple(values), scale, judgements)
 
     yield row("criterion", _criterion_label(columns), [c.criterion for c in columns])
     variances = _aligned([c.variances for c in columns], group_key, [c.is_ols for c in columns])
@@ -175,7 +175,7 @@ def rows_of(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Judgement]
         quantiles = [None if c.scaled_residuals is None else c.scaled_residuals[i] for c in columns]
         if quantiles.count(None) < len(columns):
             yield row("scaled residual", name, quantiles, scale=1.0)
-    yield from _mode_rows(columns, meanings)
+    yield from _mode_rows(columns, judgements)
     parts: tuple[tuple[Part, list[float | None]], ...] = (
         ("log-likelihood", [c.llf for c in columns]),
         ("AIC", [c.aic for c in columns]),
@@ -199,7 +199,7 @@ def rows_of(columns: tuple[ComparisonColumn, ...], meanings: Sequence[Judgement]
 
 
 def _test_rows(columns: Sequence[ComparisonColumn], row: Callable[..., ComparisonRow]) -> Iterator[ComparisonRow]:
-    """Yield degrees of freedom and p-values of columns whose tests are by the first's method."""
+    """Yield rows of degrees of freedom and p-values, for columns whose tests use the first column's method."""
     method = columns[0].tests.method if columns[0].tests else None
     tests = [c.tests if c.tests is not None and c.tests.method == method else None for c in columns]
     if len(columns) - tests.count(None) < 2:
@@ -210,17 +210,17 @@ def _test_rows(columns: Sequence[ComparisonColumn], row: Callable[..., Compariso
         yield row("p value", label, values)
 
 
-def _mode_rows(columns: Sequence[ComparisonColumn], meanings: Sequence[Judgement]) -> Iterator[ComparisonRow]:
-    """Yield a row per effect of a factor, of the level that lies furthest beyond what convergence explains."""
+def _mode_rows(columns: Sequence[ComparisonColumn], judgements: Sequence[Judgement]) -> Iterator[ComparisonRow]:
+    """Yield one row per random effect: the level whose difference is largest relative to its bound."""
     for term, tables in _tables_of_modes(columns).items():
         levels = dict.fromkeys(key for table in tables if table for key in table)
         only = [k for k in levels if any(t and k not in t for t in tables)]
-        key = only[0] if only else max(levels, key=lambda k: _excess(k, tables, meanings))
+        key = only[0] if only else max(levels, key=lambda k: _excess(k, tables, judgements))
         values = tuple(table.get(key) if table else None for table in tables)
         size = max((abs(v) for table in tables if table for v in table.values()), default=0.0)
-        row = _make_row("mode", key[1], values, size, meanings)
+        row = _make_row("mode", key[1], values, size, judgements)
         if only:
-            # A level that only one of two has may be another's under another name.
+            # Levels that only one column has may be the other's under another name: not comparable.
             verdicts = [CANNOT if t and tables[0] and set(t) != set(tables[0]) else NO_VERDICT for t in tables[1:]]
             row = replace(row, verdicts=(NO_VERDICT, *verdicts))
         name = key[1].removeprefix(group_key(term))
@@ -228,7 +228,7 @@ def _mode_rows(columns: Sequence[ComparisonColumn], meanings: Sequence[Judgement
 
 
 def _tables_of_modes(columns: Sequence[ComparisonColumn]) -> dict[str, list[dict[Key, float]]]:
-    """Return {term: modes by key, a table for each column, empty if it has none}, of terms that two columns have."""
+    """Return {term: [modes by key, one dict per column]} for terms of the first column and at least one other."""
     labels: dict[str, str] = {}
     found: dict[str, list[dict[Key, float]]] = {}
     for i, column in enumerate(columns):
@@ -240,15 +240,15 @@ def _tables_of_modes(columns: Sequence[ComparisonColumn]) -> dict[str, list[dict
     return {term: tables for term, tables in found.items() if tables[0] and any(tables[1:])}
 
 
-def _excess(key: Key, tables: Sequence[Mapping[Key, float]], meanings: Sequence[Judgement]) -> tuple[bool, float]:
-    """Return whether a mode contradicts its fit, and its largest difference over the bound of it."""
-    pairs = [(table[key], meaning.bound(key)) for table, meaning in zip(tables[1:], meanings, strict=True) if table]
+def _excess(key: Key, tables: Sequence[Mapping[Key, float]], judgements: Sequence[Judgement]) -> tuple[bool, float]:
+    """Return whether a mode contradicts its fit, and the largest ratio of its difference to its bound."""
+    pairs = [(table[key], j.bound(key)) for table, j in zip(tables[1:], judgements, strict=True) if table]
     ratios = [abs(value - tables[0][key]) / max(bound or 0.0, 1e-300) for value, bound in pairs]
-    return any(key in meaning.faults for meaning in meanings), max(ratios)
+    return any(key in judgement.faults for judgement in judgements), max(ratios)
 
 
 def _thetas(columns: Sequence[ComparisonColumn]) -> Iterator[tuple[str, list[float | None]]]:
-    """Yield the relative covariance parameters in lme4's order, where at least two columns have the same number."""
+    """Yield (label, values) of theta in lme4's order, if at least two columns have the same number of elements."""
     counts = [len(c.theta) if c.theta else 0 for c in columns]
     size = max(counts)
     if counts.count(size) < 2:
@@ -275,7 +275,7 @@ def _root(value: float) -> float:
 def _aligned(
     tables: Sequence[Mapping[str, float]], key: Callable[[str], str], is_zero: Sequence[bool] | None = None
 ) -> list[tuple[str, list[float | None]]]:
-    """Return one row per label: the value of each table, by keys; zero for a missing one where ``is_zero`` says so."""
+    """Return (label, values), a value per table, matched by key; a missing one is 0.0 where ``is_zero``, else None."""
     labels: dict[str, str] = {}
     for table in tables:
         for label in table:
@@ -289,7 +289,7 @@ def _aligned(
 
 
 def _make_row(
-    part: Part, label: str, values: tuple[Cell, ...], scale: float, meanings: Sequence[Judgement]
+    part: Part, label: str, values: tuple[Cell, ...], scale: float, judgements: Sequence[Judgement]
 ) -> ComparisonRow:
     reference = values[0]
     size = abs(float(reference)) if is_number(reference) else 0.0  # type: ignore[arg-type]
@@ -301,50 +301,50 @@ def _make_row(
     verdicts: list[Verdict | Literal[""]] = [NO_VERDICT]
     bounds: list[float | None] = [None]
     key = (part, _KEYS.get(part, str)(label))
-    for value, meaning in zip(values[1:], meanings, strict=True):
-        verdict = _judge_cell(part, key, value, reference, scale, meaning)
+    for value, judgement in zip(values[1:], judgements, strict=True):
+        verdict = _judge_cell(part, key, value, reference, scale, judgement)
         verdicts.append(verdict)
-        bounds.append(meaning.bound(key) if verdict == LOOSER else None)
+        bounds.append(judgement.bound(key) if verdict == LOOSER else None)
     return ComparisonRow(part, label, values, differences, relative, tuple(verdicts), tuple(bounds))
 
 
 def _difference(value: float, reference: float) -> float:
-    """Return the difference, zero of two infinite degrees of freedom."""
+    """Return value - reference; zero if both are infinite."""
     return 0.0 if value == reference else value - reference
 
 
 def _judge_cell(
-    part: Part, key: Key, value: Cell, reference: Cell, scale: float, meaning: Judgement
+    part: Part, key: Key, value: Cell, reference: Cell, scale: float, judgement: Judgement
 ) -> Verdict | Literal[""]:
     if None in (value, reference):
-        # A column that does not say contradicts nobody; a missing effect is another model.
+        # A missing optional quantity is no contradiction; a missing effect makes it another model.
         if part in _OPTIONAL:
             return SAME if part in ("rows", "singular") else NO_VERDICT
-        return SAME if value is reference else OTHER_MODEL if not meaning.is_coded else NO_VERDICT
-    if meaning.is_coded and part in _CODED:
-        return DISAGREES if key in meaning.faults else NO_VERDICT
-    if part in ("AIC", "BIC") and meaning.column.is_ols != meaning.reference.is_ols:
-        # A linear model has no variances to count.
+        return SAME if value is reference else OTHER_MODEL if not judgement.is_coded else NO_VERDICT
+    if judgement.is_coded and part in _CODED:
+        return DISAGREES if key in judgement.faults else NO_VERDICT
+    if part in ("AIC", "BIC") and judgement.column.is_ols != judgement.reference.is_ols:
+        # AIC and BIC of a linear model count no variance parameters.
         return NO_VERDICT
     if part == "singular":
-        return meaning.verdict_of_flags(is_same=value == reference)
+        return judgement.verdict_of_flags(is_same=value == reference)
     assert not isinstance(value, str) and not isinstance(reference, str)
     assert value is not None and reference is not None
     is_same = _is_same(part, value, reference, scale)
     if part in ("rows", "groups"):
-        return DISAGREES if key in meaning.faults else SAME if is_same else OTHER_MODEL
+        return DISAGREES if key in judgement.faults else SAME if is_same else OTHER_MODEL
     if part == "p value":
-        return _judge_p(key, value, reference, is_same, meaning)
-    return meaning.verdict(key, value, reference, is_same=is_same)
+        return _judge_p(key, value, reference, is_same, judgement)
+    return judgement.verdict(key, value, reference, is_same=is_same)
 
 
-def _judge_p(key: Key, value: float, reference: float, is_same: bool, meaning: Judgement) -> Verdict | Literal[""]:
-    """Return the verdict of a p-value: where its t and df are allowed, it may lie between those of their ends."""
+def _judge_p(key: Key, value: float, reference: float, is_same: bool, judgement: Judgement) -> Verdict | Literal[""]:
+    """Return the verdict of a p-value, whose bound follows from the bounds of its t and df."""
     if is_same or (isinstance(value, PrintedNumber) and value.shows(reference)):
-        return meaning.verdict(key, value, reference, is_same=True)
+        return judgement.verdict(key, value, reference, is_same=True)
     if isinstance(reference, PrintedNumber) and reference.shows(value):
-        return meaning.verdict(key, value, reference, is_same=True)
-    return meaning.verdict(key, value, reference, is_same=False)
+        return judgement.verdict(key, value, reference, is_same=True)
+    return judgement.verdict(key, value, reference, is_same=False)
 
 
 _KEYS: dict[Part, Callable[[str], str]] = {

@@ -1,4 +1,4 @@
-"""Names of effects and components: one key for R's and Python's spelling, and the intercept under any name."""
+"""Keys of effects and components: the same for R's and Python's spelling, and for the intercept under any name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FACTOR = re.compile(r"\b(?:C|factor)\(([^()]*)\)")
 def match_key(label: str) -> str:
     """Return a key that is the same for R's and Python's spelling of an effect: ``recipe[T.B]`` and ``recipeB``.
 
-    R's TRUE is Python's True.
+    ``TRUE`` and ``True`` are the same.
     """
     key = _FACTOR.sub(r"\1", _LEVEL.sub(r"\1", label)).replace("np.", "").replace("**", "^")
     key = key.replace("`", "").replace(" ", "").replace("True", "TRUE").replace("False", "FALSE")
@@ -42,14 +42,14 @@ def match_key(label: str) -> str:
 
 
 def is_intercept(label: str) -> bool:
-    """Whether an effect is the intercept, as R or Python call it."""
+    """Whether an effect is the intercept, in R's or Python's spelling."""
     return match_key(label) == "(Intercept)"
 
 
 def group_key(label: str) -> str:
-    """Return a key of a component's label, whatever the order in an interaction's name.
+    """Return a key of a component's label that does not depend on the order in an interaction's name.
 
-    ``Subject.1``, a second term on Subject, is Subject: the effect tells the terms apart.
+    ``Subject.1``, a second term on Subject, gets the key of Subject: its effects have other names.
     """
     group, _, effect = label.partition(" ")
     return f"{':'.join(sorted(_TERM_NUMBER.sub('', group).split(':')))} {match_key(effect)}"
@@ -64,14 +64,14 @@ def level_key(group: str, level: str) -> str:
 
 
 def pair_key(label: str) -> str:
-    """Return a key of two effects, ``"x, z"``, whatever their order."""
+    """Return a key of a pair of effects, ``"x, z"``, that does not depend on their order."""
     return ", ".join(sorted(map(match_key, label.split(", "))))
 
 
 def name_intercept(names: list[str], X: Any) -> list[str]:
-    """Return the names of X's columns, one column of ones called Intercept, whatever it is called there.
+    """Return the names of X's columns, with the first column of ones renamed to Intercept.
 
-    X is an array of shape (n, p), or None where there are no columns to look at.
+    X has shape (n, p); None leaves the names as they are, and so does a name that is the intercept's.
     """
     if X is None or any(map(is_intercept, names)) or X.shape[1] != len(names):
         return names
@@ -80,7 +80,7 @@ def name_intercept(names: list[str], X: Any) -> list[str]:
 
 
 def constants_of_blocks(design: Any) -> dict[str, str]:
-    """Return {name of a column of ones among random effects: "(Intercept)"}, for terms without an intercept."""
+    """Return {name: "(Intercept)"} of columns of ones in random-effects terms that have no intercept."""
     found = {}
     for block in getattr(design, "blocks", ()):
         if "(Intercept)" not in block.cnames:
@@ -94,7 +94,7 @@ def constants_of_blocks(design: Any) -> dict[str, str]:
 def components(
     rows: Iterable[tuple[Any, ...]], renamed: Mapping[str, str] | None = None
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Return variances and correlations by label, effects renamed where asked; the residual is left out."""
+    """Return variances and correlations by label from VarCorr's rows, effects renamed; without the residual."""
     renamed = renamed or {}
     variances: dict[str, float] = {}
     correlations: dict[str, float] = {}

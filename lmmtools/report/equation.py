@@ -1,4 +1,4 @@
-"""A mixed model as an equation in LaTeX (``amsmath``)."""
+"""A mixed model as an equation: LaTeX (``amsmath``), and MathML, which browsers and screen readers read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_SHOWN", "Effects", "Equation", "number_fixed", "write_equation", "write_mathml"]
 
-# With more fixed effects than this the equation is a vector product.
+# With more fixed effects the equation shows x_i' beta.
 MAX_SHOWN = 8
-# Characters of a line of the linear predictor; those of subscripts are smaller.
+# Characters of a LaTeX line of the linear predictor, subscripts included.
 _LATEX_LINE = 70
 
-# A line of the linear predictor holds so many letters before it is broken at a plus: a telephone's width. Those of an
-# index count two thirds.
+# Letters of a MathML line before it is broken at a plus: the width of a telephone. Letters of an index count two
+# thirds.
 _MATHML_LINE = 26
 _THIN, _QUAD = '<mspace width="0.17em"></mspace>', '<mspace width="1em"></mspace>'
-# At the start of a cell an operator would be taken for a sign, and stand close.
+# form="infix": at the start of a cell browsers would set a plus as a sign, without space.
 _PLUS, _EQUALS, _TILDE = (f'<mo form="infix">{mark}</mo>' for mark in "+=∼")
 _COMMA = '<mo separator="true">,</mo>'
 
@@ -37,11 +37,11 @@ class Effects:
     group : str
         Name of the grouping factor.
     names : tuple of str
-        Covariates of its effects, None in place of the constant's.
+        Covariates of its effects; None stands for the constant.
     m : int or None
         Number of levels, where known.
     variance : int
-        Number of its variance or covariance matrix: terms that share one have the same.
+        Index of its variance or covariance matrix; terms that share one have the same index.
     """
 
     group: str
@@ -52,7 +52,7 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """What an equation of a model says, before it is written in LaTeX or MathML.
+    """The parts of a model's equation, before it is written in LaTeX or MathML.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Equation:
 
 
 def number_fixed(names: Sequence[str | None]) -> list[tuple[int, str | None]]:
-    """Return the fixed effects with their numbers, the constant first: it has number 0."""
+    """Return (index, name) of the fixed effects; the constant comes first and has index 0."""
     return list(enumerate(sorted(names, key=lambda name: name is not None), 0 if None in names else 1))
 
 
@@ -92,7 +92,7 @@ def write_equation(equation: Equation) -> str:
 
 
 def _break_sum(left: str, terms: Sequence[str]) -> list[str]:
-    """Return ``left = term + term ...`` as lines of an ``aligned`` block that the page has room for."""
+    """Return ``left = term + term ...`` as lines of an ``aligned`` block, broken at plus signs to fit the page."""
     lines, used = [rf"{left} &= {terms[0]}"], _visible_width(left) + _visible_width(terms[0])
     for term in terms[1:]:
         if used + _visible_width(term) > _LATEX_LINE:
@@ -105,9 +105,9 @@ def _break_sum(left: str, terms: Sequence[str]) -> list[str]:
 
 
 def _visible_width(term: str) -> float:
-    """Return about how many characters a term takes on the page, the sign before it counted."""
+    """Return about how many characters a term and the sign before it take on the page."""
     characters = re.sub(r"\\[^a-zA-Z,;]|\\text[a-z]+\{\}|\\char\d+", "x", term)
-    # A number above stands over what is below, and takes no room of its own.
+    # A superscript stands above the subscript and takes no width of its own.
     symbols = re.sub(r"\\text(?=\{)|\\[,;]|\^\{\(\d+\)\}", "", characters)
     return 3 + len(re.sub(r"[{}^_]", "", re.sub(r"\\[a-zA-Z]+", "x", symbols)))
 
@@ -143,8 +143,8 @@ def _latex_distribution(k: int, e: Effects) -> str:
 def write_mathml(equation: Equation) -> str:
     """Return the model as one ``<math>`` element: the linear predictor, then one line per distribution.
 
-    The lines are those of `write_equation`, whose LaTeX is the element's ``alttext``. Two columns meet at the relation,
-    by the class ``equation``: the first wants to be set to the right, the second to the left.
+    The lines are those of `write_equation`, whose LaTeX is the element's ``alttext``. The table has the class
+    ``equation`` and two columns that meet at the relation sign; a style sheet should align them right and left.
     """
     left, first, *rest = _mathml_predictor(equation)
     rows = [(left, f"{_EQUALS}{first}"), *(("", _QUAD + line) for line in rest)]
@@ -158,7 +158,7 @@ def write_mathml(equation: Equation) -> str:
 
 
 def _mathml_predictor(equation: Equation) -> list[str]:
-    """Return the response, and the lines of what it equals: broken before a plus where they would be long."""
+    """Return the response, then the lines of its right-hand side, broken before a plus."""
     terms = _mathml_fixed(equation.fixed)
     if equation.has_offset:
         terms.append((1, _msub(_mi("o"), _mi("i"))))
@@ -176,7 +176,7 @@ def _mathml_predictor(equation: Equation) -> list[str]:
 
 
 def _mathml_fixed(names: Sequence[str | None]) -> list[tuple[int, str]]:
-    """Return the fixed effects' terms, each with its width in letters; a vector product if they are many."""
+    """Return (width in letters, MathML) of each fixed effect; one vector product if there are many."""
     if len(names) > MAX_SHOWN:
         return [(3, f"<msubsup>{_mi('x')}{_mi('i')}<mo>⊤</mo></msubsup>{_mi('β')}")]
     terms = []

@@ -50,8 +50,8 @@ class FixedTests:
     Attributes
     ----------
     method : str
-        Where they come from: ``"z"``, ``"residual"`` (t with n - p), ``"satterthwaite"``, ``"kenward-roger"``; empty if
-        it is not said.
+        Method of the tests: ``"z"``, ``"residual"`` (t with n - p), ``"satterthwaite"``, ``"kenward-roger"``; empty if
+        not known.
     df : dict of str to float
         Degrees of freedom, infinite for z; empty where they are not known.
     pvalues : dict of str to float
@@ -72,7 +72,7 @@ class FixedTests:
 
 
 def tests_of_fit(result: Any, names: list[str], found: Any) -> tuple[dict[str, float], FixedTests | None, str]:
-    """Return standard errors, tests, and what the errors are, of a fit; of its record what follows from a normal."""
+    """Return (standard errors, tests, kind of errors) of a fit; without given tests they are normal tests."""
     from scipy.special import ndtr
 
     if found is not None:
@@ -85,7 +85,7 @@ def tests_of_fit(result: Any, names: list[str], found: Any) -> tuple[dict[str, f
 
 
 def correlations_of(cov: NDArray[np.float64], names: Sequence[str]) -> dict[str, float]:
-    """Return the correlations of fixed effects from their covariance, shape (p, p), by pairs of names."""
+    """Return correlations by pairs of names from a covariance, shape (p, p); empty for more than twenty names."""
     if cov.shape != (len(names), len(names)) or len(names) > MOST_CORRELATED:
         return {}
     sd = np.sqrt(np.diag(cov))
@@ -115,7 +115,7 @@ def quantiles_of_residuals(result: Any) -> tuple[float, ...] | None:
 
 
 def modes_of_fit(result: Any, renamed: Mapping[str, str]) -> dict[str, dict[str, float]]:
-    """Return the conditional modes by term and level, of a fit or of a record that has them."""
+    """Return {term: {level: conditional mode}} of a fit or record; empty if it has none."""
     return {
         f"{factor} {renamed.get(str(effect), str(effect))}": dict(
             zip(map(str, frame.index), frame.iloc[:, j].to_numpy(dtype=float).tolist(), strict=True)
@@ -126,7 +126,7 @@ def modes_of_fit(result: Any, renamed: Mapping[str, str]) -> dict[str, dict[str,
 
 
 def inputs_of_fit(result: Any) -> Inputs | None:
-    """Return what was fitted, of a fit or of its record; of older records the response alone."""
+    """Return the fingerprints of a fit's or record's data; older records have the response's alone."""
     recorded = getattr(result, "inputs", None)
     if recorded is not None:
         return recorded  # type: ignore[no-any-return]
@@ -172,6 +172,6 @@ def rows_left_out(result: Any) -> str:
 
 
 def floats(values: Any, names: Iterable[str] | None = None) -> dict[str, float]:
-    """Return numbers by name."""
+    """Return {name: number}; names default to the index of ``values``."""
     labels = list(values.index) if names is None else list(names)
     return {str(label): float(v) for label, v in zip(labels, np.asarray(values), strict=True)}
