@@ -1,4 +1,4 @@
-"""The public functions: the one module that may touch every layer."""
+"""The public functions and ``Model``; the only module that may import every layer."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Model:
     formula : ModelFormula
         What was declared.
     design : Design
-        What the data make of it: y, X, Z (sparse), blocks; ``D(fit)``, ``R(fit)``, ``V(fit)`` for teaching.
+        y, X, Z (sparse) and blocks that follow from formula and data; ``D(fit)``, ``R(fit)``, ``V(fit)`` for teaching.
     names : Names
-        What data, weights and offset are called, for reports.
+        Names of data, weights and offset, for reports.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class Model:
 
     @cached_property
     def spec(self) -> MixedLMSpec:
-        """The MixedLM call that this model is: ``groups``, ``re_formula``, ``vc_formula``; ``str()`` is code.
+        """The equivalent MixedLM call: ``groups``, ``re_formula``, ``vc_formula``; ``str()`` is code that runs.
 
         Raises
         ------
@@ -104,16 +104,16 @@ class Model:
         reml : bool
             REML (lme4's default) or maximum likelihood.
         engine : str
-            ``"auto"``: the pls optimum, at which MixedLM evaluates its likelihood once somebody looks at the fit;
-            ``"pls"``: the same without MixedLM; ``"mixedlm"``: statsmodels from start to end; ``"lme4"``: R.
+            ``"auto"``: pls; ``summary()`` and the report also show MixedLM's likelihood at the optimum. ``"pls"``:
+            lmmtools' own engine alone. ``"mixedlm"``: statsmodels' search. ``"lme4"``: R.
         progress : bool
-            Show evaluations, criterion and gradient norm in a line that renews itself (needs tqdm).
+            Show evaluations, criterion and gradient norm in a progress bar (needs tqdm).
         verbose : bool
-            Print them on standard error, one line per evaluation.
+            Print the same on standard error, one line per evaluation.
         check : bool
             Refuse a model whose variances the data cannot tell from the residual variance, and a factor of one level.
-            False fits it all the same, as lme4 does with ``check.nobs.vs.nlev="ignore"`` and the like; ``warnings``
-            says what is not determined.
+            With False the model is fitted, as lme4 does with ``check.nobs.vs.nlev="ignore"`` and the like, and
+            ``warnings`` says what the data do not determine.
         **options
             Passed to the engine: ``max_iter`` (evaluations allowed), ``tol`` (expected decrease of the criterion at
             which to stop), ``start`` (theta), ``callback``; lme4's are ``timeout`` (seconds), ``optimizer``,
@@ -124,9 +124,14 @@ class Model:
         DataError
             If the data cannot tell the model's variances from the residual variance; the message names the terms.
         EngineError
-            If there is no such engine, or it fails, or reml is neither True nor False.
+            If there is no such engine, the engine fails, or ``reml`` is neither True nor False.
         TranslationError
             If the engine cannot express the model.
+
+        See Also
+        --------
+        compare : Fits by several engines side by side.
+        LMMResults.refit : Fit another response on the same design.
 
         Examples
         --------
@@ -189,15 +194,15 @@ def lmm(
     data_name : str, optional
         Name of the data for reports.
     trusted : bool
-        Let the formula call any Python function. Otherwise only a list of known functions: text of a formula from
-        elsewhere cannot run code.
+        Let the formula call any Python function. By default it may call known functions alone, so that the text of a
+        formula from elsewhere cannot run code.
 
     Raises
     ------
     FormulaError
         If the formula does not parse; the message marks the place.
     DataError
-        If the data cannot carry the model; the message names the column.
+        If a column is missing or unusable; the message names it.
 
     See Also
     --------
@@ -213,18 +218,18 @@ def lmm(
     parsed = parse(formula, random, trusted=trusted)
     with single:
         design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
-    names = Names(data_name or _name_of(data), _label(weights, "weights"), _label(offset, "offset"))
+    names = Names(data_name or _name_of(data), _name_argument(weights, "weights"), _name_argument(offset, "offset"))
     warn_of((CodingWarning, text) for text in design.narrower_in_r)
     return Model(parsed, design, names)
 
 
 def from_mixedlm(result: Any) -> LMMResults:
-    """Return the record of a model that statsmodels' ``MixedLM`` fitted, with right numbers on the data's scale.
+    """Return a fit by statsmodels' ``MixedLM`` as ``LMMResults``, with all numbers on the data's scale.
 
-    The model is read from its arrays, so that ``str(fit.design.formula.source)`` and the report name, in lme4's
-    notation, the model that was fitted and not the one that its call looks like. Nothing is fitted again: criterion,
-    fixed effects, standard errors and modes are those at MixedLM's own variances, and the certificate tells whether
-    these are an optimum. ``fit.mixedlm`` is ``result`` itself.
+    The model is read from MixedLM's arrays, so that the report and ``fit.design.formula.source`` name in lme4's
+    notation the model that was fitted, whatever its call looks like. Nothing is fitted again: criterion, fixed effects,
+    standard errors and modes are those at MixedLM's variances, and the certificate says whether these are an optimum.
+    ``fit.mixedlm`` is ``result``.
 
     Parameters
     ----------
@@ -234,7 +239,7 @@ def from_mixedlm(result: Any) -> LMMResults:
     Raises
     ------
     DataError
-        If it is no MixedLM result, or its data were removed.
+        If ``result`` is no MixedLM result, or its data were removed.
     TranslationError
         If nothing in the model is random.
     EngineError
@@ -243,13 +248,13 @@ def from_mixedlm(result: Any) -> LMMResults:
     See Also
     --------
     patch_summary : A MixedLM result with these numbers under statsmodels' names.
-    lint : What a MixedLM model really is.
+    lint : Findings about a MixedLM model.
 
     Notes
     -----
-    A component of several columns per row (``vc_formula={"cask": "C(cask)"}``) has one variance for all of them, which
-    no lme4 model has: it is shown as several terms of equal variance, ``design.shared`` and a remark say so. It is
-    counted once in ``k_params``; refits and bootstraps of such a model are refused.
+    A component with several columns per row (``vc_formula={"cask": "C(cask)"}``) has one variance for all of them:
+    no lme4 model does so. It is shown as several terms of equal variance; ``design.shared`` and a remark say so.
+    ``k_params`` counts the variance once. Refits and bootstraps of such a model are refused.
 
     Examples
     --------
@@ -265,11 +270,10 @@ def from_mixedlm(result: Any) -> LMMResults:
 def patch_summary(result: Any) -> Any:
     """Return a MixedLM result with ``params bse conf_int() cov_params() summary()`` on the scale of the data.
 
-    For what prints results by these names: ``summary_col([patch_summary(result)])`` and other packages' tables show
-    variances instead of variances divided by the residual's, standard errors on the variances' own scale (from the
-    observed information; NaN where there is none, ``.undefined`` says why), and lme4's standard errors of the fixed
-    effects. ``conf_int`` of a variance is symmetric, the estimate -/+ normal quantile times standard error; p-values of
-    variances are NaN. The result given is left as it is.
+    Packages that print results by these names, as ``summary_col([patch_summary(result)])``, then show variances instead
+    of variances divided by the residual variance, standard errors of variances from the observed information (NaN where
+    there are none; ``.undefined`` says why), and lme4's standard errors of the fixed effects. Limits of a variance are
+    the estimate -/+ normal quantile times standard error; p-values of variances are NaN. ``result`` is not changed.
 
     Parameters
     ----------
@@ -306,16 +310,16 @@ def patch_summary(result: Any) -> Any:
 
 
 def translate(model: Any, data: Any = None) -> Translation:
-    """Return a model in every notation: lme4's, lmmtools', MixedLM's, in words and as an equation.
+    """Return a model in every notation: lme4's, lmmtools' and MixedLM's, in words and as an equation.
 
     Parameters
     ----------
     model : str, Declaration, Model, LMMResults, MixedLM, MixedLMResults or MixedLMSpec
         An lme4 formula, a declaration (``crossed("plate", "sample")``), a model or its result. A MixedLM model is read
-        from its arrays: what is translated is the model that it is.
+        from its arrays, whatever its call looks like.
     data : DataFrame, optional
-        Beside a formula or declaration: shows what is nested and what the independent groups are. Without it the
-        MixedLM call is one that is right for any data.
+        Data for a formula or declaration: they show which factors are nested and what the independent groups are.
+        Without them the MixedLM call is one that is right for any data.
 
     Returns
     -------
@@ -326,6 +330,11 @@ def translate(model: Any, data: Any = None) -> Translation:
     ------
     FormulaError, DataError
         As :func:`lmm`; a DataError also if ``model`` is none of these.
+
+    See Also
+    --------
+    structure : What the data show of the factors.
+    Model.spec : The MixedLM call of a model on its data.
 
     Examples
     --------
@@ -338,21 +347,22 @@ def translate(model: Any, data: Any = None) -> Translation:
     return translate_model(model, data)
 
 
-def _label(given: str | ArrayLike | None, otherwise: str) -> str | None:
+def _name_argument(given: str | ArrayLike | None, otherwise: str) -> str | None:
+    """Return the column that was named, ``otherwise`` for an array of values, None for nothing."""
     return given if isinstance(given, str) or given is None else otherwise
 
 
 def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) -> Comparison:
-    """Return fits side by side: differences to the first, a verdict for each, and sentences that say why.
+    """Return fits side by side: differences from the first, a verdict for each number, and sentences that say why.
 
     Parameters
     ----------
     *items
         What to compare: ``LMMResults``, a fit read back by ``read_json``, a printed summary of lme4's or MixedLM's (the
         text, or what ``read_lme4_summary`` and ``read_mixedlm_summary`` return), a ``MixedLMResults`` of statsmodels
-        (taken for the model that it really is, see ``from_mixedlm``), an ``OLS`` result (the model with every variance
-        zero), a recorded fit (as ``datasets.recorded`` returns), or a ``Model``, followed by names of engines to fit it
-        with (``"auto"`` if there are none).
+        (read by ``from_mixedlm``), an ``OLS`` result (the model with every variance zero), a recorded fit (as
+        ``datasets.recorded`` returns), or a ``Model``, followed by names of engines to fit it with (``"auto"`` if there
+        are none).
     names : sequence of str, optional
         Headings of the columns, one per item; by default the engines' names.
     reml : bool
@@ -361,11 +371,13 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     Raises
     ------
     DataError
-        If there is nothing to compare, or an item is none of these.
+        If there are fewer than two fits, or an item is none of these.
 
     See Also
     --------
     anova : Likelihood-ratio tests of nested models.
+    tables.side_by_side : Estimates of several models in one table.
+    LMMResults.confirm : MixedLM's own search beside a fit.
 
     Examples
     --------
@@ -381,6 +393,6 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
 
 
 def _name_of(data: Any) -> str | None:
-    """Name of the data, where the frame carries one (``DataFrame.attrs["name"]``, as our data sets do)."""
+    """Return the name that a frame carries in ``DataFrame.attrs["name"]``, as the shipped data sets do, else None."""
     attrs = getattr(data, "attrs", None)
     return attrs.get("name") if isinstance(attrs, dict) else None

@@ -1,4 +1,4 @@
-"""Where messages are read: advice in Python for those who write Python, options for those at a command line."""
+"""Wording of advice in messages: Python code for readers in Python, options for readers at the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AT_COMMAND_LINE: ContextVar[bool] = ContextVar("at_command_line", default=False
 
 @contextmanager
 def at_command_line() -> Iterator[None]:
-    """Let the messages made within give advice for a command line."""
+    """Return a context in which messages give advice for the command line."""
     token = _AT_COMMAND_LINE.set(True)
     try:
         yield
@@ -25,18 +25,18 @@ def at_command_line() -> Iterator[None]:
 
 
 def advice(python: str, command: str) -> str:
-    """Return the one of two pieces of advice that fits where it is read."""
+    """Return ``command`` at the command line, else ``python``."""
     return command if _AT_COMMAND_LINE.get() else python
 
 
 def option(name: str, value: str) -> str:
-    """Return how an option is given a value: ``engine="pls"``, at a command line ``--engine pls``."""
+    """Return an option with its value: ``engine="pls"``, at the command line ``--engine pls``."""
     return advice(f'{name}="{value}"', f"--{name} {value}")
 
 
 def how_to_install(*packages: str) -> str:
-    """Return the command that installs packages which lmmtools can do without.
+    """Return the command that installs optional packages.
 
-    It names the packages themselves, so that it works wherever lmmtools came from.
+    It names the packages and not an extra of lmmtools, so that it works whatever lmmtools was installed from.
     """
     return f"pip install {' '.join(packages)}"

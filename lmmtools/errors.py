@@ -29,74 +29,169 @@ __all__ = [
 
 
 class LmmError(Exception):
-    """Base class of everything that lmmtools raises on purpose."""
+    """Base class of all errors that lmmtools raises on purpose.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> try:
+    ...     lmt.lmm("Reaction ~ Day + (1 | Subject)", lmt.datasets.load("sleepstudy"))
+    ... except lmt.LmmError as error:
+    ...     print(type(error).__name__)
+    DataError
+    """
 
 
 class FormulaError(LmmError, ValueError):
-    """A formula or declaration that does not parse, or has no meaning here."""
+    """A formula or declaration that does not parse, or that lmmtools has no meaning for; the message marks the place.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> try:
+    ...     lmt.lmm("Reaction ~ Days + (1 | Subject", lmt.datasets.load("sleepstudy"))
+    ... except lmt.FormulaError as error:
+    ...     print(error)
+    This ( is never closed:
+        Reaction ~ Days + (1 | Subject
+                          ^
+    """
 
 
 class DataError(LmmError, ValueError):
-    """Data that cannot carry the declared model: a missing column, a factor with one level, ..."""
+    """Data that do not determine the declared model, or lack a column of it; also an argument with a wrong value.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> try:
+    ...     lmt.lmm("Reaction ~ Day + (1 | Subject)", lmt.datasets.load("sleepstudy"))
+    ... except lmt.DataError as error:
+    ...     print(error)
+    The data have no column 'Day', which the model uses. Did you mean 'Days'?
+    """
 
 
 class PrintoutError(DataError):
-    """A printed summary that cannot be read: cut, from another package, or changed."""
+    """A printed summary that cannot be read: it was cut or changed, or comes from another package.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> try:
+    ...     lmt.read_lme4_summary("Linear mixed model fit by REML")
+    ... except lmt.errors.PrintoutError as error:
+    ...     print(error)
+    The printout is not complete; missing: the criterion ...
+    """
 
 
 class TranslationError(LmmError, ValueError):
-    """A model that the asked-for engine or notation cannot express."""
+    """A model that the chosen engine or notation cannot express.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("angle ~ temp + (temp | recipe) + (temp | replicate)", lmt.datasets.load("cake"))
+    >>> try:
+    ...     model.spec
+    ... except lmt.TranslationError as error:
+    ...     print(error)
+    (temp | replicate) and (temp | recipe) have no MixedLM form: ...
+    Use engine="pls", or write (temp || recipe).
+    """
 
 
 class EngineError(LmmError, RuntimeError):
-    """An engine that is missing, failed, or cannot give a right answer."""
+    """An engine that is missing, failed, or cannot give a right answer; also a package that is not installed.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff"))
+    >>> try:
+    ...     model.fit(engine="nlme")
+    ... except lmt.EngineError as error:
+    ...     print(error)
+    there is no engine 'nlme'; write one of 'auto', 'lme4', 'mixedlm', 'pls'
+    """
 
 
 class LmmWarning(UserWarning):
-    """Base class of lmmtools' warnings; each is also kept on ``fit.warnings``."""
+    """Base class of lmmtools' warnings. Their texts are also in ``fit.warnings``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> import warnings
+    >>> model = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2"))
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", lmt.LmmWarning)
+    ...     fit = model.fit()
+    >>> len(fit.warnings)
+    1
+    """
 
 
 class BoundaryWarning(LmmWarning):
-    """The fit is singular: a variance is zero, or a correlation is one."""
+    """The fit is singular: a variance is zero, or a correlation is one; ``fit.boundary`` has the components.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit()
+    >>> print(fit.boundary)
+    the variance of (Intercept) by Batch is zero: any more of it would make the criterion worse
+    """
 
 
 class ConvergenceWarning(LmmWarning):
-    """The optimum could not be certified."""
+    """The optimum is not certified: the criterion may have a lower value; ``fit.certificate`` has the details."""
 
 
 class ReproducedWarning(ConvergenceWarning):
-    """The model reproduces the response: the criterion falls without end, and has no lowest value."""
+    """The model reproduces the response, so that the criterion falls without end and has no lowest value."""
 
 
 class DroppedRowsWarning(LmmWarning):
-    """Rows with missing values were left out."""
+    """Rows with missing values were left out; ``fit.design.dropped`` counts them by column.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> data = lmt.datasets.load("sleepstudy")
+    >>> data.loc[:2, "Reaction"] = float("nan")
+    >>> fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit()
+    >>> fit.design.dropped.n_rows, dict(fit.design.dropped.rows)
+    (3, {'Reaction': 3})
+    """
 
 
 class DroppedColumnsWarning(LmmWarning):
-    """Columns of X that depend linearly on others were left out."""
+    """Columns of X that depend linearly on others were left out; ``fit.design.dropped.columns`` names them."""
 
 
 class CodingWarning(LmmWarning):
-    """R codes the factors of the formula in fewer columns: ``lmer()`` fits another model to it."""
+    """R codes the factors of the formula in fewer columns, so that ``lmer()`` fits another model for this formula."""
 
 
 class StructureWarning(LmmWarning):
-    """The data suggest another model than the one declared."""
+    """The data suggest a model other than the one declared."""
 
 
 class FewDrawsWarning(LmmWarning):
-    """Too few draws for the limits that were asked for."""
+    """Too few draws for the limits that were requested: draw more."""
 
 
 class ProfileLimitWarning(LmmWarning):
-    """A limit of a profile that does not exist, or was not found: it is NaN."""
+    """A limit of a profile does not exist or was not found, and is NaN."""
 
 
 class AgreementWarning(LmmWarning):
-    """Two engines disagree about the optimum."""
+    """Two engines compute different criteria at the same parameters."""
 
 
-# A longer text would be broken by a terminal, and its carets stand under other characters.
+# A terminal would wrap a longer line, and the carets would not stand under their characters.
 _WIDEST = 110
 
 

@@ -1,4 +1,4 @@
-"""Checking the answers to exercises: right, or what is wrong with them and a hint."""
+"""Answers to exercises, checked: right, or wrong with a hint."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import numpy as np
 
 __all__ = ["Verdict", "check"]
 
-# Answers are asked for with two or three digits.
+# Exercises ask for two or three digits.
 RTOL = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found about an answer: prints as a sentence, and is true if the answer is right.
+    """The verdict on an answer; prints as a sentence, and is true if the answer is right.
 
     Attributes
     ----------
     is_right : bool
-        Whether it is.
+        Whether the answer is right.
     sentence : str
-        What to tell whoever answered.
+        What to tell the person who answered.
 
     Examples
     --------
@@ -55,22 +55,22 @@ def check(
     mistakes: Collection[tuple[Any, str]] = (),
     rtol: float = RTOL,
 ) -> Verdict:
-    """Return whether an answer is right; if it is not, the verdict gives a hint.
+    """Return the verdict on an answer, with a hint if it is wrong.
 
     Parameters
     ----------
     answer : object
-        What somebody answered; ``...`` where nobody has yet.
+        The answer; ``...`` where none was given yet.
     right : object
-        The right answer, or a function that tells of an answer whether it is. Whole numbers and truth values are
-        compared exactly, other numbers up to ``rtol``, text without regard to blanks and capitals, collections item
-        by item (sets in any order).
+        The right answer, or a function of an answer that returns whether it is right. Whole numbers and truth values
+        are compared exactly, other numbers up to ``rtol``, text without regard to blanks and capitals, collections
+        item by item (sets in any order).
     hint : str
-        A sentence that helps on, without giving the answer away.
+        A sentence that helps without revealing the answer.
     because : str
         What to add when the answer is right.
     mistakes : collection of (object, str)
-        Wrong answers that can be foreseen, each with what to say of it in place of the hint.
+        Foreseeable wrong answers, each with the sentence that replaces the hint.
     rtol : float
         Largest relative difference of a number that counts as right.
 
@@ -126,7 +126,7 @@ def _is_same(answer: Any, right: Any, rtol: float) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Return Python's number in place of NumPy's, which prints as np.float64(...)."""
+    """Return Python's number for a number of NumPy, which prints as np.float64(...)."""
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -1,4 +1,4 @@
-"""Watching long work: a progress line on a terminal or in a notebook, or one printed line per evaluation."""
+"""Progress of long work: a bar on a terminal or in a notebook, or one printed line per evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Step", "count", "watch"]
 
 
 class Step(Protocol):
-    """What an engine reports after each evaluation of the criterion."""
+    """What an engine reports to a callback after each evaluation of the criterion."""
 
     @property
     def n_evaluations(self) -> int:
@@ -33,19 +33,21 @@ class Step(Protocol):
 
 @contextmanager
 def watch(*, progress: bool, verbose: bool) -> Iterator[Callable[[Step], None] | None]:
-    """Give a callback that shows each evaluation: its number, the criterion and the gradient's norm.
+    """Return a context with a callback that shows each evaluation; the callback is None where nothing is shown.
+
+    It shows the number of the evaluation, the criterion and the largest absolute derivative.
 
     Parameters
     ----------
     progress : bool
-        A line that renews itself (tqdm: on a terminal, or in a notebook).
+        Show a bar (tqdm, on a terminal or in a notebook).
     verbose : bool
-        One line per evaluation on standard error.
+        Print one line per evaluation on standard error.
 
     Raises
     ------
     EngineError
-        If ``progress`` is asked for and tqdm is not installed.
+        If ``progress`` is True and tqdm is not installed.
     """
     if progress:
         with _bar()(desc="fit", unit=" evaluations") as bar:
@@ -57,23 +59,32 @@ def watch(*, progress: bool, verbose: bool) -> Iterator[Callable[[Step], None] |
             yield show
     elif verbose:
 
-        def tell(step: Step) -> None:
+        def print_step(step: Step) -> None:
             line = f"{step.n_evaluations:4d}  criterion {step.objective:.6f}  gradient {step.gradient_norm:.3g}"
             print(line, file=sys.stderr)
 
-        yield tell
+        yield print_step
     else:
         yield None
 
 
 @contextmanager
 def count(total: int, what: str, *, progress: bool) -> Iterator[Callable[[int], None]]:
-    """Give a callback that counts pieces of work that are done, shown as a line that renews itself if asked for.
+    """Return a context with a callback that counts finished pieces of work.
+
+    Parameters
+    ----------
+    total : int
+        Number of pieces.
+    what : str
+        Name of the work, shown before the bar.
+    progress : bool
+        Show a bar (tqdm).
 
     Raises
     ------
     EngineError
-        If ``progress`` is asked for and tqdm is not installed.
+        If ``progress`` is True and tqdm is not installed.
     """
     if not progress:
         yield lambda done: None
@@ -83,8 +94,9 @@ def count(total: int, what: str, *, progress: bool) -> Iterator[Callable[[int], 
 
 
 def _bar() -> Any:
+    """Return tqdm's class of progress bars."""
     try:
         from tqdm.auto import tqdm
     except ImportError as error:
-        raise EngineError(f"progress=True needs tqdm: {how_to_install('tqdm')}") from error
+        raise EngineError(f"progress=True needs tqdm, which is not installed: {how_to_install('tqdm')}") from error
     return tqdm

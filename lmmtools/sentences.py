@@ -1,4 +1,4 @@
-"""Parts of the sentences that messages and reports are made of."""
+"""Lists of names in the sentences of messages and reports."""
 
 from __future__ import annotations
 
