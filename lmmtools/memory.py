@@ -54,20 +54,20 @@ def say_bytes(number: float) -> str:
 
 def free_memory() -> float | None:
     """Return the bytes that this process may still take, or None where the system does not say."""
-    return min(_rooms(), default=None)
+    return min(_read_limits(), default=None)
 
 
-def _rooms() -> Iterator[float]:
+def _read_limits() -> Iterator[float]:
     """Yield the room under each limit that can be read."""
     if sys.platform == "win32":
-        yield from _of_windows()
+        yield from _read_windows()
         return
-    yield from _of_machine()
-    yield from _of_process()
-    yield from _of_cgroups()
+    yield from _read_machine()
+    yield from _read_process()
+    yield from _read_cgroups()
 
 
-def _of_machine() -> Iterator[float]:
+def _read_machine() -> Iterator[float]:
     """Yield what the machine has to give, swap included; where only its size is known, that."""
     try:
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
@@ -81,7 +81,7 @@ def _of_machine() -> Iterator[float]:
             return
 
 
-def _of_process() -> Iterator[float]:
+def _read_process() -> Iterator[float]:
     """Yield what the limit of the process's address space leaves (``ulimit -v``)."""
     import resource
 
@@ -95,7 +95,7 @@ def _of_process() -> Iterator[float]:
     yield float(limit - used)
 
 
-def _of_cgroups() -> Iterator[float]:
+def _read_cgroups() -> Iterator[float]:
     """Yield what the limits of the process's control groups leave: those of containers and of batch systems."""
     try:
         own = OWN_CGROUPS.read_text("ascii").splitlines()
@@ -112,12 +112,12 @@ def _of_cgroups() -> Iterator[float]:
             continue
         group = home / path.lstrip("/")
         for at in (group, *group.parents):
-            yield from _of_cgroup(at, limit, usage, cache)
+            yield from _read_cgroup(at, limit, usage, cache)
             if at == home:
                 break
 
 
-def _of_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float]:
+def _read_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float]:
     try:
         most = float((at / limit).read_text("ascii"))  # "max" is no number, and no limit
         used = float((at / usage).read_text("ascii"))
@@ -128,7 +128,7 @@ def _of_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float]:
         return
 
 
-def _of_windows() -> Iterator[float]:
+def _read_windows() -> Iterator[float]:
     """Yield what Windows says is free, page file included."""
     import ctypes
 

@@ -75,10 +75,10 @@ class Pool:
         here.depth += 1
         if here.depth == 1:
             try:
-                self._begin(here)
+                self._enter_first(here)
             except BaseException:  # Ctrl-C, too, must not leave a thread inside for good
                 here.depth = 0
-                self._end(here)
+                self._leave_last(here)
                 raise
 
     def leave(self) -> None:
@@ -87,27 +87,27 @@ class Pool:
         here.depth -= 1
         if here.depth == 0:
             try:
-                self._end(here)
+                self._leave_last(here)
             except BaseException:
-                self._end(here)
+                self._leave_last(here)
                 raise
 
-    def _begin(self, here: _OfThread) -> None:
+    def _enter_first(self, here: _OfThread) -> None:
         with self._lock:
             shared = self._libraries()
             if not self._inside:
                 self._found = _read(shared)
             self._inside.add(threading.get_ident())
-            self._settle()
+            self._set_libraries()
         here.found = _read(self._own)
         _write(self._own, here.found, 1)
 
-    def _end(self, here: _OfThread) -> None:
+    def _leave_last(self, here: _OfThread) -> None:
         if here.found:
             _write(self._own, here.found)
         with self._lock:
             self._inside.discard(threading.get_ident())
-            self._settle()
+            self._set_libraries()
 
     def widen(self) -> None:
         """Begin work on large matrices: if no other thread is inside, with all threads that were found."""
@@ -118,7 +118,7 @@ class Pool:
         if here.wide == 1:
             with self._lock:
                 self._wide.add(threading.get_ident())
-                self._settle()
+                self._set_libraries()
                 is_alone = len(self._inside) == 1
             if is_alone:
                 _write(self._own, here.found)
@@ -132,7 +132,7 @@ class Pool:
         if here.wide == 0:
             with self._lock:
                 self._wide.discard(threading.get_ident())
-                self._settle()
+                self._set_libraries()
             _write(self._own, here.found, 1)
 
     def available(self) -> int:
@@ -163,7 +163,7 @@ class Pool:
             self.widen()
             self._here.wide = wide
 
-    def _settle(self) -> None:
+    def _set_libraries(self) -> None:
         """Set the libraries to what those inside are to have; the lock is held."""
         is_single = len(self._inside) > 1 or (len(self._inside) == 1 and not self._wide)
         # Whoever is interrupted here finds the flag set, and is set right when the next one leaves.
@@ -192,7 +192,7 @@ class Pool:
         self._lock = threading.RLock()
         self._inside &= {threading.get_ident()}
         self._wide &= {threading.get_ident()}
-        self._settle()
+        self._set_libraries()
 
 
 def _find_libraries() -> tuple[list[Library], list[Library]]:

@@ -151,7 +151,7 @@ def test_limits_of_containers_count_and_cached_files_do_not(tmp_path, monkeypatc
     own = tmp_path / "own"
     own.write_text(f"{line}\n")
     monkeypatch.setattr(memory, "OWN_CGROUPS", own)
-    assert list(memory._of_cgroups()) == [350.0]
+    assert list(memory._read_cgroups()) == [350.0]
 
 
 @pytest.mark.parametrize(("number", "text"), [(1.54e9, "1.5 GB"), (3.4e8, "340 MB"), (-5.0, "0 MB")])

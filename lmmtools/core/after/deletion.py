@@ -104,7 +104,7 @@ def delete_rows(problem: Problem, theta: Floats, reml: bool, sets: Sequence[Rows
     p = problem.p
     check_deletions(len(sets), p)
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
-    rows = _rows(problem, s)
+    rows = _weighted_rows(problem, s)
     out = Deletions(
         np.full((len(sets), p), np.nan), np.full((len(sets), p, p), np.nan), np.zeros(len(sets), dtype=bool)
     )
@@ -130,8 +130,8 @@ def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], pla
     if sets and all(len(own) == 1 for own in sets):
         _delete_single(problem, s, rows, np.concatenate(sets), H, steps)
     else:
-        products = _solved if problem.structure.layout.is_sparse else _reduced(problem, s)
-        for chunk in _chunks(sets):
+        products = _products_by_solving if problem.structure.layout.is_sparse else _products_by_reduction(problem, s)
+        for chunk in _runs_of_sets(sets):
             for i, ZWZ in zip(chunk, products(problem, s, [sets[i] for i in chunk]), strict=True):
                 H[i], steps[i] = _delete_set(s, rows, sets[i], ZWZ)
     # In these units H of the whole is the identity.
@@ -144,7 +144,7 @@ def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], pla
     out.covariances[places[at]] = scale**2 * s.r2 / s.dof * (X @ np.linalg.inv(H[at]) @ X.T)
 
 
-def _rows(problem: Problem, s: State) -> _Rows:
+def _weighted_rows(problem: Problem, s: State) -> _Rows:
     d = problem.design
     found = recover_state(problem, s)
     w = problem.residual.weighted(np.ones(d.n))
@@ -169,7 +169,7 @@ def _delete_single(problem: Problem, s: State, rows: _Rows, at: Rows, H: Floats,
     steps[:] = G * (rows.e[at] / S)[:, None]
 
 
-def _chunks(sets: Sequence[Rows]) -> list[list[int]]:
+def _runs_of_sets(sets: Sequence[Rows]) -> list[list[int]]:
     """Return the sets' numbers in runs of at most SOLVED_ROWS rows."""
     runs: list[list[int]] = []
     total = SOLVED_ROWS + 1
@@ -182,14 +182,14 @@ def _chunks(sets: Sequence[Rows]) -> list[list[int]]:
     return runs
 
 
-def _solved(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
+def _products_by_solving(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
     """Z_I W Z_I' of a few sets, each (r, r), with one solve for all their rows of Z."""
     C = np.asfortranarray(problem.rows.Zt[:, np.concatenate(sets)].toarray())
     U, _ = solve(s.elimination, C)
-    return [C[:, part].T @ U[:, part] for part in _parts(sets)]
+    return [C[:, part].T @ U[:, part] for part in _places_of_sets(sets)]
 
 
-def _reduced(problem: Problem, s: State) -> Products:
+def _products_by_reduction(problem: Problem, s: State) -> Products:
     """The same by rows of Z with the chain eliminated, for which W among the dense rest is formed once."""
     W_rest = invert(s.elimination, blocks=True).W_rest
     d, factors = problem.design, problem.structure.factors
@@ -199,12 +199,12 @@ def _reduced(problem: Problem, s: State) -> Products:
     def products(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
         own = np.concatenate(sets)
         rows = reduce_rows(s.elimination, W_rest, [c[own] for c in codes], [v[own] for v in z])
-        return [rows.products(part) for part in _parts(sets)]
+        return [rows.products(part) for part in _places_of_sets(sets)]
 
     return products
 
 
-def _parts(sets: Sequence[Rows]) -> list[slice]:
+def _places_of_sets(sets: Sequence[Rows]) -> list[slice]:
     """Return where each set's rows are when they stand one after the other."""
     ends = np.cumsum([len(own) for own in sets]).tolist()
     return [slice(end - len(own), end) for own, end in zip(sets, ends, strict=True)]
@@ -265,7 +265,7 @@ def reduce_rows(el: Elimination, W_rest: Floats | None, codes: Sequence[Codes], 
     q_rest = 0 if W_rest is None else len(W_rest)
     n_chain = len(st.chain)
     starts = [f.start - st.q_chain for f in st.factors[n_chain:]]
-    c = _in_rest(codes[n_chain:], z[n_chain:], starts, len(codes[0]), q_rest)
+    c = _entries_in_rest(codes[n_chain:], z[n_chain:], starts, len(codes[0]), q_rest)
     left = [np.array(own) for own in z[:n_chain]]
     y: list[Floats] = []
     for k, stage in enumerate(el.stages):
@@ -274,12 +274,12 @@ def reduce_rows(el: Elimination, W_rest: Floats | None, codes: Sequence[Codes], 
         for a, A in enumerate(stage.links):
             left[k + 1 + a] -= np.einsum("rab,ra->rb", A[levels], y[k])
         if stage.coupling is not None:
-            c = _less(c, _coupled(stage, levels, y[k], q_rest))
+            c = _subtract(c, _times_coupling(stage, levels, y[k], q_rest))
     weighted = np.zeros((len(codes[0]), 0)) if W_rest is None else np.asarray(c @ W_rest)
     return ReducedRows(tuple(codes[:n_chain]), tuple(left), tuple(y), c, weighted)
 
 
-def _in_rest(
+def _entries_in_rest(
     codes: Sequence[Codes], z: Sequence[Floats], starts: Sequence[int], r: int, q_rest: int
 ) -> sparse.csr_matrix:
     """The rows' own entries in the columns of the rest, shape (r, q_rest); each factor's begin at its start."""
@@ -291,12 +291,12 @@ def _in_rest(
     return c
 
 
-def _less(c: sparse.csr_matrix | Floats, other: sparse.csr_matrix | Floats) -> sparse.csr_matrix | Floats:
+def _subtract(c: sparse.csr_matrix | Floats, other: sparse.csr_matrix | Floats) -> sparse.csr_matrix | Floats:
     found = c - other
     return found if sparse.issparse(found) else np.asarray(found)
 
 
-def _coupled(f: EliminatedStage, levels: Codes, y: Floats, q_rest: int) -> sparse.csr_matrix | Floats:
+def _times_coupling(f: EliminatedStage, levels: Codes, y: Floats, q_rest: int) -> sparse.csr_matrix | Floats:
     """A_er' y of each row, shape (r, q_rest)."""
     kind, values = f.stage.coupling, f.coupling
     assert values is not None

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.core.after.information import effect_sizes, invert_tied, original_directions
+from lmmtools.core.after.information import invert_tied, maps_in_own_units
 from lmmtools.core.elimination.chain import invert, solve
 from lmmtools.core.search.objective import State, evaluate_state, projector
+from lmmtools.core.search.parameters import original_directions, sigma_entries
 from lmmtools.core.search.traces import trace_products_by_columns, trace_products_once
 from lmmtools.design.theta import upper_triangle
 from lmmtools.errors import EngineError
@@ -138,7 +139,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Kenward & Roger (1997), Biometrics 53: 983-997. Everything comes from solves with one elimination of V; the traces
     need all of Z'V^-1Z, column by column: time of order q**2 times a level's neighbours.
     """
-    made = _products(problem, theta, True, _even_maps(problem))
+    made = _products(problem, theta, True, _maps_of_one_size(problem))
     s, phi, k, p = made.state, made.phi, len(made.phi), problem.p
     C = np.asarray(np.linalg.inv(s.Hxx), dtype=float)
     P = np.empty((k + 1, p, p))
@@ -153,7 +154,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Q[k, k] = P[k] - np.einsum("j,jpq->pq", phi, Q[:k, k])
     info = _expected_information(problem, made)
     # What the data say nothing of, and C at its zero does not depend on, is no part of the uncertainty.
-    told = np.flatnonzero(np.append(_is_told(problem), True))
+    told = np.flatnonzero(np.append(_is_estimable(problem), True))
     W = np.zeros_like(info)
     inverse = invert_tied(0.5 * info[np.ix_(told, told)], problem.design, told)
     failure = inverse.failure or ("" if _is_idle(inverse.idle, P[told], C) else "the variances are not determined")
@@ -178,23 +179,18 @@ def _is_idle(directions: Floats, P: Floats, C: Floats) -> bool:
     return True
 
 
-def _even_maps(problem: Problem) -> list[Floats]:
+def _maps_of_one_size(problem: Problem) -> list[Floats]:
     """Return coordinates of the random effects, all of one size, on which nothing that follows depends.
 
     The engine's own; where X spans some effects of a block, the data's, so that these stand apart, and so where blocks
     share a variance, which is one in the data's alone.
     """
     tied = {k for members in problem.design.shared for k in members}
-    maps = zip(_in_own_units(problem), problem.spanned, strict=True)
+    maps = zip(maps_in_own_units(problem), problem.spanned, strict=True)
     return [R if span is not None or k in tied else np.eye(len(R)) for k, (R, span) in enumerate(maps)]
 
 
-def _in_own_units(problem: Problem) -> list[Floats]:
-    """Return the maps from the data's effects, in units of their columns, to the engine's, each (l, l)."""
-    return [R / size for R, size in zip(problem.scaling.basis_maps, effect_sizes(problem), strict=True)]
-
-
-def _is_told(problem: Problem) -> NDArray[np.bool_]:
+def _is_estimable(problem: Problem) -> NDArray[np.bool_]:
     """Return which entries of the Sigmas are of effects that X does not span, shape (k,)."""
     told = []
     for l, span in zip(problem.widths, problem.spanned, strict=True):
@@ -218,7 +214,7 @@ def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> 
     EngineError
         If the criterion cannot be evaluated at theta.
     """
-    maps = _in_own_units(problem)
+    maps = maps_in_own_units(problem)
     made = _products(problem, theta, reml, maps)
     return 0.5 * _expected_information(problem, made)
 
@@ -239,8 +235,7 @@ def _products(problem: Problem, theta: Floats, reml: bool, maps: Sequence[Floats
             view = moved[starts[k] : starts[k + 1], f.columns].reshape(-1, f.m, f.l, p)
             view[:, :, part] = np.einsum("iab,gbp->igap", sigma[k], rows[:, part])
             moved[starts[k] : starts[k + 1], f.columns] = view.reshape(len(view), -1, p)
-            half = np.linalg.solve(maps[k], s.lambdas[k])
-            phi[starts[k] : starts[k + 1]] = (half @ half.T)[np.triu_indices(len(half))[::-1]]
+            phi[starts[k] : starts[k + 1]] = sigma_entries(maps[k], s.lambdas[k])
     return _Products(s, sigma, moved, np.einsum("qp,iqr->ipr", F, moved, optimize=True), phi)
 
 

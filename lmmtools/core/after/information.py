@@ -12,6 +12,7 @@ from lmmtools.core.model.covariance import is_null
 from lmmtools.core.search.certificate import tie
 from lmmtools.core.search.curvature import quadratic_forms
 from lmmtools.core.search.objective import Derivatives, State, derivatives, derivatives_from, evaluate_state, projector
+from lmmtools.core.search.parameters import original_directions, sigma_entries
 from lmmtools.core.search.traces import trace_products_once
 from lmmtools.design.theta import upper_triangle
 from lmmtools.threads import single
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["VarianceInformation", "effect_sizes", "information", "invert_tied", "original_directions"]
+__all__ = [
+    "VarianceInformation",
+    "information",
+    "invert_tied",
+    "maps_in_own_units",
+]
 
 BOUNDARY = "not defined on the boundary of the parameter space: {}"
 UNKNOWN = "not defined: the data tell only the sum of this and of another term's variance"
@@ -139,13 +145,13 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
     boundary: list[str] = []
     units, sd_units = [], []
     sizes = effect_sizes(problem)
-    maps = [R / size for R, size in zip(problem.scaling.basis_maps, sizes, strict=True)]
+    maps = maps_in_own_units(problem)
     for k, (lam, R) in enumerate(zip(s.lambdas, maps, strict=True)):
         half = np.linalg.solve(R, lam)
         covariances.append(half @ half.T)
         is_interior = not is_null(np.asarray(np.linalg.svd(lam, compute_uv=False), float), problem.units[k]).any()
         interior.append(is_interior)
-        found = "" if is_interior else _reason(blocks[k], covariances[k])
+        found = "" if is_interior else _describe_boundary(blocks[k], covariances[k])
         reason = BOUNDARY.format(found) if found else ""
         if found:
             boundary.append(found)
@@ -205,7 +211,12 @@ def effect_sizes(problem: Problem) -> list[Floats]:
     return sizes
 
 
-def _reason(block: Block, covariance: Floats) -> str:
+def maps_in_own_units(problem: Problem) -> list[Floats]:
+    """Return the maps from the data's effects, in units of their :func:`effect_sizes`, to the engine's, each (l, l)."""
+    return [R / size for R, size in zip(problem.scaling.basis_maps, effect_sizes(problem), strict=True)]
+
+
+def _describe_boundary(block: Block, covariance: Floats) -> str:
     if block.l == 1:
         return f"the variance of {block.term} is zero"
     zero = [name for name, v in zip(block.cnames, np.diag(covariance), strict=True) if v <= 0]
@@ -291,27 +302,13 @@ def _observed(problem: Problem, s: State, maps: Sequence[Floats], inside: Sequen
         full = d.G[k] + _score(problem, s, k) * (s.dof / s.r2 - 1.0 / s2)
         parts.append(np.einsum("iab,ab->i", x, full))
     g = np.concatenate(parts)[at]
-    original = np.concatenate([_lower(R, lam) for R, lam in zip(maps, s.lambdas, strict=True)])[at]
+    original = np.concatenate([sigma_entries(R, lam) for R, lam in zip(maps, s.lambdas, strict=True)])[at]
     out = np.empty((len(at) + 1, len(at) + 1))
     # Along Phi, Sigma = Phi / s2; along s2 with Phi fixed, Sigma moves by -Sigma / s2.
     out[:-1, :-1] = H
     out[:-1, -1] = out[-1, :-1] = q[at] / s2 - g - H @ original
     out[-1, -1] = 2.0 * s.r2 / s2 - s.dof + 2.0 * (g - q[at] / s2) @ original + original @ H @ original
     return 0.5 * out
-
-
-def original_directions(R: Floats) -> Floats:
-    """Return dSigma (engine's coordinates) per entry of the data-scale Sigma, lower triangle column by column."""
-    columns, rows = upper_triangle(len(R))
-    half = R.T[rows][:, :, None] * R.T[columns][:, None, :]
-    out = half + half.transpose(0, 2, 1)
-    out[rows == columns] *= 0.5
-    return np.asarray(out)
-
-
-def _lower(R: Floats, lam: Floats) -> Floats:
-    half = np.linalg.solve(R, lam)
-    return np.asarray((half @ half.T)[upper_triangle(len(R))[::-1]])
 
 
 def _score(problem: Problem, s: State, k: int) -> Floats:

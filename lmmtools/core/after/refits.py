@@ -137,7 +137,7 @@ def _fit_in_step(problem: Problem, Y: Floats, reml: bool) -> Refits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Front:
+class _Moving:
     """The responses that are still moving, at their last accepted point, with the step to try next.
 
     Attributes
@@ -170,9 +170,9 @@ class _Front:
     settled: NDArray[np.bool_]
     T: tuple[Floats, ...]
 
-    def take(self, at: NDArray[np.intp]) -> _Front:
+    def take(self, at: NDArray[np.intp]) -> _Moving:
         """Return some of the responses."""
-        return _Front(
+        return _Moving(
             self.rows[at],
             self.y.take(at),
             tuple(x[at] for x in self.lambdas),
@@ -189,13 +189,13 @@ class _Front:
         )
 
 
-def _where(use: NDArray[np.bool_], new: _Front, old: _Front) -> _Front:
+def _take_accepted(use: NDArray[np.bool_], new: _Moving, old: _Moving) -> _Moving:
     """Return ``new`` where ``use``, else ``old``."""
 
     def pick(a: Floats, b: Floats) -> Floats:
         return np.where(use.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
-    return _Front(
+    return _Moving(
         new.rows,
         new.y,
         tuple(pick(a, b) for a, b in zip(new.lambdas, old.lambdas, strict=True)),
@@ -222,14 +222,14 @@ def _fit_batch(
 ) -> None:
     """Fit some responses; those that do not converge are left to the caller."""
     lambdas = problem.away_from_x(_starts(problem, y, reml))
-    front = _front(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
+    front = _differentiate(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
     front = front.take(np.flatnonzero(np.isfinite(front.objective)))
     bounded = parameters.bounded(problem.covariances)
     for _ in range(MAX_ROUNDS):
         done = front.expected <= TOL
         if done.any():
-            _record(problem, kind, front.take(np.flatnonzero(done)), reml, out)
+            _write_results(problem, kind, front.take(np.flatnonzero(done)), reml, out)
         front = front.take(np.flatnonzero(~done & (front.share > 1e-8)))
         if not len(front.rows):
             return
@@ -241,7 +241,7 @@ def _fit_batch(
         out.n_evaluations[front.rows] += 1
         slack = np.where(-slope < 1e3 * front.noise, front.noise, 0.0)
         good = front.objective - state.objective >= -1e-4 * slope - slack
-        front = _where(good, _front(problem, front.rows, front.y, lambdas, state, reml), front)
+        front = _take_accepted(good, _differentiate(problem, front.rows, front.y, lambdas, state, reml), front)
 
 
 def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
@@ -258,7 +258,7 @@ def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
     return (np.sqrt(tau)[:, None, None],)
 
 
-def _is_beaten(
+def _is_lower_at_zero(
     problem: Problem,
     kind: type[OneFactor] | type[Dense],
     y: Responses,
@@ -277,14 +277,14 @@ def _is_beaten(
     return np.asarray(lowest < objective - SAME * np.maximum(1.0, np.abs(objective)))
 
 
-def _front(
+def _differentiate(
     problem: Problem,
     rows: NDArray[np.intp],
     y: Responses,
     lambdas: tuple[Floats, ...],
     s: BatchState,
     reml: bool,
-) -> _Front:
+) -> _Moving:
     """Return derivatives, and Newton's step, at evaluated points."""
     B, p = len(rows), problem.p
     dof = problem.n - p if reml else problem.n
@@ -332,7 +332,7 @@ def _front(
     expected[bad] = np.inf
     with np.errstate(invalid="ignore"):
         noise = 8 * ROUNDING * np.maximum(np.maximum(1.0, np.abs(s.objective)), dof * y.yy / s.r2)
-    return _Front(rows, y, framed, frames, phi, gradient, step, s.objective, noise, expected, share, settled, tuple(T))
+    return _Moving(rows, y, framed, frames, phi, gradient, step, s.objective, noise, expected, share, settled, tuple(T))
 
 
 def _is_settled(
@@ -347,7 +347,9 @@ def _is_settled(
     return settled
 
 
-def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front, reml: bool, out: Refits) -> None:
+def _write_results(
+    problem: Problem, kind: type[OneFactor] | type[Dense], front: _Moving, reml: bool, out: Refits
+) -> None:
     """Put vanished columns at zero and write the results of finished responses."""
     lambdas, tried = [], np.zeros(len(front.rows), dtype=bool)
     for lam, T in zip(front.lambdas, front.T, strict=True):
@@ -366,7 +368,7 @@ def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front
         if back.any():
             lambdas = [np.where(back[:, None, None], a, b) for a, b in zip(front.lambdas, lambdas, strict=True)]
             s = evaluate_batch(problem, kind, front.y, lambdas, reml)
-        settled = _front(problem, front.rows, front.y, tuple(lambdas), s, reml).settled
+        settled = _differentiate(problem, front.rows, front.y, tuple(lambdas), s, reml).settled
     rows = front.rows
     dof = problem.n - problem.p if reml else problem.n
     scale = front.y.y_scale
@@ -374,7 +376,7 @@ def _record(problem: Problem, kind: type[OneFactor] | type[Dense], front: _Front
     X = problem.scaling.x_map
     out.objective[rows] = s.objective
     out.sigma[rows] = np.sqrt(sigma2)
-    out.converged[rows] = settled & ~_is_beaten(problem, kind, front.y, lambdas, s.objective, reml)
+    out.converged[rows] = settled & ~_is_lower_at_zero(problem, kind, front.y, lambdas, s.objective, reml)
     if problem.p:
         out.beta[rows] = (front.y.centre + scale[:, None] * s.b) @ X.T
         half = np.linalg.solve(s.Lxx, np.broadcast_to(X.T, (len(rows), *X.shape)))

@@ -111,7 +111,7 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
             j = i + 1 + step
             for other in range(step, len(scaled)):
                 product = transpose_multiply(scaled[step], scaled[other])
-                total = _gather(link.gather, product)
+                total = _sum_over_children(link.gather, product)
                 if other == step:
                     A[j] = A[j] - total
                 else:
@@ -132,7 +132,7 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
     return Elimination(st, tuple(done), rest, logdet + rest.logdet)
 
 
-def _gather(gather: sparse.csr_matrix, blocks: Floats) -> Floats:
+def _sum_over_children(gather: sparse.csr_matrix, blocks: Floats) -> Floats:
     """Return the sums of blocks (m, a, b) over the children of each parent, (m_parent, a, b)."""
     return np.asarray(gather @ blocks.reshape(len(blocks), -1)).reshape(-1, *blocks.shape[1:])
 
@@ -160,7 +160,7 @@ def solve(el: Elimination, C: Floats) -> tuple[Floats, Floats]:
             break
         v = multiply(s.w, parts[i])
         for step, (link, A) in enumerate(zip(s.stage.links, s.links, strict=True)):
-            parts[i + 1 + step] = parts[i + 1 + step] - _gather(link.gather, transpose_multiply(A, v))
+            parts[i + 1 + step] = parts[i + 1 + step] - _sum_over_children(link.gather, transpose_multiply(A, v))
         if s.stage.coupling is not None and s.coupling is not None:
             c_rest = c_rest - s.stage.coupling.transpose_times(s.coupling, v)
     u_rest = c_rest

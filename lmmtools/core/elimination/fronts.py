@@ -225,7 +225,7 @@ def fills_at_once(graph: sparse.csc_matrix) -> bool:
     return False
 
 
-def _order(graph: sparse.csc_matrix) -> Indices:
+def _order_levels(graph: sparse.csc_matrix) -> Indices:
     """Return the levels in an order of low fill."""
     n = graph.shape[0]
     # SuperLU orders before it factors; an incomplete factorisation that drops everything leaves the ordering alone.
@@ -246,7 +246,7 @@ def _eliminate_symbolically(graph: sparse.csc_matrix, widths: Indices, limit: fl
     """Return the fronts, or None as soon as their work exceeds the limit."""
     if fills_at_once(graph):
         return None
-    order = _order(graph)
+    order = _order_levels(graph)
     lower = sparse.tril(graph[order][:, order], -1, format="csc")
     lower.sort_indices()
     width = widths[order]

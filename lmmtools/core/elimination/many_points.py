@@ -85,16 +85,16 @@ def reduce_many(cut: Cut, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:
     B, m, l = len(lambdas[0]), cut.largest.m, cut.largest.l
     with np.errstate(all="ignore"):
         lam = merge(cut.largest, lambdas)[:, None]
-        half, logdet = _half(np.eye(l) + lam.transpose(0, 1, 3, 2) @ cut.own @ lam)
+        half, logdet = _invert_cholesky(np.eye(l) + lam.transpose(0, 1, 3, 2) @ cut.own @ lam)
         # Rows of L^-1 Lambda' times what stands beside the blocks.
         right = (half @ lam.transpose(0, 1, 3, 2) @ cut.beside).reshape(B, m * l, -1)
         K = cut.rest - right.transpose(0, 2, 1) @ right
         logdet = logdet.sum(axis=1)
         if not cut.others:
             return logdet, K
-        left = _merged_rest(cut.others, lambdas)
+        left = _dense_lambda(cut.others, lambdas)
         q = left.shape[-1]
-        half, more = _half(np.eye(q) + left.transpose(0, 2, 1) @ K[:, :q, :q] @ left)
+        half, more = _invert_cholesky(np.eye(q) + left.transpose(0, 2, 1) @ K[:, :q, :q] @ left)
         right = half @ (left.transpose(0, 2, 1) @ K[:, :q, q:])
         return logdet + more, K[:, q:, q:] - right.transpose(0, 2, 1) @ right
 
@@ -116,7 +116,7 @@ def cholesky_many(M: Floats) -> tuple[Floats, NDArray[np.bool_]]:
         return np.asarray(np.linalg.cholesky(np.where(is_definite[..., None, None], M, eye))), is_definite
 
 
-def _half(M: Floats) -> tuple[Floats, Floats]:
+def _invert_cholesky(M: Floats) -> tuple[Floats, Floats]:
     """Return L^-1 and log|M| of M = LL', nan where M is not positive definite."""
     if M.shape[-1] == 1:
         return 1.0 / np.sqrt(M), np.log(M[..., 0, 0])
@@ -125,7 +125,7 @@ def _half(M: Floats) -> tuple[Floats, Floats]:
     return np.asarray(np.linalg.inv(L)), np.where(is_definite, logdet, np.nan)
 
 
-def _merged_rest(factors: Sequence[Factor], lambdas: Sequence[Floats]) -> Floats:
+def _dense_lambda(factors: Sequence[Factor], lambdas: Sequence[Floats]) -> Floats:
     """Return Lambda of several factors, (B, q, q)."""
     q = sum(f.q for f in factors)
     out = np.zeros((len(lambdas[0]), q, q))

@@ -109,15 +109,15 @@ def sparse_layout(
     q = A.shape[0]
     ones = np.ones(q)
     to_level = sparse.csr_matrix((ones, levels.of_column, np.arange(q + 1)), shape=(q, len(levels.widths)))
-    graph = _ones(to_level.T @ _ones(A) @ to_level + sparse.eye(len(levels.widths)))
+    graph = _pattern_of(to_level.T @ _pattern_of(A) @ to_level + sparse.eye(len(levels.widths)))
     for meets in patterns:
-        by_level = _ones(_ones(meets) @ to_level)
+        by_level = _pattern_of(_pattern_of(meets) @ to_level)
         if float((np.diff(by_level.indptr).astype(float) ** 2).sum()) > MAX_JOINS:
             return None
         graph = graph + by_level.T @ by_level
     if graph.nnz > DENSE_SHARE * float(graph.shape[0]) ** 2:
         return None
-    lower = sparse.tril(to_level @ _ones(graph) @ to_level.T, format="csc")
+    lower = sparse.tril(to_level @ _pattern_of(graph) @ to_level.T, format="csc")
     lower.sort_indices()
     fronts = plan_fronts(lower, levels)
     if fronts is None:
@@ -131,7 +131,7 @@ def sparse_layout(
     return SparseLayout(values, keys, q, factors, fronts)
 
 
-def _ones(A: sparse.spmatrix) -> sparse.csr_matrix:
+def _pattern_of(A: sparse.spmatrix) -> sparse.csr_matrix:
     """Return the pattern of stored entries."""
     out = sparse.csr_matrix(A, copy=True)
     out.data[:] = 1.0

@@ -154,9 +154,9 @@ def build_structure(
     first_rest = rest[0].start if rest else q
     A_rest = A[first_rest:, first_rest:] if n_chain else A
     links = _links(A, factors[:n_chain], chain_groups, chain_links)
-    couplings, layout = _couple(A[:first_rest, first_rest:], A_rest, factors[:n_chain], links, rest)
+    couplings, layout = _make_couplings(A[:first_rest, first_rest:], A_rest, factors[:n_chain], links, rest)
     stages = tuple(
-        Stage(f, _own_blocks(A, f), link, coupling)
+        Stage(f, _cut_blocks(A, f), link, coupling)
         for f, link, coupling in zip(factors[:n_chain], links, couplings, strict=True)
     )
     return Structure(tuple(factors), stages, rest, layout, A, order)
@@ -232,7 +232,7 @@ def _links(
     return out
 
 
-def _couple(
+def _make_couplings(
     B: sparse.csr_matrix,
     A_rest: sparse.csr_matrix,
     chain: Sequence[Factor],
@@ -256,10 +256,10 @@ def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
     for stage in st.chain:
         if stage.factor is factor:
             return stage.A
-    return _own_blocks(st.A, factor)
+    return _cut_blocks(st.A, factor)
 
 
-def _own_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
+def _cut_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
     """Cut the factor's own blocks out of A, shape (m, l, l)."""
     block = A[factor.columns, factor.columns].tocoo()
     values = np.zeros((factor.m, factor.l, factor.l))

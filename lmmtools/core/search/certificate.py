@@ -197,10 +197,12 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
         full[at] = direction
         return curvature_along(problem, m, full)
 
-    return _judge(m.g[at], B[np.ix_(at, at)], room[at], nulls, m.d, None if m.exact is not None else exact_along)
+    return _make_certificate(
+        m.g[at], B[np.ix_(at, at)], room[at], nulls, m.d, None if m.exact is not None else exact_along
+    )
 
 
-def _judge(
+def _make_certificate(
     g: Floats,
     B: Floats,
     room: Floats,
@@ -340,13 +342,13 @@ def certify_shared(problem: Problem, theta: Floats, reml: bool) -> Certificate:
     # A lambda without full rank has free elements all the same: theta has no element for its null space alone.
     is_held = parameters.bounded(problem.covariances) & ~free
     at = np.flatnonzero(P.T @ is_held == 0)
-    g, B = _gradient(problem, P, tau, reml)[at], np.empty((len(at), len(at)))
+    g, B = _tied_gradient(problem, P, tau, reml)[at], np.empty((len(at), len(at)))
     for i, j in enumerate(at):
         step = np.zeros_like(tau)
         step[j] = STEP * max(abs(tau[j]), 0.1)
-        ahead, behind = _gradient(problem, P, tau + step, reml), _gradient(problem, P, tau - step, reml)
+        ahead, behind = _tied_gradient(problem, P, tau + step, reml), _tied_gradient(problem, P, tau - step, reml)
         B[i] = (ahead - behind)[at] / (2.0 * step[j])
-    return _judge(g, 0.5 * (B + B.T), np.full(len(at), np.inf), nulls, d)
+    return _make_certificate(g, 0.5 * (B + B.T), np.full(len(at), np.inf), nulls, d)
 
 
 def _tied_derivatives(problem: Problem, d: Derivatives) -> Derivatives:
@@ -360,7 +362,7 @@ def _tied_derivatives(problem: Problem, d: Derivatives) -> Derivatives:
     return Derivatives(tuple(G), tuple(T))
 
 
-def _gradient(problem: Problem, P: Floats, tau: Floats, reml: bool) -> Floats:
+def _tied_gradient(problem: Problem, P: Floats, tau: Floats, reml: bool) -> Floats:
     gradient = evaluate(problem, P @ tau, reml).gradient
     assert gradient is not None
     return np.asarray(P.T @ gradient)

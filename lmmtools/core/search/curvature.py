@@ -153,11 +153,11 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
     terms = problem.covariances
     limits = parameters.bounded(terms)
     h = DIFFERENCE
-    room = _room(m.phi, direction, limits)
+    room = _distance_to_bound(m.phi, direction, limits)
     if room < 2.0 * h:
         # A variance stays positive; towards more of it there is always room.
         direction = -direction
-        room = _room(m.phi, direction, limits)
+        room = _distance_to_bound(m.phi, direction, limits)
     h = min(h, 0.4 * room)
     state = evaluate_state(problem, parameters.unpack(terms, m.phi + h * direction, m.frames), m.state.reml)
     sigma = parameters.sigma_directions(terms, state.lambdas, m.frames)
@@ -165,6 +165,6 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
     return float(direction @ (moved - m.g)) / h
 
 
-def _room(phi: Floats, direction: Floats, limits: NDArray[np.bool_]) -> float:
+def _distance_to_bound(phi: Floats, direction: Floats, limits: NDArray[np.bool_]) -> float:
     falling = limits & (direction < 0)
     return float((phi[falling] / -direction[falling]).min(initial=np.inf))

@@ -121,7 +121,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     """
     terms = problem.covariances
     bounded = parameters.bounded(terms)
-    point = _first_point(problem, starting_lambdas(problem) if start is None else start, reml)
+    point = _evaluate_start(problem, starting_lambdas(problem) if start is None else start, reml)
     count, last, stalls = 1, np.inf, 0
     message, interrupted = "", False
     try:
@@ -140,14 +140,14 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 break
             last = expected
             share = float(parameters.step_limit(terms, point.phi, step))
-            trial, used = _search(problem, point, step, bounded, share)
+            trial, used = _search_along(problem, point, step, bounded, share)
             count += used
             if trial is None:
                 if expected > UNFOUND:
                     message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
                 break
             point = local_model(problem, trial)
-        point, used = _snap(problem, point)
+        point, used = _drop_vanished_columns(problem, point)
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
@@ -167,7 +167,7 @@ def _choose_hessian(point: LocalModel, bounded: NDArray[np.bool_]) -> tuple[bool
     return False, point.average
 
 
-def _first_point(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
+def _evaluate_start(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
     """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold.
 
     Variances that could do nothing beside X are left at zero.
@@ -195,7 +195,7 @@ def _report_progress(options: Options, count: int, point: LocalModel, bounded: N
         return options.callback(Progress(count, point.objective, norm)) is True
 
 
-def _search(
+def _search_along(
     problem: Problem, point: LocalModel, step: Floats, bounded: NDArray[np.bool_], share: float
 ) -> tuple[State | None, int]:
     """Find a point along the step, from ``share`` of it downwards, at which the criterion falls enough.
@@ -228,7 +228,7 @@ def _search(
     return None, used
 
 
-def _snap(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
+def _drop_vanished_columns(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
     """Put columns of lambda that have all but vanished exactly at zero, if the criterion is no worse there."""
     lambdas = [lam.copy() for lam in point.state.lambdas]
     changed = False

@@ -55,7 +55,7 @@ def newton_step(phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_]) -
         one = max(-float(g[0]) / curve, float(lower[0]))
         step[free] = one
         return step, -one * (float(g[0]) + 0.5 * curve * one)
-    B = _positive(B)
+    B = _make_positive(B)
     s = np.linalg.solve(B, -g)
     if (s < lower).any():
         s = _bounded_minimum(B, g, lower)
@@ -63,8 +63,8 @@ def newton_step(phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_]) -
     return step, -float(g @ s + 0.5 * s @ B @ s)
 
 
-def _positive(B: Floats) -> Floats:
-    scale = np.sqrt(np.maximum(np.abs(np.diag(B)), _floor(np.abs(np.diag(B)).max())))
+def _make_positive(B: Floats) -> Floats:
+    scale = np.sqrt(np.maximum(np.abs(np.diag(B)), _smallest_diagonal(np.abs(np.diag(B)).max())))
     values, vectors = np.linalg.eigh(B / scale / scale[:, None])
     if values[0] > EIGEN_FLOOR:
         return B
@@ -72,7 +72,7 @@ def _positive(B: Floats) -> Floats:
     return np.asarray(half @ half.T)
 
 
-def _floor(top: float) -> float:
+def _smallest_diagonal(top: float) -> float:
     return DIAGONAL_FLOOR * top if top > 0 else 1.0
 
 

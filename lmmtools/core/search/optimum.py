@@ -95,7 +95,7 @@ def optimize(
         first = lowest.lambdas
     run = _search(problem, reml, first, options, "")
     if lowest is not None:
-        run = _follow(problem, reml, options, run, lowest)
+        run = _reach_lowest(problem, reml, options, run, lowest)
     else:
         if start is None:
             run = _search_elsewhere(problem, reml, options, run)
@@ -135,7 +135,7 @@ class _Run:
     messages: tuple[str, ...]
 
 
-def _size(run: _Run) -> float:
+def _criterion_size(run: _Run) -> float:
     """Return the size of the criterion, of which differences are shares; at least one."""
     return max(1.0, abs(run.best.model.objective))
 
@@ -152,9 +152,9 @@ def _is_stopped(run: _Run, options: Options) -> bool:
     return run.best.interrupted or run.best.n_evaluations >= options.max_iter
 
 
-def _better(run: _Run, other: _Run, name: str) -> _Run:
+def _keep_lower(run: _Run, other: _Run, name: str) -> _Run:
     """Return the lower of two, with the evaluations of both, and what a search that was stopped said."""
-    slack = LOWER * _size(run)
+    slack = LOWER * _criterion_size(run)
     gain = run.best.model.objective - other.best.model.objective
     count = run.count + other.count
     if gain > slack or (gain > -slack and other.certificate.holds and not run.certificate.holds):
@@ -171,8 +171,8 @@ def _search_elsewhere(problem: Problem, reml: bool, options: Options, run: _Run)
         return run
     for name, start, is_last in other_starts(BestSoFar(problem, run.best, run.certificate)):
         other = _search(problem, reml, start, options, name)
-        is_lower = run.best.model.objective - other.best.model.objective > LOWER * _size(run)
-        run = _better(run, other, name)
+        is_lower = run.best.model.objective - other.best.model.objective > LOWER * _criterion_size(run)
+        run = _keep_lower(run, other, name)
         is_sure = run.certificate.holds and run.certificate.min_curvature >= FLAT and not is_lower
         if other.best.interrupted or (is_sure and is_last):
             break
@@ -186,23 +186,23 @@ def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run
             break
         objective = run.best.model.objective
         scan = BestSoFar(problem, run.best, run.certificate).is_worth_scanning
-        found = find_lower(problem, run.best.model.state, objective - SAME * _size(run), scan=scan)
+        found = find_lower(problem, run.best.model.state, objective - SAME * _criterion_size(run), scan=scan)
         if found is None:
             break
-        run = _better(run, _search(problem, reml, found.lambdas, options, found.name), found.name)
+        run = _keep_lower(run, _search(problem, reml, found.lambdas, options, found.name), found.name)
         if run.best.model.objective >= objective:
             break
     return run
 
 
-def _follow(problem: Problem, reml: bool, options: Options, run: _Run, lowest: LowestOfAll) -> _Run:
+def _reach_lowest(problem: Problem, reml: bool, options: Options, run: _Run, lowest: LowestOfAll) -> _Run:
     """Return the search, or one from the lowest value of all where it ended above that."""
     if lowest.lambdas is None or _is_stopped(run, options):
         return run
-    if run.best.model.objective <= lowest.objective + SAME * _size(run):
+    if run.best.model.objective <= lowest.objective + SAME * _criterion_size(run):
         return run
     name = "the lowest value of all"
-    return _better(run, _search(problem, reml, lowest.lambdas, options, name), name)
+    return _keep_lower(run, _search(problem, reml, lowest.lambdas, options, name), name)
 
 
 def _canonical_optimum(problem: Problem, state: State) -> State:

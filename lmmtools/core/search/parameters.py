@@ -1,8 +1,8 @@
 """The search's parameters phi: what the covariances of all terms say of their own parts, one after the other.
 
 Each term's part is the business of its :class:`~lmmtools.core.model.covariance.Covariance`; nothing here, or above,
-knows what kinds there are. All functions take arrays with any leading dimensions ``...``: none for one response, (B,)
-for B of them.
+knows what kinds there are. Beside phi stand the entries of Sigma of the data's effects, in which variances are
+reported. All functions of phi take arrays with any leading dimensions ``...``: none for one response, (B,) for B.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.model.covariance import places
+from lmmtools.design.theta import upper_triangle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,10 @@ __all__ = [
     "curvature",
     "frame",
     "gradient",
+    "original_directions",
     "pack",
     "sigma_directions",
+    "sigma_entries",
     "step_limit",
     "unpack",
 ]
@@ -118,3 +121,18 @@ def apply_directions(f: Floats, sigma: Sequence[Floats], factors: Sequence[Facto
             moved = rows[..., part] @ d.swapaxes(-3, -1).reshape(*lead, l, -1)
             view[..., part, starts[k] : starts[k + 1]] = moved.reshape(*lead, factor.m, l, -1)
     return out
+
+
+def original_directions(R: Floats) -> Floats:
+    """Return dSigma (engine's coordinates) per entry of the data-scale Sigma, lower triangle column by column."""
+    columns, rows = upper_triangle(len(R))
+    half = R.T[rows][:, :, None] * R.T[columns][:, None, :]
+    out = half + half.transpose(0, 2, 1)
+    out[rows == columns] *= 0.5
+    return np.asarray(out)
+
+
+def sigma_entries(R: Floats, lam: Floats) -> Floats:
+    """Return the lower triangle of R^-1 lam lam' R^-1' column by column: Sigma of the effects that R maps."""
+    half = np.linalg.solve(R, lam)
+    return np.asarray((half @ half.T)[upper_triangle(len(R))[::-1]])

@@ -272,7 +272,7 @@ def _search_intervals(s: Section) -> tuple[Floats, Floats, NDArray[np.bool_], ND
         is_open, bends = _judge_intervals(s, a, b, best[owner] - tol[owner], falls[owner])
         turns = (is_open & bends & (a[SLOPE] < 0) & (b[SLOPE] > 0)).nonzero()[0]
         if len(turns):
-            tau, value = _polish(s, owner[turns], a[:, turns], b[:, turns])
+            tau, value = _find_minima(s, owner[turns], a[:, turns], b[:, turns])
             order = np.argsort(-value)
             order = order[value[order] < best[owner[turns[order]]]]
             # Of several minima of one response the lowest is written last.
@@ -377,7 +377,7 @@ def _evaluate(s: Section, owner: NDArray[np.intp], tau: Floats) -> Floats:
     return out
 
 
-def _polish(s: Section, owner: NDArray[np.intp], a: Floats, b: Floats) -> tuple[Floats, Floats]:
+def _find_minima(s: Section, owner: NDArray[np.intp], a: Floats, b: Floats) -> tuple[Floats, Floats]:
     """Return the minima in intervals on which the criterion is convex, by Newton's method kept inside."""
     low, high = a[TAU], b[TAU]
     tau, value = np.where(a[F] <= b[F], a[TAU], b[TAU]), np.minimum(a[F], b[F])

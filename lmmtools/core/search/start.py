@@ -77,7 +77,7 @@ def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, .
     yy : ndarray, shape (B,)
     """
     system = problem.moments
-    sigmas, residual = _components(problem, Zy, yy)
+    sigmas, residual = _estimate_variances(problem, Zy, yy)
     if max(problem.widths) > 1:
         traces = [np.einsum("zaa->z", s) for s in sigmas]
         for f in problem.structure.factors:
@@ -86,7 +86,7 @@ def starting_sigmas(problem: Problem, Zy: Floats, yy: Floats) -> tuple[Floats, .
                     others = sum(t for j, t in enumerate(traces) if j != k) + np.zeros(len(yy))
                     z = Zy[:, f.columns].reshape(len(yy), f.m, f.l)[:, :, part]
                     floor = FLOOR * f.m / problem.n
-                    sigmas[k] = _covariances(system.vectors[k], z, sigmas[k], residual, others, floor)
+                    sigmas[k] = _estimate_covariance(system.vectors[k], z, sigmas[k], residual, others, floor)
     return tuple(sigmas)
 
 
@@ -101,13 +101,13 @@ def joint_lambdas(problem: Problem) -> tuple[Floats, ...] | None:
     if not alike:
         return None
     y, out = problem.response, list(starting_lambdas(problem))
-    sigmas, residual = _components(problem, y.Zy[None], np.array([y.yy]))
+    sigmas, residual = _estimate_variances(problem, y.Zy[None], np.array([y.yy]))
     for f, known in alike:
         apart = np.zeros((1, f.l, f.l))
         for k, part in f.parts():
             apart[:, part, part] = sigmas[k]
         z = y.Zy[None, f.columns].reshape(1, f.m, f.l)
-        joint = _covariances(known, z, apart, residual, np.zeros(1), FLOOR * f.m / problem.n)
+        joint = _estimate_covariance(known, z, apart, residual, np.zeros(1), FLOOR * f.m / problem.n)
         for k, part in f.parts():
             out[k] = problem.covariances[k].start(joint[0, part, part])
     return tuple(out)
@@ -131,7 +131,7 @@ def _is_collinear(total: Floats, f: Factor) -> bool:
     return bool(cosines.max() > ALIKE)
 
 
-def _components(problem: Problem, Zy: Floats, yy: Floats) -> tuple[list[Floats], Floats]:
+def _estimate_variances(problem: Problem, Zy: Floats, yy: Floats) -> tuple[list[Floats], Floats]:
     """Return Sigma with every effect a variance component of its own, (B, l, l) per block, and the residual's, (B,)."""
     system = problem.moments
     squares = (Zy * Zy) @ (system.onehot * system.inverse[:, None])
@@ -149,7 +149,7 @@ def _components(problem: Problem, Zy: Floats, yy: Floats) -> tuple[list[Floats],
     return sigmas, residual
 
 
-def _covariances(
+def _estimate_covariance(
     known: VectorMoments, z: Floats, diagonal: Floats, residual: Floats, others: Floats, floor: float
 ) -> Floats:
     """Return Sigma_k of a vector-valued term, (B, l, l), from the moments of its own levels.

@@ -83,7 +83,7 @@ def trace_products_once(
         return None
     if el.structure.q_rest > LARGEST or not el.rest.is_comfortable:
         return None
-    return _crossed(el.stages[0], el.rest, symmetric(inverse.W_rest), Y, sigma)
+    return _trace_crossed(el.stages[0], el.rest, symmetric(inverse.W_rest), Y, sigma)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +119,7 @@ class _Crossing:
         return top.reshape(self.factor.q, -1) - product(self.y, M[len(M) - self.y.shape[1] :])
 
 
-def _crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+def _trace_crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
     f, coupling = s.stage.factor, s.stage.coupling
     assert coupling is not None and s.coupling is not None
     y, y_rest = Y[: f.q].reshape(f.m, f.l, -1), Y[f.q :]
@@ -172,14 +172,14 @@ def _weighted(W: Floats, left: Rows, right: Rows, y_left: Floats, y_right: Float
     """Return diag(W, I) [left, y_left]'[right, y_right]."""
     q, p = len(W), y_left.shape[1]
     out = np.empty((q + p, q + p))
-    out[:q, :q] = product(W, _product(left, right))
+    out[:q, :q] = product(W, _transpose_product(left, right))
     out[:q, q:] = product(W, left.T @ y_right)
     out[q:, :q] = (right.T @ y_left).T
     out[q:, q:] = y_left.T @ y_right
     return out
 
 
-def _product(left: Rows, right: Rows) -> Floats:
+def _transpose_product(left: Rows, right: Rows) -> Floats:
     """Return left'right."""
     if isinstance(left, np.ndarray) or isinstance(right, np.ndarray):
         return product(left.T, right)

@@ -58,3 +58,14 @@ def test_a_mixedlm_result_that_stopped_short_names_no_figure_beyond_what_is_left
     assert left > 1e-3
     said = [float(m[1]) for text in fit.warnings if (m := re.search(r"may still fall by about ([0-9.e+-]+)", text))]
     assert all(figure < 3 * left for figure in said)
+
+
+def test_a_certificate_of_shared_variances_judges_null_spaces_as_any_other() -> None:
+    # Nothing is shared here, so that both certificates are of the same parameters.
+    problem = core.prepare(lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).design)
+    for reml in (True, False):
+        plain = core.certify(problem, np.zeros(1), reml)
+        shared = core.certify_shared(problem, np.zeros(1), reml)
+        assert shared.holds
+        assert plain.holds
+        assert [n.min_eigenvalue for n in shared.null_spaces] == [n.min_eigenvalue for n in plain.null_spaces]

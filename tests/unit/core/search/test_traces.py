@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lmmtools import core
-from lmmtools.core.after.information import original_directions
 from lmmtools.core.elimination.chain import invert
 from lmmtools.core.search import traces
 from lmmtools.core.search.objective import evaluate_state, projector
+from lmmtools.core.search.parameters import original_directions
 from lmmtools.core.search.traces import trace_products, trace_products_by_columns, trace_products_once
 from lmmtools.design.matrices import Design
 from tests.unit.core.dense import dense_fit
