@@ -21,7 +21,7 @@ def record() -> dict:
 def test_readme_shows_the_record_of_a_run_of_all_cases(record: dict) -> None:
     assert read_section() == render_section(record)
     assert [c["name"] for c in record["cases"]] == [c.name for c in CASES]
-    assert all(c["outcomes"]["lmmtools"]["gap"] is None for c in record["cases"])
+    assert all(c["outcomes"]["lmmtools"]["gap"] is None for c in record["cases"]), record["cases"]
 
 
 def test_a_missed_aim_and_a_missed_optimum_are_told(record: dict) -> None:
@@ -30,7 +30,7 @@ def test_a_missed_aim_and_a_missed_optimum_are_told(record: dict) -> None:
     case["aim"] = case["outcomes"]["lmmtools"]["seconds"] / 2
     case["outcomes"]["lme4"]["gap"] = 3.25
     assert "missed by 2x" in render(changed)
-    assert any("lme4" in note and "3.25 above" in note for note in notes(changed))
+    assert any("lme4" in note and "3.25 above" in note for note in notes(changed)), notes(changed)
 
 
 def test_the_engine_by_name_has_a_column_where_it_differs_from_the_default(record: dict) -> None:
@@ -40,10 +40,10 @@ def test_the_engine_by_name_has_a_column_where_it_differs_from_the_default(recor
         if case["task"] == "fit":
             case["outcomes"]["lmmtools_pls"] = copy.deepcopy(case["outcomes"]["lmmtools"])
     assert 'engine="pls"' not in render(changed)
-    assert any(note.startswith('engine="pls" by name takes the same time') for note in notes(changed))
+    assert any(note.startswith('engine="pls" by name takes the same time') for note in notes(changed)), notes(changed)
     changed["cases"][0]["outcomes"]["lmmtools_pls"]["seconds"] /= 1.5
     assert 'engine="pls"' in render(changed).splitlines()[1]
-    assert not any(note.startswith('engine="pls" by name') for note in notes(changed))
+    assert not any(note.startswith('engine="pls" by name') for note in notes(changed)), notes(changed)
 
 
 def test_a_rival_ten_times_as_fast_is_not_told_to_take_no_time(record: dict) -> None:
@@ -100,7 +100,7 @@ def test_simulated_data_are_the_same_each_time() -> None:
     import numpy as np
 
     for make in (lambda rng: movers(rng, 50, 20, 4), lambda rng: islands(rng, 3)):
-        assert make(np.random.default_rng(1)).equals(make(np.random.default_rng(1)))
+        assert make(np.random.default_rng(1)).equals(make(np.random.default_rng(1))), make
 
 
 def test_threads_are_compared_with_the_better_of_one_and_two(monkeypatch) -> None:

@@ -45,7 +45,7 @@ def test_every_code_block_is_one_that_is_run(page):
     others = [content for language, content in doc_sessions.blocks(text) if language not in RUN]
     assert not others
     literal = re.findall(r"^(?!\.\. ).*::\n\n((?: +.*\n)+)", text, flags=re.M)
-    assert all(">>> " in block for block in literal)
+    assert all(">>> " in block for block in literal), literal
 
 
 def test_a_wrong_number_in_a_page_is_found(tmp_path):
@@ -168,7 +168,7 @@ def test_every_feature_claimed_has_its_test_and_no_cell_is_empty(table):
     with table.open(encoding="utf-8", newline="") as lines:
         head, *rows = csv.reader(lines)
     for row in rows:
-        assert len(row) == len(head)
+        assert len(row) == len(head), row
         assert all(re.fullmatch(r"(✓|✗|\?|–|cannot|[\d.]+)( \[#\w+\]_)?", cell) for cell in row[1:]), row
         name, _, shown_by = row[0].partition("\n\n")
         if row[1].startswith("✗"):
@@ -203,9 +203,9 @@ def test_inference_has_a_call_that_exists_or_a_reason(row):
     functions = re.findall(r"(?<![.\w])lmt\.(\w+)", text)
     plots = re.findall(r"fit\.plot\.(\w+)", text)
     assert mark == "✗" or attributes or functions or "contrasts" in text or "max_iter" in text
-    assert all(hasattr(lmmtools.LMMResults, name) or name in fields() for name in attributes)
-    assert all(hasattr(lmmtools, name) for name in functions)
-    assert all(hasattr(lmmtools.plots.FitPlots, name) for name in plots)
+    assert all(hasattr(lmmtools.LMMResults, name) or name in fields() for name in attributes), attributes
+    assert all(hasattr(lmmtools, name) for name in functions), functions
+    assert all(hasattr(lmmtools.plots.FitPlots, name) for name in plots), plots
 
 
 def fields() -> set[str]:

@@ -117,7 +117,7 @@ def test_random_effects_and_their_variances_are_lme4s(recorded, engine, fitted):
     for factor, entry in want.items():
         modes = fit.random_effects[factor]
         shown = len(entry["levels"])
-        assert list(map(str, modes.index[:shown])) == entry["levels"]
+        assert list(map(str, modes.index[:shown])) == entry["levels"], (factor, entry)
         values = np.array(entry["modes"], dtype=float)
         spread = np.abs(values).max() or 1.0
         np.testing.assert_allclose(modes.to_numpy()[:shown], values, rtol=1e-4, atol=2e-5 * spread)

@@ -87,4 +87,4 @@ def test_fits_of_every_optimiser_are_not_accused_nor_their_modes(name, optimizer
         for pair in ((fit, other), (other, fit), (fit, records[1]), tuple(records)):
             found = lmt.compare(*pair)
             assert found.verdict not in ACCUSED, found.sentences
-            assert any(row.part == "mode" for row in found.rows)
+            assert any(row.part == "mode" for row in found.rows), pair

@@ -172,7 +172,7 @@ def test_what_stops_short_is_found_out_by_the_exact_gradient():
     assert not short.converged
     gap = short.objective - model.fit(engine="pls").objective
     assert gap > 1e-3
-    assert any(f"is {gap:.2g} above" in text for text in short.warnings)
+    assert any(f"is {gap:.2g} above" in text for text in short.warnings), short.warnings
 
 
 def test_a_start_at_the_optimum_ends_there():

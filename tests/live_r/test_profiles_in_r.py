@@ -72,6 +72,6 @@ def test_profile_limits_of_ordinary_models_are_lme4s(tmp_path):
         fit = lmt.lmm(job["formula"], data).fit(reml=job["reml"])
         ours = fit.conf_int(1.0 - job["level"], method="profile").to_numpy()
         expected = np.array([known["lower"], known["upper"]], dtype=float).T
-        assert len(ours) == len(expected)
+        assert len(ours) == len(expected), job
         width = np.abs(expected[:, 1] - expected[:, 0])[:, None]
         assert (np.abs(ours - expected) <= OF_WIDTH * width).all(), (job, ours, expected)

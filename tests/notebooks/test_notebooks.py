@@ -57,9 +57,9 @@ def test_notebook_runs_and_tells_right_answers_from_wrong_ones(path):
         book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parents[1])}}
     ).execute()
     checks = [cell for cell in book.cells if cell.cell_type == "code" and is_solution(cell)]
-    assert all(said(cell).startswith("No answer yet") for cell in checks)
+    assert all(said(cell).startswith("No answer yet") for cell in checks), checks
     # What a solution prints would give it away.
-    assert not any(output.output_type == "stream" for cell in checks for output in cell.outputs)
+    assert not any(output.output_type == "stream" for cell in checks for output in cell.outputs), checks
     again = [said(cell) for cell in book.cells if "again" in cell.metadata.get("tags", [])]
     assert [text.split(":")[0] for text in again] == ["Right", "Not yet"] * len(checks), again
 
@@ -73,11 +73,12 @@ def test_notebook_opens_with_its_aim_and_ends_with_checked_exercises(path):
     asked = [int(n) for cell in book.cells[last:] for n in re.findall(r"^\*\*(\d)\.\*\*", cell.source, flags=re.M)]
     assert asked == numbers(book) == list(range(1, len(asked) + 1))
     assert len(asked) >= 2
-    assert all(f"\nanswer_{n} = ..." in "\n".join(["", *(c.source for c in book.cells)]) for n in asked)
+    assert all(f"\nanswer_{n} = ..." in "\n".join(["", *(c.source for c in book.cells)]) for n in asked), asked
     assert is_solution(book.cells[-1])
 
 
 @books
 def test_notebook_is_stored_without_outputs(path):
     book = nbformat.read(path, as_version=4)
-    assert all(not cell.outputs and cell.execution_count is None for cell in book.cells if cell.cell_type == "code")
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert [cell.source for cell in code if cell.outputs or cell.execution_count is not None] == []

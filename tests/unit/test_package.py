@@ -58,7 +58,7 @@ def test_the_tests_can_use_every_extra():
 def test_what_no_import_would_miss_is_there_and_declared(package, name):
     assert resources.files(package).joinpath(name).is_file()
     patterns = CONFIG["options.package_data"][package].split()
-    assert any(Path(name).match(pattern) for pattern in patterns)
+    assert any(Path(name).match(pattern) for pattern in patterns), patterns
 
 
 def test_a_wheel_that_lacks_something_is_found_out(tmp_path):
@@ -80,5 +80,5 @@ def test_a_wheel_that_lacks_something_is_found_out(tmp_path):
         "the kernel lmmtools/core/kernels/_no_such has no source",
         "extras",
     ):
-        assert words in found
+        assert words in found, words
     assert "is not compiled" not in "\n".join(check_wheel.check(path, with_kernels=False))

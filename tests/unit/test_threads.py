@@ -279,7 +279,7 @@ def test_fits_see_one_thread_and_leave_two(two_threads, sleep, monkeypatch):
     monkeypatch.setattr(core.search.optimum, "descend", lambda *a, **k: seen.append(two_threads()) or inner(*a, **k))
     lmt.lmm("Reaction ~ Days + (Days|Subject)", sleep).fit(engine="pls")
     assert seen
-    assert all(n == 1 for numbers in seen for n in numbers)
+    assert all(n == 1 for numbers in seen for n in numbers), seen
     assert all(n == 2 for n in two_threads())
 
 
@@ -293,7 +293,7 @@ def test_a_callback_sees_two_threads(two_threads, sleep):
     seen: list[list[int]] = []
     lmt.lmm("Reaction ~ Days + (1|Subject)", sleep).fit(engine="pls", callback=lambda _: seen.append(two_threads()))
     assert seen
-    assert all(n == 2 for numbers in seen for n in numbers)
+    assert all(n == 2 for numbers in seen for n in numbers), seen
 
 
 def test_a_limit_of_the_users_is_kept(two_threads, sleep):

@@ -315,8 +315,9 @@ def test_each_way_would_make_the_file_were_it_run(tmp_path, monkeypatch):
     for way in (MAKE, OPEN, f"I({MAKE})", f"C({OPEN})", "np.save('made', x)", "x.to_csv('made')"):
         with contextlib.suppress(Exception):
             smf.mixedlm(f"y ~ {way}", DATA, groups="g")
-        (made,) = Path().glob("made*")
-        made.unlink()
+        made = list(Path().glob("made*"))
+        assert len(made) == 1, way
+        made[0].unlink()
 
 
 def test_what_is_refused_is_linted_from_its_text_and_the_report_says_so():

@@ -92,7 +92,7 @@ def test_help_fits_a_terminal_and_teaches_by_examples_that_run(capsys, monkeypat
         words = [word.replace("pls,lme4", "pls,mixedlm") for word in words]
         monkeypatch.setattr(sys, "stdin", Input(desk.get(words[0], desk["-"])))
         assert main(words) in (terminal.DONE, terminal.FOUND), words
-        assert "Traceback" not in capsys.readouterr().err
+        assert "Traceback" not in capsys.readouterr().err, words
 
 
 class Input(io.TextIOWrapper):
@@ -130,7 +130,7 @@ def test_help_and_documentation_state_the_exit_statuses(capsys, command):
     assert ("1 done, and" in text) == (command in ("fit", "report", "lint", "compare"))
     documented = DOCS.read_text(encoding="utf-8")
     for number in (terminal.DONE, terminal.FOUND, terminal.WRONG, terminal.INTERRUPTED):
-        assert re.search(rf"^{number} +\S", documented, re.MULTILINE)
+        assert re.search(rf"^{number} +\S", documented, re.MULTILINE), number
     if "1 done, and" in text:
         assert f"(``{command}``)" in documented
 
@@ -139,7 +139,7 @@ def test_help_names_every_method_for_degrees_of_freedom(capsys):
     from lmmtools.inference.degrees import DDF
 
     text = help_of(capsys, "fit")
-    assert all(name in text for name in get_args(DDF))
+    assert all(name in text for name in get_args(DDF)), get_args(DDF)
 
 
 def test_status_is_one_where_the_optimum_is_not_certified(capsys, pastes, monkeypatch):
@@ -219,8 +219,8 @@ def test_compare_reads_a_fit_from_standard_input_and_names_what_it_cannot_read(c
     for arguments in (("--with", path), ("Pastes", FORMULA, "--engines", ","), ("Pastes", FORMULA, "--engines", "pls")):
         path.write_text(fit.to_json())
         code, _, err = run(capsys, "compare", *arguments)
-        assert code == terminal.WRONG
-        assert "two fits at least" in err
+        assert code == terminal.WRONG, arguments
+        assert "two fits at least" in err, arguments
 
 
 def test_an_interrupt_has_its_status(capsys, pastes, monkeypatch):
@@ -309,11 +309,11 @@ def test_colour_changes_nothing_but_colour(capsys, pastes, monkeypatch):
     for command in commands:
         monkeypatch.delenv("FORCE_COLOR", raising=False)
         _, plain, _ = run(capsys, *command)
-        assert "\x1b" not in plain
+        assert "\x1b" not in plain, command
         monkeypatch.setenv("FORCE_COLOR", "1")
         _, coloured, _ = run(capsys, *command)
-        assert "\x1b[" in coloured
-        assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain
+        assert "\x1b[" in coloured, command
+        assert re.sub(r"\x1b\[[\d;]*m", "", coloured) == plain, command
 
 
 def test_waiting_is_shown_on_a_terminal_alone(monkeypatch):

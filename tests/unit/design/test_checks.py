@@ -51,7 +51,7 @@ def test_a_factor_of_as_many_levels_as_rows_is_refused_before_its_indicators_fil
     for fixed in ("f", "C(i)"):
         with pytest.raises(DataError, match=r"6[01] columns for 60 rows") as found:
             lmt.lmm(f"y ~ {fixed} + (1|g)", DATA)
-        assert "belongs after a bar" in str(found.value)
+        assert "belongs after a bar" in str(found.value), fixed
 
 
 def test_a_grouping_factor_has_a_limited_number_of_effects(monkeypatch):

@@ -53,7 +53,7 @@ def test_the_columns_are_named_when_the_model_is_made_and_stay_on_the_fit(data: 
     with warnings.catch_warnings():
         warnings.simplefilter("error", CodingWarning)  # said once
         fit = model.fit(engine="pls")
-    assert any("f[N]:g[T.lo]" in text for text in fit.warnings)
+    assert any("f[N]:g[T.lo]" in text for text in fit.warnings), fit.warnings
     assert "leaves out the column" in str(fit.summary())
 
 

@@ -101,4 +101,4 @@ def test_an_effect_of_a_covariate_is_judged_in_any_unit_of_it(rows: pd.DataFrame
         design = lmt.lmm("y ~ 1 + (0 + x | g)", rows.assign(x=rows.x * unit)).design
         rms = float(np.sqrt(np.mean(rows.x**2)))
         theta = np.array([[0.99], [1.01]]) * SINGULAR_TOL / rms / unit
-        assert are_singular(theta, design.blocks, design.weights).tolist() == [True, False]
+        assert are_singular(theta, design.blocks, design.weights).tolist() == [True, False], unit

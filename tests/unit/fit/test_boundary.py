@@ -28,7 +28,7 @@ def test_a_term_that_the_fixed_effects_span_is_marked_by_a_field() -> None:
     assert fit.certificate.null_spaces[0].is_spanned
     assert fit.boundary.to_frame().is_spanned.tolist() == [True]
     assert "tell its levels apart" in str(row)
-    assert any("Nothing tells" in flag.title for flag in _flags(fit))
+    assert any("Nothing tells" in flag.title for flag in _flags(fit)), _flags(fit)
 
 
 def _flags(fit: lmt.LMMResults):  # type: ignore[no-untyped-def]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 import pytest
@@ -308,8 +307,11 @@ def test_malformed_formula_is_refused_with_a_caret_under_the_fault(text):
 @settings(max_examples=300, deadline=None)
 def test_any_text_parses_or_is_a_formula_error(text):
     for formula in (text, f"y ~ {text} + (1|g)", f"y ~ ({text}|g)", f"y ~ (1|{text})"):
-        with contextlib.suppress(FormulaError):
-            parse(formula)
+        try:
+            result = parse(formula)
+        except FormulaError as error:
+            result = error
+        assert str(result).strip(), formula
 
 
 def test_caret_is_right_in_a_formula_of_several_lines():

@@ -250,7 +250,7 @@ def test_what_models_need_is_still_allowed():
         "I((x**2)**2)",
         "lag(x, 2)",
     ):
-        assert parse(f"y ~ {term} + (1 | g)").fixed
+        assert parse(f"y ~ {term} + (1 | g)").fixed, term
 
 
 def test_a_hundred_columns_may_be_added_up():

@@ -43,7 +43,7 @@ def test_simulated_responses_have_the_moments_of_the_model(crossed) -> None:
     for i, j in ((0, 0), (0, 1), (0, 6), (0, 7)):
         found = np.cov(draws[i], draws[j])[0, 1]
         error = np.sqrt((V[i, i] * V[j, j] + V[i, j] ** 2) / draws.shape[1])
-        assert abs(found - V[i, j]) < 4 * error
+        assert abs(found - V[i, j]) < 4 * error, (i, j)
     assert draws.mean() == pytest.approx(crossed.params["Intercept"], abs=0.05)
 
 
@@ -208,7 +208,7 @@ def test_a_data_set_that_cannot_be_fitted_is_counted_in_power(sleep, monkeypatch
     monkeypatch.setattr(power_module, "simulate", spoiled)
     for test in ("z", "satterthwaite", "lr"):
         row = lmt.power(sleep, {"Days": 4.0}, n_sim=20, test=test, rng=1).rows[0]
-        assert (row.n_sim, row.n_failed) == (19, 1)
+        assert (row.n_sim, row.n_failed) == (19, 1), test
 
 
 def test_power_names_what_few_levels_do_not_determine() -> None:

@@ -56,7 +56,7 @@ def test_components_equal_repca(pair) -> None:
         importance = np.array(expected["importance"])
         if not any(expected["sdev"]):
             # R has 0 / 0 there.
-            assert rows["proportion"].tolist() == [0.0]
+            assert rows["proportion"].tolist() == [0.0], group
             continue
         np.testing.assert_allclose(rows["proportion"], importance[1].astype(float), atol=1e-5)
         np.testing.assert_allclose(rows["cumulative"], importance[2].astype(float), atol=1e-5)
@@ -143,7 +143,7 @@ def test_limits_of_several_terms_agree_with_differences() -> None:
         gradient = np.array([(logit(info.vcov + s) - logit(info.vcov - s)) / (2 * s.sum()) for s in steps])
         half = 1.959963984540054 * np.sqrt(gradient @ info.vcov_cov @ gradient)
         expected = 1.0 / (1.0 + np.exp(-(logit(info.vcov) + np.array([-half, half]))))
-        assert found.variance[part] == pytest.approx(variance, rel=1e-9)
+        assert found.variance[part] == pytest.approx(variance, rel=1e-9), part
         np.testing.assert_allclose([found.lower[part], found.upper[part]], expected, rtol=1e-6)
 
 
@@ -228,7 +228,7 @@ def test_coefficients_of_levels_are_lme4s(entry) -> None:
         found = fit.coef[group]
         rows = {str(level): i for i, level in enumerate(found.index)}
         names = [name.replace("[T.", "").replace("]", "") for name in found.columns]
-        assert names == ["Intercept" if name == "(Intercept)" else name for name in expected["names"]]
+        assert names == ["Intercept" if name == "(Intercept)" else name for name in expected["names"]], group
         values = found.to_numpy()[[rows[level] for level in expected["levels"]]]
         np.testing.assert_allclose(values, expected["values"], rtol=LME4, atol=LME4 * np.abs(values).max())
 

@@ -92,8 +92,8 @@ def test_deletion_with_v_held_is_generalised_least_squares(fit, monkeypatch, sol
         beta, C = without(fit, np.flatnonzero(group.codes == i))
         change = beta - fit.params.to_numpy()
         np.testing.assert_allclose(found.changes[i], change, atol=EXACT)
-        assert found.cooks[i] == pytest.approx(change @ np.linalg.solve(cov, change) / len(beta), rel=1e-7)
-        assert found.covratio[i] == pytest.approx(np.linalg.det(C) / np.linalg.det(cov), rel=1e-7)
+        assert found.cooks[i] == pytest.approx(change @ np.linalg.solve(cov, change) / len(beta), rel=1e-7), i
+        assert found.covratio[i] == pytest.approx(np.linalg.det(C) / np.linalg.det(cov), rel=1e-7), i
         np.testing.assert_allclose(found.dfbetas[i], change / np.sqrt(np.diag(C)), rtol=1e-6, atol=EXACT)
 
 

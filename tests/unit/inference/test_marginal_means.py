@@ -98,7 +98,7 @@ def test_means_and_slopes_are_those_of_emmeans(call):
         if pd.api.types.is_numeric_dtype(values):
             np.testing.assert_allclose(values, [float(v) for v in np.atleast_1d(levels)], rtol=1e-9)
         else:
-            assert values.astype(str).tolist() == list(np.atleast_1d(levels))
+            assert values.astype(str).tolist() == list(np.atleast_1d(levels)), (column, levels)
     close(found.estimate, want["emmean"], NUMBERS)
     close(found.se, want["se"], NUMBERS)
     np.testing.assert_allclose(found.df, rows(want["df"]), rtol=DEGREES)
@@ -153,7 +153,7 @@ def test_tables_say_what_they_average_and_adjust():
     assert "averaged over the levels of Variety" in text
     assert "p-values adjusted by the holm method for 6 tests" in text
     for made in ("to_html", "to_markdown", "to_latex", "to_json"):
-        assert "Golden Rain" in getattr(fit.pairwise("Variety"), made)()
+        assert "Golden Rain" in getattr(fit.pairwise("Variety"), made)(), made
 
 
 def test_one_value_of_a_covariate_needs_no_list() -> None:
@@ -215,7 +215,7 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
     (plain,) = fit.pairwise("recipe", adjust="none").p[1:2]
     by_method = {"bonferroni": 3 * plain, "sidak": 1 - (1 - plain) ** 3, "holm": 3 * plain, "fdr": 3 * plain}
     for adjust, expected in by_method.items():
-        assert fit.pairwise("recipe", adjust=adjust).p[1] == pytest.approx(min(expected, 1.0), rel=1e-12)
+        assert fit.pairwise("recipe", adjust=adjust).p[1] == pytest.approx(min(expected, 1.0), rel=1e-12), adjust
     seen = fit.marginal_means("temperature", by="recipe", at={"recipe": ["A", "C"]})
     assert np.isfinite(seen.estimate).all()
 

@@ -84,11 +84,11 @@ def test_derivatives_equal_differences(sleep) -> None:
         x = x + 0.1 * rng.standard_normal(len(x))
         point, h = c.evaluate(v, x), 1e-6
         slope = (c.evaluate(v + h, x).deviance - c.evaluate(v - h, x).deviance) / (2 * h)
-        assert point.slope == pytest.approx(slope, rel=1e-5, abs=1e-4)
+        assert point.slope == pytest.approx(slope, rel=1e-5, abs=1e-4), parameter
         for i in range(len(x)):
             step = h * np.eye(len(x))[i]
             rise = (c.evaluate(v, x + step).deviance - c.evaluate(v, x - step).deviance) / (2 * h)
-            assert point.gradient[i] == pytest.approx(rise, rel=1e-5, abs=1e-4)
+            assert point.gradient[i] == pytest.approx(rise, rel=1e-5, abs=1e-4), (parameter, i)
 
 
 @pytest.mark.parametrize("name", ["sd_(Intercept)|Subject", "Days"])
@@ -146,7 +146,7 @@ def test_a_correlation_is_undetermined_where_a_standard_deviation_may_be_zero() 
     assert (np.diff(curve.zeta) >= 0).all()
     assert list(curve.values[[0, -1]]) == [-1.0, 1.0]
     for profile in (fit.profile(), fit.profile(name)):
-        assert list(profile.conf_int().loc[name]) == [-1.0, 1.0]
+        assert list(profile.conf_int().loc[name]) == [-1.0, 1.0], profile
     inside = float(curve.limit(-0.9 * cap))
     assert -1 < inside < curve.estimate
     # The limit is solved for, the curve goes through its points.

@@ -60,7 +60,7 @@ def test_residual_draws_keep_covariances_and_sides_of_the_modes(slopes: pd.DataF
     modes = fit.random_effects["g"].to_numpy()
     drawn = [fit.refit(y).random_effects["g"].to_numpy() for y in Y.T[:40]]
     for j in range(2):
-        assert np.mean([skew(d[:, j]) for d in drawn]) * skew(modes[:, j]) > 0
+        assert np.mean([skew(d[:, j]) for d in drawn]) * skew(modes[:, j]) > 0, j
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_dots_are_the_relative_differences(sleep):
     drawn = dict(zip(rows, ax.lines[0].get_xdata(), strict=True))
     expected = compared.to_frame()["relative ML"].abs()
     for row in ("variance, Subject Days", "std. error, Intercept"):
-        assert drawn[row] == pytest.approx(expected[row])
+        assert drawn[row] == pytest.approx(expected[row]), row
     assert names(ax.get_legend().get_texts()) == ["ML"]
     assert ax.get_xlabel().endswith("from REML")
 

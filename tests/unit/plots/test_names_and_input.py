@@ -50,7 +50,7 @@ def test_no_name_is_read_as_mathematics(odd, plot, options, tmp_path):
     ax.figure.savefig(tmp_path / "plot.png", dpi=40)
     texts = [ax.xaxis.label, ax.yaxis.label, ax.title, *ax.texts]
     texts += [t for t in (*ax.get_xticklabels(), *ax.get_yticklabels()) if "$" in t.get_text()]
-    assert not any(text.get_parse_math() for text in texts if "$" in text.get_text())
+    assert not any(text.get_parse_math() for text in texts if "$" in text.get_text()), texts
 
 
 def test_levels_keep_their_names_and_responses_lose_their_quotes(odd):
@@ -151,7 +151,7 @@ def test_names_of_points_do_not_cover_each_other():
     ax.figure.canvas.draw()
     boxes = [text.get_window_extent() for text in ax.texts]
     assert len(boxes) + lost == 4
-    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i]), boxes
 
 
 def test_an_effect_that_the_data_cannot_tell_apart_is_not_drawn():

@@ -120,7 +120,7 @@ def test_no_cut_within_a_line_passes():
             printed = lmt.read_lme4_summary(text[:end])
         except lmt.LmmError:
             continue
-        assert printed.fixed == whole.fixed
+        assert printed.fixed == whole.fixed, end
 
 
 @pytest.mark.parametrize(

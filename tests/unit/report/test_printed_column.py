@@ -33,9 +33,9 @@ def test_a_fit_agrees_with_its_printout(penicillin):
         (penicillin, printed("summaries/penicillin.REML.exact.txt")),
     ):
         found = lmt.compare(*items)
-        assert found.verdict == "same to the digits shown"
-        assert "agree to the digits shown" in found.sentences[0]
-        assert found.rows[0].values[0] != found.rows[0].values[1]
+        assert found.verdict == "same to the digits shown", items
+        assert "agree to the digits shown" in found.sentences[0], items
+        assert found.rows[0].values[0] != found.rows[0].values[1], items
 
 
 def test_one_unit_of_the_last_digit_is_no_difference_and_a_tenth_is(penicillin):
@@ -43,7 +43,7 @@ def test_one_unit_of_the_last_digit_is_no_difference_and_a_tenth_is(penicillin):
     for text, verdict in (("0.5500", "same to the digits shown"), ("0.6050", "disagrees")):
         off = replace(record, residual=replace(record.residual, sd=PrintedNumber(text), variance=None))
         (row,) = (r for r in lmt.compare(off, penicillin).rows if r.name == "std. dev., residual")
-        assert row.verdict == verdict
+        assert row.verdict == verdict, verdict
 
 
 def test_a_criterion_that_is_off_by_more_than_its_digits(penicillin):

@@ -129,7 +129,7 @@ def test_what_was_dropped_is_warned_of_kept_and_shown():
     model = lmt.lmm("Reaction ~ Days + Twice + (1|Subject)", data)
     with pytest.warns(DroppedRowsWarning, match="2 of 180"), pytest.warns(DroppedColumnsWarning, match="Twice"):
         fit = model.fit()
-    assert any("Twice" in text for text in fit.warnings)
+    assert any("Twice" in text for text in fit.warnings), fit.warnings
     text = str(fit.summary())
     assert "2 of 180 rows left out" in text
     assert "Twice" in text
@@ -180,7 +180,7 @@ def test_many_refits_are_the_single_refits(sleep):
     many = sleep.refit_many(Y)
     for i in range(6):
         one = sleep.refit(Y[:, i])
-        assert many.objective[i] == pytest.approx(one.objective, rel=1e-9)
+        assert many.objective[i] == pytest.approx(one.objective, rel=1e-9), i
         np.testing.assert_allclose(many.beta[i], one.params, rtol=1e-6)
 
 

@@ -122,10 +122,10 @@ def test_the_cures_of_arguments_give_their_numbers(fit, theirs) -> None:
 def test_tests_of_contrasts_answer_their_names(fit, theirs) -> None:
     tested = fit.t_test("Days = 0")
     for name, here in {"effect": "estimate", "sd": "std_error", "tvalue": "t", "pvalue": "p"}.items():
-        assert hasattr(theirs.t_test(np.eye(2)), name)
+        assert hasattr(theirs.t_test(np.eye(2)), name), (name, here)
         with pytest.raises(AttributeError, match=f"no {name}: write {here}"):
             getattr(tested, name)
-        assert hasattr(tested, here)
+        assert hasattr(tested, here), (name, here)
     with pytest.raises(AttributeError, match="no summary: print it, or write to_frame"):
         tested.summary()
     with pytest.raises(AttributeError, match="no fvalue: write F"):

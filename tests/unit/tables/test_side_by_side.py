@@ -57,8 +57,8 @@ def rows(table) -> dict[str, list[str]]:
 def test_the_frame_has_the_fits_own_numbers_unrounded(fit, ml, ols) -> None:
     frame = lmt.tables.side_by_side(fit, ml, ols).to_frame()
     for name, result in (("(1)", fit), ("(2)", ml), ("(3)", ols)):
-        assert frame.loc[("fixed", "Days", "estimate"), name] == result.params["Days"]
-        assert frame.loc[("fixed", "Days", "std_error"), name] == pytest.approx(result.bse["Days"], rel=1e-12)
+        assert frame.loc[("fixed", "Days", "estimate"), name] == result.params["Days"], name
+        assert frame.loc[("fixed", "Days", "std_error"), name] == pytest.approx(result.bse["Days"], rel=1e-12), name
     tests = fit.tests().to_frame()
     limits = fit.conf_int(ddf="satterthwaite")
     assert frame.loc[("fixed", "Days", "p"), "(1)"] == tests["p"]["Days"]
@@ -168,7 +168,7 @@ def test_a_printout_without_p_values_and_a_record_have_none(fit) -> None:
     text = (PRINTED / "nested.txt").read_text()
     table = lmt.tables.side_by_side(fit.to_json(), text)
     assert "(1) and (2): no p-values." in table.notes
-    assert not any("*" in cell for row in rows(table).values() for cell in row)
+    assert not any("*" in cell for row in rows(table).values() for cell in row), rows(table).values()
     by_z = lmt.tables.side_by_side(fit.to_json(), fit, ddf="z")
     p = by_z.to_frame().loc[("fixed", "Days", "p")]
     assert p["(1)"] == pytest.approx(fit.pvalues["Days"], rel=1e-9)
@@ -197,17 +197,19 @@ def test_reml_never_shares_a_row_with_ml_or_ols(fit, ml, ols) -> None:
 
 def test_what_does_not_compare_is_said(fit, null, data) -> None:
     said = lmt.tables.side_by_side(fit, fit, null).notes
-    assert any(n.startswith("Other fixed effects in (1) and (2) than in (3): REML criteria") for n in said)
-    assert not any(n.startswith("Other") for n in lmt.tables.side_by_side(fit, fit).notes)
+    assert any(n.startswith("Other fixed effects in (1) and (2) than in (3): REML criteria") for n in said), said
+    assert [n for n in lmt.tables.side_by_side(fit, fit).notes if n.startswith("Other")] == []
     logs = lmt.lmm("np.log(Reaction) ~ Days + (Days|Subject)", data).fit(engine="pls")
     table = lmt.tables.side_by_side(fit, logs)
-    assert any(n.startswith("Other responses or rows in (1) than in (2)") for n in table.notes)
+    assert any(n.startswith("Other responses or rows in (1) than in (2)") for n in table.notes), table.notes
     assert rows(table)["Response"] == ["Reaction", "log(Reaction)"]
     half = lmt.lmm("Reaction ~ Days + (Days|Subject)", data.iloc[:90]).fit(engine="pls")
-    assert any(n.startswith("Other responses or rows") for n in lmt.tables.side_by_side(fit, half).notes)
+    said = lmt.tables.side_by_side(fit, half).notes
+    assert any(n.startswith("Other responses or rows") for n in said), said
     # The same names in another unit: log|X'X| is another, and so is the REML criterion.
     weeks = lmt.lmm("Reaction ~ Days + (Days|Subject)", data.assign(Days=data["Days"] / 7)).fit(engine="pls")
-    assert any(n.startswith("Other fixed effects") for n in lmt.tables.side_by_side(fit, weeks).notes)
+    said = lmt.tables.side_by_side(fit, weeks).notes
+    assert any(n.startswith("Other fixed effects") for n in said), said
 
 
 def test_r2_of_ols_has_a_row_of_its_own(fit, ols) -> None:

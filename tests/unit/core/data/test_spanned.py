@@ -91,7 +91,7 @@ def test_a_variance_that_x_all_but_spans_is_estimated(data) -> None:
     codes = data["g"].where(np.arange(len(data)) != np.flatnonzero(data["g"] == "a")[0], "b")
     fit = lmt.lmm("y ~ k + (1|g) + (1|h)", data.assign(k=codes)).fit(engine="pls")
     assert not any(fit.problem.spanned)
-    assert not any(row.is_spanned for row in fit.boundary)
+    assert not any(row.is_spanned for row in fit.boundary), fit.boundary
 
 
 def test_by_maximum_likelihood_more_of_it_is_worse(data) -> None:

@@ -36,9 +36,9 @@ def test_many_points_equal_single_ones(formula: str, name: str, is_held: bool) -
         def one(s: float, i: int = i) -> float:
             return core.unprofiled_deviance(fit.problem, [L[i] * s for L in relative], s, held).deviance
 
-        assert found[i] == pytest.approx(one(sigma[i]), abs=ROUNDING)
-        assert lowest[i] == pytest.approx(one(best[i]), abs=ROUNDING)
-        assert lowest[i] <= min(one(0.9 * best[i]), one(1.1 * best[i]))
+        assert found[i] == pytest.approx(one(sigma[i]), abs=ROUNDING), i
+        assert lowest[i] == pytest.approx(one(best[i]), abs=ROUNDING), i
+        assert lowest[i] <= min(one(0.9 * best[i]), one(1.1 * best[i])), i
 
 
 def test_points_beyond_the_arithmetic_are_infinite() -> None:

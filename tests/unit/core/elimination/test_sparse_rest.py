@@ -58,7 +58,7 @@ def test_low_fill_is_found_and_gives_what_the_dense_rest_gives(name: str, monkey
     rng = np.random.default_rng(3)
     for theta in (rng.uniform(0.2, 1.2, design.k), np.zeros(design.k)):
         one, other = core.evaluate(sparse, theta), core.evaluate(dense, theta)
-        assert one.objective == pytest.approx(other.objective, rel=SAME)
+        assert one.objective == pytest.approx(other.objective, rel=SAME), theta
         np.testing.assert_allclose(one.gradient, other.gradient, rtol=1e-7, atol=1e-7)
         for mine, theirs in zip(one.G, other.G, strict=True):
             np.testing.assert_allclose(mine, theirs, rtol=1e-7, atol=1e-7 * np.abs(theirs).max())

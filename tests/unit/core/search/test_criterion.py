@@ -71,7 +71,9 @@ def test_criterion_equals_lme4_at_its_published_optima() -> None:
     """REML criteria printed in lme4's documentation and in Bates et al. (2015), section 5."""
     cases = {"sleepstudy": ([0.96674177, 0.01516906, 0.23090995], 1743.62827), "Dyestuff": ([0.8483203], 319.65428)}
     for name, (theta, criterion) in cases.items():
-        assert core.evaluate(core.prepare(model(name)), np.array(theta)).objective == pytest.approx(criterion, abs=1e-4)
+        assert core.evaluate(core.prepare(model(name)), np.array(theta)).objective == pytest.approx(
+            criterion, abs=1e-4
+        ), name
 
 
 def test_value_without_gradient_is_the_same() -> None:

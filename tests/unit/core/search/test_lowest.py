@@ -66,12 +66,12 @@ def test_one_variance_has_the_lowest_value_of_a_scan(first: int) -> None:
         best, theta = scanned(design, reml)
         fit = pls.fit(design, reml=reml)
         if np.isinf(theta):
-            assert fit.certificate.scope == "local"
-            assert fit.certificate.reproduced_by == (0,)
+            assert fit.certificate.scope == "local", seed
+            assert fit.certificate.reproduced_by == (0,), seed
             continue
         assert fit.objective == pytest.approx(best, abs=1e-6), seed
-        assert fit.certificate.holds
-        assert (fit.theta[0] == 0.0) == (theta < 1e-6) or fit.objective < best + 1e-9
+        assert fit.certificate.holds, seed
+        assert (fit.theta[0] == 0.0) == (theta < 1e-6) or fit.objective < best + 1e-9, seed
 
 
 def two_minima() -> Design:
@@ -111,7 +111,7 @@ def test_refits_in_one_go_find_the_lower_of_two_minima() -> None:
             best, theta = scanned(replace(design, y=Y[:, i]), reml)
             if np.isfinite(theta):
                 assert many.objective[i] == pytest.approx(best, abs=1e-6), i
-                assert many.converged[i]
+                assert many.converged[i], (reml, i)
 
 
 def test_levels_of_equal_size_leave_few_eigenvalues() -> None:
@@ -136,7 +136,7 @@ def test_the_section_is_the_criterion_and_its_bounds_hold() -> None:
             v = np.log1p(tau * section.log_values) @ section.log_counts
             r = section.left[0] + (section.weights[0] / (1 + tau * section.values)).sum()
             value = v + section.dof * np.log(r) + section.constant[0]
-            assert value == pytest.approx(dense_criterion(design, np.array([theta]), reml), rel=SAME)
+            assert value == pytest.approx(dense_criterion(design, np.array([theta]), reml), rel=SAME), (reml, theta)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -153,8 +153,8 @@ def test_sections_of_any_shape_have_no_lower_value(seed: int) -> None:
     logs = np.log1p(tau[:, None] * mu).sum(axis=1)
     for i in range(5):
         values = logs + section.dof * np.log(left[i] + (w[i] / (1 + tau[:, None] * mu)).sum(axis=1))
-        assert found.objective[i] <= values.min() + 1e-9
-        assert found.objective[i] == pytest.approx(values.min(), abs=1e-3)
+        assert found.objective[i] <= values.min() + 1e-9, i
+        assert found.objective[i] == pytest.approx(values.min(), abs=1e-3), i
 
 
 def few_rows(seed: int) -> tuple[Design, bool]:
@@ -205,7 +205,7 @@ def test_an_optimum_above_its_submodel_is_left() -> None:
     two = replace(design, blocks=(*design.blocks, *intercepts))
     zero = dense_criterion(two, np.zeros(2), False)
     for start in ([4.0, 1e-3], [8.0, 1e-3], [30.0, 0.5]):
-        assert core.optimize(core.prepare(two), False, start).objective <= zero + LOWER
+        assert core.optimize(core.prepare(two), False, start).objective <= zero + LOWER, start
 
 
 def reproduced(n: int = 10) -> pd.DataFrame:
@@ -220,7 +220,7 @@ def reproduced(n: int = 10) -> pd.DataFrame:
 def test_a_criterion_that_falls_without_end_is_said_to(reml: bool) -> None:
     with pytest.warns(ReproducedWarning, match=r"reproduces the response.*without end"):
         fit = lmt.lmm("y ~ x + (1|a) + (1|b)", reproduced()).fit(reml=reml, engine="pls")
-    assert any("reproduces the response" in text for text in fit.warnings)
+    assert any("reproduces the response" in text for text in fit.warnings), fit.warnings
     # At any size of theta the dense criterion is lower at ten times that.
     values = [dense_criterion(fit.design, np.array([t, t]), reml) for t in (1e2, 1e3, 1e4)]
     assert values[0] - 1 > values[1] > values[2] + 1
@@ -251,8 +251,8 @@ def test_a_decrease_below_what_anybody_sees_is_not_missed_aloud() -> None:
     for noise in (1e-2, 1e-3, 1e-4):
         data = pd.DataFrame({"y": g + noise * rng.normal(size=120), "x": x, "g": g.astype(str)})
         fit = lmt.lmm("y ~ x + (1|g)", data).fit(engine="pls")
-        assert fit.estimate.messages == ()
-        assert fit.converged
+        assert fit.estimate.messages == (), noise
+        assert fit.converged, noise
 
 
 def test_a_criterion_that_is_level_somewhere_is_searched_from_all_starts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,7 @@ SEARCH = 1e-6
 
 
 def variances(design, fit):
-    assert all(block.l == 1 for block in design.blocks)
+    assert all(block.l == 1 for block in design.blocks), design.blocks
     return [*(fit.theta * fit.sigma) ** 2, fit.sigma**2]
 
 
@@ -131,7 +131,7 @@ def test_no_other_start_does_better(seed: int) -> None:
     rng = np.random.default_rng(seed)
     identity = np.concatenate([np.eye(b.l)[np.triu_indices(b.l)] for b in design.blocks])
     for start in (identity, rng.standard_normal(design.k), np.exp(rng.standard_normal(design.k))):
-        assert fit.objective <= pls.fit(design, reml=reml, start=start).objective + SEARCH
+        assert fit.objective <= pls.fit(design, reml=reml, start=start).objective + SEARCH, start
 
 
 def test_certificate_refuses_a_point_that_is_not_an_optimum() -> None:
@@ -149,7 +149,7 @@ def test_fit_of_a_fit_stays_there() -> None:
     for name in ("sleepstudy", "Penicillin", "Pastes"):
         first = pls.fit(model(name))
         again = pls.fit(model(name), start=first.theta)
-        assert again.n_evaluations <= 2
+        assert again.n_evaluations <= 2, name
         np.testing.assert_allclose(again.theta, first.theta, rtol=1e-7, atol=1e-9)
 
 
@@ -185,10 +185,10 @@ def test_no_fixed_effects() -> None:
     design = make_design(d.y - 1500, np.zeros((d.n, 0)), [("g", d.blocks[0].codes, None)])
     for reml in (True, False):
         fit = pls.fit(design, reml=reml)
-        assert fit.beta.shape == (0,)
-        assert fit.beta_cov.shape == (0, 0)
-        assert fit.objective == pytest.approx(dense_criterion(design, fit.theta, reml), rel=1e-10)
-        assert fit.certificate.holds
+        assert fit.beta.shape == (0,), reml
+        assert fit.beta_cov.shape == (0, 0), reml
+        assert fit.objective == pytest.approx(dense_criterion(design, fit.theta, reml), rel=1e-10), reml
+        assert fit.certificate.holds, reml
     assert pls.fit(design).objective == pytest.approx(pls.fit(design, reml=False).objective, rel=1e-12)
 
 
@@ -232,4 +232,6 @@ def test_stopping_a_later_search_is_said() -> None:
     heard: list[core.Progress] = []
     found = core.optimize(problem, options=core.Options(callback=lambda p: heard.append(p) or len(heard) > first))
     assert found.converged
-    assert any(message.startswith("stopped by the callback in a search from") for message in found.messages)
+    assert any(message.startswith("stopped by the callback in a search from") for message in found.messages), (
+        found.messages
+    )

@@ -36,7 +36,7 @@ def test_new_response_equals_a_new_design() -> None:
         y = simulated(design, 1, seed)[:, 0] + 5
         refit = pls.fit_problem(core.prepare(design).with_response(y))
         fresh = pls.fit(replace(design, y=y))
-        assert refit.objective == pytest.approx(fresh.objective, rel=SAME)
+        assert refit.objective == pytest.approx(fresh.objective, rel=SAME), seed
         np.testing.assert_allclose(refit.theta, fresh.theta, atol=1e-5)
         np.testing.assert_allclose(refit.beta, fresh.beta, atol=1e-6)
 
@@ -51,12 +51,12 @@ def test_many_refits_equal_one_by_one(name: str, reml: bool) -> None:
     assert many.converged.all()
     for i in range(Y.shape[1]):
         one = pls.fit_problem(problem.with_response(Y[:, i]), reml=reml)
-        assert many.objective[i] == pytest.approx(one.objective, rel=SAME, abs=SAME)
+        assert many.objective[i] == pytest.approx(one.objective, rel=SAME, abs=SAME), i
         np.testing.assert_allclose(many.theta[i], one.theta, atol=2e-5)
         np.testing.assert_array_equal(many.theta[i] == 0, one.theta == 0)
         np.testing.assert_allclose(many.beta[i], one.beta, atol=1e-6)
         np.testing.assert_allclose(many.beta_cov[i], one.beta_cov, rtol=1e-4)
-        assert many.sigma[i] == pytest.approx(one.sigma, rel=1e-6)
+        assert many.sigma[i] == pytest.approx(one.sigma, rel=1e-6), i
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -68,7 +68,7 @@ def test_many_refits_of_random_designs(seed: int) -> None:
     assert many.converged.all()
     for i in range(6):
         one = pls.fit_problem(problem.with_response(Y[:, i]), reml=bool(seed % 2))
-        assert many.objective[i] == pytest.approx(one.objective, rel=1e-7, abs=1e-7)
+        assert many.objective[i] == pytest.approx(one.objective, rel=1e-7, abs=1e-7), i
 
 
 @pytest.mark.parametrize("reml", [True, False])

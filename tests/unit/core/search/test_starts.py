@@ -91,8 +91,8 @@ def test_a_factor_fixed_and_random_has_the_criterion_of_the_fixed_one(both: str,
     np.testing.assert_allclose(fit.bse, without.bse, rtol=1e-6)
     rows = [row for row in fit.boundary if row.group == "t"]
     assert rows
-    assert all(row.is_spanned and "nothing is left to estimate" in str(row) for row in rows)
-    assert not any(row.is_spanned for row in fit.boundary if row.group == "s")
+    assert all(row.is_spanned and "nothing is left to estimate" in str(row) for row in rows), rows
+    assert not any(row.is_spanned for row in fit.boundary if row.group == "s"), fit.boundary
 
 
 @pytest.mark.parametrize("centre", [0.0, 5.0, 100.0])
@@ -125,7 +125,7 @@ def test_the_deviance_does_depend_on_it() -> None:
     with pytest.warns(LmmWarning, match="any more of it would make the criterion worse"):
         fit = lmt.lmm("y ~ t + (1|t) + (1|s)", treated()).fit(engine="pls", reml=False)
     assert fit.converged
-    assert not any(row.is_spanned for row in fit.boundary)
+    assert not any(row.is_spanned for row in fit.boundary), fit.boundary
 
 
 def test_a_certificate_at_any_value_of_it_holds() -> None:
@@ -140,7 +140,7 @@ def test_refits_in_one_go_find_the_lower_optimum_too() -> None:
     Y = np.column_stack([data["y"], data["y"] + data["x"]])
     many = core.refit_many(problem, Y)
     for i in range(2):
-        assert many.objective[i] == pytest.approx(core.optimize(problem.with_response(Y[:, i])).objective, rel=SAME)
+        assert many.objective[i] == pytest.approx(core.optimize(problem.with_response(Y[:, i])).objective, rel=SAME), i
 
 
 def test_a_response_that_the_model_reproduces_is_said_to_be() -> None:

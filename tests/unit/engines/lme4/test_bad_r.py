@@ -97,7 +97,7 @@ def test_a_hanging_program_is_ended_with_its_children_at_the_time_limit(model, r
         model.fit(engine="lme4", timeout=1)
     assert time.monotonic() - begin < PATIENCE
     for name in ("child", "own"):
-        assert wait_until_gone(int((tmp_path / name).read_text()))
+        assert wait_until_gone(int((tmp_path / name).read_text())), name
 
 
 def test_a_program_that_never_starts_r_is_ended_before_the_time_limit(model, rscript, monkeypatch):

@@ -420,7 +420,7 @@ def test_a_penalty_of_zero_is_no_penalty():
     bare = MixedLM(model.endog, X.to_numpy(), groups=model.groups.to_numpy())
     fit = lmt.from_mixedlm(bare.fit_regularized(alpha=0.0))
     assert fit.params["const"] == pytest.approx(RECORDED["sleepstudy_intercept"]["fits"]["REML"]["fixef"][0], rel=1e-6)
-    assert not any(f.code == "penalised" for f in lmt.lint(bare.fit()).findings)
+    assert not any(f.code == "penalised" for f in lmt.lint(bare.fit()).findings), lmt.lint(bare.fit()).findings
 
 
 def test_a_pickled_result_is_read():

@@ -150,12 +150,12 @@ def test_the_boundary_flag_does_not_depend_on_units():
     sleep = lmt.datasets.load("sleepstudy")
     small = sleep.assign(Reaction=sleep["Reaction"] / 1000)
     _, said = bare("Reaction ~ Days", small, groups="Subject", re_formula="1 + Days")
-    assert any("boundary" in text for text in said)
+    assert any("boundary" in text for text in said), said
     assert not ours("Reaction ~ Days + (Days|Subject)", small).is_singular
     dyes = lmt.datasets.load("Dyestuff2")
     large = dyes.assign(Yield=dyes["Yield"] * 1e6)
     _, said = bare("Yield ~ 1", large, groups="Batch")
-    assert not any("boundary" in text for text in said)
+    assert not any("boundary" in text for text in said), said
     assert ours("Yield ~ 1 + (1|Batch)", large).is_singular
 
 
@@ -164,7 +164,7 @@ def test_categorical_dtypes_do_not_inflate_the_groups():
     model = smf.mixedlm("strength ~ 1", data, groups="batch", vc_formula={"sample": "0 + C(sample)"})
     assert model.exog_vc.mats[0][0].shape == (6, 30)
     fit = ours("strength ~ 1 + (1|batch) + (1|sample)", data)
-    assert all(mat.shape == (6, 3) for mat in fit.mixedlm.model.exog_vc.mats[0])
+    assert all(mat.shape == (6, 3) for mat in fit.mixedlm.model.exog_vc.mats[0]), fit.mixedlm.model.exog_vc.mats[0]
     assert fit.objective == pytest.approx(246.990746, abs=1e-6)
 
 
@@ -176,7 +176,7 @@ def test_the_index_of_the_frame_means_nothing():
     assert -2 * by_position.llf - -2 * by_name.llf > 50
     want = ours("Reaction ~ Days + (1|Subject)", data).objective
     for index in (shuffled.index, np.zeros(len(data), dtype=int)):
-        assert ours("Reaction ~ Days + (1|Subject)", data.set_axis(index, axis=0)).objective == want
+        assert ours("Reaction ~ Days + (1|Subject)", data.set_axis(index, axis=0)).objective == want, index
 
 
 def test_missing_values_are_left_out_whatever_the_columns_are_called():

@@ -114,7 +114,7 @@ def test_large_frame_is_sparse_and_whole():
     rng = np.random.default_rng(2)
     data = frame_of(np.column_stack([rng.integers(0, 4000, 9000), rng.integers(0, 3000, 9000)]))
     table = structure(data, ["a", "b"]).crosstab("a", "b").to_frame()
-    assert all(isinstance(kind, pd.SparseDtype) for kind in table.dtypes)
+    assert all(isinstance(kind, pd.SparseDtype) for kind in table.dtypes), table.dtypes
     assert table.sparse.to_coo().sum() == 9000
 
 
@@ -142,8 +142,8 @@ def test_reused_labels_get_a_second_panel_with_levels_told_apart():
 def test_picture_of_thousands_of_levels_fits_on_a_screen(ratings):
     for characters in ("unicode", "ascii"):
         lines = ratings.picture("user", "item").to_text(characters).splitlines()
-        assert len(lines) <= 34
-        assert max(map(len, lines)) <= 80
+        assert len(lines) <= 34, characters
+        assert max(map(len, lines)) <= 80, characters
 
 
 def test_ascii_is_asked_for_or_taken_where_output_cannot_write_more(ratings, monkeypatch):

@@ -151,10 +151,10 @@ def test_interaction_is_a_factor():
     data = datasets.load("Pastes")
     for factor in ("batch:cask", ("batch", "cask")):
         found = structure(data, ["batch", factor])
-        assert found.pairs[0].relation == "nested"
-        assert found.factors[1].m == 30
-        assert found.suggestion.formula == "(1 | batch) + (1 | batch:cask)"
-        assert found.suggestion.declaration == "crossed('batch') + random(('batch', 'cask'))"
+        assert found.pairs[0].relation == "nested", factor
+        assert found.factors[1].m == 30, factor
+        assert found.suggestion.formula == "(1 | batch) + (1 | batch:cask)", factor
+        assert found.suggestion.declaration == "crossed('batch') + random(('batch', 'cask'))", factor
 
 
 def test_interaction_with_a_row_per_level_is_an_error():
@@ -267,7 +267,7 @@ def test_html_escapes_names():
 def test_html_has_every_part_of_the_text():
     html = structure(datasets.load("Pastes"), ["batch", "cask", "sample"]).to_html()
     for part in ("60 rows", "nested in batch", "<svg", "labels are reused", "<code>(1 | batch/cask)</code>"):
-        assert part in html
+        assert part in html, part
 
 
 def test_html_of_thousands_of_levels_stays_small():
