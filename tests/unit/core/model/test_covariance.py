@@ -83,7 +83,7 @@ def test_many_points_are_answered_as_each_by_itself(l):
         np.testing.assert_allclose(term.directions(lam, Q)[i], term.directions(lam[i], Q[i]), rtol=1e-12)
         np.testing.assert_allclose(term.curvature(G, lam, Q)[i], term.curvature(G[i], lam[i], Q[i]), rtol=1e-12)
         np.testing.assert_allclose(term.step_limit(phi, step)[i], term.step_limit(phi[i], step[i]), rtol=1e-12)
-        assert term.step_limit(phi[i], step[i]) < 1.0
+        assert term.step_limit(phi[i], step[i]) < 1.0, i
 
 
 def test_a_variance_is_bounded_and_a_triangle_is_not():

@@ -36,8 +36,8 @@ def test_the_figure_is_the_distance_to_the_optimum_or_none(factor):
         theta = factor * (best.theta if at is None else np.array([at]))
         gap = core.recover(problem, theta, True).objective - best.objective
         near = core.certify(problem, theta, True).near_decrease
-        assert near is None or gap / FACTOR < near < gap * FACTOR
-        assert near is not None or gap > 0.5
+        assert near is None or gap / FACTOR < near < gap * FACTOR, name
+        assert near is not None or gap > 0.5, name
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -57,7 +57,7 @@ def test_a_mixedlm_result_that_stopped_short_names_no_figure_beyond_what_is_left
     assert not fit.converged
     assert left > 1e-3
     said = [float(m[1]) for text in fit.warnings if (m := re.search(r"may still fall by about ([0-9.e+-]+)", text))]
-    assert all(figure < 3 * left for figure in said)
+    assert all(figure < 3 * left for figure in said), said
 
 
 def test_a_certificate_of_shared_variances_judges_null_spaces_as_any_other() -> None:
@@ -66,6 +66,6 @@ def test_a_certificate_of_shared_variances_judges_null_spaces_as_any_other() -> 
     for reml in (True, False):
         plain = core.certify(problem, np.zeros(1), reml)
         shared = core.certify_shared(problem, np.zeros(1), reml)
-        assert shared.holds
-        assert plain.holds
-        assert [n.min_eigenvalue for n in shared.null_spaces] == [n.min_eigenvalue for n in plain.null_spaces]
+        assert shared.holds, reml
+        assert plain.holds, reml
+        assert [n.min_eigenvalue for n in shared.null_spaces] == [n.min_eigenvalue for n in plain.null_spaces], reml
