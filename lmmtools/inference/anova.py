@@ -50,7 +50,7 @@ __all__ = ["AnovaTable", "AnovaType", "anova_table", "term_hypotheses"]
 
 DIGITS = 5
 ROMAN = {1: "I", 2: "II", 3: "III"}
-WITH = {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}
+METHOD_IN_TITLE = {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}
 
 AnovaType = Literal[1, 2, 3]
 
@@ -101,7 +101,7 @@ class AnovaTable(Tabular):
                 *f_fields(self.tests, NumberFormat("zapped", DIGITS), DIGITS),
                 stars(pick(self.tests, "p")),
             ),
-            f"Type {ROMAN[self.type]} Analysis of Variance Table with {WITH[self.ddf]}",
+            f"Type {ROMAN[self.type]} Analysis of Variance Table with {METHOD_IN_TITLE[self.ddf]}",
             tuple(notes),
         )
 
@@ -140,35 +140,35 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
         If the design has no terms.
     """
     terms = fixed_terms(design)
-    own = _columns(design, terms)
+    own = _columns_of_terms(design, terms)
     # A term that was left out whole as dependent is not in the model; what it repeats is then tested without it.
     kept = [t if columns else replace(t, columns=t.columns[:, :0]) for t, columns in zip(terms, own, strict=True)]
-    A, X = _compress([t.columns for t in _in_units(kept)], design.X)
+    A, X = _in_common_basis([t.columns for t in _scale_covariates(kept)], design.X)
     # With one term the types are the same hypothesis; lmerTest writes it in the rows of type I.
     kind = kind if sum(bool(t.name) for t in terms) > 1 else 1
-    to_treatment, own_treated = _treatment(design, own) if kind == 3 else (np.eye(design.p), own)
+    to_treatment, own_treated = _treatment_coded(design, own) if kind == 3 else (np.eye(design.p), own)
     found = []
     for i, term in enumerate(terms):
         if not term.name:
             continue
-        above = [j for j in range(len(terms)) if _is_below(i, j, terms, matrices_as_factors=kind == 2)]
+        above = [j for j in range(len(terms)) if _is_contained(i, j, terms, matrices_as_factors=kind == 2)]
         if kind == 1:
-            contrasts = _eliminated(X, [c for columns in own[:i] for c in columns], own[i])
+            contrasts = _eliminate_columns(X, [c for columns in own[:i] for c in columns], own[i])
         elif not above:
             # In no other: beside all of them, its own coefficients.
             contrasts = np.asarray(np.linalg.inv(to_treatment)[own_treated[i]], dtype=float)
         elif kind == 2:
             before = [c for j, columns in enumerate(own) if j != i and j not in above for c in columns]
-            contrasts = _eliminated(X, before, own[i])
+            contrasts = _eliminate_columns(X, before, own[i])
         else:
-            third = _independent(_third(i, terms, A) @ X)
-            contrasts = _echelon(third @ to_treatment, X @ to_treatment) @ np.linalg.inv(to_treatment)
+            third = _independent_rows(_type_three_weights(i, terms, A) @ X)
+            contrasts = _reduced_row_echelon(third @ to_treatment, X @ to_treatment) @ np.linalg.inv(to_treatment)
         if len(contrasts):
             found.append((term.name, contrasts))
     return found
 
 
-def _treatment(design: Design, own: list[list[int]]) -> tuple[Floats, list[list[int]]]:
+def _treatment_coded(design: Design, own: list[list[int]]) -> tuple[Floats, list[list[int]]]:
     """Return M with X M coded by treatment contrasts, as lmerTest's type III is, and each term's columns of that."""
     coded = treatment_coding(design)
     if coded is None:
@@ -176,7 +176,7 @@ def _treatment(design: Design, own: list[list[int]]) -> tuple[Floats, list[list[
     return np.asarray(np.linalg.lstsq(design.X, coded[0], rcond=None)[0], dtype=float), coded[1]
 
 
-def _is_below(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors: bool) -> bool:
+def _is_contained(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors: bool) -> bool:
     """Whether term j contains term i to lmerTest.
 
     A variable of a term counts where the term without it, or one that holds that, stands before it in the model, which
@@ -193,7 +193,7 @@ def _is_below(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors
     return own & numbers[0] == other & numbers[1] and own - numbers[0] < other - numbers[1]
 
 
-def _columns(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
+def _columns_of_terms(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
     """Return which columns of X each term has, those that were left out as dependent not counted."""
     places = {name: at for at, name in enumerate(design.x_names)}
     by_term = design.encoder.columns_by_term()
@@ -201,7 +201,7 @@ def _columns(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
     return [[places[names[c]] for c in by_term[t.written] if names[c] in places] for t in terms]
 
 
-def _eliminated(X: Floats, before: Sequence[int], own: Sequence[int]) -> Floats:
+def _eliminate_columns(X: Floats, before: Sequence[int], own: Sequence[int]) -> Floats:
     """Return the rows that the columns ``own`` have when those ``before`` are eliminated from the normal equations.
 
     They span what the projection gives; as these rows, and no others, they give lmerTest's degrees of freedom: Fai and
@@ -216,7 +216,7 @@ def _eliminated(X: Floats, before: Sequence[int], own: Sequence[int]) -> Floats:
     return out
 
 
-def _in_units(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
+def _scale_covariates(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
     """Return the terms with covariates scaled, alike in terms with the same covariates, so that ranks can be told."""
     largest: dict[frozenset[str], float] = {}
     for t in terms:
@@ -225,7 +225,7 @@ def _in_units(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
     return [replace(t, columns=t.columns / (largest[t.covariates] or 1.0)) for t in terms]
 
 
-def _compress(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]:
+def _in_common_basis(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]:
     """Return A by terms, and X, in an orthonormal basis of their common column space: r rows instead of n."""
     norms = np.sqrt((X**2).sum(axis=0))
     R = np.asarray(np.linalg.qr(np.column_stack([*parts, X / norms]), mode="r"), dtype=float)
@@ -233,27 +233,23 @@ def _compress(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]
     return [R[:, a:b] for a, b in pairwise(ends)], R[:, ends[-1] :] * norms
 
 
-def _third(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
+def _type_three_weights(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
     """Return k' of each hypothesis k'A."""
     above = [a for j, a in enumerate(A) if terms[i].is_within(terms[j])]
     others = [A[i][:, :0], *(a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j]))]
     own = A[i].shape[1]
-    both = _rows(_off(_join(others), _join([A[i], *above])))
+    both = _row_space_basis(_project_off(np.column_stack(others), np.column_stack([A[i], *above])))
     if above:
-        upper = _rows(_off(_join([*others, A[i]]), _join(above)))
+        upper = _row_space_basis(_project_off(np.column_stack([*others, A[i]]), np.column_stack(above)))
         upper = np.column_stack([np.zeros((len(upper), own)), upper])
-        both = _leading(both - both @ upper.T @ upper, len(both) - len(upper))
+        both = _leading_rows(both - both @ upper.T @ upper, len(both) - len(upper))
     # k'[others, own, above] = [0, l].
-    everything = np.column_stack([_join(others), _join([A[i], *above])])
+    everything = np.column_stack([np.column_stack(others), np.column_stack([A[i], *above])])
     wanted = np.column_stack([np.zeros((len(both), everything.shape[1] - both.shape[1])), both])
     return np.asarray(np.linalg.lstsq(everything.T, wanted.T, rcond=RANK)[0].T)
 
 
-def _join(parts: Sequence[Floats]) -> Floats:
-    return np.column_stack(parts)
-
-
-def _off(B: Floats, C: Floats) -> Floats:
+def _project_off(B: Floats, C: Floats) -> Floats:
     """Return C less its projection on the columns of B."""
     if not B.size:
         return C
@@ -264,17 +260,17 @@ def _off(B: Floats, C: Floats) -> Floats:
     return np.asarray(out - U @ (U.T @ out))
 
 
-def _rows(B: Floats) -> Floats:
+def _row_space_basis(B: Floats) -> Floats:
     """Return an orthonormal basis of the row space, shape (rank, columns); A's columns are of order one."""
     _, d, V = np.linalg.svd(B, full_matrices=False)
     return np.asarray(V[d > RANK])
 
 
-def _leading(B: Floats, rank: int) -> Floats:
+def _leading_rows(B: Floats, rank: int) -> Floats:
     return np.asarray(np.linalg.svd(B, full_matrices=False)[2][:rank])
 
 
-def _echelon(L: Floats, X: Floats) -> Floats:
+def _reduced_row_echelon(L: Floats, X: Floats) -> Floats:
     """Return L's rows in reduced row echelon form; entries are told from zero in units of the columns of X."""
     norms = np.sqrt((X**2).sum(axis=0))
     out = L / norms
@@ -295,7 +291,7 @@ def _echelon(L: Floats, X: Floats) -> Floats:
     return np.asarray(out / np.array([row[np.flatnonzero(row)[0]] for row in out])[:, None])
 
 
-def _independent(L: Floats) -> Floats:
+def _independent_rows(L: Floats) -> Floats:
     """Return rows that span the same space as L's, free of rounding errors."""
     size = np.abs(L).max(initial=0.0)
     if size <= RANK:

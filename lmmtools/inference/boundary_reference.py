@@ -90,10 +90,10 @@ def mixture(df: int, size: int, information: Floats | None, rng: np.random.Gener
     """
     if size == 1 or information is None:
         return Mixture(df, 1, np.empty(0))
-    return Mixture(df, size, _projections(size, information, rng))
+    return Mixture(df, size, _draw_projected_lengths(size, information, rng))
 
 
-def _projections(size: int, information: Floats, rng: np.random.Generator) -> Floats:
+def _draw_projected_lengths(size: int, information: Floats, rng: np.random.Generator) -> Floats:
     """Draw ||projection of z on the cone of covariance matrices||^2, z ~ N(0, information^-1), in its own metric."""
     columns, rows = upper_triangle(size)
     values, vectors = np.linalg.eigh(information)

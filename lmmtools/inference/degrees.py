@@ -49,7 +49,7 @@ METHODS = {
 }
 
 
-_FOUND: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
 
 FLAT = 1e-12
 """A contrast whose variance depends on no variance parameter, to this share of itself, has no limit to its degrees."""
@@ -123,13 +123,13 @@ def check_ddf(ddf: str) -> DDF:
 
 def degrees(fit: Fit, ddf: DDF) -> Degrees:
     """Return what a method says of a fit; it is worked out once, and kept as long as the fit is."""
-    found = _FOUND.setdefault(fit, {})
+    found = _CACHE.setdefault(fit, {})
     if ddf not in found:
-        found[ddf] = _make(fit, ddf)
+        found[ddf] = _compute_degrees(fit, ddf)
     return found[ddf]
 
 
-def _make(fit: Fit, ddf: DDF) -> Degrees:
+def _compute_degrees(fit: Fit, ddf: DDF) -> Degrees:
     if not fit.design.p:
         return Constant(fit.estimate.beta_cov, np.inf, ("the model has no fixed effects",))
     if ddf == "satterthwaite":
@@ -267,7 +267,7 @@ class _KenwardRoger:
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
         """Return F's scale, and its denominator degrees of freedom, for independent rows of contrasts, (q, p)."""
         q = len(contrasts)
-        A1, A2 = self._moments(contrasts)
+        A1, A2 = self._traces(contrasts)
         if A2 <= TINY * TINY:
             return 1.0, np.inf
         B = 0.5 / q * (A1 + 6.0 * A2)
@@ -285,7 +285,7 @@ class _KenwardRoger:
         scale = 1.0 if abs(df - 2.0) < 1e-2 else df * shrunk / (df - 2.0)
         return scale, df
 
-    def _moments(self, L: Floats) -> tuple[float, float]:
+    def _traces(self, L: Floats) -> tuple[float, float]:
         theta = L.T @ np.linalg.solve(L @ self.unadjusted @ L.T, L)
         moved = np.einsum("ab,ibc->iac", theta, self.slopes)
         traces = np.einsum("iaa->i", moved)

@@ -148,9 +148,9 @@ class Influence(Tabular):
         )
         largest = np.argsort(-np.nan_to_num(self.cooks, nan=np.inf), kind="stable")[:SHOWN].tolist()
         unit = "rows" if is_row else f"levels of {self.level}"
-        return ResultTable("influence", fields, f"Influence of {unit}", self._told(unit), shown=largest)
+        return ResultTable("influence", fields, f"Influence of {unit}", self._report_notes(unit), shown=largest)
 
-    def _told(self, unit: str) -> tuple[str, ...]:
+    def _report_notes(self, unit: str) -> tuple[str, ...]:
         """Return which entries the report shows, how they were made, and why others have no numbers."""
         count = len(self.labels)
         shown = (f"the {SHOWN} of {count} {unit} with the largest Cook's distance",) if count > SHOWN else ()
@@ -163,11 +163,11 @@ class Influence(Tabular):
 
 def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influence:
     """Return deletion diagnostics of a fit; see :meth:`LMMResults.influence`."""
-    labels, sets = _sets(fit, level)
+    labels, sets = _rows_left_out(fit, level)
     info = core.information(fit.problem, fit.theta, fit.reml)
     cov = core.recover(fit.problem, fit.theta, fit.reml).beta_cov
     if refit:
-        changes, covariances, without, reasons, notes = _fit_again(fit, sets)
+        changes, covariances, without, reasons, notes = _refit_without(fit, sets)
     else:
         found = core.delete_rows(fit.problem, fit.theta, fit.reml, sets)
         changes, covariances, without = found.changes, found.covariances, None
@@ -200,7 +200,7 @@ def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influe
     )
 
 
-def _sets(fit: Fit, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
+def _rows_left_out(fit: Fit, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
     """Return the labels and the rows of what is to be left out."""
     design = fit.design
     if level is None:
@@ -228,7 +228,7 @@ def _combinations(fit: Fit, level: str) -> tuple[Rows, tuple[Any, ...]]:
     return np.asarray(groups.ngroup(), dtype=np.intp), tuple(labels)
 
 
-def _fit_again(fit: Fit, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
+def _refit_without(fit: Fit, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
     """Return changes, covariances, variance parameters, reasons and notes of the fits without each set."""
     design, p, k = fit.design, fit.design.p, fit.design.k
     beta = core.recover(fit.problem, fit.theta, fit.reml).beta

@@ -156,7 +156,7 @@ def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) ->
     elif fits[0].reml and not all(_have_same_columns(f, fits[0]) for f in fits[1:]):
         raise DataError("REML criteria of models with different fixed effects do not compare; leave refit=True")
     order = sorted(range(len(fits)), key=lambda i: fits[i].k_params)
-    fits = _none_above_its_submodel(fits, labels, order, notes)
+    fits = _refit_above_submodels(fits, labels, order, notes)
     ranked = [fits[i] for i in order]
     chisq: list[float | None] = [None]
     df: list[int | None] = [None]
@@ -187,7 +187,7 @@ def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) ->
     )
 
 
-def _none_above_its_submodel(
+def _refit_above_submodels(
     fits: tuple[Fit, ...], labels: tuple[str, ...], order: list[int], notes: list[str]
 ) -> tuple[Fit, ...]:
     """Return the fits, a larger one that is above a model within it searched again from that model's optimum."""
@@ -272,7 +272,7 @@ def theta_within(larger: Design, smaller: Design, theta: Floats) -> Floats | Non
     """
     sigmas = [np.zeros((b.l, b.l)) for b in larger.blocks]
     for block, lam in zip(smaller.blocks, lambda_factors(theta, smaller.blocks), strict=True):
-        found = _place(block, larger.blocks)
+        found = _find_term_within(block, larger.blocks)
         if found is None:
             return None
         k, at = found
@@ -280,7 +280,7 @@ def theta_within(larger: Design, smaller: Design, theta: Floats) -> Floats | Non
     return pack_lambda([triangular_factor(S) for S in sigmas])
 
 
-def _place(block: Block, blocks: tuple[Block, ...]) -> tuple[int, list[int]] | None:
+def _find_term_within(block: Block, blocks: tuple[Block, ...]) -> tuple[int, list[int]] | None:
     """Return which of some terms has all effects of a term, and which of its effects they are."""
     for k, other in enumerate(blocks):
         if other.m != block.m or not _are_same_levels(other.codes, block.codes):
@@ -308,12 +308,12 @@ def _has_columns_of(larger: Design, smaller: Design) -> bool:
 
 def lie_outside(X: Floats, larger: Design) -> NDArray[np.bool_]:
     """Return which columns of X, shape (n, c), the fixed effects of a model do not span, shape (c,)."""
-    X, whole = _in_own_units(X), _in_own_units(larger.X)
+    X, whole = _scale_columns(X), _scale_columns(larger.X)
     left = X - whole @ np.linalg.lstsq(whole, X, rcond=None)[0] if larger.p else X
     return np.asarray(np.linalg.norm(left, axis=0) > OUTSIDE * np.linalg.norm(X, axis=0))
 
 
-def _in_own_units(X: Floats) -> Floats:
+def _scale_columns(X: Floats) -> Floats:
     """Return the columns in units of their largest value, a column of zeros as it is."""
     size = np.abs(X).max(axis=0, initial=0.0)
     return np.asarray(X / np.where(size > 0, size, 1.0))

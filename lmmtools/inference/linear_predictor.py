@@ -175,22 +175,22 @@ def find_included(design: Design, random: bool | str | Sequence[str]) -> Include
     if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
         raise DataError(
             f"random={random!r} says not which random effects to include: write True, False, a grouping factor "
-            f"({_factors(design)}), or a list of them"
+            f"({_list_factors(design)}), or a list of them"
         )
     included = tuple(np.zeros(b.l, dtype=bool) for b in design.blocks)
     for name in names:
-        for i, effects in _find(design, name):
+        for i, effects in _find_effects(design, name):
             included[i][effects] = True
     return included
 
 
-def _find(design: Design, name: str) -> list[tuple[int, NDArray[np.bool_]]]:
+def _find_effects(design: Design, name: str) -> list[tuple[int, NDArray[np.bool_]]]:
     """Return the blocks, and which of their effects, that a factor or some terms in lme4's notation stand for."""
     if "|" in name:
         return [found for term in _read_terms(name) for found in _find_term(design, name, term)]
     group = design.find_factor(name)
     if group is None:
-        raise DataError(f"random={name!r}: the model has no such grouping factor; there are {_factors(design)}")
+        raise DataError(f"random={name!r}: the model has no such grouping factor; there are {_list_factors(design)}")
     return [(i, np.ones(design.blocks[i].l, dtype=bool)) for i in design.factors[group]]
 
 
@@ -201,12 +201,12 @@ def _read_terms(text: str) -> tuple[RandomTerm, ...]:
 def _find_term(design: Design, name: str, term: RandomTerm) -> list[tuple[int, NDArray[np.bool_]]]:
     """Return the block that is this term; without one, the blocks of its factor that have its effects between them."""
     for i, block in enumerate(design.blocks):
-        if _key(block.term) == _key(term):
+        if _term_key(block.term) == _term_key(term):
             return [(i, np.ones(block.l, dtype=bool))]
     group = design.find_factor(term.group)
     found = []
     if group is not None:
-        effects = _effects(design, term)
+        effects = _effect_names(design, term)
         found = [(i, np.isin(design.blocks[i].cnames, effects)) for i in design.factors[group]]
         if effects and sum(int(own.sum()) for _, own in found) == len(effects):
             return found
@@ -214,7 +214,7 @@ def _find_term(design: Design, name: str, term: RandomTerm) -> list[tuple[int, N
     raise DataError(f"random={name!r}: the model has no term {term}; its terms are {terms}")
 
 
-def _effects(design: Design, term: RandomTerm) -> tuple[str, ...]:
+def _effect_names(design: Design, term: RandomTerm) -> tuple[str, ...]:
     """Return the names of the effects of a term on the fitted rows, none if it has columns that the model has not."""
     if not term.variables:
         return ("(Intercept)",)
@@ -228,11 +228,11 @@ def _effects(design: Design, term: RandomTerm) -> tuple[str, ...]:
     return tuple(learn_matrix(term.basis, columns, design.n, constant="(Intercept)", context=known)[1].column_names)
 
 
-def _key(term: RandomTerm) -> tuple[bool, frozenset[str], frozenset[str]]:
+def _term_key(term: RandomTerm) -> tuple[bool, frozenset[str], frozenset[str]]:
     return term.intercept, frozenset(term.variables), frozenset(term.factors)
 
 
-def _factors(design: Design) -> str:
+def _list_factors(design: Design) -> str:
     return ", ".join(map(repr, design.factors))
 
 

@@ -156,14 +156,14 @@ def _degrees_of_errors(
     if ddf != "satterthwaite" or not (includes_any(included) or is_observation):
         found = degrees(fit, check_ddf(ddf)).df(rows.X) if ddf != "z" else np.full(r, np.inf)
         return np.where(np.isfinite(variance), found, np.nan), found
-    matched = _matched_to_errors(fit, rows, included)
+    matched = _match_degrees(fit, rows, included)
     if not includes_any(included):
         # As without an observation: from exact derivatives.
         return np.where(np.isfinite(variance), degrees(fit, "satterthwaite").df(rows.X), np.nan), matched[1]
     return matched[0], matched[1]
 
 
-def _matched_to_errors(fit: Fit, rows: NewRows, included: Included) -> Floats:
+def _match_degrees(fit: Fit, rows: NewRows, included: Included) -> Floats:
     """Return Satterthwaite's degrees of freedom of the variances of means' and observations' errors, shape (2, r).
 
     With P such a variance, a function of the variance parameters phi with the asymptotic covariance W, they are
@@ -222,7 +222,7 @@ def _bootstrap_frame(
     pieces = [(bare, rows, included, size, seed) for size, seed in spawn_pieces(n, rng)]
     drawn = np.concatenate(list(run_pieces(_draw_errors, pieces, n_jobs)))
     drawn = drawn[~np.isnan(drawn).all(axis=(1, 2))]
-    _check_count(len(drawn), n, alpha)
+    _check_refits(len(drawn), n, alpha)
     variance = error_variances(fit, rows, included)
     se = np.sqrt(variance)
     columns = {"mean": mean, "mean_se": se}
@@ -233,7 +233,7 @@ def _bootstrap_frame(
     return pd.DataFrame(columns, index=rows.index)
 
 
-def _check_count(known: int, n: int, alpha: float) -> None:
+def _check_refits(known: int, n: int, alpha: float) -> None:
     """Warn of draws that could not be refitted, or are too few for alpha; raise an EngineError if there are none."""
     if not known:
         raise EngineError(f"none of {n} draws could be refitted, so that there are no limits")
@@ -257,8 +257,8 @@ def _draw_errors(fit: Fit, rows: NewRows, included: Included, size: int, seed: n
         except LmmError:
             continue
         gap = predicted_means(again, rows, included)
-        out[i, 0] = _divide_errors(truth - gap, np.sqrt(error))
-        out[i, 1] = _divide_errors(observed - gap, np.sqrt(error + observation_variances(again, rows, included)))
+        out[i, 0] = _standardise_errors(truth - gap, np.sqrt(error))
+        out[i, 1] = _standardise_errors(observed - gap, np.sqrt(error + observation_variances(again, rows, included)))
     return out
 
 
@@ -282,6 +282,6 @@ def _draw_truth(
     return truth, truth + observed
 
 
-def _divide_errors(gap: Floats, size: Floats) -> Floats:
+def _standardise_errors(gap: Floats, size: Floats) -> Floats:
     """Return errors in units of their standard errors, zero where these are zero."""
     return np.where(size > 0, gap / np.where(size > 0, size, 1.0), np.where(np.isnan(size), np.nan, 0.0))

@@ -120,21 +120,21 @@ def random_anova(
     n_sim, generator = check_count(n_sim, "n_sim", least=0), as_generator(rng)
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
     notes += [f"a test of one of two terms that are one says nothing: {pair}" for pair in find_ambiguities(fit.design)]
-    fit = _rewritten(fit)
-    nulls = [(smaller, _null(fit, smaller)) for smaller in _reductions(fit.design, reduce_terms=reduce_terms)]
-    fit = _none_below(fit, nulls, notes)
+    fit = _with_constants_in_terms(fit)
+    nulls = [(smaller, _fit_null(fit, smaller)) for smaller in _reductions(fit.design, reduce_terms=reduce_terms)]
+    fit = _refit_if_above(fit, nulls, notes)
     rows: list[tuple[object, ...]] = [("<none>", fit.k_params, fit.llf, fit.aic, None, None, None, None, None, None)]
     for smaller, null in nulls:
         df = fit.design.k - sum(b.k for b in smaller.design.blocks)
         npar = fit.k_params - df
         lrt = max(null.objective - fit.objective, 0.0)
-        reference = _reference(fit, smaller, null, generator)
+        reference = _boundary_mixture(fit, smaller, null, generator)
         if null.at_boundary:
             cure = "" if n_sim else "; n_sim=1000 draws the distribution instead"
             notes.append(f"{smaller.name}: without it {null.at_boundary}, so that the mixture holds only roughly{cure}")
         simulated = None
         if n_sim:
-            draws, how = _draws(fit, null, n_sim, generator)
+            draws, how = _draw_null_ratios(fit, null, n_sim, generator)
             simulated = float((1 + (draws >= lrt - SAME).sum()) / (1 + len(draws)))
             notes.append(f"{smaller.name}: {how}")
         p_chisq = chi2_tail(lrt, df)
@@ -145,7 +145,7 @@ def random_anova(
     return RandomAnova(*columns)
 
 
-def _none_below(fit: Fit, nulls: list[tuple[_Reduction, _Null]], notes: list[str]) -> Fit:
+def _refit_if_above(fit: Fit, nulls: list[tuple[_Reduction, _NullFit]], notes: list[str]) -> Fit:
     """Return the fit, searched again from the lowest of the smaller models' optima if that is lower."""
     if not nulls:
         return fit
@@ -164,7 +164,7 @@ def _none_below(fit: Fit, nulls: list[tuple[_Reduction, _Null]], notes: list[str
     return fit
 
 
-def _rewritten(fit: Fit) -> Fit:
+def _with_constants_in_terms(fit: Fit) -> Fit:
     """Return the same fit with factors in random terms beside a constant."""
     design = _with_constants(fit.design)
     if all(a is b for a, b in zip(design.blocks, fit.design.blocks, strict=True)):
@@ -173,7 +173,7 @@ def _rewritten(fit: Fit) -> Fit:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Null:
+class _NullFit:
     """The smaller model's fit.
 
     Attributes
@@ -197,19 +197,21 @@ class _Null:
     at_boundary: str
 
 
-def _null(fit: Fit, smaller: _Reduction) -> _Null:
+def _fit_null(fit: Fit, smaller: _Reduction) -> _NullFit:
     if not smaller.design.blocks:
         theta = np.zeros(fit.design.k)
         at = core.recover(fit.problem, theta, fit.reml)
-        return _Null(None, core.evaluate(fit.problem, theta, fit.reml, False).objective, at.beta, theta, at.sigma, "")
+        return _NullFit(
+            None, core.evaluate(fit.problem, theta, fit.reml, False).objective, at.beta, theta, at.sigma, ""
+        )
     problem = core.prepare(smaller.design)
     found = pls.fit_problem(problem, reml=fit.reml)
     boundary = core.information(problem, found.theta, fit.reml).boundary
-    theta = _embed(fit, smaller, found.theta)
-    return _Null(problem, found.objective, found.beta, theta, found.sigma, " and ".join(boundary))
+    theta = _embed_theta(fit, smaller, found.theta)
+    return _NullFit(problem, found.objective, found.beta, theta, found.sigma, " and ".join(boundary))
 
 
-def _embed(fit: Fit, smaller: _Reduction, theta: Floats) -> Floats:
+def _embed_theta(fit: Fit, smaller: _Reduction, theta: Floats) -> Floats:
     """Return theta of the smaller model as one of the full model, with zeros for the effects that it does not have."""
     factors = iter(lambda_factors(theta, smaller.design.blocks))
     full = []
@@ -222,7 +224,7 @@ def _embed(fit: Fit, smaller: _Reduction, theta: Floats) -> Floats:
     return pack_lambda(full)
 
 
-def _reference(fit: Fit, smaller: _Reduction, null: _Null, rng: np.random.Generator) -> Mixture:
+def _boundary_mixture(fit: Fit, smaller: _Reduction, null: _NullFit, rng: np.random.Generator) -> Mixture:
     block = fit.design.blocks[smaller.block]
     d = len(smaller.removed)
     free = (block.l - d) * d
@@ -238,7 +240,7 @@ def _reference(fit: Fit, smaller: _Reduction, null: _Null, rng: np.random.Genera
     return mixture(free, d, profiled, rng)
 
 
-def _draws(fit: Fit, null: _Null, n_sim: int, rng: np.random.Generator) -> tuple[Floats, str]:
+def _draw_null_ratios(fit: Fit, null: _NullFit, n_sim: int, rng: np.random.Generator) -> tuple[Floats, str]:
     """Return draws of the statistic under the smaller model, and how they were made."""
     blocks = fit.design.blocks
     if len(blocks) == 1 and blocks[0].l == 1 and blocks[0].m <= LARGEST:
@@ -322,7 +324,7 @@ def _reductions(design: Design, *, reduce_terms: bool = True) -> list[_Reduction
         droppable = _droppable(block) if reduce_terms else ()
         for variable in droppable:
             own = _columns_of(block, variable)
-            found.append(_Reduction(f"{variable} in {block.term}", _without(design, k, variable, own), k, own))
+            found.append(_Reduction(f"{variable} in {block.term}", _remove_columns(design, k, variable, own), k, own))
         if not droppable:
             rest = tuple(b for i, b in enumerate(design.blocks) if i != k)
             name = _named_whole(block) if reduce_terms else str(block.term)
@@ -355,7 +357,7 @@ def _columns_of(block: Block, variable: str) -> tuple[int, ...]:
     return tuple(range(1, block.l)) if _is_rewritten(block) else block.encoder.columns_by_term()[variable]
 
 
-def _without(design: Design, k: int, variable: str, columns: tuple[int, ...]) -> Design:
+def _remove_columns(design: Design, k: int, variable: str, columns: tuple[int, ...]) -> Design:
     block = design.blocks[k]
     keep = [j for j in range(block.l) if j not in columns]
     left = tuple(v for v in block.term.variables if v != variable)

@@ -25,7 +25,7 @@ __all__ = ["ModeNormality", "Residual", "cooks_distance", "mode_normality", "qua
 
 Residual = Literal["conditional", "marginal", "pearson", "scaled", "standardized", "studentized"]
 
-SURE = 1e-10
+ROUNDING = 1e-10
 """A row whose leverage is within this of one has no residual of its own."""
 
 FEWEST, MANY = 3, 5000
@@ -48,7 +48,7 @@ def residuals(fit: Fit, kind: str) -> Floats:
         return fit.sigma * fit.scaled_resid
     if kind == "scaled":
         return fit.scaled_resid
-    standard = fit.scaled_resid / np.sqrt(_left_over(fit))
+    standard = fit.scaled_resid / np.sqrt(_one_less_hat(fit))
     if kind == "standardized":
         return np.asarray(standard)
     dof = fit.nobs - design.p if fit.reml else fit.nobs
@@ -58,14 +58,14 @@ def residuals(fit: Fit, kind: str) -> Floats:
 
 def cooks_distance(fit: Fit) -> Floats:
     """Return Cook's distance of each row from its hat value, shape (n,); see :attr:`LMMResults.cooks_distance`."""
-    left, p = _left_over(fit), fit.design.p
+    left, p = _one_less_hat(fit), fit.design.p
     return np.asarray((fit.scaled_resid / left) ** 2 * (1.0 - left) / (p if p else np.nan))
 
 
-def _left_over(fit: Fit) -> Floats:
+def _one_less_hat(fit: Fit) -> Floats:
     """One less the hat values, NaN where nothing is left."""
     left = 1.0 - np.asarray(fit.hat_values, dtype=float)
-    return np.where(left > SURE, left, np.nan)
+    return np.where(left > ROUNDING, left, np.nan)
 
 
 def quantile_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
@@ -142,7 +142,7 @@ def mode_normality(fit: Fit) -> ModeNormality:
     for block, modes, covariance, term in zip(fit.design.blocks, fit.estimate.modes, spread, fit.varcorr, strict=True):
         for j, name in enumerate(block.cnames):
             variance = covariance[:, j, j]
-            known = variance > SURE * term.cov[j, j]
+            known = variance > ROUNDING * term.cov[j, j]
             if term.cov[j, j] == 0.0 or not modes[:, j].any():
                 reason = "its variance is zero, on the boundary, so that all modes are zero"
             elif known.sum() < FEWEST:

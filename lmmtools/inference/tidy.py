@@ -52,7 +52,7 @@ def tidy(
     """Return the parameters of a fit, a row each; see :meth:`LMMResults.tidy`."""
     import pandas as pd
 
-    wanted = _wanted(effects)
+    wanted = _read_effects(effects)
     if not isinstance(conf_level, Real) or not 0 < conf_level < 1:
         raise DataError(f"conf_level is {conf_level!r}; it must lie between 0 and 1, 0.95 for 95% intervals")
     if "scales" in options:
@@ -67,18 +67,18 @@ def tidy(
         limits = confidence_intervals(fit, round(1.0 - conf_level, 12), conf_method, None, ddf, options)
     parts = []
     if "fixed" in wanted:
-        parts.append(_fixed(fit, ddf, limits))
+        parts.append(_fixed_rows(fit, ddf, limits))
     if "ran_pars" in wanted:
-        parts.append(_variances(fit, limits))
+        parts.append(_variance_rows(fit, limits))
     if "ran_vals" in wanted:
-        parts.append(_modes(fit, conf_level if conf_int else None))
+        parts.append(_mode_rows(fit, conf_level if conf_int else None))
     order = ["effect", "group", "level", "term", "estimate", "std_error", "statistic", "df", "p_value"]
     order += ["conf_low", "conf_high", "note"]
     frame = pd.concat(parts, ignore_index=True)
     return frame[[name for name in order if name in frame]]
 
 
-def _wanted(effects: Any) -> tuple[str, ...]:
+def _read_effects(effects: Any) -> tuple[str, ...]:
     """Return the parts of the fit that are asked for."""
     known = get_args(_Effects)
     given = [effects] if isinstance(effects, str) else list(effects) if isinstance(effects, Iterable) else []
@@ -87,7 +87,7 @@ def _wanted(effects: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _fixed(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
+def _fixed_rows(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
     import pandas as pd
 
     found = t_tests(fit, None, ddf)
@@ -107,7 +107,7 @@ def _fixed(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
     return frame if limits is None else _with_limits(frame, limits, found.names)
 
 
-def _variances(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
+def _variance_rows(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
     """Standard deviations and correlations, term by term, columns of the lower triangle one after the other."""
     import pandas as pd
 
@@ -155,7 +155,7 @@ def _with_limits(frame: pd.DataFrame, limits: pd.DataFrame, names: Sequence[str]
     return frame.assign(conf_low=found[0].to_numpy(), conf_high=found[1].to_numpy(), note=notes)
 
 
-def _modes(fit: Fit, conf_level: float | None) -> pd.DataFrame:
+def _mode_rows(fit: Fit, conf_level: float | None) -> pd.DataFrame:
     from scipy.special import ndtri
 
     modes = ranef_frame(fit)
@@ -193,7 +193,7 @@ def augment(fit: Fit, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> p
             raise DataError("give data (the rows fitted) or newdata, not both")
         frame = as_frame(newdata)
         columns = {"fitted": predict(fit, frame, unseen=unseen), "fixed": predict(fit, frame, random=False)}
-        return _beside(frame, columns, prefix)
+        return _add_columns(frame, columns, prefix)
     design = fit.design
     frame = design.frame if data is None else _rows_fitted(fit, as_frame(data))
     found: dict[str, Any] = {
@@ -207,7 +207,7 @@ def augment(fit: Fit, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> p
         found["weights"] = design.weights
     if design.offset is not None:
         found["offset"] = design.offset
-    return _beside(frame, found, prefix)
+    return _add_columns(frame, found, prefix)
 
 
 def _rows_fitted(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
@@ -231,7 +231,7 @@ def _rows_fitted(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _beside(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -> pd.DataFrame:
+def _add_columns(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -> pd.DataFrame:
     taken = [prefix + name for name in columns if prefix + name in frame]
     if taken:
         raise DataError(f'the data have a column {taken[0]!r} already: write augment(prefix=".") to tell them apart')

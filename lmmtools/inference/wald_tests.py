@@ -32,7 +32,7 @@ DIGITS = 4
 UNDEFINED = "a p-value is undefined where the approximation gives a negative statistic, variance or degrees of freedom"
 
 # Reading takes time with the square of the length; it stays under seconds.
-_LONGEST = 10_000
+MAX_TEXT = 10_000
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -252,13 +252,13 @@ def _read_values(values: ArrayLike, n: int) -> Floats:
 def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
     from patsy import DesignInfo, PatsyError
 
-    if len(text) > _LONGEST:
+    if len(text) > MAX_TEXT:
         raise DataError(f"the text has {len(text):,} characters; give contrasts of that size as a matrix")
     try:
         with np.errstate(all="ignore"):
             found = DesignInfo(list(names)).linear_constraint(text)
     except PatsyError as error:
-        said = f"{text!r} cannot be read: {_complaint(error)}. The fixed effects are {', '.join(names)}."
+        said = f"{text!r} cannot be read: {_describe_patsy_error(error)}. The fixed effects are {', '.join(names)}."
         raise DataError(said) from None
     except RecursionError:
         raise DataError("the text is nested too deeply to be read; give the contrasts as a matrix") from None
@@ -267,7 +267,7 @@ def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str
     return L, values, tuple(_label_contrast(row, names) for row in L)
 
 
-def _complaint(error: PatsyError) -> str:
+def _describe_patsy_error(error: PatsyError) -> str:
     """Return what patsy says, with the whole word that it stumbles over."""
     where = error.origin
     if where is None:

@@ -133,10 +133,10 @@ class Bootstrap(Tabular):
             raise DataError(f"there are {known.max()} draws with a value; an interval needs at least two")
         if method == "bca":
             names = tuple(self.estimate.index)
-            shift = acceleration(self._fit, lambda fit: _values_of(fit, self._statistic, names))
+            shift = acceleration(self._fit, lambda fit: _values_by_name(fit, self._statistic, names))
         limits, few = intervals(self.draws, self.estimate, alpha, method, shift)
         if few:
-            warnings.warn(_too_few(few, known[list(few)].min(), alpha), FewDrawsWarning, stacklevel=2)
+            warnings.warn(_describe_few_draws(few, known[list(few)].min(), alpha), FewDrawsWarning, stacklevel=2)
         return limits
 
     @property
@@ -172,13 +172,13 @@ class Bootstrap(Tabular):
         known = self.draws.notna().sum()
         _, few = intervals(self.draws, self.estimate, 0.05, "percentile")
         if few:
-            notes.append(_too_few(few, known[list(few)].min(), 0.05))
+            notes.append(_describe_few_draws(few, known[list(few)].min(), 0.05))
         if (known < 2).any():
             notes.append("standard errors and limits need two draws with a value")
         return tuple(notes)
 
 
-def _too_few(names: Sequence[str], known: int, alpha: float) -> str:
+def _describe_few_draws(names: Sequence[str], known: int, alpha: float) -> str:
     return f"{known} draws of {list_first(names, 4)} are {describe_too_few(alpha)}. Draw more, 1000 as a rule"
 
 
@@ -190,7 +190,7 @@ class _Piece:
     ----------
     values : ndarray, shape (draws, statistics)
     failures : Counter of str
-    singular, unsettled : int
+    singular, not_converged : int
     interrupted : bool
         By the keyboard, after these draws.
     """
@@ -198,7 +198,7 @@ class _Piece:
     values: Floats
     failures: Counter[str]
     singular: int
-    unsettled: int
+    not_converged: int
     interrupted: bool = False
 
 
@@ -219,7 +219,7 @@ def bootstrap_fit(
         raise DataError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}")
     core.refuse_shared(fit.design, "bootstrap")
     pieces = spawn_pieces(n, rng)
-    names, estimate = _first_values(fit, statistic)
+    names, estimate = _check_statistic(fit, statistic)
     groups = independent_groups(fit.design) if kind == "cluster" else None
     # Nothing that the fit has found already need travel to other processes.
     bare = fit.without_found()
@@ -244,7 +244,7 @@ def bootstrap_fit(
         n,
         dict(failures),
         sum(p.singular for p in found),
-        sum(p.unsettled for p in found),
+        sum(p.not_converged for p in found),
         interrupted,
         bare,
         statistic,
@@ -262,21 +262,21 @@ def _run_piece(
 ) -> _Piece:
     rng = np.random.default_rng(seed)
     if groups is not None:
-        return _run_designs(fit, statistic, list(groups), names, size, rng)
+        return _refit_drawn_designs(fit, statistic, list(groups), names, size, rng)
     Y = draw_responses(fit, kind, size, rng)
     if statistic is not None:
-        return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)
+        return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)
     try:
         refits = core.refit_many(fit.problem, Y, fit.reml)
     except LmmError:
         # One response that cannot be fitted: find it.
-        return _collect([partial(fit.on_response, y) for y in Y.T], statistic, names)
+        return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)
     values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
     singular = int(are_singular(refits.theta, fit.design.blocks, fit.design.weights).sum())
     return _Piece(values, Counter(), singular, int((~refits.converged).sum()))
 
 
-def _run_designs(
+def _refit_drawn_designs(
     fit: Fit,
     statistic: Statistic | None,
     groups: list[NDArray[np.intp]],
@@ -284,26 +284,28 @@ def _run_designs(
     size: int,
     rng: np.random.Generator,
 ) -> _Piece:
-    return _collect([partial(fit.on_design, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, names)
+    return _collect_refits(
+        [partial(fit.on_design, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, names
+    )
 
 
-def _collect(makers: Sequence[Callable[[], Fit]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
-    values, failures, singular, unsettled = np.full((len(makers), len(names)), np.nan), Counter[str](), 0, 0
+def _collect_refits(makers: Sequence[Callable[[], Fit]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
+    values, failures, singular, not_converged = np.full((len(makers), len(names)), np.nan), Counter[str](), 0, 0
     for i, (row, make) in enumerate(zip(values, makers, strict=True)):
         try:
             fit = make()
-            row[:] = _values_of(fit, statistic, names)
+            row[:] = _values_by_name(fit, statistic, names)
         except Exception as error:
             failures[f"{type(error).__name__}: {error}"] += 1
             continue
         except KeyboardInterrupt:
-            return _Piece(values[:i], failures, singular, unsettled, interrupted=True)
+            return _Piece(values[:i], failures, singular, not_converged, interrupted=True)
         singular += fit.is_singular
-        unsettled += not fit.converged
-    return _Piece(values, failures, singular, unsettled)
+        not_converged += not fit.converged
+    return _Piece(values, failures, singular, not_converged)
 
 
-def _first_values(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+def _check_statistic(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
     """Return names and values of the statistics of the fit itself.
 
     Raises
@@ -312,7 +314,7 @@ def _first_values(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...
         If the statistic raises there already, or returns no numbers.
     """
     try:
-        names, values = _values(fit, statistic)
+        names, values = _evaluate_statistic(fit, statistic)
     except Exception as error:
         raise DataError(f"the statistic fails on the fit itself: {type(error).__name__}: {error}") from error
     if not len(values):
@@ -322,7 +324,7 @@ def _first_values(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...
     return names, values
 
 
-def _values_of(fit: Fit, statistic: Statistic | None, names: tuple[str, ...]) -> Floats:
+def _values_by_name(fit: Fit, statistic: Statistic | None, names: tuple[str, ...]) -> Floats:
     """Return the statistics called ``names``, in that order.
 
     Raises
@@ -330,7 +332,7 @@ def _values_of(fit: Fit, statistic: Statistic | None, names: tuple[str, ...]) ->
     DataError
         If the statistic returns others.
     """
-    found, values = _values(fit, statistic)
+    found, values = _evaluate_statistic(fit, statistic)
     if found == names:
         return values
     at = {name: i for i, name in enumerate(found)}
@@ -339,7 +341,7 @@ def _values_of(fit: Fit, statistic: Statistic | None, names: tuple[str, ...]) ->
     return values[[at[name] for name in names]]
 
 
-def _values(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+def _evaluate_statistic(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
     if statistic is None:
         e = fit.estimate
         values = parameter_values(fit.design, e.theta[None], np.array([e.sigma]), e.beta[None])

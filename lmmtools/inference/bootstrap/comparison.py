@@ -165,13 +165,13 @@ def bootstrap_test(
     interrupted = False
     with count(n, "bootstrap", progress=progress) as tell:
         try:
-            for found in run_pieces(_draw, pieces, n_jobs):
+            for found in run_pieces(_draw_ratios, pieces, n_jobs):
                 draws.append(found)
                 tell(len(found))
         except KeyboardInterrupt:
             interrupted = True
     every = np.concatenate(draws) if draws else np.empty((0, 2))
-    known, unsettled = every[np.isfinite(every[:, 0])].T
+    known, not_converged = every[np.isfinite(every[:, 0])].T
     p = (1.0 + float((known >= statistic - SAME).sum())) / (1.0 + len(known))
     names = [f.design.formula.source or str(f.design.formula) for f in (small, large)]
     p_chisq = chi2_tail(max(statistic, 0.0), df)
@@ -183,7 +183,7 @@ def bootstrap_test(
         p,
         known,
         failed,
-        int(unsettled.sum()),
+        int(not_converged.sum()),
         (names[0], names[1]),
         interrupted,
         tuple(notes),
@@ -202,7 +202,7 @@ def _check_nested(small: Design, large: Design) -> None:
     first, second = (ones if d.weights is None else d.weights for d in (small, large))
     if not np.array_equal(first, second):
         raise DataError("the fits have different weights: data drawn with the ones do not follow the others' model")
-    for d, X, names in ((small, small.X, small.x_names), (small, _shift(small, large), ("the offset",))):
+    for d, X, names in ((small, small.X, small.x_names), (small, _offset_difference(small, large), ("the offset",))):
         outside = lie_outside(X, large)
         if outside.any():
             raise DataError(
@@ -211,7 +211,7 @@ def _check_nested(small: Design, large: Design) -> None:
             )
 
 
-def _shift(small: Design, large: Design) -> Floats:
+def _offset_difference(small: Design, large: Design) -> Floats:
     """Return what the offsets differ by, shape (n, 1)."""
     zero = np.zeros(large.n)
     first, second = (zero if d.offset is None else d.offset for d in (small, large))
@@ -219,24 +219,24 @@ def _shift(small: Design, large: Design) -> Floats:
 
 
 @single
-def _draw(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence) -> Floats:
+def _draw_ratios(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence) -> Floats:
     """Return likelihood ratios, NaN where a refit failed, and whether either refit is not certified, (size, 2)."""
     e = small.estimate
     Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))
     try:
-        return _ratios(small.problem, large.problem, Y)
+        return _likelihood_ratios(small.problem, large.problem, Y)
     except LmmError:
-        return np.concatenate([_one(small.problem, large.problem, Y[:, [i]]) for i in range(size)])
+        return np.concatenate([_ratio_or_nan(small.problem, large.problem, Y[:, [i]]) for i in range(size)])
 
 
-def _ratios(small: Any, large: Any, Y: Floats) -> Floats:
+def _likelihood_ratios(small: Any, large: Any, Y: Floats) -> Floats:
     first, second = (core.refit_many(problem, Y, reml=False) for problem in (small, large))
     ratio = np.maximum(first.objective - second.objective, 0.0)
     return np.column_stack([ratio, ~(first.converged & second.converged)])
 
 
-def _one(small: Any, large: Any, Y: Floats) -> Floats:
+def _ratio_or_nan(small: Any, large: Any, Y: Floats) -> Floats:
     try:
-        return _ratios(small, large, Y)
+        return _likelihood_ratios(small, large, Y)
     except LmmError:
         return np.array([[np.nan, 0.0]])

@@ -26,7 +26,7 @@ __all__ = ["KINDS", "draw_designs", "draw_responses", "independent_groups", "par
 
 KINDS = ("parametric", "residual", "cluster")
 
-OWN = 1e-6
+OWN_SHARE = 1e-6
 """Share of a column of modes that is its own, beside what those before it determine, below which it is rounding."""
 
 
@@ -36,10 +36,10 @@ def draw_responses(fit: Fit, kind: str, n: int, rng: np.random.Generator) -> Flo
     if kind == "parametric":
         estimate = fit.estimate
         return simulate(fit.design, estimate.beta, estimate.theta, estimate.sigma, n, rng)
-    return _from_residuals(fit, n, rng)
+    return _draw_from_residuals(fit, n, rng)
 
 
-def _from_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
+def _draw_from_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
     """Draw modes and residuals with replacement, centred and stretched to the estimated variances.
 
     Modes are shrunken: their empirical covariance is smaller than Sigma, and is made equal to it by a lower-triangular
@@ -77,7 +77,7 @@ def _whiten(modes: Floats) -> Floats:
         rest = own - out @ (out.T @ own) / len(out)
         # Twice: what is left of a column that others determine is then rounding of its own size.
         rest -= out @ (out.T @ rest) / len(out)
-        if np.linalg.norm(rest) > OWN * np.linalg.norm(own):
+        if np.linalg.norm(rest) > OWN_SHARE * np.linalg.norm(own):
             out[:, j] = rest / np.sqrt(np.mean(rest**2))
     return out
 

@@ -191,16 +191,16 @@ def _contrast_weights(labels: Sequence[str], method: Any) -> tuple[tuple[str, ..
     """
     k = len(labels)
     if isinstance(method, Mapping):
-        return _given(labels, method)
-    if not isinstance(method, str) or method not in _METHODS:
-        known = ", ".join(map(repr, _METHODS))
+        return _given_weights(labels, method)
+    if not isinstance(method, str) or method not in _WEIGHTS_OF:
+        known = ", ".join(map(repr, _WEIGHTS_OF))
         raise DataError(f"method={method!r} is not known; use one of {known}, or a dict of weights by name")
     if k < 2:
         raise DataError(f"there is one mean alone ({labels[0]}): nothing to compare it with")
-    return _METHODS[method](labels, np.eye(k))
+    return _WEIGHTS_OF[method](labels, np.eye(k))
 
 
-def _given(labels: Sequence[str], method: Mapping[str, Any]) -> tuple[tuple[str, ...], Floats]:
+def _given_weights(labels: Sequence[str], method: Mapping[str, Any]) -> tuple[tuple[str, ...], Floats]:
     rows = []
     for name, weights in method.items():
         try:
@@ -233,7 +233,7 @@ def _effects(labels: Sequence[str], eye: Floats) -> tuple[tuple[str, ...], Float
     return tuple(f"{label} effect" for label in labels), eye - 1.0 / len(labels)
 
 
-_METHODS: dict[str, Callable[[Sequence[str], Floats], tuple[tuple[str, ...], Floats]]] = {
+_WEIGHTS_OF: dict[str, Callable[[Sequence[str], Floats], tuple[tuple[str, ...], Floats]]] = {
     "pairwise": _pairwise,
     "reference": _reference,
     "sequential": _sequential,

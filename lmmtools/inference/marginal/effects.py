@@ -65,43 +65,43 @@ class MarginalEffects:
     @cached_property
     def model(self) -> LMMModel:
         """The fit as a model of ``marginaleffects``."""
-        _package()
+        _import_marginaleffects()
         from lmmtools.inference.marginal.model import LMMModel
 
         return LMMModel(self._fit)
 
     def predictions(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return the population's predictions for each row, or for ``newdata``."""
-        return self._call("predictions", ddf, arguments)
+        return self._call_with_df("predictions", ddf, arguments)
 
     def avg_predictions(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return averages of predictions, ``by`` groups."""
-        return self._call("avg_predictions", ddf, arguments)
+        return self._call_with_df("avg_predictions", ddf, arguments)
 
     def comparisons(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return differences of predictions between values of ``variables``, for each row."""
-        return self._call("comparisons", ddf, arguments)
+        return self._call_with_df("comparisons", ddf, arguments)
 
     def avg_comparisons(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return averages of such differences."""
-        return self._call("avg_comparisons", ddf, arguments)
+        return self._call_with_df("avg_comparisons", ddf, arguments)
 
     def slopes(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return slopes of predictions along ``variables``, for each row."""
-        return self._call("slopes", ddf, arguments)
+        return self._call_with_df("slopes", ddf, arguments)
 
     def avg_slopes(self, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return averages of slopes."""
-        return self._call("avg_slopes", ddf, arguments)
+        return self._call_with_df("avg_slopes", ddf, arguments)
 
     def hypotheses(self, hypothesis: Any = None, *, ddf: str = "satterthwaite", **arguments: Any) -> Any:
         """Return tests of functions of the fixed effects; for joint tests, ``fit.f_test``."""
-        return self._call("hypotheses", ddf, {"hypothesis": hypothesis, **arguments})
+        return self._call_with_df("hypotheses", ddf, {"hypothesis": hypothesis, **arguments})
 
     def __repr__(self) -> str:
         return f"<MarginalEffects of {self._fit.design.formula}>"
 
-    def _call(self, function: str, ddf: str, arguments: dict[str, Any]) -> Any:
+    def _call_with_df(self, function: str, ddf: str, arguments: dict[str, Any]) -> Any:
         method = check_ddf(ddf)
         refused = [name for name in NOT_WITH_DF if arguments.get(name) not in (None, False)]
         if refused:
@@ -112,7 +112,7 @@ class MarginalEffects:
         found = degrees(self._fit, method)
         if arguments.get("vcov", True) is True:
             arguments["vcov"] = np.asarray(found.cov)
-        run = getattr(_package(), function)
+        run = getattr(_import_marginaleffects(), function)
         result = run(self.model, **arguments)
         if result.jacobian is None:
             return result
@@ -169,7 +169,7 @@ def _with_df(result: Any, J: Floats, se: Floats, df: Floats, *, null: float, is_
     return type(result)(data, by=result.by, conf_level=result.conf_level, jacobian=J, newdata=grid, mapping=heads)
 
 
-def _package() -> Any:
+def _import_marginaleffects() -> Any:
     """Return the package.
 
     Raises
@@ -186,12 +186,12 @@ def _package() -> Any:
             "fit.pairwise() do without"
         ) from error
     own, frames = version("marginaleffects"), polars.__version__
-    if _numbers(own) < FIRST_WITH_POLARS_2 and _numbers(frames) >= (2, 0):
+    if _version_numbers(own) < FIRST_WITH_POLARS_2 and _version_numbers(frames) >= (2, 0):
         raise EngineError(f'marginaleffects {own} does not work with polars {frames}: pip install "polars<2"')
     return marginaleffects
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def _version_numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 

@@ -106,7 +106,7 @@ def reference_cells(
             raise DataError(
                 f"{name!r} is no predictor of the fixed part {design.formula.fixed!r}; its columns: {there}"
             )
-    levels = {name: _levels(design, name, at) for name in predictors}
+    levels = {name: _grid_values(design, name, at) for name in predictors}
     size = int(np.prod([len(v) for v in levels.values()])) if levels else 1
     if size > MAX_GRID:
         raise DataError(f"the reference grid has {size} rows: say which values of the predictors to use with at=")
@@ -115,13 +115,13 @@ def reference_cells(
     combinations = [row[::-1] for row in product(*(levels[name] for name in reversed(order)))]
     columns = {name: [row[j] for row in combinations] for j, name in enumerate(order)}
     grid = pd.DataFrame(columns, index=range(len(combinations)))
-    full = _rows(design, grid) if slope_of is None else _slopes(design, grid, slope_of)
+    full = _encode_grid(design, grid) if slope_of is None else _encode_slopes(design, grid, slope_of)
     own = tuple(dict.fromkeys(names))
     rest = order[len(own) :]
     n_cells = int(np.prod([len(levels[name]) for name in own]))
     by_axis = full.reshape(*(len(levels[name]) for name in reversed(rest)), n_cells, full.shape[1])
-    interacting = _interacting(design, by_axis, rest[::-1])
-    L, is_estimable = _estimable(design, full.reshape(-1, n_cells, full.shape[1]).mean(axis=0))
+    interacting = _interacting_factors(design, by_axis, rest[::-1])
+    L, is_estimable = _drop_columns(design, full.reshape(-1, n_cells, full.shape[1]).mean(axis=0))
     return Cells(
         own,
         tuple(row[: len(own)] for row in combinations[:n_cells]),
@@ -134,7 +134,7 @@ def reference_cells(
     )
 
 
-def _interacting(design: Design, by_axis: Floats, names: Sequence[str]) -> tuple[str, ...]:
+def _interacting_factors(design: Design, by_axis: Floats, names: Sequence[str]) -> tuple[str, ...]:
     """Return those of the predictors on the leading axes on which the differences between cells depend.
 
     ``by_axis`` has the rows of X, shape (levels of each name ..., cells, columns).
@@ -145,7 +145,7 @@ def _interacting(design: Design, by_axis: Floats, names: Sequence[str]) -> tuple
     return tuple(name for i, name in enumerate(names) if np.ptp(gaps, axis=i).max(initial=0.0) > 1e-9 * size)[::-1]
 
 
-def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
+def _grid_values(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
     """Return the values of a predictor in the grid: levels, both of two values, or the mean."""
     column = design.frame[name]
     if name in at:
@@ -162,7 +162,7 @@ def _levels(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
     return [float(np.mean(as_numbers(column, name, "numeric in the model")))]
 
 
-def _rows(design: Design, grid: pd.DataFrame) -> Floats:
+def _encode_grid(design: Design, grid: pd.DataFrame) -> Floats:
     """Return all columns of X, those that the fit dropped included, shape (rows, columns).
 
     ``lag(x)`` is at its mean over the rows of the fit, as any column of numbers is.
@@ -180,7 +180,7 @@ def _rows(design: Design, grid: pd.DataFrame) -> Floats:
     return np.asarray(design.encoder.encode(long))[back :: back + 1]
 
 
-def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
+def _encode_slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
     """Return the derivative of each row of X along a covariate, by central differences."""
     column = design.frame[name]
     if is_categorical(design, name):
@@ -191,7 +191,7 @@ def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
     def slope(step: float, low: float, high: float) -> Floats:
         half = step * float(np.ptp(values))
         below, above = np.clip(base - half, low, high), np.clip(base + half, low, high)
-        rise = _rows(design, grid.assign(**{name: above})) - _rows(design, grid.assign(**{name: below}))
+        rise = _encode_grid(design, grid.assign(**{name: above})) - _encode_grid(design, grid.assign(**{name: below}))
         return np.asarray(rise / (above - below)[:, None])
 
     try:
@@ -202,7 +202,7 @@ def _slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
         return slope(ONE_SIDED, float(values.min()), float(values.max()))
 
 
-def _estimable(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+def _drop_columns(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return the weights of the columns that the fit kept, and whether the dropped ones agree with them."""
     names = design.encoder.column_names
     kept = [j for j, name in enumerate(names) if name not in design.dropped.columns]

@@ -47,7 +47,7 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
 
     def __init__(self, fit: Fit, vault: ModelVault | None = None) -> None:
         self._labels = _number_labels(fit)
-        super().__init__(fit, vault or _vault(fit, self._labels))
+        super().__init__(fit, vault or _build_vault(fit, self._labels))
 
     def at(self, beta: Floats) -> LMMModel:
         """Return the model with other fixed effects, shape (p,); the data are shared."""
@@ -100,18 +100,18 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
         return values
 
 
-def _matrices(data: Any) -> None:
+def _formula_stand_in(data: Any) -> None:
     """Stand for the formula: a callable one is not parsed, and ``get_exog`` does what it would."""
 
 
-def _vault(fit: Fit, labels: dict[str, dict[str, Any]]) -> ModelVault:
+def _build_vault(fit: Fit, labels: dict[str, dict[str, Any]]) -> ModelVault:
     """Return what the package keeps of a model."""
     design = fit.design
     predictors = [name for name in columns_of(design.formula.fixed) if name in design.frame]
     return ModelVault(
         coef=fit.estimate.beta.copy(),
         coefnames=np.asarray(design.x_names),
-        formula=_matrices,
+        formula=_formula_stand_in,
         modeldata=_model_data(fit, labels),
         package="lmmtools",
         variable_names=[design.formula.response, *predictors],

@@ -206,32 +206,32 @@ def power(
     values = parameter_values_of(model, effects, parameters)
     hypotheses = hypotheses_of(design, tested, effects)
     names = [(h.name, values.get(h.name, np.nan)) for h in hypotheses]
-    factor, sizes = _sizes(along)
+    factor, sizes = _read_sizes(along)
     theta, sigma = theta_and_sigma(design, values)
     beta = np.array([values[name] for name in design.x_names])
     rows: list[PowerRow] = []
     interrupted = False
     pieces = spawn_pieces(n_sim, rng)
-    with count(n_sim * len(sizes), "power", progress=progress) as tell:
+    with count(n_sim * len(sizes), "power", progress=progress) as show:
         for size in sizes:
-            extended = design if factor is None or size is None else _extend(design, factor, size)
+            extended = design if factor is None or size is None else _extend_along(design, factor, size)
             truth = Truth(extended, theta, sigma, beta, reml)
             work = [(truth, test, hypotheses, n, seed) for n, seed in pieces]
             found: list[Floats] = []
             try:
                 for p in run_pieces(simulated_p_values, work, n_jobs):
                     found.append(p)
-                    tell(len(p))
+                    show(len(p))
             except KeyboardInterrupt:
                 interrupted = True
             if found:
-                rows += _rows(np.concatenate(found), names, size, extended.n, alpha)
+                rows += _power_rows(np.concatenate(found), names, size, extended.n, alpha)
             if interrupted:
                 break
     return Power(tuple(rows), factor, alpha, test, interrupted)
 
 
-def _extend(design: Design, factor: str, size: int) -> Design:
+def _extend_along(design: Design, factor: str, size: int) -> Design:
     """Return the design with ``size`` levels of a factor.
 
     Raises
@@ -250,7 +250,7 @@ def _extend(design: Design, factor: str, size: int) -> Design:
     return extended
 
 
-def _sizes(along: Mapping[str, Sequence[int]] | None) -> tuple[str | None, list[int | None]]:
+def _read_sizes(along: Mapping[str, Sequence[int]] | None) -> tuple[str | None, list[int | None]]:
     if along is None:
         return None, [None]
     if not isinstance(along, Mapping) or len(along) != 1:
@@ -262,7 +262,9 @@ def _sizes(along: Mapping[str, Sequence[int]] | None) -> tuple[str | None, list[
     return factor, sizes.tolist()
 
 
-def _rows(p: Floats, names: Sequence[tuple[str, float]], size: int | None, n_rows: int, alpha: float) -> list[PowerRow]:
+def _power_rows(
+    p: Floats, names: Sequence[tuple[str, float]], size: int | None, n_rows: int, alpha: float
+) -> list[PowerRow]:
     z2 = chi2_quantile(0.05, 1)
     rows = []
     for j, (name, value) in enumerate(names):

@@ -117,10 +117,10 @@ def simulated_p_values(
         return _p_values(problem, Y, truth.reml, test, hypotheses)
     except LmmError:
         # One data set that cannot be fitted: find it.
-        return np.concatenate([_one(problem, Y[:, [i]], truth.reml, test, hypotheses) for i in range(n)])
+        return np.concatenate([_p_values_or_nan(problem, Y[:, [i]], truth.reml, test, hypotheses) for i in range(n)])
 
 
-def _one(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
+def _p_values_or_nan(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
     try:
         return _p_values(problem, Y, reml, test, hypotheses)
     except LmmError:
@@ -132,7 +132,7 @@ def _p_values(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequen
     if test == "lr":
         return _likelihood_ratios(problem, Y, hypotheses)
     refits = core.refit_many(problem, Y, reml)
-    wald = np.column_stack([_wald(h.contrasts, refits.beta, refits.beta_cov) for h in hypotheses])
+    wald = np.column_stack([_wald_statistics(h.contrasts, refits.beta, refits.beta_cov) for h in hypotheses])
     q = np.array([len(h.contrasts) for h in hypotheses])
     if test == "z":
         return np.asarray(chdtrc(q, wald))
@@ -148,7 +148,7 @@ def _p_values(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequen
     return out
 
 
-def _wald(contrasts: Floats, beta: Floats, cov: Floats) -> Floats:
+def _wald_statistics(contrasts: Floats, beta: Floats, cov: Floats) -> Floats:
     """Return Wald's statistics of B fits, shape (B,)."""
     estimate = beta @ contrasts.T
     spread = contrasts @ cov @ contrasts.T

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Around", "Path", "SecondOrder", "follow"]
+__all__ = ["FitDerivatives", "Path", "SecondOrder", "follow"]
 
 KINK = 1e-9
 """Width, in v, of the corner between a valley's zeta and a flat one."""
@@ -121,7 +121,7 @@ def follow(
         side.walk(min(cutoff, cap))
         nodes, ended = side.nodes, side.ended
         if elsewhere is not None and len(nodes) > 1 and cap <= min(cutoff, sign * nodes[-1].zeta):
-            nodes, ended = _flattened(nodes, bound, cap, elsewhere), True
+            nodes, ended = _flatten_at_cap(nodes, bound, cap, elsewhere), True
         found.append(nodes[1:])
         ends.append(ended)
         deepest = min(deepest, side.deepest, key=lambda point: point.deviance)
@@ -131,7 +131,7 @@ def follow(
     return Path(both, len(below), valley, first, bounds, (ends[0], ends[1]), stopped, deepest)
 
 
-def _flattened(side: list[Node], bound: float, cap: float, beyond: Point) -> list[Node]:
+def _flatten_at_cap(side: list[Node], bound: float, cap: float, beyond: Point) -> list[Node]:
     """Return the nodes, zeta flat at ``cap`` from where it comes there to where v ends."""
     from scipy.interpolate import CubicHermiteSpline
     from scipy.optimize import brentq
@@ -173,7 +173,7 @@ class SecondOrder:
     own: float
 
 
-class Around:
+class FitDerivatives:
     """One fit, and the derivatives that the coordinates of its parameters share.
 
     Parameters
@@ -197,28 +197,30 @@ class Around:
         """Return the second derivatives at the fit, (v, x) in coordinates c."""
         parameter = c.parameter
         if parameter.kind == "beta":
-            return self._of_fixed_effect(parameter.effects[0])
+            return self._with_fixed_effect_held(parameter.effects[0])
         if parameter.kind == "sigma":
-            return _split(self._shared[0], len(x))
+            return _split_off(self._all_derivatives[0], len(x))
         if parameter.kind == "sd" and parameter.effects == (0,):
             # The first effect's standard deviation is an element of the block's factor in its own order.
-            return _split(self._shared[0], sum(len(cov) * (len(cov) + 1) // 2 for cov in self.phi[: parameter.block]))
-        return _split(_differences(c, v, x)[0], len(x))
+            return _split_off(
+                self._all_derivatives[0], sum(len(cov) * (len(cov) + 1) // 2 for cov in self.phi[: parameter.block])
+            )
+        return _split_off(_difference_gradients(c, v, x)[0], len(x))
 
-    def _of_fixed_effect(self, j: int) -> SecondOrder:
+    def _with_fixed_effect_held(self, j: int) -> SecondOrder:
         """Return those with a fixed effect held: the square of its distance from the free optimum is added."""
-        hessian, moves = self._shared
+        hessian, moves = self._all_derivatives
         g = moves[j] / self.bse[j]
         return SecondOrder(hessian + 2.0 * np.outer(g, g), -2.0 * g, 2.0)
 
     @cached_property
-    def _shared(self) -> tuple[Floats, Floats]:
+    def _all_derivatives(self) -> tuple[Floats, Floats]:
         """Second derivatives of all factors' elements and log sigma, and how beta moves with them, (p, k + 1)."""
         c = self.coordinates(Parameter("sigma", "sigma"))
-        return _differences(c, *c.locate(self.phi, self.sigma, self.beta))
+        return _difference_gradients(c, *c.locate(self.phi, self.sigma, self.beta))
 
 
-def _differences(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
+def _difference_gradients(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
     """Return second derivatives with respect to (x, v), and first ones of beta, by one difference of each."""
     d, at = len(x), c.evaluate(v, x)
     full, moves = np.empty((d + 1, d + 1)), np.empty((len(at.beta), d + 1))
@@ -232,7 +234,7 @@ def _differences(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
     return 0.5 * (full + full.T), moves
 
 
-def _split(full: Floats, i: int) -> SecondOrder:
+def _split_off(full: Floats, i: int) -> SecondOrder:
     """Return second derivatives with element i apart."""
     others = np.arange(len(full)) != i
     return SecondOrder(full[np.ix_(others, others)], full[others, i], float(full[i, i]))

@@ -13,7 +13,7 @@ from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
 from lmmtools.inference.profile.coordinates import Point, parameters_of
-from lmmtools.inference.profile.path import Around, follow
+from lmmtools.inference.profile.path import FitDerivatives, follow
 from lmmtools.inference.profile.profile_result import Curve, Profile, curve_of, select_parameters
 from lmmtools.inference.tails import check_alpha, chi2_quantile
 
@@ -60,7 +60,7 @@ def profile_fit(
     if fit.reml:
         best = pls.fit_problem(fit.problem, reml=False)
         notes.append("the REML fit was refitted by maximum likelihood: profiles are those of the likelihood")
-    elsewhere = _without_either(fit.design)
+    elsewhere = _best_without_an_effect(fit.design)
     first = best.objective
     found = _profile_all(fit.problem, best, known, chosen, cutoff, elsewhere)
     for _ in range(MOST_REFITS):
@@ -106,7 +106,7 @@ def _profile_all(
 ) -> _Found:
     sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
     phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, problem.design.blocks))
-    around = Around(problem, phi, sigma, beta, bse)
+    around = FitDerivatives(problem, phi, sigma, beta, bse)
     curves, undefined, notes = {}, {}, []
     lower: Point | None = None
     for parameter in chosen:
@@ -142,12 +142,12 @@ def _refit_from(problem: Problem, point: Point) -> Estimate | None:
         return None
 
 
-def _without_either(design: Design) -> Callable[[Parameter], Point | None]:
+def _best_without_an_effect(design: Design) -> Callable[[Parameter], Point | None]:
     """Return what gives the best point without one of the two effects of a correlation, None of another parameter."""
 
     @cache
     def without(k: int, j: int) -> Point:
-        return _without(design, k, j)
+        return _fit_without_effect(design, k, j)
 
     def best(parameter: Parameter) -> Point | None:
         if parameter.kind != "cor":
@@ -157,7 +157,7 @@ def _without_either(design: Design) -> Callable[[Parameter], Point | None]:
     return best
 
 
-def _without(design: Design, k: int, j: int) -> Point:
+def _fit_without_effect(design: Design, k: int, j: int) -> Point:
     """Return the fit by maximum likelihood without effect j of block k, as a point of the whole model."""
     block = design.blocks[k]
     keep = [i for i in range(block.l) if i != j]

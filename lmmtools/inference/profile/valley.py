@@ -131,12 +131,12 @@ class Valley:
         EngineError
             If the deviance cannot be evaluated at v.
         """
-        x = self.coordinates.away_from_zero(last + _shortened(guess - last, last), NUDGE)
-        found = self._try(v, x)
+        x = self.coordinates.away_from_zero(last + _shorten_step(guess - last, last), NUDGE)
+        found = self._evaluate_or_none(v, x)
         if found is None:
             x = self.coordinates.away_from_zero(last, NUDGE)
             found = self.coordinates.evaluate(v, x)
-        x, point = self._compared(v, *self._descend(v, x, found))
+        x, point = self._compare_with_uncorrelated(v, *self._descend(v, x, found))
         return self._bottom(x, point, direction)
 
     def search_elsewhere(self, v: float, known: Bottom) -> Bottom | None:
@@ -144,7 +144,7 @@ class Valley:
         best: Bottom | None = None
         for start in _starts_elsewhere(self.coordinates, v, known.x, known.deviance):
             x = self.coordinates.away_from_zero(start, NUDGE)
-            point = self._try(v, x)
+            point = self._evaluate_or_none(v, x)
             if point is None:
                 continue
             other = Valley(self.coordinates, np.eye(len(x)), FLAT_TOL)
@@ -159,10 +159,10 @@ class Valley:
         slope = point.slope if direction is None else point.slope + float(point.gradient @ direction)
         return Bottom(x, point, left, slope)
 
-    def _compared(self, v: float, x: Floats, point: Point) -> tuple[Floats, Point]:
+    def _compare_with_uncorrelated(self, v: float, x: Floats, point: Point) -> tuple[Floats, Point]:
         """Return the best of a point and, next to a singular covariance matrix, the end of a way from uncorrelated."""
         apart = self.coordinates.uncorrelated(x, NEAR)
-        start = None if apart is None else self._try(v, apart)
+        start = None if apart is None else self._evaluate_or_none(v, apart)
         if apart is None or start is None:
             return x, point
         other = Valley(self.coordinates, self.inverse.copy(), FLAT_TOL)
@@ -176,13 +176,13 @@ class Valley:
         """Return where quasi-Newton steps from x end."""
         fresh = False
         for _ in range(MAX_ITERATIONS):
-            step = _shortened(-self.inverse @ point.gradient, x)
+            step = _shorten_step(-self.inverse @ point.gradient, x)
             expected = -0.5 * float(point.gradient @ step)
             if not expected > self.tol:
                 break
             share = 1.0
             while True:
-                trial = self._try(v, x + share * step)
+                trial = self._evaluate_or_none(v, x + share * step)
                 if trial is not None and trial.deviance <= point.deviance - 1e-4 * share * expected:
                     break
                 if share < 1e-6:
@@ -193,17 +193,17 @@ class Valley:
                     break
                 self.inverse, fresh = np.eye(len(x)), True
                 continue
-            self._learn(share * step, trial.gradient - point.gradient)
+            self._update_inverse(share * step, trial.gradient - point.gradient)
             x, point, fresh = x + share * step, trial, False
         return x, point
 
-    def _try(self, v: float, x: Floats) -> Point | None:
+    def _evaluate_or_none(self, v: float, x: Floats) -> Point | None:
         try:
             return self.coordinates.evaluate(v, x)
         except EngineError:
             return None
 
-    def _learn(self, s: Floats, y: Floats) -> None:
+    def _update_inverse(self, s: Floats, y: Floats) -> None:
         """Update the inverse Hessian by the formula of Broyden, Fletcher, Goldfarb and Shanno."""
         product = float(s @ y)
         if product <= 1e-12 * float(np.linalg.norm(s) * np.linalg.norm(y)):
@@ -221,7 +221,7 @@ def is_near_singular(coordinates: Coordinates, x: Floats) -> bool:
     return coordinates.uncorrelated(x, NEAR) is not None
 
 
-def _shortened(step: Floats, x: Floats) -> Floats:
+def _shorten_step(step: Floats, x: Floats) -> Floats:
     """Return a step no longer than is reasonable from x."""
     if not len(step):
         return step
@@ -254,8 +254,8 @@ def _starts_elsewhere(c: Coordinates, v: float, x: Floats, deviance: float) -> l
     first = 0
     for axes, own_points in zip(grids, points, strict=True):
         shape = [len(a) for a in axes.values()]
-        known = [int(np.argmin(np.abs(a - _size(c, x, k)))) for k, a in axes.items()]
-        for at in _minima(values[first : first + len(own_points)].reshape(shape), known):
+        known = [int(np.argmin(np.abs(a - _term_size(c, x, k)))) for k, a in axes.items()]
+        for at in _grid_minima(values[first : first + len(own_points)].reshape(shape), known):
             i = first + int(np.ravel_multi_index(at, shape))
             if values[i] > deviance + SLACK:
                 continue
@@ -272,9 +272,9 @@ def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
     """Yield grids, values per axis: of all terms' sizes together, or of one term's after the other."""
     terms = [k for k, part in enumerate(c.slices) if part.stop > part.start]
     needs_sigma = c.parameter.kind in ("sd", "cor")
-    axes = {k: _axis(SIZES, _size(c, x, k)) for k in terms}
+    axes = {k: _grid_axis(SIZES, _term_size(c, x, k)) for k in terms}
     is_small = c.problem.n <= FEW_ROWS
-    sigma = {SIGMA: _axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma and is_small else {}
+    sigma = {SIGMA: _grid_axis(LOG_SIGMAS, float(x[-1]))} if needs_sigma and is_small else {}
     most = MOST_WORK / core.work_of_one(c.problem.structure, c.problem.p)
     if terms and is_small and prod(len(a) for a in (*axes.values(), *sigma.values())) <= most:
         yield axes | sigma
@@ -286,12 +286,12 @@ def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
         yield sigma
 
 
-def _axis(values: Floats, known: float) -> Floats:
+def _grid_axis(values: Floats, known: float) -> Floats:
     """Return the values with the nearest replaced by what is known."""
     return np.unique(np.append(values[np.arange(len(values)) != np.argmin(np.abs(values - known))], known))
 
 
-def _size(c: Coordinates, x: Floats, k: int) -> float:
+def _term_size(c: Coordinates, x: Floats, k: int) -> float:
     if k == SIGMA:
         return float(x[-1])
     own = x[c.slices[k]]
@@ -308,7 +308,7 @@ def _grid_points(c: Coordinates, x: Floats, axes: dict[int, Floats]) -> Floats:
         if k == SIGMA:
             out[:, -1] = column
             continue
-        part, size = c.slices[k], _size(c, x, k)
+        part, size = c.slices[k], _term_size(c, x, k)
         if k == c.parameter.block and c.parameter.kind == "cor":
             share = np.maximum(column, SIZES[1]) / size
             first = slice(part.start, part.start + 2)
@@ -335,7 +335,7 @@ def _deviances(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
         return deviance, np.log(at / c.sigma)
 
 
-def _minima(values: Floats, own: Sequence[int]) -> Iterator[tuple[int, ...]]:
+def _grid_minima(values: Floats, own: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Yield where a grid has local minima, but for one next to its point ``own``."""
     is_least = np.isfinite(values)
     for axis in range(values.ndim):

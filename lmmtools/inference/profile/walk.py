@@ -120,8 +120,8 @@ class Side:
         """
         for _ in range(MAX_SEARCHES):
             self._step_out(cutoff)
-            near = self._close_in(cutoff)
-            if near is None and self._is_out(cutoff):
+            near = self._bracket_cutoff(cutoff)
+            if near is None and self._is_short_of(cutoff):
                 continue
             if near is None:
                 return None
@@ -153,7 +153,7 @@ class Side:
                 return again
         return self.valley.search_elsewhere(v, known)
 
-    def _is_out(self, cutoff: float) -> bool:
+    def _is_short_of(self, cutoff: float) -> bool:
         return not self.stopped and self.sign * self.nodes[-1].zeta < cutoff and not self.ended
 
     def _lower_inner_nodes(self) -> None:
@@ -183,7 +183,7 @@ class Side:
             v = self.bound if is_end else v
             shortest = SHORTEST * max(abs(last.v - self.nodes[0].v), SHORTEST)
             try:
-                node = self._settle(v)
+                node = self._settle_at(v)
             except EngineError as error:
                 shorter = 0.5 * abs(v - last.v)
                 if shorter < shortest:
@@ -216,7 +216,7 @@ class Side:
         root = max(slope * slope + 2.0 * bend * wanted, 0.25 * slope * slope)
         return min(2.0 * wanted / (slope + float(np.sqrt(root))), 2.0 * before)
 
-    def _close_in(self, cutoff: float) -> int | None:
+    def _bracket_cutoff(self, cutoff: float) -> int | None:
         """Return the place of a node next to the cutoff, found between the last two; None if it lies further out."""
         for i in range(MAX_STEPS):
             if self.sign * self.nodes[-1].zeta < cutoff or len(self.nodes) == 1:
@@ -262,7 +262,7 @@ class Side:
             bottom = min((bottom, *others), key=lambda b: b.deviance)
         return self._node(v, bottom)
 
-    def _settle(self, v: float) -> Node:
+    def _settle_at(self, v: float) -> Node:
         guess, tangent = _extrapolate(self.nodes, self.direction, v)
         x = self.nodes[-1].x
         assert x is not None

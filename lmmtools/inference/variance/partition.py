@@ -208,7 +208,7 @@ def _shares_with_intervals(
     reasons = [ZERO if v <= 0 else ONE if r <= 0 else "" for v, r in zip(values, rest, strict=True)]
     lower, upper = np.full(len(values), np.nan), np.full(len(values), np.nan)
     try:
-        slopes, covariance = _shared(fit, moments) if fit.design.shared else _relative(fit, moments)
+        slopes, covariance = _slopes_of_shared(fit, moments) if fit.design.shared else _slopes_relative(fit, moments)
     except EngineError as error:
         return _Shares(share, lower, upper, tuple(r or f"not defined: {error}" for r in reasons))
     at = np.flatnonzero([not r for r in reasons])
@@ -218,7 +218,7 @@ def _shares_with_intervals(
     return _Shares(share, lower, upper, tuple(reasons))
 
 
-def _relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+def _slopes_relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Derivatives of the parts over sigma**2, shape (terms + 1, m), and the covariance of what they are taken by."""
     found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(found.owners)))
@@ -227,7 +227,7 @@ def _relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     return slopes, found.covariance[:-1, :-1]
 
 
-def _shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
+def _slopes_of_shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """The same by variances and covariances, where terms share one."""
     info = core.information(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(info.vcov)))
