@@ -95,14 +95,14 @@ def test_derivatives_equal_differences(sleep) -> None:
 def test_shared_second_derivatives_equal_those_of_the_coordinates(sleep, name: str) -> None:
     from lmmtools.design.theta import lambda_factors
     from lmmtools.inference.profile.coordinates import parameters_of
-    from lmmtools.inference.profile.path import Around, _differences, _split
+    from lmmtools.inference.profile.path import FitDerivatives, _difference_gradients, _split_off
 
     ml = pls.fit_problem(sleep.problem, reml=False)
     phi = tuple(ml.sigma**2 * (lam @ lam.T) for lam in lambda_factors(ml.theta, sleep.design.blocks))
-    around = Around(sleep.problem, phi, ml.sigma, ml.beta, np.sqrt(np.diag(ml.beta_cov)))
+    around = FitDerivatives(sleep.problem, phi, ml.sigma, ml.beta, np.sqrt(np.diag(ml.beta_cov)))
     c = around.coordinates(next(p for p in parameters_of(sleep.design) if p.name == name))
     v, x = c.locate(phi, ml.sigma, ml.beta)
-    found, own = around.second_order(c, v, x), _split(_differences(c, v, x)[0], len(x))
+    found, own = around.second_order(c, v, x), _split_off(_difference_gradients(c, v, x)[0], len(x))
     # First differences of exact gradients, steps of 1e-5.
     for part in ("others", "cross", "own"):
         np.testing.assert_allclose(getattr(found, part), getattr(own, part), rtol=1e-3, atol=2e-3)
