@@ -1,4 +1,4 @@
-"""The analysis-of-variance table of the fixed effects, as lmerTest's ``anova(fit)``, and the hypotheses in it.
+"""The analysis-of-variance table of the fixed effects, as lmerTest's ``anova(fit)``, and its hypotheses.
 
 A hypothesis is that a whole term of the fixed part is zero. Let A hold a column for every level of every term, with no
 reference level left out, and M the projection off some of its terms. A hypothesis on the means is a row l = k'A.
@@ -10,8 +10,8 @@ reference level left out, and M the projection off some of its terms. A hypothes
   that concern the containing terms only. Without empty cells, that the sum-to-zero effects of e vanish.
 
 One term contains another if it has the same covariates and all its factors and more. These are the definitions of
-SAS/STAT (User's Guide, "The Four Types of Estimable Functions"); lmerTest's ``anova`` uses them. What is contained is
-told as lmerTest tells it, and so are the rows in which a hypothesis is written, on which the degrees of freedom depend:
+SAS/STAT (User's Guide, "The Four Types of Estimable Functions"); lmerTest's ``anova`` uses them. Containment
+and the rows in which a hypothesis is written, on which the degrees of freedom depend, follow lmerTest:
 
 * Type II counts polynomials, splines and ``scale(x)`` among the factors, since R holds them as matrices: in
   ``f * scale(x)`` the test of f is adjusted for x alone, in ``f * x`` it is that of f at x = 0.
@@ -57,7 +57,7 @@ AnovaType = Literal[1, 2, 3]
 TYPES: dict[object, AnovaType] = {1: 1, 2: 2, 3: 3, "1": 1, "2": 2, "3": 3, "I": 1, "II": 2, "III": 3}
 
 RANK = 1e-9
-"""Singular values below this share of the largest are rounding errors."""
+"""Singular values below this share of the largest count as zero."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -117,12 +117,12 @@ def anova_table(fit: Fit, type: object = 3, ddf: str = "satterthwaite") -> Anova
 
 
 def _read_type(kind: object) -> AnovaType:
-    """Return the type as a number.
+    """Return the type of the table as a number.
 
     Raises
     ------
     DataError
-        If it is none of 1, 2, 3, "I", "II", "III".
+        If ``kind`` is none of 1, 2, 3, "I", "II", "III".
     """
     if not isinstance(kind, (int, str)) or kind not in TYPES:
         raise DataError(f"type={kind!r} is no type of anova table; use 1, 2 or 3")
@@ -130,9 +130,9 @@ def _read_type(kind: object) -> AnovaType:
 
 
 def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]:
-    """Return each term's name, and the contrasts of the fixed effects that say it is zero, (q, p) of full row rank.
+    """Return (name, contrasts) per term; the hypothesis is that its contrasts, (q, p) of full row rank, are zero.
 
-    Terms without an estimable hypothesis (all cells that would tell are empty) are left out; so is the constant.
+    The constant is left out, and so are terms without an estimable hypothesis, for lack of data in the cells.
 
     Raises
     ------
@@ -141,10 +141,10 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
     """
     terms = fixed_terms(design)
     own = _columns_of_terms(design, terms)
-    # A term that was left out whole as dependent is not in the model; what it repeats is then tested without it.
+    # A term all of whose columns were dropped as dependent is not in the model: the others are tested without it.
     kept = [t if columns else replace(t, columns=t.columns[:, :0]) for t, columns in zip(terms, own, strict=True)]
     A, X = _in_common_basis([t.columns for t in _scale_covariates(kept)], design.X)
-    # With one term the types are the same hypothesis; lmerTest writes it in the rows of type I.
+    # With one term all types are the same hypothesis; lmerTest writes it in the rows of type I.
     kind = kind if sum(bool(t.name) for t in terms) > 1 else 1
     to_treatment, own_treated = _treatment_coded(design, own) if kind == 3 else (np.eye(design.p), own)
     found = []
@@ -155,7 +155,7 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
         if kind == 1:
             contrasts = _eliminate_columns(X, [c for columns in own[:i] for c in columns], own[i])
         elif not above:
-            # In no other: beside all of them, its own coefficients.
+            # No term contains it: the hypothesis is that its own coefficients are zero.
             contrasts = np.asarray(np.linalg.inv(to_treatment)[own_treated[i]], dtype=float)
         elif kind == 2:
             before = [c for j, columns in enumerate(own) if j != i and j not in above for c in columns]
@@ -169,7 +169,7 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
 
 
 def _treatment_coded(design: Design, own: list[list[int]]) -> tuple[Floats, list[list[int]]]:
-    """Return M with X M coded by treatment contrasts, as lmerTest's type III is, and each term's columns of that."""
+    """Return M that turns X into treatment coding X M, as in lmerTest's type III, and each term's columns there."""
     coded = treatment_coding(design)
     if coded is None:
         return np.eye(design.p), own
@@ -177,7 +177,7 @@ def _treatment_coded(design: Design, own: list[list[int]]) -> tuple[Floats, list
 
 
 def _is_contained(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors: bool) -> bool:
-    """Whether term j contains term i to lmerTest.
+    """Return whether term j contains term i by lmerTest's rule.
 
     A variable of a term counts where the term without it, or one that holds that, stands before it in the model, which
     is where R codes the variable by contrasts: f is below f:h in ``f * h``, and beside it in ``f + f:h``.
@@ -194,7 +194,7 @@ def _is_contained(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_fac
 
 
 def _columns_of_terms(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
-    """Return which columns of X each term has, those that were left out as dependent not counted."""
+    """Return the indices of each term's columns in X, without columns that were dropped as dependent."""
     places = {name: at for at, name in enumerate(design.x_names)}
     by_term = design.encoder.columns_by_term()
     names = design.encoder.column_names
@@ -202,10 +202,10 @@ def _columns_of_terms(design: Design, terms: Sequence[FixedTerm]) -> list[list[i
 
 
 def _eliminate_columns(X: Floats, before: Sequence[int], own: Sequence[int]) -> Floats:
-    """Return the rows that the columns ``own`` have when those ``before`` are eliminated from the normal equations.
+    """Return the rows of the normal equations for the columns ``own`` after elimination of ``before``, shape (own, p).
 
-    They span what the projection gives; as these rows, and no others, they give lmerTest's degrees of freedom: Fai and
-    Cornelius' method depends on how a hypothesis of several rows is written.
+    They span the same hypothesis as the projection. Fai and Cornelius' degrees of freedom depend on the rows in which a
+    hypothesis is written, and lmerTest writes these.
     """
     p = X.shape[1]
     order = [*before, *own, *(c for c in range(p) if c not in before and c not in own)]
@@ -217,7 +217,7 @@ def _eliminate_columns(X: Floats, before: Sequence[int], own: Sequence[int]) -> 
 
 
 def _scale_covariates(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
-    """Return the terms with covariates scaled, alike in terms with the same covariates, so that ranks can be told."""
+    """Return the terms with covariates scaled to order one, by one factor in terms with the same covariates."""
     largest: dict[frozenset[str], float] = {}
     for t in terms:
         norm = float(np.sqrt((t.columns**2).sum(axis=0)).max(initial=0.0))
@@ -226,7 +226,7 @@ def _scale_covariates(terms: Sequence[FixedTerm]) -> list[FixedTerm]:
 
 
 def _in_common_basis(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], Floats]:
-    """Return A by terms, and X, in an orthonormal basis of their common column space: r rows instead of n."""
+    """Return the terms' columns and X in an orthonormal basis of their common column space: r rows instead of n."""
     norms = np.sqrt((X**2).sum(axis=0))
     R = np.asarray(np.linalg.qr(np.column_stack([*parts, X / norms]), mode="r"), dtype=float)
     ends = np.cumsum([0, *(part.shape[1] for part in parts)]).tolist()
@@ -234,7 +234,7 @@ def _in_common_basis(parts: Sequence[Floats], X: Floats) -> tuple[list[Floats], 
 
 
 def _type_three_weights(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats]) -> Floats:
-    """Return k' of each hypothesis k'A."""
+    """Return k' of each row k'A of the type III hypothesis of term i."""
     above = [a for j, a in enumerate(A) if terms[i].is_within(terms[j])]
     others = [A[i][:, :0], *(a for j, a in enumerate(A) if j != i and not terms[i].is_within(terms[j]))]
     own = A[i].shape[1]
@@ -250,12 +250,12 @@ def _type_three_weights(i: int, terms: Sequence[FixedTerm], A: Sequence[Floats])
 
 
 def _project_off(B: Floats, C: Floats) -> Floats:
-    """Return C less its projection on the columns of B."""
+    """Return C minus its projection on the columns of B."""
     if not B.size:
         return C
     U, d, _ = np.linalg.svd(B, full_matrices=False)
     U = U[:, d > RANK * d.max(initial=0.0)]
-    # Twice: what is left of a column within B's span is then rounding error of its own size.
+    # Twice, so that what remains of a column within B's span is rounding error relative to the remainder.
     out = C - U @ (U.T @ C)
     return np.asarray(out - U @ (U.T @ out))
 
@@ -271,7 +271,7 @@ def _leading_rows(B: Floats, rank: int) -> Floats:
 
 
 def _reduced_row_echelon(L: Floats, X: Floats) -> Floats:
-    """Return L's rows in reduced row echelon form; entries are told from zero in units of the columns of X."""
+    """Return L in reduced row echelon form; entries are compared with zero in units of the columns of X."""
     norms = np.sqrt((X**2).sum(axis=0))
     out = L / norms
     at = 0
@@ -292,7 +292,7 @@ def _reduced_row_echelon(L: Floats, X: Floats) -> Floats:
 
 
 def _independent_rows(L: Floats) -> Floats:
-    """Return rows that span the same space as L's, free of rounding errors."""
+    """Return an orthonormal basis of the row space of L, without directions that are rounding errors."""
     size = np.abs(L).max(initial=0.0)
     if size <= RANK:
         return np.zeros((0, L.shape[1]))

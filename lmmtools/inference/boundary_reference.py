@@ -1,9 +1,9 @@
-"""What a likelihood ratio is compared with where the smaller model has a variance of zero.
+"""Reference distributions of a likelihood ratio for variances of zero.
 
-A variance at zero lies on the boundary of what it can be, and the ratio is not chi-squared: a mixture of chi-squared
-distributions in large samples (Self & Liang 1987, J. Am. Stat. Assoc. 82; Stram & Lee 1994, Biometrics 50), and for the
-only variance of a model a distribution that can be drawn from at any size (Crainiceanu & Ruppert 2004, J. R. Stat.
-Soc. B 66).
+A variance of zero lies on the boundary of the parameter space, and the ratio is not chi-squared. In large samples it is
+a mixture of chi-squared distributions (Self & Liang 1987, J. Am. Stat. Assoc. 82; Stram & Lee 1994, Biometrics 50). For
+the only variance of a model the exact distribution can be simulated at any sample size (Crainiceanu & Ruppert 2004, J.
+R. Stat. Soc. B 66).
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 __all__ = ["Mixture", "exact_draws", "mixture"]
 
 DRAWS = 20_000
-"""Draws behind the weights of a mixture that has no closed form."""
+"""Draws that represent a mixture without a closed form."""
 
 STEPS, SETTLED = 300, 1e-6
-"""Steps of the projection on the cone of covariance matrices at most, and the change at which it is there."""
+"""Most steps of the projection on the cone of covariance matrices, and the relative change at which it stops."""
 
 GRID = 400
-"""Values of the variance ratio among which the exact draws look for the largest likelihood."""
+"""Values of the variance ratio at which the exact draws evaluate the likelihood."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mixture:
-    """A chi-squared variable with ``df`` degrees plus an independent one that is zero part of the time.
+    """A chi-squared variable with ``df`` degrees of freedom plus an independent variable with an atom at zero.
 
     Attributes
     ----------
     df : int
-        Degrees of what the hypothesis leaves free on both sides: covariances with effects that stay.
+        Number of parameters that are not on a boundary: covariances with effects that stay.
     size : int
-        How many correlated variances are zero under the hypothesis.
+        Number of correlated effects whose variances are zero under the hypothesis.
     beyond : ndarray
-        Draws of the second variable; empty where ``size`` is one: it then is chi-squared with one degree half of the
-        time.
+        Draws of the second variable; empty where ``size`` is one: it is then zero or chi-squared with one degree of
+        freedom, with probability one half each.
     """
 
     df: int
@@ -86,7 +86,7 @@ def mixture(df: int, size: int, information: Floats | None, rng: np.random.Gener
     information : ndarray, shape (k, k), k = size (size + 1) / 2, or None
         Of the removed variances and covariances at the smaller model, other parameters profiled out; for size > 1.
     rng : numpy.random.Generator
-        For the draws behind the weights, where size > 1.
+        For the draws of the second variable, where size > 1.
     """
     if size == 1 or information is None:
         return Mixture(df, 1, np.empty(0))
@@ -94,13 +94,16 @@ def mixture(df: int, size: int, information: Floats | None, rng: np.random.Gener
 
 
 def _draw_projected_lengths(size: int, information: Floats, rng: np.random.Generator) -> Floats:
-    """Draw ||projection of z on the cone of covariance matrices||^2, z ~ N(0, information^-1), in its own metric."""
+    """Return draws of ||projection of z on the cone of covariance matrices||^2, z ~ N(0, information^-1), (DRAWS,).
+
+    Norm and projection are in the metric of ``information``.
+    """
     columns, rows = upper_triangle(size)
     values, vectors = np.linalg.eigh(information)
-    # What the data know nothing of has no say in the projection's length.
+    # Directions without information do not contribute to the projection's length.
     known = values > 1e-10 * values[-1]
     z = (vectors[:, known] / np.sqrt(values[known]) @ rng.standard_normal((int(known.sum()), DRAWS))).T
-    # Off-diagonal elements times sqrt(2): distances are then those between matrices, and eigenvalues project.
+    # With off-diagonal elements times sqrt(2), vectors have the Frobenius norm: clipping eigenvalues is the projection.
     weight = np.where(rows == columns, 1.0, np.sqrt(2.0))
     metric = information / np.outer(weight, weight)
     z = z * weight
@@ -130,7 +133,7 @@ def _nearest_covariance(
 def exact_draws(
     residual_values: Floats, values: Floats, reml: bool, n: int, p: int, n_sim: int, rng: np.random.Generator
 ) -> Floats:
-    """Draw the likelihood ratio for the only variance of a model being zero, under the hypothesis, shape (n_sim,).
+    """Return draws of the likelihood ratio under the hypothesis that a model's only variance is zero, shape (n_sim,).
 
     Parameters
     ----------

@@ -52,14 +52,14 @@ METHODS = {
 _CACHE: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
 
 FLAT = 1e-12
-"""A contrast whose variance depends on no variance parameter, to this share of itself, has no limit to its degrees."""
+"""Up to this squared coefficient of variation of a contrast's variance, its degrees of freedom are infinite."""
 
 TINY = 1e-10
 """A quantity of the approximation that is zero in exact arithmetic, next to others of order one."""
 
 
 class Degrees(Protocol):
-    """What a method says of one fit."""
+    """The degrees of freedom of one fit by one method."""
 
     @property
     def cov(self) -> Floats:
@@ -68,37 +68,37 @@ class Degrees(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is taken for known."""
+        """Variance parameters treated as fixed, in words."""
         ...
 
     def df(self, contrasts: Floats) -> Floats:
-        """Return the degrees of freedom of each contrast, rows of (r, p)."""
+        """Return the degrees of freedom of each contrast, shape (r,), of contrasts (r, p)."""
         ...
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
-        """Return F's scale, and its denominator degrees of freedom, for independent rows of contrasts, (q, p)."""
+        """Return (scale of F, denominator degrees of freedom) for independent contrasts, shape (q, p)."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constant:
-    """The same degrees of freedom for everything."""
+    """The same degrees of freedom for every contrast: n - p, or infinite for z tests."""
 
     cov: Floats
     value: float
     notes: tuple[str, ...] = ()
 
     def df(self, contrasts: Floats) -> Floats:
-        """Return them, once per row."""
+        """Return the constant value once per contrast, shape (r,)."""
         return np.full(len(contrasts), self.value)
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
-        """Return no scale, and them."""
+        """Return (1.0, value)."""
         return 1.0, self.value
 
 
 def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
-    """Return what is done for the degrees of freedom, as a phrase."""
+    """Return the sentence on the degrees of freedom for the notes of a table of t or F tests."""
     if ddf == "z":
         known = {
             "t": "z-tests: the statistics are taken for standard normal",
@@ -109,7 +109,7 @@ def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
 
 
 def check_ddf(ddf: str) -> DDF:
-    """Return the method's name.
+    """Return ``ddf`` itself if it names a method.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def check_ddf(ddf: str) -> DDF:
 
 
 def degrees(fit: Fit, ddf: DDF) -> Degrees:
-    """Return what a method says of a fit; it is worked out once, and kept as long as the fit is."""
+    """Return a fit's degrees of freedom by one method, computed once and kept as long as the fit."""
     found = _CACHE.setdefault(fit, {})
     if ddf not in found:
         found[ddf] = _compute_degrees(fit, ddf)
@@ -141,18 +141,18 @@ def _compute_degrees(fit: Fit, ddf: DDF) -> Degrees:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Satterthwaite:
-    """What the degrees of freedom of any contrast follow from.
+    """Satterthwaite's degrees of freedom of any contrast.
 
     Attributes
     ----------
     cov : ndarray, shape (p, p)
         Covariance of the fixed effects.
     slopes : ndarray, shape (m, p, p)
-        Its derivatives with respect to the variance parameters, which have no unit.
+        Derivatives of ``cov`` with respect to the variance parameters, in coordinates without unit.
     covariance : ndarray, shape (m, m)
         Asymptotic covariance of the variance parameters.
     notes : tuple of str
-        Which terms are held on the boundary.
+        Terms on the boundary, whose variances are treated as fixed.
     """
 
     cov: Floats
@@ -161,11 +161,11 @@ class Satterthwaite:
     notes: tuple[str, ...] = ()
 
     def df(self, contrasts: Floats) -> Floats:
-        """Return the degrees of freedom of each contrast, rows of (r, p); infinite where its variance is known."""
+        """Return the degrees of freedom of each contrast, shape (r,); infinite where its variance is known."""
         return _matched_df(contrasts, self.cov, self.slopes, self.covariance)
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
-        """Return F's scale, one, and its denominator degrees of freedom, for independent rows of contrasts, (q, p).
+        """Return (1.0, denominator degrees of freedom of F) for independent contrasts, shape (q, p).
 
         The rows are turned into independent contrasts; nu_m being the degrees of each, F's are 2 E / (E - q) with
         E = sum of nu_m / (nu_m - 2) (Fai & Cornelius 1996, J. Stat. Comput. Simul. 54). Where one of the nu_m is 2 or
@@ -184,7 +184,7 @@ class Satterthwaite:
 
 
 def _matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Floats) -> Floats:
-    """Return the degrees of freedom whose chi-squared has mean and variance of each contrast's variance, shape (r,).
+    """Return the degrees of freedom of a chi-squared variable with each variance's mean and variance, shape (r,).
 
     2 v^2 / Var(v) with v = l'C l and Var(v) = g'W g, g_i = l'(dC/dphi_i) l (Satterthwaite 1946, Biometrics 2).
 
@@ -199,7 +199,7 @@ def _matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Floa
     """
     variance = ((contrasts @ cov) * contrasts).sum(axis=1)
     g = np.stack([((contrasts @ S) * contrasts).sum(axis=1) for S in slopes], axis=1)
-    # Shares, whose squares are in range whatever the unit of the contrast.
+    # Relative derivatives: their squares neither overflow nor vanish in any unit of the contrast.
     with np.errstate(invalid="ignore", divide="ignore"):
         g = g / variance[:, None]
     spread = ((g @ covariance) * g).sum(axis=1)
@@ -208,7 +208,7 @@ def _matched_df(contrasts: Floats, cov: Floats, slopes: Floats, covariance: Floa
 
 
 def _satterthwaite(fit: Fit) -> Satterthwaite:
-    """Return the derivatives and covariances behind the degrees of freedom of a fit's contrasts.
+    """Return Satterthwaite's degrees of freedom of a fit.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _satterthwaite(fit: Fit) -> Satterthwaite:
 
 
 def _by_shared_variances(fit: Fit) -> Satterthwaite:
-    """The same where terms share one variance; a term on the boundary is then taken as known altogether."""
+    """Return them for terms that share one variance; a variance on the boundary is treated as fixed."""
     derivatives = core.fixed_effects_derivatives(fit.problem, fit.theta, fit.reml)
     info = core.information(fit.problem, fit.theta, fit.reml)
     unit = info.units / fit.scale
@@ -236,7 +236,7 @@ def _by_shared_variances(fit: Fit) -> Satterthwaite:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _KenwardRoger:
-    """What the tests of any contrast follow from.
+    """Kenward and Roger's covariance, degrees of freedom and scaled F of any contrast.
 
     Attributes
     ----------
@@ -260,12 +260,12 @@ class _KenwardRoger:
     def df(self, contrasts: Floats) -> Floats:
         """Return the degrees of freedom of each contrast, rows of (r, p).
 
-        Of one row they are Satterthwaite's from the expected information: ``f_reference`` comes to 2 / A1.
+        For one contrast ``f_reference`` reduces to 2 / A1, Satterthwaite's value from the expected information.
         """
         return _matched_df(contrasts, self.unadjusted, self.slopes, self.covariance)
 
     def f_reference(self, contrasts: Floats) -> tuple[float, float]:
-        """Return F's scale, and its denominator degrees of freedom, for independent rows of contrasts, (q, p)."""
+        """Return (scale of F, denominator degrees of freedom) for independent contrasts, shape (q, p)."""
         q = len(contrasts)
         A1, A2 = self._traces(contrasts)
         if A2 <= TINY * TINY:
@@ -278,7 +278,7 @@ class _KenwardRoger:
         v2 = 1.0 - (q + 2.0 - g) / below * B
         v0 = 0.0 if abs(v0) < TINY else v0
         shrunk = 1.0 - A2 / q
-        # Both vanish together where the exact degrees are two.
+        # Numerator and denominator are both zero where the exact degrees of freedom are two.
         ratio = 1.0 if abs(shrunk) < TINY and abs(v1) < TINY else shrunk / v1
         rho = ratio**2 * v0 / (q * v2)
         df = 4.0 + (q + 2.0) / (q * rho - 1.0)
@@ -295,7 +295,7 @@ class _KenwardRoger:
 
 
 def _kenward_roger(fit: Fit) -> _KenwardRoger:
-    """Return the adjusted covariance and what the degrees of freedom follow from.
+    """Return Kenward and Roger's covariance and degrees of freedom of a fit.
 
     Raises
     ------

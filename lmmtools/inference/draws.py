@@ -1,4 +1,4 @@
-"""How many draws, from which generator, in which pieces: the same draws however many processes make them."""
+"""Random draws in pieces: how many, from which generator, in this process or in others, with the same result."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lmmtools.errors import DataError, EngineError
 __all__ = ["as_generator", "check_count", "run_pieces", "spawn_pieces"]
 
 PIECE = 50
-"""Draws per piece: the random numbers of a draw depend on its piece alone."""
+"""Draws per piece; each piece has its own random stream, so that draws do not depend on the number of processes."""
 
 
 def check_count(n: Any, name: str = "n", least: int = 1) -> int:
-    """Return the number of draws.
+    """Return the number of draws as an int.
 
     Raises
     ------
     DataError
-        If it is no whole number, or too small.
+        If it is not a whole number, or less than ``least``.
     """
     if not isinstance(n, Integral) or n < least:
         raise DataError(f"{name}={n!r} draws cannot be made; ask for a whole number, at least {least}")
@@ -31,12 +31,12 @@ def check_count(n: Any, name: str = "n", least: int = 1) -> int:
 
 
 def as_generator(rng: Any) -> np.random.Generator:
-    """Return the source of random numbers that a seed stands for.
+    """Return the generator of a seed, or the generator itself.
 
     Raises
     ------
     DataError
-        If it is neither a generator nor a seed.
+        If ``rng`` is neither a generator nor a seed.
     """
     try:
         return np.random.default_rng(rng)
@@ -50,10 +50,10 @@ def spawn_pieces(n: int, rng: np.random.Generator | int | None) -> list[tuple[in
     Raises
     ------
     DataError
-        If n is no positive whole number, or ``rng`` no source of random numbers.
+        If n is not a positive whole number, or ``rng`` is neither a generator nor a seed.
     """
     n = check_count(n)
-    # From the generator's state: a seed and a new generator of that seed give the same draws, a used one others.
+    # From the generator's state: a seed and a new generator of that seed give the same draws, a used one does not.
     seed = int(as_generator(rng).integers(2**63))
     sizes = [PIECE] * (n // PIECE) + ([n % PIECE] if n % PIECE else [])
     return list(zip(sizes, np.random.SeedSequence(seed).spawn(len(sizes)), strict=True))
@@ -65,7 +65,7 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
     Parameters
     ----------
     work : callable
-        A function of a module, so that other processes find it.
+        A module-level function, which can be pickled for other processes.
     pieces : sequence of tuple
     n_jobs : int or None
         1: here. Otherwise as joblib takes it (-1: all cores, None: as ``joblib.parallel_config`` says), on the backend
@@ -75,7 +75,7 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
     Raises
     ------
     DataError
-        If ``n_jobs`` is no number of processes.
+        If ``n_jobs`` is zero or not a whole number.
     EngineError
         If joblib is needed and not installed.
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Influence", "influence"]
 
 SHOWN = 10
-"""Rows of the printed table."""
+"""Rows in the printed table."""
 
 HELD = "theta and sigma are held at the whole fit's"
 AGAIN = "the model is fitted again without each"
@@ -151,7 +151,7 @@ class Influence(Tabular):
         return ResultTable("influence", fields, f"Influence of {unit}", self._report_notes(unit), shown=largest)
 
     def _report_notes(self, unit: str) -> tuple[str, ...]:
-        """Return which entries the report shows, how they were made, and why others have no numbers."""
+        """Return the notes: which entries are shown, how they were computed, and why some have no numbers."""
         count = len(self.labels)
         shown = (f"the {SHOWN} of {count} {unit} with the largest Cook's distance",) if count > SHOWN else ()
         why: dict[str, list[str]] = {}
@@ -201,7 +201,7 @@ def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influe
 
 
 def _rows_left_out(fit: Fit, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
-    """Return the labels and the rows of what is to be left out."""
+    """Return the labels of the rows or levels to leave out, and the row indices of each."""
     design = fit.design
     if level is None:
         return tuple(design.frame.index), [np.array([i]) for i in range(design.n)]

@@ -1,4 +1,4 @@
-"""Confidence intervals by three methods, under one name."""
+"""Confidence intervals by Wald's method, profile likelihood or bootstrap, for ``fit.conf_int()``."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def confidence_intervals(
     if method == "profile":
         limits, missing = profile_fit(fit, parameters, alphamax=alpha, joint=False).limits(alpha)
         if missing:
-            # The caller of fit.conf_int(), with its door between.
+            # stacklevel: the caller of fit.conf_int().
             warnings.warn("; ".join(missing), ProfileLimitWarning, stacklevel=4)
         return limits
     return _bootstrapped(fit, alpha, parameters, dict(options))

@@ -43,10 +43,10 @@ __all__ = [
 DIGITS = 5
 
 WORSE = 1e-4
-"""A model that another is within has the larger likelihood, but for what optimisers leave."""
+"""Tolerance on the deviance: a model cannot be above a model nested in it by more than optimisers leave."""
 
 OUTSIDE = 1e-7
-"""Share of a column that must be outside the larger model's X: R's tolerance of rank."""
+"""A column is outside the larger model's X if its residual exceeds this share of it: R's tolerance of rank."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -190,7 +190,7 @@ def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) ->
 def _refit_above_submodels(
     fits: tuple[Fit, ...], labels: tuple[str, ...], order: list[int], notes: list[str]
 ) -> tuple[Fit, ...]:
-    """Return the fits, a larger one that is above a model within it searched again from that model's optimum."""
+    """Return the fits; one whose deviance exceeds a nested model's is searched again from that model's optimum."""
     out = list(fits)
     for i, j in pairwise(order):
         smaller, larger = out[i], out[j]
@@ -213,24 +213,24 @@ def _refit_above_submodels(
 
 
 def lower_estimate(fit: Fit, theta: Floats) -> Estimate:
-    """Return the lower of the optima that searches from theta, a submodel's, and from the engine's own starts reach."""
+    """Return the lower of two optima: searched from a nested model's theta, and from the engine's own starts."""
     found = [pls.fit_problem(fit.problem, reml=fit.reml, start=start) for start in (theta, None)]
     return min(found, key=lambda estimate: estimate.objective)
 
 
 def warn_of_negative(what: str, by: float) -> None:
-    """Warn that a likelihood ratio is negative where it cannot be, which makes it no test."""
+    """Warn that a likelihood ratio of nested models is negative, so that the larger fit is no optimum."""
     text = f"{what}, by {by:.2g} on the criterion: it is no optimum, and their likelihood ratio no test"
     warnings.warn(text, ConvergenceWarning, stacklevel=5)
 
 
 def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
-    """Refuse fits on other rows or responses.
+    """Check that all fits are on the same rows and responses.
 
     Raises
     ------
     DataError
-        If there are such fits.
+        If they are not.
     """
     first = fits[0]
     for fit, label in zip(fits[1:], labels[1:], strict=True):
@@ -247,14 +247,14 @@ def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
 
 
 def fitted_by_ml(fit: Fit) -> Fit:
-    """Return the fit by maximum likelihood, itself if it is."""
+    """Return the maximum-likelihood fit of the same model; ``fit`` itself if it is one."""
     if not fit.reml:
         return fit
     return fit.with_estimate(pls.fit_problem(fit.problem, reml=False))
 
 
 def _have_same_columns(fit: Fit, other: Fit) -> bool:
-    """Whether X is the same but for the order of its columns: the REML criterion depends on their units, too."""
+    """Return whether X is the same up to the order of columns; the REML criterion depends on their units, too."""
     a, b = fit.design, other.design
     if sorted(a.x_names) != sorted(b.x_names):
         return False
@@ -262,7 +262,7 @@ def _have_same_columns(fit: Fit, other: Fit) -> bool:
 
 
 def theta_within(larger: Design, smaller: Design, theta: Floats) -> Floats | None:
-    """Return theta of the smaller model as theta of the larger, shape (k,), None where its random terms are not within.
+    """Return a smaller model's theta as theta of the larger, shape (k,); None if its random terms are not nested.
 
     Parameters
     ----------
@@ -281,7 +281,7 @@ def theta_within(larger: Design, smaller: Design, theta: Floats) -> Floats | Non
 
 
 def _find_term_within(block: Block, blocks: tuple[Block, ...]) -> tuple[int, list[int]] | None:
-    """Return which of some terms has all effects of a term, and which of its effects they are."""
+    """Return (index, places of the effects) of the block that has all effects of ``block``; None if there is none."""
     for k, other in enumerate(blocks):
         if other.m != block.m or not _are_same_levels(other.codes, block.codes):
             continue
@@ -292,12 +292,12 @@ def _find_term_within(block: Block, blocks: tuple[Block, ...]) -> tuple[int, lis
 
 
 def _are_same_levels(codes: NDArray[np.intp], others: NDArray[np.intp]) -> bool:
-    """Whether two factors of equally many levels have the same levels, in whatever order."""
+    """Return whether two factors with equally many levels group the rows alike."""
     return np.array_equal(codes, others) or len(np.unique(np.column_stack([codes, others]), axis=0)) == codes.max() + 1
 
 
 def _find_column(basis: Floats, column: Floats) -> int | None:
-    """Return which column of a basis a column is, None if it is none of them."""
+    """Return the index of a column in a basis, None if it is not there."""
     return next((j for j in range(basis.shape[1]) if np.array_equal(basis[:, j], column)), None)
 
 
@@ -307,13 +307,13 @@ def _has_columns_of(larger: Design, smaller: Design) -> bool:
 
 
 def lie_outside(X: Floats, larger: Design) -> NDArray[np.bool_]:
-    """Return which columns of X, shape (n, c), the fixed effects of a model do not span, shape (c,)."""
+    """Return which columns of X, shape (n, c), are outside the span of a model's fixed effects, shape (c,)."""
     X, whole = _scale_columns(X), _scale_columns(larger.X)
     left = X - whole @ np.linalg.lstsq(whole, X, rcond=None)[0] if larger.p else X
     return np.asarray(np.linalg.norm(left, axis=0) > OUTSIDE * np.linalg.norm(X, axis=0))
 
 
 def _scale_columns(X: Floats) -> Floats:
-    """Return the columns in units of their largest value, a column of zeros as it is."""
+    """Return the columns divided by their largest absolute value; a column of zeros stays."""
     size = np.abs(X).max(axis=0, initial=0.0)
     return np.asarray(X / np.where(size > 0, size, 1.0))

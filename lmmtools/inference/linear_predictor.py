@@ -1,4 +1,4 @@
-"""The linear predictor of rows, fitted or new: X b + offset + Z u of the effects included, and its error."""
+"""The linear predictor of fitted or new rows, X b + offset + Z u of the effects included, and its error variances."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ def rows_to_predict(
     data : DataFrame, or whatever else is a table, or None
         New data, of which only the columns that the prediction uses need be there; None for the fitted rows.
     included : tuple of ndarray of bool, each (l,)
-        Which of each block's effects the prediction includes.
+        Effects of each block that the prediction includes.
     unseen : {"error", "population"}
         What to do with a level of an included term that the fit has not seen, or that is missing.
     offset, weights : array_like, shape (r,), or str, optional
         Of the new rows.
     is_observation : bool
-        Whether observations are predicted: these have terms that are left out, and a residual, too.
+        Whether observations are predicted, whose variance includes the terms left out and the residual.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _fitted_rows(design: Design, included: Included) -> NewRows:
 
 
 def _check_levels(block: Block, frame: pd.DataFrame, code: NDArray[np.intp], unseen: Unseen) -> None:
-    """Raise a DataError for levels that the fit has not seen, or, whatever is to be done with those, cannot have."""
+    """Raise a DataError for levels of another type than the fit's, and for unseen levels if ``unseen="error"``."""
     unknown = f"the fit has not seen these levels of {block.group}: {newdata.describe_unseen(block, frame, code)}."
     wrong = newdata.describe_wrong_kind(block, frame)
     if wrong:
@@ -185,7 +185,7 @@ def find_included(design: Design, random: bool | str | Sequence[str]) -> Include
 
 
 def _find_effects(design: Design, name: str) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Return the blocks, and which of their effects, that a factor or some terms in lme4's notation stand for."""
+    """Return (block, effects) of each block that a factor's name or a term in lme4's notation refers to."""
     if "|" in name:
         return [found for term in _read_terms(name) for found in _find_term(design, name, term)]
     group = design.find_factor(name)
@@ -199,7 +199,7 @@ def _read_terms(text: str) -> tuple[RandomTerm, ...]:
 
 
 def _find_term(design: Design, name: str, term: RandomTerm) -> list[tuple[int, NDArray[np.bool_]]]:
-    """Return the block that is this term; without one, the blocks of its factor that have its effects between them."""
+    """Return the block that is this term, or the blocks of its factor that together have exactly its effects."""
     for i, block in enumerate(design.blocks):
         if _term_key(block.term) == _term_key(term):
             return [(i, np.ones(block.l, dtype=bool))]
@@ -215,7 +215,7 @@ def _find_term(design: Design, name: str, term: RandomTerm) -> list[tuple[int, N
 
 
 def _effect_names(design: Design, term: RandomTerm) -> tuple[str, ...]:
-    """Return the names of the effects of a term on the fitted rows, none if it has columns that the model has not."""
+    """Return the effects' names of a term on the fitted rows; none if a column is not in the model's data."""
     if not term.variables:
         return ("(Intercept)",)
     frame = design.frame

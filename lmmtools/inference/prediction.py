@@ -52,7 +52,7 @@ __all__ = ["Interval", "predict"]
 Interval = Literal["confidence", "prediction"]
 
 STEP = 1e-3
-"""Of central differences, in standard errors of the variance parameters: degrees of freedom to about six digits."""
+"""Step of central differences in standard errors of the variance parameters; gives about six digits of the df."""
 
 
 def predict(
@@ -151,14 +151,14 @@ def _prediction_frame(
 def _degrees_of_errors(
     fit: Fit, rows: NewRows, included: Included, variance: Floats, is_observation: bool, ddf: str
 ) -> tuple[Floats, Floats]:
-    """Return the degrees of freedom of each row's mean and of its observation, each (r,), infinite for normal ones."""
+    """Return the degrees of freedom of each row's mean and of its observation, each (r,); infinite for z."""
     r = len(rows.X)
     if ddf != "satterthwaite" or not (includes_any(included) or is_observation):
         found = degrees(fit, check_ddf(ddf)).df(rows.X) if ddf != "z" else np.full(r, np.inf)
         return np.where(np.isfinite(variance), found, np.nan), found
     matched = _match_degrees(fit, rows, included)
     if not includes_any(included):
-        # As without an observation: from exact derivatives.
+        # Those of the population's mean come from exact derivatives, as for interval="confidence".
         return np.where(np.isfinite(variance), degrees(fit, "satterthwaite").df(rows.X), np.nan), matched[1]
     return matched[0], matched[1]
 
@@ -208,7 +208,7 @@ def _bootstrap_frame(
     rng: np.random.Generator | int | None,
     n_jobs: int,
 ) -> pd.DataFrame:
-    """Return means with standard errors and drawn limits, columns as those of the normal ones.
+    """Return means with standard errors and bootstrap limits, columns as in :func:`_prediction_frame`.
 
     Raises
     ------
@@ -234,7 +234,7 @@ def _bootstrap_frame(
 
 
 def _check_refits(known: int, n: int, alpha: float) -> None:
-    """Warn of draws that could not be refitted, or are too few for alpha; raise an EngineError if there are none."""
+    """Warn if draws failed or are too few for alpha; raise an EngineError if all failed."""
     if not known:
         raise EngineError(f"none of {n} draws could be refitted, so that there are no limits")
     is_few = are_too_few(known, alpha / 2.0)
@@ -265,9 +265,9 @@ def _draw_errors(fit: Fit, rows: NewRows, included: Included, size: int, seed: n
 def _draw_truth(
     fit: Fit, rows: NewRows, included: Included, effects: list[Floats], rng: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Return the mean that is predicted and an observation, each (r,), where the data have these effects, (m, l) each.
+    """Return true means and observations of the rows, each (r,), given the drawn effects of the data, (m, l) per block.
 
-    A level that the fit has not seen, and what a mean does not include and an observation has, is drawn anew.
+    New effects are drawn for levels that the fit has not seen, and for terms that only the observation includes.
     """
     r = len(rows.X)
     truth = rows.X @ fit.estimate.beta + rows.offset

@@ -36,10 +36,10 @@ __all__ = ["RandomAnova", "random_anova"]
 DIGITS = 5
 
 LARGEST = 3000
-"""Up to this many levels the eigenvalues behind the exact distribution are computed."""
+"""Most levels for which the eigenvalues of the exact distribution are computed."""
 
 SAME = 1e-9
-"""A draw this close below the observed ratio counts as being as large: both may be zero but for rounding."""
+"""A draw this little below the observed ratio counts as equal: both may be zero up to rounding."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -51,7 +51,7 @@ class RandomAnova(Tabular):
     Attributes
     ----------
     names : tuple of str
-        What is left out; ``"<none>"`` first.
+        The effect that is left out; ``"<none>"`` first.
     npar : tuple of int
     llf, aic : tuple of float
     lrt : tuple of float or None
@@ -146,7 +146,7 @@ def random_anova(
 
 
 def _refit_if_above(fit: Fit, nulls: list[tuple[_Reduction, _NullFit]], notes: list[str]) -> Fit:
-    """Return the fit, searched again from the lowest of the smaller models' optima if that is lower."""
+    """Return the fit; searched again from the lowest smaller model's optimum if that lies below the fit."""
     if not nulls:
         return fit
     smaller, null = min(nulls, key=lambda one: one[1].objective)
@@ -165,7 +165,7 @@ def _refit_if_above(fit: Fit, nulls: list[tuple[_Reduction, _NullFit]], notes: l
 
 
 def _with_constants_in_terms(fit: Fit) -> Fit:
-    """Return the same fit with factors in random terms beside a constant."""
+    """Return the same fit with ``(0 + f | g)``, f a factor, written as ``(1 + f | g)``."""
     design = _with_constants(fit.design)
     if all(a is b for a, b in zip(design.blocks, fit.design.blocks, strict=True)):
         return fit
@@ -186,7 +186,7 @@ class _NullFit:
         As theta of the full model, zero for what is left out.
     sigma : float
     at_boundary : str
-        Which variances that stay are zero, in words, if some are.
+        Variances that stay in the model and are zero, in words; empty if there are none.
     """
 
     problem: Problem | None
@@ -212,7 +212,7 @@ def _fit_null(fit: Fit, smaller: _Reduction) -> _NullFit:
 
 
 def _embed_theta(fit: Fit, smaller: _Reduction, theta: Floats) -> Floats:
-    """Return theta of the smaller model as one of the full model, with zeros for the effects that it does not have."""
+    """Return the smaller model's theta as theta of the full model, zero for the effects removed."""
     factors = iter(lambda_factors(theta, smaller.design.blocks))
     full = []
     for k, block in enumerate(fit.design.blocks):
@@ -241,7 +241,7 @@ def _boundary_mixture(fit: Fit, smaller: _Reduction, null: _NullFit, rng: np.ran
 
 
 def _draw_null_ratios(fit: Fit, null: _NullFit, n_sim: int, rng: np.random.Generator) -> tuple[Floats, str]:
-    """Return draws of the statistic under the smaller model, and how they were made."""
+    """Return draws of the likelihood ratio under the smaller model, shape (n_sim,), and in words how they were made."""
     blocks = fit.design.blocks
     if len(blocks) == 1 and blocks[0].l == 1 and blocks[0].m <= LARGEST:
         A = fit.problem.structure.A.toarray()
@@ -260,18 +260,18 @@ def _draw_null_ratios(fit: Fit, null: _NullFit, n_sim: int, rng: np.random.Gener
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reduction:
-    """One random effect, or one variable of a vector of them, taken out.
+    """The model without one random effect, or without one variable of a term.
 
     Attributes
     ----------
     name : str
         As lmerTest writes it: ``"Days in (Days | Subject)"``, or the term where all of it goes.
     design : Design
-        Without it; it may have no blocks left.
+        The smaller model; it may have no blocks.
     block : int
         Index of the block in the full design.
     removed : tuple of int
-        Which effects of the block go.
+        Effects of the block that are removed.
     """
 
     name: str
@@ -299,7 +299,7 @@ def _with_constant(block: Block) -> Block:
 
 
 def _reductions(design: Design, *, reduce_terms: bool = True) -> list[_Reduction]:
-    """Return the single deletions from a model's random terms, in the order in which lme4 writes these.
+    """Return the single deletions from a model's random terms, in lme4's order of terms.
 
     Parameters
     ----------
@@ -333,7 +333,7 @@ def _reductions(design: Design, *, reduce_terms: bool = True) -> list[_Reduction
 
 
 def _droppable(block: Block) -> tuple[str, ...]:
-    """Return the variables whose removal leaves a basis that is still one."""
+    """Return the variables that can be removed while a term remains."""
     variables = block.term.variables
     if _is_rewritten(block):
         return variables
@@ -344,7 +344,7 @@ def _droppable(block: Block) -> tuple[str, ...]:
 
 
 def _named_whole(block: Block) -> str:
-    """Return what a term is called that goes as a whole because its only variable does."""
+    """Return the name of the removal of a whole term: ``"x in (0 + x | g)"`` if x is its only variable."""
     is_slope = not block.term.intercept and len(block.term.variables) == 1
     return f"{block.term.variables[0]} in {block.term}" if is_slope else str(block.term)
 

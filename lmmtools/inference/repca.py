@@ -1,4 +1,4 @@
-"""Principal components of the random effects: how many directions a term's covariance really has."""
+"""Principal components of the random effects: in how many directions those of a factor vary."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Components", "RePCA", "repca"]
 
 NEGLIGIBLE = 1e-8
-"""A component with less than this share of its factor's variance is none."""
+"""A component with less than this share of its factor's variance does not count in the rank."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -26,13 +26,13 @@ __all__ = ["ModeNormality", "Residual", "cooks_distance", "mode_normality", "qua
 Residual = Literal["conditional", "marginal", "pearson", "scaled", "standardized", "studentized"]
 
 ROUNDING = 1e-10
-"""A row whose leverage is within this of one has no residual of its own."""
+"""Residuals are undefined for rows whose leverage is within this of one."""
 
 FEWEST, MANY = 3, 5000
-"""Values that the Shapiro-Wilk test needs, and the most that Royston's p-value for it is made for."""
+"""Fewest values for the Shapiro-Wilk test, and most values for which Royston's p-value is accurate."""
 
 CHUNK = 2_000_000
-"""Simulated values held at once."""
+"""Most simulated values in memory at once."""
 
 
 def residuals(fit: Fit, kind: str) -> Floats:
@@ -52,7 +52,7 @@ def residuals(fit: Fit, kind: str) -> Floats:
     if kind == "standardized":
         return np.asarray(standard)
     dof = fit.nobs - design.p if fit.reml else fit.nobs
-    # y'Py falls by the square of the standardised residual when its row is left out.
+    # Leaving out a row reduces y'Py by the square of its standardised residual.
     return np.asarray(standard * np.sqrt((dof - 1.0) / (dof - standard**2)))
 
 
@@ -63,13 +63,13 @@ def cooks_distance(fit: Fit) -> Floats:
 
 
 def _one_less_hat(fit: Fit) -> Floats:
-    """One less the hat values, NaN where nothing is left."""
+    """Return 1 - hat values, shape (n,); NaN where that is zero up to rounding."""
     left = 1.0 - np.asarray(fit.hat_values, dtype=float)
     return np.where(left > ROUNDING, left, np.nan)
 
 
 def quantile_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
-    """Return where each observation stands among n draws from the fitted model, shape (nobs,), between 0 and 1."""
+    """Return the quantile of each observation among n draws from the fitted model, shape (nobs,), in (0, 1)."""
     design, y = fit.design, fit.design.y
     below, equal = np.zeros(len(y)), np.zeros(len(y))
     step = max(1, CHUNK // len(y))
@@ -95,7 +95,7 @@ class ModeNormality(Tabular):
     W, p : ndarray, shape (tests,)
         Statistic and p-value, NaN where undefined.
     reasons : tuple of str
-        Why they are, what else is to be said of them, or an empty string.
+        Why they are undefined, or a remark on them; an empty string otherwise.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def mode_normality(fit: Fit) -> ModeNormality:
                 reason = f"{known.sum()} levels are too few; the test needs {FEWEST}"
             else:
                 with warnings.catch_warnings():
-                    # scipy says of more than 5000 values what the note says.
+                    # scipy warns of more than 5000 values; the note says the same.
                     warnings.simplefilter("ignore", UserWarning)
                     found = stats.shapiro(modes[known, j] / np.sqrt(variance[known]))
                 note = f"p is approximate for more than {MANY} levels" if known.sum() > MANY else ""

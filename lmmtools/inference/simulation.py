@@ -1,4 +1,4 @@
-"""Responses drawn from a model."""
+"""Responses simulated from a model: of the design for bootstraps, of fitted or new rows for users."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def simulate(design: Design, beta: Floats, theta: Floats, sigma: float, n: int, 
 def simulate_with_effects(
     design: Design, beta: Floats, theta: Floats, sigma: float, n: int, rng: np.random.Generator
 ) -> tuple[Floats, list[Floats]]:
-    """Return the same draws and the random effects in them, (m, n, l) per block."""
+    """Return draws as :func:`simulate` does, shape (nobs, n), and their random effects, (m, n, l) per block."""
     mean = design.X @ beta if design.offset is None else design.X @ beta + design.offset
     noise = rng.standard_normal((design.n, n)) * sigma
     if design.weights is not None:
@@ -96,7 +96,7 @@ def simulate_frame(
 
 
 def _find_kept(design: Design, random: str | Sequence[str]) -> Included:
-    """Return which effects of each block keep their modes, each (l,).
+    """Return which effects of each block keep their conditional modes, each (l,).
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Tail probabilities and quantiles of t, F and chi-squared, without the import of all of scipy.stats."""
+"""Tail probabilities and quantiles of t, F and chi-squared, without importing scipy.stats."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["check_alpha", "chi2_quantile", "chi2_tail", "f_tail", "t_quantile", 
 
 
 def check_alpha(alpha: Any) -> float:
-    """Return one less the coverage of an interval.
+    """Return alpha, one minus the coverage of an interval, as a float.
 
     Raises
     ------
     DataError
-        If it is no number between 0 and 1.
+        If it is not a number between 0 and 1.
     """
     if not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
         raise DataError(f"alpha is {alpha!r}; it must lie between 0 and 1, 0.05 for 95% intervals")
@@ -32,27 +32,27 @@ def check_alpha(alpha: Any) -> float:
 
 
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
-    """Return P(|T| > |t|); infinite degrees mean the normal distribution."""
+    """Return P(|T| > |t|); infinite ``df`` means the normal distribution."""
     t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
     return np.asarray(2.0 * np.where(np.isinf(df), special.ndtr(-np.abs(t)), special.stdtr(df, -np.abs(t))))
 
 
 def t_quantile(p: float, df: ArrayLike) -> Floats:
-    """Return the value that T exceeds with probability p; infinite degrees mean the normal distribution."""
+    """Return the value that T exceeds with probability p; infinite ``df`` means the normal distribution."""
     df = np.asarray(df, dtype=float)
     return np.asarray(-np.where(np.isinf(df), special.ndtri(p), special.stdtrit(df, p)))
 
 
 def f_tail(F: float, num_df: float, den_df: float) -> float:
-    """Return P(F' > F); infinite denominator degrees mean chi-squared over ``num_df``."""
+    """Return P(F' > F); infinite ``den_df`` means the chi-squared distribution of F times ``num_df``."""
     return float(special.fdtrc(num_df, den_df, F)) if np.isfinite(den_df) else chi2_tail(F * num_df, num_df)
 
 
 def chi2_tail(x: float, df: float) -> float:
-    """Return P(X > x)."""
+    """Return P(X > x), X chi-squared with ``df`` degrees of freedom."""
     return float(special.chdtrc(df, x))
 
 
 def chi2_quantile(p: float, df: float) -> float:
-    """Return the value that X exceeds with probability p."""
+    """Return the value that a chi-squared variable exceeds with probability p."""
     return float(special.chdtri(df, p))

@@ -1,4 +1,4 @@
-"""A fit as plain frames: its parameters, its figures, its rows. The columns are broom.mixed's, in snake case.
+"""A fit as plain frames: its parameters, its summary statistics, its rows. Columns are broom.mixed's, in snake case.
 
 broom.mixed's ``std.error p.value conf.low conf.high`` are ``std_error p_value conf_low conf_high`` here, its
 ``logLik AIC BIC REMLcrit df.residual`` are ``log_lik aic bic reml_crit df_residual``, and its
@@ -79,7 +79,7 @@ def tidy(
 
 
 def _read_effects(effects: Any) -> tuple[str, ...]:
-    """Return the parts of the fit that are asked for."""
+    """Return the groups of parameters asked for, checked."""
     known = get_args(_Effects)
     given = [effects] if isinstance(effects, str) else list(effects) if isinstance(effects, Iterable) else []
     if not given or any(part not in known for part in given):
@@ -108,7 +108,7 @@ def _fixed_rows(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame
 
 
 def _variance_rows(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
-    """Standard deviations and correlations, term by term, columns of the lower triangle one after the other."""
+    """Return rows of standard deviations and correlations, term by term, by columns of the lower triangle."""
     import pandas as pd
 
     info = core.information(fit.problem, fit.theta, fit.reml)
@@ -169,7 +169,7 @@ def _mode_rows(fit: Fit, conf_level: float | None) -> pd.DataFrame:
 
 
 def glance(fit: Fit) -> pd.DataFrame:
-    """Return a fit's figures in one row; see :meth:`LMMResults.glance`."""
+    """Return a fit's summary statistics in one row; see :meth:`LMMResults.glance`."""
     import pandas as pd
 
     values = {
@@ -185,7 +185,7 @@ def glance(fit: Fit) -> pd.DataFrame:
 
 
 def augment(fit: Fit, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> pd.DataFrame:
-    """Return data with what the fit says of each row beside them; see :meth:`LMMResults.augment`."""
+    """Return data with columns of fitted values, residuals and diagnostics; see :meth:`LMMResults.augment`."""
     if not isinstance(prefix, str):
         raise DataError(f'prefix={prefix!r} is no text to put before the names of columns; write prefix="."')
     if newdata is not None:
@@ -211,7 +211,13 @@ def augment(fit: Fit, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> p
 
 
 def _rows_fitted(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the data given that were fitted, once what they share with these is the same."""
+    """Return the rows of the given data that were fitted.
+
+    Raises
+    ------
+    DataError
+        If the data differ from those fitted in length or in a column.
+    """
     design = fit.design
     if len(given) != design.dropped.n_input:
         raise DataError(
@@ -239,7 +245,7 @@ def _add_columns(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -
 
 
 def ranef_frame(fit: Fit) -> pd.DataFrame:
-    """Return columns ``grpvar term grp condval condsd``, rows by factor, effect and level."""
+    """Return the random effects as columns ``grpvar term grp condval condsd``, rows by factor, effect and level."""
     import pandas as pd
 
     parts = []

@@ -1,4 +1,4 @@
-"""t and F tests of fixed effects and of contrasts of them, which are given as text or as a matrix."""
+"""t and F tests of the fixed effects and of contrasts of them, given as text or as a matrix."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ MAX_TEXT = 10_000
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class ContrastTests(Tabular):
-    """t tests, one row each.
+    """t tests of fixed effects or contrasts, one row each.
 
     ``to_frame()`` has the columns ``estimate std_error df t p``, a row per test.
 
     Attributes
     ----------
     names : tuple of str
-        What is tested.
+        Fixed effects, or contrasts in words.
     estimate, std_error : ndarray, shape (rows,)
         The contrast less its hypothesised value, and its standard error, in units of the effects.
     df : ndarray, shape (rows,)
@@ -54,7 +54,7 @@ class ContrastTests(Tabular):
     ddf : str
         The method of the degrees of freedom.
     notes : tuple of str
-        What is taken for known.
+        Variance parameters treated as fixed.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def f_test(fit: Fit, constraints: Any, ddf: str = "satterthwaite") -> FTest:
     """Return the F test that all constraints hold at once; see :meth:`LMMResults.f_test`."""
     method = check_ddf(ddf)
     L, values, _ = read_constraints(constraints, fit.design.x_names)
-    # In standard errors, so that units of the columns do not tell what is dependent.
+    # In units of standard errors, so that the units of the covariates do not decide which rows are dependent.
     q = len(independent_columns((L * np.sqrt(np.diag(fit.estimate.beta_cov))).T))
     if q < len(L):
         raise DataError(f"the {len(L)} constraints depend on each other: leave out all but {q}")
@@ -268,7 +268,7 @@ def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str
 
 
 def _describe_patsy_error(error: PatsyError) -> str:
-    """Return what patsy says, with the whole word that it stumbles over."""
+    """Return patsy's complaint, with the whole word that it could not read."""
     where = error.origin
     if where is None:
         return str(error.message)

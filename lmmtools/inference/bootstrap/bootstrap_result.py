@@ -49,7 +49,7 @@ class Bootstrap(Tabular):
     """Draws of statistics of a fit.
 
     ``to_frame()`` has the columns ``estimate bias std_error lower upper``, the 95% percentile interval, a row per
-    statistic. NaN where there are too few draws; the printed record says so.
+    statistic. NaN where there are too few draws; the notes of the printed table say so.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class Bootstrap(Tabular):
 
     @property
     def _table(self) -> ResultTable:
-        # NaN where there are too few draws; the notes say so.
+        # Limits are NaN where there are too few draws; the notes say so.
         limits, _ = intervals(self.draws, self.estimate, 0.05, "percentile")
         number = NumberFormat("plain", 5)
         fields = (
@@ -166,7 +166,7 @@ class Bootstrap(Tabular):
             notes.append(f"{self.n_not_converged} of {n} refits have no certified optimum")
         notes += [f"{times} draws failed and are left out: {what}" for what, times in self.failures.items()]
         for name, times in self.draws.isna().sum().items():
-            # A correlation with a standard deviation of zero, or what a statistic of the user's returns as NaN.
+            # A correlation with a zero standard deviation, or NaN from the user's statistic.
             if times > self.n_failed:
                 notes.append(f"{name} has no value in {times - self.n_failed} refitted draws; they are left out")
         known = self.draws.notna().sum()
@@ -184,7 +184,7 @@ def _describe_few_draws(names: Sequence[str], known: int, alpha: float) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    """What one piece of the work found.
+    """The draws of one piece of the work.
 
     Attributes
     ----------
@@ -192,7 +192,7 @@ class _Piece:
     failures : Counter of str
     singular, not_converged : int
     interrupted : bool
-        By the keyboard, after these draws.
+        Whether Ctrl-C ended the piece after these draws.
     """
 
     values: Floats
@@ -221,7 +221,7 @@ def bootstrap_fit(
     pieces = spawn_pieces(n, rng)
     names, estimate = _check_statistic(fit, statistic)
     groups = independent_groups(fit.design) if kind == "cluster" else None
-    # Nothing that the fit has found already need travel to other processes.
+    # Without cached results, which need not be pickled for other processes.
     bare = fit.without_found()
     work = [(bare, statistic, kind, groups, names, size, seed) for size, seed in pieces]
     found: list[_Piece] = []
@@ -269,7 +269,7 @@ def _run_piece(
     try:
         refits = core.refit_many(fit.problem, Y, fit.reml)
     except LmmError:
-        # One response that cannot be fitted: find it.
+        # At least one response cannot be fitted: refit them one by one.
         return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)
     values = parameter_values(fit.design, refits.theta, refits.sigma, refits.beta)
     singular = int(are_singular(refits.theta, fit.design.blocks, fit.design.weights).sum())
@@ -306,12 +306,12 @@ def _collect_refits(makers: Sequence[Callable[[], Fit]], statistic: Statistic | 
 
 
 def _check_statistic(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
-    """Return names and values of the statistics of the fit itself.
+    """Return names and values of the statistics on the fit itself.
 
     Raises
     ------
     DataError
-        If the statistic raises there already, or returns no numbers.
+        If the statistic raises on the fit itself, or returns no numbers.
     """
     try:
         names, values = _evaluate_statistic(fit, statistic)

@@ -191,12 +191,12 @@ def bootstrap_test(
 
 
 def _check_nested(small: Design, large: Design) -> None:
-    """Refuse models whose likelihood ratio has no distribution to draw: other weights, or means outside the larger's.
+    """Check that the models have the same weights, and that the larger spans the smaller's fixed effects and offset.
 
     Raises
     ------
     DataError
-        If they are such models.
+        If they do not: data drawn from the smaller model would not follow the larger one.
     """
     ones = np.ones(large.n)
     first, second = (ones if d.weights is None else d.weights for d in (small, large))
@@ -212,7 +212,7 @@ def _check_nested(small: Design, large: Design) -> None:
 
 
 def _offset_difference(small: Design, large: Design) -> Floats:
-    """Return what the offsets differ by, shape (n, 1)."""
+    """Return the difference of the two offsets, shape (n, 1)."""
     zero = np.zeros(large.n)
     first, second = (zero if d.offset is None else d.offset for d in (small, large))
     return np.asarray(first - second)[:, None]
@@ -220,7 +220,7 @@ def _offset_difference(small: Design, large: Design) -> Floats:
 
 @single
 def _draw_ratios(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence) -> Floats:
-    """Return likelihood ratios, NaN where a refit failed, and whether either refit is not certified, (size, 2)."""
+    """Return likelihood ratios (NaN where a refit failed) and whether a refit is not certified, shape (size, 2)."""
     e = small.estimate
     Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))
     try:

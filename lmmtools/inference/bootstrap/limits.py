@@ -28,12 +28,11 @@ METHODS = ("percentile", "basic", "normal", "bca")
 def intervals(
     draws: pd.DataFrame, estimate: pd.Series[float], alpha: float, method: str, shift: Floats | None = None
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return columns 0 (lower) and 1 (upper), a row per statistic, and the statistics with too few draws for alpha.
+    """Return limits, columns 0 (lower) and 1 (upper), a row per statistic, and the statistics with too few draws.
 
-    Draws without a value are left out. Too few are those of which the limits would have to lie outside, so that the
-    most extreme draw stands for them.
-
-    NaN where a statistic has fewer than two draws with a value or, but for percentiles, no value on the fit itself.
+    Draws without a value are left out. Draws are too few if a limit would lie outside them; the most extreme draw is
+    then taken. Limits are NaN for a statistic with fewer than two values or, except for ``"percentile"``, without a
+    value on the fit itself.
 
     Parameters
     ----------
@@ -58,7 +57,7 @@ def intervals(
             continue
         if method == "bca":
             assert shift is not None
-            # Ties count half, so that many draws at a boundary do not all stand on one side.
+            # Ties count half, so that draws at a boundary do not all count as below or above.
             below = (np.mean(values < own) + np.mean(values <= own)) / 2.0
             z = ndtri(np.clip(below, 0.5 / len(values), 1.0 - 0.5 / len(values)))
             moved = z + ndtri(tails)
@@ -71,19 +70,19 @@ def intervals(
 
 
 def are_too_few(count: int, tail: float) -> bool:
-    """Return whether a quantile lies outside of so many draws, so that the most extreme one has to stand for it."""
+    """Return whether a tail probability is smaller than ``count`` draws can resolve."""
     return tail * (count + 1) < 1.0
 
 
 def describe_too_few(alpha: float) -> str:
-    """Return for what draws are too few, and what follows: ``"too few for 95% limits: ..."``."""
+    """Return the phrase ``"too few for 95% limits: ..."`` with its consequence."""
     return f"too few for {100.0 * (1.0 - alpha):.4g}% limits: the most extreme draw stands for a limit"
 
 
 def acceleration(fit: Fit, statistic: Callable[[Fit], Floats]) -> Floats:
-    """Return the skewness of the statistics' jackknife values over levels, a sixth of it, shape (statistics,).
+    """Return the acceleration: a sixth of the skewness of the jackknife values over levels, shape (statistics,).
 
-    Levels are those of the factor with the fewest; those without which a statistic has no value do not count for it.
+    The levels are those of the factor with the fewest. A level is ignored for a statistic that has no value without it.
 
     Raises
     ------
@@ -105,7 +104,7 @@ def acceleration(fit: Fit, statistic: Callable[[Fit], Floats]) -> Floats:
     known = np.isfinite(left_out)
     mean = np.where(known, left_out, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     gaps = np.where(known, mean - left_out, 0.0)
-    # In units of the largest, whose cubes are in range.
+    # In units of the largest, so that cubes neither overflow nor vanish.
     gaps = gaps / np.where((size := np.abs(gaps).max(axis=0, initial=0.0)) > 0, size, 1.0)
     below = 6.0 * (gaps**2).sum(axis=0) ** 1.5
     return np.asarray(np.where(below > 0, (gaps**3).sum(axis=0) / np.where(below > 0, below, 1.0), 0.0))

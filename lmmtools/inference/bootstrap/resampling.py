@@ -1,4 +1,4 @@
-"""A bootstrap's data sets, drawn from the model, from residuals and modes or from groups, and their parameters."""
+"""Data sets of a bootstrap, drawn from the model, from residuals and modes or from groups, and their parameters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["KINDS", "draw_designs", "draw_responses", "independent_groups", "par
 KINDS = ("parametric", "residual", "cluster")
 
 OWN_SHARE = 1e-6
-"""Share of a column of modes that is its own, beside what those before it determine, below which it is rounding."""
+"""A column of modes counts as determined by those before it if its residual is at most this share of it."""
 
 
 @single
@@ -40,11 +40,11 @@ def draw_responses(fit: Fit, kind: str, n: int, rng: np.random.Generator) -> Flo
 
 
 def _draw_from_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
-    """Draw modes and residuals with replacement, centred and stretched to the estimated variances.
+    """Return responses from modes and residuals drawn with replacement, shape (nobs, n).
 
-    Modes are shrunken: their empirical covariance is smaller than Sigma, and is made equal to it by a lower-triangular
-    map with a positive diagonal (Carpenter, Goldstein & Rasbash 2003, Appl. Statist. 52). No other map mirrors no mode
-    and does not depend on the units of the covariates.
+    Both are centred and scaled to the estimated variances. Modes are shrunken: their empirical covariance is smaller
+    than Sigma. A lower-triangular map with a positive diagonal makes it equal (Carpenter, Goldstein & Rasbash 2003,
+    Appl. Statist. 52); only this map neither reflects modes nor depends on the units of the covariates.
     """
     design = fit.design
     fixed = design.X @ fit.estimate.beta
@@ -64,9 +64,9 @@ def _draw_from_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
 
 
 def _whiten(modes: Floats) -> Floats:
-    """Return modes (m, l) centred and made uncorrelated with mean square one, each from itself and those before it.
+    """Return modes, shape (m, l), centred and orthogonalised column by column, with mean square one.
 
-    A column that the ones before it determine has nothing of its own, and becomes zero.
+    A column that those before it determine becomes zero.
     """
     out = np.zeros_like(modes)
     for j, own in enumerate((modes - modes.mean(axis=0)).T):
@@ -75,7 +75,7 @@ def _whiten(modes: Floats) -> Floats:
             continue
         own = own / size
         rest = own - out @ (out.T @ own) / len(out)
-        # Twice: what is left of a column that others determine is then rounding of its own size.
+        # Twice, so that what remains of a dependent column is rounding error relative to the remainder.
         rest -= out @ (out.T @ rest) / len(out)
         if np.linalg.norm(rest) > OWN_SHARE * np.linalg.norm(own):
             out[:, j] = rest / np.sqrt(np.mean(rest**2))
@@ -83,12 +83,12 @@ def _whiten(modes: Floats) -> Floats:
 
 
 def independent_groups(design: Design) -> list[NDArray[np.intp]]:
-    """Return the rows of each group of the data that shares no random effect with another.
+    """Return the row indices of each group of the data that shares no random effect with another group.
 
     Raises
     ------
     DataError
-        If there is one group only.
+        If all rows are one group.
     """
     islands = connected_components([b.codes for b in design.blocks], [b.m for b in design.blocks])
     count = int(islands.max()) + 1
@@ -104,7 +104,7 @@ def independent_groups(design: Design) -> list[NDArray[np.intp]]:
 
 @single
 def draw_designs(design: Design, groups: list[NDArray[np.intp]], n: int, rng: np.random.Generator) -> list[Design]:
-    """Return n designs of as many groups as the data have, drawn with replacement; a group drawn again is a new one."""
+    """Return n designs of as many groups as the data have, drawn with replacement; repeated groups get new levels."""
     out = []
     for _ in range(n):
         drawn = np.sort(rng.integers(len(groups), size=len(groups)))
@@ -119,7 +119,7 @@ def parameter_names(design: Design) -> tuple[str, ...]:
 
 
 def parameter_values(design: Design, theta: Floats, sigma: Floats, beta: Floats) -> Floats:
-    """Return them for B fits, shape (B, parameters); a correlation with a standard deviation of zero is NaN.
+    """Return the parameters of B fits, shape (B, parameters); a correlation with a zero standard deviation is NaN.
 
     Parameters
     ----------

@@ -31,12 +31,12 @@ _OPTIONS = ("none", "tukey", *_STATSMODELS)
 
 
 def check_adjust(adjust: str, is_pairwise: bool) -> None:
-    """Check that there is such an adjustment for such contrasts.
+    """Check the name of an adjustment.
 
     Raises
     ------
     DataError
-        If there is not.
+        If there is no such adjustment, or Tukey's is asked of contrasts that are not all pairwise differences.
     """
     if adjust not in _OPTIONS:
         raise DataError(f"adjust={adjust!r} is not known; use one of {', '.join(map(repr, _OPTIONS))}")
@@ -65,12 +65,12 @@ def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) 
         from scipy.stats import studentized_range
 
         found = studentized_range.sf(np.sqrt(2.0) * np.abs(t[defined]), n_means, df[defined])
-        # Two means have one difference: t itself. The integral's rounding must not go below what one test has.
+        # Two means have one difference, tested by t. The integral's rounding must not give less than the plain p-value.
         out[defined] = p[defined] if n_means == 2 else np.clip(np.maximum(found, p[defined]), 0.0, 1.0)
         return out
     from statsmodels.stats.multitest import multipletests
 
-    # Undefined contrasts belong to the family, as those that say least, and as emmeans counts them.
+    # Undefined contrasts count in the family with p = 1, as in emmeans.
     with np.errstate(divide="ignore"):  # Sidak's logarithm of 1 - p
         found = multipletests(np.where(defined, p, 1.0), method=_STATSMODELS[adjust])[1]
     out[defined] = found[defined]
@@ -78,16 +78,16 @@ def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) 
 
 
 def adjusted_quantiles(df: Floats, alpha: float, adjust: str, n_tests: int, n_means: int) -> Floats:
-    """Return by how many standard errors limits lie from their estimates, shape (contrasts,).
+    """Return the half-width of each simultaneous interval in standard errors, shape (contrasts,).
 
     Parameters
     ----------
     df : ndarray, shape (contrasts,)
         Degrees of freedom; infinite for the normal distribution.
     alpha : float
-        One less the coverage of all intervals of a family at once; of each for ``"none"``.
+        One minus the joint coverage of a family's intervals; of each interval for ``"none"``.
     adjust : str
-        ``"tukey"``, ``"sidak"`` and ``"none"`` have limits of their own; the others, step by step, take Bonferroni's.
+        ``"tukey"``, ``"sidak"`` and ``"none"`` have their own limits; the stepwise methods use Bonferroni's.
     n_tests, n_means : int
         Size of the family: contrasts, and means that they compare.
     """
@@ -108,7 +108,7 @@ def adjusted_quantiles(df: Floats, alpha: float, adjust: str, n_tests: int, n_me
 
 
 def adjustment_name(adjust: str, size: int, n_means: int) -> str:
-    """Return what was done, as a sentence for the foot of a table; empty for nothing."""
+    """Return the note on the adjustment for the foot of a table; empty if there was none."""
     if adjust == "none" or size < 2:
         return ""
     if adjust == "tukey":

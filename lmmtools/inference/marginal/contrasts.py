@@ -48,17 +48,17 @@ class MarginalContrasts(Tabular):
     names : tuple of str
         The contrasts, ``"A - B"``.
     estimate, se : ndarray, shape (rows,)
-        NaN where the data cannot tell.
+        NaN where not estimable.
     df, t, p : ndarray, shape (rows,)
         Degrees of freedom, statistic, and adjusted two-sided p-value.
     adjust : str
-        How p-values were adjusted for the number of contrasts within each group.
+        Method by which p-values are adjusted for the number of contrasts within each group.
     ddf : str
         The method of the degrees of freedom.
     slope_of : str or None
         The covariate whose slopes are compared; None for means.
     n_means : int
-        Means that are compared within each group.
+        Number of means compared within each group.
     notes : tuple of str
 
     Examples
@@ -141,7 +141,7 @@ def marginal_contrasts(
     groups = list(dict.fromkeys(row[len(compared) :] for row in cells.values))
     k = len(cells.values) // len(groups)
     names, weights = _contrast_weights([cell_label(compared, row[: len(compared)]) for row in cells.values[:k]], method)
-    # The cells of a group lie together: those that are compared vary fastest.
+    # The compared columns vary fastest, so that the cells of a group are consecutive.
     L = np.einsum("ck,gkp->gcp", weights, cells.L.reshape(len(groups), k, cells.L.shape[1]))
     known = cells.is_estimable.reshape(len(groups), k)
     is_estimable = np.array([[bool(ok[row != 0].all()) for row in weights] for ok in known])
@@ -174,12 +174,12 @@ def marginal_contrasts(
 
 
 def _contrast_weights(labels: Sequence[str], method: Any) -> tuple[tuple[str, ...], Floats]:
-    """Return names of the contrasts of some means, and their weights, shape (contrasts, means).
+    """Return the names of contrasts and their weights on the means, shape (contrasts, means).
 
     Parameters
     ----------
     labels : sequence of str
-        The means.
+        Labels of the means.
     method : str or mapping of str to array_like, each (means,)
         ``"pairwise"``: each less each later one; ``"reference"``: each later one less the first; ``"sequential"``: each
         less the one before; ``"effects"``: each less the mean of all; or name -> weights.

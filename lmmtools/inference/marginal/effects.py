@@ -28,14 +28,14 @@ __all__ = ["MarginalEffects"]
 
 NOT_WITH_DF = ("transform", "equivalence", "joint")
 FIRST_WITH_POLARS_2 = (0, 7)
-"""marginaleffects 0.6 calls what polars 2 took away."""
+"""First version that works with polars 2: marginaleffects 0.6 calls functions that polars 2 removed."""
 
 LINEAR = 1e-6
-"""Estimates that a step of about one standard error in each fixed effect moves as the derivatives say, to this share of
-the estimates' standard errors, are linear and the derivatives right."""
+"""Derivatives count as exact if they predict the change over a step of about one standard error in each fixed effect to
+this share of the estimates' standard errors."""
 
 SMALL = 1e-3
-"""Step of a central difference where estimates are not linear, in standard errors: truncation is its square."""
+"""Step of central differences of nonlinear estimates, in standard errors; the error is of the order of its square."""
 
 
 class MarginalEffects:
@@ -47,14 +47,14 @@ class MarginalEffects:
 
     Notes
     -----
-    Each method takes what the function of its name in ``marginaleffects`` takes, but for the model, and ``ddf``:
-    ``"satterthwaite"`` (default), ``"kenward-roger"`` (with its adjusted covariance), ``"residual"`` or ``"z"``. Each
-    row of the result is a linear function of the fixed effects, or to first order, whose weights (``.jacobian``) give
-    its degrees of freedom, column ``df``. Its p-value and limits are those of t. The weights are derived here: the
-    package's finite differences can be some percent off for slopes.
+    Each method takes the arguments of the function of the same name in ``marginaleffects`` except the model, and
+    ``ddf``: ``"satterthwaite"`` (default), ``"kenward-roger"`` (with its adjusted covariance), ``"residual"`` or
+    ``"z"``. Each row of the result is a linear function of the fixed effects, at least to first order. Its weights
+    (``.jacobian``) give the degrees of freedom in the column ``df``; p-values and limits are those of t. The weights
+    are computed here, because the package's finite differences can be wrong by some percent for slopes.
 
     ``fit.marginal.model`` is the model itself, for every function of the package:
-    ``marginaleffects.plot_predictions(fit.marginal.model, condition="Days")``; these take statistics for normal.
+    ``marginaleffects.plot_predictions(fit.marginal.model, condition="Days")``; these use the normal distribution.
 
     Needs marginaleffects: ``pip install marginaleffects``.
     """
@@ -116,7 +116,7 @@ class MarginalEffects:
         result = run(self.model, **arguments)
         if result.jacobian is None:
             return result
-        # hypotheses() has no estimates without standard errors.
+        # hypotheses() needs vcov; the others are faster without it.
         bare = arguments if function == "hypotheses" else {**arguments, "vcov": False}
 
         def estimates(beta: Floats) -> Floats:
@@ -134,7 +134,7 @@ class MarginalEffects:
 
 
 def _with_df(result: Any, J: Floats, se: Floats, df: Floats, *, null: float, is_normal: bool) -> Any:
-    """Return a result with other standard errors, and the p-values and limits of t with ``df`` degrees of freedom.
+    """Return a result with the given standard errors, and p-values and limits of t with ``df`` degrees of freedom.
 
     Parameters
     ----------
@@ -170,12 +170,12 @@ def _with_df(result: Any, J: Floats, se: Floats, df: Floats, *, null: float, is_
 
 
 def _import_marginaleffects() -> Any:
-    """Return the package.
+    """Return the module ``marginaleffects``.
 
     Raises
     ------
     EngineError
-        If it is not installed, or polars is too new for it; says what to do.
+        If it is not installed, or the installed polars is too new for it.
     """
     try:
         import marginaleffects
@@ -206,7 +206,7 @@ def _exact_jacobian(estimates: Callable[[Floats], Floats], beta: Floats, cov: Fl
     cov : ndarray, shape (p, p)
         Covariance of the fixed effects, for the size of steps.
     guess : ndarray, shape (rows, p)
-        Derivatives that may be right; taken if they are.
+        Derivatives by another method; returned if they are exact.
     """
     here = estimates(beta)
     steps = np.sqrt(np.diag(cov))

@@ -1,4 +1,4 @@
-"""The reference grid: which combinations of predictors a marginal mean averages, and its row of X."""
+"""The reference grid: the combinations of predictors that marginal means average, and their rows of X."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ STEP = 1e-4
 """Half the step of a slope's central difference, in units of the column's range: exact for straight lines and
 parabolas, to 1e-8 of the third derivative otherwise."""
 ONE_SIDED = 1e-7
-"""The same where one side may be missing, and the error is the step itself."""
+"""Half the step where one side may be missing: the error is then proportional to the step."""
 ESTIMABLE = 1e-8
-"""Dropped columns of a cell agree with what its kept ones say of them if they differ by less, relative to its size."""
+"""A cell is estimable if its dropped columns equal their values by the kept ones to within this share of its size."""
 MAX_GRID = 200_000
-"""Rows of a reference grid."""
+"""Most rows of a reference grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,21 +45,21 @@ class Cells:
     Attributes
     ----------
     names : tuple of str
-        The columns whose levels tell the means apart: those compared first, then those compared within.
+        The columns whose levels identify the means: those compared first, then those compared within.
     values : tuple of tuple, length cells
         Their levels, cell by cell; the first column's vary fastest.
     L : ndarray, shape (cells, p)
         Weights of the fixed effects.
     constant : float
-        What the offset adds to each, in units of y.
+        The mean offset, which each mean includes, in units of y.
     is_estimable : ndarray of bool, shape (cells,)
-        False where a dropped column of X leaves the mean undetermined.
+        False where a dropped column of X makes the mean not estimable.
     averaged : tuple of str
         Factors over whose levels each mean is an unweighted average.
     fixed_at : dict
         Predictors that are held at one value, and the value.
     interacting : tuple of str
-        Those of ``averaged`` on whose levels the differences between the cells depend.
+        Factors of ``averaged`` that interact with the cells: differences between cells depend on their levels.
     """
 
     names: tuple[str, ...]
@@ -135,7 +135,7 @@ def reference_cells(
 
 
 def _interacting_factors(design: Design, by_axis: Floats, names: Sequence[str]) -> tuple[str, ...]:
-    """Return those of the predictors on the leading axes on which the differences between cells depend.
+    """Return the predictors, on the leading axes, on which differences between cells depend.
 
     ``by_axis`` has the rows of X, shape (levels of each name ..., cells, columns).
     """
@@ -163,7 +163,7 @@ def _grid_values(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
 
 
 def _encode_grid(design: Design, grid: pd.DataFrame) -> Floats:
-    """Return all columns of X, those that the fit dropped included, shape (rows, columns).
+    """Return the grid's rows of X with the columns that the fit dropped, shape (rows, columns).
 
     ``lag(x)`` is at its mean over the rows of the fit, as any column of numbers is.
     """
@@ -203,7 +203,7 @@ def _encode_slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
 
 
 def _drop_columns(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the weights of the columns that the fit kept, and whether the dropped ones agree with them."""
+    """Return the weights on the columns that the fit kept, and whether each row is estimable."""
     names = design.encoder.column_names
     kept = [j for j, name in enumerate(names) if name not in design.dropped.columns]
     L = full[:, kept]

@@ -53,7 +53,7 @@ class Estimates:
     estimate, se, df, t, p : ndarray, shape (rows,)
         NaN where not estimable.
     notes : tuple of str
-        What the method of the degrees of freedom takes for known.
+        Variance parameters treated as fixed, and rows that are not estimable.
     """
 
     estimate: Floats
@@ -74,12 +74,12 @@ class MarginalMeans(Tabular):
     Attributes
     ----------
     names : tuple of str
-        Columns whose levels tell the rows apart.
+        Columns whose levels identify the rows.
     values : tuple of tuple
         Their levels, row by row.
     estimate, se : ndarray, shape (rows,)
-        Mean, or slope, and its standard error; in units of y, or of y per unit of ``slope_of``. NaN where the data
-        cannot tell.
+        Mean, or slope, and its standard error; in units of y, or of y per unit of ``slope_of``. NaN where not
+        estimable.
     df : ndarray, shape (rows,)
         Degrees of freedom.
     lower, upper : ndarray, shape (rows,)
@@ -90,7 +90,7 @@ class MarginalMeans(Tabular):
     slope_of : str or None
         The covariate whose slopes these are; None for means.
     notes : tuple of str
-        What was averaged over or held, and taken for known.
+        Factors averaged over, values held, variance parameters treated as fixed.
 
     Examples
     --------
@@ -195,9 +195,9 @@ def estimate_rows(
     Raises
     ------
     DataError
-        If a row is zero: what it compares is equal whatever the coefficients.
+        If a row of L is zero: the coefficients do not enter it.
     """
-    # What rounding leaves of a weight goes with the column's size and, of a slope, with one over the covariate's.
+    # Rounding errors of weights scale with the column and, for slopes, with one over the covariate.
     reach = 1.0 if slope_of is None else float(np.abs(fit.design.frame[slope_of].to_numpy(dtype=float)).max())
     size = np.abs(fit.design.X).max(axis=0) / reach
     is_zero = (np.abs(L) <= ROUNDING * size).all(axis=1)
@@ -225,7 +225,7 @@ def name_list(given: str | Sequence[str] | None, argument: str) -> list[str]:
     Raises
     ------
     DataError
-        If they are not names.
+        If ``given`` is neither a name nor a list of names.
     """
     if given is None:
         return []
@@ -237,7 +237,7 @@ def name_list(given: str | Sequence[str] | None, argument: str) -> list[str]:
 
 
 def cell_label(names: Sequence[str], row: Sequence[Any]) -> str:
-    """Return what a cell is called in contrasts: ``"A 175"``, numbers behind their column's name, ``"nitro0.2"``."""
+    """Return a cell's label in contrasts: ``"A 175"``, a number after its column's name, ``"nitro0.2"``."""
     if not names:
         return "overall"
     return " ".join(_level_label(name, value) for name, value in zip(names, row, strict=True))
@@ -250,7 +250,7 @@ def _level_label(name: str, value: Any) -> str:
 
 
 def describe_cells(cells: Cells) -> tuple[str, ...]:
-    """Return sentences about what each mean averages over, and where covariates are held."""
+    """Return notes on the factors that the means average over, and on the values at which covariates are held."""
     notes = []
     if cells.averaged:
         notes.append(f"averaged over the levels of {', '.join(cells.averaged)}")

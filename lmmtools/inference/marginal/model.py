@@ -1,7 +1,6 @@
-"""A fit as the package ``marginaleffects`` takes models: data, coefficients, covariance and predictions.
+"""A fit as a model of the package ``marginaleffects``: data, coefficients, covariance and predictions.
 
-``marginaleffects`` has no register of model classes; it takes any ``ModelAbstract``, which this module derives from. It
-is imported when it is used, and needs the package.
+``marginaleffects`` takes any subclass of its ``ModelAbstract``. This module needs the package and is imported on use.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
         return LMMModel(self.model, replace(self.vault, coef=np.asarray(beta, dtype=float)))
 
     def validation(self) -> None:
-        """Say what the columns hold; the rest is right by construction."""
+        """Set the columns' types; everything else is valid by construction."""
         self.validate_coef()
         self.validate_response_name()
         data = self.vault.modeldata
@@ -73,7 +72,7 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
         return int(self.model.nobs - self.model.design.p)
 
     def get_autodiff_args(self) -> dict[str, Any]:
-        """Return what makes derivatives exact: predictions are linear."""
+        """Return the arguments that make the package's derivatives exact: predictions are linear."""
         return {"model_type": "linear", "family": None, "link": None}
 
     def get_exog(self, newdata_: pl.DataFrame) -> Floats:
@@ -92,7 +91,7 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
         return pl.DataFrame({"rowid": np.arange(len(mean), dtype=np.int32), "estimate": mean})
 
     def _column(self, data: pl.DataFrame, name: str) -> Any:
-        """Return a column as numpy, labels of numbers as the numbers that they stand for."""
+        """Return a column's values; labels of numbers in ``C(...)`` as these numbers."""
         values = data[name].to_list()
         if name in self._labels:
             numbers = self._labels[name]
@@ -101,11 +100,11 @@ class LMMModel(ModelAbstract):  # type: ignore[misc]
 
 
 def _formula_stand_in(data: Any) -> None:
-    """Stand for the formula: a callable one is not parsed, and ``get_exog`` does what it would."""
+    """Stand in for the formula: the package does not parse a callable, and ``get_exog`` makes the matrix instead."""
 
 
 def _build_vault(fit: Fit, labels: dict[str, dict[str, Any]]) -> ModelVault:
-    """Return what the package keeps of a model."""
+    """Return the package's record of a model: coefficients, data and names."""
     design = fit.design
     predictors = [name for name in columns_of(design.formula.fixed) if name in design.frame]
     return ModelVault(

@@ -1,4 +1,4 @@
-"""Power by simulation: how often tests of the fixed effects reject, for data yet to be collected too."""
+"""Power by simulation: how often tests of the fixed effects reject, on the fit's design or on a larger one."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PowerRow:
     effect : str
         The fixed effect or the term tested.
     value : float
-        Of the fixed effect in the simulation; NaN for a term of several.
+        True value of the fixed effect; NaN for a term with several.
     size : int or None
         Levels of the factor that the design was extended along.
     n_rows : int
@@ -53,7 +53,7 @@ class PowerRow:
     lower, upper : float
         Wilson's 95% interval for that share.
     n_sim, n_failed : int
-        Data sets with a test, and those without.
+        Numbers of data sets with a test, and of those where it failed.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def power(
     n_jobs: int = 1,
     progress: bool = False,
 ) -> Power:
-    """Return the power of tests of fixed effects, by simulating from a model and testing each data set.
+    """Return the power of tests of fixed effects by simulation: draw data sets from a model, test each.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What simulated data are drawn from, and the tests of fixed effects on many such data sets at a time."""
+"""True parameters of a simulation, and tests of fixed effects on many data sets drawn from them at a time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TESTS = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hypothesis:
-    """That some contrasts of the fixed effects are zero.
+    """The hypothesis that some contrasts of the fixed effects are zero.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Hypothesis:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Truth:
-    """What data are drawn from.
+    """The model and the true parameters that data are drawn from.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Truth:
 def hypotheses_of(
     design: Design, tested: str | Sequence[str] | None, effects: Mapping[str, float] | None
 ) -> list[Hypothesis]:
-    """Return what is tested: fixed effects, or terms, by their hypotheses of type III.
+    """Return the hypotheses tested: of fixed effects, or of terms by type III.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def simulated_p_values(
     try:
         return _p_values(problem, Y, truth.reml, test, hypotheses)
     except LmmError:
-        # One data set that cannot be fitted: find it.
+        # At least one data set cannot be fitted: test them one by one.
         return np.concatenate([_p_values_or_nan(problem, Y[:, [i]], truth.reml, test, hypotheses) for i in range(n)])
 
 
@@ -156,7 +156,7 @@ def _wald_statistics(contrasts: Floats, beta: Floats, cov: Floats) -> Floats:
 
 
 def _likelihood_ratios(problem: Any, Y: Floats, hypotheses: Sequence[Hypothesis]) -> Floats:
-    """Return p-values against the models whose fixed effects are those that the hypotheses leave."""
+    """Return p-values of likelihood-ratio tests, each against the model restricted to its hypothesis."""
     design = problem.design
     larger = core.refit_many(problem, Y, reml=False).objective
     out = np.empty((Y.shape[1], len(hypotheses)))
@@ -171,12 +171,12 @@ def _likelihood_ratios(problem: Any, Y: Floats, hypotheses: Sequence[Hypothesis]
 def parameter_values_of(
     model: Any, effects: Mapping[str, float] | None, parameters: Mapping[str, float] | None
 ) -> dict[str, float]:
-    """Return the value taken for true of every parameter: those given, and the fit's own for the others.
+    """Return the true value of every parameter by name: the values given, else the fit's estimates.
 
     Raises
     ------
     DataError
-        If a parameter is unknown or no finite number, or has no value.
+        If a name is unknown, a value is not a finite number, or a parameter has no value.
     """
     given = {**_as_mapping("effects", effects), **_as_mapping("parameters", parameters)}
     design = model.design

@@ -32,7 +32,7 @@ __all__ = ["Coordinates", "Parameter", "Point", "parameters_of"]
 
 
 FAR = 60.0
-"""Logarithm of a ratio to sigma of the fit beyond which nothing can be learnt of the data."""
+"""Largest log ratio to the fit's sigma at which the deviance is evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +46,11 @@ class Parameter:
         effect.
     kind : {"sd", "cor", "sigma", "beta"}
     block : int
-        Of a random effect; -1 otherwise.
+        Index of the block of a random effect's parameter; -1 otherwise.
     effects : tuple of int
         One effect for sd, two for cor, the fixed effect's index for beta.
     label : str
-        The same in words, for people.
+        The parameter in words.
     """
 
     name: str
@@ -95,15 +95,15 @@ def parameters_of(design: Design) -> tuple[Parameter, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
-    """The deviance at given coordinates.
+    """The deviance and its derivatives at given coordinates.
 
     Attributes
     ----------
     deviance : float
     slope : float
-        Derivative with respect to the coordinate that stands apart.
+        Derivative with respect to the coordinate of the profiled parameter.
     gradient : ndarray, shape (d,)
-        With respect to the others.
+        Derivatives with respect to the other coordinates.
     phi : tuple of ndarray, each (l, l)
         Covariance matrices of the random effects, squared units of y.
     sigma : float
@@ -119,18 +119,18 @@ class Point:
 
 
 class Coordinates:
-    """The coordinates (v; x) of a model around one fit, v that of a parameter and x all others.
+    """The coordinates (v; x) of a model around a fit, v that of the profiled parameter and x all others.
 
-    v is the standard deviation in units of sigma per weighted root mean square of the effect's column, the
+    v is the standard deviation in units of sigma over the weighted root mean square of the effect's column, the
     correlation's angle, log(sigma / sigma of the fit), or the fixed effect's distance from its estimate in standard
-    errors: all of order one, whatever the units of the data and of the weights.
+    errors. All are of order one in any units of the data and of the weights.
 
     Parameters
     ----------
     problem : Problem
     parameter : Parameter
     sigma : float
-        Of the fit, the unit of the others.
+        Of the fit; the unit of the random effects' coordinates.
     beta, bse : ndarray, shape (p,)
         Fixed effects of the fit, and their standard errors.
     """
@@ -152,7 +152,7 @@ class Coordinates:
         self.lower = [np.tril_indices(b.l) for b in blocks]
 
     def locate(self, phi: Sequence[Floats], sigma: float, beta: Floats) -> tuple[float, Floats]:
-        """Return (v, x) of covariance matrices, sigma and fixed effects."""
+        """Return the coordinates (v, x) of covariance matrices, sigma and fixed effects."""
         parameter, parts, v = self.parameter, [], 0.0
         for k, (cov, order, unit, lower) in enumerate(zip(phi, self.orders, self.units, self.lower, strict=True)):
             L = triangular_factor(cov[np.ix_(order, order)]) / unit
@@ -185,7 +185,7 @@ class Coordinates:
         return np.asarray(self.sigma * np.exp(v) if kind == "sigma" else self.centre + self.unit * v)
 
     def from_parameter(self, values: Floats) -> Floats:
-        """Return v at values of the parameter, NaN outside what it can be."""
+        """Return v at values of the parameter; NaN outside its range."""
         kind = self.parameter.kind
         with np.errstate(invalid="ignore", divide="ignore"):
             if kind == "sd":
@@ -195,15 +195,15 @@ class Coordinates:
             return np.asarray(np.log(values / self.sigma) if kind == "sigma" else (values - self.centre) / self.unit)
 
     def away_from_zero(self, x: Floats, least: float) -> Floats:
-        """Return x with diagonal elements of the factors that are next to zero moved to ``least``."""
+        """Return x with diagonal elements of the factors near zero replaced by ``least``."""
         small = self.diagonal & (np.abs(x) < 0.05 * least)
         return np.where(small, least, x) if small.any() else x
 
     def uncorrelated(self, x: Floats, least: float) -> Floats | None:
-        """Return x with the effects of nearly singular blocks uncorrelated, their standard deviations kept.
+        """Return x with the effects of nearly singular blocks uncorrelated and their standard deviations kept.
 
-        A block whose correlation stands apart stays; None where no block of several effects has a diagonal element of
-        its factor below ``least``.
+        A block whose correlation is profiled is not changed. None if no block of several effects has a diagonal element
+        of its factor below ``least``.
         """
         if not (np.abs(x[self.diagonal]) < least).any():
             return None
@@ -224,7 +224,7 @@ class Coordinates:
 
     @cached_property
     def diagonal(self) -> NDArray[np.bool_]:
-        """Which of the others are diagonal elements of the factors, shape (d,)."""
+        """Whether each element of x is a diagonal element of a factor, shape (d,)."""
         parts = []
         for k, (rows, columns) in enumerate(self.lower):
             own = rows == columns
@@ -237,7 +237,7 @@ class Coordinates:
 
     @cached_property
     def slices(self) -> list[slice]:
-        """Which of the others belong to each block; empty where a single effect stands apart."""
+        """The slice of x of each block; empty for a block whose only effect is profiled."""
         out, at = [], 0
         for k, (rows, _) in enumerate(self.lower):
             size = len(rows) - (k == self.parameter.block)
@@ -246,11 +246,11 @@ class Coordinates:
         return out
 
     def held(self, v: float) -> tuple[int, float] | None:
-        """Return the index and the value of the fixed effect that stands apart, None of another parameter."""
+        """Return (index, value) of the profiled fixed effect, None for other parameters."""
         return (self.parameter.effects[0], self.centre + self.unit * v) if self.parameter.kind == "beta" else None
 
     def triangles(self, v: float, x: Floats) -> list[Floats]:
-        """Return the factors of the blocks in units of the coordinates, (..., l, l) each, of others (..., d)."""
+        """Return the blocks' factors in units of the coordinates, (..., l, l) each, for x of shape (..., d)."""
         out = []
         for k, (order, lower, part) in enumerate(zip(self.orders, self.lower, self.slices, strict=True)):
             L = np.zeros((*x.shape[:-1], len(order), len(order)))
@@ -269,7 +269,7 @@ class Coordinates:
         return out
 
     def on_data_scale(self, triangles: Sequence[Floats]) -> list[Floats]:
-        """Return factors of the covariance matrices, (..., l, l) each, from those in units of the coordinates."""
+        """Return the factors on the data's scale, (..., l, l) each, from those in units of the coordinates."""
         out = []
         for L, order, unit in zip(triangles, self.orders, self.units, strict=True):
             factor = np.empty_like(L)
@@ -283,7 +283,7 @@ class Coordinates:
         Raises
         ------
         EngineError
-            If it cannot be evaluated there.
+            If the deviance cannot be evaluated there.
         """
         parameter = self.parameter
         log_sigma = v if parameter.kind == "sigma" else float(x[-1])

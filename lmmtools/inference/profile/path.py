@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FitDerivatives", "Path", "SecondOrder", "follow"]
 
 KINK = 1e-9
-"""Width, in v, of the corner between a valley's zeta and a flat one."""
+"""Width in v of the corner between rising and constant zeta."""
 
 DIFFERENCE = 1e-5
 """Step of the differences of exact gradients that make a Hessian."""
@@ -33,25 +33,25 @@ DIFFERENCE = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Path:
-    """Points of one profile, in order of the coordinate.
+    """Points of one profile, in order of the profiled parameter's coordinate v.
 
     Attributes
     ----------
     nodes : tuple of Node
     at_fit : int
-        Which of them is the fit.
+        Index of the fit.
     valley : Valley
-        With the inverse Hessian of the others at the fit.
+        Coordinates, and the inverse Hessian at the fit.
     direction : ndarray, shape (d,)
-        How the others move with v at the fit.
+        Derivative of the other coordinates with respect to v at the fit.
     bounds : (float, float)
-        Where v ends.
+        Range of v.
     ends : (bool, bool)
-        Whether the first, the last point is where v ends.
+        Whether the first and the last point are at the bounds.
     stopped : str
-        Why a side goes no further, if one stops before the cutoff and the end.
+        Why a side reaches neither the cutoff nor its bound; empty if both do.
     lowest : Point
-        The fit's own point, or one that is lower: then the fit is not the minimum.
+        The fit's own point, or a lower one, if the fit is not the minimum.
     """
 
     nodes: tuple[Node, ...]
@@ -65,7 +65,7 @@ class Path:
 
     @property
     def v(self) -> Floats:
-        """The coordinate that stands apart, shape (points,)."""
+        """The profiled parameter's coordinate, shape (points,)."""
         return np.array([node.v for node in self.nodes])
 
     @property
@@ -88,7 +88,7 @@ def follow(
     bounds: tuple[float, float],
     elsewhere: Point | None = None,
 ) -> Path:
-    """Return the profile around a fit, out to ``cutoff`` in zeta on both sides or to where the coordinate ends.
+    """Return the profile around a fit, on both sides out to ``cutoff`` in zeta or to the bound of v.
 
     Parameters
     ----------
@@ -99,9 +99,9 @@ def follow(
         The deviance's second derivatives there.
     cutoff : float
     bounds : (float, float)
-        Where v ends.
+        Range of v.
     elsewhere : Point, optional
-        What can be had whatever v is: the deviance's smallest value nowhere exceeds it.
+        A point whose deviance is attained at any v, which bounds the profile's deviance from above.
     """
     lowest = coordinates.evaluate(v, x)
     cap = np.inf if elsewhere is None else float(np.sqrt(max(elsewhere.deviance - lowest.deviance, 0.0)))
@@ -132,7 +132,7 @@ def follow(
 
 
 def _flatten_at_cap(side: list[Node], bound: float, cap: float, beyond: Point) -> list[Node]:
-    """Return the nodes, zeta flat at ``cap`` from where it comes there to where v ends."""
+    """Return the nodes with zeta constant from where it reaches ``cap`` to the bound of v."""
     from scipy.interpolate import CubicHermiteSpline
     from scipy.optimize import brentq
 
@@ -158,13 +158,13 @@ def _positive_inverse(hessian: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecondOrder:
-    """Second derivatives of the deviance at a fit, in the coordinates of one parameter.
+    """Second derivatives of the deviance at a fit, in the coordinates of one profiled parameter.
 
     Attributes
     ----------
     others : ndarray, shape (d, d)
     cross : ndarray, shape (d,)
-        Of the others and the coordinate that stands apart.
+        Mixed derivatives of the other coordinates and the profiled one.
     own : float
     """
 
@@ -174,7 +174,7 @@ class SecondOrder:
 
 
 class FitDerivatives:
-    """One fit, and the derivatives that the coordinates of its parameters share.
+    """Second derivatives of the deviance at one fit, as far as possible shared between its parameters.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ class FitDerivatives:
         self.problem, self.phi, self.sigma, self.beta, self.bse = problem, phi, sigma, beta, bse
 
     def coordinates(self, parameter: Parameter) -> Coordinates:
-        """Return the coordinates in which a parameter stands apart."""
+        """Return the coordinates for profiling a parameter."""
         return Coordinates(self.problem, parameter, self.sigma, self.beta, self.bse)
 
     def second_order(self, c: Coordinates, v: float, x: Floats) -> SecondOrder:
@@ -208,20 +208,20 @@ class FitDerivatives:
         return _split_off(_difference_gradients(c, v, x)[0], len(x))
 
     def _with_fixed_effect_held(self, j: int) -> SecondOrder:
-        """Return those with a fixed effect held: the square of its distance from the free optimum is added."""
+        """Return them with a fixed effect held: its squared distance from the free optimum is added to the deviance."""
         hessian, moves = self._all_derivatives
         g = moves[j] / self.bse[j]
         return SecondOrder(hessian + 2.0 * np.outer(g, g), -2.0 * g, 2.0)
 
     @cached_property
     def _all_derivatives(self) -> tuple[Floats, Floats]:
-        """Second derivatives of all factors' elements and log sigma, and how beta moves with them, (p, k + 1)."""
+        """Second derivatives by factors' elements and log sigma, (k + 1, k + 1), and those of beta, (p, k + 1)."""
         c = self.coordinates(Parameter("sigma", "sigma"))
         return _difference_gradients(c, *c.locate(self.phi, self.sigma, self.beta))
 
 
 def _difference_gradients(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
-    """Return second derivatives with respect to (x, v), and first ones of beta, by one difference of each."""
+    """Return second derivatives by (x, v), (d + 1, d + 1), and first ones of beta, (p, d + 1), as differences."""
     d, at = len(x), c.evaluate(v, x)
     full, moves = np.empty((d + 1, d + 1)), np.empty((len(at.beta), d + 1))
     for i in range(d + 1):
@@ -235,6 +235,6 @@ def _difference_gradients(c: Coordinates, v: float, x: Floats) -> tuple[Floats, 
 
 
 def _split_off(full: Floats, i: int) -> SecondOrder:
-    """Return second derivatives with element i apart."""
+    """Return second derivatives with coordinate i as the profiled one."""
     others = np.arange(len(full)) != i
     return SecondOrder(full[np.ix_(others, others)], full[others, i], float(full[i, i]))

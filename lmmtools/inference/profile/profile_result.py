@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Curve", "Limit", "Profile", "curve_of", "select_parameters"]
 
 ROUNDING = 1e-9
-"""Two ways to the same quantile may differ by this share of it."""
+"""Relative difference of two computations of one quantile."""
 
 RISE = 0.02
-"""A limit is one if the deviance, minimised again, rises by the cutoff to within this."""
+"""A limit is accepted if the deviance, minimised again there, rises by the cutoff to within this."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +48,10 @@ class Curve:
     others : ndarray, shape (points, parameters)
         All parameters at each point.
     path : Path
-        The same points in the coordinate that was followed, with exact slopes.
+        The same points in the profiled coordinate, with exact slopes.
     coordinates : Coordinates
     limits : dict of float to Limit
-        Those that were solved for, by zeta.
+        Limits solved for so far, by zeta.
 
     Examples
     --------
@@ -71,11 +71,11 @@ class Curve:
     limits: dict[float, Limit] = field(default_factory=dict)
 
     def limit(self, zeta: float) -> float:
-        """Return the parameter's value at a zeta; its own end (0, -1, 1) where that comes first; NaN beyond all."""
+        """Return the parameter's value at a zeta; the end of its range (0, -1, 1) if that comes first; NaN beyond."""
         return float(self.coordinates.to_parameter(np.asarray(self.solved(zeta).v)))
 
     def solved(self, zeta: float) -> Limit:
-        """Return where zeta has a value, in the path's coordinate, or why there is no such place."""
+        """Return where zeta has a given value, in the path's coordinate, or why there is no such place."""
         if zeta not in self.limits:
             self.limits[zeta] = _solve_limit(self.path, zeta)
         return self.limits[zeta]
@@ -89,7 +89,7 @@ class Curve:
         return np.asarray(self._spline()(v))
 
     def _spline(self) -> Any:
-        """Zeta through the points with its exact slopes there."""
+        """Return the cubic Hermite spline of zeta through the points, with exact slopes."""
         from scipy.interpolate import CubicHermiteSpline
 
         return CubicHermiteSpline(self.path.v, self.zeta, self.path.slope, extrapolate=False)
@@ -129,9 +129,9 @@ class Profile(Tabular):
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return profile likelihood intervals: columns 0 (lower) and 1 (upper), a row per parameter.
 
-        Each limit is solved for: the place where the deviance, minimised over all other parameters, first rises by the
-        cutoff. Other valleys are looked for there, and the rise is checked. A limit that the parameter's own end comes
-        before is that end: 0 for a standard deviation, -1 or 1 for a correlation, as lme4 has them.
+        Each limit is solved for: the place nearest to the fit where the deviance, minimised over all other parameters,
+        rises by the cutoff. Other local minima are searched there, and the rise is checked. If the parameter's range
+        ends before, the limit is its end: 0 for a standard deviation, -1 or 1 for a correlation, as in lme4.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Profile(Tabular):
         return limits
 
     def limits(self, alpha: float = 0.05) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """Return what :meth:`conf_int` does, and in words, instead of a warning, why each NaN is one."""
+        """Return what :meth:`conf_int` does, and the reasons of NaN limits as sentences instead of a warning."""
         import pandas as pd
         from scipy.special import ndtri
 
@@ -259,14 +259,14 @@ def curve_of(
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Where zeta has a given value.
+    """The coordinate at which zeta has a given value.
 
     Attributes
     ----------
     v : float
-        In the path's coordinate; nan if there is no such place.
+        In the path's coordinate; NaN if there is none.
     why : str
-        Why there is none.
+        Why there is none, or an empty string.
     """
 
     v: float
@@ -275,10 +275,10 @@ class Limit:
 
 @single
 def _solve_limit(path: Path, zeta: float) -> Limit:
-    """Return the first place out from the fit at which zeta has the value wanted, or where the coordinate ends before.
+    """Return the place nearest to the fit at which zeta has the wanted value, or the bound of the coordinate.
 
-    The path's points bracket it; between them it is solved for, the others at their best at every point that is tried
-    and other valleys looked for at the last one. If one is lower, the way goes on outwards from there.
+    The path's points bracket it. It is solved for between them, with the deviance minimised over the other parameters
+    at every trial, and other local minima searched at the last one. If one is lower, the search goes on outwards.
     """
     at, sign, wanted = (0, -1.0, -zeta) if zeta < 0 else (-1, 1.0, zeta)
     nodes = list(path.nodes[path.at_fit :: -1] if at == 0 else path.nodes[path.at_fit :])
@@ -287,13 +287,13 @@ def _solve_limit(path: Path, zeta: float) -> Limit:
         return Limit(nodes[-1].v) if path.ends[at] else Limit(np.nan, path.stopped or "the profile ends before")
     if outer == 0 or wanted == sign * nodes[outer].zeta:
         return Limit(nodes[outer].v)
-    # From a correlation's corner on, nodes are the deviance's own bound and in no valley.
+    # Nodes beyond a correlation's corner are at the bound of the deviance, and have no coordinates x.
     inside = [node for node in nodes[: outer + 1] if node.x is not None]
     side = Side(replace(path.valley), inside, path.direction, sign, path.bounds[at])
     found = side.walk(wanted)
     if found is None:
         return Limit(side.nodes[-1].v) if side.ended else Limit(np.nan, side.stopped)
-    # Next to what is wanted, the rest along the slope.
+    # The remaining distance is extrapolated along the slope.
     gap = sign * found.zeta - wanted
     if abs(gap * (sign * found.zeta + wanted)) > RISE:
         return Limit(np.nan, f"zeta jumps at {found.v:.4g}, from below {wanted:.4g} to {abs(found.zeta):.4g}")

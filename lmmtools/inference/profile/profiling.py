@@ -1,4 +1,4 @@
-"""From a fit to its profiles: each parameter's path, around the lowest minimum that any of them meets."""
+"""From a fit to the profiles of its parameters, around the lowest minimum that any of them meets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["profile_fit"]
 
 LOWER = 1e-4
-"""Paths that come this far below the fit's deviance have found another minimum: it is fitted, and profiled anew."""
+"""A path this far below the fit's deviance has found another minimum, which is then fitted and profiled instead."""
 
 MOST_REFITS = 4
 
@@ -47,8 +47,8 @@ def profile_fit(
 ) -> Profile:
     """Return the profiles of a fit; see :meth:`LMMResults.profile`.
 
-    ``joint`` takes the cutoff from the chi-squared distribution with as many degrees as there are parameters, as lme4
-    does; otherwise the profiles end where intervals of one parameter do.
+    With ``joint`` the cutoff comes from the chi-squared distribution with one degree of freedom per parameter, as in
+    lme4; otherwise from that with one, which suffices for intervals.
     """
     if fit.design.shared:
         raise DataError("terms of this model share one variance and have no profile; declare it with lmm(...)")
@@ -87,7 +87,7 @@ class _Found:
     undefined : dict of str to str
     notes : tuple of str
     lower : Point or None
-        The lowest point that was met, if it is below the fit.
+        The lowest point met, if it is below the fit.
     """
 
     curves: dict[str, Curve]
@@ -134,7 +134,7 @@ def _profile_all(
 
 
 def _refit_from(problem: Problem, point: Point) -> Estimate | None:
-    """Return the fit by maximum likelihood that a search from a point of a path finds."""
+    """Return the maximum-likelihood fit searched from a point of a path; None if the search fails."""
     theta = pack_lambda([triangular_factor(cov) / point.sigma for cov in point.phi])
     try:
         return pls.fit_problem(problem, reml=False, start=theta)
@@ -143,7 +143,11 @@ def _refit_from(problem: Problem, point: Point) -> Estimate | None:
 
 
 def _best_without_an_effect(design: Design) -> Callable[[Parameter], Point | None]:
-    """Return what gives the best point without one of the two effects of a correlation, None of another parameter."""
+    """Return a function: correlation -> the best fit without one of its two effects, None for other parameters.
+
+    At a standard deviation of zero a correlation is arbitrary: the deviance at any correlation is at most that of the
+    model without one of the two effects.
+    """
 
     @cache
     def without(k: int, j: int) -> Point:
@@ -158,7 +162,7 @@ def _best_without_an_effect(design: Design) -> Callable[[Parameter], Point | Non
 
 
 def _fit_without_effect(design: Design, k: int, j: int) -> Point:
-    """Return the fit by maximum likelihood without effect j of block k, as a point of the whole model."""
+    """Return the maximum-likelihood fit without effect j of block k, as a point of the whole model."""
     block = design.blocks[k]
     keep = [i for i in range(block.l) if i != j]
     smaller = replace(

@@ -1,9 +1,9 @@
-"""The bottom of the deviance's valley at one value of a parameter, all others at their best, and other valleys.
+"""The minimum of the deviance over all other parameters at one value of a profiled parameter.
 
-A second valley is one of another size of some term: its variance zero, or so large that it takes up what the parameter,
-held far from its estimate, leaves unexplained. The deviance is evaluated on a grid of sizes (of all terms where that is
-little work, of one after the other where it is more), many points at once, and the minima of the grid that are not the
-known valley's are where a search is worth its cost.
+There may be several local minima ("valleys"). They differ in the size of some term: its variance may be zero, or so
+large that it explains what the profiled parameter, held far from its estimate, leaves unexplained. The deviance is
+evaluated on a grid of sizes, of all terms jointly where this is cheap, otherwise of one term after the other. Searches
+start at local minima of the grid other than the known one.
 """
 
 from __future__ import annotations
@@ -30,60 +30,60 @@ if TYPE_CHECKING:
 __all__ = ["LOWER", "Bottom", "Valley", "is_near_singular"]
 
 TOL = 1e-5
-"""Expected decrease of the deviance at which the others are near enough."""
+"""Expected decrease of the deviance at which a search stops."""
 
 FLAT_TOL = 1e-7
-"""As ``TOL`` next to a singular fit, where the deviance is flat and what is expected is too little."""
+"""As ``TOL``, near a singular fit, where the deviance is flat and the expected decrease is too small."""
 
 LOWER = 1e-4
-"""A bottom is lower than another by at least this."""
+"""A minimum counts as lower than another if it is lower by this."""
 
 MAX_ITERATIONS = 100
 
 NUDGE = 0.02
-"""Where a variance is zero its root has no gradient, even if the deviance falls with it: it starts from here."""
+"""Start of a root that is zero: there its gradient is zero even where the deviance falls with the variance."""
 
 NEAR = 0.3
-"""While a root of a covariance matrix is nearer to zero than this there may be a second, lower valley of full rank."""
+"""With a root of a covariance matrix below this there may be a second, lower minimum of full rank."""
 
 LONGEST = 1.0
-"""How far a step may take any of the others, which are of order one, or as far as the largest of them is from zero."""
+"""Longest step in any coordinate, relative to the larger of one and the largest coordinate."""
 
 SIZES = np.concatenate([[0.0], 0.06 * 2.0 ** np.arange(10)])
-"""Standard deviations that are tried, in units of sigma of the fit per root mean square of a column."""
+"""Standard deviations of the grid, in units of the fit's sigma over the root mean square of a column."""
 
 LOG_SIGMAS = np.linspace(-2.1, 0.7, 9)
-"""Of sigma where it is not at its best for all others by a formula, on the scale of its logarithm."""
+"""Values of log(sigma / sigma of the fit) in the grid, where the best sigma has no closed form."""
 
 FEW_ROWS = 50
-"""With more rows than this the grid is of one term's sizes after the other, at the known sigma: other valleys are a
-matter of few data."""
+"""Most rows for a joint grid of all terms' sizes and sigma. With more rows other minima are rare, and the grid has the
+sizes of one term after the other, at the known sigma."""
 
 MOST_WORK = 2e6
-"""Multiplications that a grid may take; where it would take more, it is left out."""
+"""Most multiplications that a grid may take; a larger grid is left out."""
 
 SLACK = 4.0
-"""A minimum of the grid this much above the known valley is not worth a search: sizes are a factor of two apart."""
+"""A minimum of the grid by more than this above the known minimum is not searched; sizes are a factor of two apart."""
 
 MOST_STARTS = 4
 
 SIGMA = -1
-"""The axis of sigma, in place of a block."""
+"""Key of sigma's axis in a grid, in place of a block's index."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bottom:
-    """Where the others are at their best for one value of a parameter.
+    """A local minimum of the deviance over the other parameters at one value of the profiled one.
 
     Attributes
     ----------
     x : ndarray, shape (d,)
-        The others.
+        The other coordinates.
     point : Point
     left : float
-        By how much the deviance may still fall there.
+        Expected decrease of the deviance that remains.
     slope : float
-        Derivative of the smallest deviance with respect to the parameter's coordinate.
+        Derivative of the minimal deviance with respect to the profiled parameter's coordinate.
     """
 
     x: Floats
@@ -93,19 +93,19 @@ class Bottom:
 
     @property
     def deviance(self) -> float:
-        """The deviance, less what is left to fall where that is within the tolerance."""
+        """The deviance minus the remaining expected decrease, if that is within the tolerance."""
         return self.point.deviance - (self.left if self.left <= TOL else 0.0)
 
 
 @dataclass(slots=True)
 class Valley:
-    """A valley that is followed: the coordinates, and an approximate inverse Hessian of the others.
+    """The state of the minimisation along a profile: coordinates and an approximate inverse Hessian.
 
     Attributes
     ----------
     coordinates : Coordinates
     inverse : ndarray, shape (d, d)
-        Kept from one value of the parameter to the next.
+        Approximate inverse Hessian, kept from one value of the parameter to the next.
     tol : float
         Expected decrease at which to stop.
     """
@@ -115,16 +115,16 @@ class Valley:
     tol: float
 
     def settle(self, v: float, guess: Floats, last: Floats, direction: Floats | None = None) -> Bottom:
-        """Return the bottom at v, by quasi-Newton steps from a guess.
+        """Return the local minimum at v, by quasi-Newton steps from a guess.
 
         Parameters
         ----------
         v : float
         guess : ndarray, shape (d,)
         last : ndarray, shape (d,)
-            Where the others were before: no further from there than is reasonable, and there if the guess fails.
+            The other coordinates before: the start is at most ``LONGEST`` from here, and here if the guess fails.
         direction : ndarray, shape (d,), optional
-            How the others move with v.
+            Derivative of the other coordinates with respect to v.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Valley:
         return self._bottom(x, point, direction)
 
     def search_elsewhere(self, v: float, known: Bottom) -> Bottom | None:
-        """Return a lower bottom at v than a known one, None where no other valley has any."""
+        """Return the lowest other local minimum at v if it is below the known one, else None."""
         best: Bottom | None = None
         for start in _starts_elsewhere(self.coordinates, v, known.x, known.deviance):
             x = self.coordinates.away_from_zero(start, NUDGE)
@@ -160,7 +160,7 @@ class Valley:
         return Bottom(x, point, left, slope)
 
     def _compare_with_uncorrelated(self, v: float, x: Floats, point: Point) -> tuple[Floats, Point]:
-        """Return the best of a point and, next to a singular covariance matrix, the end of a way from uncorrelated."""
+        """Return the lower of a minimum and, near a singular covariance matrix, a search from uncorrelated effects."""
         apart = self.coordinates.uncorrelated(x, NEAR)
         start = None if apart is None else self._evaluate_or_none(v, apart)
         if apart is None or start is None:
@@ -173,7 +173,7 @@ class Valley:
         return elsewhere, lower
 
     def _descend(self, v: float, x: Floats, point: Point) -> tuple[Floats, Point]:
-        """Return where quasi-Newton steps from x end."""
+        """Return (x, point) at which quasi-Newton steps from x end."""
         fresh = False
         for _ in range(MAX_ITERATIONS):
             step = _shorten_step(-self.inverse @ point.gradient, x)
@@ -217,12 +217,12 @@ class Valley:
 
 
 def is_near_singular(coordinates: Coordinates, x: Floats) -> bool:
-    """Return whether a covariance matrix of several effects is next to singular."""
+    """Return whether a covariance matrix of several effects is nearly singular."""
     return coordinates.uncorrelated(x, NEAR) is not None
 
 
 def _shorten_step(step: Floats, x: Floats) -> Floats:
-    """Return a step no longer than is reasonable from x."""
+    """Return a step, shortened to ``LONGEST``."""
     if not len(step):
         return step
     longest = LONGEST * max(1.0, float(np.abs(x).max()))
@@ -230,20 +230,20 @@ def _shorten_step(step: Floats, x: Floats) -> Floats:
 
 
 def _starts_elsewhere(c: Coordinates, v: float, x: Floats, deviance: float) -> list[Floats]:
-    """Return starts for searches, at v, in other valleys than that of x, lowest first.
+    """Return starts of searches for local minima at v other than that at x, lowest deviance first.
 
     Parameters
     ----------
     c : Coordinates
     v : float
     x : ndarray, shape (d,)
-        The others in the known valley.
+        The other coordinates at the known minimum.
     deviance : float
-        There.
+        The deviance at the known minimum.
     """
     found: list[tuple[float, Floats]] = []
     if c.parameter.kind == "beta":
-        # Sizes relative to sigma, which has a formula then.
+        # In coordinates relative to sigma, whose best value has a closed form here.
         x = np.append(x[:-1] * np.exp(-x[-1]), 0.0)
     grids = list(_grids(c, x))
     if not grids:
@@ -269,7 +269,7 @@ def _starts_elsewhere(c: Coordinates, v: float, x: Floats, deviance: float) -> l
 
 
 def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
-    """Yield grids, values per axis: of all terms' sizes together, or of one term's after the other."""
+    """Yield grids as {axis: values}: one of all terms' sizes jointly, or one per term."""
     terms = [k for k, part in enumerate(c.slices) if part.stop > part.start]
     needs_sigma = c.parameter.kind in ("sd", "cor")
     axes = {k: _grid_axis(SIZES, _term_size(c, x, k)) for k in terms}
@@ -287,7 +287,7 @@ def _grids(c: Coordinates, x: Floats) -> Iterator[dict[int, Floats]]:
 
 
 def _grid_axis(values: Floats, known: float) -> Floats:
-    """Return the values with the nearest replaced by what is known."""
+    """Return the values, sorted, with the nearest one replaced by the known value."""
     return np.unique(np.append(values[np.arange(len(values)) != np.argmin(np.abs(values - known))], known))
 
 
@@ -301,7 +301,7 @@ def _term_size(c: Coordinates, x: Floats, k: int) -> float:
 
 
 def _grid_points(c: Coordinates, x: Floats, axes: dict[int, Floats]) -> Floats:
-    """Return the others at all points of a grid, shape (points, d)."""
+    """Return the other coordinates at all points of a grid, shape (points, d)."""
     values = np.array(list(product(*axes.values())))
     out = np.tile(x, (len(values), 1))
     for column, k in zip(values.T, axes, strict=True):
@@ -323,7 +323,7 @@ def _grid_points(c: Coordinates, x: Floats, axes: dict[int, Floats]) -> Floats:
 
 
 def _deviances(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
-    """Return the deviance at v and many others, shape (B,), and log(sigma / sigma of the fit)."""
+    """Return the deviances at v and B vectors x, and log(sigma / sigma of the fit), each of shape (B,)."""
     is_free = c.parameter.kind == "beta"
     sigma = c.sigma * np.exp(x[:, -1]) if not is_free and c.parameter.kind != "sigma" else None
     if c.parameter.kind == "sigma":
@@ -336,7 +336,7 @@ def _deviances(c: Coordinates, v: float, x: Floats) -> tuple[Floats, Floats]:
 
 
 def _grid_minima(values: Floats, own: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Yield where a grid has local minima, but for one next to its point ``own``."""
+    """Yield the indices of a grid's local minima, except those at or next to the point ``own``."""
     is_least = np.isfinite(values)
     for axis in range(values.ndim):
         padded = np.pad(values, [(int(a == axis),) * 2 for a in range(values.ndim)], constant_values=np.inf)

@@ -1,4 +1,4 @@
-"""One side of a profile: from the fit outwards to where zeta has a given value, or to where the parameter ends."""
+"""One side of a profile: from the fit outwards to a given zeta, or to the end of the parameter's range."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 __all__ = ["Node", "Side"]
 
 STEP = 0.5
-"""Aim for this difference of zeta from one point to the next."""
+"""Intended difference of zeta between neighbouring points."""
 
 FIRST = 0.1
-"""The first step where the deviance is flat to second order: a guess."""
+"""First step where the second derivative of the deviance is zero."""
 
 JUMP = 0.9
-"""A step that changes zeta by more is shortened: what lies between would be guessed."""
+"""A step that changes zeta by more than this is shortened."""
 
 USUAL = 1.959964
-"""Most often the limits that are asked for are those of 95% intervals: a point next to them saves looking for it."""
+"""Zeta of 95% limits, the most common ones: a point near it saves a search later."""
 
 OVERSHOOT = 5e-4
-"""Steps to a stop aim beyond it by this share."""
+"""Steps to a given zeta overshoot it by this share."""
 
 NEAR_ZETA, NEAR_V = 2e-3, 2e-3
-"""A point leads to the cutoff along its slope, with an error of second order, if its zeta is this near to it, and the
-way shorter than this share of the way from the fit."""
+"""The cutoff is extrapolated along the slope of a point whose zeta is within NEAR_ZETA of it, over at most NEAR_V of
+the distance from the fit; the error is of second order."""
 
 DOUBTFUL = 1e-3
-"""Expected decrease of the deviance, by the curvature at the fit, above which the minimum is looked for anew."""
+"""Expected decrease of the deviance, by the curvature at the fit, above which a point is minimised again."""
 
 MAX_STEPS = 200
 
 MAX_SEARCHES = 20
-"""How often a side may be taken up again in a lower valley."""
+"""How often a side may be continued from a lower local minimum."""
 
 SHORTEST = 1e-3
-"""A step that cannot be made is shortened down to this share; then the profile stops short."""
+"""A step that fails is shortened down to this share of the distance from the fit; then the profile stops."""
 
 NARROW = 1e-9
-"""Points this near to each other, of order one, between which zeta jumps."""
+"""Width, relative to v, at which an interval in which zeta jumps is not divided further."""
 
 APART = 0.5
-"""Where the others at two points differ by more than this, both are tried as starts between them."""
+"""If x differs by more than this between two points, both are tried as starts between them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,16 +63,16 @@ class Node:
     Attributes
     ----------
     v : float
-        The coordinate that stands apart.
+        The profiled parameter's coordinate.
     zeta : float
         Signed root of the deviance's rise above its minimum.
     slope : float
         d zeta / d v.
     point : Point
     x : ndarray, shape (d,), or None
-        The others; None where the deviance is the same for any v.
+        The other coordinates; None where the deviance does not depend on v.
     is_searched : bool
-        Whether other valleys were looked for there, and none was lower.
+        Whether other local minima were searched for there, and none was lower.
     """
 
     v: float
@@ -92,20 +92,20 @@ class Side:
     nodes : list of Node
         From the fit outwards; those that are found are added.
     direction : ndarray, shape (d,)
-        How the others move with v at the fit.
+        Derivative of the other coordinates with respect to v at the fit.
     sign : float
         1 upwards, -1 downwards.
     bound : float
-        Where v ends.
+        End of v's range.
 
     Attributes
     ----------
     ended : bool
-        Whether the last node is there.
+        Whether the last node is at ``bound``.
     stopped : str
-        Why the side goes no further, where it comes neither to the cutoff nor to the end.
+        Why the side reaches neither the cutoff nor the bound.
     deepest : Point
-        The lowest point that it came to.
+        The lowest point met.
     """
 
     def __init__(self, valley: Valley, nodes: list[Node], direction: Floats, sign: float, bound: float) -> None:
@@ -114,10 +114,7 @@ class Side:
         self.ended, self.stopped, self.deepest = False, "", nodes[0].point
 
     def walk(self, cutoff: float) -> Node | None:
-        """Go out to the cutoff and return the node that is next to it, the lowest there; None if there is none.
-
-        The side may end before, or stop.
-        """
+        """Return the node next to the cutoff, at the lowest local minimum; None if the side ends or stops before."""
         for _ in range(MAX_SEARCHES):
             self._step_out(cutoff)
             near = self._bracket_cutoff(cutoff)
@@ -141,10 +138,10 @@ class Side:
         return None
 
     def _lower_at(self, v: float, known: Bottom) -> Bottom | None:
-        """Return a lower bottom at v than the one that is known, None where a new search finds none."""
+        """Return a lower local minimum at v than the known one, None if a new search finds none."""
         x, g = known.x, known.point.gradient
         if 0.5 * float(g @ self.inverse @ g) > DOUBTFUL:
-            # By the curvature at the fit there is more to gain than by that learnt on the way.
+            # The curvature at the fit promises a larger decrease than the updated inverse Hessian.
             again = Valley(self.valley.coordinates, np.eye(len(x)), FLAT_TOL).settle(v, x, x)
             if again.left > DOUBTFUL:
                 self.stopped = "the deviance could not be minimised over the other parameters"
@@ -157,7 +154,7 @@ class Side:
         return not self.stopped and self.sign * self.nodes[-1].zeta < cutoff and not self.ended
 
     def _lower_inner_nodes(self) -> None:
-        """Follow the last node's valley inwards while it is lower there than the one that was followed outwards."""
+        """Replace inner nodes by the last node's local minimum as long as it is lower than theirs."""
         x = self.nodes[-1].x
         for i in range(len(self.nodes) - 2, 0, -1):
             node = self.nodes[i]
@@ -201,14 +198,14 @@ class Side:
         self.stopped = f"{MAX_STEPS} steps do not lead to the cutoff"
 
     def _next_step(self, cutoff: float, before: float) -> float:
-        """Return how far to go: a difference of ``STEP`` in zeta, or to the cutoff where it is near."""
+        """Return the length of the next step in v: ``STEP`` in zeta, or less if the cutoff is near."""
         last = self.nodes[-1]
         slope = last.slope
         if not slope > 0.0:
             return 2.0 * before
         usual, left = (stop * (1.0 + OVERSHOOT) - self.sign * last.zeta for stop in (USUAL, cutoff))
         left = min(usual, left) if usual > 0.2 * STEP else left
-        # Steps of equal length to the next stop.
+        # Steps of equal length to the 95% limit or the cutoff.
         wanted = left / max(round(left / STEP), 1)
         if len(self.nodes) == 1:
             return wanted / slope
@@ -217,7 +214,7 @@ class Side:
         return min(2.0 * wanted / (slope + float(np.sqrt(root))), 2.0 * before)
 
     def _bracket_cutoff(self, cutoff: float) -> int | None:
-        """Return the place of a node next to the cutoff, found between the last two; None if it lies further out."""
+        """Return the index of a node next to the cutoff, found between the last two nodes; None if it lies beyond."""
         for i in range(MAX_STEPS):
             if self.sign * self.nodes[-1].zeta < cutoff or len(self.nodes) == 1:
                 return None
@@ -278,7 +275,7 @@ class Side:
 
 
 def _share_of_way(inside: Node, outside: Node, sign: float, cutoff: float) -> float:
-    """Return where between two nodes zeta is expected at the cutoff, on the cubic through their slopes."""
+    """Return the share of the way between two nodes at which the Hermite cubic of zeta reaches the cutoff."""
     from scipy.optimize import brentq
 
     h = abs(outside.v - inside.v)
@@ -295,7 +292,7 @@ def _share_of_way(inside: Node, outside: Node, sign: float, cutoff: float) -> fl
 
 
 def _extrapolate(nodes: list[Node], direction: Floats, v: float) -> tuple[Floats, Floats]:
-    """Return the others expected at v, and how they move there: on the parabola through the last points."""
+    """Return x at v and its derivative by the parabola through the last points."""
     v0, x0 = nodes[-1].v, nodes[-1].x
     assert x0 is not None
     if len(nodes) == 1:

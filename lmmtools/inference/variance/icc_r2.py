@@ -100,12 +100,12 @@ class DesignEffect(Tabular):
     levels : tuple of int
         Levels per factor.
     size : ndarray, shape (factors,)
-        Sum of squared rows per level over the rows: the mean size of the level that a row is in.
+        Sum of squared level sizes over the number of rows: the mean size of the level that a row is in.
     icc : ndarray, shape (factors,)
         The factor's own share of random and residual variance.
     effect : ndarray, shape (factors,)
-        Variance of the plain mean of y beside that of as many independent rows, 1'V1 / trace(V), V that of y with the
-        levels of this factor alone joined; for intercepts 1 + (size - 1) icc (Kish 1965).
+        Variance of the plain mean of y over that of as many independent rows, 1'V1 / trace(V), V the covariance of y
+        with correlations within levels of this factor only; for intercepts 1 + (size - 1) icc (Kish 1965).
     n_effective : ndarray, shape (factors,)
         Rows over the design effect.
     notes : tuple of str
@@ -141,7 +141,7 @@ class DesignEffect(Tabular):
 
 
 def design_effect(fit: Fit, factor: str | None = None) -> DesignEffect:
-    """Return 1'V1 / trace(V) per factor, V the covariance of y with the levels of that factor alone joined.
+    """Return 1'V1 / trace(V) per factor, V the covariance of y with correlations within levels of that factor only.
 
     With s_g the sum of the rows of a level's basis b_i, 1'V_f1 = sum_g s_g'Sigma s_g and trace(V_f) = sum_i b_i'Sigma
     b_i; their ratio k makes 1 + (k - 1) times the factor's share of trace(V). For intercepts k is the mean size.
@@ -165,7 +165,7 @@ def design_effect(fit: Fit, factor: str | None = None) -> DesignEffect:
 
 
 def _joined_rows(fit: Fit, blocks: Sequence[int]) -> float:
-    """Return 1'V_f1 / trace(V_f), V_f what the terms of one factor give to the covariance of y."""
+    """Return 1'V_f1 / trace(V_f), V_f the contribution of one factor's terms to the covariance of y."""
     total = own = 0.0
     terms = tuple(fit.varcorr)
     for k in blocks:

@@ -1,7 +1,7 @@
 """The variance of the response part by part, and the share of each term and of the residual with its limits.
 
-The variance of a term of the model is that which it gives to y, averaged over the rows: mean of diag(Z_k Sigma_k Z_k'),
-which is the variance itself for an intercept (Johnson 2014, Methods Ecol. Evol. 5, for slopes). That of the fixed
+The variance of a random term is its contribution to Var(y) averaged over the rows, the mean of diag(Z_k Sigma_k Z_k');
+for an intercept it is the variance itself (Johnson 2014, Methods Ecol. Evol. 5, for slopes). The variance of the fixed
 effects is the sample variance of X b (divisor n - 1), that of the residual the mean of sigma**2 / w.
 Nakagawa, Johnson & Schielzeth (2017), J. R. Soc. Interface 14.
 """
@@ -131,7 +131,7 @@ class Parts:
     fixed : float
         Sample variance of X b.
     terms : ndarray, shape (blocks,)
-        Mean over the rows of the variance that each term gives, in design order.
+        Contribution of each term to the variance of y, averaged over the rows, in design order.
     residual : float
         Mean of sigma**2 / w.
     moments : tuple of ndarray, each (l, l)
@@ -155,7 +155,7 @@ def variance_parts(fit: Fit) -> Parts:
 
 
 def notes_on(fit: Fit) -> tuple[str, ...]:
-    """Return what to know of a fit's parts: which are at zero, and that those of slopes are averages."""
+    """Return notes on a fit's parts: which variances are zero, and that those of slopes are averages."""
     absent = [t.name for t in fit.varcorr if not t.cov.any()]
     notes = (NO_VARIANCE.format(", ".join(absent)),) if absent else ()
     return notes if all(b.cnames == ("(Intercept)",) for b in fit.design.blocks) else (*notes, SLOPES)
@@ -163,14 +163,14 @@ def notes_on(fit: Fit) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shares:
-    """Shares of the terms and the residual, which is last.
+    """Shares of variance of the terms and, last, of the residual.
 
     Attributes
     ----------
     share, lower, upper : ndarray, shape (terms + 1,)
         Limits are NaN where undefined.
     reasons : tuple of str
-        Why they are, or an empty string.
+        Why limits are undefined, or an empty string.
     """
 
     share: Floats
@@ -182,7 +182,7 @@ class _Shares:
 def _shares_with_intervals(
     fit: Fit, terms: Floats, residual: float, moments: Sequence[Floats], alpha: float
 ) -> _Shares:
-    """Return each part's share of their sum with limits: the delta method on its logit, log v - log(total - v).
+    """Return each part's share of the sum, with limits by the delta method on its logit, log v - log(total - v).
 
     Parameters
     ----------
@@ -196,9 +196,9 @@ def _shares_with_intervals(
 
     Notes
     -----
-    Shares depend on the covariances relative to sigma**2 alone, whose coordinates have an asymptotic covariance on a
-    singular fit too: a term that has lost rank keeps it, and has limits; a variance of zero has none, and the limits of
-    the others are those of the model without it.
+    Shares depend only on the covariances relative to sigma**2, whose coordinates have an asymptotic covariance on
+    singular fits, too. A term of reduced rank has limits. A variance of zero has none, and the limits of the other
+    terms are those of the model without it.
     """
     from scipy.special import expit, logit, ndtri
 
@@ -219,7 +219,7 @@ def _shares_with_intervals(
 
 
 def _slopes_relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """Derivatives of the parts over sigma**2, shape (terms + 1, m), and the covariance of what they are taken by."""
+    """Return derivatives of the parts over sigma**2, (terms + 1, m), and the parameters' covariance, (m, m)."""
     found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(found.owners)))
     for i, (k, move) in enumerate(zip(found.owners.tolist(), found.directions, strict=True)):
@@ -228,7 +228,7 @@ def _slopes_relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Float
 
 
 def _slopes_of_shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
-    """The same by variances and covariances, where terms share one."""
+    """Return the same with respect to variances and covariances, for terms that share a variance."""
     info = core.information(fit.problem, fit.theta, fit.reml)
     slopes = np.zeros((len(moments) + 1, len(info.vcov)))
     for i, (k, (a, b)) in enumerate(zip(info.blocks, info.entries, strict=True)):
