@@ -9,7 +9,7 @@ import pytest
 import lmmtools as lmt
 from lmmtools import core
 from lmmtools.errors import DataError
-from lmmtools.inference.variance.partition import _relative, _shared
+from lmmtools.inference.variance.partition import _slopes_of_shared, _slopes_relative
 from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
 
 # lme4 stops some six digits before the optimum; what is derived from theta has as many.
@@ -152,7 +152,7 @@ def test_limits_of_several_terms_agree_with_differences() -> None:
 def test_limits_do_not_depend_on_the_coordinates(entry) -> None:
     fit = fit_of(entry)
     moments = [b.basis.T @ b.basis / fit.nobs for b in fit.design.blocks]
-    forms = [S @ C @ S.T for S, C in (_relative(fit, moments), _shared(fit, moments))]
+    forms = [S @ C @ S.T for S, C in (_slopes_relative(fit, moments), _slopes_of_shared(fit, moments))]
     np.testing.assert_allclose(forms[0], forms[1], rtol=1e-5, atol=1e-10)
 
 
