@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import lmmtools
+from lmmtools import errors
 from tests import doc_sessions
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -69,8 +70,8 @@ def test_a_command_prints_the_same_within_the_process_as_from_a_shell(tmp_path):
 def test_every_public_name_is_in_the_api_reference():
     listed = set(re.findall(r"^   ([\w.]+)$", (DOCS / "api.rst").read_text(encoding="utf-8"), flags=re.M))
     modules = {"datasets", "errors", "exercises", "plots", "tables", "__version__"}
-    errors = {name for name in lmmtools.__all__ if name.endswith(("Error", "Warning"))}
-    assert set(lmmtools.__all__) - modules - errors <= listed
+    raised = {name for name in lmmtools.__all__ if name.endswith(("Error", "Warning"))}
+    assert set(lmmtools.__all__) - modules - raised <= listed
     assert set(lmmtools.plots.__all__) | set(lmmtools.tables.__all__) <= listed
 
 
@@ -106,9 +107,23 @@ def test_what_the_records_hold_is_in_the_api_reference():
 
 # Classes whose members have pages that people read one by one.
 FACES = ("Model", "LMMResults", "FitPlots")
-# Records that no data set shipped leads to in a few lines, and what packages that may be missing draw.
-WITHOUT_EXAMPLE = {"etable", "Limit", "MarginalEffects", "NullSpace", "Provenance", "Reuse", "RowsLost", "StoredFit"}
-NEEDS = {"stargazer": "stargazer"}
+NEEDS = {"etable": "maketables", "MarginalEffects": "marginaleffects", "stargazer": "stargazer"}
+# The warnings of situations that few lines do not lead to.
+WITHOUT_EXAMPLE = {
+    "AgreementWarning",
+    "CodingWarning",
+    "ConvergenceWarning",
+    "DroppedColumnsWarning",
+    "FewDrawsWarning",
+    "ProfileLimitWarning",
+    "ReproducedWarning",
+    "StructureWarning",
+}
+
+
+def is_raised(value: object) -> bool:
+    """Whether something is an error or a warning of lmmtools."""
+    return isinstance(value, type) and issubclass(value, (errors.LmmError, errors.LmmWarning))
 
 
 def listed_objects() -> dict[str, object]:
@@ -121,6 +136,7 @@ def listed_objects() -> dict[str, object]:
         elif re.fullmatch(r"   [\w.]+", line):
             home, _, name = f"{module}.{line.strip()}".rpartition(".")
             found[f"{home}.{name}"] = getattr(importlib.import_module(home), name)
+    found |= {f"lmmtools.errors.{e.__name__}": e for e in vars(errors).values() if is_raised(e)}
     for path, value in list(found.items()):
         if isinstance(value, type) and value.__name__ in FACES:
             for name in (n for n in dir(value) if not n.startswith("_") and n != "marginal"):

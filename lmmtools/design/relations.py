@@ -182,6 +182,15 @@ class Reuse:
         Whether it is reason enough to prefer nesting; otherwise it is a caution.
     example : (str, str, str)
         A label of ``inner`` and two levels of ``outer`` that have it.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> reuse = lmt.structure(lmt.datasets.load("Pastes"), ["batch", "cask"]).pairs[0].reuse
+    >>> reuse.inner, reuse.outer, reuse.kind, reuse.example
+    ('cask', 'batch', 'numbered', ('a', 'A', 'B'))
+    >>> print(reuse.evidence)
+    The column sample has a level of its own for each combination of batch and cask.
     """
 
     inner: str

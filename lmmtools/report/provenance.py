@@ -63,6 +63,13 @@ class Provenance:
         Of the response alone, whatever the order of the rows (`sorted_hash`).
     written : str
         When the record was made, UTC, ISO 8601.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> print(lmt.read_json(fit.to_json()).provenance.call)
+    lmt.lmm('Yield ~ 1 + (1 | Batch)', Dyestuff).fit(reml=True, engine='pls')
     """
 
     call: str

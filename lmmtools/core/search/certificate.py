@@ -85,6 +85,13 @@ class NullSpace:
         unit of relative variance over the whole design; not negative (to rounding) at an optimum.
     is_spanned : bool
         Whether the fixed effects span the directions: the restricted likelihood does not depend on their variance.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff2")).fit(engine="pls")
+    >>> round(fit.certificate.null_spaces[0].min_eigenvalue, 3)
+    9.905
     """
 
     block: int

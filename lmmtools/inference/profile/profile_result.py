@@ -267,6 +267,14 @@ class Limit:
         In the path's coordinate; NaN if there is none.
     why : str
         Why there is none, or an empty string.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> limit = fit.profile("sigma").curves["sigma"].solved(1.96)
+    >>> round(limit.v, 3), limit.why
+    (0.312, '')
     """
 
     v: float
