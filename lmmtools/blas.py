@@ -71,7 +71,7 @@ def add_gram(scale: float, A: Floats, S: Floats) -> None:
 
 
 def _cores_for_product(m: int, n: int, inner: int) -> AbstractContextManager[None]:
-    """Return the context of a product, (m, n), by what there is to do between two meetings of threads."""
+    """Return the context of a product, (m, n), by the work between two points at which threads wait for each other."""
     return cores_for(m * n * min(inner, MEETING) if min(m, n) >= NARROW else 0)
 
 

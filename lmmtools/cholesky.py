@@ -149,7 +149,7 @@ def _blas(name: str, *arguments: str | int | float) -> None:
 
 
 def _lapack(name: str, *arguments: str | int) -> int:
-    """Call a function of LAPACK and return what it says."""
+    """Call a function of LAPACK and return its ``info``."""
     info = ctypes.c_int(0)
     _function("lapack", name)(*_references(SIGNATURES[name], arguments), ctypes.byref(info))
     return info.value
@@ -163,7 +163,7 @@ SIGNATURES = {
     "dtrtri": "ccnpn",
     "dlauum": "cnpn",
 }
-"""What each argument is: a character, a number of rows or columns, a factor, or the address of a matrix."""
+"""The kind of each argument: c character, n number of rows or columns, x scalar, p address of a matrix."""
 
 
 def _references(signature: str, arguments: tuple[Any, ...]) -> list[Any]:

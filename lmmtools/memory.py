@@ -1,4 +1,4 @@
-"""Whether there is room for what is about to be made: refused by its size, not when the memory is full."""
+"""Free memory, and errors before work that needs more than there is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER = 8
 """Bytes of a float."""
 
 MATTERS = 100_000_000
-"""Bytes below which nothing is asked: reading what is free takes longer than small fits."""
+"""Bytes below which free memory is not read: reading takes longer than a small fit."""
 
 CGROUPS = Path("/sys/fs/cgroup")
 
@@ -27,7 +27,7 @@ WINDOWS_FIELDS = ("total", "free", "total_page", "free_page", "total_own", "free
 
 
 def need_memory(numbers: float, error: type[LmmError], what: str, cure: str) -> None:
-    """Raise an error if there is no room for so many floats.
+    """Raise an error if there is not the memory for so many floats.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def need_memory(numbers: float, error: type[LmmError], what: str, cure: str) -> 
 
 
 def say_bytes(number: float) -> str:
-    """Return a number of bytes as people read it: ``1.5 GB``, ``340 MB``."""
+    """Return a number of bytes as text: ``1.5 GB``, ``340 MB``."""
     return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{max(number, 0.0) / 1e6:.0f} MB"
 
 
@@ -58,7 +58,7 @@ def free_memory() -> float | None:
 
 
 def _read_limits() -> Iterator[float]:
-    """Yield the room under each limit that can be read."""
+    """Yield the free bytes under each limit that can be read."""
     if sys.platform == "win32":
         yield from _read_windows()
         return
@@ -68,7 +68,7 @@ def _read_limits() -> Iterator[float]:
 
 
 def _read_machine() -> Iterator[float]:
-    """Yield what the machine has to give, swap included; where only its size is known, that."""
+    """Yield the free bytes of the machine, swap included; its size where no more is known."""
     try:
         fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
         yield 1024.0 * sum(int(fields[name].split()[0]) for name in ("MemAvailable", "SwapFree"))
@@ -82,7 +82,7 @@ def _read_machine() -> Iterator[float]:
 
 
 def _read_process() -> Iterator[float]:
-    """Yield what the limit of the process's address space leaves (``ulimit -v``)."""
+    """Yield the free bytes under the limit of the process's address space (``ulimit -v``)."""
     import resource
 
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
@@ -96,7 +96,7 @@ def _read_process() -> Iterator[float]:
 
 
 def _read_cgroups() -> Iterator[float]:
-    """Yield what the limits of the process's control groups leave: those of containers and of batch systems."""
+    """Yield the free bytes under the limits of the process's control groups: containers and batch systems."""
     try:
         own = OWN_CGROUPS.read_text("ascii").splitlines()
     except OSError:
@@ -129,7 +129,7 @@ def _read_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float
 
 
 def _read_windows() -> Iterator[float]:
-    """Yield what Windows says is free, page file included."""
+    """Yield the free bytes by Windows, page file included."""
     import ctypes
 
     class Status(ctypes.Structure):

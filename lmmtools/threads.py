@@ -1,4 +1,4 @@
-"""How many threads BLAS takes: one where the engine works on what is small, all that were there for large products.
+"""The number of threads of BLAS: one inside the engine, and all that were found for single large products.
 
 OpenBLAS wakes its threads for matrices of a hundred rows, and they spin for milliseconds after each call, where the
 work itself is done in microseconds: a fit of 400 rows takes ten times as long with two threads as with one, and more
@@ -31,17 +31,17 @@ cores that are busy with four other processes; on two idle cores they are faster
 
 
 class Library(Protocol):
-    """What is asked of threadpoolctl's controller of one library."""
+    """The methods used of threadpoolctl's controller of one library."""
 
     def get_num_threads(self) -> int | None:
         """Return how many threads the next call will take."""
 
     def set_num_threads(self, num_threads: int) -> object:
-        """Set it."""
+        """Set how many threads the next call takes."""
 
 
 class _OfThread(threading.local):
-    """What each Python thread has: how deep it is inside doors, and what OpenMP gave it."""
+    """State of each Python thread: how many doors it is inside, and the threads that OpenMP gave it."""
 
     depth = 0
     wide = 0
@@ -70,7 +70,7 @@ class Pool:
         self._is_single = False
 
     def enter(self) -> None:
-        """Enter a door: from here on, one thread."""
+        """Enter a door: BLAS takes one thread from here on."""
         here = self._here
         here.depth += 1
         if here.depth == 1:
@@ -82,7 +82,7 @@ class Pool:
                 raise
 
     def leave(self) -> None:
-        """Leave a door: where it is the last one, what was found is back."""
+        """Leave a door; the last one restores the numbers of threads that were found."""
         here = self._here
         here.depth -= 1
         if here.depth == 0:
@@ -110,7 +110,7 @@ class Pool:
             self._set_libraries()
 
     def widen(self) -> None:
-        """Begin work on large matrices: if no other thread is inside, with all threads that were found."""
+        """Begin work on large matrices, with all threads that were found if no other Python thread is inside."""
         here = self._here
         if not here.depth:
             return
@@ -124,7 +124,7 @@ class Pool:
                 _write(self._own, here.found)
 
     def narrow(self) -> None:
-        """End it."""
+        """End work on large matrices."""
         here = self._here
         if not here.depth:
             return
@@ -154,7 +154,7 @@ class Pool:
         return deep
 
     def step_in(self, deep: tuple[int, int]) -> None:
-        """Enter as many doors again."""
+        """Enter the doors again that ``step_out`` left."""
         depth, wide = deep
         if depth:
             self.enter()
@@ -164,7 +164,7 @@ class Pool:
             self._here.wide = wide
 
     def _set_libraries(self) -> None:
-        """Set the libraries to what those inside are to have; the lock is held."""
+        """Set the libraries' numbers of threads by who is inside; the lock is held."""
         is_single = len(self._inside) > 1 or (len(self._inside) == 1 and not self._wide)
         # Whoever is interrupted here finds the flag set, and is set right when the next one leaves.
         if is_single and not self._is_single:
@@ -180,11 +180,11 @@ class Pool:
         return self._shared
 
     def before_fork(self) -> None:
-        """Let no other thread change anything while the process is copied."""
+        """Take the lock, so that no other thread changes anything while the process is copied."""
         self._lock.acquire()
 
     def after_fork_in_parent(self) -> None:
-        """Go on."""
+        """Release the lock."""
         self._lock.release()
 
     def after_fork_in_child(self) -> None:
@@ -258,7 +258,7 @@ _WIDE, _AS_IT_IS = _Wide(), nullcontext()
 
 
 def cores_for(multiplications: int) -> AbstractContextManager[None]:
-    """Return a context for one call of BLAS or LAPACK: all threads that were found, if it has enough to do."""
+    """Return a context for one call of BLAS or LAPACK, with all threads that were found if it has enough to do."""
     return _WIDE if multiplications >= LARGE else _AS_IT_IS
 
 
@@ -268,7 +268,7 @@ def cores() -> int:
 
 
 class given_back:  # noqa: N801  # a context, written like a function
-    """A context for functions of the user's, called from inside the engine: they find what was there before it."""
+    """A context for the user's functions that the engine calls: BLAS has the threads that were found."""
 
     __slots__ = ("_deep",)
 

@@ -21,7 +21,7 @@ form in double precision, and the worst seen over the reference models is 1e-11.
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """A second engine's criterion at the same parameters: that both compute the same, not that it is the lowest.
+    """A second engine's criterion at the same parameters: whether both compute the same, not whether it is the lowest.
 
     Attributes
     ----------
@@ -77,11 +77,11 @@ class Estimate:
     n_evaluations : int
         Evaluations of the criterion.
     messages : tuple of str
-        What the engine said.
+        Messages of the engine.
     agreement : Agreement or None
         A second engine's criterion at these parameters, where it was computed with the fit.
     seconds : float or None
-        Time of the fit as the engine itself took it, where starting it takes time of its own (R); else None.
+        Seconds of the fit by the engine's own clock, where starting it takes time of its own (R); else None.
     is_to_be_checked : bool
         Whether MixedLM is to evaluate its likelihood at these parameters when somebody looks at the fit (``"auto"``).
 

@@ -32,7 +32,7 @@ def fit(
     tol: float = 1e-18,
     callback: Callable[[Progress], Any] | None = None,
 ) -> Estimate:
-    """Fit a design by penalised least squares.
+    """Return the fit of a design by penalised least squares.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def fit(
 def fit_problem(
     problem: Problem, *, reml: bool = True, start: Floats | None = None, options: Options | None = None
 ) -> Estimate:
-    """Fit a prepared problem (for a refit: ``problem.with_response(y)``)."""
+    """Return the fit of a prepared problem (for a refit: ``problem.with_response(y)``)."""
     return _estimate(problem, optimize(problem, reml, start, options))
 
 

@@ -59,7 +59,7 @@ RANK = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Deletions:
-    """Fixed effects with each of r sets of rows left out, theta and sigma held.
+    """The fixed effects without each of r sets of rows, theta and sigma held.
 
     Attributes
     ----------
@@ -77,7 +77,17 @@ class Deletions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Rows of V^-1 X (engine's coordinates), of V^-1 (y - X b) (units of y) and the weights; (n, p), (n,), (n,)."""
+    """What deletions need of each row.
+
+    Attributes
+    ----------
+    G : ndarray, shape (n, p)
+        V^-1 X, in the engine's coordinates.
+    e : ndarray, shape (n,)
+        V^-1 (y - X b), in units of y.
+    w : ndarray, shape (n,)
+        Weights.
+    """
 
     G: Floats
     e: Floats
@@ -124,7 +134,7 @@ def delete_rows(problem: Problem, theta: Floats, reml: bool, sets: Sequence[Rows
 
 
 def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], places: Rows, out: Deletions) -> None:
-    """Fill in what each set, at its place, leaves behind, by H_I = H - G'S^-1 G."""
+    """Write the fixed effects without each set to its place in ``out``, by H_I = H - G'S^-1 G."""
     p = problem.p
     H, steps = np.empty((len(sets), p, p)), np.empty((len(sets), p))
     if sets and all(len(own) == 1 for own in sets):
@@ -156,13 +166,13 @@ def _weighted_rows(problem: Problem, s: State) -> _Rows:
 
 
 def _has_full_rank(Q: Floats, w: Floats) -> bool:
-    """Whether rows of X, in coordinates in which X'WX of all rows is the identity, still tell all columns apart."""
+    """Return whether some rows of X have full column rank, in coordinates in which X'WX of all rows is the identity."""
     gram = (Q * w[:, None]).T @ Q
     return not len(gram) or bool(np.linalg.eigvalsh(gram)[0] > RANK)
 
 
 def _delete_single(problem: Problem, s: State, rows: _Rows, at: Rows, H: Floats, steps: Floats) -> None:
-    """Fill in H_I and G'S^-1 e where every set is one row: S is a number."""
+    """Write H_I and G'S^-1 e to ``H`` and ``steps`` where every set is one row, so that S is a number."""
     S = (rows.w - rows.w**2 * random_leverages(problem, s))[at]
     G = rows.G[at]
     H[:] = s.Hxx - G[:, :, None] * G[:, None, :] / S[:, None, None]
@@ -170,7 +180,7 @@ def _delete_single(problem: Problem, s: State, rows: _Rows, at: Rows, H: Floats,
 
 
 def _runs_of_sets(sets: Sequence[Rows]) -> list[list[int]]:
-    """Return the sets' numbers in runs of at most SOLVED_ROWS rows."""
+    """Return the indices of the sets in runs of at most SOLVED_ROWS rows together."""
     runs: list[list[int]] = []
     total = SOLVED_ROWS + 1
     for i, own in enumerate(sets):
@@ -183,14 +193,17 @@ def _runs_of_sets(sets: Sequence[Rows]) -> list[list[int]]:
 
 
 def _products_by_solving(problem: Problem, s: State, sets: Sequence[Rows]) -> list[Floats]:
-    """Z_I W Z_I' of a few sets, each (r, r), with one solve for all their rows of Z."""
+    """Return Z_I W Z_I' of some sets, each (r, r), by one solve for all their rows of Z."""
     C = np.asfortranarray(problem.rows.Zt[:, np.concatenate(sets)].toarray())
     U, _ = solve(s.elimination, C)
     return [C[:, part].T @ U[:, part] for part in _places_of_sets(sets)]
 
 
 def _products_by_reduction(problem: Problem, s: State) -> Products:
-    """The same by rows of Z with the chain eliminated, for which W among the dense rest is formed once."""
+    """Return a function that computes Z_I W Z_I' of sets by rows of Z with the chain eliminated.
+
+    W among the dense rest is formed once, here.
+    """
     W_rest = invert(s.elimination, blocks=True).W_rest
     d, factors = problem.design, problem.structure.factors
     codes = [d.blocks[f.blocks[0]].codes for f in factors]
@@ -205,7 +218,7 @@ def _products_by_reduction(problem: Problem, s: State) -> Products:
 
 
 def _places_of_sets(sets: Sequence[Rows]) -> list[slice]:
-    """Return where each set's rows are when they stand one after the other."""
+    """Return the slice of each set's rows in the concatenation of all sets."""
     ends = np.cumsum([len(own) for own in sets]).tolist()
     return [slice(end - len(own), end) for own, end in zip(sets, ends, strict=True)]
 
@@ -220,7 +233,7 @@ def _delete_set(s: State, rows: _Rows, own: Rows, ZWZ: Floats) -> tuple[Floats, 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReducedRows:
-    """Some rows of Z, reduced.
+    """Some rows of Z with the chain eliminated.
 
     Attributes
     ----------
@@ -240,7 +253,7 @@ class ReducedRows:
     weighted: Floats
 
     def products(self, part: slice) -> Floats:
-        """z_i'W z_j for all pairs of the rows in a slice of r of them, shape (r, r)."""
+        """Return z_i'W z_j for all pairs of r rows, shape (r, r)."""
         out = np.asarray(self.c[part] @ self.weighted[part].T)
         for levels, z, y in zip(self.levels, self.z, self.y, strict=True):
             is_same = levels[part][:, None] == levels[part]
@@ -282,7 +295,7 @@ def reduce_rows(el: Elimination, W_rest: Floats | None, codes: Sequence[Codes], 
 def _entries_in_rest(
     codes: Sequence[Codes], z: Sequence[Floats], starts: Sequence[int], r: int, q_rest: int
 ) -> sparse.csr_matrix:
-    """The rows' own entries in the columns of the rest, shape (r, q_rest); each factor's begin at its start."""
+    """Return the rows' entries in the columns of the rest, shape (r, q_rest), from each factor's first column."""
     c = sparse.csr_matrix((r, q_rest))
     for code, v, start in zip(codes, z, starts, strict=True):
         l = v.shape[1]
@@ -297,7 +310,7 @@ def _subtract(c: sparse.csr_matrix | Floats, other: sparse.csr_matrix | Floats) 
 
 
 def _times_coupling(f: EliminatedStage, levels: Codes, y: Floats, q_rest: int) -> sparse.csr_matrix | Floats:
-    """A_er' y of each row, shape (r, q_rest)."""
+    """Return A_er' y of each row, shape (r, q_rest), with e the row's level."""
     kind, values = f.stage.coupling, f.coupling
     assert values is not None
     if not isinstance(kind, SparseCoupling):

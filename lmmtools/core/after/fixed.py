@@ -35,7 +35,7 @@ __all__ = [
 
 
 IDLE = 1e-6
-"""Share of what the parts of a direction of the variances do to C, below which they cancel but for rounding."""
+"""Change of C along a direction of the variances, as a share of that by its largest component, that is rounding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,7 @@ class FixedEffectsDerivatives:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AdjustedCovariance:
-    """Kenward and Roger's adjustment of C = (X'V^-1X)^-1, and what it was made of.
+    """Kenward and Roger's adjustment of C = (X'V^-1X)^-1, and its ingredients.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class AdjustedCovariance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Products:
-    """At one theta, in the engine's coordinates, with V in units of sigma**2.
+    """Products of X and V_i at one theta, in the engine's coordinates, with V in units of sigma**2.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     Q[k, :k] = Q[:k, k].transpose(0, 2, 1)
     Q[k, k] = P[k] - np.einsum("j,jpq->pq", phi, Q[:k, k])
     info = _expected_information(problem, made)
-    # What the data say nothing of, and C at its zero does not depend on, is no part of the uncertainty.
+    # Variances of effects that X spans are not estimable, and C does not depend on them.
     told = np.flatnonzero(np.append(_is_estimable(problem), True))
     W = np.zeros_like(info)
     inverse = invert_tied(0.5 * info[np.ix_(told, told)], problem.design, told)
@@ -171,7 +171,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
 
 
 def _is_idle(directions: Floats, P: Floats, C: Floats) -> bool:
-    """Return whether C stays the same along directions of the variances, shape (k, s), that the data do not tell."""
+    """Return whether C is constant along the given directions of the variances, shape (k, s)."""
     for v in directions.T:
         size = max(float(np.abs(C @ own).max() * abs(a)) for a, own in zip(v, P, strict=True))
         if float(np.abs(C @ np.tensordot(v, P, 1)).max()) > IDLE * size:
@@ -180,10 +180,10 @@ def _is_idle(directions: Floats, P: Floats, C: Floats) -> bool:
 
 
 def _maps_of_one_size(problem: Problem) -> list[Floats]:
-    """Return coordinates of the random effects, all of one size, on which nothing that follows depends.
+    """Return for each block the map from coordinates in which all effects have one size to the engine's, each (l, l).
 
-    The engine's own; where X spans some effects of a block, the data's, so that these stand apart, and so where blocks
-    share a variance, which is one in the data's alone.
+    The results do not depend on these coordinates; rounding does. They are the engine's own, except where X spans some
+    effects of a block or blocks share a variance: such effects and variances exist in the data's coordinates only.
     """
     tied = {k for members in problem.design.shared for k in members}
     maps = zip(maps_in_own_units(problem), problem.spanned, strict=True)
@@ -191,7 +191,7 @@ def _maps_of_one_size(problem: Problem) -> list[Floats]:
 
 
 def _is_estimable(problem: Problem) -> NDArray[np.bool_]:
-    """Return which entries of the Sigmas are of effects that X does not span, shape (k,)."""
+    """Return which entries of all Sigma_k belong to effects that X does not span, shape (k,)."""
     told = []
     for l, span in zip(problem.widths, problem.spanned, strict=True):
         is_left = np.ones(l, dtype=bool)
@@ -204,7 +204,7 @@ def _is_estimable(problem: Problem) -> NDArray[np.bool_]:
 
 @single
 def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
-    """Return half of tr(P V_i P V_j), shape (k + 1, k + 1), on the boundary too.
+    """Return the expected information, tr(P V_i P V_j) / 2, shape (k + 1, k + 1); defined on the boundary too.
 
     Variances are in units of sigma**2, effects in units of their columns' root mean squares. Elements are ordered as
     those of :func:`~lmmtools.core.information`. Under ML P is V^-1.
@@ -220,7 +220,7 @@ def expected_information(problem: Problem, theta: Floats, reml: bool = True) -> 
 
 
 def _products(problem: Problem, theta: Floats, reml: bool, maps: Sequence[Floats] | None = None) -> _Products:
-    """Return products for variances of the effects on the data's scale, or after ``maps`` from the engine's."""
+    """Return the products for variances of the data's effects, or of the effects that ``maps`` take to the engine's."""
     maps = problem.scaling.basis_maps if maps is None else maps
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     p = problem.p
@@ -240,7 +240,10 @@ def _products(problem: Problem, theta: Floats, reml: bool, maps: Sequence[Floats
 
 
 def _expected_information(problem: Problem, made: _Products) -> Floats:
-    """Return tr(P V_i P V_j), V in units of sigma**2, the residual last: PVP = P gives its row from the others."""
+    """Return tr(P V_i P V_j), shape (k + 1, k + 1), V in units of sigma**2, the residual variance last.
+
+    P V P = P gives the residual's row from the others.
+    """
     s, sigma, phi = made.state, made.sigma, made.phi
     inverse, Y = invert(s.elimination), projector(s)
     t = trace_products_once(problem, s, inverse, Y, sigma)
@@ -266,6 +269,6 @@ def _traces(problem: Problem, T: Sequence[Floats], Y: Floats, sigma: Sequence[Fl
 
 
 def _to_data(problem: Problem, matrix: Floats) -> Floats:
-    """Return a covariance of the fixed effects, from the engine's coordinates of X and its unit of y, in the data's."""
+    """Return a covariance matrix of the fixed effects on the data's scale, from the engine's coordinates."""
     X = problem.response.y_scale * problem.scaling.x_map
     return np.asarray(X @ matrix @ X.T)

@@ -39,10 +39,10 @@ BOUNDARY = "not defined on the boundary of the parameter space: {}"
 UNKNOWN = "not defined: the data tell only the sum of this and of another term's variance"
 
 IDLE = 1e-8
-"""Information of a direction, of one for each element alone, below which it has none."""
+"""Eigenvalue of the information, scaled to a unit diagonal, that counts as zero."""
 
 SHARE = 1e-6
-"""Share of a direction's largest element below which an element has no part in it."""
+"""Element of a direction, as a share of the largest, that counts as zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +80,7 @@ class VarianceInformation:
     reasons : tuple of str
         Per element: why its variance is undefined, or an empty string.
     boundary : tuple of str
-        What each block that has lost rank has lost, as a clause.
+        For each block without full rank, a clause that says which variance is zero.
     """
 
     blocks: tuple[int, ...]
@@ -200,9 +200,10 @@ def information(problem: Problem, theta: Floats, reml: bool = True) -> VarianceI
 
 
 def effect_sizes(problem: Problem) -> list[Floats]:
-    """Return the root mean square of each effect's column per block, (l,); the first's where blocks share a variance.
+    """Return the root mean square of each effect's column per block, (l,); of the first where blocks share a variance.
 
-    In these units numbers are in range whatever the data's, and variances that are one parameter stay one.
+    In these units numbers are of moderate size whatever the units of the data, and variances that are one parameter
+    remain one.
     """
     sizes = [np.linalg.norm(R, axis=0) for R in problem.scaling.basis_maps]
     for first, *others in problem.design.shared:
@@ -232,8 +233,8 @@ class Inverse:
     Attributes
     ----------
     cov : ndarray, shape (r, r)
-        Of what the data determine; nothing is added along the other directions. NaN where the information is no
-        maximum's.
+        Covariance of what the data determine; zero along the other directions. NaN where the information is not
+        positive definite.
     idle : ndarray, shape (r, s)
         Directions without information, in columns.
     failure : str
@@ -246,13 +247,13 @@ class Inverse:
 
     @property
     def is_unknown(self) -> NDArray[np.bool_]:
-        """Which elements change along the directions without information, shape (r,)."""
+        """Whether each element changes along a direction without information, shape (r,)."""
         size = np.abs(self.idle)
         return np.asarray((size > SHARE * size.max(axis=0, initial=0.0)).any(axis=1))
 
 
 def invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> Inverse:
-    """Return the covariance of the elements ``at``, those that blocks share being one parameter."""
+    """Return the covariance of the elements ``at``; elements that blocks share are one parameter."""
     if not design.shared:
         return _invert(info)
     P = np.zeros((design.k + 1, design.k_free + 1))
@@ -312,7 +313,7 @@ def _observed(problem: Problem, s: State, maps: Sequence[Floats], inside: Sequen
 
 
 def _score(problem: Problem, s: State, k: int) -> Floats:
-    """Return sum_g f_g f_g' of one block: minus the derivative of r2 with respect to Sigma_k."""
+    """Return sum_g f_g f_g' of one block, (l, l): minus the derivative of r2 with respect to Sigma_k."""
     for f in problem.structure.factors:
         for j, part in f.parts():
             if j == k:

@@ -39,7 +39,7 @@ SOLVED_SIZE = 8_000_000
 """Numbers (64 MB) in the dense right-hand sides of one solve."""
 
 GATHERED = 4_000_000
-"""Numbers (32 MB) of W gathered at once for rows whose levels do not meet in the data."""
+"""Numbers (32 MB) of W that are gathered at once, for rows whose levels do not meet in the data."""
 
 SOLVES_PER_INVERSE = 4
 """Solving for a row costs about q_rest**2, inverting q_rest**3: from q_rest over this many rows on, W is formed."""
@@ -47,7 +47,7 @@ SOLVES_PER_INVERSE = 4
 
 @single
 def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
-    """Leverages: the diagonal of the map from y to the conditional fitted values, shape (n,), at a given theta.
+    """Return the leverages, shape (n,): the diagonal of the map from y to the conditional fitted values at theta.
 
     h_i = w_i [ z_i'W z_i + (x_i - U_X'z_i)' Hxx^-1 (x_i - U_X'z_i) ] with W = Lambda M^-1 Lambda'; only the entries of
     W that some row of Z meets are formed.
@@ -62,14 +62,14 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
 
 
 def random_leverages(problem: Problem, s: State) -> Floats:
-    """z_i'W z_i of every row, shape (n,): the part of its leverage over w_i that the random effects have."""
+    """Return z_i'W z_i of every row, shape (n,): the random effects' part of leverage / w_i."""
     d = problem.design
     codes = [d.blocks[f.blocks[0]].codes for f in problem.structure.factors]
     return _quadratic_forms(problem, s, codes, by_factor(problem, [b.basis for b in d.blocks]))
 
 
 def by_factor(problem: Problem, bases: Sequence[Floats]) -> list[Floats]:
-    """Return bases of blocks as the engine has them, side by side per factor, each (r, l)."""
+    """Return the bases in the engine's coordinates, those of blocks on one factor side by side, each (r, l)."""
     maps = problem.scaling.basis_maps
     scaled = [np.linalg.solve(R.T, B.T).T for R, B in zip(maps, bases, strict=True)]
     return [np.concatenate([scaled[k] for k in f.blocks], axis=1) for f in problem.structure.factors]
@@ -78,7 +78,7 @@ def by_factor(problem: Problem, bases: Sequence[Floats]) -> list[Floats]:
 def _quadratic_forms(
     problem: Problem, s: State, codes: Sequence[Codes], z: Sequence[Floats], *, all_meet: bool = True
 ) -> Floats:
-    """z'W z of rows by the blocks of W between their levels, shape (r,).
+    """Return z'W z of r rows, shape (r,), from the blocks of W between their levels.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def _quadratic_forms(
 
 
 def _between(problem: Problem, s: State, W: Inverse, i: int, j: int, ci: Codes, cj: Codes, all_meet: bool) -> Floats:
-    """Blocks of W between the levels that each row has of factors i and j (i eliminated first), shape (n, l_i, l_j)."""
+    """Return the block of W between each row's levels of factors i and j, shape (n, l_i, l_j), i before j."""
     st = problem.structure
     n_chain = len(st.chain)
     fi, fj = st.factors[i], st.factors[j]
@@ -121,9 +121,10 @@ def _between(problem: Problem, s: State, W: Inverse, i: int, j: int, ci: Codes, 
 
 
 def _with_rest(s: State, W: Inverse, i: int, levels: Codes, columns: Codes) -> Floats:
-    """W between levels of a factor of the chain and single columns of the dense rest, one per row, shape (r, l_i).
+    """Return W between a level of chain factor i and a column of the dense rest for each row, shape (r, l_i).
 
-    W_ex = -w_e sum_y A_ey W_yx over what level e meets, y, its ancestors among it: as in `invert`, off its pattern.
+    W_ex = -w_e sum_y A_ey W_yx, y over the ancestors of level e and the columns of the rest that it meets: the
+    equation of `invert`, off the pattern of A.
     """
     f = s.elimination.stages[i]
     V = np.zeros((len(levels), f.A.shape[1]))
@@ -137,7 +138,7 @@ def _with_rest(s: State, W: Inverse, i: int, levels: Codes, columns: Codes) -> F
 
 
 def _dense_products(values: Floats, W: Floats, levels: Codes, columns: Codes) -> Floats:
-    """A_e W_x for a level e and a column x per row, the coupling's values (m, l, q_rest); shape (r, l)."""
+    """Return A_e W_x for a level e and a column x per row, shape (r, l), from the values of a dense coupling."""
     out = np.empty((len(levels), values.shape[1]))
     step = max(1, GATHERED // values[0].size)
     for start in range(0, len(levels), step):
@@ -147,7 +148,7 @@ def _dense_products(values: Floats, W: Floats, levels: Codes, columns: Codes) ->
 
 
 def _sparse_products(kind: SparseCoupling, values: Floats, W: Floats, levels: Codes, columns: Codes) -> Floats:
-    """A_e W_x for a level e and a column x per row, shape (r, l): over the columns that the level meets."""
+    """Return A_e W_x for a level e and a column x per row, shape (r, l), from the columns that e meets."""
     counts = np.diff(kind.indptr)[levels].astype(np.intp)
     ends = np.cumsum(counts)
     out = np.empty((len(levels), values.shape[1]))
@@ -175,7 +176,7 @@ def prediction_variances(
     codes: Sequence[NDArray[np.intp]] | None = None,
     bases: Sequence[Floats] | None = None,
 ) -> Floats:
-    """Variance of the error of X b + Z u as a prediction of its true value at new rows, shape (r,), squared units of y.
+    """Return the variance of the error of X b + Z u as a prediction at r new rows, shape (r,), in squared units of y.
 
     sigma**2 [ z'W z + (x - U_X'z)' Hxx^-1 (x - U_X'z) ], theta taken as known; a new observation has sigma**2 / w more.
 
@@ -220,7 +221,7 @@ def prediction_variances(
 def _row_forms(
     problem: Problem, s: State, codes: Sequence[Codes], bases: Sequence[Floats], Z: sparse.csr_matrix
 ) -> Floats:
-    """z'W z of new rows, shape (r,), by blocks of W where these are there and the rows are many, else by solving."""
+    """Return z'W z of new rows, shape (r,): from blocks of W where it has them and rows are many, else by solving."""
     z = by_factor(problem, bases)
     levels, is_there = _as_fitted(problem, codes, bases)
     out = np.zeros(len(is_there))

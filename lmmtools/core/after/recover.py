@@ -1,4 +1,4 @@
-"""From theta to everything the record needs, on the data's scale."""
+"""Estimates at a given theta, on the data's scale: fixed effects, sigma, conditional modes and their covariances."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Recovered:
 
 @single
 def recover(problem: Problem, theta: Floats, reml: bool = True) -> Recovered:
-    """Fixed effects, their covariance, sigma and conditional modes at theta (data's scale).
+    """Return the fixed effects, their covariance, sigma and conditional modes at theta (data's scale).
 
     Raises
     ------
@@ -82,12 +82,12 @@ def recover(problem: Problem, theta: Floats, reml: bool = True) -> Recovered:
 
 @single
 def recover_optimum(problem: Problem, optimum: Optimum) -> Recovered:
-    """The same at the end of a search."""
+    """Return the estimates at the optimum of a search."""
     return recover_state(problem, optimum.state, optimum.theta)
 
 
 def recover_state(problem: Problem, s: State, theta: Floats | None = None) -> Recovered:
-    """The same from an evaluated point, whose theta may be known already."""
+    """Return the estimates at an evaluated point; ``theta`` is computed from it where it is not given."""
     scale = problem.response.y_scale
     sigma = scale * float(np.sqrt(s.r2 / s.dof))
     X = problem.scaling.x_map
@@ -120,7 +120,7 @@ def recover_state(problem: Problem, s: State, theta: Floats | None = None) -> Re
 
 
 def _inverse_hxx(s: State) -> Floats:
-    """Hxx^-1 in the engine's coordinates, shape (p, p)."""
+    """Return Hxx^-1 in the engine's coordinates, shape (p, p)."""
     p = len(s.b)
     if p == 0:
         return np.zeros((0, 0))
@@ -130,9 +130,9 @@ def _inverse_hxx(s: State) -> Floats:
 
 @single
 def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) -> tuple[Floats, ...]:
-    """Covariance of each level's effects given the data and theta, per block (m, l, l): lme4's ``condVar``.
+    """Return the covariance of each level's effects given the data and theta, (m, l, l) per block: lme4's ``condVar``.
 
-    sigma**2 lambda_k [M^-1]_gg lambda_k', with beta taken as known.
+    sigma**2 lambda_k [M^-1]_gg lambda_k', with beta treated as known.
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     sigma2 = problem.response.y_scale**2 * s.r2 / s.dof
@@ -148,9 +148,10 @@ def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) 
 
 @single
 def mode_covariances(problem: Problem, theta: Floats, reml: bool = True) -> tuple[Floats, ...]:
-    """Covariance of each level's conditional mode as a random variable, theta known, per block (m, l, l).
+    """Return the covariance of each level's conditional mode over repeated data, theta known, (m, l, l) per block.
 
-    Sigma - sigma**2 (W_gg + U_g Hxx^-1 U_g'): less than Sigma by what is left unknown of the effect, beta estimated.
+    Sigma - sigma**2 (W_gg + U_g Hxx^-1 U_g'): the covariance of the effect less that of its prediction error, with
+    beta estimated.
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     sigma2 = problem.response.y_scale**2 * s.r2 / s.dof

@@ -108,9 +108,9 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
 
 
 def _fit_in_step(problem: Problem, Y: Floats, reml: bool) -> Refits:
-    """Return the fits of all columns of Y, shape (n, B), that one search in step settles; the others are not converged.
+    """Return the fits of the columns of Y, shape (n, B); not converged where one search in step does not settle them.
 
-    None is tried where a response may have several optima, of which each has to be searched for.
+    No column is tried where the design lets the criterion have several optima, since these take several searches.
     """
     B, k, p = Y.shape[1], problem.design.k, problem.p
     out = Refits(
@@ -138,7 +138,7 @@ def _fit_in_step(problem: Problem, Y: Floats, reml: bool) -> Refits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moving:
-    """The responses that are still moving, at their last accepted point, with the step to try next.
+    """The responses that have not converged, at their last accepted points, with the steps to try next.
 
     Attributes
     ----------
@@ -149,9 +149,9 @@ class _Moving:
         The root Q L of Sigma per block, and Q.
     phi, g, step : ndarray, shape (B, k)
     objective, noise, expected, share : ndarray, shape (B,)
-        The criterion; what its rounding may be; the decrease that the step promises; the share of the step to try.
+        The criterion; a bound of its rounding error; the decrease that the step promises; the share of the step to try.
     settled : ndarray of bool, shape (B,)
-        Whether the criterion does not fall into any null space of Sigma.
+        Whether the criterion falls along no direction of a null space of Sigma.
     T : tuple of ndarray, each (B, l, l)
         Derivative of log|V| per block.
     """
@@ -190,7 +190,7 @@ class _Moving:
 
 
 def _take_accepted(use: NDArray[np.bool_], new: _Moving, old: _Moving) -> _Moving:
-    """Return ``new`` where ``use``, else ``old``."""
+    """Return ``new`` where ``use`` is true, else ``old`` with a shorter step."""
 
     def pick(a: Floats, b: Floats) -> Floats:
         return np.where(use.reshape(-1, *[1] * (a.ndim - 1)), a, b)
@@ -220,7 +220,7 @@ def _fit_batch(
     reml: bool,
     out: Refits,
 ) -> None:
-    """Fit some responses; those that do not converge are left to the caller."""
+    """Write the fits of some responses to ``out``; those that do not converge are left as they are."""
     lambdas = problem.away_from_x(_starts(problem, y, reml))
     front = _differentiate(problem, rows, y, lambdas, evaluate_batch(problem, kind, y, lambdas, reml), reml)
     out.n_evaluations[rows] = 1
@@ -245,7 +245,7 @@ def _fit_batch(
 
 
 def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
-    """Return starts of B responses, (B, l, l) per block: with one variance its lowest value, else moments."""
+    """Return starts of B responses, (B, l, l) per block: with one variance the lowest point of all, else moments."""
     section = None
     if problem.design.k == 1:
         section = section_of(problem, y.Zy, y.Xy, y.yy, y.y_scale, reml)
@@ -266,7 +266,7 @@ def _is_lower_at_zero(
     objective: Floats,
     reml: bool,
 ) -> NDArray[np.bool_]:
-    """Return where the criterion with a term, or all, at zero is lower: those are searched again, one by one."""
+    """Return for which responses the criterion is lower with one term, or all, at zero, shape (B,)."""
     k = len(lambdas)
     if problem.design.k == 1:
         return np.zeros(len(objective), dtype=bool)
@@ -285,7 +285,7 @@ def _differentiate(
     s: BatchState,
     reml: bool,
 ) -> _Moving:
-    """Return derivatives, and Newton's step, at evaluated points."""
+    """Return evaluated points with their derivatives and Newton's steps."""
     B, p = len(rows), problem.p
     dof = problem.n - p if reml else problem.n
     # Where a trial went beyond the arithmetic its criterion is infinite, and nothing of it is used.
@@ -338,7 +338,7 @@ def _differentiate(
 def _is_settled(
     G: Sequence[Floats], T: Sequence[Floats], lambdas: Sequence[Floats], frames: Sequence[Floats]
 ) -> NDArray[np.bool_]:
-    """Return where the criterion does not fall into any null space of a vector-valued term's Sigma, shape (B,)."""
+    """Return for which responses the criterion falls along no null direction of a vector-valued Sigma, shape (B,)."""
     settled = np.ones(len(G[0]), dtype=bool)
     for g, t, lam, Q in zip(G, T, lambdas, frames, strict=True):
         if Q.shape[1] > 1:
@@ -350,7 +350,7 @@ def _is_settled(
 def _write_results(
     problem: Problem, kind: type[OneFactor] | type[Dense], front: _Moving, reml: bool, out: Refits
 ) -> None:
-    """Put vanished columns at zero and write the results of finished responses."""
+    """Write the fits of finished responses to ``out``, with vanished columns of lambda at exactly zero."""
     lambdas, tried = [], np.zeros(len(front.rows), dtype=bool)
     for lam, T in zip(front.lambdas, front.T, strict=True):
         if lam.shape[1] == 1:

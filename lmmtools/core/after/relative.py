@@ -40,8 +40,8 @@ On InstEval steps from 1e-6 to 1e-4 give the degrees of freedom to six, five and
 
 
 FLAT, IDLE = 1e-5, 1e-6
-"""Curvature of a direction (one for each parameter alone), and what it moves in shares of C and sigma**2, that are none
-but for rounding and for the error of differences."""
+"""Curvature along a direction (scaled to a unit diagonal), and relative change of C and sigma**2 along it, that count
+as zero: rounding and the error of differences."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +74,7 @@ class RelativeUncertainty:
 
 @single
 def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> RelativeUncertainty:
-    """Return derivatives of the fixed effects' covariance and the covariance of what they are taken by.
+    """Return the derivatives of the fixed effects' covariance, and the covariance of the parameters.
 
     Raises
     ------
@@ -109,7 +109,7 @@ def relative_uncertainty(problem: Problem, theta: Floats, reml: bool = True) -> 
 
 
 def _invert(H: Floats, P: Floats, q: Floats, C: Floats) -> Floats:
-    """Return the inverse of half the Hessian, without directions that move neither the criterion nor anything else.
+    """Return the inverse of half the Hessian, without directions along which nothing changes.
 
     Such are those along which two terms exchange variance: C and sigma**2 do not change there either, and their
     uncertainty has no part in anything's.
@@ -147,7 +147,7 @@ def _invert(H: Floats, P: Floats, q: Floats, C: Floats) -> Floats:
 def _on_data_scale(
     problem: Problem, sigma: list[Floats], free: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], tuple[Floats, ...]]:
-    """Return the block of each free coordinate and the derivative of its covariance, in the data's columns."""
+    """Return the block of each free coordinate, and the derivative of its Sigma on the data's scale."""
     owners = np.repeat(np.arange(len(sigma)), [len(d) for d in sigma])
     inverses = [np.linalg.inv(R) for R in problem.scaling.basis_maps]
     every = [inverses[k] @ d @ inverses[k].T for k, own in enumerate(sigma) for d in own]
@@ -158,7 +158,9 @@ def _on_data_scale(
 def nearby_thetas(
     problem: Problem, theta: Floats, reml: bool, steps: Floats
 ) -> tuple[tuple[Floats, Floats, float], ...]:
-    """Return theta after and before a step along each free coordinate of :func:`relative_uncertainty`, and their gap.
+    """Return theta ahead of and behind the optimum along each free coordinate, and the length between them.
+
+    The coordinates are those of :func:`relative_uncertainty`.
 
     Parameters
     ----------
@@ -186,7 +188,7 @@ def nearby_thetas(
 def _free(
     problem: Problem, frames: Sequence[Floats], roots: Sequence[Floats], reml: bool
 ) -> tuple[NDArray[np.intp], tuple[int, ...]]:
-    """Return which coordinates move the covariances, and the blocks that have lost rank."""
+    """Return the coordinates along which some Sigma changes, and the blocks without full rank."""
     free, held = [], []
     for k, (Q, L, c) in enumerate(zip(frames, roots, problem.units, strict=True)):
         present = ~is_null(np.diag(L), c)

@@ -1,4 +1,4 @@
-"""The deviance as a function of covariance matrices and sigma, one fixed effect held if wanted: what profiles follow.
+"""The deviance as a function of covariance matrices and sigma, with one fixed effect held on request; profiles use it.
 
 With the random effects' covariances Phi_k = sigma**2 Sigma_k and the fixed effects profiled out,
 
@@ -104,7 +104,7 @@ def unprofiled_deviance(
 def unprofiled_deviances(
     problem: Problem, relative: Sequence[Floats], sigma: Floats | None, held: tuple[int, float] | None = None
 ) -> tuple[Floats, Floats]:
-    """Return the deviance at B points at once, inf where it cannot be evaluated, and sigma there, both of shape (B,).
+    """Return the deviance at B points, inf where it cannot be evaluated, and sigma there, both of shape (B,).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def unprofiled_deviances(
 
 
 def _sums(problem: Problem, lambdas: Sequence[Floats], held: tuple[int, float] | None) -> tuple[Floats, Floats]:
-    """Return log|V| and r2, what holding a fixed effect costs included, shape (B,), nan where there is none."""
+    """Return log|V|, nan where V is not definite, and r2 under the constraint, both of shape (B,)."""
     logdet, H = reduce_many(problem.cut, lambdas)
     p = problem.p
     L, is_definite = cholesky_many(H)

@@ -1,4 +1,4 @@
-"""The rows of a model, read chunk by chunk, and their rows of Z."""
+"""The rows of a model, read in chunks, and their rows of Z."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Chunk:
 
 
 class ChunkSource(Protocol):
-    """Where rows come from: anything that can be read once from start to end."""
+    """A source of rows: anything that can be read once from start to end."""
 
     @property
     def n(self) -> int:
@@ -63,7 +63,7 @@ class ChunkSource(Protocol):
         """Number of levels of each block."""
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks in row order."""
+        """Yield chunks in row order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class DesignChunks:
         return tuple(b.m for b in self.design.blocks)
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Chunks in row order, views of the design's arrays."""
+        """Yield chunks in row order, as views of the design's arrays."""
         d = self.design
         y = d.response
         for start in range(0, d.n, self.rows):
@@ -104,7 +104,7 @@ def indicator_rows(
     levels: tuple[int, ...],
     maps: tuple[Floats, ...],
 ) -> sparse.csr_matrix:
-    """Rows of Z in the engine's coordinates, sparse, shape (r, q).
+    """Return rows of Z in the engine's coordinates, sparse, shape (r, q).
 
     Equivalent to the concatenation over blocks of ``Block.to_sparse() @ kron(I_m, inv(R_k))``.
     """

@@ -95,7 +95,7 @@ class ResponseProducts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossProducts:
-    """All that the engine keeps of the data.
+    """All that the engine needs of the data.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class CrossProducts:
 
 
 def choose_scaling(chunk: Chunk) -> Scaling:
-    """Coordinates in which the rows of ``chunk`` have unit scale; any chunk gives a valid (invertible) choice."""
+    """Return coordinates in which the rows of ``chunk`` have unit scale; those of any chunk are valid (invertible)."""
     X, y = chunk.residual.whitened(chunk.X), chunk.residual.whitened(chunk.y)
     p = X.shape[1]
     if p:
@@ -168,7 +168,7 @@ def _nonzero(norms: Floats) -> Floats:
 
 
 def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
-    """Read all rows once and return the coordinates chosen and the cross-products in them.
+    """Return the coordinates chosen and the cross-products in them; all rows are read once.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
 
 
 def _finish(s: Scaling, ZXy: Floats, XyXy: Floats) -> tuple[Scaling, Floats, Floats, ResponseProducts]:
-    """Complete the orthonormalisation of X that the first chunk began, and take the rest of X off y."""
+    """Return coordinates, Z'WX, X'WX and the response's products, X orthonormal over all rows and taken off y."""
     p = len(s.centre)
     ZX, Zy = np.ascontiguousarray(ZXy[:, :p]), np.ascontiguousarray(ZXy[:, p])
     XX, Xy, yy = XyXy[:p, :p], XyXy[:p, p], float(XyXy[p, p])
@@ -235,7 +235,7 @@ def _finish(s: Scaling, ZXy: Floats, XyXy: Floats) -> tuple[Scaling, Floats, Flo
 
 
 def _check_spread(response: ResponseProducts, n: int, size: float) -> None:
-    """Refuse a response without variation: its variance ratio has no meaning."""
+    """Refuse a response without variation beside X: no variance can be estimated."""
     spread = response.y_scale * np.sqrt(max(response.yy, 0.0))
     if not np.isfinite(spread):
         raise EngineError("The response, X or a random-effects basis holds values that are not finite numbers.")
@@ -248,7 +248,7 @@ def _check_spread(response: ResponseProducts, n: int, size: float) -> None:
 def project_response(
     Zt: sparse.csr_matrix, Q: Floats, residual: ResidualModel, y: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Products of new responses with fixed Z and X, for any number B of them at once.
+    """Return the products of B new responses with Z and X.
 
     Parameters
     ----------

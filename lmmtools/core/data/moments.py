@@ -1,4 +1,4 @@
-"""The moment system of a design: what sums of squares between levels say of each variance, whatever the response."""
+"""The moment system of a design: the expected sums of squares between levels as functions of the variances."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["MomentSystem", "VectorMoments", "moment_system", "vector_moments"]
 
 PROJECTIONS = 300
-"""Products A c for columns c of Z'WX that the moments may cost; beyond, the last columns of X do not count."""
+"""Products of A with columns of Z'WX that the moments may cost; beyond that, the last columns of X are left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VectorMoments:
-    """What the design says of the moments of a vector-valued term's own levels.
+    """Coefficients of the moments of a vector-valued term's levels.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class VectorMoments:
     gram : ndarray, shape (l * l, l * l)
         Of sum_g A_g Sigma A_g as a linear map of Sigma.
     kept : float
-        Share of z that X did not take.
+        Share of the squared length of z that is left beside X, on average.
     """
 
     total: Floats
@@ -45,7 +45,7 @@ class VectorMoments:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MomentSystem:
-    """The linear system of the moments; it depends on the design alone, so refits share it.
+    """The linear system of the moments. It depends on the design alone, so refits share it.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class MomentSystem:
 
 
 def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
-    """Return the moment system of a design, whose solution are starting values of its variances.
+    """Return the moment system of a design; its solution for a response is the starting values of the variances.
 
     With Q the orthonormal X, B = Z'W(I - QQ'W)Z = A - CC', C = Z'WQ, every sum of squares of B over a pair of types
     follows from A, A C and small cross-products; B itself, which is dense, is never formed.
@@ -114,7 +114,7 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
 
 
 def vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> VectorMoments:
-    """Return the moments of some effects of a factor, those of ``part`` within a level."""
+    """Return the coefficients of the moments of the effects ``part`` of a factor's levels."""
     A = diagonal_blocks(st, f)[:, part, part]
     l = A.shape[1]
     total = A.sum(0)

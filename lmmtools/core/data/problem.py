@@ -60,10 +60,7 @@ PIVOT = 1e-6
 
 
 class RowData:
-    """What is made of a design when something first needs it, and shared by all its responses.
-
-    Z' and X of all rows are needed again for a new response and for hat values.
-    """
+    """What is computed from a design when it is first needed, and shared by all its responses."""
 
     def __init__(self, design: Design, scaling: Scaling, structure: Structure, ZX: Floats, XX: Floats) -> None:
         self._ZX, self._XX = ZX, XX
@@ -76,7 +73,7 @@ class RowData:
 
     @cached_property
     def spectrum(self) -> Spectrum | None:
-        """What makes the criterion of a model with one variance a function of it, None elsewhere or if it is large."""
+        """The eigenvalues of a model with one variance; None with several, or where they cost too much."""
         if self._design.k > 1:
             return None
         return find_spectrum(self._structure.A.diagonal(), self._ZX, self._XX)
@@ -143,7 +140,7 @@ class Problem:
         return self.rows.spanned
 
     def away_from_x(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
-        """lambda per block, (l, l), without what X spans: the same REML criterion."""
+        """Return lambda per block, (l, l), without the directions that X spans; the REML criterion is the same."""
         return tuple(lam if s is None else s.away @ lam for lam, s in zip(lambdas, self.spanned, strict=True))
 
     @property
@@ -187,12 +184,12 @@ class Problem:
 
     @cached_property
     def cut(self) -> Cut:
-        """C and H with the largest factor apart, for many values of lambda at once."""
+        """C and H with the largest factor apart, for evaluations at many values of lambda at once."""
         return cut_largest(self.structure, self.C, self.H)
 
     @cached_property
     def log_x_map(self) -> float:
-        """2 log|x_map|: what log|Hxx| owes to the engine's coordinates of X."""
+        """2 log|x_map|: log|Hxx| in the engine's coordinates less that on the data's scale."""
         return 2.0 * float(np.log(np.abs(np.diag(self.scaling.x_map))).sum())
 
     @cached_property
@@ -201,16 +198,16 @@ class Problem:
         return tuple(self.n / b.m for b in self.design.blocks)
 
     def constant(self, reml: bool, y_scale: Floats | float | None = None) -> Any:
-        """What the criterion on the data's scale has beyond that in the engine's coordinates, shape of ``y_scale``.
+        """Return the criterion on the data's scale less that in the engine's coordinates, of the shape of ``y_scale``.
 
-        That is the scale of each response, by default of the problem's own, whose constant is a float.
+        ``y_scale`` is the scale of each response, by default that of the problem's own.
         """
         dof = self.n - self.p if reml else self.n
         out = 2.0 * dof * np.log(self.response.y_scale if y_scale is None else y_scale) - self.log_weights
         return out - self.log_x_map if reml else out
 
     def to_lambdas(self, theta: Floats) -> tuple[Floats, ...]:
-        """lambda per block in the engine's coordinates, from theta on the data's scale.
+        """Return lambda per block in the engine's coordinates, from theta on the data's scale.
 
         Raises
         ------
@@ -225,15 +222,15 @@ class Problem:
         return tuple(term.lam(theta[own]) for term, own in zip(self.covariances, places(self.covariances), strict=True))
 
     def to_theta(self, lambdas: Sequence[Floats]) -> Floats:
-        """theta on the data's scale, shape (..., k), columns of lambda signed so that its diagonal is not negative."""
+        """Return theta on the data's scale, shape (..., k), from any root of each Sigma in the engine's coordinates."""
         return np.concatenate([term.theta(lam) for term, lam in zip(self.covariances, lambdas, strict=True)], axis=-1)
 
     def by_factor(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
-        """lambda per merged factor in order of elimination, block diagonal where a factor has several terms."""
+        """Return lambda per factor in order of elimination, block diagonal where a factor has several terms."""
         return tuple(merge(f, lambdas) for f in self.structure.factors)
 
     def with_response(self, y: Floats) -> Problem:
-        """The same design with another response (offset included, as in the design), all structure shared.
+        """Return the problem of another response on the same design; everything but the response's products is shared.
 
         Parameters
         ----------
@@ -256,7 +253,7 @@ class Problem:
 
 @single
 def prepare(design: Design) -> Problem:
-    """Read the design once and return the problem to evaluate, optimize, or refit.
+    """Return the problem to evaluate, optimize or refit; the rows of the design are read once.
 
     Raises
     ------
@@ -307,16 +304,16 @@ class Spanned:
         return len(self.effects) == len(self.away)
 
     def is_kept(self, directions: Floats) -> NDArray[np.bool_]:
-        """Return which of some orthonormal directions, shape (l, c), lie among the effects that are not left out."""
+        """Return which of c orthonormal directions, shape (l, c), are spanned by the effects that are not left out."""
         return np.asarray(np.linalg.norm(directions - self.without @ directions, axis=0) < ORTHOGONAL)
 
     def is_idle(self, directions: Floats) -> NDArray[np.bool_]:
-        """Return which of some orthonormal directions, shape (l, c), are spanned."""
+        """Return which of c orthonormal directions, shape (l, c), X spans."""
         return np.asarray(np.linalg.norm(self.away @ directions, axis=0) < ORTHOGONAL)
 
 
 def find_spanned(st: Structure, ZX: Floats, XX: Floats, maps: Sequence[Floats]) -> tuple[Spanned | None, ...]:
-    """Return for each block in design order which directions X spans at every level, None where there are none.
+    """Return for each block in design order the directions that X spans at every level, None where there are none.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Whether there is memory for the engine's dense arrays: asked from sizes, before the work that would fill them."""
+"""Checks of memory for the engine's dense arrays, from their sizes, before they are filled."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CHUNKS = 2
 """Copies of a chunk of X while its cross-products are made (measured)."""
 
 PRODUCTS = 8
-"""Arrays of the size of Z'X at the peak of a fit (measured: 7.7): itself, beside y, solved, and their derivatives."""
+"""Arrays of the size of Z'X at the peak of a fit (measured: 7.7): Z'X, Z'[X y], solutions, and their derivatives."""
 
 SCALAR, VECTOR = 3, 5
-"""Dense matrices of the rest at the peak: cross-products, factor and inverse where all lambda are scalar; where some
-are not, two more while the inverse is multiplied by them. A start at zero is tried, which overwrites no products."""
+"""Dense matrices of the rest at the peak: cross-products, Cholesky factor and inverse where all lambda are scalar; two
+more where some are not, while the inverse is multiplied by them. At zero variances no products are overwritten."""
 
 PAIR = 5
 """Numbers per pair of columns that are added by index: its place, its two columns, its product and a weight."""
 
 FRONT = 4
-"""Arrays of the size of all fronts: numbers going up, the factors kept, numbers coming down, and scratch."""
+"""Arrays of the size of all fronts: those of elimination, those kept, those of the inverse, and scratch."""
 
 
 def check_products(design: Design) -> None:

@@ -1,4 +1,6 @@
-"""The eigenvalues behind the criterion of a model with one variance; the design alone makes them, so refits share them.
+"""The eigenvalues that make the criterion of a model with one variance a cheap function of it.
+
+They depend on the design alone, so refits share them.
 
 With one effect per level of one factor A = Z'WZ is diagonal, and B = Z'PZ = A - CC' with C = Z'WX (X'WX)^-1/2. Levels
 of equal a = A_gg, of s levels and C_g their rows of C, have all directions orthogonal to the columns of C_g as
@@ -111,5 +113,5 @@ def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
 
 
 def solve_lower(L: Floats, B: Floats) -> Floats:
-    """Return L^-1 B of a lower triangle."""
+    """Return L^-1 B, L lower triangular."""
     return np.asarray(dtrtrs(L, B, lower=1)[0]) if len(L) else B

@@ -39,7 +39,7 @@ __all__ = ["EliminatedStage", "Elimination", "Inverse", "eliminate", "invert", "
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EliminatedStage:
-    """One factor of the chain at the moment it is eliminated.
+    """One factor of the chain, as it was when it was eliminated.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class EliminatedStage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Elimination:
-    """V eliminated at one theta: what solves and inverses need.
+    """The elimination of V at one theta, which solves and inverses use.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Elimination:
 
 
 def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
-    """Factor V at the given lambda, one (l, l) matrix per factor in order of elimination.
+    """Return the elimination of V at the given lambda, one (l, l) matrix per factor in order of elimination.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def solve(el: Elimination, C: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Inverse:
-    """What is needed of W = Lambda M^-1 Lambda' and of N = Z'V^-1 Z.
+    """Blocks and traces of W = Lambda M^-1 Lambda' and of N = Z'V^-1 Z.
 
     Attributes
     ----------
@@ -211,7 +211,7 @@ class Inverse:
 
 
 def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
-    """Return traces and, with ``blocks``, all of W on the pattern of A (a selected inverse), coarse to fine.
+    """Return the traces of N and, with ``blocks``, W on the pattern of A (a selected inverse), from coarse to fine.
 
     For a level e with ancestors and rest x: V_x = sum_y A_ey W_yx, Q = sum_x V_x A_xe, then
     W_ee = w + w Q w, W_ex = -w V_x, and N_ee = J A_ee - J Q J' with J = (I + A_ee Sigma)^-1.
@@ -238,7 +238,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
 
 
 def _invert_single(s: EliminatedStage, W_rest: Floats | None, T_rest: list[Floats]) -> Inverse:
-    """Return the traces of a chain of one factor: N_ee = J A - J A_er W_rr' A_r'e J', summed without its parts."""
+    """Return the traces of a chain of one factor: the sum of N_ee = J A - J A_er W_rr' A_r'e J' without its terms."""
     P = multiply(s.J, s.A)
     T = P.sum(0)
     kind = s.stage.coupling
@@ -280,7 +280,7 @@ class _ChainBlocks:
 
 
 def _invert_stage(s: EliminatedStage, i: int, W: _ChainBlocks, W_rest: Floats | None) -> Floats:
-    """Fill in the blocks of W of one factor and return its trace of N."""
+    """Return the trace of N of one factor, (l, l); its blocks of W are added to ``W``."""
     kind = s.stage.coupling
     own = s.stage.links
     P = multiply(s.J, s.A)

@@ -48,7 +48,7 @@ SCRATCH = 4_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseCoupling:
-    """All of the block, values (m, l, q_rest)."""
+    """A dense coupling: values (m, l, q_rest), see :class:`~lmmtools.core.elimination.parts.Coupling`."""
 
     values: Floats
     links: tuple[Link, ...]
@@ -56,24 +56,24 @@ class DenseCoupling:
     pair_count: int = 0
 
     def scale(self, T: Floats, values: Floats) -> Floats:
-        """T_e values_e."""
+        """Return T_e values_e."""
         return T * values if T.shape[1] == T.shape[2] == 1 else np.matmul(T, values)
 
     def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
-        """S -= sum_e (T_e values_e)'(T_e values_e)."""
+        """Subtract sum_e (T_e values_e)'(T_e values_e) from S."""
         flat = self.scale(T, values).reshape(-1, values.shape[2])
         add_gram(-1.0, flat, S)
 
     def times(self, values: Floats, B: Floats) -> Floats:
-        """values_e B."""
+        """Return values_e B."""
         return np.asarray(np.matmul(values, B))
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
-        """sum_e values_e' V_e."""
+        """Return sum_e values_e' V_e."""
         return product(values.reshape(-1, values.shape[2]).T, V.reshape(-1, V.shape[2]))
 
     def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
-        """sum_e J_e values_e W values_e' J_e'."""
+        """Return sum_e J_e values_e W values_e' J_e'."""
         scaled = self.scale(J, values)
         m, l, q = scaled.shape
         right = product(scaled.reshape(-1, q), W).reshape(m, l, q)
@@ -82,39 +82,39 @@ class DenseCoupling:
         return np.asarray(np.matmul(scaled, right.transpose(0, 2, 1)).sum(0))
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
-        """values_e W values_e'."""
+        """Return values_e W values_e'."""
         return self.contract(self.restrict(values, W), values)
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
-        """values_e W."""
+        """Return values_e W."""
         return np.asarray(np.matmul(values, W))
 
     def contract(self, left: Floats, right: Floats) -> Floats:
-        """left_e right_e'."""
+        """Return left_e right_e'."""
         return np.asarray(np.matmul(left, right.transpose(0, 2, 1)))
 
     def lift(self, link: int, values: Floats) -> Floats:
-        """Sums over children."""
+        """Return sums over children."""
         gather = self.links[link].gather
         out = gather @ values.reshape(len(values), -1)
         return np.asarray(out).reshape(-1, *values.shape[1:])
 
     def pull(self, link: int, values: Floats) -> Floats:
-        """The parent's values at each child."""
+        """Return the parent's values at each child."""
         return values[self.links[link].parent]
 
     def matrix(self, values: Floats, a: int) -> Floats:
-        """Row a of every level's block, (m, q_rest)."""
+        """Return row a of every level's block, (m, q_rest)."""
         return values[:, a]
 
     def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
-        """Single columns."""
+        """Return single columns."""
         return values[levels, :, columns]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparseCoupling:
-    """The columns that each level meets, in CSR order over levels, values (pairs, l).
+    """A sparse coupling: the columns that each level meets, in CSR order over levels, values (pairs, l).
 
     Attributes
     ----------
@@ -155,13 +155,13 @@ class SparseCoupling:
         return len(self.pairs.target)
 
     def scale(self, T: Floats, values: Floats) -> Floats:
-        """T_e values_e."""
+        """Return T_e values_e."""
         if T.shape[1] == T.shape[2] == 1:
             return values * T[self.rows, :, 0]
         return np.asarray(np.matmul(T[self.rows], values[:, :, None])[:, :, 0])
 
     def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
-        """S -= sum_e (T_e values_e)'(T_e values_e)."""
+        """Subtract sum_e (T_e values_e)'(T_e values_e) from S."""
         scaled = self.scale(T, values)
         if len(self.pairs.target):
             if T.shape[1] == 1 and values is self.values:
@@ -174,19 +174,19 @@ class SparseCoupling:
             add_gram(-1.0, dense.reshape(-1, self.q_rest), S)
 
     def times(self, values: Floats, B: Floats) -> Floats:
-        """values_e B."""
+        """Return values_e B."""
         parts = [self.matrix(values, a) @ B for a in range(values.shape[1])]
         return parts[0][:, None, :] if len(parts) == 1 else np.stack(parts, axis=1)
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
-        """sum_e values_e' V_e."""
+        """Return sum_e values_e' V_e."""
         out = np.zeros((self.q_rest, V.shape[2]))
         for a in range(values.shape[1]):
             out += self.matrix(values, a).T @ V[:, a, :]
         return out
 
     def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
-        """sum_e J_e values_e W values_e' J_e'."""
+        """Return sum_e J_e values_e W values_e' J_e'."""
         l = values.shape[1]
         scaled = self.scale(J, values)
         if l == 1 and values is self.values:
@@ -208,7 +208,7 @@ class SparseCoupling:
         return out
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
-        """values_e W values_e'."""
+        """Return values_e W values_e'."""
         if values.shape[1] > 1 or values is not self.values:
             return self.contract(self.restrict(values, W), values)
         out = np.zeros((len(self.indptr) - 1, 1, 1))
@@ -221,7 +221,7 @@ class SparseCoupling:
         return out
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
-        """values_e W in the pattern."""
+        """Return values_e W in the columns that e meets."""
         out = self.pairs.restrict(values, W)
         start = 0
         for dense in self._dense_rows(values, self.heavy):
@@ -233,33 +233,33 @@ class SparseCoupling:
         return out
 
     def contract(self, left: Floats, right: Floats) -> Floats:
-        """left_e right_e'."""
+        """Return left_e right_e'."""
         outer = (left[:, :, None] * right[:, None, :]).reshape(len(left), -1)
         out = self.sums @ outer
         return np.asarray(out).reshape(-1, left.shape[1], right.shape[1])
 
     def lift(self, link: int, values: Floats) -> Floats:
-        """Sums over children."""
+        """Return sums over children."""
         return np.asarray(self.maps[link][1] @ values)
 
     def pull(self, link: int, values: Floats) -> Floats:
-        """The parent's values at each child."""
+        """Return the parent's values at each child."""
         return values[self.maps[link][0]]
 
     def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
-        """Single columns, zero where the level does not meet the column."""
+        """Return single columns, zero where the level does not meet the column."""
         key = self.rows * self.q_rest + self.columns
         wanted = levels * self.q_rest + columns
         at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
         return np.where((key[at] == wanted)[:, None], values[at], 0.0)
 
     def matrix(self, values: Floats, a: int) -> sparse.csr_matrix:
-        """Row a of every level's block, (m, q_rest)."""
+        """Return row a of every level's block, (m, q_rest)."""
         shape = (len(self.indptr) - 1, self.q_rest)
         return sparse.csr_matrix((np.ascontiguousarray(values[:, a]), self.columns, self.indptr), shape=shape)
 
     def _dense_rows(self, values: Floats, levels: NDArray[np.intp]) -> Iterator[Floats]:
-        """Dense copies (l, some levels, q_rest), a few megabytes at a time."""
+        """Yield dense copies of some levels at a time, (l, some levels, q_rest), of at most SCRATCH numbers."""
         l = values.shape[1]
         step = max(1, SCRATCH // (l * self.q_rest))
         counts = np.diff(self.indptr)
@@ -285,7 +285,7 @@ def is_dense(pieces: Sequence[sparse.csr_matrix]) -> bool:
 def couple_dense(
     pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
 ) -> list[Coupling]:
-    """The couplings of a whole chain with the rest.
+    """Return the dense couplings of a whole chain with the rest.
 
     Parameters
     ----------
@@ -305,7 +305,7 @@ def couple_dense(
 def meeting_patterns(
     pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
 ) -> list[sparse.csr_matrix]:
-    """Which columns of the rest the levels of each chain factor meet, (m, q_rest), sorted."""
+    """Return which columns of the rest the levels of each chain factor meet, (m, q_rest), sorted."""
     patterns: list[sparse.csr_matrix] = []
     for i, (piece, l) in enumerate(zip(pieces, widths, strict=True)):
         pattern = _level_rows(piece, l)
@@ -325,7 +325,7 @@ def couple_sparse(
     links: Sequence[tuple[Link, ...]],
     layout: Layout,
 ) -> list[Coupling]:
-    """The same as :func:`couple_dense`, by the pairs of level and column that meet."""
+    """Return the sparse couplings of a whole chain with the rest: the pairs of level and column that meet."""
     q_rest = layout.q
     keys = [_rows_of(p) * q_rest + p.indices for p in patterns]
     couplings: list[Coupling] = []
@@ -351,7 +351,7 @@ def couple_sparse(
 
 
 def _level_rows(piece: sparse.csr_matrix, l: int) -> sparse.csr_matrix:
-    """Which columns each level meets, as ones."""
+    """Return which columns each level meets, as ones, (m, q_rest)."""
     if l == 1:
         # Copies: the caller sorts them, and piece keeps its own order.
         return sparse.csr_matrix((np.ones(piece.nnz), piece.indices.copy(), piece.indptr.copy()), shape=piece.shape)

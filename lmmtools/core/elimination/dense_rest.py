@@ -47,7 +47,7 @@ DENSE_A = 1200
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DenseLayout:
-    """The rest's cross-products, and where a matrix has its entries.
+    """The layout of a dense rest, with its cross-products.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class DenseLayout:
         return np.asarray(self.A.toarray(order="F"))
 
     def factorise(self, A: Floats, lambdas: tuple[Floats, ...]) -> DenseRest:
-        """Factor I + Lambda'A Lambda.
+        """Return I + Lambda'A Lambda factored.
 
         Raises
         ------
@@ -134,18 +134,18 @@ class DenseRest:
 
     @property
     def columns(self) -> tuple[slice, ...]:
-        """Where each factor stands."""
+        """Columns of each factor within the rest."""
         ends = list(accumulate((f.q for f in self.factors), initial=0))
         return tuple(slice(a, b) for a, b in pairwise(ends))
 
     @property
     def is_comfortable(self) -> bool:
-        """Whether every lambda is far enough from zero to be divided by."""
+        """Whether every lambda can be divided by without loss of digits."""
         # Cross-products are overwritten only where it is.
         return self.A is None or _is_comfortable(self.factors, self.lambdas, self.A.diagonal())
 
     def products(self) -> Floats:
-        """Return A where it was kept."""
+        """Return A, which must have been kept."""
         assert self.A is not None
         return self.A
 
@@ -214,7 +214,7 @@ class DenseRest:
         return sums
 
     def _traces(self, sums: Sequence[Floats]) -> tuple[list[Floats], list[int]]:
-        """Return the traces of N from the sums of M^-1's diagonal blocks, and of which factors that loses digits."""
+        """Return the traces of N from the sums of M^-1's diagonal blocks, and for which factors that loses digits."""
         T: list[Floats] = []
         weak = []
         for i, (f, lam, total) in enumerate(zip(self.factors, self.lambdas, sums, strict=True)):
@@ -232,7 +232,7 @@ class DenseRest:
         return T, weak
 
     def _weighted(self, inverse: Floats, *, is_full: bool) -> Floats:
-        """Return W, in place of M^-1 where it can be; its lower triangle where the inverse is no more."""
+        """Return W, from M^-1 or its lower triangle; the inverse is overwritten where all lambda are scalar."""
         if self.scale is not None:
             inverse *= self.scale
             inverse *= self.scale[:, None]
@@ -282,7 +282,7 @@ def _factorise(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ..
 
 
 def _is_comfortable(factors: Sequence[Factor], lambdas: Sequence[Floats], diagonal: Floats) -> bool:
-    """Return whether every lambda is far enough from zero to be divided by."""
+    """Return whether every lambda can be divided by without loss of digits."""
     start = 0
     for f, lam in zip(factors, lambdas, strict=True):
         smallest = lam[0, 0] if f.l == 1 else np.linalg.svd(lam, compute_uv=False)[-1]

@@ -40,7 +40,7 @@ WASTE = 0.25
 """A child is merged with its parent if no more than this share of its columns' numbers become stored zeros."""
 
 SMALL_WASTE = 24
-"""Or this many numbers."""
+"""Or if it adds at most this many stored zeros."""
 
 FILLING = 0.05
 """Share of level pairs that meet from which a graph is looked at for whether any order could keep fill low."""
@@ -91,7 +91,7 @@ class Batch:
 
     @property
     def columns(self) -> slice:
-        """Where the stack stands among the numbers of all fronts."""
+        """Slice of the stack among the numbers of all fronts."""
         count, width, _ = self.shape
         return slice(self.offset, self.offset + count * width * width)
 
@@ -103,7 +103,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fronts:
-    """The plan.
+    """The plan of a sparse elimination.
 
     Attributes
     ----------
@@ -145,7 +145,7 @@ class Levels:
 
     @classmethod
     def of(cls, factors: Sequence[Factor]) -> Levels:
-        """Return those of factors whose columns follow each other."""
+        """Return the levels of factors whose columns follow each other."""
         widths = np.repeat([f.l for f in factors], [f.m for f in factors])
         begins = np.cumsum([0, *(f.l**2 for f in factors)])[:-1]
         lambdas = np.repeat(begins, [f.m for f in factors])
@@ -199,10 +199,10 @@ def _level_graph(pattern: sparse.csc_matrix, levels: Levels) -> sparse.csc_matri
 
 
 def fills_at_once(graph: sparse.csc_matrix) -> bool:
-    """Return whether eliminating the tenth of the levels that meet fewest others joins nearly all that are left.
+    """Return whether eliminating the tenth of the levels with fewest neighbours joins nearly all the others.
 
-    Then the last front alone exceeds what sparse algebra may cost, and an order need not be searched for, which takes
-    seconds on such graphs. What levels meet is held as bits.
+    The last front alone then exceeds what sparse algebra may cost, and no order need be searched for, which takes
+    seconds on such graphs. The neighbours of a level are held as bits.
     """
     n = graph.shape[0]
     if graph.nnz < FILLING * float(n) ** 2:
@@ -226,7 +226,7 @@ def fills_at_once(graph: sparse.csc_matrix) -> bool:
 
 
 def _order_levels(graph: sparse.csc_matrix) -> Indices:
-    """Return the levels in an order of low fill."""
+    """Return the levels in an order with low fill, by minimum degree."""
     n = graph.shape[0]
     # SuperLU orders before it factors; an incomplete factorisation that drops everything leaves the ordering alone.
     heavy = (graph + sparse.eye(n, format="csc") * (2.0 * n)).tocsc()
@@ -243,7 +243,7 @@ def _order_levels(graph: sparse.csc_matrix) -> Indices:
 
 
 def _eliminate_symbolically(graph: sparse.csc_matrix, widths: Indices, limit: float) -> _Tree | None:
-    """Return the fronts, or None as soon as their work exceeds the limit."""
+    """Return the forest of fronts, or None as soon as their work exceeds the limit."""
     if fills_at_once(graph):
         return None
     order = _order_levels(graph)
@@ -301,7 +301,7 @@ def _lay_out(
     pattern: sparse.csc_matrix,
     levels: Levels,
 ) -> Fronts:
-    """Give every front its place and every index map its numbers."""
+    """Return the plan with the offsets of all fronts and all index maps."""
     q = len(levels.of_column)
 
     def columns(of: Indices) -> Indices:
@@ -359,7 +359,7 @@ def _lay_out(
 
 
 class _Places:
-    """Looks up the place of a column within a front."""
+    """The place of any column within any front."""
 
     def __init__(self, own: Sequence[Indices], others: Sequence[Indices], width: Indices, q: int) -> None:
         self._q = q

@@ -1,4 +1,4 @@
-"""The sums behind the criterion at many values of lambda at once, for small models.
+"""log|V| and [X y]'V^-1[X y] at many values of lambda at once, for small models.
 
 The largest factor is eliminated level by level, the rest is dense.
 With M = I + Lambda'Z'WZ Lambda split into the largest factor's blocks and the rest, both log|M| and H = [X y]'V^-1[X y]
@@ -66,7 +66,7 @@ def cut_largest(structure: Structure, C: Floats, H: Floats) -> Cut:
 
 
 def work_of_one(structure: Structure, p: int) -> float:
-    """Return about how many multiplications one value of lambda takes in a model of p fixed effects."""
+    """Return an estimate of the multiplications for one value of lambda in a model with p fixed effects."""
     first = _largest(structure)
     q = structure.q - first.q
     columns = q + p + 1

@@ -59,7 +59,7 @@ class Pairs:
         self.target = np.concatenate(targets) if targets else np.zeros(0, dtype=np.intp)
 
     def _groups(self) -> list[tuple[NDArray[np.intp], tuple[NDArray[np.intp], NDArray[np.intp]]]]:
-        """Return, for each number of columns, their places (levels, that number) and which of them pair."""
+        """Return for each number c of columns per level their places, (levels, c), and the pairs among c."""
         out = []
         for size in np.unique(self.counts).tolist():
             rows = self.starts[self.counts == size][:, None] + np.arange(size)
@@ -68,7 +68,7 @@ class Pairs:
 
     @cached_property
     def places(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Places of the two columns of each pair in the layout of values, the later column first."""
+        """Places of the two columns of each pair in ``values``, the later column first."""
         parts = [(rows[:, i].ravel(), rows[:, j].ravel()) for rows, (i, j) in self._groups()]
         if not parts:
             return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
@@ -76,7 +76,7 @@ class Pairs:
 
     @cached_property
     def own_products(self) -> Floats:
-        """Products of the untouched values of each pair, for one value per column."""
+        """Products of the original values of each pair, where there is one value per column."""
         parts = []
         for rows, (i, j) in self._groups():
             v = self._values[rows, 0]
@@ -152,7 +152,7 @@ class Pairs:
 def light_pairs(
     indptr: NDArray[np.int32], columns: NDArray[np.int32], values: Floats, layout: Layout
 ) -> tuple[Pairs, NDArray[np.intp]]:
-    """Return the pairs of the levels that are cheaper pair by pair, and the other levels.
+    """Return the pairs of the levels that are cheaper to add pair by pair, and the other levels.
 
     Parameters
     ----------

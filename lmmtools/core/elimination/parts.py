@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["KEEP_Q", "Coupling", "Factor", "Layout", "Link", "Rest", "level_blocks", "merge", "not_definite"]
 
 KEEP_Q = 1200
-"""Beyond this size (12 MB a dense matrix) the rest keeps no more matrices than it must."""
+"""Columns of the rest (12 MB a dense matrix) beyond which matrices are overwritten where they can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Factor:
         return slice(self.start, self.start + self.q)
 
     def parts(self) -> tuple[tuple[int, slice], ...]:
-        """Each block with its place within a level."""
+        """Return each block with its place within a level."""
         return _parts(self.blocks, self.widths)
 
 
@@ -84,7 +84,7 @@ def _parts(blocks: tuple[int, ...], widths: tuple[int, ...]) -> tuple[tuple[int,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Link:
-    """How a factor of the chain hangs on a coarser one.
+    """How the levels of a factor of the chain lie within those of a coarser one.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Coupling(Protocol):
 
     @property
     def values(self) -> Floats:
-        """The numbers of the untouched cross-products."""
+        """The cross-products before any elimination."""
 
     @property
     def reads_lower(self) -> bool:
@@ -127,47 +127,47 @@ class Coupling(Protocol):
         """Pairs of columns whose products are added one by one."""
 
     def scale(self, T: Floats, values: Floats) -> Floats:
-        """T_e times the block of each level e; T is (m, l', l)."""
+        """Return T_e times the block of each level e; T is (m, l', l)."""
 
     def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
-        """Take sum_e (T_e values_e)'(T_e values_e) off the lower triangle of a Fortran-ordered S; T is (m, l', l)."""
+        """Subtract sum_e (T_e values_e)'(T_e values_e) from the lower triangle of a Fortran-ordered S, T (m, l', l)."""
 
     def times(self, values: Floats, B: Floats) -> Floats:
-        """values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
+        """Return values_e B for each level, shape (m, l, b), of B (q_rest, b)."""
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
-        """sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
+        """Return sum_e values_e' V_e, shape (q_rest, b), of V (m, l, b)."""
 
     def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
-        """sum_e J_e values_e W values_e' J_e', shape (l, l), of a symmetric, Fortran-ordered W (q_rest, q_rest).
+        """Return sum_e J_e values_e W values_e' J_e', shape (l, l), of a symmetric, Fortran-ordered W.
 
         Only the lower triangle of W is read where ``reads_lower``.
         """
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
-        """values_e W values_e' for each level, shape (m, l, l), W symmetric and Fortran-ordered."""
+        """Return values_e W values_e' for each level, shape (m, l, l), W symmetric and Fortran-ordered."""
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
-        """values_e W in the columns that e meets, W symmetric, in the layout of the rest and Fortran-ordered."""
+        """Return values_e W in the columns that e meets, W symmetric, in the layout of the rest and Fortran-ordered."""
 
     def contract(self, left: Floats, right: Floats) -> Floats:
-        """left_e right_e' for each level, shape (m, l_left, l_right)."""
+        """Return left_e right_e' for each level, shape (m, l_left, l_right)."""
 
     def lift(self, link: int, values: Floats) -> Floats:
-        """Sums of values_e over the children of each level of a coarser factor, in that factor's layout."""
+        """Return sums of values_e over the children of each level of a coarser factor, in that factor's layout."""
 
     def pull(self, link: int, values: Floats) -> Floats:
-        """Values of a coarser factor's level at each of its children, in this factor's layout."""
+        """Return the values of a coarser factor's level at each of its children, in this factor's layout."""
 
     def matrix(self, values: Floats, a: int) -> Floats | sparse.csr_matrix:
-        """Row a of every level's block, (m, q_rest)."""
+        """Return row a of every level's block, (m, q_rest)."""
 
     def row_products(self, levels: NDArray[np.intp], values: Floats, columns: NDArray[np.intp]) -> Floats:
-        """values_e at one column of the rest per requested (level, column) pair, shape (pairs, l)."""
+        """Return values_e at one column of the rest for each (level, column) pair, shape (pairs, l)."""
 
 
 class Layout(Protocol):
-    """Where the rest's matrices have their entries, and how they are factored."""
+    """Where the rest's matrices have their entries, and their Cholesky decomposition."""
 
     @property
     def q(self) -> int:
@@ -188,7 +188,7 @@ class Layout(Protocol):
         """Return Z'WZ among the rest; after a chain a copy that may be overwritten."""
 
     def factorise(self, A: Floats, lambdas: tuple[Floats, ...]) -> Rest:
-        """Factor I + Lambda'A Lambda, A in the metric of the chain.
+        """Return I + Lambda'A Lambda factored, A in the metric of the chain.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class Rest(Protocol):
 
 
 def not_definite() -> EngineError:
-    """Return the error of a theta that the arithmetic cannot hold."""
+    """Return the error of a theta at which a matrix is not positive definite."""
     return EngineError("I + Lambda' Z'WZ Lambda is not positive definite to working precision; theta is too large.")
 
 

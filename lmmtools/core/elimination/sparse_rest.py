@@ -48,7 +48,7 @@ SINGLE = 48
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SparseLayout:
-    """Where the entries of the rest's matrices are, and the plan of their elimination.
+    """The layout of a sparse rest, with its cross-products and the plan of their elimination.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class SparseLayout:
         return self.A.copy()
 
     def factorise(self, A: Floats, lambdas: Sequence[Floats]) -> SparseRest:
-        """Factor I + Lambda'A Lambda.
+        """Return I + Lambda'A Lambda factored.
 
         Raises
         ------
@@ -132,7 +132,7 @@ def sparse_layout(
 
 
 def _pattern_of(A: sparse.spmatrix) -> sparse.csr_matrix:
-    """Return the pattern of stored entries."""
+    """Return the pattern of stored entries, as ones."""
     out = sparse.csr_matrix(A, copy=True)
     out.data[:] = 1.0
     return out

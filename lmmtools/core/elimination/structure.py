@@ -1,4 +1,4 @@
-"""The elimination plan, made once per model: merged factors, the nested chain, and what is left to a dense factor.
+"""The elimination plan, made once per model: merged factors, the nested chain, and the rest.
 
 Blocks on one factor become one (lambda block diagonal). Factors are then put in the order of elimination: first a
 chain in which every factor is nested in the next (``class`` in ``school`` in ``region``), whose diagonal blocks stay
@@ -106,7 +106,7 @@ class Structure:
 
 
 def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
-    """Blocks grouped by grouping factor, in the order of their first; equal codes make equal factors."""
+    """Return the blocks of each grouping factor, in order of the first; blocks with equal codes share a factor."""
     groups: list[list[int]] = []
     for i, (code, m) in enumerate(zip(codes, levels, strict=True)):
         for group in groups:
@@ -122,9 +122,9 @@ def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> li
 def build_structure(
     A: sparse.csr_matrix, groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]
 ) -> Structure:
-    """Make the plan from Z'WZ (blocks in design order).
+    """Return the plan from Z'WZ (blocks in design order).
 
-    Nothing but the pattern of A decides it, so what counts as nested or crossed is what the numbers say.
+    The pattern of A alone decides what is nested and what is crossed.
     """
     starts = np.cumsum([0, *(m * l for m, l in zip(levels, widths, strict=True))])
     columns = [_merged_columns(group, starts, levels, widths) for group in groups]
@@ -165,7 +165,7 @@ def build_structure(
 def _merged_columns(
     group: Sequence[int], starts: NDArray[np.intp], levels: Sequence[int], widths: Sequence[int]
 ) -> NDArray[np.intp]:
-    """Columns of the blocks of one factor, interleaved level by level."""
+    """Return the columns of the blocks of one factor, interleaved level by level."""
     parts = [starts[k] + np.arange(levels[k] * widths[k]).reshape(levels[k], widths[k]) for k in group]
     return np.asarray(parts[0].ravel() if len(parts) == 1 else np.concatenate(parts, axis=1).ravel())
 
@@ -173,7 +173,7 @@ def _merged_columns(
 def _level_patterns(
     A: sparse.csr_matrix, columns: Sequence[NDArray[np.intp]], widths: Sequence[int]
 ) -> dict[tuple[int, int], sparse.csr_matrix]:
-    """For every ordered pair of factors, which levels meet; shape (m_i, m_j)."""
+    """Return which levels meet for every ordered pair of factors, each (m_i, m_j)."""
     found = {}
     for i in range(len(columns)):
         rows = A[columns[i]]
@@ -190,7 +190,7 @@ def _level_patterns(
 def _longest_chain(
     pattern: dict[tuple[int, int], sparse.csr_matrix], sizes: Sequence[int]
 ) -> tuple[list[int], dict[tuple[int, int], NDArray[np.intp]]]:
-    """The chain of nested factors that takes the most columns, finest first, and the parents of its levels."""
+    """Return the chain of nested factors with the most columns, finest first, and the parents of levels per pair."""
     parents = {}
     for (i, j), meet in pattern.items():
         counts = np.diff(meet.indptr)
@@ -215,7 +215,7 @@ def _links(
     groups: Sequence[int],
     parents: dict[tuple[int, int], NDArray[np.intp]],
 ) -> list[tuple[Link, ...]]:
-    """Return how each factor of the chain hangs on the coarser ones, nearest first."""
+    """Return the links of each factor of the chain to the coarser ones, nearest first."""
     out = []
     for i, factor in enumerate(factors):
         links = []
@@ -252,7 +252,7 @@ def _make_couplings(
 
 
 def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
-    """Return the factor's own blocks of A, shape (m, l, l)."""
+    """Return the factor's diagonal blocks of A, shape (m, l, l), from the chain where it has them."""
     for stage in st.chain:
         if stage.factor is factor:
             return stage.A
@@ -260,7 +260,7 @@ def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
 
 
 def _cut_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
-    """Cut the factor's own blocks out of A, shape (m, l, l)."""
+    """Return the factor's diagonal blocks of A, shape (m, l, l)."""
     block = A[factor.columns, factor.columns].tocoo()
     values = np.zeros((factor.m, factor.l, factor.l))
     values[block.row // factor.l, block.row % factor.l, block.col % factor.l] = block.data

@@ -37,7 +37,7 @@ DENSE_BATCH_Q = 160
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Responses:
-    """What the data say about B responses, in the engine's coordinates.
+    """The cross-products of B responses, in the engine's coordinates.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Responses:
 
 
 class Kernel(Protocol):
-    """V at B values of lambda."""
+    """The elimination of V at B values of lambda."""
 
     @property
     def logdet(self) -> Floats:
@@ -80,7 +80,7 @@ class Kernel(Protocol):
 
 
 class OneFactor:
-    """A single factor: every level by itself, arrays (B, m, l, l)."""
+    """The kernel of a single factor, whose levels are independent: arrays (B, m, l, l)."""
 
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
@@ -119,7 +119,7 @@ class OneFactor:
         return self._apply(self.w, C), self._apply(self.J, C)
 
     def blocks(self) -> list[Floats]:
-        """Return T."""
+        """Return the traces of N."""
         return [self.N.sum(axis=1)]
 
     def squares(self, Y: Floats, sigma: Sequence[Floats]) -> Floats:
@@ -128,7 +128,7 @@ class OneFactor:
 
 
 class Dense:
-    """Any small model: M (B, q, q) and its inverse."""
+    """The kernel of any small model: M, (B, q, q), and its inverse."""
 
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
@@ -174,7 +174,7 @@ class Dense:
         return U, C - self.A @ U
 
     def blocks(self) -> list[Floats]:
-        """Return T."""
+        """Return the traces of N."""
         out = []
         for f in self.factors:
             own = self.N[:, f.columns, f.columns].reshape(-1, f.m, f.l, f.m, f.l)
@@ -192,7 +192,7 @@ class Dense:
 
 
 def kernel_for(problem: Problem) -> type[OneFactor] | type[Dense] | None:
-    """Return the kernel for a model, None where responses are better fitted one by one."""
+    """Return the kernel for a model; None where fitting responses one by one costs less."""
     if len(problem.structure.factors) == 1:
         return OneFactor
     return Dense if problem.structure.q <= DENSE_BATCH_Q else None

@@ -1,4 +1,4 @@
-"""Second derivatives of the criterion with respect to the optimiser's parameters.
+"""Second derivatives of the criterion with respect to the parameters of the search.
 
 With P the projected inverse covariance, V_i = dV/dphi_i and q_i = y'P V_i P y, q_ij = y'P V_i P V_j P y,
 
@@ -95,14 +95,14 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
 
 
 def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalModel:
-    """Return an evaluated point in its own frame, with first and second derivatives.
+    """Return the quadratic model at an evaluated point, in the point's own frame.
 
     Parameters
     ----------
     problem : Problem
     state : State
     once : bool
-        Whether the exact Hessian may cost what is worth paying once per fit, instead of what saves an iteration.
+        Whether the exact Hessian may cost what is acceptable once per fit; else only what saves an iteration.
     """
     terms = problem.covariances
     frames, roots = parameters.frame(terms, state.lambdas)
@@ -120,7 +120,7 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     rest -= np.outer(q, q) * (state.dof / state.r2**2)
     t = (trace_products_once if once else trace_products)(problem, state, inverse, Y, sigma)
     if problem.structure.q_rest > KEEP_Q:
-        # What follows needs no more of the factor; the next point needs its memory.
+        # The elimination is not needed any more, and the next point needs its memory.
         state = replace(state, elimination=replace(state.elimination, stages=(), rest=None))
     exact, average = None if t is None else 2.0 * Q2 - t + rest, Q2 + rest
     held = _idle_elements(problem, frames) if state.reml and any(problem.spanned) else None
@@ -133,7 +133,7 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
 
 
 def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.bool_]:
-    """Return which elements of phi turn effects towards what X spans, shape (k,): the criterion does not see them."""
+    """Return on which elements of phi the criterion does not depend because X spans effects, shape (k,)."""
     parts = []
     for term, Q, span in zip(problem.covariances, frames, problem.spanned, strict=True):
         parts.append(term.of_rows(np.zeros(len(Q), dtype=bool) if span is None else span.is_idle(Q)))

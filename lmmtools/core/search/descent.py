@@ -1,4 +1,4 @@
-"""Minimise the criterion: Newton's method with bounds on the average-information curvature.
+"""One search for a minimum of the criterion: Newton's method under bounds.
 
 Each iteration solves the quadratic model over the parameters that are free (a variance at zero is not, while its
 derivative is not negative), shortens the step if it leaves the region where the model can be trusted, and takes it if
@@ -36,18 +36,18 @@ ROUNDING = 4e-16
 """Relative rounding error of the criterion, a few units in the last place."""
 
 UNFOUND = 1e-6
-"""Expected decrease that is worth a word where it was not found; what is less moves no estimate that anybody sees."""
+"""Expected decrease that is reported where it was not found; less changes no estimate visibly."""
 
 LARGEST_START = 1e6
-"""Relative standard deviation, in units of one that matters, beyond which a start is pulled back."""
+"""Largest relative standard deviation of a start, in units of c**-1/2; larger starts are scaled down."""
 
 ZERO_COLUMN = 1e-5
-"""A column of lambda that contributes less than this, a sum of relative information over levels, is tried at zero."""
+"""A column c of lambda with c'Tc below this, T the derivative of log|V|, is set to zero if the criterion allows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a callback is told after every evaluation.
+    """What a callback gets after every evaluation.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to optimise.
+    """Limits of a search, and its callback.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Descent:
-    """Where an optimisation ended.
+    """The end of one search.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Descent:
 
 
 def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, options: Options) -> Descent:
-    """Minimise from ``start`` and say where it ended.
+    """Return the end of one search from ``start``.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
 
 
 def _rounding(problem: Problem, point: LocalModel) -> float:
-    """Return the rounding error of the criterion: r2 is what is left of y'y, with the rounding of y'y."""
+    """Return the rounding error of the criterion; r2 has the rounding error of y'y, from which it is computed."""
     s = point.state
     return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
 
@@ -168,12 +168,12 @@ def _choose_hessian(point: LocalModel, bounded: NDArray[np.bool_]) -> tuple[bool
 
 
 def _evaluate_start(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
-    """Evaluate the start, pulled towards smaller variances while it is beyond what the arithmetic can hold.
+    """Return the evaluated start, scaled down until the criterion can be evaluated.
 
-    Variances that could do nothing beside X are left at zero.
+    Variances of effects that X spans are set to zero.
     """
     start = problem.away_from_x(start)
-    # The roundings of the gradient grow with the variance: from the far end of the range nothing points back.
+    # Rounding errors of the gradient grow with the variance: far out they hide its sign.
     largest = max(float(np.abs(lam).max()) * np.sqrt(c) for lam, c in zip(start, problem.units, strict=True))
     shrink = min(1.0, LARGEST_START / largest) if largest > 0 else 1.0
     while True:
@@ -198,7 +198,7 @@ def _report_progress(options: Options, count: int, point: LocalModel, bounded: N
 def _search_along(
     problem: Problem, point: LocalModel, step: Floats, bounded: NDArray[np.bool_], share: float
 ) -> tuple[State | None, int]:
-    """Find a point along the step, from ``share`` of it downwards, at which the criterion falls enough.
+    """Return a point along the step, at ``share`` of it or less, at which the criterion falls enough.
 
     Returns
     -------
@@ -229,7 +229,7 @@ def _search_along(
 
 
 def _drop_vanished_columns(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
-    """Put columns of lambda that have all but vanished exactly at zero, if the criterion is no worse there."""
+    """Return the point with nearly vanished columns of lambda at zero if the criterion is no higher, and evaluations."""
     lambdas = [lam.copy() for lam in point.state.lambdas]
     changed = False
     for lam, T in zip(lambdas, point.d.T, strict=True):

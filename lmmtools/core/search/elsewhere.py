@@ -1,4 +1,4 @@
-"""Where else to search, and when: one table, in the order of the searches.
+"""Other starts of the search: one table of where from and when, in the order of the searches.
 
 In ``y ~ 0 + x + (1 | g) + (1 | h)`` nothing but the effects of g, or those of h, can hold the mean, which makes the
 variance of whichever holds it large: the criterion has an optimum for each. The same goes for any effect that several
@@ -39,12 +39,12 @@ RESTARTS = (0.01, 10.0, 0.1)
 """Where else to start, as multiples of the first start's variances, when a certificate fails."""
 
 LONG = 8
-"""A search of more evaluations than this has crossed ground where the criterion is not convex, and another optimum may
-be near; while a second search is cheap it is worth having."""
+"""A search of more evaluations than this has crossed a region where the criterion is not convex, so that another
+optimum may be near; a second search is made where it is cheap."""
 
 SMALL_Q = 160
-"""Up to this many random effects a fit on the boundary is worth more searches, since there may be an optimum inside as
-well, and scans along each variance are worth their cost: other optima are a matter of few data."""
+"""Up to this many random effects a fit on the boundary is searched again, since there may be an optimum inside as well,
+and the criterion is scanned along each variance: other optima occur with few data."""
 
 FEW = 50
 """Up to this many residual degrees of freedom another optimum is never unlikely."""
@@ -61,10 +61,10 @@ IN_SPAN = 1e-8
 """Share of a column that X leaves, below which it is X's."""
 
 SHORT = 0.1
-"""An effect with less than this share of the variance that would hold its mean leaves it to other effects."""
+"""An effect whose variance is less than this share of its squared mean is started at the squared mean."""
 
 LEAST = 0.01
-"""What an effect that gives way keeps, at least, of the variance of the one that takes over."""
+"""Smallest variance of an effect that another one replaces, as a share of their total variance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ class BestSoFar:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the certificate fails, or hardly holds."""
+        """Whether the certificate fails, or the curvature is nearly zero."""
         return not self.certificate.holds or self.certificate.min_curvature < FLAT
 
     @property
@@ -124,7 +124,7 @@ class BestSoFar:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A row of the table.
+    """A row of the table of searches.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ def _at_random(found: BestSoFar) -> Iterator[Lambdas]:
 
 
 def other_starts(found: BestSoFar) -> Iterator[tuple[str, Lambdas, bool]]:
-    """Yield names and starts of searches from elsewhere, and whether one that finds nothing lower is the last."""
+    """Yield the name and start of each other search, and whether the searches end when it finds nothing lower."""
     for search in SEARCHES:
         if search.when(found):
             for start in search.start(found):
@@ -213,7 +213,7 @@ SEARCHES = (
 
 
 def competing_starts(problem: Problem, theta: Floats) -> Iterator[tuple[Floats, ...]]:
-    """Yield starts, lambda per block in the engine's coordinates, in which another term takes up what one does.
+    """Yield starts, lambda per block in the engine's coordinates, with the variance of an effect in another term.
 
     Parameters
     ----------

@@ -24,11 +24,11 @@ MAX_PIVOTS = 200
 """Changes between held and free; a few per parameter are usual."""
 
 DIAGONAL_FLOOR = 1e-14
-"""The same for its diagonal before scaling, relative to the largest element."""
+"""Smallest diagonal element before scaling, relative to the largest."""
 
 
 def is_positive(B: Floats, free: NDArray[np.bool_]) -> bool:
-    """Return whether the curvature over the free parameters is comfortably that of a minimum."""
+    """Return whether the Hessian over the free parameters is positive definite, by more than WEAKEST."""
     if not free.all():
         B = B[np.ix_(free, free)]
     diagonal = np.diag(B)
@@ -39,7 +39,7 @@ def is_positive(B: Floats, free: NDArray[np.bool_]) -> bool:
 
 
 def newton_step(phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Return the minimiser s of g's + s'Bs/2 with phi + s >= 0 where bounded, and the decrease that it promises.
+    """Return the minimiser s of g's + s'Bs/2 with phi + s >= 0 where bounded, and its expected decrease.
 
     B is made positive definite first (eigenvalues of the scaled matrix by absolute value, kept off zero), so the
     decrease is positive unless s is zero. A bounded element that is at zero with g >= 0 stays there.
@@ -97,7 +97,7 @@ def _bounded_minimum(B: Floats, g: Floats, lower: Floats) -> Floats:
 def newton_steps(
     phi: Floats, g: Floats, exact: Floats, average: Floats, bounded: NDArray[np.bool_]
 ) -> tuple[Floats, Floats]:
-    """Return the steps and the decreases that they promise of many problems at once.
+    """Return Newton's steps and their expected decreases for many problems at once.
 
     Equivalent to ``newton_step`` on each, with ``exact`` where it is positive and ``average`` elsewhere.
 

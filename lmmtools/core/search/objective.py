@@ -1,4 +1,4 @@
-"""The criterion, its exact gradient and its average-information curvature at one theta.
+"""The criterion and its exact gradient at one theta.
 
 With u, V as in :mod:`~lmmtools.core.elimination.chain` and H = [X y]'V^-1[X y] (Hxx, Hxy, Hyy):
 
@@ -55,7 +55,7 @@ TINY = 1e-300
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """The criterion at one theta and all that was computed on the way, in the engine's coordinates.
+    """The criterion at one theta with its intermediate results, in the engine's coordinates.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class State:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Derivatives:
-    """First and (approximate) second derivatives in the engine's coordinates.
+    """First derivatives in the engine's coordinates.
 
     Attributes
     ----------
@@ -137,7 +137,7 @@ class Evaluation:
 
 @single
 def evaluate(problem: Problem, theta: Floats, reml: bool = True, gradient: bool = True) -> Evaluation:
-    """The criterion at theta, and its exact gradient.
+    """Return the criterion at theta, and its exact gradient.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def profile(logdet: Any, r2: Any, dof: int) -> Any:
 
 
 def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State:
-    """The criterion at lambda per block, in the engine's coordinates."""
+    """Return the criterion at lambda per block, in the engine's coordinates, with the quantities behind it."""
     p, n = problem.p, problem.n
     el = eliminate(problem.structure, problem.by_factor(lambdas))
     U, F = solve(el, problem.C)
@@ -223,7 +223,7 @@ def projector(s: State) -> Floats:
 
 
 def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats) -> Derivatives:
-    """G_k of every block, in the engine's coordinates, from the traces of N per factor."""
+    """Return G_k of every block, in the engine's coordinates, from the traces of N per factor and the projector Y."""
     f = s.f * np.sqrt(s.dof / s.r2)
     Y = np.column_stack([Y, f])
     G: list[Floats] = [f] * len(s.lambdas)
@@ -240,7 +240,7 @@ def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats)
         for k, part in factor.parts():
             trace[k], G[k] = t[part, part], full[part, part]
     if s.reml:
-        # Exactly zero: rounding must not be taken for a slope.
+        # The derivative is exactly zero there; rounding errors would look like a slope.
         G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
     return Derivatives(tuple(G), tuple(trace))
 

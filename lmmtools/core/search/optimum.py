@@ -1,4 +1,4 @@
-"""The search: the lowest optimum that descents from several starts reach, with its certificate."""
+"""The whole search: descents from several starts, the lowest optimum among their ends, and its certificate."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 __all__ = ["Optimum", "optimize", "with_reproduction"]
 
 LARGE = 1e3
-"""Variance, relative to one that matters, beyond which hardly anything of the response is left to the residual."""
+"""Relative variance times c beyond which random effects may reproduce the response."""
 
 LOWER = 1e-9
-"""Decrease of the criterion, as a share of its size, by which the end of another search is lower."""
+"""Relative decrease of the criterion from which the end of another search counts as lower."""
 
 MAX_DOWN = 8
 """Searches from lower values found without a search; each ends lower than the one before."""
@@ -38,7 +38,7 @@ MAX_DOWN = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Optimum:
-    """The end of an optimisation.
+    """The end of the whole search.
 
     Attributes
     ----------
@@ -136,24 +136,24 @@ class _Run:
 
 
 def _criterion_size(run: _Run) -> float:
-    """Return the size of the criterion, of which differences are shares; at least one."""
+    """Return the absolute value of the criterion, at least 1, to which differences are relative."""
     return max(1.0, abs(run.best.model.objective))
 
 
 def _search(problem: Problem, reml: bool, start: Lambdas | None, options: Options, name: str) -> _Run:
-    """Return one search from a start, by default that of moments."""
+    """Return the end of one search from a start, by default that of moments."""
     best = descend(problem, reml, start, options)
     messages = (f"found in a search from {name}", best.message) if name else (best.message,)
     return _Run(best, certify_model(problem, best.model), best.n_evaluations, messages)
 
 
 def _is_stopped(run: _Run, options: Options) -> bool:
-    """Whether the user, or the evaluations allowed, stopped the search: then there is no other."""
+    """Return whether the user or the limit of evaluations ended the search; then no other is made."""
     return run.best.interrupted or run.best.n_evaluations >= options.max_iter
 
 
 def _keep_lower(run: _Run, other: _Run, name: str) -> _Run:
-    """Return the lower of two, with the evaluations of both, and what a search that was stopped said."""
+    """Return the lower of two ends, with the evaluations of both and the message of one that the user stopped."""
     slack = LOWER * _criterion_size(run)
     gain = run.best.model.objective - other.best.model.objective
     count = run.count + other.count
@@ -166,7 +166,7 @@ def _keep_lower(run: _Run, other: _Run, name: str) -> _Run:
 
 
 def _search_elsewhere(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run:
-    """Return the best of the searches from elsewhere that are worth their cost, and of the first."""
+    """Return the best end of the first search and of those from other starts that are worth their cost."""
     if _is_stopped(run, options):
         return run
     for name, start, is_last in other_starts(BestSoFar(problem, run.best, run.certificate)):
@@ -180,7 +180,7 @@ def _search_elsewhere(problem: Problem, reml: bool, options: Options, run: _Run)
 
 
 def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run:
-    """Return the optimum reached from values that are lower and found without a search, as long as there are such."""
+    """Return the best end after searches from lower points, as long as scans find such points."""
     for _ in range(MAX_DOWN):
         if _is_stopped(run, options):
             break
@@ -196,7 +196,7 @@ def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run
 
 
 def _reach_lowest(problem: Problem, reml: bool, options: Options, run: _Run, lowest: LowestOfAll) -> _Run:
-    """Return the search, or one from the lowest value of all where it ended above that."""
+    """Return the run, or a search from the lowest point of all where the run ended above it."""
     if lowest.lambdas is None or _is_stopped(run, options):
         return run
     if run.best.model.objective <= lowest.objective + SAME * _criterion_size(run):
@@ -206,7 +206,7 @@ def _reach_lowest(problem: Problem, reml: bool, options: Options, run: _Run, low
 
 
 def _canonical_optimum(problem: Problem, state: State) -> State:
-    """Return the optimum at which effects that X spans have no variance, of those with the same REML criterion."""
+    """Return the optimum with effects that X spans at zero variance; the REML criterion does not depend on it."""
     if not state.reml or all(span is None or span.is_all for span in problem.spanned):
         return state
     lambdas = [
@@ -217,7 +217,7 @@ def _canonical_optimum(problem: Problem, state: State) -> State:
 
 @single
 def with_reproduction(problem: Problem, optimum: Optimum) -> Optimum:
-    """Return the optimum with the terms whose effects reproduce the response, where there may be such."""
+    """Return the optimum with the terms whose effects reproduce the response in its certificate."""
     if problem.design.k == 1 or not _may_reproduce(problem, optimum):
         return optimum
     terms = reproducing_terms(problem, optimum.state.reml)
@@ -225,10 +225,10 @@ def with_reproduction(problem: Problem, optimum: Optimum) -> Optimum:
 
 
 def _may_reproduce(problem: Problem, optimum: Optimum) -> bool:
-    """Whether effects may reproduce the response: a response of any values where [X Z] has as many columns as rows.
+    """Return whether random effects may reproduce the response.
 
-    Where it has fewer only some responses can be, such as those that are constant within levels. Variances are large
-    then, or the search runs after them.
+    They can reproduce any response where [X Z] has as many columns as rows. Where it has fewer, they reproduce special
+    responses, such as those that are constant within levels; then variances are large, or the certificate fails.
     """
     pairs = zip(optimum.state.lambdas, problem.units, strict=True)
     is_large = any(float((lam * lam).sum()) * c > LARGE for lam, c in pairs)

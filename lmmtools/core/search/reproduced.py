@@ -1,4 +1,4 @@
-"""Whether random effects can reproduce the response, so that the criterion falls without end as they grow.
+"""Whether random effects can reproduce the response, so that the criterion falls without end as their variances grow.
 
 Let the variances of some terms grow together as tau, the others held. log|V| grows as rank(Z_S) log tau, and under REML
 log|V| + log|X'V^-1X| as (rank[X Z_S] - p) log tau, Z_S the columns of those terms. If y is not in the span of [X Z_S],
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["reproducing_terms"]
 
 LARGE = 1e5
-"""Relative standard deviation, in units of one that matters, at which a response that can be reproduced nearly is."""
+"""Relative standard deviation, in units of c**-1/2, at which random effects nearly reproduce a response if they can."""
 
 NEARLY = 1e-6
-"""Share of y'y that r2 has there at most."""
+"""Largest r2 there, as a share of y'y, of a response that may be reproduced."""
 
 EXACTLY = 1e-9
 """Length of the residuals of y on [X Z_S], as a share of y's beside X, that is rounding."""
@@ -55,7 +55,7 @@ MOST_SETS = 3000
 """Sets of columns that are tried."""
 
 FOUND = 1e-6
-"""As ``EXACTLY``, of an angle that is found to about its root."""
+"""As ``EXACTLY``, at an angle found by minimisation, which is accurate to half the digits."""
 
 ANGLES = 90
 """Directions of a pair of effects that are tried at first."""
@@ -110,7 +110,7 @@ def _special_directions(problem: Problem, k: int) -> Iterator[Floats]:
 
 
 def _is_suspicious(problem: Problem, reml: bool) -> bool:
-    """Whether r2 nearly vanishes where all variances are large."""
+    """Return whether r2 nearly vanishes where all variances are large."""
     large = tuple(np.eye(l) * (LARGE / np.sqrt(c)) for l, c in zip(problem.widths, problem.units, strict=True))
     try:
         state = evaluate_state(problem, problem.away_from_x(large), reml)
@@ -129,20 +129,20 @@ def _columns_of_z(problem: Problem, k: int, directions: Floats) -> Floats:
 
 
 def _lets_fall(X: Floats, Z: Floats, y: Floats, reml: bool) -> bool:
-    """Whether [X Z] has y in its span and a rank that lets the criterion fall without end."""
+    """Return whether y is in the span of [X Z] and the rank lets the criterion fall without end."""
     is_reproduced = _length_outside(np.column_stack([X, Z]), y) <= EXACTLY
     return is_reproduced and _is_rank_below_dof(X, Z, reml)
 
 
 def _is_rank_below_dof(X: Floats, Z: Floats, reml: bool) -> bool:
-    """Whether the criterion falls without end where [X Z] has y in its span."""
+    """Return whether the criterion falls without end if y is in the span of [X Z]."""
     G = np.column_stack([X, Z]) if reml else Z
     values = np.linalg.svd(_with_length_one(G), compute_uv=False)
     return bool((values > RANK_TOL * values[0]).sum() < len(G))
 
 
 def _length_outside(G: Floats, y: Floats) -> float:
-    """Return the length of what is left of y beside the span of some columns."""
+    """Return the length of the residual of y after projection on the columns of G."""
     U, values, _ = np.linalg.svd(_with_length_one(G), full_matrices=False)
     return float(np.linalg.norm(_project_off(U[:, values > RANK_TOL * values[0]], y)))
 
@@ -162,7 +162,7 @@ def _project_off(U: Floats, y: Floats) -> Floats:
 def _sets_with_chosen_direction(
     problem: Problem, X: Floats, columns: list[Floats], y: Floats, reml: bool
 ) -> Iterator[tuple[tuple[int, ...], Floats]]:
-    """Yield sets of columns in which a term of two effects has one direction, that which leaves least of y."""
+    """Yield sets of columns in which a term of two effects has the one direction that leaves least of y."""
     from scipy.optimize import minimize_scalar
 
     blocks = range(len(columns))

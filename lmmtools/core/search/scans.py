@@ -1,4 +1,4 @@
-"""The criterion along one variance at a time from an optimum: whether a lower one stands where no search has been.
+"""Scans of the criterion along one variance at a time from an optimum, for a lower point where no search has been.
 
 Each term is taken out, or one direction of a vector-valued one, and the criterion is a function of one variance again:
 that of what was taken out, everything else held (see :mod:`~lmmtools.core.search.section`). Its lowest value, zero
@@ -34,12 +34,12 @@ __all__ = ["LowerPoint", "alone", "exchanges", "find_lower"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LowerPoint:
-    """A point that is, or may be, lower than an optimum.
+    """A point with its criterion, a candidate to be lower than an optimum.
 
     Attributes
     ----------
     name : str
-        Where it stands.
+        Describes the point.
     objective : float
     lambdas : tuple of ndarray, each (l, l)
         In the engine's coordinates.
@@ -78,7 +78,7 @@ def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> L
 
 
 def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:
-    """Yield points at which the variance of one term is taken by another: the lowest along one other, for each term."""
+    """Yield for each term the lowest point at which that term is zero and one other has more variance."""
     for k, base in without_a_term(problem, state):
         found = [
             one
@@ -108,7 +108,7 @@ def _evaluate_at_zero(problem: Problem, reml: bool) -> LowerPoint:
 
 
 def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:
-    """Yield each term, and the state with it at zero and the others held: ``state`` itself where it is zero there."""
+    """Yield each term and the state with that term at zero, the others held; ``state`` itself where it is zero."""
     for k, lam in enumerate(state.lambdas):
         if not lam.any():
             yield k, state
@@ -121,7 +121,7 @@ def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]
 
 
 def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:
-    """Return the state at lambda, None where variances are beyond what the arithmetic can hold."""
+    """Return the state at lambda; None where the criterion cannot be evaluated."""
     try:
         return evaluate_state(problem, tuple(lambdas), reml)
     except EngineError:
@@ -129,7 +129,7 @@ def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -
 
 
 def _scan_directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
-    """Return roots of Sigma_k, each (l, c), along whose multiples to look once the term is at zero."""
+    """Return roots of Sigma_k, each (l, c), along whose multiples the criterion is scanned."""
     if len(lam) == 1:
         return [np.ones((1, 1))]
     R = problem.scaling.basis_maps[k]
@@ -152,7 +152,7 @@ def _scan_along(problem: Problem, base: State, k: int, roots: list[Floats], name
 
 
 def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
-    """Yield what lies along each principal direction of a vector-valued term, its other directions held."""
+    """Yield the lowest points along each principal direction of a vector-valued term, its other directions held."""
     Q, L = problem.covariances[k].frame(state.lambdas[k])
     lam = Q @ L
     name = f"{problem.design.blocks[k].term}"

@@ -48,11 +48,11 @@ TOL = 1e-8
 """A value within this of the lowest, relative to the criterion where that is above one, is as low."""
 
 PER_DECADE, MANY_PER_DECADE = 10, 3
-"""Intervals per factor of ten of tau at the start, of a few responses and of many: narrow ones need fewer rounds, which
-cost of few what calls cost."""
+"""Intervals per factor of ten of tau at the start, of a few responses and of many: narrow ones need fewer rounds,
+whose cost is that of the calls where responses are few."""
 
 FEW = 8
-"""Responses that are few."""
+"""Number of responses up to which they are few."""
 
 POLISHED = 1e-20
 """Decrease that is still expected at a minimum that is found; the engine's own search then has nothing to add."""
@@ -207,7 +207,7 @@ class Section:
 
     @property
     def rank(self) -> float:
-        """Growth of the logarithmic part with log tau, at last."""
+        """Slope of the logarithmic part in log tau as tau tends to infinity."""
         return float(self.log_counts.sum())
 
     @property
@@ -294,7 +294,7 @@ def _search_intervals(s: Section) -> tuple[Floats, Floats, NDArray[np.bool_], ND
 
 
 def _find_lowest_of_grid(s: Section, grid: Floats, f: Floats) -> tuple[Floats, Floats]:
-    """Return where the criterion's values f, shape (B, G), are lowest; of those that fall without end, of minima."""
+    """Return where the values f, shape (B, G), are lowest; among local minima where the criterion falls without end."""
     falls = s.falls
     if falls.any():
         f = f.copy()
@@ -324,7 +324,7 @@ def _judge_intervals(
 
 
 def _make_grid(s: Section) -> Floats:
-    """Return zero and geometric values of tau, to where the criterion rises, or nears its limit, for good."""
+    """Return zero and geometric values of tau, up to where the criterion only rises or is at its limit."""
     if not len(s.values) or not len(s.log_values):
         top = max(s.log_values.max(initial=0.0), s.values.max(initial=0.0))
         return np.array([0.0, 1.0 / top if top > 0 else 1.0])
@@ -378,7 +378,7 @@ def _evaluate(s: Section, owner: NDArray[np.intp], tau: Floats) -> Floats:
 
 
 def _find_minima(s: Section, owner: NDArray[np.intp], a: Floats, b: Floats) -> tuple[Floats, Floats]:
-    """Return the minima in intervals on which the criterion is convex, by Newton's method kept inside."""
+    """Return the minima in intervals on which the criterion is convex, by Newton's method within them."""
     low, high = a[TAU], b[TAU]
     tau, value = np.where(a[F] <= b[F], a[TAU], b[TAU]), np.minimum(a[F], b[F])
     trial = low - a[SLOPE] * (high - low) / (b[SLOPE] - a[SLOPE])

@@ -39,7 +39,7 @@ ALIKE = 0.9
 """Cosine of two columns above which one can stand for most of the other."""
 
 UNIT = 3.0
-"""Relative standard deviation of a start that knows nothing, in units of one that begins to matter."""
+"""Relative standard deviation, in units of c**-1/2, of a start that does not depend on the response."""
 
 
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
@@ -49,7 +49,7 @@ def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
 
 
 def unit_lambdas(problem: Problem) -> tuple[Floats, ...]:
-    """Return a start that asks nothing of the response: every variance somewhat larger than one that matters."""
+    """Return a start that does not depend on the response: every effect has the relative variance UNIT**2 / c."""
     return tuple(np.eye(l) * (UNIT / np.sqrt(c)) for l, c in zip(problem.widths, problem.units, strict=True))
 
 
@@ -123,7 +123,7 @@ def _collinear_factors(problem: Problem) -> Iterator[tuple[Factor, VectorMoments
 
 
 def _is_collinear(total: Floats, f: Factor) -> bool:
-    """Whether columns of different terms on a factor are nearly alike, by their cross-products (l, l)."""
+    """Return whether columns of different terms on a factor are nearly alike, from their cross-products (l, l)."""
     lengths = np.sqrt(np.maximum(np.diag(total), np.finfo(float).tiny))
     cosines = np.abs(total / lengths / lengths[:, None])
     for _, part in f.parts():

@@ -74,7 +74,7 @@ SLAB = 2000
 def trace_products_once(
     problem: Problem, s: State, inverse: Inverse, Y: Floats, sigma: Sequence[Floats]
 ) -> Floats | None:
-    """As :func:`~lmmtools.core.search.traces.trace_products`, at what is worth paying once a fit; None where more."""
+    """Return tr(P V_i P V_j), shape (k, k), at a cost that is acceptable once per fit; None where it costs more."""
     cheap = trace_products(problem, s, inverse, Y, sigma)
     if cheap is not None:
         return cheap
@@ -159,7 +159,7 @@ def _with_rest(f: Factor, crossing: _Crossing, end: Floats, X: Mapping[tuple[int
 
 
 def _among_levels(D: Floats, own: Floats, X: Mapping[tuple[int, int], Floats]) -> Floats:
-    """Return <N^ab, N^cd> of the first factor, shape (l, l, l, l), own being what is taken off the blocks D."""
+    """Return <N^ab, N^cd> of the first factor, shape (l, l, l, l), with D - own its diagonal blocks of N."""
     m, l, _ = D.shape
     d, r = D.reshape(m, -1), own.reshape(m, -1)
     gram = (d.T @ d - d.T @ r - r.T @ d).reshape(l, l, l, l)
@@ -216,7 +216,7 @@ def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigm
 
 
 def trace_products_by_columns(problem: Problem, s: State, Y: Floats, sigma: Sequence[Floats]) -> Floats:
-    """As :func:`trace_products` for any size: some columns of Z'PZ at a time, in memory of order q."""
+    """Return tr(P V_i P V_j), shape (k, k), for any size: from some columns of Z'PZ at a time, in memory of order q."""
     st = problem.structure
     out = np.zeros((k := sum(len(x) for x in sigma), k))
     A: Any = st.A.tocsc()
