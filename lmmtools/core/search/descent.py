@@ -1,9 +1,10 @@
 """One search for a minimum of the criterion: Newton's method under bounds.
 
-Each iteration solves the quadratic model over the parameters that are free (a variance at zero is not, while its
-derivative is not negative), shortens the step if it leaves the region where the model can be trusted, and takes it if
-the criterion falls. The iteration stops when the decrease that the model expects, half the Newton decrement,
-is below ``Options.tol`` of the criterion's own rounding error.
+Each iteration minimises the quadratic model over the free parameters (a variance at zero is not free while its
+derivative is not negative), shortens the step to the region where the model can be trusted, and accepts it if the
+criterion falls. The Hessian is the exact one where it is cheap and positive definite, else the average information. The
+search stops when the expected decrease, half the Newton decrement, is below ``Options.tol``, or below the rounding
+error of the criterion where the Hessian is not exact.
 """
 
 from __future__ import annotations
@@ -229,7 +230,7 @@ def _search_along(
 
 
 def _drop_vanished_columns(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
-    """Return the point with nearly vanished columns of lambda at zero if the criterion is no higher, and evaluations."""
+    """Return the point with nearly zero columns of lambda at zero, if the criterion is no higher; and evaluations."""
     lambdas = [lam.copy() for lam in point.state.lambdas]
     changed = False
     for lam, T in zip(lambdas, point.d.T, strict=True):
