@@ -31,8 +31,13 @@ from lmmtools.cli import main as main_of_lmmtools
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 SHELL = 'lmmtools() { "$DOC_PYTHON" -m lmmtools "$@"; }\npython() { "$DOC_PYTHON" "$@"; }\n'
 WIDTH = "100"  # columns of the terminal
-# Words and double quotes in which a shell would replace nothing.
-PLAIN = re.compile(r'lmmtools(?: (?:[\w./:=,-]+|"[^"$`\\]*"))+')
+# Words and double quotes in which a shell would replace nothing, and the pipes around the command that pages show.
+CALL = re.compile(
+    r"(?:cat (?P<given>[\w./-]+) \| )?"
+    r'lmmtools(?P<words>(?: (?:[\w./:=,-]+|"[^"$`\\]*"))+)'
+    r"(?: \| (?P<end>head|tail) -n (?P<count>[0-9]+)"
+    r'|(?P<is_silent> > /dev/null)?(?P<has_status>; echo "status \$\?")?)'
+)
 # Prints what R would at its prompt, messages too.
 R_START = 'options(width = 100); suppressPackageStartupMessages(library(lme4)); sink(stdout(), type = "message")\n'
 R_MARK = "@@ next @@"
@@ -91,8 +96,8 @@ def run(examples: list[Example], folder: Path) -> list[str]:
             if e.kind == "python":
                 printed.append(_run_python(e.source, names))
             elif e.kind == "shell":
-                arguments = _plain_call(e.source)
-                printed.append(_run_shell(e.source) if arguments is None else _run_command(arguments))
+                call = CALL.fullmatch(e.source)
+                printed.append(_run_shell(e.source) if call is None else _run_call(call))
             else:
                 printed.append(next(in_r))
     return printed
@@ -201,24 +206,28 @@ def _run_python(source: str, names: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def _plain_call(source: str) -> list[str] | None:
-    """Return the arguments of a line that only calls ``lmmtools``, or None if a shell has to run it."""
-    return shlex.split(source)[1:] if PLAIN.fullmatch(source) else None
-
-
-def _run_command(arguments: list[str]) -> str:
+def _run_call(call: re.Match[str]) -> str:
     """Return what a call of ``lmmtools`` prints, run in this process: a process of its own takes a second to start."""
-    out = io.StringIO()
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    given = Path(call["given"]).read_bytes() if call["given"] else b""
     with (
         mock.patch.dict(os.environ, COLUMNS=WIDTH),
+        mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(given), encoding="utf-8")),
         contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(out),
-        contextlib.suppress(SystemExit),
+        contextlib.redirect_stderr(err),
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("default")
-        main_of_lmmtools(arguments)
-    return out.getvalue()
+        try:
+            status = main_of_lmmtools(shlex.split(call["words"]))
+        except SystemExit as left:
+            status = int(left.code or 0)
+    lines = [] if call["is_silent"] else out.getvalue().splitlines(keepends=True)
+    if call["end"]:
+        count = int(call["count"])
+        lines = lines[:count] if call["end"] == "head" else lines[-count:]
+    told = f"status {status}\n" if call["has_status"] else ""
+    return "".join([err.getvalue(), *lines, told])
 
 
 def _run_shell(source: str) -> str:

@@ -58,13 +58,20 @@ def test_a_wrong_number_in_a_page_is_found(tmp_path):
 
 
 def test_a_command_prints_the_same_within_the_process_as_from_a_shell(tmp_path):
-    calls = ['lmmtools translate "y ~ x + (1|g)" --only words', 'lmmtools fit none.csv "y ~ x + (1|g)"']
-    text = "".join(f".. code-block:: console\n\n   $ {call}\n   $ {call} 2>&1 | cat\n\n" for call in calls)
+    lmmtools.datasets.load("Pastes").to_csv(tmp_path / "pastes.csv", index=False)
+    calls = [
+        'lmmtools translate "y ~ x + (1|g)"; echo "status $?"',
+        "cat pastes.csv | lmmtools structure - batch cask | tail -n 3",
+        'lmmtools fit none.csv "y ~ x + (1|g)" > /dev/null; echo "status $?"',
+    ]
+    # A line with a comment is run by a shell.
+    text = "".join(f".. code-block:: console\n\n   $ {call}\n   $ {call} # shell\n\n" for call in calls)
     examples = doc_sessions.read_examples(text)
-    within, shell, error_within, error_shell = doc_sessions.run(examples, tmp_path)
-    assert within == shell
-    assert error_within == error_shell
-    assert "none.csv" in error_shell
+    assert [bool(doc_sessions.CALL.fullmatch(e.source)) for e in examples] == [True, False] * 3
+    printed = doc_sessions.run(examples, tmp_path)
+    assert printed[::2] == printed[1::2]
+    assert "none.csv" in printed[-1]
+    assert printed[-1].endswith("status 2\n")
 
 
 def test_every_public_name_is_in_the_api_reference():
