@@ -1,4 +1,4 @@
-"""Methods of a result: the random effects described, variance shared out, the fit as plain frames."""
+"""Methods of a result that describe it: random effects, shares of the variance, the fit as plain frames."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ class DescriptionMethods(Fit):
 
     @single
     def ranef_frame(self) -> pd.DataFrame:
-        """Return the conditional modes in one long frame, as lme4's ``as.data.frame(ranef(fit))``.
+        """Return the conditional modes as one long frame, as lme4's ``as.data.frame(ranef(fit))``.
 
         Returns
         -------
         DataFrame
             Columns ``grpvar`` (grouping factor), ``term`` (effect), ``grp`` (level), ``condval`` (conditional mode) and
-            ``condsd`` (its conditional standard deviation, theta and beta taken as known), the last two in units of y
-            per unit of the effect's column. Rows by factor, effect and level.
+            ``condsd`` (its conditional standard deviation, with theta and beta treated as known), the last two in units
+            of y per unit of the effect's column. Rows by factor, effect and level.
+
+        See Also
+        --------
+        random_effects : The modes as one table for each factor.
+        coef : Modes plus fixed effects.
 
         Examples
         --------
@@ -71,17 +76,22 @@ class DescriptionMethods(Fit):
 
     @single
     def icc(self, by_group: bool = False) -> ICC:
-        """Return the intraclass correlation: the share of variance that the random effects have.
+        """Return the intraclass correlation: the share of the variance that is due to the random effects.
 
         Parameters
         ----------
         by_group : bool
-            Add one row per grouping factor.
+            Add a row for each grouping factor.
 
         Returns
         -------
         ICC
-            ``adjusted`` leaves the fixed effects out of the total, ``unadjusted`` counts them in.
+            ``adjusted`` has a total without the variance of the fixed effects, ``unadjusted`` one with it.
+
+        See Also
+        --------
+        r2 : Shares of variance that fixed and random effects explain.
+        variance_partition : The share of each term, with intervals.
 
         Examples
         --------
@@ -99,6 +109,11 @@ class DescriptionMethods(Fit):
     @single
     def r2(self) -> R2:
         """Return Nakagawa's R2: ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects).
+
+        See Also
+        --------
+        icc : The share of the random effects alone.
+        variance_partition : The share of each term, with intervals.
 
         Examples
         --------
@@ -124,7 +139,12 @@ class DescriptionMethods(Fit):
         Raises
         ------
         DataError
-            If alpha is not between 0 and 1.
+            If ``alpha`` is not between 0 and 1.
+
+        See Also
+        --------
+        icc, r2
+        plot : ``fit.plot.variance()`` draws it.
 
         Examples
         --------
@@ -141,12 +161,12 @@ class DescriptionMethods(Fit):
 
     @single
     def design_effect(self, factor: str | None = None) -> DesignEffect:
-        """Return how much clustering inflates the variance of a mean, beside independent rows.
+        """Return the design effect: the variance of a mean divided by its variance with independent rows.
 
         Parameters
         ----------
         factor : str, optional
-            The grouping factor; all of them by default.
+            The grouping factor; all factors by default.
 
         Raises
         ------
@@ -176,7 +196,7 @@ class DescriptionMethods(Fit):
         ddf: str = "satterthwaite",
         **options: Any,
     ) -> pd.DataFrame:
-        """Return the parameters, a row each, as broom.mixed's ``tidy``.
+        """Return the parameters, one row each, as broom.mixed's ``tidy``.
 
         Parameters
         ----------
@@ -187,8 +207,8 @@ class DescriptionMethods(Fit):
         conf_level : float
             Coverage of the intervals.
         conf_method : {"wald", "profile", "boot"}
-            As :meth:`conf_int`; Wald's are of fixed effects alone. Modes have conditional ones, estimate and
-            standard error.
+            As :meth:`conf_int`; Wald intervals exist for fixed effects alone. Intervals of modes are conditional, from
+            mode and standard error.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom of tests and Wald intervals.
         **options
@@ -198,7 +218,7 @@ class DescriptionMethods(Fit):
         -------
         DataFrame
             Columns ``effect group term estimate std_error statistic df p_value`` (and ``level`` with ``ran_vals``), and
-            ``note``, which says why a number is NaN that might be expected.
+            ``note``, the reason why a number is NaN.
 
         Raises
         ------
@@ -253,18 +273,18 @@ class DescriptionMethods(Fit):
     def augment(
         self, data: Any = None, *, newdata: Any = None, prefix: str = "", unseen: Unseen = "error"
     ) -> pd.DataFrame:
-        """Return the rows fitted with what the fit says of each, as broom.mixed's ``augment``.
+        """Return the rows fitted, with fitted values, residuals and leverages, as broom.mixed's ``augment``.
 
         Parameters
         ----------
         data : DataFrame, optional
-            The data that were fitted, for columns that the model does not use; rows left out of the fit are left out.
+            The data that were fitted, to add columns that the model does not use; rows left out of the fit are omitted.
         newdata : DataFrame, optional
-            Other rows instead, for predictions of them.
+            Other rows, for predictions instead.
         prefix : str
             Put before the new columns' names.
         unseen : {"error", "population"}
-            What to do with levels in ``newdata`` that the fit has not seen, as :meth:`predict`.
+            How to treat levels of ``newdata`` that the fit has not seen, as :meth:`predict`.
 
         Returns
         -------
@@ -276,7 +296,7 @@ class DescriptionMethods(Fit):
         Raises
         ------
         DataError
-            If the data are not those fitted, or have a column of such a name already.
+            If the data are not those fitted, or already have a column of one of these names.
 
         See Also
         --------

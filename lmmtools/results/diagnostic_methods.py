@@ -1,4 +1,4 @@
-"""Methods of a result: what looks wrong, and what the fit owes to single rows and levels."""
+"""Methods of a result for diagnostics: residuals, influence of rows and levels, normality of the modes."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class DiagnosticMethods(Fit):
 
     @single
     def influence(self, level: str | None = None, refit: bool = False) -> Influence:
-        """Return what changes when a row, or a level of a factor, is left out.
+        """Return how the estimates change when each row, or each level of a factor, is left out in turn.
 
         Parameters
         ----------
         level : str, optional
-            Leave out one level of this grouping factor, or of this column of the data (``"a:b"``: of the combinations
-            of two), after the other; by default one row after the other.
+            Grouping factor or column of the data whose levels are left out in turn; ``"a:b"`` for the combinations of
+            two. By default each row is left out in turn.
         refit : bool
-            Fit the model again without each, as lme4's ``influence``; otherwise hold theta and sigma, and take the
-            fixed effects from V^-1 exactly, without a fit.
+            Fit the model again without each, as lme4's ``influence``. Otherwise theta and sigma are held, and the fixed
+            effects follow exactly without a fit.
 
         Returns
         -------
@@ -44,11 +44,16 @@ class DiagnosticMethods(Fit):
         DataError
             If there is no such factor or column.
 
+        See Also
+        --------
+        cooks_distance : From the leverages of the conditional fit.
+        hat_values : The leverages.
+
         Notes
         -----
-        Cook's distance of a set I is (b_I - b)' C^-1 (b_I - b) / p with C the covariance of b in the whole fit.
-        lme4's ``cooks.distance(influence(fit, groups))`` is (m - p) / m times that for m levels, and its
-        ``cooks.distance(fit)`` another quantity, from the hat values: :attr:`cooks_distance`.
+        Cook's distance of a set I of rows is (b_I - b)' C^-1 (b_I - b) / p, where C is the covariance of b in the whole
+        fit. lme4's ``cooks.distance(influence(fit, groups))`` is (m - p) / m times that for m levels; lme4's
+        ``cooks.distance(fit)`` is :attr:`cooks_distance`, which follows from the hat values.
 
         Examples
         --------
@@ -69,9 +74,13 @@ class DiagnosticMethods(Fit):
     def cooks_distance(self) -> pd.Series[float]:
         """Cook's distance of each row from its leverage, as lme4's ``cooks.distance(fit)``.
 
-        e_i**2 h_i / (p (1 - h_i)**2), e the scaled residual and h the hat value: of the conditional fit, modes counted
-        as parameters, whereas ``influence()`` is about the fixed effects. NaN for a row whose leverage is one, and
-        without fixed effects.
+        It is e_i**2 h_i / (p (1 - h_i)**2), where e is the scaled residual and h the hat value. It measures influence
+        on the conditional fit, whose parameters include the modes; ``influence()`` measures influence on the fixed
+        effects. It is NaN for a row whose leverage is one, and in a model without fixed effects.
+
+        See Also
+        --------
+        influence : Influence on the fixed effects.
 
         Examples
         --------
@@ -93,10 +102,11 @@ class DiagnosticMethods(Fit):
         Parameters
         ----------
         kind : {"conditional", "marginal", "pearson", "scaled", "standardized", "studentized"}
-            y less the conditional fitted values, lme4's ``type = "response"``; y less X b and offset; conditional,
-            times the root of the weight; those over sigma, lme4's "scaled residuals"; those over sqrt(1 - h), h the
-            hat value, which have variance one at the fit's theta: lme4's ``rstudent``; the same with sigma estimated
-            without the row, as R's ``rstudent`` of linear models.
+            ``"conditional"``: y less the conditional fitted values, lme4's ``type = "response"``. ``"marginal"``: y
+            less X b and offset. ``"pearson"``: conditional, times the root of the weight. ``"scaled"``: Pearson's over
+            sigma. ``"standardized"``: scaled over sqrt(1 - h), h the hat value, with variance one at the fit's theta;
+            lme4's ``rstudent``. ``"studentized"``: the same with sigma estimated without the row, as R's ``rstudent``
+            of linear models.
 
         Raises
         ------
@@ -123,7 +133,7 @@ class DiagnosticMethods(Fit):
 
     @single
     def quantile_residuals(self, n: int = 250, rng: np.random.Generator | int | None = None) -> pd.Series[float]:
-        """Return where each observation stands among draws from the model: uniform on (0, 1) where the model holds.
+        """Return the quantile of each observation among draws from the model; uniform on (0, 1) if the model holds.
 
         Parameters
         ----------
@@ -135,13 +145,13 @@ class DiagnosticMethods(Fit):
         Returns
         -------
         Series
-            (r + 1/2) / (n + 1), r the number of draws below; ties, which a continuous response hardly has, are broken
-            at random. Rows of one level share its effect, so that their quantiles hang together.
+            (r + 1/2) / (n + 1), where r draws lie below the observation; ties are broken at random. Quantiles of rows
+            with a common level are correlated, since they share its effect.
 
         Raises
         ------
         DataError
-            If n is no whole number of at least one, or rng no source of random numbers.
+            If ``n`` is no whole number of at least one, or ``rng`` is no generator or seed.
 
         Examples
         --------
@@ -158,7 +168,7 @@ class DiagnosticMethods(Fit):
 
     @single
     def mode_normality(self) -> ModeNormality:
-        """Return Shapiro-Wilk tests of the conditional modes, each over its own standard deviation under the model.
+        """Return Shapiro-Wilk tests of the conditional modes, each divided by its standard deviation in the model.
 
         Returns
         -------

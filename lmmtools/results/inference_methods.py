@@ -26,13 +26,13 @@ class InferenceMethods(Fit):
 
     @single
     def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
-        """Return a t test of every fixed effect, with the degrees of freedom that ``ddf`` says.
+        """Return a t test of every fixed effect.
 
         Parameters
         ----------
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
-            Satterthwaite's, as lmerTest; Kenward and Roger's, with their adjusted standard errors, as pbkrtest (REML
-            fits only); n - p; or infinite: the normal distribution.
+            Degrees of freedom: Satterthwaite's, as lmerTest; Kenward and Roger's, with their adjusted standard errors,
+            as pbkrtest (REML fits only); n - p; or infinite, which is the normal distribution.
 
         Returns
         -------
@@ -46,7 +46,9 @@ class InferenceMethods(Fit):
 
         See Also
         --------
-        summary : The same in the report.
+        summary : The same tests in the report.
+        anova : A test of each term.
+        t_test : Tests of linear combinations.
 
         Examples
         --------
@@ -94,7 +96,7 @@ class InferenceMethods(Fit):
 
     @single
     def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
-        """Return the F test that all constraints hold at once; arguments and errors as :meth:`t_test`.
+        """Return the F test that all constraints hold together; arguments and errors as :meth:`t_test`.
 
         Returns
         -------
@@ -124,8 +126,8 @@ class InferenceMethods(Fit):
         Parameters
         ----------
         type : {3, 2, 1, "III", "II", "I"}
-            Each term after all others, marginal to what contains it (III, whatever the coding of factors); after all
-            that do not contain it (II); after those before it (I).
+            III: each term after all others, marginal to terms that contain it, whatever the coding of factors. II:
+            after all that do not contain it. I: after those before it.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             As for :meth:`tests`.
 
@@ -137,7 +139,12 @@ class InferenceMethods(Fit):
         Raises
         ------
         DataError
-            If there is no such type or method, or nothing to test.
+            If there is no such type or method, or the model has no fixed effect to test.
+
+        See Also
+        --------
+        ranova : Tests of the random effects.
+        lmmtools.anova : Likelihood-ratio tests of several fits.
 
         Examples
         --------
@@ -157,18 +164,19 @@ class InferenceMethods(Fit):
     ) -> RandomAnova:
         """Return likelihood-ratio tests of the random effects by single deletions, as lmerTest's ``ranova``.
 
-        Each is made by the criterion of the fit, REML or ML. Beside lmerTest's chi-squared p-value, which is too large
-        where a variance is tested at zero, stands that of the mixture of chi-squared distributions that holds there.
+        Each test uses the criterion of the fit, REML or ML. The table has lmerTest's chi-squared p-value, which is too
+        large where a variance is tested at zero, and the p-value of the mixture of chi-squared distributions that is
+        valid there.
 
         Parameters
         ----------
         reduce_terms : bool
-            Take ``x`` out of ``(x | g)`` first; otherwise test ``(x | g)`` as a whole.
+            Test ``x`` in ``(x | g)``; otherwise test ``(x | g)`` as a whole.
         n_sim : int
-            Draws under the smaller model for a p-value at this sample size: from its exact distribution where the
-            variance is the model's only one, else by parametric bootstrap. 0 makes none.
+            Draws under the smaller model for a simulated p-value: from the exact distribution where the variance is the
+            model's only one, else by parametric bootstrap. 0 for none.
         rng : numpy.random.Generator, int or None
-            Source of the draws.
+            Source of the draws, or its seed.
 
         Returns
         -------
@@ -214,12 +222,12 @@ class InferenceMethods(Fit):
         alpha : float
             One less the level: 0.05 for 95% intervals.
         method : {"wald", "profile", "boot"}
-            Estimate and standard error, of the fixed effects; profile likelihood or parametric bootstrap, of standard
-            deviations and correlations too, as lme4's ``confint``.
+            ``"wald"``: from estimate and standard error, for the fixed effects. ``"profile"``, ``"boot"``: by profile
+            likelihood or parametric bootstrap, also for standard deviations and correlations, as lme4's ``confint``.
         parameters : str or sequence of str, optional
             Names, ``"theta_"`` (of the random effects, with sigma) or ``"beta_"``; by default all.
         ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
-            Quantiles of Wald's intervals; those of the normal distribution by default, as lme4's and statsmodels'.
+            Quantiles of Wald intervals; by default those of the normal distribution, as in lme4 and statsmodels.
         **options
             For ``"boot"``: ``n`` (1000 draws), ``rng``, ``n_jobs``, and ``interval`` (``"percentile"``, ``"basic"``,
             ``"normal"`` or ``"bca"``); see :meth:`bootstrap`.
@@ -230,6 +238,11 @@ class InferenceMethods(Fit):
             If there is no such method, parameter or option.
         ValueError
             If ``alpha`` is not between 0 and 1.
+
+        See Also
+        --------
+        profile, bootstrap : What the intervals are made of.
+        varcorr_bse : Standard errors of the variances.
 
         Examples
         --------
@@ -246,7 +259,7 @@ class InferenceMethods(Fit):
 
     @single
     def profile(self, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01) -> Profile:
-        """Return profile likelihoods, as lme4's ``profile``; a REML fit is refitted by ML for them, as there.
+        """Return profile likelihoods, as lme4's ``profile``; as there, a REML fit is first fitted again by ML.
 
         Parameters
         ----------
@@ -254,7 +267,7 @@ class InferenceMethods(Fit):
             Names (``"sd_(Intercept)|Subject"``, ``"cor_Days.(Intercept)|Subject"``, ``"sigma"``, a fixed effect),
             ``"theta_"`` or ``"beta_"``; by default all.
         alphamax : float
-            The profiles go out to the joint region of all parameters at level 1 - ``alphamax``.
+            The profiles extend to the joint confidence region of all parameters at level 1 - ``alphamax``.
 
         Returns
         -------

@@ -84,32 +84,32 @@ class PredictionMethods(Fit):
         rng: np.random.Generator | int | None = None,
         n_jobs: int = 1,
     ) -> pd.Series[float] | pd.DataFrame:
-        """Return predictions, one per row of ``data``; with ``interval``, their standard errors and limits.
+        """Return predictions, one for each row of ``data``; with ``interval`` also standard errors and limits.
 
         Parameters
         ----------
         data : DataFrame, optional
-            New data with the columns of the formula that the prediction uses: without ``random``, grouping factors
-            need not be there. The data fitted if None.
+            New data with the columns of the formula that the prediction uses: grouping factors are not needed with
+            ``random=False``. By default the data fitted.
         random : bool, str or sequence of str
             Which random effects the mean includes, as lme4's ``re.form``: True for all of them, False for none (the
             population), or the grouping factors (``"batch"``; ``"batch:cask"`` or ``"cask:batch"``) or terms
             (``"(1 | batch)"``) to include.
         unseen : {"error", "population"}
-            What to do with levels of included factors that the fit has not seen: refuse, or predict for them from the
-            population.
+            How to treat levels of included factors that the fit has not seen: raise an error, or predict with the
+            population's mean.
         offset : array_like, shape (rows of data,), optional
             Offset of the new rows, needed if the model was given one beside the formula.
         weights : array_like, shape (rows of data,), or str, optional
-            Prior weights of the new rows, for prediction intervals of models with weights; by default the column
-            that the model took its own from.
+            Prior weights of the new rows, for prediction intervals of models with weights; by default the column that
+            the model's weights came from.
         interval : {"confidence", "prediction"}, optional
-            Limits for the mean, or for a new observation too.
+            Limits for the mean, or for the mean and for a new observation.
         alpha : float
             One less the intervals' coverage.
         ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
-            Quantiles: normal, or t. Kenward-Roger's are defined for confidence intervals of the population's mean
-            (``random=False``) alone.
+            Quantiles of the normal distribution, or of t with these degrees of freedom. Kenward and Roger's are defined
+            for confidence intervals of the population's mean (``random=False``) alone.
         method : {"wald", "boot"}
             Limits from the standard error, or from a parametric bootstrap that refits the model to drawn data.
         n, rng, n_jobs
@@ -127,13 +127,19 @@ class PredictionMethods(Fit):
         ------
         DataError
             If a column is missing, a level is unseen and ``unseen="error"``, ``random`` names no factor or term of
-            the model, or degrees of freedom are asked for that are not defined.
+            the model, or the degrees of freedom are not defined for this interval.
+
+        See Also
+        --------
+        marginal_means : Means over a balanced grid of the predictors.
+        simulate : Draws of new responses.
+        fittedvalues : Conditional predictions of the rows used.
 
         Notes
         -----
         ``mean_se`` is the root of Var(x b_hat + z u_hat - x b - z u), the variance of the prediction's error by
         Henderson's mixed-model equations: it counts the uncertainty of the fixed effects, that of the modes, and
-        their covariance, the variance parameters taken as known. With ``random=False`` it is that of x b_hat.
+        their covariance, with the variance parameters treated as known. With ``random=False`` it is that of x b_hat.
 
         A level that the fit has not seen (``unseen="population"``) has its effect predicted by zero, with an error of
         the term's whole variance z' Sigma z: the interval is then for the mean of a new level.
@@ -142,11 +148,12 @@ class PredictionMethods(Fit):
         population of their levels, and do not include them. A new observation comes from some level of theirs, so that
         the prediction interval adds their z' Sigma z, and the residual variance sigma**2 / weight of the row.
 
-        Normal quantiles take the variances as known, and with few levels the intervals are too short. With
-        ``ddf="satterthwaite"`` the quantiles are of t with 2 P^2 / Var(P) degrees of freedom, P the variance of the
-        error (of the observation's, for its limits) and Var(P) from the variance parameters' asymptotic covariance;
-        a variance at zero is taken as known there too. ``method="boot"`` draws data and truth together, refits, and
-        takes quantiles of the errors in units of the refits' standard errors: it counts all that is estimated.
+        Normal quantiles treat the variances as known, so that intervals are too short with few levels. With
+        ``ddf="satterthwaite"`` the quantiles are of t with 2 P^2 / Var(P) degrees of freedom, where P is the variance
+        of the error (for limits of an observation, of the observation's error) and Var(P) follows from the asymptotic
+        covariance of the variance parameters; a variance at zero is treated as known. ``method="boot"`` draws data and
+        truth together, refits, and takes quantiles of the errors in units of the refits' standard errors; it accounts
+        for the uncertainty of all parameters.
 
         Sources: Henderson (1975) Biometrics 31, 423-447; Robinson (1991) Statistical Science 6(1).
 
@@ -188,18 +195,18 @@ class PredictionMethods(Fit):
         ddf: str = "satterthwaite",
         alpha: float = 0.05,
     ) -> MarginalMeans:
-        """Return the means of some factors' levels over a balanced grid of the other predictors, as R's emmeans.
+        """Return the mean at each level of some factors over a balanced grid of the other predictors, as R's emmeans.
 
         Parameters
         ----------
         factors : str or sequence of str
-            Columns of the fixed part whose levels, or combinations, get a mean each; ``[]`` for the mean of all.
+            Columns of the fixed part; each level or combination of levels has a mean. ``[]`` for the overall mean.
         by : str or sequence of str, optional
-            More of them, within whose levels ``pairwise`` compares; their levels vary slowest.
+            Further such columns; ``pairwise`` compares within their levels. These levels vary slowest.
         at : mapping of str to values, optional
             Levels or values to use for some columns: ``{"Days": [0, 5, 9]}``.
         slope_of : str, optional
-            A covariate: the slopes of the mean along it rather than means, as emmeans' ``emtrends``.
+            A covariate: return slopes of the mean along it in place of means, as emmeans' ``emtrends``.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom; Kenward-Roger's come with their adjusted covariance.
         alpha : float
@@ -213,18 +220,20 @@ class PredictionMethods(Fit):
         Raises
         ------
         DataError
-            If a column is not in the fixed part, a level or method is unknown, or a slope is asked of a factor.
+            If a column is not in the fixed part, a level or method is unknown, or ``slope_of`` is a factor.
 
         See Also
         --------
-        pairwise : Their differences.
+        pairwise : Differences of the means.
+        contrasts : Other contrasts of the means.
+        marginal : Slopes and comparisons by ``marginaleffects``.
 
         Notes
         -----
-        Each mean is a contrast L beta, L the average of the rows of X over the grid. The other factors have all their
-        levels in the grid with equal weights, and so have numbers in ``C(...)`` and columns of two values; other
-        covariates are at their mean over the rows used, and so is an offset. Random effects are not in it. A mean that
-        the data do not determine, some combination being empty, is NaN and named in the notes.
+        Each mean is a contrast L beta, where L is the average of the rows of X over the grid. In the grid, the other
+        factors, numbers in ``C(...)`` and columns of two values have all their levels with equal weights; other
+        covariates and the offset have their mean over the rows used. Random effects are not included. A mean that the
+        data do not determine, because a combination is empty, is NaN and named in the notes.
 
         Source: Searle, Speed & Milliken (1980) Am. Stat. 34(4), 216-221.
 
@@ -307,10 +316,11 @@ class PredictionMethods(Fit):
         factors, by, at, slope_of, ddf
             As :meth:`marginal_means` takes them.
         method : {"pairwise", "reference", "sequential", "effects"} or mapping of str to array_like
-            Each less each later one; each less the first; each less the one before; each less the mean of all; or
-            contrasts by name, with one weight per mean in the order of ``marginal_means``.
+            ``"pairwise"``: each mean less each later one. ``"reference"``: each less the first. ``"sequential"``: each
+            less the one before. ``"effects"``: each less the mean of all. A mapping gives names of contrasts and one
+            weight per mean, in the order of ``marginal_means``.
         adjust : str, optional
-            ``"tukey"`` for pairwise differences, ``"none"`` for others.
+            As :meth:`pairwise` takes it; by default ``"tukey"`` for pairwise differences, ``"none"`` for others.
 
         See Also
         --------

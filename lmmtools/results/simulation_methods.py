@@ -41,16 +41,17 @@ class SimulationMethods(Fit):
         n : int
             Number of draws.
         rng : numpy.random.Generator, int or None
+            Source of the draws, or its seed.
         random : {"new", "fitted"}, or sequence of str
-            Draw new random effects (lme4's ``re.form = NA``), or keep the conditional modes (``use.u = TRUE``,
-            ``re.form = NULL``); or the grouping factors or terms, ``["plate"]``, ``["(1 | plate)"]``, whose modes to
-            keep while the others are drawn (``re.form = ~ (1 | plate)``).
+            ``"new"`` draws new random effects (lme4's ``re.form = NA``), ``"fitted"`` keeps the conditional modes
+            (``use.u = TRUE``, ``re.form = NULL``). Names of factors or terms, ``["plate"]``, ``["(1 | plate)"]``, keep
+            the modes of these and draw the others (``re.form = ~ (1 | plate)``).
         data : DataFrame, optional
-            New rows, with the columns of the formula but for the response; those of the fit if None. Effects are drawn
-            for whatever levels they have, once for all rows of a level.
+            New rows with the columns of the formula except the response; by default the rows of the fit. One effect is
+            drawn for each level, whether the fit has seen it or not.
         unseen : {"error", "population", "new"}
-            What to do with levels whose modes would be kept and that the fit has not seen: refuse, go without an
-            effect of theirs (lme4's ``allow.new.levels = TRUE``), or draw one.
+            How to treat levels that the fit has not seen where modes are kept: raise an error, give them no effect
+            (lme4's ``allow.new.levels = TRUE``), or draw one.
         offset : array_like, shape (rows of data,), optional
         weights : array_like, shape (rows of data,), or str, optional
             Of the new rows, as :meth:`predict` takes them.
@@ -58,7 +59,7 @@ class SimulationMethods(Fit):
         Returns
         -------
         DataFrame, shape (rows, n)
-            Columns ``sim_1``, ``sim_2``, ...; indexed as the rows used or the new data, in units of y, offset included.
+            Columns ``sim_1``, ``sim_2``, ... in units of y, with the offset; indexed as the rows used or the new data.
             Rows with missing values of a covariate are NaN.
 
         Raises
@@ -70,6 +71,8 @@ class SimulationMethods(Fit):
         See Also
         --------
         refit_many : Fit the draws.
+        bootstrap : Draws of statistics of such fits.
+        lmmtools.power : Power of a test by simulation.
 
         Examples
         --------
@@ -99,26 +102,27 @@ class SimulationMethods(Fit):
         n : int
             Number of draws.
         statistic : callable, optional
-            Takes an ``LMMResults`` and returns a number, an array, a Series or a dict of numbers. By default standard
-            deviations and correlations of the random effects, sigma and fixed effects, whose refits are made many at a
-            time.
+            Function of an ``LMMResults`` that returns a number, an array, a Series or a dict of numbers. By default
+            standard deviations and correlations of the random effects, sigma and the fixed effects; these refits are
+            computed many at a time.
         kind : {"parametric", "residual", "cluster"}
-            Responses from the model with new random effects (lme4's ``bootMer`` with ``use.u = FALSE``); from modes
-            and residuals drawn with replacement, stretched to the estimated variances (Carpenter, Goldstein & Rasbash
-            2003); or whole independent groups of rows, a group drawn twice being two groups.
+            ``"parametric"``: responses drawn from the model with new random effects (lme4's ``bootMer`` with
+            ``use.u = FALSE``). ``"residual"``: modes and residuals drawn with replacement, scaled to the estimated
+            variances (Carpenter, Goldstein & Rasbash 2003). ``"cluster"``: whole independent groups of rows drawn with
+            replacement; a group drawn twice counts as two groups.
         n_jobs : int
-            Processes, -1 for all cores; with joblib's other backends, a cluster:
-            ``with joblib.parallel_config(backend="dask"): fit.bootstrap(n_jobs=-1)``. The draws are the same whatever
-            it is.
+            Processes; -1 for all cores. Other backends of joblib use a cluster:
+            ``with joblib.parallel_config(backend="dask"): fit.bootstrap(n_jobs=-1)``. The draws do not depend on it.
         rng : numpy.random.Generator, int or None
+            Source of the draws, or its seed.
         progress : bool
-            Show how far it is (needs tqdm).
+            Show a progress bar (needs tqdm).
 
         Returns
         -------
         Bootstrap
             ``.draws``, ``.conf_int(method="percentile"|"basic"|"normal"|"bca")``, ``.std_error``, ``.bias``; failed and
-            singular refits are counted. Interrupted by the keyboard, it holds the draws made until then.
+            singular refits are counted. After a keyboard interrupt it holds the draws made so far.
 
         Raises
         ------
@@ -126,7 +130,12 @@ class SimulationMethods(Fit):
             If ``n`` is not positive, the statistic fails on the fit itself, there is no such kind, or the data have no
             independent groups to draw.
         EngineError
-            If joblib or tqdm are needed and not installed.
+            If joblib or tqdm is needed and not installed.
+
+        See Also
+        --------
+        conf_int : ``method="boot"`` for intervals alone.
+        lmmtools.bootstrap_test : A bootstrap test of two fits.
 
         Examples
         --------
