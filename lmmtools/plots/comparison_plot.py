@@ -1,4 +1,4 @@
-"""Relative differences between fits, quantity by quantity."""
+"""Plot of the relative differences between fits, one row per quantity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FLOOR = 1e-16
 def comparison(compared: Comparison, *, ax: Axes | None = None) -> Axes:
     """Return Axes with the relative differences of each fit from the first, one row per quantity.
 
-    Differences of nothing at all stand at the left edge, "same".
+    Differences of zero are drawn at the left edge, "same".
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def comparison(compared: Comparison, *, ax: Axes | None = None) -> Axes:
         dots += ax.plot(at, places + shift, linestyle="none", clip_on=False, **style)
     ax.set_xscale("log")
     ax.set_xlim(edge, max(1.0, 2.0 * positive.max() if positive.size else 1.0))
-    # Whole decades, far enough from the edge that its label has room.
+    # Whole decades, with room for the label of the edge.
     first, last = round(np.log10(edge)) + 2, int(np.floor(np.log10(ax.get_xlim()[1])))
     decades = range(last, first - 1, -max(1, -(-(last - first) // 4)))
     ax.set_xticks([edge, *(10.0**d for d in decades)], ["same", *(f"$10^{{{d}}}$" for d in decades)])

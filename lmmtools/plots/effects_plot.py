@@ -1,4 +1,4 @@
-"""The population's mean along one variable, with its interval, over the data."""
+"""Plot of the population's mean along one variable, with its interval, over the data."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def effects(
 ) -> Axes:
     """Return Axes with the population's mean and its interval along a variable, over the data.
 
-    Other numeric columns stand at their mean, other factors at their most frequent level; the title says so.
+    Other numeric columns are held at their mean, other factors at their most frequent level; the title says so.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def effects(
 
 
 def reference_grid(fit: Fit, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return rows along a variable, all other columns held, and at what they are held.
+    """Return rows along a variable with all other columns held, and {column: value it is held at}.
 
     A numeric variable goes from its smallest value to its largest in 100 steps; a factor through its levels.
     """
@@ -134,7 +134,7 @@ def reference_grid(fit: Fit, variable: str) -> tuple[pd.DataFrame, dict[str, Any
 
 
 def is_identified(X: NDArray[np.float64]) -> bool:
-    """Whether the rows of X along a variable differ: not so if all of its columns were left out."""
+    """Whether the rows of X along a variable differ; they do not if all of its columns were left out."""
     return bool(np.ptp(X, axis=0).any())
 
 
@@ -144,9 +144,9 @@ def _centre(design: Design, name: str) -> Any:
 
 
 def _name_columns(ax: Axes, levels: list[Any]) -> None:
-    """Write the levels of a factor under their places, upright where they would not fit beside each other."""
+    """Write the levels of a factor below their places, rotated if they do not fit side by side."""
     names = [shorten(level, 24) for level in levels]
-    # In points: a letter of the font is about 5.5 wide.
+    # Points per name; a letter of the font is about 5.5 points wide.
     room = ax.bbox.width * 72.0 / ax.figure.dpi / len(names)
     is_wide = 5.5 * max(map(len, names)) > room
     ax.set_xticks(range(len(names)), names, parse_math=False, rotation=90 if is_wide else 0)
@@ -158,7 +158,7 @@ def short_value(value: Any) -> str:
 
 
 def _draw_data(ax: Axes, column: pd.Series[Any], y: NDArray[np.float64], levels: list[Any] | None) -> None:
-    """Draw the response of each row; beside each other at a level of a factor, quartiles where there are too many."""
+    """Draw the response of each row, jittered within levels of a factor; density or boxes where there are many rows."""
     if levels is None:
         x = column.to_numpy(dtype=float)
     else:

@@ -1,4 +1,4 @@
-"""The plots of a fit, as ``fit.plot.caterpillar()`` and so on."""
+"""``FitPlots``: the plots of a fit as methods, ``fit.plot.caterpillar()``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["FitPlots"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitPlots:
-    """Plots of one fit; each method is the function of that name in ``lmmtools.plots`` with the fit in place.
+    """Plots of one fit; each method calls the function of its name in ``lmmtools.plots`` with the fit.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Which levels of two factors occur together, in an order that shows nesting, crossing and islands."""
+"""Plot of which levels of two factors occur together, ordered so that nesting, crossing and islands show."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["incidence"]
 
-# A larger table is drawn in blocks; as many levels can be named, and in as many cells is a number legible.
+# Most rows or columns before levels are drawn in blocks, most named levels, most cells whose counts are legible.
 MAX_BLOCKS, MAX_NAMES, MAX_NUMBERS = 150, 45, 400
 
 
@@ -51,7 +51,7 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
         raise DataError(
             f"This is a {type(structure).__name__}; incidence() draws what lmmtools.structure(data, factors) returns."
         )
-    table = _table(structure, a, b)
+    table = _order_table(structure, a, b)
     blocks = table.blocks(MAX_BLOCKS, MAX_BLOCKS)
     rows, columns = blocks.counts.shape
     ax = new_axes(ax, (min(max(1.2 + 0.2 * columns, 2.6), 6.4), min(0.9 + 0.2 * rows, 5.4)))
@@ -61,7 +61,7 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
     values: Any = blocks.share.copy()
     values[values == 0] = float("nan")
     colours = ListedColormap(colormaps["Blues"](np.linspace(0.25, 1.0, 256)))
-    # The root lets small shares of large tables be seen.
+    # A square-root scale makes small shares of large tables visible.
     norm = PowerNorm(0.5, vmin=0.0, vmax=float(blocks.share.max()))
     mesh = ax.pcolormesh(range(columns + 1), range(rows + 1), values, cmap=colours, norm=norm)
     mesh.set_edgecolor("white" if max(rows, columns) <= MAX_NAMES else "none")
@@ -73,14 +73,14 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
     if blocks.is_whole and blocks.counts.size <= MAX_NUMBERS:
         for i, j in zip(*blocks.counts.nonzero(), strict=True):
             ax.text(j + 0.5, i + 0.5, f"{blocks.counts[i, j]}", ha="center", va="center", fontsize=7, color="white")
-    _name(ax, table, blocks)
+    _write_names(ax, table, blocks)
     if not blocks.is_whole:
         bar = ax.figure.colorbar(mesh, ax=ax, shrink=0.8)
         bar.set_label("share of the combinations that occur", fontsize=9)
     return finish(ax)
 
 
-def _table(structure: Structure, a: str | None, b: str | None) -> Incidence:
+def _order_table(structure: Structure, a: str | None, b: str | None) -> Incidence:
     names = [f.name for f in structure.factors]
     if len(names) < 2:
         raise DataError(f"An incidence needs two factors; the structure has {names[0]} alone.")
@@ -91,8 +91,8 @@ def _table(structure: Structure, a: str | None, b: str | None) -> Incidence:
     return structure.incidence(choose(a, [*others, *names], "factor"), choose(b, [*others, *names], "factor"))
 
 
-def _name(ax: Axes, table: Incidence, blocks: Blocks) -> None:
-    """Write names of factors and, where there is room, of levels; otherwise how many there are."""
+def _write_names(ax: Axes, table: Incidence, blocks: Blocks) -> None:
+    """Write the names of the factors, and of their levels or, if these have no room, their numbers."""
     rows, columns = blocks.counts.shape
     if rows <= MAX_NAMES:
         names = [shorten(block_label(table.a_levels, blocks.row_edges, i)) for i in range(rows)]

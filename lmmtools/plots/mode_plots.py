@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["caterpillar", "least_squares_by_level", "shrinkage"]
 
-# So many levels are named, and joined to their modes by lines.
+# Most levels that are named; most levels with a line from their own estimate to their mode.
 _MAX_NAMES, _MAX_LINES = 30, 2000
 
 
@@ -56,7 +56,7 @@ def caterpillar(
     level : float
         Coverage of the intervals, mode -/+ z times the conditional standard deviation.
     is_sorted : bool
-        From the smallest mode to the largest; in the order of the levels if False.
+        Whether the modes are sorted by size; False keeps the order of the levels.
     ax : Axes, optional
 
     Raises
@@ -79,7 +79,7 @@ def caterpillar(
     modes = fit.random_effects[factor]
     effect = choose(effect, list(modes.columns), f"effect by {factor}")
     values = modes[effect].to_numpy()
-    # One l x l matrix per level, its diagonal element of the effect.
+    # The diagonal element of each level's l x l matrix.
     l, column = modes.shape[1], list(modes.columns).index(effect)
     variances = fit.random_effects_cov[factor].to_numpy().reshape(len(modes), l, l)[:, column, column]
     half = float(ndtri(0.5 + level / 2)) * np.sqrt(variances)
@@ -98,8 +98,8 @@ def caterpillar(
 def shrinkage(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Return Axes with each level's own estimate and its conditional mode, as deviations from the fixed effects.
 
-    With one effect: the mode against the level's own estimate; the dashed line is no shrinkage. With several: the
-    first two against each other, a line from each level's own estimate to its mode.
+    With one effect, the mode is drawn against the level's own estimate; points on the dashed line are not shrunk. With
+    several, the first two effects are drawn against each other, with a line from each level's own estimate to its mode.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _draw_one(own: Floats, modes: pd.DataFrame, factor: str, ax: Axes) -> tuple[
     is_dense = len(values) > 200
     line = ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")
     ax.axhline(0.0, color=GREY, linewidth=0.6)
-    # One scale for both: modes that are all zero show as such.
+    # The same scale on both axes, so that modes of zero show as such.
     reach = 1.1 * float(np.nanmax(np.abs([own, values])))
     ax.set_xlim(-reach, reach)
     ax.set_ylim(-reach, reach)
@@ -207,7 +207,7 @@ def _draw_two(own: Floats, modes: pd.DataFrame, factor: str, ax: Axes) -> tuple[
 
 
 def _name_levels(ax: Axes, x: Floats, y: Floats, names: pd.Index[Any], points: Floats) -> int:
-    """Name the levels if they are few; return how many have no room."""
+    """Write the names of the levels if they are few; return how many had no room."""
     if len(x) > _MAX_NAMES:
         return 0
     return name_points(ax, x, y, [shorten(name, 20) for name in names], points[np.isfinite(points).all(axis=1)])

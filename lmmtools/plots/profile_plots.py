@@ -1,4 +1,4 @@
-"""Profile likelihood: zeta along a parameter, and the density that it implies."""
+"""Plots of profile likelihoods: zeta along a parameter, and the density that it implies."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ __all__ = ["profile_density", "profile_zeta"]
 
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 """Levels of the intervals that are marked, those of lme4's ``xyplot``."""
-# Profiles go further out; what is beyond would press the middle together. 99.7% lie within.
+# |zeta| that is shown, a 99.7% interval: profiles go further out and would compress the middle.
 _REACH = 3.0
-# Correlations beyond do not set the height of a density's plot.
+# Absolute correlations beyond this do not set the height of a density plot.
 _POLE = 0.98
 _LINES = ("-", "--", "-.", ":")
 
@@ -33,8 +33,8 @@ _LINES = ("-", "--", "-.", ":")
 def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | None = None) -> Axes:
     """Return Axes with the signed root of the deviance's rise along one parameter, and five intervals.
 
-    A straight line means that the likelihood is quadratic in the parameter, and Wald's interval right. The plot shows
-    zeta up to 3; the line goes on as far as the profile does.
+    A straight line means that the likelihood is quadratic in the parameter and Wald's interval is accurate. The view is
+    limited to zeta from -3 to 3; the line extends as far as the profile.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | N
             continue
         for side in (-reach, reach):
             at, end = curve.limit(side), float(np.clip(side, curve.zeta[0], curve.zeta[-1]))
-            # A limit that is the parameter's own end has no such zeta.
+            # A limit at the end of the parameter's range does not reach its zeta.
             ax.plot([at, at], [0.0, end], color=COLOURS[1], lw=1.0)
             if end == side:
                 marked.append((side, f"{100 * level:g}%"))
@@ -133,7 +133,7 @@ def profile_density(
         zeta = curve.along(np.linspace(curve.path.v[0], curve.path.v[-1], len(x)))
         is_seen = np.abs(zeta) <= max(_REACH, reach)
         ends += [x[is_seen].min(), x[is_seen].max()]
-        # On the scale of a correlation the density has a pole at -1 and 1, drawn as high as the points are dense.
+        # The density of a correlation has poles at -1 and 1, whose drawn height depends on the grid.
         is_seen &= (np.abs(x) < _POLE) | (curve.parameter.kind != "cor")
         tops.append(density[is_seen].max(initial=0.0))
     ax.set_xlim(*_widen(min(ends), max(ends)))
@@ -146,7 +146,7 @@ def profile_density(
 
 
 def _show_middle(ax: Axes, x: NDArray[np.float64], zeta: NDArray[np.float64]) -> None:
-    """Leave out of view what is far from the estimate."""
+    """Limit the view to the part of the curve with |zeta| up to 3."""
     inside = np.abs(zeta) <= _REACH
     ax.set_xlim(*_widen(x[inside].min(), x[inside].max()))
     ax.set_ylim(*_widen(min(zeta[inside].min(), 0.0), max(zeta[inside].max(), 0.0)))

@@ -33,9 +33,9 @@ __all__ = ["by_group", "qq", "residuals", "simulate_band"]
 
 _MAX_BINS, _ROWS_PER_BIN = 20, 10
 
-# So many rows of a level can be seen as points; of more, quartiles are drawn.
+# Most rows of a level, and most levels, that are drawn as points; beyond, quartiles are drawn.
 MAX_POINTS, MAX_LEVELS = 100, 60
-# Order statistics that a band of a large sample is simulated for.
+# Most order statistics for which a band is simulated.
 _PLACES_OF_BAND = 400
 
 
@@ -46,7 +46,7 @@ def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> A
     ----------
     fit : LMMResults
     is_scaled : bool
-        Scaled residuals (Pearson's over sigma, as lme4's summary has them) instead of those in units of y.
+        Whether residuals are scaled (Pearson residuals divided by sigma, as in lme4's summary), not in units of y.
     ax : Axes, optional
 
     Examples
@@ -108,7 +108,7 @@ def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> 
     parts = np.split(resid[order], np.cumsum(sizes)[:-1])
     quartiles = np.array([np.quantile(part, (0.25, 0.5, 0.75)) for part in parts])
     is_many = block.m > MAX_LEVELS
-    # Levels that can be named keep their order, from the top.
+    # Levels that are named keep their order, from the top.
     place = np.argsort(np.argsort(quartiles[:, 1], kind="stable")) if is_many else block.m - 1 - np.arange(block.m)
     ax = new_axes(ax, size_of_rows(block.levels))
     ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle="--")
@@ -139,8 +139,8 @@ def qq(
     """Return Axes with the ordered standardised residuals against normal quantiles, with a simulated band.
 
     A residual is divided by its own standard deviation under the model, sigma sqrt((1 - h) / w) with h its leverage,
-    so that each is standard normal. The band holds the whole of a normal sample with probability ``level``; that
-    residuals are correlated, slightly, is left out.
+    so that each is standard normal. The band contains all of a normal sample with probability ``level``; the slight
+    correlation of residuals is ignored.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def qq(
     if not 0 < level < 1 or n_simulations < 20:
         raise DataError("level must lie between 0 and 1, 0.95 for a 95% band, and n_simulations be 20 or more.")
     free = 1.0 - fit.hat_values.to_numpy()
-    # A row that the model reproduces exactly has no residual to judge.
+    # A row with leverage one has no residual.
     is_free = free > 1e-10
     values = np.sort(fit.scaled_resid[is_free] / np.sqrt(free[is_free]))
     n = len(values)
@@ -193,11 +193,11 @@ def qq(
 def simulate_band(
     n: int, level: float, n_simulations: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]:
-    """Return places in the ordered sample, and the limits there, each shape (places,).
+    """Return places in the ordered sample, and the band's lower and upper limits there, each of shape (places,).
 
-    Limits are pointwise quantiles of the simulated order statistics, at the level at which a share ``level`` of the
-    simulated samples lies within all of them. Order statistics are drawn at the places alone, as partial sums of
-    exponential spacings (Devroye 1986, section V.2), whatever the size of the sample.
+    Limits are pointwise quantiles of simulated order statistics; their level is such that a share ``level`` of the
+    simulated samples lies within all of them. Order statistics are drawn at the places only, as partial sums of
+    exponential spacings (Devroye 1986, section V.2), so that the cost does not grow with the sample.
     """
     from scipy.special import ndtri
 
@@ -205,7 +205,7 @@ def simulate_band(
     spacings = rng.gamma(np.diff([-1, *places, n]), size=(n_simulations, len(places) + 1))
     sums = np.cumsum(spacings, axis=1)
     samples = ndtri(sums[:, :-1] / sums[:, -1:])
-    # Each sample's most extreme rank over the places, from either end.
+    # Smallest distance of each sample's ranks from either end, over the places.
     ranks = samples.argsort(axis=0, kind="stable").argsort(axis=0, kind="stable")
     depth = np.minimum(ranks, n_simulations - 1 - ranks).min(axis=1)
     cut = int(np.quantile(depth, 1.0 - level, method="lower"))

@@ -1,4 +1,4 @@
-"""A section of the criterion through the optimum, with each engine's answer marked."""
+"""Plot of the criterion along one covariance parameter, with the estimates of several fits."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["section", "theta_labels"]
 
-# Points of the curve on either side, and how far above the optimum it goes: three standard errors are 9.
+# Points of the curve on either side; rise of the criterion at its ends: 9 is about three standard errors.
 _POINTS, _RISE = 41, 9.0
-# A criterion that levels off never rises so far: then the section ends here, in units of the estimate.
+# Longest reach in units of the estimate, for a criterion that levels off.
 _FARTHEST = 6.0
 
 
@@ -32,8 +32,8 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
 
     The other parameters are held at the first fit's estimates.
 
-    A fit that lies above the curve's lowest point, or off it, stopped early or elsewhere; a curve that only rises from
-    zero is a variance at its boundary.
+    A fit above the curve's lowest point, or off the curve, stopped early or elsewhere. A curve that only rises from zero
+    shows a variance at its boundary.
 
     Parameters
     ----------
@@ -67,20 +67,24 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
     k = list(labels).index(choose(parameter, list(labels), "covariance parameter"))
     name, is_diagonal = list(labels.items())[k]
     for fit in fits[1:]:
-        if fit.reml != first.reml or list(theta_labels(fit.design.blocks)) != list(labels) or not _is_same(fit, first):
+        if (
+            fit.reml != first.reml
+            or list(theta_labels(fit.design.blocks)) != list(labels)
+            or not _has_same_data(fit, first)
+        ):
             raise DataError("section() needs fits of one model on the same data, all by REML or all by ML.")
     answers = np.array([fit.theta[k] for fit in fits])
     reach = width if width is not None else _reach(first, k)
     low, high = min(answers.min(), answers[0] - reach), max(answers.max(), answers[0] + reach)
     low = max(low, 0.0) if is_diagonal else low
-    # Points lie closer together near the answer, where the curve bends most.
+    # Points are denser near the estimate, where the curve bends most.
     away = np.linspace(0.0, 1.0, _POINTS) ** 1.5
     x = np.unique(np.concatenate([answers[0] - (answers[0] - low) * away, answers[0] + (high - answers[0]) * away]))
     y = np.array([_criterion(first, k, value) for value in x])
     heights = np.array([core.evaluate(first.problem, fit.theta, first.reml, gradient=False).objective for fit in fits])
     floor = min(np.nanmin(y), heights.min())
     ax = new_axes(ax)
-    # A steep side would press the rest flat.
+    # A steep side would flatten the rest of the curve.
     is_shown = y - floor <= 3.0 * max(_RISE, y[-1] - floor, float((heights - floor).max()))
     x, y = x[is_shown], y[is_shown]
     ax.plot(x, y - floor, color="black", linewidth=1.6)
@@ -103,7 +107,7 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
 
 
 def theta_labels(blocks: Sequence[Block]) -> dict[str, bool]:
-    """Return a name for each element of theta, in order, and whether it is on the diagonal of its lambda.
+    """Return {name: whether it is on the diagonal of its lambda} for each element of theta, in order.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def theta_labels(blocks: Sequence[Block]) -> dict[str, bool]:
     return labels
 
 
-def _is_same(a: Fit, b: Fit) -> bool:
+def _has_same_data(a: Fit, b: Fit) -> bool:
     """Whether two fits have the same response and fixed effects."""
     return a.design.X.shape == b.design.X.shape and all(
         np.allclose(getattr(a.design, part), getattr(b.design, part)) for part in ("y", "X")

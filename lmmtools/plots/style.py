@@ -40,33 +40,33 @@ __all__ = [
     "size_of_rows",
 ]
 
-# Okabe & Ito (2008): told apart by colour-blind readers; markers tell them apart in grey print too.
+# Okabe & Ito (2008), distinct for colour-blind readers; markers are distinct in grey print too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GREY, BAND = "#595959", "#BDBDBD"
-# From this many rows on, points become counts.
+# Rows beyond which densities replace points.
 MANY_POINTS = 5000
-# Inches. Printed in a column of 8 cm, letters of 10 points are still 6.5 points high.
+# Inches. In a printed column of 8 cm, letters of 10 points are still 6.5 points high.
 SIZE = (4.8, 3.4)
-# As many names have room beside each other, and of so many letters.
+# Most names beside rows, and most letters of a name.
 _MAX_NAMES, _LONGEST = 60, 32
-# So many letters of names beside rows have room in a plot of the usual width.
+# Letters of names beside rows that fit a plot of the usual width.
 _NORMAL = 12
-# Points: smaller letters are not read.
+# Smallest legible size of letters, in points.
 _SMALLEST = 5.0
-# An average letter's width, in units of the font's size.
+# Width of an average letter, in units of the font's size.
 _LETTER = 0.56
 _IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
 
 # In points: size of the letters of names beside points, half a marker, the gap between both.
 _NAME_SIZE, _HALF_MARKER, _GAP = 8.0, 3.0, 2.0
-# Width that such a letter is given, in units of its size: more than an average one's.
+# Width that such a letter is given, in units of its size; more than the average.
 _WIDE_LETTER = 0.6
 
 
 @contextmanager
 def apart_from_pyplot() -> Iterator[None]:
-    """Draw on figures that pyplot does not know: nothing shows them, and nothing keeps them."""
+    """Make new figures without pyplot within the block, so that they are neither shown nor kept."""
     token = _IS_APART.set(True)
     try:
         yield
@@ -114,7 +114,7 @@ def need_fit(fit: object) -> None:
     Raises
     ------
     DataError
-        Says what it is, and how it becomes one.
+        The message says what was given and how to get a fit.
     """
     if hasattr(fit, "design") and hasattr(fit, "estimate"):
         return
@@ -136,7 +136,7 @@ def check_level(level: float) -> None:
     Raises
     ------
     DataError
-        Says what it is, and how 95% is written.
+        The message says how 95% is written.
     """
     if not 0 < level < 1:
         raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
@@ -148,7 +148,7 @@ def choose(given: str | None, names: Sequence[str], what: str) -> str:
     Raises
     ------
     DataError
-        If it is none of them, or there is none.
+        If it is none of ``names``, or there are none.
     """
     if not names:
         raise DataError(f"The model has no {what}, so there is nothing to plot.")
@@ -164,23 +164,23 @@ def size_of_rows(labels: Collection[Any]) -> tuple[float, float]:
 
 
 def _longest(labels: Collection[Any]) -> int:
-    """Return how many letters the longest name has, as it is written beside a row."""
+    """Return the number of letters of the longest name beside a row; zero if names are not written."""
     return max((len(shorten(label)) for label in labels), default=0) if len(labels) <= _MAX_NAMES else 0
 
 
 def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
-    """Write the levels of a factor beside the rows 0, 1, ... of a plot, or how many they are if there is no room.
+    """Write the levels of a factor beside the rows 0, 1, ... of a plot, or their number if there is no room.
 
-    To be called when the x axis has its label, which moves where the names are long.
+    Call it after the x axis has its label, which is moved if the names are long.
     """
-    # In points, of one row.
+    # Points per row.
     room = ax.bbox.height * 72.0 / ax.figure.dpi / max(len(labels), 1)
     if len(labels) <= _MAX_NAMES and room >= _SMALLEST:
         size = min(room, 9.0)
         ax.set_yticks(range(len(labels)), list(map(shorten, labels)), fontsize=size, parse_math=False)
         ax.set_ylabel(name)
         if _longest(labels) > _NORMAL:
-            # The label below has room under the names, too.
+            # Aligned right, the label can extend below the names.
             ax.xaxis.label.set(x=1.0, horizontalalignment="right")
     else:
         ax.set_yticks([])
@@ -189,7 +189,7 @@ def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
 
 
 def shorten(label: Any, longest: int = _LONGEST) -> str:
-    """Return a name without its middle if it is too long: names often differ at their ends."""
+    """Return a name, its middle left out if it is too long, since names often differ at their ends."""
     text = str(label)
     end = longest // 3
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
@@ -201,7 +201,7 @@ def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, tit
     A name may begin with an underscore. There are as many columns as have room, at most ``ncols``.
     """
     names = [shorten(name, 48) for _, name in entries]
-    # A column has its marker, four letters wide, and a gap; a new Axes will be a little wider.
+    # A column's marker and gap are six letters wide; a new Axes becomes about a fifth wider.
     widths = [_LETTER * 9.0 * (len(name) + 6) for name in names]
     room = 1.2 * ax.bbox.width * 72.0 / ax.figure.dpi
     count = min(ncols, len(names))
@@ -209,7 +209,7 @@ def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, tit
         count -= 1
     shown = ax.legend(
         [artist for artist, _ in entries],
-        # matplotlib leaves out what begins with an underscore, so the names come after.
+        # matplotlib leaves out labels with a leading underscore: names are set below.
         [str(i) for i in range(len(entries))],
         frameon=False,
         fontsize=9,
@@ -225,9 +225,9 @@ def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, tit
 
 
 def finish(ax: Axes) -> Axes:
-    """Return the Axes, its labels and notes plain text, long ones on several lines.
+    """Return the Axes with labels and notes as plain text, long labels on several lines.
 
-    Without this, ``$`` in a column or level would be read as mathematics, and fail where it is none.
+    Otherwise matplotlib reads ``$`` in a name as mathematics, and fails if it is not valid.
     """
     labels = (ax.xaxis.label, ax.yaxis.label, ax.title)
     legend = ax.get_legend()
@@ -235,14 +235,14 @@ def finish(ax: Axes) -> Axes:
         text.set_parse_math(False)
     points = 72.0 / ax.figure.dpi
     for text, room in zip(labels, (ax.bbox.width, ax.bbox.height, ax.bbox.width), strict=True):
-        # A new Axes is not yet as large as its figure will let it be.
+        # A new Axes becomes about 15% larger when its figure is laid out.
         letters = max(int(1.15 * room * points / (_LETTER * float(text.get_fontsize()))), 16)
         text.set_text("\n".join(_wrap(line, letters) for line in text.get_text().split("\n")))
     return ax
 
 
 def _wrap(line: str, letters: int) -> str:
-    """Return a line on as few lines as it needs, all about as long."""
+    """Return a text on as few lines as it needs, of about equal length."""
     count = len(textwrap.wrap(line, letters))
     while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:
         letters -= 1
@@ -250,7 +250,7 @@ def _wrap(line: str, letters: int) -> str:
 
 
 class _Box(NamedTuple):
-    """Left, bottom, right and top, in points."""
+    """A rectangle: left, bottom, right and top, in points."""
 
     left: float
     bottom: float
@@ -264,9 +264,9 @@ class _Box(NamedTuple):
 
 
 def name_points(ax: Axes, x: Floats, y: Floats, names: Sequence[str], obstacles: Floats) -> int:
-    """Write names beside their points, and return for how many there was no room.
+    """Write names beside their points where they cover neither points nor names; return how many had no room.
 
-    Points closer than half a marker share a label. The limits of ``ax`` have to be final.
+    Points closer than half a marker share a label. The limits of ``ax`` must be final.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ def name_points(ax: Axes, x: Floats, y: Floats, names: Sequence[str], obstacles:
 
 
 def _group_coinciding(places: Floats) -> list[list[int]]:
-    """Return the points in groups of those that cannot be told apart; points that are NaN in none."""
+    """Return the indices of points in groups that coincide in the plot; points that are NaN are in no group."""
     groups: dict[tuple[int, int], list[int]] = {}
     for k in np.flatnonzero(np.isfinite(places).all(axis=1)).tolist():
         groups.setdefault((round(places[k, 0] / _HALF_MARKER), round(places[k, 1] / _HALF_MARKER)), []).append(k)
@@ -311,7 +311,7 @@ def _box_of_marker(place: Floats) -> _Box:
 
 
 def _candidate_places(place: Floats, text: str) -> list[tuple[str, tuple[float, float], _Box]]:
-    """Return where a name may stand, the best place first: alignment, offset, and the box that it fills."""
+    """Return the places of a name, best first: alignment, offset, and the box that it fills."""
     width, half = _WIDE_LETTER * _NAME_SIZE * len(text), 0.5 * _NAME_SIZE
     away, up = _HALF_MARKER + _GAP, _HALF_MARKER + half
     found = []

@@ -1,4 +1,4 @@
-"""How the variance of the response divides between the terms and the residual."""
+"""Plot of the variance of each term and of the residual, with their shares."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["variance", "variance_parts"]
 
-# Of a line of a part's name.
+# Most letters of a line of a part's name.
 _LETTERS = 26
 
 
@@ -56,7 +56,7 @@ def variance(fit: Fit, *, ax: Axes | None = None) -> Axes:
 def variance_parts(fit: Fit) -> dict[str, float]:
     """Return the variance that each term contributes to a row on average, the residual's last.
 
-    Of an intercept by a factor, its variance; see :mod:`lmmtools.inference.variance.partition`.
+    For an intercept by a factor this is its variance; see :mod:`lmmtools.inference.variance.partition`.
     """
     parts = parts_of(fit)
     names = [

@@ -1,4 +1,4 @@
-"""What each difference between two columns means: the verdict of every number, and the bound that it is judged by."""
+"""Verdicts: whether two columns agree in each number, and the bound by which a difference is judged."""
 
 from __future__ import annotations
 
@@ -46,29 +46,28 @@ ORDER: tuple[Verdict, ...] = (SAME, LOOSER, CANNOT, DISAGREES, OTHER_MODEL)
 """From best to worst."""
 
 SAME_REL = 1e-6
-"""One unit of the sixth significant digit: what two fits of one optimum may differ by when one is rounded up."""
+"""Relative difference of numbers that count as the same: one unit of the sixth significant digit."""
 NEAR, NEAR_UNKNOWN = 0.1, 1e-2
-"""How far two criteria may lie apart for one optimum. A tenth is a likelihood ratio of 1.05, and moves an estimate by
-at most a third of its standard error: up to it the reach of a fit's numbers tells how far each may be, beyond it the
-higher one stopped short. Without a fit that can be asked it is a hundredth."""
+"""Largest difference of two criteria of one optimum, with a live fit and without. A tenth is a likelihood ratio of 1.05
+and moves an estimate by at most a third of its standard error; beyond it the higher fit stopped short."""
 CRITERION_NOISE = 1e-10
-"""Rounding makes a criterion uncertain by about this much, relatively."""
+"""Relative rounding error of a criterion."""
 EVALUATED = 1e-7
-"""Two packages compute one criterion to this, relatively, and the other numbers at one theta to `AT_THETA`."""
+"""Relative difference of a criterion that two packages compute at one theta."""
 AT_THETA = 2e-5
-"""Of a number's size, or of its standard error."""
+"""The same for the other numbers, relative to their size or their standard error."""
 ONE_THETA = 1e-10
-"""Elements of theta that differ by less give the same numbers."""
+"""Relative difference below which elements of theta count as the same."""
 SPREAD = 1.5
-"""What is taken of the slack that rounding leaves, for numbers that bend with it."""
+"""Factor on the slack that rounding leaves, for numbers that are not linear in the rounded ones."""
 NOISE_OF_DF = 2e-3
-"""Degrees of freedom by two implementations' derivatives, relatively."""
+"""Relative difference of degrees of freedom by two implementations' numerical derivatives."""
 
 
 def is_same_number(value: float | None, reference: float | None, scale: float = 0.0) -> bool:
-    """Whether two numbers are the same but for rounding, at the size of the reference or ``scale``.
+    """Whether two numbers are the same to `SAME_REL`, relative to the reference or ``scale``, and to their rounding.
 
-    A number that was read from a printout is the same as any that rounds to it.
+    A number that was read from a printout is the same as any number that rounds to it.
     """
     if value is None or reference is None:
         return value is None and reference is None
@@ -79,30 +78,30 @@ def is_same_number(value: float | None, reference: float | None, scale: float = 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What is known of one column beside the reference.
+    """How one column relates to the reference column.
 
     Attributes
     ----------
     column, reference : ComparisonColumn
     reasons : tuple of str
-        Why it is another model; empty if it is none.
+        Sentences on why the column is of another model; empty if it is not.
     is_coded : bool
-        Whether it is the same model with the fixed effects in other coordinates.
+        Whether it is the same model with another coding of the fixed effects.
     gap : float
-        How far the criteria lie apart, with what was printed of them: what the bounds are for.
+        Difference of the criteria plus their rounding, from which the bounds follow.
     is_near : bool
-        Whether that is within one optimum.
+        Whether the gap is small enough for one optimum.
     faults : dict of Key to str
-        Numbers of either that contradict others of its own.
+        Numbers of either column that contradict others of the same column, with the reason.
     reach : dict of Key to float, or None
-        Bounds by a fit that could be asked; None where there is none, and the bounds are rough.
+        Bounds from a live fit or from records of curvature; None where there are none and bounds are rough.
     is_explained : bool
-        Whether every number of the column is what the model gives at the column's own variances, and the criterion has
-        no ridge between these and the reference's.
+        Whether every number of the column follows from its own variances, and the criterion has no ridge between
+        these and the reference's.
     own : dict of Key to str
-        Those of ``faults`` that are the column's; the others are the reference's.
+        The entries of ``faults`` that are the column's; the others are the reference's.
     has_one_theta : bool
-        Whether both say theta and it is the same, so that every other number is.
+        Whether both columns have theta and it is the same.
     """
 
     column: ComparisonColumn
@@ -118,7 +117,7 @@ class Judgement:
     has_one_theta: bool = False
 
     def bound(self, key: Key) -> float | None:
-        """Return how far a number may lie from the reference's by convergence; None if that is unknown."""
+        """Return how far a number may lie from the reference's by loose convergence; None if unknown."""
         if key[0] in ("criterion", "AIC", "BIC"):
             return self.gap
         if key[0] == "log-likelihood":
@@ -126,16 +125,16 @@ class Judgement:
         if self.reach is not None and key in self.reach:
             return self.reach[key]
         if self.reach is not None and key[0] == "df":
-            error = self.reach.get(("std. error", key[1]), 0.0) / max(self._error(key[1]), 1e-300)
+            error = self.reach.get(("std. error", key[1]), 0.0) / max(self._std_error(key[1]), 1e-300)
             return (NOISE_OF_DF + 4.0 * error) * self._df(key[1])
         if key[0] == "p value":
             return self._bound_of_p(key[1])
         return rough_bound(key, self.gap, self.column, self.reference)
 
     def _bound_of_p(self, key: str) -> float | None:
-        """Return how far a p-value may lie, from how far t and its degrees of freedom may: by d log p, to first order.
+        """Return the bound of a p-value from the bounds of t and of its degrees of freedom, by d log p to first order.
 
-        It is about t + 1 for t, and df log(1 + t^2 / df) / 2 for the logarithm of df.
+        The derivative of log p is about -(t + 1) in t, and -df log(1 + t^2 / df) / 2 in log df.
         """
         t = next((abs(float(v)) for k, v in self.reference.tvalues.items() if match_key(k) == key), None)
         p = next((float(v) for k, v in self.reference.tests.pvalues.items() if match_key(k) == key), None)  # type: ignore[union-attr]
@@ -148,7 +147,7 @@ class Judgement:
             change += 0.5 * df * math.log1p(t * t / df) * (self.bound(("df", key)) or NOISE_OF_DF * df) / df
         return p * math.expm1(min(change, 50.0))
 
-    def _error(self, key: str) -> float:
+    def _std_error(self, key: str) -> float:
         return next((float(v) for k, v in self.reference.std_errors.items() if match_key(k) == key), 0.0)
 
     def _df(self, key: str) -> float:
@@ -160,7 +159,7 @@ class Judgement:
         if key in self.faults:
             return DISAGREES
         if self.reasons and key[0] == "criterion":
-            # Equal numbers of two models are no agreement.
+            # Equal criteria of two models are no agreement.
             return OTHER_MODEL
         if is_same:
             return SAME
@@ -171,7 +170,7 @@ class Judgement:
         if not self.is_near:
             return DISAGREES
         bound = self.bound(key)
-        # Of a variance that is zero there is no correlation; any other number is known where it is known to the other.
+        # Only a correlation may be undefined in one column alone: where a variance is zero.
         is_lost = key[0] != "correlation" and math.isnan(value) != math.isnan(reference)
         if bound is None or is_lost:
             return CANNOT
@@ -179,12 +178,12 @@ class Judgement:
         difference = abs(float(value) - float(reference))
         is_within = difference <= bound + rounding + SAME_REL * abs(float(reference))
         if is_within and rounding and difference <= 3.0 * rounding:
-            # The last digit printed: R's own optimum is known no better.
+            # R's optimum is known to about three units of the last digit it prints.
             return SAME
         return LOOSER if is_within or self.is_explained else DISAGREES
 
     def verdict_of_flags(self, *, is_same: bool) -> Verdict:
-        """Return the verdict of whether both are singular, which follows from theta where one rule decides it."""
+        """Return the verdict on the singular flags; equal theta under one rule admits no difference."""
         if is_same:
             return SAME
         if self.reasons:
@@ -193,14 +192,14 @@ class Judgement:
         return LOOSER if self.is_near and not (self.has_one_theta and is_one_rule) else DISAGREES
 
     def _is_comparable(self, key: Key) -> bool:
-        """Whether two numbers are of one kind: errors that are robust or adjusted are not model-based ones."""
+        """Whether two numbers are of one kind: robust or adjusted errors are not compared with model-based ones."""
         if key[0] in ("std. error", "t value", "fixed correlation", "p value", "df"):
             return self.column.error_kind == self.reference.error_kind
         return True
 
 
 def judge_columns(columns: Sequence[ComparisonColumn]) -> tuple[Judgement, ...]:
-    """Return what each column is beside the first."""
+    """Return the judgement of each column but the first, against the first."""
     models = [model_of_column(c) for c in columns]
     reference = columns[0]
     return tuple(_judge(column, reference, _choose_model(column, reference, columns, models)) for column in columns[1:])
@@ -232,17 +231,17 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
     faults = {**dict(find_faults(reference)), **own}
     if reasons or model is None or is_coded or column.is_ols or reference.is_ols:
         if is_coded and column.reml:
-            # Under REML the coding moves the criterion and no other number of the variances.
+            # Under REML the coding of X changes the criterion by a constant.
             apart = rounding = 0.0
         gap = AT_THETA**2 if is_one else apart + rounding + noise
         reach = None if reasons or is_coded or is_one else _recorded_reach(column, reference, gap)
         near = apart <= rounding + (NEAR_UNKNOWN if reach is None else NEAR) or is_coded
         return Judgement(column, reference, reasons, is_coded, gap, near, faults, reach, own=own, has_one_theta=is_one)
-    at = [_check(model, c) for c in (column, reference)]
+    at = [_find_contradictions(model, c) for c in (column, reference)]
     for (found, _), c in zip(at, (column, reference), strict=True):
         faults |= found
         own |= found if c is column else {}
-    # The optimum lies below both, and below the fit by what its certificate says.
+    # The optimum lies below both columns, and below the fit by at most what its certificate says.
     fit = float(model.fit.objective)
     lowest = min(column.criterion, reference.criterion, fit - model.to_fall)
     above = [
@@ -265,11 +264,11 @@ def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby 
 
 
 def _recorded_reach(column: ComparisonColumn, reference: ComparisonColumn, gap: float) -> dict[Key, float] | None:
-    """Return how far numbers may lie by both records of their curvature, None where one has none."""
+    """Return bounds from the curvature that both records hold; None where a record holds none."""
     one, other = (getattr(c.source, "reach", None) for c in (column, reference))
     if not isinstance(one, ReachTable) or not isinstance(other, ReachTable):
         return None
-    # The optimum lies below the lower of the two by what its own derivatives tell, if they tell little.
+    # The optimum lies below each record by the decrease that its derivatives predict, at most NEAR_UNKNOWN.
     falls = [float(getattr(c.source, "expected_decrease", 0.0)) for c in (column, reference)]
     below = [min(max(0.0, fall), NEAR_UNKNOWN) for fall in falls]
     root = math.sqrt(gap + below[0]) + math.sqrt(below[1])
@@ -284,8 +283,8 @@ def _have_one_theta(column: ComparisonColumn, reference: ComparisonColumn) -> bo
     return all(abs(a - b) <= ONE_THETA * max(1.0, abs(b)) for a, b in zip(column.theta, reference.theta, strict=True))
 
 
-def _check(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDArray[np.float64] | None]:
-    """Return which numbers of a column are not what its own variances give, and its theta."""
+def _find_contradictions(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDArray[np.float64] | None]:
+    """Return the numbers of a column that do not follow from its own variances, with the reason, and its theta."""
     if column.source is model.fit:
         return {}, model.theta
     made = model.predicted(column)
@@ -311,7 +310,7 @@ def _check(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDA
         scale = 1.0 if key[0] in ("fixed correlation", "scaled residual") else abs(expected)
         scale = max(scale, errors.get(key[1], 0.0) if key[0] == "fixed effect" else 0.0)
         if key[0] == "mode":
-            # A mode near zero is known to the size of its effect.
+            # The error of a mode is relative to the standard deviation of its effect.
             scale = max(scale, spot.values["std. dev.", key[1].partition(", level ")[0]])
         # The outermost residual of lme4's quantiles may be of another type by rounding.
         if abs(value - expected) > 1.2 * rounding_of(value) + SPREAD * slack[key] + AT_THETA * scale:

@@ -1,4 +1,4 @@
-"""Tables for LaTeX: as a float, within one, or over pages; points of numbers below each other."""
+"""Tables for LaTeX: as a float, within a float or over pages, fitted to the page, numbers aligned at their points."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["SIZES", "Layout", "fit_page", "float_table", "set_table"]
 
-# A header longer than this goes over several lines.
+# Characters of a header beyond which it is broken over several lines.
 _LONG_HEADER = 13
-# Lines of a page's text in the sizes of type, a caption and a few notes left out.
+# Lines of a page per size of type, less a caption and a few notes.
 _LINES = {"": 40, r"\footnotesize": 50, r"\scriptsize": 60}
 _EXPONENT = re.compile(r"e([+-]\d+)")
 _NEW_LINE = r"\\"
-# Characters that the exponent of a number takes, beside its digits: a cross and a ten.
+# Characters that an exponent takes beside its digits: a times sign and a ten.
 _WIDTH_OF_POWER = 4
 
-# The text of an article of ten points is 345 pt wide.
+# Width of the text in points: 345 in a ten-point article.
 PAGE = 340.0
-# Command, width of a character and space beside a column, in points: measured of Computer Modern, on the safe side.
+# Size command, width of a character and space beside a column, in points: Computer Modern, rounded up.
 SIZES = (("", 5.2, 6.0), (r"\footnotesize", 4.6, 3.0), (r"\scriptsize", 3.9, 2.0))
-# A column of text that wraps has room for a word or two; shorter ones stay as they are.
+# Least width in points of a text column that wraps; characters of a text column that never wraps.
 LEAST_WIDTH, SHORT = 60.0, 12
 
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """A table as text, and how it is set: header, rows, layout, and the places before and after the points."""
+    """A table as text with its layout; ``places``: digits before and after the points of each decimal column."""
 
     table: Table
     header: list[str]
@@ -45,7 +45,7 @@ class _Cells:
 
     @property
     def is_long(self) -> bool:
-        """Whether it runs over pages."""
+        """Whether the table runs over pages."""
         asked = self.table.is_long
         if asked is not None:
             return asked
@@ -54,7 +54,7 @@ class _Cells:
 
 
 def float_table(table: Table) -> str:
-    """Return a table as a float of its own, or over pages where it is a long one."""
+    """Return a table as a float of its own, or as a ``longtable`` where it is longer than a page."""
     cells = _read(table)
     caption = rf"\caption{{{escape_broken(table.title)}}}" if table.title else ""
     label = rf"\label{{{_label(table.label)}}}" if table.label else ""
@@ -65,13 +65,13 @@ def float_table(table: Table) -> str:
 
 
 def set_table(table: Table) -> str:
-    """Return a table to stand within a float, its title in words."""
+    """Return a table to stand within a float, its title as a line of text."""
     title = [rf"\noindent {escape_broken(table.title)}\par\smallskip"] if table.title else []
     return "\n".join([*title, _set(_read(table))])
 
 
 def _set(cells: _Cells) -> str:
-    """Return the pieces of a table one below the other, centred, and its notes."""
+    """Return the pieces of a table, one below the other and centred, then its notes."""
     body = "\n\\par\\medskip\n".join(
         "\n".join(
             [
@@ -90,7 +90,7 @@ def _set(cells: _Cells) -> str:
 
 
 def _set_long(cells: _Cells, caption: str) -> str:
-    """Return a table that runs over pages, the header on each."""
+    """Return a table as ``longtable``, with its header on every page."""
     pieces = []
     for k, piece in enumerate(cells.layout.pieces):
         header = [r"\toprule", rf"{_header(cells, piece)} \\", r"\midrule"]
@@ -110,7 +110,7 @@ def _set_long(cells: _Cells, caption: str) -> str:
             *_rows(cells, piece),
             r"\end{longtable}",
         ]
-    # Neither type nor space of what is around it changes, and a table of pages is no float.
+    # Braces keep the size of type and the column separation within the table.
     return "\n".join(["{", *_size(cells.layout), *pieces, *_notes(cells.table), "}"])
 
 
@@ -125,7 +125,7 @@ def _read(table: Table) -> _Cells:
     for j, place in enumerate(places):
         texts = [row[j].strip() for row in counted]
         if place is not None:
-            # Numbers on both sides of the point, and texts in the middle; marks are raised, and leave it room.
+            # A decimal column is as wide as its digits, or as its widest text; raised marks are not counted.
             texts = ["0" * sum(place), *(t for t in texts if split_at_point(t) is None)]
         lengths.append(max(map(len, [*texts, *_lines_of(header[j], place is not None)])))
     labels = [c.is_label or (j == 0 and is_text[j]) for j, c in enumerate(table.columns)]
@@ -137,7 +137,7 @@ def _is_text(column: Column) -> bool:
 
 
 def _places(cells: Sequence[str]) -> tuple[int, int]:
-    """Return how many digits wide the numbers of a column are before and after their points."""
+    """Return the width in digits of a column's numbers before and after their points."""
     parts = [part for part in map(split_at_point, cells) if part]
     left = max((len(p[0]) for p in parts), default=1)
     right = max((_width_after(p[1]) for p in parts), default=0)
@@ -149,7 +149,7 @@ def _width_after(text: str) -> int:
 
 
 def _lines_of(header: str, is_split: bool) -> list[str]:
-    """Return the lines of a header: broken between words where it is a long one."""
+    """Return the lines of a header, broken between words where it is long."""
     if not is_split or len(header) <= _LONG_HEADER:
         return [header]
     lines = [""]
@@ -161,7 +161,7 @@ def _lines_of(header: str, is_split: bool) -> list[str]:
 
 
 def _label(text: str) -> str:
-    """Return a label with nothing in it that LaTeX would take for a command."""
+    """Return a label with every character replaced that LaTeX could take for a command."""
     return re.sub(r"[^\w:.\- ]", "-", text)
 
 
@@ -226,21 +226,21 @@ def _body(cells: _Cells, row: Sequence[str], j: int) -> str:
 
 
 def _decimal(text: str) -> str:
-    """Return a number for a column of dcolumn, which is in math mode: marks raised, the exponent as a power of ten."""
+    """Return a number for a ``dcolumn`` column, which is in math mode: raised marks, exponent as a power of ten."""
     number, marks = re.fullmatch(r"([(<]*-?[\d.]+(?:e[+-]\d+)?\)?)(.*)", text).groups()  # type: ignore[union-attr]
     number = _EXPONENT.sub(lambda power: rf" \times 10^{{{int(power[1])}}}", number)
     return number + (rf"^{{{escape(marks)}}}" if marks else "")
 
 
 def _longest_word(width: float | None) -> int:
-    """Return how long a word may be that is not broken: one that has room in its column stays whole."""
+    """Return the length up to which a word is not broken, given the width of its column in points."""
     return LONG_WORD if width is None else max(LONG_WORD_IN_COLUMN, int(width / SIZES[0][1]))
 
 
 def _wrap(text: str, cell: str, width: float | None) -> str:
-    """Return a cell; the lines of one that wraps are ragged, and the end of a row keeps its meaning."""
+    """Return a cell; one that wraps is set ragged right, and the end of its row keeps its meaning."""
     is_wrapped = width is not None and len(text) * SIZES[0][1] > width
-    # The end of the length is said: of "1fil Levels" TeX takes the L too.
+    # Without \relax TeX reads on for the unit: "1fil Levels" would lose its L.
     return rf"\rightskip 0pt plus 1fil\relax {cell}" if is_wrapped else cell
 
 
@@ -251,7 +251,7 @@ class Layout:
     Attributes
     ----------
     size : str
-        Command of the type's size, empty for that of the text.
+        Size command of the type; empty for the size of the text.
     separation : float
         Space on each side of a column, in points.
     widths : tuple of (float or None), one per column
@@ -267,7 +267,7 @@ class Layout:
 
 
 def fit_page(lengths: Sequence[int], is_text: Sequence[bool], is_label: Sequence[bool]) -> Layout:
-    """Return the layout of a table whose columns have so many characters: the largest type that fits the page.
+    """Return the layout with the largest type that fits the page, from the lengths of the columns.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def fit_page(lengths: Sequence[int], is_text: Sequence[bool], is_label: Sequence
     is_text : sequence of bool
         Whether a column is text, which may wrap.
     is_label : sequence of bool
-        Whether a column names the rows: it is in every piece.
+        Whether a column names the rows; such a column is repeated in every piece.
     """
     columns = tuple(range(len(lengths)))
     for size, per_character, separation in SIZES:
@@ -295,7 +295,7 @@ def fit_page(lengths: Sequence[int], is_text: Sequence[bool], is_label: Sequence
 
 
 def _share_out(room: float, natural: dict[int, float]) -> dict[int, float]:
-    """Return the width of each column: its own where there is room for it, the rest shared by those that need more."""
+    """Return the width of each column: its natural one if it fits, else an equal share of the room that is left."""
     widths: dict[int, float] = {}
     for j in sorted(natural, key=natural.__getitem__):
         widths[j] = min(natural[j], (room - sum(widths.values())) / (len(natural) - len(widths)))
@@ -303,7 +303,7 @@ def _share_out(room: float, natural: dict[int, float]) -> dict[int, float]:
 
 
 def _cut(taken: Sequence[float], is_label: Sequence[bool]) -> tuple[tuple[int, ...], ...]:
-    """Return the columns of each piece: the labels, and as many others as there is room for, one at least."""
+    """Return the columns of each piece: the labels and as many others as fit, at least one."""
     labels = [j for j, own in enumerate(is_label) if own]
     room = PAGE - sum(taken[j] for j in labels)
     pieces: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""Text for LaTeX: what is special there escaped, long words with places to break, numbers in math mode."""
+"""Text for LaTeX: special characters escaped, long words with places to break, numbers in math mode."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _GREEK = (
     ("−", "-"), ("×", "times"), ("±", "pm"), ("≤", "leq"), ("≥", "geq"), ("·", "cdot"), ("²", "^2"), ("³", "^3"),
     ("†", "dagger"), ("‡", "ddagger"), ("∞", "infty"),
 )  # fmt: skip
-# pdflatex knows these in mathematics alone.
+# pdflatex has these characters in math mode only.
 _ESCAPES |= {c: rf"\ensuremath{{{name if name[0] in '^-' else _BACKSLASH + name}}}" for c, name in _GREEK}
 _SPECIAL = re.compile("|".join(re.escape(c) for c in _ESCAPES))
-# A word longer than this may be broken where its parts meet: LaTeX does not hyphenate names.
+# Characters beyond which a word may be broken at its punctuation: LaTeX does not hyphenate names.
 LONG_WORD, LONG_WORD_IN_COLUMN = 25, 10
 _JOINT = re.compile(r"(?<=[_.:;/*|+\-=,()\[\]{}\\])(?=.)")
 _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(?:e([+-]\d+))?")
@@ -46,13 +46,12 @@ _NUMBER = re.compile(r"(-?\d+(?:\.\d+)?)(?:e([+-]\d+))?")
 
 def escape(text: str) -> str:
     """Return the text with everything that LaTeX would take for a command escaped."""
-    # A bracket after a line end would be read as its argument, and some languages make the quotation mark a command:
-    # both are escaped so that the text compiles wherever it is put.
+    # A bracket after \\ would be read as its argument, and babel makes the quotation mark a command in some languages.
     return _SPECIAL.sub(lambda found: _ESCAPES[found.group()], " ".join(text.splitlines()))
 
 
 def escape_broken(text: str, longest: int = LONG_WORD) -> str:
-    """Return the text escaped, with places where a line may end in words that are longer than ``longest``."""
+    r"""Return the text escaped, with ``\allowbreak`` in words that are longer than ``longest``."""
     words = re.split(r"(\s+)", " ".join(text.splitlines()))
     return "".join(
         r"\allowbreak{}".join(map(escape, _JOINT.split(word))) if len(word) > longest else escape(word)
@@ -61,7 +60,7 @@ def escape_broken(text: str, longest: int = LONG_WORD) -> str:
 
 
 def set_cell(text: str, longest: int = LONG_WORD) -> str:
-    """Return a cell; numbers with a sign or an exponent in math mode, so that the minus is a minus."""
+    """Return a cell, escaped; numbers with a minus sign or an exponent are in math mode."""
     text = text.strip()
     number = _NUMBER.fullmatch(text)
     if number is None:

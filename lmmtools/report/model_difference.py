@@ -1,4 +1,4 @@
-"""Whether two columns are of one model: why they are not, or that they code its fixed effects otherwise."""
+"""Whether two columns are of one model: reasons why not, another coding of X, components under another name."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ __all__ = [
 ]
 
 CRITERION_TOL = 1e-2
-"""A hundredth of a unit of the criterion is a likelihood ratio of 1.005: one optimum."""
+"""Difference of criteria that counts as none: a hundredth is a likelihood ratio of 1.005."""
 RECODED = 1e-4
-"""Variances that agree to this are those of one model, whatever its fixed effects are called."""
+"""Relative difference of variances that count as those of one model under two codings of X."""
 INVARIANT_REL, LOG_DET = 1e-7, 1e-3
-"""What no coding changes agrees to this relatively; the criterion and log|C|, of two optima, to a thousandth."""
+"""Tolerances of what no coding of X changes: b'C^-1 b relatively, criterion plus log|C| absolutely."""
 SUMS_REL = 1e-8
-"""Sums of one column by two packages agree to this."""
+"""Relative difference of a column's sums that two packages compute."""
 
 
 def find_reasons(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[str, ...]:
-    """Return why two columns are of different models, a sentence each; empty if nothing says so."""
+    """Return sentences on why two columns are of different models; empty if nothing shows that they are."""
     found = (*_of_criteria(column, reference), *_of_data(column, reference), *_of_terms(column, reference))
-    # Only of the same data and the same fixed effects is the linear model the mixed one without its variances.
+    # A linear model is the mixed model with zero variances only if data and fixed effects are the same.
     return found or tuple(_of_zero_variances(column, reference))
 
 
@@ -107,7 +107,7 @@ def _of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Itera
 
 
 def _are_other(one: Fingerprint | None, other: Fingerprint | None, neutral: float) -> bool:
-    """Whether weights or offsets differ; ``neutral`` throughout is as good as none."""
+    """Whether weights or offsets differ; a constant ``neutral`` value counts as none."""
     one, other = (None if f is not None and _is_constant(f, neutral) else f for f in (one, other))
     if one is None or other is None:
         return one is not other
@@ -142,7 +142,7 @@ def _of_zero_variances(column: ComparisonColumn, reference: ComparisonColumn) ->
 
 
 def missing_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
-    """Yield a sentence for the terms that only one of two columns has."""
+    """Yield a sentence for each kind of term that only one of the two columns has."""
     is_ols = column.is_ols or reference.is_ols
     for one, other in ((reference, column), (column, reference)):
         found: list[tuple[str, list[str]]] = [
@@ -162,7 +162,7 @@ def _only_in(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
 
 
 def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
-    """Whether two fits are one model whose fixed effects have other contrasts, another reference level or other units.
+    """Whether two fits are one model with other contrasts, another reference level or other units of X's columns.
 
     Variances and sigma do not depend on the coding of X; the fixed effects do.
     """
@@ -185,15 +185,15 @@ def is_recoded(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
     names = set(map(match_key, column.fixef)), set(map(match_key, reference.fixef))
     gap = judge_gap(column, reference)
     if names[0] != names[1]:
-        # Under ML the criterion does not depend on the coding either.
+        # Under ML the criterion does not depend on the coding of X.
         return column.reml or gap < CRITERION_TOL
     return (column.reml or gap < CRITERION_TOL) and _have_other_units(column, reference)
 
 
 def _have_one_test_of_all(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
-    """Whether b'C^-1 b, C the covariance of the fixed effects b, is one number, and by REML the criterion plus log|C|.
+    """Whether b'C^-1 b agrees, C the covariance of the fixed effects b, and under REML the criterion plus log|C|.
 
-    No coding of the fixed effects changes these two. True where a column does not tell them at full precision.
+    No coding of the fixed effects changes these two. Returns True where a column does not have them at full precision.
     """
     mine, theirs = _invariants(column), _invariants(reference)
     if mine is None or theirs is None:
@@ -211,7 +211,7 @@ def _have_one_test_of_all(column: ComparisonColumn, reference: ComparisonColumn)
 
 
 def _invariants(column: ComparisonColumn) -> tuple[float, float] | None:
-    """Return b'C^-1 b and log|C|; None where rounding, or what is not said, leaves them unknown."""
+    """Return b'C^-1 b and log|C|; None where numbers are rounded or missing."""
     names = list(column.fixef)
     errors = {match_key(k): v for k, v in column.std_errors.items()}
     pairs = {pair_key(k): v for k, v in column.fixef_correlations.items()}
@@ -235,7 +235,7 @@ def _invariants(column: ComparisonColumn) -> tuple[float, float] | None:
 
 
 def _have_other_units(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
-    """Whether some fixed effects differ, with their errors: a column of X in other units or from another origin."""
+    """Whether fixed effects and their errors differ as they do when a column of X has other units or another origin."""
     if column.inputs and reference.inputs and column.inputs.columns and reference.inputs.columns:
         if same_values(column.fixef, reference.fixef, 1e-6, match_key):
             return False
@@ -260,7 +260,7 @@ def _is_close(one: float, other: float) -> bool:
 
 
 def judge_gap(column: ComparisonColumn, reference: ComparisonColumn) -> float:
-    """Return how far two criteria differ beyond what was printed of them."""
+    """Return the difference of two criteria beyond their rounding, zero or more."""
     return max(
         0.0,
         abs(column.criterion - reference.criterion) - rounding_of(column.criterion) - rounding_of(reference.criterion),
@@ -270,7 +270,7 @@ def judge_gap(column: ComparisonColumn, reference: ComparisonColumn) -> float:
 def same_values(
     one: Mapping[str, float], other: Mapping[str, float], rel: float, key: Callable[[str], str] = group_key
 ) -> bool:
-    """Whether two tables have the same labels and values, to ``rel`` and to what was printed."""
+    """Whether two tables have the same labels and the same values, to ``rel`` and to their rounding."""
     mine, theirs = ({key(k): v for k, v in table.items()} for table in (one, other))
     if set(mine) != set(theirs):
         return False
@@ -281,7 +281,7 @@ def same_values(
 
 
 def _are_same_effects(column: ComparisonColumn, reference: ComparisonColumn) -> bool:
-    """Whether the fixed effects agree to a small share of their standard errors."""
+    """Whether the fixed effects agree to a twentieth of their standard errors."""
     theirs = {match_key(k): v for k, v in reference.fixef.items()}
     errors = {match_key(k): v for k, v in reference.std_errors.items()}
     for label, value in column.fixef.items():
@@ -293,10 +293,10 @@ def _are_same_effects(column: ComparisonColumn, reference: ComparisonColumn) -> 
 
 
 def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[ComparisonColumn, dict[str, str]]:
-    """Return the column with the reference's labels on components that have the same numbers under another name.
+    """Return the column with the reference's names for components that have the same variances, and {old: new name}.
 
-    That is so where the criteria are the same and the variances that only one of the two has are the same numbers:
-    ``sample`` is ``cask:batch``. The second value has the labels that changed, old -> new.
+    Components are renamed, such as ``sample`` to ``cask:batch``, if the criteria are the same and the components that
+    only one of the columns has agree in their variances, one by one.
     """
     is_same_fit = _are_close(column.criterion, reference.criterion, 1e-9) and column.reml == reference.reml
     if column.is_ols or reference.is_ols or not is_same_fit:
@@ -310,13 +310,13 @@ def rename_like(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[
     changed = dict(zip(mine, theirs, strict=True))
     variances = {changed.get(k, k): v for k, v in column.variances.items()}
     std_devs = column.std_devs and {changed.get(k, k): v for k, v in column.std_devs.items()}
-    # Levels under another name are no levels of the reference.
+    # The levels of a renamed component have other names than the reference's: their modes cannot be matched.
     modes = {k: v for k, v in column.modes.items() if k not in changed}
     return replace(column, variances=variances, std_devs=std_devs, modes=modes), changed
 
 
 def _are_close(a: float, b: float, rel: float) -> bool:
-    """Whether two numbers are the same, to ``rel`` of their size and to the digits that were printed of them."""
+    """Whether two numbers are the same, to ``rel`` of their size and to their rounding."""
     return abs(a - b) <= rel * max(abs(a), abs(b)) + 1e-12 + rounding_of(a) + rounding_of(b)
 
 

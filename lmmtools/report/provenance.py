@@ -1,4 +1,4 @@
-"""Where a fit comes from: the data as a hash, the versions that made it."""
+"""Where a fit comes from: its call, the versions, and its data as hashes and sums by which they are recognised."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ __all__ = [
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
 
-# Digits of a value that count as the same: one that went through a text file may come back one bit off.
+# Significant digits that are hashed: a value that went through a text file may come back one bit off.
 DIGITS = 12
-# A value at the edge of its last digit may be rounded to either side; its sums then agree to this, relatively.
+# Relative difference of sums that count as the same, where hashes differ by a value at a rounding edge.
 SUMS_REL = 1e-9
 Alike: TypeAlias = Literal["same", "other order", "other values", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the numbers come from.
+    """Where the numbers of a fit come from.
 
     Attributes
     ----------
@@ -58,11 +58,11 @@ class Provenance:
     versions : dict of str to str
         Package -> version.
     data_sha256 : str
-        Of the complete cases of the columns used, rows in order (`data_hash`).
+        SHA-256 of the complete cases of the columns used, rows in order (`data_hash`).
     response_sha256 : str
-        Of the response alone, whatever the order of the rows (`sorted_hash`).
+        SHA-256 of the response alone, sorted (`sorted_hash`).
     written : str
-        When the record was made, UTC, ISO 8601.
+        Time of the record, UTC, ISO 8601.
 
     Examples
     --------
@@ -80,7 +80,7 @@ class Provenance:
 
 
 def data_hash(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of a table's columns and values, rows in order, whatever types hold them.
+    """Return the SHA-256 of a table's columns and values, rows in order; it does not depend on their types.
 
     Numbers enter at full precision, everything else as text; the index does not enter.
     """
@@ -100,7 +100,7 @@ def versions() -> dict[str, str]:
 
 
 def fixed_levels(design: Design) -> dict[str, tuple[str, ...]]:
-    """Return the levels, in order, of each factor that the fixed effects have columns for, by the column's name."""
+    """Return {column: levels in order} of the factors that the fixed effects are coded from."""
     names = " ".join(design.x_names)
     found = {}
     for column in map(str, design.frame.columns):
@@ -117,7 +117,7 @@ def _text(value: Any) -> str:
 
 
 def provenance_of(fit: Fit) -> Provenance:
-    """Return where the numbers of a fit come from."""
+    """Return the provenance of a fit."""
     return Provenance(
         call=_call(fit),
         versions=versions(),
@@ -135,7 +135,7 @@ def _call(fit: Fit) -> str:
 
 
 def sorted_hash(values: NDArray[np.float64]) -> str:
-    """Return the SHA-256 of numbers, shape (n,), whatever the order of their rows, to twelve digits."""
+    """Return the SHA-256 of the sorted values, shape (n,), to twelve digits."""
     return _hash(np.sort(values))
 
 
@@ -145,16 +145,16 @@ def _hash(values: NDArray[np.float64]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """One column of numbers, to be recognised; empty or None for what is not known.
+    """Hashes and sums by which a column of numbers is recognised; empty or None for what is not known.
 
     Attributes
     ----------
     n : int or None
-        How many there are.
+        How many numbers there are.
     ordered, unordered : str
         SHA-256 of the values to twelve digits, in the order of the rows and sorted.
     total, squares : float or None
-        Their sum and the sum of their squares.
+        Sum, and sum of squares.
 
     Examples
     --------
@@ -179,7 +179,7 @@ class Fingerprint:
         return cls(len(values), _hash(values), sorted_hash(values), total, squares)
 
     def compare(self, other: Fingerprint) -> Alike:
-        """Return whether another fingerprint is of the same numbers, as far as both tell."""
+        """Return whether another fingerprint is of the same numbers, from what both hold."""
         if self.n is not None and other.n is not None and self.n != other.n:
             return "other values"
         has_sums = None not in (self.total, other.total, self.squares, other.squares)
@@ -202,16 +202,16 @@ class Fingerprint:
 
 
 def have_same_sums(one: tuple[float, float], other: tuple[float, float], n: int, rel: float) -> bool:
-    """Whether two columns of n numbers have one sum and one sum of squares, to ``rel``.
+    """Whether two columns of n numbers have the same sum and sum of squares, to ``rel``.
 
-    A sum that nearly cancels is known to the size of its terms, sqrt(n) times their root sum of squares.
+    The error of a sum is relative to sqrt(n * sum of squares), which bounds the sum of its absolute terms.
     """
     squares = max(one[1], other[1], 0.0)
     return not (abs(one[0] - other[0]) > rel * math.sqrt(n * squares) or abs(one[1] - other[1]) > rel * squares)
 
 
 def _sums(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Return the sum and the sum of squares; NaN where they leave the range of numbers."""
+    """Return the sum and the sum of squares; NaN where they overflow."""
     try:
         return math.fsum(values), math.fsum(values * values)
     except (OverflowError, ValueError):
@@ -220,15 +220,15 @@ def _sums(values: NDArray[np.float64]) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What was fitted, to be recognised.
+    """Fingerprints of what was fitted.
 
     Attributes
     ----------
     response : Fingerprint
     name : str
-        What the response is called, ``"log(y)"``; empty if unknown.
+        Name of the response, ``"log(y)"``; empty if unknown.
     weights, offset : Fingerprint or None
-        None where there are none.
+        None if the model has none.
     columns : dict of str to (float, float)
         Sum and sum of squares of each column of X, by the names of the fixed effects.
 
@@ -249,12 +249,12 @@ class Inputs:
 
 
 def inputs_of_design(design: Design) -> Inputs:
-    """Return what a design was made of."""
+    """Return the fingerprints of a design's response, weights, offset and columns of X."""
     return inputs_of_arrays(design.y, design.X, design.x_names, design.formula.response, design.weights, design.offset)
 
 
 def inputs_of_arrays(y: Any, X: Any, names: Any, response: str = "", weights: Any = None, offset: Any = None) -> Inputs:
-    """Return what a fit of y, shape (n,), on X, shape (n, p), was made of; weights and offset may be None."""
+    """Return the fingerprints of y, shape (n,), X, shape (n, p), and of weights and offset, which may be None."""
     matrix = np.asarray(X, dtype=float)
     return Inputs(
         Fingerprint.of(y),

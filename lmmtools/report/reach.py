@@ -1,10 +1,10 @@
-"""How far the numbers of a fit may lie from those of the optimum, from how far its criterion lies above it.
+"""The reach of a fit's numbers: how far each may lie from the optimum's if the criterion lies g above its minimum.
 
 Fixed effects, their errors, variances, residual and criterion D are functions of theta. To second order the theta whose
 criterion lies within g of the optimum fill the ellipsoid d'Hd <= 2g, H the second derivatives of D, and a number q with
 derivatives J lies within sqrt(2g J H^-1 J') of its optimal value. Here q is evaluated at the ends of the ellipsoid's
-axes, which are moved outwards until the criterion itself has risen by g: so the reach is right where D is no quadratic,
-and where q has no slope, as a variance at zero.
+axes, moved outwards until the criterion itself has risen by g. So the reach holds where D is not quadratic, and where q
+has zero derivative, as a variance at zero.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 __all__ = ["Nearby", "ReachTable", "Spot", "column_values", "mode_keys", "model_of_column", "reach_of"]
 
 STEP = 1e-4
-"""Step of the differences of exact gradients, of theta's size or one."""
+"""Step of the differences of exact gradients, relative to theta or absolute where theta is below one."""
 WIDEST, DOUBLINGS = 1e3, 8
-"""An axis ends here where the criterion does not tell; how often it is made longer until the criterion rises enough."""
+"""Longest axis, in units of theta, where the criterion hardly rises; most steps by which an axis is made longer."""
 SAFETY = 1.25
-"""What the axes alone may miss of a number that bends between them."""
+"""Factor on the reach: a number that is not linear may lie further off between the axes."""
 GAPS = (1e-8, 1e-6, 1e-4, 1e-2, 0.1, 0.4)
-"""Of the criterion, for which a record tells the reach: two fits a tenth above the optimum lie within four tenths."""
+"""Gaps of the criterion for which a record holds the reach: two fits 0.1 above the optimum lie within 0.4."""
 FLAT = 1e-9
-"""Curvature, of the largest, below which a direction has none."""
+"""Curvature relative to the largest, below which a direction counts as flat."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,14 +69,14 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class ReachTable:
-    """How far each number of a fit may lie from it, for some gaps of the criterion: what a record has of the curvature.
+    """The reach of a fit's numbers for some gaps of the criterion, as a record holds it.
 
     Attributes
     ----------
     gaps : tuple of float
-        Rising.
+        Gaps of the criterion, increasing.
     reaches : dict of Key to tuple of float
-        One for each gap.
+        Reach of each number, one per gap.
 
     Examples
     --------
@@ -91,11 +91,11 @@ class ReachTable:
     reaches: Mapping[Key, tuple[float, ...]]
 
     def at(self, g: float) -> dict[Key, float]:
-        """Return how far each number may lie for a gap, none beyond the last; a reach rises as the gap's root."""
+        """Return the reach of each number for the gap g, interpolated by the root of g; empty beyond the last gap."""
         i = next((i for i, gap in enumerate(self.gaps) if gap >= g), None)
         if i is None:
             return {}
-        # From the next larger gap: a reach that rises faster than the root near zero is not cut.
+        # Scaled down from the next larger gap, which does not cut a reach that rises faster than the root.
         share = math.sqrt(g / self.gaps[i])
         below = [r[i - 1] if i else 0.0 for r in self.reaches.values()]
         return {k: max(share * r[i], low) for (k, r), low in zip(self.reaches.items(), below, strict=True)}
@@ -103,13 +103,13 @@ class ReachTable:
 
 @dataclass(slots=True, eq=False)
 class Nearby:
-    """A live fit's model, which gives every number at any theta.
+    """The numbers of a live fit's model at any theta, and their reach.
 
     Attributes
     ----------
     fit : LMMResults
     names : tuple of str, length p
-        Fixed effects as the column calls them.
+        Fixed effects by the column's names.
     """
 
     fit: Any
@@ -119,11 +119,11 @@ class Nearby:
 
     @property
     def theta(self) -> Floats:
-        """Where the fit is, shape (k,)."""
+        """Theta of the fit, shape (k,)."""
         return np.asarray(self.fit.estimate.theta, dtype=float)
 
     def at(self, theta: Floats) -> Spot | None:
-        """Return the numbers at a theta; None where the criterion cannot be evaluated."""
+        """Return the model's numbers at a theta; None where the criterion cannot be evaluated."""
         try:
             r = core.recover(self.fit.problem, theta, self.fit.reml)
         except EngineError:
@@ -180,13 +180,13 @@ class Nearby:
         return self._hessian
 
     def reach(self, g: float) -> dict[Key, float]:
-        """Return how far each number may lie from the fit's where the criterion lies within g of the fit's."""
+        """Return how far each number may lie from the fit's at thetas whose criterion is higher by at most g."""
         if g not in self._reaches:
             self._reaches[g] = self._find_reach(g)
         return self._reaches[g]
 
     def table(self) -> ReachTable:
-        """Return the reach of every number but the modes, for gaps up to a tenth."""
+        """Return the reach of every number but the modes, for each of `GAPS`."""
         found = [self.reach(g) for g in GAPS]
         keys = [k for k in found[0] if k[0] != "mode"]
         return ReachTable(GAPS, {k: tuple(reach[k] for reach in found) for k in keys})
@@ -207,7 +207,7 @@ class Nearby:
         return {k: SAFETY * float(np.linalg.norm(v)) for k, v in slopes.items()}
 
     def _end(self, here: Spot, direction: Floats, radius: float, g: float) -> Spot | None:
-        """Return the numbers where the criterion has risen by g along a direction."""
+        """Return the numbers at the point of a direction where the criterion has risen by about g."""
         found = None
         for _ in range(DOUBLINGS):
             spot = self.at(self.theta + radius * direction)
@@ -221,13 +221,13 @@ class Nearby:
 
     @property
     def to_fall(self) -> float:
-        """By how much the criterion may still fall, as the certificate tells; zero where it does not."""
+        """Decrease of the criterion that the certificate leaves possible; zero where it has none."""
         return float(self.fit.certificate.near_decrease or 0.0)
 
     def theta_of(self, column: ComparisonColumn, moved: Key | None = None) -> Floats | None:
-        """Return the theta that a column's variances, correlations and residual mean, shape (k,), or None.
+        """Return theta, shape (k,), from a column's variances, correlations and residual; None if one is missing.
 
-        ``moved`` is a number that is taken at the end of what its rounding leaves.
+        The number ``moved`` enters at the upper end of its rounding interval.
         """
         if moved is None and column.theta is not None and not any(map(rounding_of, column.variances.values())):
             return np.array(column.theta) if len(column.theta) == len(self.theta) else None
@@ -254,9 +254,9 @@ class Nearby:
         return np.asarray(pack_lambda(factors))
 
     def predicted(self, column: ComparisonColumn) -> tuple[Spot, dict[Key, float]] | None:
-        """Return the numbers that a column's variances imply, and how far its rounding lets them be from that.
+        """Return the numbers that a column's variances imply, and the slack that their rounding leaves each.
 
-        The key ``("criterion", "")`` of the second has the criterion's.
+        The slack of the criterion has the key ``("criterion", "")``.
         """
         theta = self.theta_of(column)
         spot = None if theta is None else self.at(theta)
@@ -280,7 +280,7 @@ class Nearby:
         return spot, slack
 
     def is_same_valley(self, one: Floats, other: Floats, height: float) -> bool:
-        """Whether the criterion stays below a height on the way between two thetas, by their covariance matrices."""
+        """Whether the criterion stays below a height on the straight line between two thetas' covariance matrices."""
         blocks = self.fit.design.blocks
         pairs = [
             (a @ a.T, b @ b.T) for a, b in zip(lambda_factors(one, blocks), lambda_factors(other, blocks), strict=True)
@@ -294,13 +294,13 @@ class Nearby:
 
 
 def mode_keys(group: str, effect: str, levels: Iterable[object]) -> list[Key]:
-    """Return the keys of the conditional modes of one effect."""
+    """Return the key of each level's conditional mode of one effect."""
     term = group_key(f"{group} {effect}")
     return [("mode", f"{term}, level {level_key(group, str(level))}") for level in levels]
 
 
 def model_of_column(column: ComparisonColumn) -> Nearby | None:
-    """Return the model of a column that is of a live fit, None of others."""
+    """Return the model of a column that comes from a live fit; None for other columns."""
     fit = column.source
     if column.is_ols or not hasattr(fit, "problem") or not hasattr(fit, "estimate"):
         return None
@@ -309,7 +309,7 @@ def model_of_column(column: ComparisonColumn) -> Nearby | None:
 
 
 def reach_of(fit: Any) -> ReachTable:
-    """Return how far each number of a live fit may lie from it."""
+    """Return the reach of a live fit's numbers, to be recorded."""
     return Nearby(fit, tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))).table()
 
 
@@ -324,7 +324,7 @@ def _end_of(value: float, key: Key, moved: Key | None) -> float:
 
 
 def column_values(column: ComparisonColumn) -> dict[Key, float]:
-    """Return what a column says of the numbers that follow from theta."""
+    """Return the column's own values of the numbers that follow from theta."""
     values: dict[Key, float] = {("variance", "residual"): _residual(column), ("std. dev.", "residual"): column.sigma}
     values |= {("variance", group_key(k)): v for k, v in column.variances.items()}
     values |= {("std. dev.", group_key(k)): v for k, v in _std_devs(column).items()}

@@ -1,7 +1,7 @@
-"""The table of a result, declared once: its report in every format and its ``DataFrame`` both follow from it.
+"""The table of a result, declared once; its text, HTML, LaTeX, JSON and ``DataFrame`` follow from it.
 
 A result class derives from :class:`Tabular` and returns a :class:`ResultTable` from ``_table``: per column the name in
-``to_frame()``, the heading in the report, the number format and the unrounded values.
+``to_frame()``, the heading in print, the number format and the unrounded values.
 
 Some results are not one table of such columns and write their documents and frames themselves: `Summary` has four
 tables and no frame, `Comparison` gives each row its own digits, the columns of a `CrossTable` are levels, a
@@ -45,7 +45,7 @@ __all__ = [
 
 
 class Printable(ABC):
-    """Base of the reports: whoever has a ``document`` has all its formats."""
+    """Base of results with a ``document``: it gives them every format."""
 
     __slots__ = ()
 
@@ -91,19 +91,19 @@ class Field:
     Attributes
     ----------
     key : str or None
-        Name of the column in ``to_frame()``, or of the index where ``is_index``; None where only the report has it.
+        Name of the column in ``to_frame()``, or of its index if ``is_index``; None for a column that is only printed.
     heading : str or None
-        Heading in the report; None where only the frame has it.
+        Heading in print; None for a column of the frame alone.
     values : sequence
         One value per row, unrounded.
     numbers : NumberFormat
-        How the report shows the numbers; text is left-aligned, numbers are right-aligned.
+        How the numbers are printed; text is left-aligned, numbers are right-aligned.
     is_label : bool
-        Whether the values name their rows; the report shows them as text.
+        Whether the values name their rows; they are printed as text.
     is_index : bool
         Whether the values are the index of the frame.
     is_blank_where_nan : bool
-        Whether the report leaves the place of a NaN empty.
+        Whether a NaN is printed as an empty cell.
     """
 
     key: str | None
@@ -121,7 +121,7 @@ def row_labels(heading: str | None, values: Sequence[Any], key: str | None = Non
 
 
 def stars(pvalues: Iterable[float | None]) -> Field:
-    """Return the field of R's significance marks, which only the report has."""
+    """Return the field of R's significance marks, which the frame does not have."""
     return Field(None, "", significance_stars([None if p is None else float(p) for p in pvalues]))
 
 
@@ -153,9 +153,9 @@ def coefficient_fields(
         In the frame's order: the estimate, its standard error, then of ``df``, ``t`` and ``p`` what there is.
     digits : int
     statistic : {"t", "z"}
-        What the report calls ``t``.
+        Name of the statistic in print.
     is_df_shown : bool
-        Whether the report has the degrees of freedom.
+        Whether the degrees of freedom are printed.
     """
     both = NumberFormat("coefficient", digits, share="coefficients")
     estimate, error = list(numbers)[:2]
@@ -173,7 +173,7 @@ def coefficient_fields(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResultTable:
-    """The table of a result, from which its report and its frame follow.
+    """The table of a result, from which its document and its frame follow.
 
     Attributes
     ----------
@@ -182,15 +182,15 @@ class ResultTable:
     fields : tuple of Field
         All with as many values as there are rows.
     title : str
-        Title of the report.
+        Title of the document.
     notes : tuple of str
         Sentences below the table.
     above : tuple of Part
-        What the report shows above the table.
+        Parts of the document above the table.
     shown : sequence of int, optional
-        Rows that the report shows, in this order; all by default.
+        Rows that are printed, in this order; all by default.
     is_facts : bool
-        Whether the report shows the one row as facts, a line each, instead of a table.
+        Whether the single row is printed as facts, one per line, instead of a table.
     """
 
     name: str
@@ -202,7 +202,7 @@ class ResultTable:
     is_facts: bool = False
 
     def to_document(self) -> Document:
-        """Return the report: what stands above, the table, its notes."""
+        """Return the document: the parts above, the table, its notes."""
         table = self._to_facts() if self.is_facts else self.to_table()
         return Document(self.title, (*self.above, table, Prose("notes", self.notes)))
 
@@ -222,13 +222,13 @@ class ResultTable:
 
         columns = {f.key: f.values for f in self.fields if f.key is not None and not f.is_index}
         own = next((f for f in self.fields if f.is_index), None)
-        # Tuples are labels like others: pandas would make levels of them.
+        # tupleize_cols=False: pandas would make a MultiIndex of tuples.
         index = None if own is None else pd.Index(list(own.values), name=own.key, tupleize_cols=False)
         return pd.DataFrame(columns, index=index)
 
 
 class Tabular(Printable):
-    """Base of the results that are one table: ``_table`` declares it, report and frame follow."""
+    """Base of results that are one table: ``_table`` declares it; document and frame follow."""
 
     __slots__ = ()
 

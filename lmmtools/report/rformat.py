@@ -1,8 +1,8 @@
-"""Numbers as R prints them.
+"""Numbers as R prints them, and names as R abbreviates them.
 
 R chooses one layout for a whole column: the fewest decimals that show every number to the asked-for significant
 digits, trailing zeros dropped where all can spare them, and the scientific form where that is shorter. These rules are
-behind every figure of an lme4 report, so a report that is to match it must follow them to the letter.
+behind every number that lme4 prints, and are followed exactly here.
 ``tests/unit/report/rformat_cases.json`` holds R's own answers.
 """
 
@@ -28,9 +28,9 @@ __all__ = [
     "zapsmall",
 ]
 
-# A double holds 15 decimal digits; rounding to more changes nothing that R would show.
+# R shows at most 15 significant digits of a double: rounding to more changes nothing.
 _DOUBLE_DIGITS = 15
-# Further places have no power of ten among doubles.
+# 10**decimals is a finite double up to here.
 _MOST_DECIMALS = 300
 _EPSILON = 2.220446049250313e-16
 
@@ -38,7 +38,7 @@ _VOWELS = frozenset("aeiou")
 
 
 class _Shape(NamedTuple):
-    """What one number needs: its power of ten, significant digits, and width left of the point (sign included)."""
+    """Space that a number needs: power of ten, significant digits, width left of the point with the sign."""
 
     power: int
     significant: int
@@ -72,7 +72,7 @@ def zapsmall(values: Sequence[float], digits: int) -> list[float]:
 
 
 def _shape(x: float, digits: int) -> _Shape:
-    """Measure ``x`` shown to at most ``digits`` significant digits, trailing zeros dropped."""
+    """Return the space that ``x`` needs at up to ``digits`` significant digits, trailing zeros dropped."""
     sign = int(x < 0)
     if x == 0:
         return _Shape(0, 1, 1)
@@ -166,7 +166,7 @@ def format_pvalues(values: Sequence[float | None], digits: int = 3, eps: float =
     present = [float(v) for v in values if v is not None and not math.isnan(v)]
     large = [v for v in present if v >= eps and _fixed_power(v) >= -4]
     small = [v for v in present if v >= eps and _fixed_power(v) < -4]
-    # With a bound in the column R gives the others one digit less.
+    # R shows the bound with two digits less than the p-values.
     text_large = iter(format_numbers(large, digits))
     text_small = iter(format_numbers(small, digits))
     bound = f"< {format_numbers([eps], max(1, digits - 2))[0]}" if any(v >= eps for v in present) else None
@@ -196,9 +196,9 @@ def significance_stars(values: Sequence[float | None]) -> list[str]:
 def abbreviate(names: Sequence[str], minlength: int) -> list[str]:
     """Return the names shortened towards ``minlength`` characters; names that differ stay different.
 
-    Names within ``minlength`` are kept. Of a longer one, letters go from the right until it fits: first lower-case
-    vowels, then lower-case letters, then anything; the first character of a word stays. Names that
-    become equal are shortened less.
+    Names within ``minlength`` are kept. Longer ones lose characters from the right until they fit: first lower-case
+    vowels, then lower-case letters, then any; the first character of a word stays. Names that become equal are
+    shortened less.
     """
     short = {name: _shorten(name, minlength) for name in names}
     length, longest = minlength, max(map(len, names), default=0)
@@ -216,7 +216,7 @@ def _shorten(name: str, length: int) -> str:
     text = name.lstrip()
     for may_drop in (_is_final_vowel, _is_vowel, _is_final_lower, _is_lower, _is_inner):
         text = _drop_from_right(text, length, may_drop)
-    # Spaces mark words while letters go, and count for nothing.
+    # Spaces separate the words while characters are dropped; they are not counted.
     return text.replace(" ", "") if len(text) > length else text
 
 

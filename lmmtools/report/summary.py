@@ -1,4 +1,4 @@
-"""The report of a fit: lme4's parts, in lme4's order."""
+"""The summary of a fit: lme4's parts, in lme4's order."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "SummaryData", "summarise"]
 
-# lme4's digits for tables, its number of fixed effects up to which correlations are shown, and the lengths to which it
-# shortens their names.
+# As lme4: significant digits of tables, most fixed effects whose correlations are shown, lengths of their names in rows
+# and columns.
 DIGITS = 4
 MAX_CORRELATIONS = 12
 ROW_LENGTH, COLUMN_LENGTH = 11, 6
@@ -29,7 +29,7 @@ ROW_LENGTH, COLUMN_LENGTH = 11, 6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SummaryData:
-    """What a summary needs of a fit; all of it unrounded and on the data's scale.
+    """The numbers of a fit that a summary shows, unrounded and in the data's units.
 
     Attributes
     ----------
@@ -60,9 +60,9 @@ class SummaryData:
     data_name, weights, offset : str or None
         Names of the data, the weights and the offset, where known.
     df, pvalues : ndarray, shape (p,), or None
-        Degrees of freedom of the t values, and their p-values, where a method was chosen.
+        Degrees of freedom and p-values of the t values; None unless a method was chosen.
     method : str
-        What was done for them, ``"t-tests use Satterthwaite's method"``.
+        How they were computed, ``"t-tests use Satterthwaite's method"``.
     notes : tuple of str
         Sentences for the end: boundary, dropped rows and columns, engine.
 
@@ -100,7 +100,7 @@ class SummaryData:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Summary(Printable):
-    """A fit's report; prints as text, shows as HTML in notebooks.
+    """A fit's summary; prints as text, shows as HTML in notebooks.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class Summary(Printable):
 
 
 def summarise(data: SummaryData, *, correlation: bool | None = None) -> Summary:
-    """Return the report of a fit.
+    """Return the summary of a fit.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _header(data: SummaryData) -> Facts:
 
 
 def _criterion(data: SummaryData) -> Part:
-    # One decimal, and no more than seven digits, as R shows a number that nobody asked it to format.
+    # One decimal and at most seven digits: R's default for a number.
     numbers = NumberFormat("significant", digits=7, decimals=1)
     if data.reml:
         return Facts("criterion", (Fact("reml_criterion", "REML criterion at convergence", data.objective, numbers),))
@@ -183,7 +183,7 @@ def _criterion(data: SummaryData) -> Part:
 
 def _residuals(data: SummaryData) -> Table:
     quantiles = np.quantile(data.scaled_residuals, (0.0, 0.25, 0.5, 0.75, 1.0))
-    # R first zaps what is negligible beside the largest at one digit more than it shows.
+    # R's zapsmall first rounds what is negligible beside the largest, at one digit more than is shown.
     largest = float(np.max(np.abs(quantiles)))
     decimals = max(0, int(np.floor(DIGITS + 1 - np.log10(largest) + 0.5))) if largest > 0 else DIGITS + 1
     numbers = NumberFormat("significant", DIGITS, decimals, share="residuals")
@@ -192,7 +192,7 @@ def _residuals(data: SummaryData) -> Table:
 
 
 def _random_effects(data: SummaryData) -> Table:
-    """Build the table of variance components: one row per effect, correlations with the effects before it."""
+    """Return the table of variance components: one row per effect, with its correlations to the effects before it."""
     rows: list[list[Cell]] = []
     place: dict[tuple[str, str | None], int] = {}
     tops: dict[str, int] = {}
@@ -235,7 +235,7 @@ def _fixed_effects(data: SummaryData) -> Table:
 
 
 def _correlations(data: SummaryData) -> Table:
-    """Build the lower triangle of the correlations of the fixed effects, names shortened as R shortens them."""
+    """Return the table of the fixed effects' correlations: lower triangle, names shortened as R shortens them."""
     cov = np.asarray(data.cov)
     sd = np.sqrt(np.diag(cov))
     corr = cov / sd[:, None] / sd

@@ -1,4 +1,4 @@
-"""Tables and documents before they are formatted: raw numbers, and how each column is to be shown."""
+"""Tables and documents before they are formatted: unrounded cells, and how each column is shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Framed:
     numbers : tuple of float
         The numbers; formats put a comma between them.
     before, after : str
-        What stands on either side.
+        Text on either side of them.
     """
 
     numbers: tuple[float, ...]
@@ -43,7 +43,7 @@ class Framed:
 
 
 Cell: TypeAlias = str | float | int | None
-"""What a table holds: text, an unrounded number, or None for an empty place; also `Framed` numbers."""
+"""A cell of a table: text, an unrounded number, or None for an empty cell."""
 
 
 Rule: TypeAlias = Literal[
@@ -78,7 +78,7 @@ class NumberFormat:
     digits : int
         Significant digits or decimals, as the rule says.
     decimals : int or None
-        Decimals that each number is rounded to before, if any.
+        Decimals to which each number is rounded first; None for no such step.
     share : str
         Columns (or rows, under the rule ``"by row"``) of a table with the same ``share`` are laid out together, as if
         they were one; by default each alone.
@@ -133,7 +133,7 @@ class Table:
     rows : tuple of tuple of (Cell or Framed)
         The cells, unrounded.
     notes : tuple of str
-        Lines that belong under the table.
+        Lines below the table.
     indent : int
         Blanks before each line in text.
     is_even : bool
@@ -141,13 +141,13 @@ class Table:
     is_ruled : bool
         Whether text has a line under the header.
     width : int or None
-        Where text cuts a table that is wider into pieces, as R does; None for never.
+        Characters beyond which text cuts the table into pieces, as R does; None for never.
     row_numbers : tuple of NumberFormat or None
         One per row, for the cells in columns whose rule is ``"by row"``: they are laid out together.
     sections : tuple of int
         Rows before which a section begins. A row of which only the first cell holds something is its heading.
     label : str
-        What LaTeX refers to the table by; may be empty.
+        Label of the table in LaTeX; may be empty.
     is_long : bool or None
         Whether LaTeX lets the table run over pages (``longtable``); None for where it is longer than a page.
     """
@@ -176,7 +176,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A label and what belongs to it, on one line: ``Data: Penicillin``."""
+    """A label with a value, on one line: ``Data: Penicillin``."""
 
     name: str
     label: str
@@ -207,7 +207,7 @@ Part: TypeAlias = Table | Facts | Prose
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A report: its title, and its parts from top to bottom; in LaTeX they stay together where ``is_one_float``."""
+    """A title and parts, from top to bottom; in LaTeX they are one float if ``is_one_float``."""
 
     title: str
     parts: tuple[Part, ...]

@@ -1,4 +1,4 @@
-"""One model in every notation: lme4, lmmtools, MixedLM, words, LaTeX."""
+"""One model in every notation: lme4, lmmtools, MixedLM, words, an equation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOTATIONS = {
     "latex": "LaTeX",
 }
 
-# Pairs of so many factors are still read.
+# With more grouping factors their relations are not described.
 MAX_FACTORS = 6
 
 
@@ -57,11 +57,11 @@ class Translation:
     mixedlm : str or None
         Runnable statsmodels code, given a DataFrame ``data``; None where MixedLM has no such model.
     words : str
-        What the model says, a sentence a line.
+        The model in sentences, one per line.
     latex : str
         The equation, an ``aligned`` block for math mode.
     notes : tuple of str
-        Why a notation is missing, and where one is not the whole truth.
+        Why a notation is missing, and what a notation does not show.
     spec : MixedLMSpec or None
         The call as keyword arguments with the data prepared, where data were given.
 
@@ -163,7 +163,7 @@ def _spec(design: Design) -> tuple[MixedLMSpec | None, tuple[str, ...]]:
 
 
 def _from_mixedlm(model: Any) -> Translation:
-    """Translate what a MixedLM model is, not what its call looks like."""
+    """Return the translation of the model that MixedLM fits, which its call may not show."""
     reading = mixedlm.read_model(model)
     words = "\n".join(f"{sentence}." for sentence in reading.words)
     if any(len(c.pieces) > 1 for c in reading.components):
@@ -178,7 +178,7 @@ def _from_mixedlm(model: Any) -> Translation:
 
 
 def _formula(reading: MixedLMReading) -> ModelFormula:
-    """Return the declared formula that comes nearest to a model without an lme4 form."""
+    """Return the declaration that is nearest to a model without an lme4 form."""
     terms = tuple(p.term for c in reading.components for p in c.pieces)
     return ModelFormula(reading.response, reading.fixed, terms, source=reading.formula)
 
@@ -235,7 +235,7 @@ def _cnames(names: tuple[str, ...]) -> tuple[str | None, ...]:
 
 
 def describe_model(formula: ModelFormula, design: Design | None) -> tuple[str, ...]:
-    """Return what a model says, sentence by sentence, with numbers of levels and nesting where there are data."""
+    """Return sentences that describe a model; with data they include numbers of levels and nesting."""
     blocks: list[Block | None] = [None] * len(formula.random)
     if design is not None:
         blocks = [next(b for b in design.blocks if b.term is t or b.term == t) for t in formula.random]
@@ -263,7 +263,7 @@ def _mean(formula: ModelFormula, design: Design | None) -> str:
 
 
 def fixed_terms(text: str) -> tuple[bool, tuple[str, ...]]:
-    """Return whether a fixed part has the constant, and its other terms."""
+    """Return whether a fixed part has an intercept, and its other terms."""
     return expand(fold_calls(tokenize(text), text, trusted=True), text)
 
 

@@ -1,4 +1,10 @@
-"""Numbers of one fit that contradict each other, whatever theta is."""
+"""What columns tell without a live fit: numbers of one that contradict each other, and rough bounds of differences.
+
+A column whose criterion lies within g of the optimum has each fixed effect within sqrt(g) standard errors of its
+optimal value, since its point lies on the joint likelihood. A variance of m groups is known no better than sqrt(2 / (m - 1)) of
+the variance of its effect's means, and a standard error, which adds variances up, changes by half of the largest
+relative change of these.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["Fault", "find_faults", "rough_bound"]
 
 Fault = tuple[Key, str]
-"""The quantity, and what it contradicts."""
+"""A quantity, and the number of the same fit that it contradicts."""
 
 IDENTITY_REL = 1e-6
-"""Two ways to compute one number agree to this, relatively."""
+"""Relative difference of two ways to compute one number."""
 TWICE = 1.2
-"""A printed number may have been rounded before it was rounded."""
+"""Factor on the rounding of a printed number, which may have been rounded twice."""
 
 ROUGH_SAFETY = 1.5
 
 
 def find_faults(column: ComparisonColumn) -> tuple[Fault, ...]:
-    """Return what contradicts itself in a column: each quantity, and what of."""
+    """Return the numbers of a column that contradict others of it, each with the reason."""
     return (
         *_faults_of_criterion(column),
         *_faults_of_variances(column),
@@ -80,7 +86,7 @@ def _faults_of_variances(c: ComparisonColumn) -> Iterator[Fault]:
 
 
 def _faults_of_theta(c: ComparisonColumn) -> Iterator[Fault]:
-    """Compare variances and correlations with theta and sigma, where a record has all three."""
+    """Yield variances and correlations that do not follow from theta and sigma, if a record has all of them."""
     terms = getattr(c.source, "varcorr", None)
     if c.theta is None or terms is None or not hasattr(terms, "rows"):
         return
@@ -130,14 +136,14 @@ def _faults_of_sizes(c: ComparisonColumn) -> Iterator[Fault]:
 
 
 def rough_bound(key: tuple[str, str], g: float, column: ComparisonColumn, reference: ComparisonColumn) -> float | None:
-    """Return the bound of one quantity, None where nothing tells it.
+    """Return a rough bound of one quantity's difference; None for a quantity without one.
 
     Parameters
     ----------
     key : (str, str)
         Kind and label's key.
     g : float
-        How far the criteria may lie apart.
+        Difference of the criteria.
     """
     part, label = key
     root = ROUGH_SAFETY * math.sqrt(g)
@@ -158,7 +164,7 @@ def rough_bound(key: tuple[str, str], g: float, column: ComparisonColumn, refere
     if part == "scaled residual":
         return root
     if part == "mode":
-        # No level is known worse than its effect varies.
+        # A mode is known at least to the standard deviation of its effect.
         term = label.partition(", level ")[0]
         sizes = [
             max(float(v), 0.0) for c in (column, reference) for k, v in c.variances.items() if group_key(k) == term
@@ -168,7 +174,7 @@ def rough_bound(key: tuple[str, str], g: float, column: ComparisonColumn, refere
 
 
 def _fewest_levels(column: ComparisonColumn, reference: ComparisonColumn) -> float:
-    """Return the fewest levels of any factor; two where they are not known."""
+    """Return the smallest number of levels of any factor, at least two; two if unknown."""
     counts = [m for c in (column, reference) for m in c.ngroups.values()]
     return max(2.0, float(min(counts, default=2)))
 
@@ -195,7 +201,7 @@ def _bound_of_component(
     m = max(2.0, float(min(counts, default=2)))
     spread = max(values, default=0.0)
     if counts:
-        # The means of the groups vary by the variance and by what the residual leaves of it.
+        # The variance of the groups' means: m times the squared standard error of the effect.
         spread = max(spread, m * _largest_of_label(effect, column.std_errors, reference.std_errors) ** 2)
     bound = root * math.sqrt(2.0 / (m - 1.0)) * spread
     if part == "variance":
