@@ -1,4 +1,4 @@
-"""A fit as one web page that stands alone: words, equation, structure, summary, plots, comparison, provenance."""
+"""A fit as one HTML page that stands alone: words, equation, structure, summary, plots, comparison, provenance."""
 
 from lmmtools.page.render import check_needs, render_page
 

@@ -35,15 +35,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Figure", "describe_effects", "draw_figures", "inline_svg"]
 
-# So many variables of the fixed effects, and effects of grouping factors, have their own figure.
+# Most variables of the fixed effects, and most effects of grouping factors, that have a figure.
 MAX_EFFECTS, MAX_MODES = 4, 6
-# Up to so many rows the criterion is evaluated along each parameter at its boundary; beyond it would take long.
+# Rows beyond which no section of the criterion is drawn: its evaluations would take long.
 MAX_SECTION_ROWS = 20_000
-# A shrinkage plot of one level says nothing, of thousands takes long.
+# Numbers of levels for which shrinkage is drawn: one level shows nothing, thousands take long.
 SHRINKAGE_LEVELS = range(2, 2001)
 
 _Z95 = 1.959963984540054
-# Of so many levels of a factor each mean is named.
+# Most levels of a factor whose means are listed.
 _MAX_NAMED = 8
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
@@ -59,15 +59,15 @@ class Figure:
     Attributes
     ----------
     name : str
-        Its id, unique in the page.
+        Id of the figure, unique in the page.
     title : str
-        What it shows, the figure's caption.
+        Caption of the figure.
     description : str
-        What is to be seen in it, in words.
+        What the figure shows, in words, for readers who cannot see it.
     svg : str
-        The drawing.
+        The drawing as an ``<svg>`` element.
     is_tall : bool
-        Whether it is higher than wide.
+        Whether it is clearly higher than wide.
     """
 
     name: str
@@ -83,7 +83,7 @@ def draw_figures(fit: Fit) -> tuple[Figure, ...]:
 
 
 def _method_of_degrees(fit: Fit) -> str:
-    """Return the method of the means' intervals; the legend says which. One without an optimum has normal ones."""
+    """Return the method of the means' intervals: Satterthwaite's, or normal for a fit without an optimum."""
     try:
         degrees(fit, "satterthwaite")
     except EngineError:
@@ -145,7 +145,7 @@ def _draw_shrinkage(fit: Fit) -> Iterator[Figure]:
 
 
 def _draw_sections(fit: Fit) -> Iterator[Figure]:
-    """Draw the criterion along each standard deviation that is zero: why the fit is at its boundary."""
+    """Yield a figure of the criterion along each standard deviation that is zero."""
     if fit.nobs > MAX_SECTION_ROWS:
         return
     rows = [row for row in fit.boundary if row.kind == "zero variance"]
@@ -160,12 +160,12 @@ def _draw_sections(fit: Fit) -> Iterator[Figure]:
 
 
 def _named_modes(fit: Fit) -> list[tuple[str, pd.DataFrame]]:
-    """Return the modes of each factor whose effects have names of their own: not so in some models of MixedLM."""
+    """Return (factor, modes) of each factor whose effects have distinct names; in some MixedLM models they have not."""
     return [(factor, modes) for factor, modes in fit.random_effects.items() if modes.columns.is_unique]
 
 
 def _variables_with_effect(fit: Fit) -> list[str]:
-    """Return the columns of the fixed effects along which the mean changes; what was left out of X changes nothing."""
+    """Return the columns of the fixed effects along which the mean changes; not those left out of X."""
     names = columns_of(fit.design.formula.fixed)
     return [name for name in names if is_identified(encode_fixed(fit.design, reference_grid(fit, name)[0]))]
 
@@ -264,16 +264,16 @@ def describe_section(fit: Fit, label: str, is_certified: bool) -> str:
 def inline_svg(figure: Canvas, name: str, title: str, description: str) -> str:
     """Return a figure as an ``<svg>`` element with title and description.
 
-    Its ids start with ``name``, so that figures do not share any; it has no style sheet, which would hold for the whole
-    page, no metadata, and no address of anything outside it. Letters are outlines: no font is needed.
+    Its ids start with ``name``, so that they are unique in the page. It has no style sheet, which would apply to the
+    whole page, no metadata and no external address. Letters are outlines, so that no font is needed.
     """
     import matplotlib
 
     text = io.BytesIO()
-    # The hash salt makes ids, and so the page, the same from run to run.
+    # A fixed hash salt makes the ids, and so the page, reproducible.
     with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": name}):
         figure.savefig(text, format="svg", dpi=RASTER_DPI, metadata={"Date": None})
-    # The parser leaves comments out, which repeat the figure's texts.
+    # The parser drops comments, which repeat the figure's texts.
     root = ElementTree.fromstring(text.getvalue())
     _make_local(root, name)
     for key in ("width", "height", "version"):
@@ -281,7 +281,7 @@ def inline_svg(figure: Canvas, name: str, title: str, description: str) -> str:
     root.attrib |= {
         "role": "img",
         "aria-labelledby": f"{name}-title {name}-description",
-        # What the style sheet said of every element.
+        # The declarations of the style sheet that is dropped.
         "stroke-linejoin": "round",
         "stroke-linecap": "butt",
     }
@@ -293,7 +293,7 @@ def inline_svg(figure: Canvas, name: str, title: str, description: str) -> str:
 
 
 def _make_local(root: ElementTree.Element, name: str) -> None:
-    """Take namespaces out of the tags, prefix ids and references, drop metadata and style sheets."""
+    """Remove namespaces, metadata and style sheets, and prefix ids and references with the name, in place."""
     for parent in list(root.iter()):
         parent.tag = _local(parent.tag)
         for child in [c for c in parent if _local(c.tag) in _LEFT_OUT]:

@@ -1,4 +1,4 @@
-"""What the flags of a fit mean here: certificate, boundary, what was left out, what a second engine computes."""
+"""The flags of a fit and what each means for it: certificate, boundary, left-out data, second engine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Flag", "read_flags"]
 
-# A variance estimated from so few levels is hardly more than an order of magnitude.
+# Levels below which a variance is known only to its order of magnitude.
 FEW_LEVELS = 6
 _SECOND = {"mixedlm": "MixedLM of statsmodels", "pls": "The pls engine", "lme4": "lme4 in R"}
 _NOT_ASKED = {
@@ -41,7 +41,7 @@ class Flag:
     Attributes
     ----------
     tone : {"good", "note", "caution", "bad"}
-        Whether it is as it should be, to be known, to be thought about, or to be acted on.
+        Good news, information, something to consider, or something to act on.
     title : str
         The flag in a few words.
     sentences : tuple of str
@@ -81,7 +81,7 @@ def _optimum(fit: Fit) -> Flag:
             "bad",
             "Not converged",
             (
-                f"The optimum is not certified: the {name} could still fall{_by_about(c.near_decrease)}.",
+                f"The optimum is not certified: the {name} could still fall{_possible_decrease(c.near_decrease)}.",
                 "Do not report these numbers. Fit again with another engine (engine='pls') or more iterations, and "
                 "look for effects that the data cannot tell apart.",
             ),
@@ -106,7 +106,7 @@ def _certified(c: Certificate, name: str, evidence: str) -> Flag:
     return Flag("good", "Converged to a local optimum", (evidence, lower))
 
 
-def _by_about(decrease: float | None) -> str:
+def _possible_decrease(decrease: float | None) -> str:
     return "" if decrease is None else f" by about {decrease:.2g}"
 
 
@@ -151,7 +151,7 @@ def _zero_variance(fit: Fit, row: BoundaryRow) -> Flag:
         f"{what} is estimated at zero: what differs between the {fit.ngroups[row.group]:,} levels of {row.group} is no "
         f"more than residual noise (standard deviation {fit.sigma:.4g}) and the other terms explain.",
         "This is an estimate and no error of computation; lme4 says of it: boundary (singular) fit.",
-        *_proof(row),
+        *_certificate_sentences(row),
     ]
     if len(fit.design.blocks) == 1 and len(fit.design.blocks[0].cnames) == 1:
         sentences.append("Without it nothing is random but the residual: the estimates are those of least squares.")
@@ -172,14 +172,14 @@ def _perfect_correlation(fit: Fit, row: BoundaryRow) -> Flag:
             f"The {fit.ngroups[row.group]:,} levels of {row.group} do not show {row.effect} as an effect of its own: "
             "it follows from the others (a correlation of -1 or 1, or a covariance matrix that has lost rank).",
             "The model asks for more than the data hold; lme4 says of it: boundary (singular) fit.",
-            *_proof(row),
+            *_certificate_sentences(row),
             f"Correlations with it mean little here. A smaller model, (... || {row.group}) without correlations or one "
             f"without {row.effect} by {row.group}, may say the same: compare them with lmt.anova.",
         ),
     )
 
 
-def _proof(row: BoundaryRow) -> tuple[str, ...]:
+def _certificate_sentences(row: BoundaryRow) -> tuple[str, ...]:
     if row.certificate is None:
         return ()
     if row.falls_inside:
@@ -226,7 +226,7 @@ def _left_out(fit: Fit) -> Iterator[Flag]:
 
 
 def _given(fit: Fit) -> Iterator[Flag]:
-    """Say what weights and offsets do to the numbers."""
+    """Yield flags on what weights and offsets do to the numbers."""
     weights, offset, response = fit.design.weights, fit.design.offset, plain_name(fit.design.formula.response)
     if weights is not None:
         low, high = float(weights.min()), float(weights.max())
@@ -278,7 +278,7 @@ def _second_engine(fit: Fit) -> Iterator[Flag]:
         return
     who = _SECOND.get(agreement.engine, agreement.engine.capitalize())
     name = "REML criterion" if fit.reml else "deviance"
-    # Eight digits or more: what the report calls agreement.
+    # The sentence below says eight digits.
     if abs(agreement.difference) < 1e-8:
         yield Flag(
             "good",

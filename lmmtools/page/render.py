@@ -36,12 +36,12 @@ _NOTATIONS = {
 
 _TABLE = re.compile(r"(<table\b[^>]*>)(.*?</table>)", re.DOTALL)
 _CAPTION = re.compile(r"<caption\b[^>]*>(.*?)</caption>", re.DOTALL)
-# Needed in a file of its own, not within HTML.
+# SVG needs it in a file of its own, but not within HTML.
 _NAMESPACE = ' xmlns="http://www.w3.org/2000/svg"'
 
 
 def check_needs() -> None:
-    """Raise an EngineError if a package is missing that a page needs, before anything that takes long is done.
+    """Raise an EngineError if a package that a page needs is missing, before any long work.
 
     Raises
     ------
@@ -62,19 +62,19 @@ def render_page(
     why_none: str = "",
     title: str | None = None,
 ) -> str:
-    """Return the page of a fit: HTML with everything in it, nothing to load, no script.
+    """Return the page of a fit as self-contained HTML, without scripts.
 
     Parameters
     ----------
     fit : LMMResults
     summary : Summary
-        The report that is shown, with p-values or without.
+        The summary that is shown.
     provenance : Provenance
         Where the numbers come from.
     comparison : Comparison, optional
         Fits beside this one.
     why_none : str
-        Why there is no comparison, where one was wanted.
+        Why there is no comparison where one was wanted; may be empty.
     title : str, optional
         Heading of the page; by default it names the response.
 
@@ -122,7 +122,7 @@ def render_page(
 
 
 def _structure(design: Design) -> str:
-    """Return what the data show of the grouping factors; nothing where they are no columns, in a model of arrays."""
+    """Return the structure of the grouping factors as HTML; empty where they are not columns (models of arrays)."""
     factors: Sequence[tuple[str, ...]] = [design.blocks[i[0]].term.factors for i in design.factors.values()]
     try:
         found = structure(design.frame, factors)
@@ -132,7 +132,7 @@ def _structure(design: Design) -> str:
 
 
 def scrollable(fragment: str, name: str) -> str:
-    """Return a fragment in which each table stands in a box that scrolls, by keyboard too, and has a name.
+    """Return a fragment with each table in a named box that scrolls, by keyboard too.
 
     The name is the table's caption; a table without one gets ``name`` for its caption.
     """
@@ -140,7 +140,7 @@ def scrollable(fragment: str, name: str) -> str:
 
 
 def pre(text: str, name: str) -> str:
-    """Return code in a box that scrolls and has a name."""
+    """Return code in a named box that scrolls."""
     return f'<pre role="region" tabindex="0" aria-label="{escape(name, quote=True)}"><code>{escape(text)}</code></pre>'
 
 

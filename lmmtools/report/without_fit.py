@@ -1,9 +1,9 @@
 """What columns tell without a live fit: numbers of one that contradict each other, and rough bounds of differences.
 
 A column whose criterion lies within g of the optimum has each fixed effect within sqrt(g) standard errors of its
-optimal value, since its point lies on the joint likelihood. A variance of m groups is known no better than sqrt(2 / (m - 1)) of
-the variance of its effect's means, and a standard error, which adds variances up, changes by half of the largest
-relative change of these.
+optimal value, since its point lies on the joint likelihood. A variance of m groups is known no better than
+sqrt(2 / (m - 1)) of the variance of its effect's means, and a standard error, which adds variances up, changes by half
+of the largest relative change of these.
 """
 
 from __future__ import annotations

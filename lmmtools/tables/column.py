@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Effect", "FitColumn", "Key", "component_key", "effect_key", "to_unrounded_frame"]
 
 Key: TypeAlias = tuple[str, ...]
-"""What a row is matched by: the same for R's and Python's spelling."""
+"""Key by which rows of several fits are matched; the same for R's and Python's spelling."""
 
 _EFFECT = ("estimate", "std_error", "statistic", "p", "lower", "upper")
 _FIT = ("estimator", "software", "test", "criterion", "aic", "bic", "r2", "r2_marginal", "r2_conditional", "icc")
@@ -25,7 +25,7 @@ _FIT = ("estimator", "software", "test", "criterion", "aic", "bic", "r2", "r2_ma
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One fixed effect; None for what is not known of it.
+    """One fixed effect; None for numbers that are not known.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class FitColumn:
-    """What a table shows of one fit; None where it does not say.
+    """What a table shows of one fit; None where its source does not say.
 
     Attributes
     ----------
@@ -58,13 +58,13 @@ class FitColumn:
     estimator : str
         ``"REML"``, ``"ML"``, ``"OLS"``, ``"WLS"`` or ``"GLS"``.
     software : str
-        What fitted it.
+        The package that fitted it.
     effects : dict of str to Effect
         Fixed effects by name.
     test : str
-        What p-values and intervals come from, as a phrase; empty where there are none.
+        The test of p-values and intervals, as a phrase; empty where there are none.
     errors : str
-        What standard errors are where they are not those of the model; empty otherwise.
+        Kind of the standard errors if they are not model-based; else empty.
     components : dict of (group, effect) to (variance, standard deviation)
         Random effects.
     correlations : dict of (group, effect, effect) to float
@@ -82,7 +82,7 @@ class FitColumn:
     flags : tuple of str, or None
         ``"singular"``, ``"not certified"``, ``"not converged"``; empty if it has none, None if the source is silent.
     inputs : Inputs or None
-        What tells the response and the columns of X from others.
+        Fingerprints of the response and of the columns of X.
     """
 
     name: str
@@ -109,7 +109,7 @@ class FitColumn:
 
     @property
     def kind(self) -> Literal["REML", "ML"]:
-        """What its likelihood is: restricted, or not."""
+        """Its likelihood: restricted (``"REML"``) or not (``"ML"``)."""
         return "REML" if self.estimator == "REML" else "ML"
 
     @property
@@ -119,12 +119,12 @@ class FitColumn:
 
 
 def effect_key(name: str) -> Key:
-    """Return a key of a fixed effect, whatever the order in the name of an interaction."""
+    """Return a key of a fixed effect that does not depend on the order in an interaction's name."""
     return tuple(sorted(match_key(part) for part in _parts(name)))
 
 
 def component_key(group: str, *effects: str) -> Key:
-    """Return a key of a variance or correlation: ``Subject.1``, a second term on Subject, is Subject."""
+    """Return a key of a variance or correlation; ``Subject.1``, a second term on Subject, has the key of Subject."""
     base, _, number = group.rpartition(".")
     plain = base if base and number.isdigit() else group
     return (":".join(sorted(plain.split(":"))), *sorted(map(match_key, effects)))
@@ -151,7 +151,7 @@ def to_unrounded_frame(columns: Sequence[FitColumn], effects: Mapping[Key, str])
     def put(k: int, row: tuple[str, str, str], value: Any) -> None:
         records.setdefault(row, [None] * len(columns))[k] = value
 
-    # Rows in the order of the table, whichever column has them.
+    # Rows in the order of the printed table.
     for key, name in effects.items():
         for k, column in enumerate(columns):
             found = next((e for n, e in column.effects.items() if effect_key(n) == key), None)
@@ -182,5 +182,5 @@ def to_unrounded_frame(columns: Sequence[FitColumn], effects: Mapping[Key, str])
 
 
 def _plain(value: Any) -> Any:
-    """Return a number that was printed as a float."""
+    """Return a `RoundedNumber` as a plain float; other values as they are."""
     return float(value) if isinstance(value, float) else value

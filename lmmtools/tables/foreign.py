@@ -28,11 +28,11 @@ def etable(*results: Any, **options: Any) -> Any:
     Parameters
     ----------
     *results : LMMResults, MixedLMResults or results of statsmodels, pyfixest, linearmodels, ...
-        One column each; a list of them will do.
+        One column each, or a list of them.
     **options
-        Of ``ETable``. Its ``model_stats`` may name ``"N"``, ``"ll"``, ``"aic"``, ``"bic"``, ``"sigma"``, ``"icc"``,
-        ``"r2_marginal"``, ``"r2_conditional"``, ``"criterion"`` (REML or ML), ``"p_values"``, and rows of random
-        effects as the default shows them, ``"SD (Intercept) by Subject"``, ``"Levels of Subject"``.
+        Options of ``ETable``. Its ``model_stats`` may name ``"N"``, ``"ll"``, ``"aic"``, ``"bic"``, ``"sigma"``,
+        ``"icc"``, ``"r2_marginal"``, ``"r2_conditional"``, ``"criterion"`` (REML or ML), ``"p_values"``, and rows of
+        random effects as the default shows them, ``"SD (Intercept) by Subject"``, ``"Levels of Subject"``.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def etable(*results: Any, **options: Any) -> Any:
     for fit in fits:
         if isinstance(fit, LMMResults) and not fit.design.p:  # maketables cannot print an empty column (0.2)
             raise LmmError(f"etable() prints fixed effects, and {fit.model.formula} has none: leave it out")
-    # maketables asks the first column alone what statistics are called.
+    # maketables takes the names of statistics from the first column only.
     options["model_stats_labels"] = {**LABELS, **(options.get("model_stats_labels") or {})}
     return ETable([TableView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
 
@@ -58,7 +58,7 @@ def stargazer(*results: Any) -> Any:
     Parameters
     ----------
     *results : LMMResults, MixedLMResults or results of statsmodels, linearmodels
-        One column each; a list of them will do.
+        One column each, or a list of them.
 
     Returns
     -------
@@ -94,13 +94,13 @@ def stargazer(*results: Any) -> Any:
 
     class Table(Stargazer):  # type: ignore[misc]
         def rename_covariates(self, cov_map: Any) -> None:
-            """Print other names, escaped as the rest is; a dictionary or a function of the names."""
+            """Print other names, escaped; given by a dictionary or by a function of the names."""
             super().rename_covariates(cov_map)
             renamed: Any = self.cov_map
             self.cov_map: Any = lambda name: _printed_name(renamed(name))
 
     table = Table(fits)
-    _star_nothing_undefined(table.model_data)
+    _replace_nan_pvalues(table.model_data)
     table.cov_map = _printed_name
     table.dependent_variable = _printed_name(table.dependent_variable)
     mixed = [r for r in fits if isinstance(r, LMMResults)]
@@ -110,7 +110,7 @@ def stargazer(*results: Any) -> Any:
             cells = [_cell(r, name, table.sig_digits) for r in fits]
             table.add_line(_printed_name(name), cells, LineLocation.FOOTER_TOP)
     if mixed:
-        # Notes would do for the last two, but those break stargazer's LaTeX (0.0.7).
+        # Not as notes: these break stargazer's LaTeX (0.0.7).
         for key in ("ll", "criterion", "p_values"):
             table.add_line(LABELS[key], [_cell(r, key, table.sig_digits) for r in fits], LineLocation.FOOTER_BOTTOM)
     return table
@@ -125,7 +125,7 @@ def summary_col(*results: Any, **options: Any) -> Any:
     Parameters
     ----------
     *results : LMMResults, MixedLMResults or results of statsmodels
-        One column each; a list of them will do.
+        One column each, or a list of them.
     **options
         Of ``statsmodels.iolib.summary2.summary_col``: ``stars``, ``model_names``, ``info_dict`` and others.
 
@@ -145,7 +145,7 @@ def summary_col(*results: Any, **options: Any) -> Any:
 
     fits = _columns(results, "summary_col")
     table = print_columns([SummaryView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
-    # statsmodels writes names into its HTML as they are (0.15).
+    # statsmodels does not escape names in its HTML (0.15).
     plain = table.as_html
 
     def as_html() -> str:
@@ -167,7 +167,7 @@ def _columns(results: Sequence[Any], function: str) -> list[Any]:
 
 
 def _with_escaped(table: Any, write: Callable[[], str]) -> str:
-    """Return what is written of a table of statsmodels while its names and cells are escaped for HTML."""
+    """Return what ``write`` returns while the names and cells of a statsmodels table are escaped for HTML."""
     kept, said = table.tables, table.extra_txt
     try:
         table.tables = [frame.rename(index=_escape_html, columns=_escape_html).map(_escape_html) for frame in kept]
@@ -182,7 +182,7 @@ def _escape_html(text: Any) -> Any:
 
 
 def _printed_name(name: str) -> Any:
-    """Return a name as stargazer prints it in LaTeX and in HTML, with whatever is special there escaped."""
+    """Return a name as a stargazer label, escaped for LaTeX and for HTML."""
     from stargazer.label import Label
 
     class Name(Label):  # type: ignore[misc]
@@ -192,8 +192,8 @@ def _printed_name(name: str) -> Any:
     return Name({"LaTeX": escape(str(name)), "html": html.escape(str(name))})
 
 
-def _star_nothing_undefined(columns: Sequence[dict[str, Any]]) -> None:
-    """Make the p-values that are NaN None, which stargazer gives no stars: NaN it gives three (0.0.7)."""
+def _replace_nan_pvalues(columns: Sequence[dict[str, Any]]) -> None:
+    """Replace NaN among p-values by None, in place: stargazer gives NaN three stars (0.0.7)."""
     import pandas as pd
 
     for column in columns:
@@ -204,7 +204,7 @@ def _star_nothing_undefined(columns: Sequence[dict[str, Any]]) -> None:
 
 
 def _cell(result: Any, name: str, digits: int) -> str:
-    """Return a statistic as text; of other packages' results there is the log-likelihood alone."""
+    """Return a statistic as text; other packages' results have the log-likelihood only."""
     if isinstance(result, LMMResults):
         value = result.__maketables_stat__(name)
     else:
@@ -213,7 +213,7 @@ def _cell(result: Any, name: str, digits: int) -> str:
 
 
 def _read(fit: LMMResults) -> dict[str, Any]:
-    """Return what stargazer takes of a result, under its names; None for what a mixed model has not."""
+    """Return the numbers of a result under stargazer's names; None for those that a mixed model does not have."""
     table = coefficient_table(fit)
     return {
         "dependent_variable": fit.model.endog_names,
@@ -229,7 +229,7 @@ def _read(fit: LMMResults) -> dict[str, Any]:
         "pseudo_r2": None,
         "f_statistic": None,
         "f_p_value": None,
-        # The residual's standard deviation has a line of its own: without the degrees that stargazer would print.
+        # The residual standard deviation has its own line, without stargazer's degrees of freedom.
         "resid_std_err": None,
         "degree_freedom": len(table) - 1,
         "degree_freedom_resid": fit.df_resid,

@@ -1,4 +1,4 @@
-"""From columns to the rows of a table: matched, ordered, named, unrounded."""
+"""The rows of a table of fits: matched over the columns, ordered, named, unrounded."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Layout:
     below : str or None
         What stands below each coefficient.
     marks : tuple of (str, float)
-        Marks of significance and what p is below, the smallest first.
+        Marks of significance with the limit that p is below, smallest limit first.
     random : {"sd", "variance"} or None
         How random effects are shown; None for not at all.
     statistics : tuple of str
@@ -125,7 +125,7 @@ def choose_effects(columns: Sequence[FitColumn], layout: Layout) -> dict[Key, st
 
 
 def _found(names: Mapping[Key, str], patterns: Sequence[str], option: str) -> dict[Key, str]:
-    """Return the effects that patterns stand for, in the patterns' order.
+    """Return {key: name} of the effects that match the patterns, in the patterns' order.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def _found(names: Mapping[Key, str], patterns: Sequence[str], option: str) -> di
 
 
 def merge_keys(tables: Iterable[Mapping[Any, Any]], key: Callable[[Any], Key]) -> dict[Key, Any]:
-    """Return {key: name} of all tables; what only a later one has stands after what stands before it there."""
+    """Return {key: name} over all tables; a name that only a later table has follows its predecessor there."""
     order: list[Key] = []
     names: dict[Key, Any] = {}
     for table in tables:
@@ -177,7 +177,7 @@ def _fixed_rows(columns: Sequence[FitColumn], layout: Layout, named: _Labels) ->
 
 
 def _mark(effect: Effect, layout: Layout) -> str:
-    """Return the mark of a p-value; one that is not defined is below nothing."""
+    """Return the mark of a p-value; empty if p is not defined."""
     p = effect.p
     return next((mark for mark, limit in layout.marks if p is not None and p < limit), "")
 
@@ -202,7 +202,7 @@ def _below_format(layout: Layout, numbers: NumberFormat) -> NumberFormat:
 
 
 def _random_rows(columns: Sequence[FitColumn], layout: Layout, named: _Labels) -> Iterator[Row]:
-    """Yield per grouping factor its variances or standard deviations and its correlations, the residual last."""
+    """Yield the variances or standard deviations and the correlations of each grouping factor; the residual last."""
     at = 1 if layout.random == "sd" else 0
     numbers = NumberFormat("significant", layout.digits)
     keys = merge_keys([{**c.components, **c.correlations} for c in columns], lambda name: component_key(*name))
@@ -242,7 +242,7 @@ def _fit_rows(columns: Sequence[FitColumn], layout: Layout) -> Iterator[Row]:
 
 
 def _likelihood_rows(label: str, value: Callable[[FitColumn], float | None]) -> Callable[..., Iterator[Row]]:
-    """Return what makes the rows of a statistic that REML and ML fits have on scales of their own: a row for each."""
+    """Return a function that yields one row for REML fits and one for ML fits, whose values do not compare."""
 
     def rows(columns: Sequence[FitColumn], layout: Layout) -> Iterator[Row]:
         for kind in ("REML", "ML"):
@@ -250,14 +250,14 @@ def _likelihood_rows(label: str, value: Callable[[FitColumn], float | None]) -> 
             if any(cell is not None for cell in cells):
                 shown = label or {"REML": "REML criterion", "ML": "-2 log-likelihood"}[kind]
                 title = shown if not label else f"{shown} ({kind})"
-                # One decimal as R; differences of criteria are what counts.
+                # One decimal, as in R: only differences of criteria have a meaning.
                 yield Row("fit", title, cells, NumberFormat("correlation", 1 if layout.digits <= 4 else 3))
 
     return rows
 
 
 def _share_rows(columns: Sequence[FitColumn], layout: Layout) -> Iterator[Row]:
-    """Yield R2 of linear models apart from Nakagawa and Schielzeth's of mixed models."""
+    """Yield R2 of mixed models (Nakagawa and Schielzeth) and of linear models in separate rows."""
     for label, values in (
         ("R² marginal", [c.r2_marginal for c in columns]),
         ("R² conditional", [c.r2_conditional for c in columns]),
@@ -290,7 +290,7 @@ def _flags_row(columns: Sequence[FitColumn]) -> Row:
 
 
 class _Labels:
-    """What effects and groups are called.
+    """Printed names of effects and grouping factors.
 
     Parameters
     ----------
@@ -316,10 +316,10 @@ class _Labels:
                 raise DataError(f"labels: no fit has an effect or factor {name!r}; there are {known}")
 
     def effect(self, name: str) -> str:
-        """Return what to print for an effect."""
+        """Return the printed name of an effect."""
         shown = "(Intercept)" if effect_key(name) == ("(Intercept)",) else name
         return self._effects.get(effect_key(name), shown)
 
     def group(self, name: str) -> str:
-        """Return what to print for a grouping factor."""
+        """Return the printed name of a grouping factor."""
         return self._groups.get(component_key(name), name)

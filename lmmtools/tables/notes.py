@@ -1,6 +1,6 @@
-"""What stands below a table of fits: what is in parentheses, the stars, the tests, and which criteria do not compare.
+"""The notes below a table of fits: numbers in parentheses, stars, tests, and which criteria do not compare.
 
-Criteria compare that are of one kind, of the same response and rows, and under REML of the same fixed part.
+Criteria compare if they are of one kind, of the same response and rows, and under REML of the same fixed part.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _describe_fits(columns: Sequence[FitColumn]) -> list[str]:
 
 
 def _describe_comparability(columns: Sequence[FitColumn]) -> list[str]:
-    """Return sentences on which log-likelihoods and criteria, AIC and BIC do not compare."""
+    """Return sentences on columns whose criteria, AIC and BIC do not compare."""
     notes = []
     sets = _partition(columns, has_same_data)
     if len(sets) > 1:
@@ -97,7 +97,7 @@ def _versus(sets: Sequence[Sequence[FitColumn]]) -> str:
 
 
 def has_same_data(one: FitColumn, other: FitColumn) -> bool:
-    """Whether two fits are of the same response and rows, as far as both say."""
+    """Whether two fits have the same response and rows, from what both columns hold."""
     named = ((one.response, other.response), (one.nobs, other.nobs))
     if any(None not in pair and pair[0] != pair[1] for pair in named):
         return False
@@ -107,7 +107,7 @@ def has_same_data(one: FitColumn, other: FitColumn) -> bool:
 
 
 def has_same_fixed_part(one: FitColumn, other: FitColumn) -> bool:
-    """Whether two fits have the same columns of fixed effects, as far as their names and sums of squares tell."""
+    """Whether two fits have the same columns of X, from their names and sums of squares."""
     if set(map(effect_key, one.effects)) != set(map(effect_key, other.effects)):
         return False
     if one.inputs is None or other.inputs is None:

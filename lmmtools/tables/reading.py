@@ -1,4 +1,4 @@
-"""From anything that has the numbers of a fit to a column of a table."""
+"""Reading fits, records, printouts and linear models into columns of a table."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ TESTS = {
     "residual": "t tests with n - p degrees of freedom",
     "z": "z tests (Wald)",
 }
-# Files that hold a fit or a printout are read up to here.
+# Most bytes that are read of a file with a fit or a printout.
 _MOST_BYTES = 50_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a table is to show of each fit.
+    """The tests that a table is to show of a fit.
 
     Attributes
     ----------
     ddf : str or None
         Method for the degrees of freedom; None for no p-values.
     level : float
-        Of the intervals.
+        Level of the intervals.
     """
 
     ddf: str | None
@@ -57,7 +57,7 @@ class Asked:
 
 
 def read_columns(sources: Sequence[Any], names: Sequence[str], asked: Sequence[Asked]) -> list[FitColumn]:
-    """Return the columns of fits; random effects with the numbers of the first under another name take its name.
+    """Return the columns of fits; random effects with the first fit's variances under other names get its names.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read_columns(sources: Sequence[Any], names: Sequence[str], asked: Sequence[A
 
 
 def _open(source: Any) -> Any:
-    """Return what a text or a file holds: a fit written as JSON, or what R printed; anything else as it is."""
+    """Return the fit that a text or file holds (JSON or R's printout); any other source as it is."""
     if not isinstance(source, (str, PathLike)):
         return source
     text, where = str(source), "the text"
@@ -119,7 +119,7 @@ def _is_mixed(source: Any) -> bool:
 
 
 def as_fit(source: Any) -> Any:
-    """Return a result of MixedLM, patched or not, as a fit of lmmtools; other sources as they are."""
+    """Return a result of MixedLM as a fit of lmmtools; any other source as it is."""
     if not hasattr(source, "cov_re_unscaled"):
         return source
     patched = getattr(source, "lmm", None)
@@ -152,7 +152,7 @@ def _read_mixed(fit: Any, given: Any, base: ComparisonColumn, asked: Asked) -> F
         flags=_flags(fit, given, base),
         inputs=base.inputs,
     )
-    return replace(column, **_figures(fit))
+    return replace(column, **_criteria_and_shares(fit))
 
 
 def _component_rows(fit: Any) -> list[tuple[str, Any, Any, float, float]]:
@@ -177,7 +177,7 @@ def _component_rows(fit: Any) -> list[tuple[str, Any, Any, float, float]]:
 
 
 def _effects_of_fit(fit: LMMResults, base: ComparisonColumn, asked: Asked) -> tuple[dict[str, Effect], str, str]:
-    """Return fixed effects with the tests that are asked for; by z where terms share a variance."""
+    """Return (effects, test, kind of errors) with the tests asked for; normal tests where terms share a variance."""
     if asked.ddf is None or not fit.design.p:
         return _without_tests(base), "", ""
     ddf = asked.ddf if has_degrees(fit) else "z"
@@ -190,7 +190,7 @@ def _effects_of_fit(fit: LMMResults, base: ComparisonColumn, asked: Asked) -> tu
 def _effects_by_normal(
     fit: FitRecord | dict[str, Any], base: ComparisonColumn, asked: Asked
 ) -> tuple[dict[str, Effect], str, str]:
-    """Return fixed effects of a record: it has no degrees of freedom, so that z is the only test of it."""
+    """Return (effects, test, kind of errors) of a record, which has no degrees of freedom: only normal tests."""
     if asked.ddf != "z":
         return _without_tests(base), "", ""
     return {n: _by_normal(b, base.std_errors.get(n), asked) for n, b in base.fixef.items()}, TESTS["z"], ""
@@ -199,7 +199,7 @@ def _effects_by_normal(
 def _effects_of_printout(
     fit: PrintedSummary, base: ComparisonColumn, asked: Asked
 ) -> tuple[dict[str, Effect], str, str]:
-    """Return fixed effects with the tests that R printed, or by z where that is asked for."""
+    """Return (effects, test, kind of errors) with the tests that R printed, or normal tests if asked for."""
     if asked.ddf == "z":
         return {c.name: _by_normal(c.estimate, c.std_error, asked) for c in fit.fixed}, TESTS["z"], ""
     if asked.ddf is None or not any(c.p is not None for c in fit.fixed):
@@ -240,7 +240,7 @@ def _by_normal(estimate: float, error: float | None, asked: Asked) -> Effect:
 
 
 def _effect(estimate: float, error: float, t: float, p: float, df: float, asked: Asked) -> Effect:
-    """Return an effect with its interval; limits of rounded numbers know how far they are rounded."""
+    """Return an effect with its interval; limits of rounded numbers are `RoundedNumber`."""
     from scipy.special import ndtri, stdtrit
 
     tail = 0.5 * (1.0 + asked.level)
@@ -257,8 +257,8 @@ def _rounded_like(value: float, estimate: float, error: float, q: float) -> floa
 # -- the rest ------------------------------------------------------------------------------------------------------
 
 
-def _figures(fit: Any) -> dict[str, Any]:
-    """Return AIC, BIC, levels and shares of the variance."""
+def _criteria_and_shares(fit: Any) -> dict[str, Any]:
+    """Return AIC, BIC, levels per factor and, of a live fit, R2 and ICC."""
     if isinstance(fit, dict):
         return {"aic": fit.get("AIC"), "bic": fit.get("BIC"), "ngroups": fit.get("ngrps", {})}
     if isinstance(fit, PrintedSummary):
@@ -284,7 +284,7 @@ def _or_none(make: Callable[[], Any]) -> Any:
 
 
 def _criteria_of_printout(fit: PrintedSummary) -> dict[str, float]:
-    """Return AIC and BIC as printed, else from the criterion and the parameters that are printed."""
+    """Return AIC and BIC as printed, or computed from the printed criterion and number of parameters."""
     size = len(fit.fixed) + len(fit.random) + len(fit.correlations) + 1
     printed = fit.criteria or {}
     made = {"aic": 2.0 * size, "bic": math.log(fit.nobs) * size}
@@ -301,7 +301,7 @@ def _response(formula: str | None) -> str | None:
 
 
 def _flags(fit: Any, given: Any, base: ComparisonColumn) -> tuple[str, ...] | None:
-    """Return what is wrong with a fit, None where the source says nothing of it."""
+    """Return the flags of a fit; None where the source says nothing of them."""
     found = ["singular"] if base.is_singular else []
     said = (*base.notes, *getattr(getattr(fit, "estimate", None), "messages", ()))
     is_stopped = given is not fit and getattr(given, "converged", None) is False

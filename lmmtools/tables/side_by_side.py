@@ -28,7 +28,7 @@ __all__ = ["SideBySide", "side_by_side"]
 
 STARS = {"*": 0.05, "**": 0.01, "***": 0.001}
 HEADINGS = {"sd": "Random effects (standard deviations)", "variance": "Random effects (variances)"}
-# Where text cuts a table that is wider into pieces.
+# Characters beyond which text cuts the table into pieces.
 WIDTH = 120
 
 
@@ -41,13 +41,13 @@ class SideBySide(Printable):
     columns : tuple of FitColumn
         The fits, unrounded.
     rows : tuple of Row
-        What is printed, unrounded.
+        The printed rows, unrounded.
     notes : tuple of str
-        What stands below: what is in parentheses, what the stars mean, what does not compare.
+        Lines below the table: numbers in parentheses, stars, tests, criteria that do not compare.
     layout : Layout
-        What was asked for.
+        The options of the table.
     caption, label : str
-        Title, and what LaTeX refers to it by; may be empty.
+        Title, and label in LaTeX; may be empty.
 
     Examples
     --------
@@ -135,7 +135,7 @@ class SideBySide(Printable):
         Parameters
         ----------
         caption, label : str, optional
-            Instead of those of the table.
+            Caption and label instead of the table's own.
         long : bool, optional
             Let the table run over pages; by default where it is longer than one.
         """
@@ -205,7 +205,7 @@ class SideBySide(Printable):
         return made
 
     def _part_at(self, place: int) -> str:
-        """Return the part of the row at a place of the table, whose headings are rows too."""
+        """Return the part of the row at a place of the table, where headings count as rows."""
         headings = sum(i < place and is_heading(row) for i, row in enumerate(format_cells(self._table())))
         return self.rows[place - headings].part
 
@@ -244,29 +244,29 @@ def side_by_side(
         of freedom: they have p-values under ``"z"`` only, printouts those that R printed. Least-squares fits keep
         statsmodels' own. The notes say which column has which.
     below : {"std_error", "interval", "statistic", "p"} or None
-        What stands below each coefficient.
+        Number below each coefficient.
     level : float
         Level of the intervals.
     stars : bool or mapping of str to float
-        Marks and what p is below; by default ``{"*": 0.05, "**": 0.01, "***": 0.001}``. A p-value that is not defined
-        has none.
+        Marks with the limit that p is below; by default ``{"*": 0.05, "**": 0.01, "***": 0.001}``. A p-value that
+        is not defined has none.
     random : {"sd", "variance"} or None
         How random effects are shown, beside their correlations; None leaves them out.
     statistics : sequence of str
-        Of ``"criterion"``, ``"loglik"``, ``"aic"``, ``"bic"``, ``"r2"``, ``"icc"``. What is of REML and what is of
-        maximum likelihood has rows of its own.
+        Of ``"criterion"``, ``"loglik"``, ``"aic"``, ``"bic"``, ``"r2"``, ``"icc"``. Values of REML fits and
+        of maximum-likelihood fits stand in separate rows.
     keep, drop, order : sequence of str
         Fixed effects to show alone, to leave out, to put first; as Python or R spells them, ``*`` for anything.
     labels : mapping of str to str, optional
-        What to print for a fixed effect, an effect or a grouping factor.
+        Printed names of fixed effects, of random effects and of grouping factors.
     digits : int
         Significant digits that the number with the least room shows.
     decimals : int, optional
         Decimals of the coefficients instead.
     caption, label : str
-        Title, and what LaTeX refers to it by.
+        Title, and label in LaTeX.
     notes : sequence of str
-        Put below the others.
+        Further lines below the table.
 
     Raises
     ------
@@ -308,7 +308,7 @@ def side_by_side(
     headers = _headers(names, len(sources))
     layout = Layout(
         _one_of("below", below, [*BELOW, None]),
-        _marks(stars),
+        _sort_marks(stars),
         _one_of("random", random, ["sd", "variance", None]),
         tuple(str(_one_of("statistics", s, list(STATISTICS))) for s in _as_list(statistics)),
         digits,
@@ -345,8 +345,8 @@ def _one_of(option: str, given: Any, known: Sequence[Any]) -> Any:
     return given
 
 
-def _marks(stars: bool | Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    """Return marks with their limits, the smallest first."""
+def _sort_marks(stars: bool | Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    """Return (mark, limit) pairs, the smallest limit first."""
     known = (STARS if stars else {}) if isinstance(stars, bool) else dict(stars)
     for mark, limit in known.items():
         if not isinstance(limit, (int, float)) or not 0.0 < limit <= 1.0:

@@ -1,4 +1,4 @@
-"""A table of two factors as HTML: numbers on shades, or shades alone."""
+"""Blocks of the table of two factors: their names, their description, and the table as HTML with shaded cells."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ __all__ = ["block_label", "describe_blocks", "level_label", "render_picture", "r
 MAX_ROWS, MAX_COLUMNS = 32, 64
 _BLUE = "31, 119, 180"
 _FAINTEST = 0.15
-# Side of a square and room for a letter of a label, in pixels.
+# Side of a square and width of a letter of a label, in pixels.
 _SIDE, _LETTER = 12, 6
 
 _LABEL = 16
 
 
 def render_table(incidence: Incidence, blocks: Blocks) -> str:
-    """Return the table with its numbers, each on a shade of how full its block is."""
+    """Return an HTML table of the counts, each cell shaded by the share of its combinations that occur."""
     columns, shades = range(blocks.counts.shape[1]), _shades(blocks)
     heads = [escape(block_label(incidence.b_levels, blocks.column_edges, j)) for j in columns]
     names = "".join(f'<th scope="col" style="padding: 0.1em 0.5em">{head}</th>' for head in heads)
@@ -51,7 +51,7 @@ def render_table(incidence: Incidence, blocks: Blocks) -> str:
 
 
 def render_picture(title: str, incidence: Incidence) -> str:
-    """Return the table as an SVG of shaded squares; what each stands for shows where it is pointed at."""
+    """Return the table as an SVG of shaded squares, each with a tooltip that says what it stands for."""
     blocks = incidence.blocks(MAX_ROWS, MAX_COLUMNS)
     rows, columns = blocks.counts.shape
     names = [block_label(incidence.a_levels, blocks.row_edges, i) for i in range(rows)]
@@ -85,7 +85,7 @@ def render_picture(title: str, incidence: Incidence) -> str:
 
 
 def _shades(blocks: Blocks) -> list[list[str]]:
-    """Return the style of each block: the fuller, the darker."""
+    """Return the background of each block as CSS, darker for a larger share."""
     share = blocks.share / blocks.share.max()
     return [
         [f"; background: rgba({_BLUE}, {_FAINTEST + (1 - _FAINTEST) * s:.2f})" if s > 0 else "" for s in row]
@@ -103,19 +103,19 @@ def _tooltip(incidence: Incidence, blocks: Blocks, i: int, j: int) -> str:
 
 
 def level_label(level: Any) -> str:
-    """Return a level as text, a whole number without its point, a long one shortened."""
+    """Return a level as text: whole numbers without a decimal point, long labels shortened."""
     text = str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
     return text if len(text) <= _LABEL else f"{text[: _LABEL - 2]}.."
 
 
 def block_label(levels: pd.Index[Any], edges: NDArray[np.intp], i: int, joint: str = " .. ") -> str:
-    """Return the name of a block: its level, or its first and its last."""
+    """Return the name of a block: its level, or its first and last level."""
     first, last = level_label(levels[edges[i]]), level_label(levels[edges[i + 1] - 1])
     return first if edges[i + 1] - edges[i] == 1 else f"{first}{joint}{last}"
 
 
 def describe_blocks(incidence: Incidence, blocks: Blocks, what: str, width: int = LINE_WIDTH) -> str:
-    """Return what the blocks of a table are, as a sentence; empty if every block is a cell."""
+    """Return a sentence on how many levels the blocks join; empty if every block is a cell."""
     if blocks.is_whole:
         return ""
     parts = [

@@ -1,4 +1,4 @@
-"""Cross-tabulation of two factors, as R's ``xtabs``: every cell where they have room, blocks of levels where not."""
+"""Cross-tabulation of two factors, as R's ``xtabs``: every cell, or blocks of levels where there are too many."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["CrossTable"]
 
-# What is still a table to read, and into how many blocks a larger one is cut.
+# Most rows, columns and lines of a table with every cell; most blocks, and least columns, of a larger one.
 MAX_ROWS, MAX_COLUMNS, MAX_LINES, BLOCKS, MIN_COLUMNS = 40, 30, 60, 12, 3
-# Of a table with more cells, only those that are not zero are stored.
+# Cells beyond which the frame is sparse.
 MAX_DENSE = 5_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CrossTable:
-    """Rows of data of each combination of the levels of two factors; prints as a table, shows as HTML in notebooks.
+    """Counts of rows for each combination of two factors' levels; prints as a table, shows as HTML in notebooks.
 
     Attributes
     ----------
     incidence : Incidence
-        The table, its rows and columns in order.
+        The table, with its rows and columns ordered.
     """
 
     incidence: Incidence
@@ -57,13 +57,13 @@ class CrossTable:
         return pd.DataFrame(dense, index=index, columns=columns)
 
     def blocks(self, max_rows: int = BLOCKS, max_columns: int = BLOCKS) -> Blocks:
-        """Return the table in at most so many blocks of neighbouring levels."""
+        """Return the table in at most ``max_rows`` by ``max_columns`` blocks of neighbouring levels."""
         return self.incidence.blocks(max_rows, max_columns)
 
     def to_text(self, max_rows: int = MAX_ROWS, max_columns: int = MAX_COLUMNS) -> str:
-        """Return the table as text, 80 characters wide, columns that do not fit below the others, as R has them.
+        """Return the table as text, 80 characters wide; columns that do not fit stand below the others, as in R.
 
-        In blocks of levels if it has more rows or columns than given, or needs more lines than a screen has.
+        It shows blocks of levels if it has more rows or columns than given, or more lines than a screen.
         """
         rows, columns = self.incidence.shape
         if rows <= max_rows and columns <= max_columns:
@@ -96,7 +96,7 @@ class CrossTable:
 
 
 def _panels(incidence: Incidence) -> str:
-    """Return the table with every cell, columns in as many panels as the width needs."""
+    """Return the table with every cell, its columns in panels that fit the width."""
     blocks = incidence.blocks(*incidence.shape)
     start, columns, panels = 0, incidence.shape[1], []
     while start < columns:

@@ -1,4 +1,4 @@
-"""A structure in sentences and small tables."""
+"""A structure in sentences, small tables and pictures, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
     "rows_sentence",
 ]
 
-# The largest table that is shown cell by cell, the lines of a picture, and of how many pairs there is one.
+# Most rows and columns of a table with every cell, most lines of a picture, most pairs that have a table or picture.
 MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_TABLES = 12, 12, 14, 6
 
 _CELL = "text-align: left; padding: 0.1em 0.7em"
@@ -71,7 +71,7 @@ def _write_range(counts: NDArray[np.intp]) -> str:
 
 
 def factor_rows(structure: FactorStructure) -> list[tuple[str, str, str]]:
-    """Return name, levels and rows per level of each factor, in words."""
+    """Return (name, levels, rows per level) of each factor, in words."""
     return [
         (f.name, count_noun(f.m, "level"), f"{_write_range(f.counts)} {'row' if f.counts.max() == 1 else 'rows'} each")
         for f in structure.factors
@@ -79,7 +79,7 @@ def factor_rows(structure: FactorStructure) -> list[tuple[str, str, str]]:
 
 
 def rows_sentence(structure: FactorStructure) -> str:
-    """Return how many rows are used, and how many are not."""
+    """Return a phrase on how many rows are used and how many are left out."""
     lost = f" ({structure.n_missing:,} left out: no value in some factor)" if structure.n_missing else ""
     return f"{count_noun(structure.n_rows, 'row')}{lost}"
 
@@ -92,7 +92,7 @@ def _write_factors(structure: FactorStructure) -> str:
 
 
 def pair_sentence(pair: Pair) -> str:
-    """Return how two factors relate, with the counts that show it."""
+    """Return a sentence on how two factors relate, with the counts that show it."""
     if pair.relation == "equivalent":
         return f"{pair.a} and {pair.b} are the same factor under two names: they split the rows alike."
     if pair.relation == "nested":
@@ -123,7 +123,7 @@ def _cell_sentence(pair: Pair) -> str:
 
 
 def _reuse_sentence(pair: Pair) -> str:
-    """Return the caution that labels may be reused; where it is a finding, the finding says it."""
+    """Return a sentence that labels may be reused; it refers to the finding where there is one."""
     reuse = pair.reuse
     if reuse is None:
         return ""
@@ -136,14 +136,14 @@ def _reuse_sentence(pair: Pair) -> str:
 
 
 def joint_sentence(structure: FactorStructure) -> str:
-    """Return how often combinations of all factors occur."""
+    """Return a sentence on how often combinations of all factors occur."""
     counts = structure.cell_counts
     rows = "1 row" if counts.max() == 1 else f"{_write_range(counts)} rows"
     return f"All factors together: {count_noun(len(counts), 'combination')} of levels, with {rows} each."
 
 
 def island_sentence(structure: FactorStructure) -> str:
-    """Return into how many groups without a common level the rows fall."""
+    """Return a sentence on how many islands the rows form that share no level."""
     islands = structure.components
     if len(islands) == 1:
         return "All rows hang together through shared levels: for MixedLM they are one group."
@@ -154,7 +154,7 @@ def island_sentence(structure: FactorStructure) -> str:
 
 
 def compact_panels(pair: Pair) -> tuple[tuple[str, Incidence], ...]:
-    """Return the pictures of a pair with the factor of more levels across, where there is more room."""
+    """Return the pictures of a pair, with the factor of more levels across."""
     return draw_pair(build_incidence(pair, pair.a if len(pair.a_levels) <= len(pair.b_levels) else pair.b)).panels
 
 
@@ -164,7 +164,7 @@ def is_small(incidence: Incidence) -> bool:
 
 
 def _write_panels(pair: Pair, marks: Marks) -> list[str]:
-    """Return the combinations of a pair: as a table where it is small, as a picture where not."""
+    """Return the combinations of a pair: a table where it is small, else a picture."""
     return [_write_panel(title, incidence, marks) for title, incidence in compact_panels(pair)]
 
 
@@ -178,7 +178,7 @@ def _write_panel(title: str, incidence: Incidence, marks: Marks) -> str:
 
 
 def render_structure(structure: FactorStructure) -> str:
-    """Return the structure as one ``<section>`` with the parts of its text."""
+    """Return the structure as one ``<section>`` with the same parts as its text."""
     parts = [f"<p>{escape(rows_sentence(structure))}</p>", _render_factors(structure)]
     for k, pair in enumerate(structure.pairs):
         parts.append(f"<p>{escape(pair_sentence(pair))}</p>")

@@ -1,4 +1,4 @@
-"""A picture of how two factors hang together, in characters: a mark for each combination, or shades of blocks."""
+"""A picture in characters of which levels of two factors occur together: a mark per combination, or shaded blocks."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["ASCII", "UNICODE", "Characters", "Marks", "Picture", "choose_marks", "draw", "draw_pair"]
 
 MAX_ROWS = 24
-# Shares of a block's combinations, as parts of the largest share, and their marks from light to dark.
+# Upper limits of the four shades, as parts of the largest share of a block's combinations.
 _STEPS = (1 / 8, 1 / 4, 1 / 2, 1.0)
-# Column names of so many letters still stand upright over their columns.
+# Most letters of column names that are written upright over their columns.
 _UPRIGHT = 10
 
 Characters = Literal["auto", "unicode", "ascii"]
@@ -33,13 +33,13 @@ Characters = Literal["auto", "unicode", "ascii"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """Pictures of two factors, the one down and the other across; prints as text, shows as HTML in notebooks.
+    """Pictures of two factors, one down and one across; prints as text, shows as HTML in notebooks.
 
     Attributes
     ----------
     panels : tuple of (str, Incidence)
-        What each is of, and its table. A pair whose labels are probably reused has a second one, in which they are told
-        apart.
+        Title and table of each picture. A pair whose labels are probably reused has a second picture, in which equal
+        labels are different levels.
     """
 
     panels: tuple[tuple[str, Incidence], ...]
@@ -52,13 +52,13 @@ class Picture:
         characters : {"auto", "unicode", "ascii"}
             Shades as block characters or in plain ASCII; ``"auto"``: as standard output can write them.
         max_rows : int
-            Lines of a picture, headings aside; levels beyond share lines.
+            Most lines of a picture without its headings; more levels share lines.
         """
         marks = choose_marks(characters)
         return "\n\n".join(f"{title}\n\n{draw(incidence, marks, max_rows)}" for title, incidence in self.panels)
 
     def to_html(self) -> str:
-        """Return the pictures as SVG in HTML; what a mark stands for shows where it is pointed at."""
+        """Return the pictures as SVG in HTML, with a tooltip for each square."""
         from lmmtools.report.factors.blocks import render_picture
 
         return "\n".join(render_picture(title, incidence) for title, incidence in self.panels)
@@ -73,7 +73,7 @@ class Picture:
 
 
 def draw_pair(incidence: Incidence, order: Order = "structure") -> Picture:
-    """Return the picture of a pair, and if its labels are probably reused, a second one with its levels told apart."""
+    """Return the picture of a pair, with a second panel of distinct levels if its labels are probably reused."""
     pair = incidence.pair
     panels = [(f"{incidence.a} down, {incidence.b} across: {pair.by_labels}", incidence)]
     if pair.relation == "implicitly nested":
@@ -106,7 +106,7 @@ def _row_labels(incidence: Incidence, blocks: Blocks) -> list[str]:
 
 
 def _header(incidence: Incidence, blocks: Blocks) -> list[str]:
-    """Return names over the columns, letters below each other; for long or many names only the first and the last."""
+    """Return the lines of column names, written downwards; only the first and last of long or many names."""
     edges = blocks.column_edges
     names = [level_label(incidence.b_levels[k]) for k in edges[:-1]]
     if len(edges) - 1 == len(incidence.b_levels) and max(map(len, names)) <= _UPRIGHT:
@@ -164,7 +164,7 @@ ASCII = Marks(".", ":+#@")
 
 
 def choose_marks(characters: Characters = "auto") -> Marks:
-    """Return the marks asked for; ``"auto"`` takes the shades if standard output can write them.
+    """Return the marks asked for; ``"auto"``: block shades if standard output can encode them, else ASCII.
 
     Raises
     ------

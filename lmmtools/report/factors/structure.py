@@ -1,4 +1,4 @@
-"""What the data show of factors, with the ways to show it: sentences, tables, pictures, HTML, JSON."""
+"""``Structure``: what the data show of factors, printed as sentences, tables, pictures, HTML and JSON."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Stru
 
 
 def write_structure(structure: FactorStructure) -> str:
-    """Return one JSON object: rows, missing, factors, pairs, islands, findings, suggestion."""
+    """Return one JSON object with rows, missing, factors, pairs, islands, findings and suggestion."""
     suggestion = structure.suggestion
     content: dict[str, Any] = {
         "rows": structure.n_rows,

@@ -13,7 +13,7 @@ __all__ = ["format_names", "render"]
 
 
 def format_names() -> tuple[str, ...]:
-    """Return the names of the formats there are."""
+    """Return the names of the output formats."""
     return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__)))
 
 
@@ -23,7 +23,7 @@ def render(content: Document | Table | Any, name: str) -> str:
     Parameters
     ----------
     content : Document, Table, or anything with a ``document`` attribute
-        What to show (a ``Summary`` and a ``Comparison`` hold a document).
+        What is rendered; a ``Summary`` and a ``Comparison`` have a document.
     name : str
         One of ``format_names()``.
 

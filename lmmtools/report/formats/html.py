@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-# Inside the elements, since a fragment in a page or a notebook cannot count on a style sheet.
+# Inline styles: a fragment in a page or notebook has no style sheet of its own.
 _LEFT, _RIGHT = "text-align: left; padding: 0.1em 0.7em", "text-align: right; padding: 0.1em 0.7em"
 _MIDDLE = "text-align: center; white-space: nowrap; padding: 0.1em 0.7em"
 _RULE = "border-top: 1px solid"
 _TABLE = "font-variant-numeric: tabular-nums; border-collapse: collapse; margin: 0.7em 0"
 _CAPTION = "text-align: left; font-style: italic; white-space: nowrap; padding: 0 0.7em"
-# Told apart by colour-blind readers, on light and dark ground; in print the weight is left.
+# Colours that colour-blind readers distinguish on light and dark ground; in grey print the weight remains.
 _TONES = {
     "good": "color: #1a7fbf",
     "caution": "color: #c07000; font-weight: 600",
@@ -109,7 +109,7 @@ def _render_row(table: Table, row: list[str], widths: list[tuple[int, int]]) -> 
 
 
 def _content(column: Column, text: str, widths: tuple[int, int]) -> str:
-    """Return what stands in a cell; the halves of a number are as wide as the widest, so that points line up."""
+    """Return the content of a cell; both parts of a decimal number have the column's width, so that points align."""
     parts = split_at_point(text) if column.align == "decimal" else None
     if parts is None:
         return escape(text)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
-# This module is called json too, so the standard one is fetched by name.
+# This module has the name of the standard one.
 _json = importlib.import_module("json")
 
 
@@ -21,7 +21,7 @@ def render(document: Document) -> str:
     """Return one JSON object: ``title``, then each part under its name.
 
     A table is ``{"title", "columns", "rows", "notes"}``, facts are ``{name: value}``, prose is a list of strings.
-    Of numbers within text the numbers are there.
+    `Framed` numbers are written without their text.
     """
     content: dict[str, Any] = {"title": document.title}
     content.update({part.name: _part(part) for part in document.parts})

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["escape", "render"]
 
-# A formula longer than this breaks over lines: typewriter type has no stretch.
+# Characters beyond which facts are set ragged right: typewriter type does not stretch.
 _LONG_LINE = 55
-# More lines than this may not fit the page: a float does not break.
+# Lines beyond which a document is not one float: a float does not break over pages.
 _LINES_OF_PAGE = 40
 
 
@@ -67,7 +67,7 @@ def _render_part(part: Part) -> str:
 
 
 def _ragged(text: str) -> str:
-    """Return a paragraph whose lines end where its words do."""
+    """Return a paragraph set ragged right."""
     return f"{{\\raggedright\n{text}\\par}}"
 
 
@@ -77,7 +77,7 @@ def _fact(text: str, name: str) -> str:
 
 def _render_prose(part: Prose) -> str:
     title = [rf"\noindent\textbf{{{escape_broken(part.title)}}}"] if part.title else []
-    # LaTeX refuses a list without items.
+    # A list without items is an error in LaTeX.
     if not part.lines:
         return ""
     if part.is_list or part.name == "notes":
@@ -92,9 +92,9 @@ def _paragraph(line: str) -> str:
 
 
 def _block(line: str) -> str:
-    r"""Return a paragraph; text with line breaks is set as it is.
+    r"""Return a paragraph; text with line breaks is set verbatim.
 
-    ``verbatim`` ends at its own closing command: text that holds one, in a name, is set line by line.
+    Text that holds ``\end`` could close ``verbatim`` early and is set line by line.
     """
     if "\n" not in line:
         return rf"\noindent {_paragraph(line)}"

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["escape", "render"]
 
-# Characters that Markdown, or the HTML inside it, would take for mark-up.
+# Characters that are mark-up in Markdown or in HTML within it.
 _SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$])")
-# What opens HTML becomes an entity: a reader that knows no back-slashes shows it too, and takes nothing for a tag.
+# A < that could open a tag becomes an entity, which readers without backslash escapes also show.
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
@@ -50,9 +50,9 @@ def _code_or_text(text: str, name: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Return the text as inline code, within more backticks than it has in a row itself.
+    """Return the text as inline code, between more backticks than it has in a row.
 
-    Between backticks an entity is not one, so that what looks like a tag is written as HTML's own code.
+    Text that looks like a tag becomes ``<code>``, since entities are not read between backticks.
     """
     if _TAG.search(text):
         return f"<code>{escape(text)}</code>"

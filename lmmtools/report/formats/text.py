@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render", "render_table"]
 
-# A note longer than this is wrapped.
+# Characters beyond which a note is wrapped.
 LONGEST_NOTE = 110
 
 
@@ -52,7 +52,7 @@ def _render_prose(part: Prose) -> str:
     first, later = ("- ", "  ") if part.is_list else ("", "")
     lines = [f"{part.title}:"] if part.title else []
     for line in part.lines:
-        # Each line of a text with line breaks stands as it is: code, or a small table.
+        # Text with line breaks is code or a small table: its lines are kept.
         pieces = line.split("\n") if "\n" in line else [line]
         wrapped = [
             textwrap.fill(p, LINE_WIDTH, initial_indent=first if k == 0 else later, subsequent_indent=later)
@@ -65,7 +65,7 @@ def _render_prose(part: Prose) -> str:
 
 
 def render_table(table: Table) -> str:
-    """Return one table: title, header, rows cut at the line width, notes."""
+    """Return one table: title, header and rows in pieces of the line's width, notes."""
     cells = format_cells(table)
     headings = [i + 1 for i, row in enumerate(cells) if i in table.sections and is_heading(row)]
     columns = _padded_columns(table, cells)
@@ -99,7 +99,7 @@ def _padded_columns(table: Table, rows: Sequence[Sequence[str]]) -> list[list[st
         else [column.name, *(row[j] for row in rows)]
         for j, column in enumerate(table.columns)
     ]
-    # A heading of a section runs over all columns.
+    # Headings of sections run over all columns and do not widen the first.
     counted = [0, *(i + 1 for i, row in enumerate(rows) if not (i in table.sections and is_heading(row)))]
     widths = [max(len(c[i]) for i in counted) for c in columns]
     if table.is_even:
@@ -111,7 +111,7 @@ def _padded_columns(table: Table, rows: Sequence[Sequence[str]]) -> list[list[st
 
 
 def _centre_at_points(cells: Sequence[str]) -> list[str]:
-    """Return the cells of one width, the points of numbers below each other and text in the middle."""
+    """Return the cells padded to one width, numbers aligned at their points and text centred."""
     parts = [split_at_point(cell) for cell in cells[1:]]
     left, right = widths_at_point(cells[1:])
     numbers = [None, *(p and p[0].rjust(left) + p[1].ljust(right) for p in parts)]
@@ -120,11 +120,11 @@ def _centre_at_points(cells: Sequence[str]) -> list[str]:
 
 
 def _cut(columns: Sequence[list[str]], used: int, width: int | None, gap: int) -> list[list[list[str]]]:
-    """Cut columns into pieces that fit beside the labels; a piece has at least one column."""
+    """Return the columns in pieces that fit beside the labels, at least one column each."""
     if width is None:
         return [list(columns)]
     pieces: list[list[list[str]]] = [[]]
-    # R leaves the last place of a line free.
+    # R leaves the last character of a line free.
     room = width - 1 - used
     for column in columns:
         if pieces[-1] and sum(len(c[0]) + gap for c in pieces[-1]) + len(column[0]) > room:
