@@ -32,8 +32,8 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
 
     The other parameters are held at the first fit's estimates.
 
-    A fit above the curve's lowest point, or off the curve, stopped early or elsewhere. A curve that only rises from zero
-    shows a variance at its boundary.
+    A fit above the curve's lowest point, or off the curve, stopped early or elsewhere. A curve that only rises from
+    zero shows a variance at its boundary.
 
     Parameters
     ----------
