@@ -1,1 +1,1 @@
-"""What is inferred from a fit: degrees of freedom, tests of contrasts and of terms."""
+"""Inference from a fit: tests, intervals, predictions, simulation, diagnostics, parts of the variance."""

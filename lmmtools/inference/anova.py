@@ -267,6 +267,7 @@ def _row_space_basis(B: Floats) -> Floats:
 
 
 def _leading_rows(B: Floats, rank: int) -> Floats:
+    """Return an orthonormal basis of the ``rank`` leading directions of B's row space."""
     return np.asarray(np.linalg.svd(B, full_matrices=False)[2][:rank])
 
 

@@ -123,6 +123,7 @@ def _draw_projected_lengths(size: int, information: Floats, rng: np.random.Gener
 def _nearest_covariance(
     v: Floats, size: int, rows: NDArray[np.intp], columns: NDArray[np.intp], weight: Floats
 ) -> Floats:
+    """Return the nearest positive semidefinite matrices in the Frobenius norm, as weighted vectors like ``v``."""
     matrix = np.zeros((len(v), size, size))
     matrix[:, rows, columns] = matrix[:, columns, rows] = v / weight
     values, vectors = np.linalg.eigh(matrix)

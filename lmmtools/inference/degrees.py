@@ -101,8 +101,8 @@ def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
     """Return the sentence on the degrees of freedom for the notes of a table of t or F tests."""
     if ddf == "z":
         known = {
-            "t": "z-tests: the statistics are taken for standard normal",
-            "F": "F times NumDF is taken for chi-squared",
+            "t": "z-tests: the statistics are treated as standard normal",
+            "F": "F times NumDF is treated as chi-squared",
         }
         return known[test]
     return f"t-tests use {METHODS[ddf]}" if test == "t" else f"the F test uses {METHODS[ddf]}"
@@ -130,6 +130,7 @@ def degrees(fit: Fit, ddf: DDF) -> Degrees:
 
 
 def _compute_degrees(fit: Fit, ddf: DDF) -> Degrees:
+    """Return the degrees of freedom of a fit by one method."""
     if not fit.design.p:
         return Constant(fit.estimate.beta_cov, np.inf, ("the model has no fixed effects",))
     if ddf == "satterthwaite":
@@ -230,7 +231,7 @@ def _by_shared_variances(fit: Fit) -> Satterthwaite:
     unit = info.units / fit.scale
     covariance = np.where(np.isfinite(info.relative_cov), info.relative_cov, 0.0) * unit * unit[:, None]
     known = [name for name, reason in zip(info.names, info.reasons, strict=True) if reason]
-    notes = f"on the boundary, and taken as known for the degrees of freedom: {', '.join(known)}"
+    notes = f"on the boundary, and treated as fixed for the degrees of freedom: {', '.join(known)}"
     return Satterthwaite(derivatives.cov, derivatives.slopes, covariance, (notes,) if known else ())
 
 
@@ -258,7 +259,7 @@ class _KenwardRoger:
     notes: tuple[str, ...] = ()
 
     def df(self, contrasts: Floats) -> Floats:
-        """Return the degrees of freedom of each contrast, rows of (r, p).
+        """Return the degrees of freedom of each contrast, shape (r,).
 
         For one contrast ``f_reference`` reduces to 2 / A1, Satterthwaite's value from the expected information.
         """
@@ -286,6 +287,7 @@ class _KenwardRoger:
         return scale, df
 
     def _traces(self, L: Floats) -> tuple[float, float]:
+        """Return A1 and A2 of the contrasts L, shape (q, p)."""
         theta = L.T @ np.linalg.solve(L @ self.unadjusted @ L.T, L)
         moved = np.einsum("ab,ibc->iac", theta, self.slopes)
         traces = np.einsum("iaa->i", moved)
@@ -312,5 +314,5 @@ def _kenward_roger(fit: Fit) -> _KenwardRoger:
     found = core.adjusted_covariance(fit.problem, fit.theta)
     notes: tuple[str, ...] = ()
     if fit.is_singular:
-        notes = ("the fit is singular: Kenward and Roger's expansion is made there as if it were not",)
+        notes = ("the fit is singular, and Kenward and Roger's expansion is for fits that are not",)
     return _KenwardRoger(found.adjusted, found.cov, found.slopes, found.W, notes)

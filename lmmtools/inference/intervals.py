@@ -57,6 +57,7 @@ def confidence_intervals(
 def _bootstrapped(
     fit: Fit, alpha: float, parameters: str | Sequence[str] | None, options: dict[str, Any]
 ) -> pd.DataFrame:
+    """Return bootstrap intervals of the chosen parameters."""
     interval = options.pop("interval", "percentile")
     chosen: dict[str, Any] = {"n": 1000, "kind": "parametric", "n_jobs": 1, "rng": None, "progress": False, **options}
     limits = bootstrap_fit(fit, chosen.pop("n"), None, **chosen).conf_int(alpha, method=interval)
@@ -64,6 +65,7 @@ def _bootstrapped(
 
 
 def _wald(fit: Fit, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:
+    """Return Wald intervals of the chosen fixed effects."""
     import pandas as pd
 
     names = fit.design.x_names

@@ -131,6 +131,7 @@ def rows_to_predict(
 
 
 def _fitted_rows(design: Design, included: Included) -> NewRows:
+    """Return the rows of the fit."""
     n = design.n
     unseen = np.full(n, -1, dtype=np.intp)
     return NewRows(
@@ -174,7 +175,7 @@ def find_included(design: Design, random: bool | str | Sequence[str]) -> Include
     names = [random] if isinstance(random, str) else random
     if not isinstance(names, (list, tuple, set, frozenset)) or not all(isinstance(name, str) for name in names):
         raise DataError(
-            f"random={random!r} says not which random effects to include: write True, False, a grouping factor "
+            f"random={random!r} does not name random effects to include: write True, False, a grouping factor "
             f"({_list_factors(design)}), or a list of them"
         )
     included = tuple(np.zeros(b.l, dtype=bool) for b in design.blocks)
@@ -195,6 +196,7 @@ def _find_effects(design: Design, name: str) -> list[tuple[int, NDArray[np.bool_
 
 
 def _read_terms(text: str) -> tuple[RandomTerm, ...]:
+    """Return the terms of a text in lme4's notation."""
     return parse(f"y ~ {text.strip().removeprefix('~')}").random
 
 
@@ -229,10 +231,12 @@ def _effect_names(design: Design, term: RandomTerm) -> tuple[str, ...]:
 
 
 def _term_key(term: RandomTerm) -> tuple[bool, frozenset[str], frozenset[str]]:
+    """Return what identifies a term whatever the order of its parts."""
     return term.intercept, frozenset(term.variables), frozenset(term.factors)
 
 
 def _list_factors(design: Design) -> str:
+    """Return the grouping factors' names as text."""
     return ", ".join(map(repr, design.factors))
 
 

@@ -119,7 +119,7 @@ def random_anova(
     """Return the tests of a fit's random effects; see :meth:`LMMResults.ranova`."""
     n_sim, generator = check_count(n_sim, "n_sim", least=0), as_generator(rng)
     notes = ["Pr(>Chisq) ignores that variances end at zero and is too large; Pr(mixture) does not"]
-    notes += [f"a test of one of two terms that are one says nothing: {pair}" for pair in find_ambiguities(fit.design)]
+    notes += [f"a test of one of two equivalent terms says nothing: {pair}" for pair in find_ambiguities(fit.design)]
     fit = _with_constants_in_terms(fit)
     nulls = [(smaller, _fit_null(fit, smaller)) for smaller in _reductions(fit.design, reduce_terms=reduce_terms)]
     fit = _refit_if_above(fit, nulls, notes)
@@ -198,6 +198,7 @@ class _NullFit:
 
 
 def _fit_null(fit: Fit, smaller: _Reduction) -> _NullFit:
+    """Return the fit of a smaller model."""
     if not smaller.design.blocks:
         theta = np.zeros(fit.design.k)
         at = core.recover(fit.problem, theta, fit.reml)
@@ -225,6 +226,7 @@ def _embed_theta(fit: Fit, smaller: _Reduction, theta: Floats) -> Floats:
 
 
 def _boundary_mixture(fit: Fit, smaller: _Reduction, null: _NullFit, rng: np.random.Generator) -> Mixture:
+    """Return the reference distribution of a deletion."""
     block = fit.design.blocks[smaller.block]
     d = len(smaller.removed)
     free = (block.l - d) * d
@@ -289,11 +291,13 @@ def _with_constants(design: Design) -> Design:
 
 
 def _spans_constant(block: Block) -> bool:
+    """Return whether a block's only variable is a factor without a constant beside it."""
     is_one_variable = not block.term.intercept and len(block.term.variables) == 1
     return is_one_variable and block.l > 1 and bool(np.allclose(block.basis.sum(axis=1), 1.0))
 
 
 def _with_constant(block: Block) -> Block:
+    """Return the block ``(0 + f | g)`` in the basis of ``(1 + f | g)``."""
     basis = np.column_stack([np.ones(len(block.basis)), block.basis[:, 1:]])
     return replace(block, basis=basis, cnames=("(Intercept)", *block.cnames[1:]), encoder=None)
 
@@ -350,14 +354,17 @@ def _named_whole(block: Block) -> str:
 
 
 def _is_rewritten(block: Block) -> bool:
+    """Return whether a block was written by :func:`_with_constant`."""
     return not block.term.intercept and block.cnames[0] == "(Intercept)"
 
 
 def _columns_of(block: Block, variable: str) -> tuple[int, ...]:
+    """Return the indices of a variable's columns in a block."""
     return tuple(range(1, block.l)) if _is_rewritten(block) else block.encoder.columns_by_term()[variable]
 
 
 def _remove_columns(design: Design, k: int, variable: str, columns: tuple[int, ...]) -> Design:
+    """Return the design without a variable of block k."""
     block = design.blocks[k]
     keep = [j for j in range(block.l) if j not in columns]
     left = tuple(v for v in block.term.variables if v != variable)

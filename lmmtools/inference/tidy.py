@@ -88,6 +88,7 @@ def _read_effects(effects: Any) -> tuple[str, ...]:
 
 
 def _fixed_rows(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
+    """Return rows of the fixed effects."""
     import pandas as pd
 
     found = t_tests(fit, None, ddf)
@@ -145,6 +146,7 @@ def _variance_rows(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
 
 
 def _with_limits(frame: pd.DataFrame, limits: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return rows with limits, and notes on those that have none."""
     found = limits.reindex(list(names))
     missing = [name not in limits.index for name in names]
     open_ended = found.isna().any(axis=1).to_numpy()
@@ -156,6 +158,7 @@ def _with_limits(frame: pd.DataFrame, limits: pd.DataFrame, names: Sequence[str]
 
 
 def _mode_rows(fit: Fit, conf_level: float | None) -> pd.DataFrame:
+    """Return rows of the conditional modes."""
     from scipy.special import ndtri
 
     modes = ranef_frame(fit)
@@ -238,6 +241,7 @@ def _rows_fitted(fit: Fit, given: pd.DataFrame) -> pd.DataFrame:
 
 
 def _add_columns(frame: pd.DataFrame, columns: Mapping[str, Any], prefix: str) -> pd.DataFrame:
+    """Return data with columns added; an error if the data have one of these names."""
     taken = [prefix + name for name in columns if prefix + name in frame]
     if taken:
         raise DataError(f'the data have a column {taken[0]!r} already: write augment(prefix=".") to tell them apart')

@@ -233,11 +233,13 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
 
 
 def _check_rows(L: Floats) -> None:
+    """Raise a DataError if a row is zero or not finite."""
     if not np.isfinite(L).all() or not L.any(axis=1).all():
         raise DataError("a row of the contrast matrix is zero or not finite")
 
 
 def _read_values(values: ArrayLike, n: int) -> Floats:
+    """Return the hypothesised values of n contrasts, shape (n,)."""
     try:
         right = np.asarray(values, dtype=float).reshape(-1)
     except (TypeError, ValueError) as error:
@@ -250,6 +252,7 @@ def _read_values(values: ArrayLike, n: int) -> Floats:
 
 
 def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
+    """Return L, values and labels of constraints given as text."""
     from patsy import DesignInfo, PatsyError
 
     if len(text) > MAX_TEXT:

@@ -1,1 +1,1 @@
-"""Bootstraps: how data sets are drawn, the work in pieces, what is collected, and intervals and tests from it."""
+"""Bootstraps: data sets drawn, refits collected, and intervals and tests from them."""

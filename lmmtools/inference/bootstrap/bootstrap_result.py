@@ -179,6 +179,7 @@ class Bootstrap(Tabular):
 
 
 def _describe_few_draws(names: Sequence[str], known: int, alpha: float) -> str:
+    """Return the warning that some statistics have too few draws for limits at level alpha."""
     return f"{known} draws of {list_first(names, 4)} are {describe_too_few(alpha)}. Draw more, 1000 as a rule"
 
 
@@ -260,6 +261,7 @@ def _run_piece(
     size: int,
     seed: np.random.SeedSequence,
 ) -> _Piece:
+    """Return one piece of the draws: refits of drawn responses, or of drawn groups, and their statistics."""
     rng = np.random.default_rng(seed)
     if groups is not None:
         return _refit_drawn_designs(fit, statistic, list(groups), names, size, rng)
@@ -284,12 +286,14 @@ def _refit_drawn_designs(
     size: int,
     rng: np.random.Generator,
 ) -> _Piece:
+    """Return the statistics of refits to designs of drawn groups."""
     return _collect_refits(
         [partial(fit.on_design, d) for d in draw_designs(fit.design, groups, size, rng)], statistic, names
     )
 
 
 def _collect_refits(makers: Sequence[Callable[[], Fit]], statistic: Statistic | None, names: tuple[str, ...]) -> _Piece:
+    """Return the statistics of fits that are made one by one; a fit or statistic that raises counts as a failure."""
     values, failures, singular, not_converged = np.full((len(makers), len(names)), np.nan), Counter[str](), 0, 0
     for i, (row, make) in enumerate(zip(values, makers, strict=True)):
         try:
@@ -342,6 +346,7 @@ def _values_by_name(fit: Fit, statistic: Statistic | None, names: tuple[str, ...
 
 
 def _evaluate_statistic(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Floats]:
+    """Return names and values of the user's statistic of a fit, or of the fit's parameters if there is none."""
     if statistic is None:
         e = fit.estimate
         values = parameter_values(fit.design, e.theta[None], np.array([e.sigma]), e.beta[None])

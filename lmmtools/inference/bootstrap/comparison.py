@@ -230,12 +230,14 @@ def _draw_ratios(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence
 
 
 def _likelihood_ratios(small: Any, large: Any, Y: Floats) -> Floats:
+    """Return likelihood ratios of the data sets Y, (n, B), and whether a refit is not certified, shape (B, 2)."""
     first, second = (core.refit_many(problem, Y, reml=False) for problem in (small, large))
     ratio = np.maximum(first.objective - second.objective, 0.0)
     return np.column_stack([ratio, ~(first.converged & second.converged)])
 
 
 def _ratio_or_nan(small: Any, large: Any, Y: Floats) -> Floats:
+    """Return the same for one data set; NaN if it cannot be fitted."""
     try:
         return _likelihood_ratios(small, large, Y)
     except LmmError:

@@ -1,1 +1,1 @@
-"""Marginal means, contrasts of them, and the model as the package ``marginaleffects`` takes it."""
+"""Marginal means, contrasts of them, and the adapter to the package ``marginaleffects``."""

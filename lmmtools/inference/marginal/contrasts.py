@@ -201,6 +201,7 @@ def _contrast_weights(labels: Sequence[str], method: Any) -> tuple[tuple[str, ..
 
 
 def _given_weights(labels: Sequence[str], method: Mapping[str, Any]) -> tuple[tuple[str, ...], Floats]:
+    """Return the names and weights of contrasts that the user gives."""
     rows = []
     for name, weights in method.items():
         try:

@@ -102,6 +102,7 @@ class MarginalEffects:
         return f"<MarginalEffects of {self._fit.design.formula}>"
 
     def _call_with_df(self, function: str, ddf: str, arguments: dict[str, Any]) -> Any:
+        """Return what a function of the package returns, with degrees of freedom."""
         method = check_ddf(ddf)
         refused = [name for name in NOT_WITH_DF if arguments.get(name) not in (None, False)]
         if refused:
@@ -192,6 +193,7 @@ def _import_marginaleffects() -> Any:
 
 
 def _version_numbers(text: str) -> tuple[int, ...]:
+    """Return the major and minor version as numbers."""
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 

@@ -244,6 +244,7 @@ def cell_label(names: Sequence[str], row: Sequence[Any]) -> str:
 
 
 def _level_label(name: str, value: Any) -> str:
+    """Return a level's label."""
     if isinstance(value, (bool, np.bool_)):
         return f"{name}{value}"
     return f"{name}{value:g}" if isinstance(value, (int, float, np.number)) else str(value)

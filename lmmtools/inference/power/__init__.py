@@ -1,1 +1,1 @@
-"""Power by simulation: what is taken for true, the tests of simulated data, and the record of them."""
+"""Power by simulation: true parameters, tests of data simulated from them, and the table of results."""

@@ -251,6 +251,7 @@ def _extend_along(design: Design, factor: str, size: int) -> Design:
 
 
 def _read_sizes(along: Mapping[str, Sequence[int]] | None) -> tuple[str | None, list[int | None]]:
+    """Return the factor to extend and its numbers of levels, checked; (None, [None]) without ``along``."""
     if along is None:
         return None, [None]
     if not isinstance(along, Mapping) or len(along) != 1:
@@ -265,6 +266,7 @@ def _read_sizes(along: Mapping[str, Sequence[int]] | None) -> tuple[str | None, 
 def _power_rows(
     p: Floats, names: Sequence[tuple[str, float]], size: int | None, n_rows: int, alpha: float
 ) -> list[PowerRow]:
+    """Return the power of each test with Wilson's interval, from p-values of shape (data sets, tests)."""
     z2 = chi2_quantile(0.05, 1)
     rows = []
     for j, (name, value) in enumerate(names):

@@ -121,6 +121,7 @@ def simulated_p_values(
 
 
 def _p_values_or_nan(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
+    """Return the p-values of one data set, shape (1, hypotheses); NaN if it cannot be fitted."""
     try:
         return _p_values(problem, Y, reml, test, hypotheses)
     except LmmError:
@@ -193,13 +194,14 @@ def parameter_values_of(
     missing = [name for name in names if name not in known]
     if missing:
         raise DataError(
-            f"what is {', '.join(missing)}? A model that is not fitted has no values of its own; give effects={{...}} "
-            "and parameters={...}, or a fit"
+            f"there is no value for {', '.join(missing)}: a model that is not fitted has no estimates; give "
+            "effects={...} and parameters={...}, or a fit"
         )
     return known
 
 
 def _as_mapping(argument: str, given: Mapping[str, float] | None) -> dict[str, float]:
+    """Return the values given as finite numbers by name."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):

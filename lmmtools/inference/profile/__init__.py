@@ -1,1 +1,1 @@
-"""Profile likelihood: coordinates around a fit, the path of one parameter, its limits, and the record of all."""
+"""Profile likelihood: coordinates around a fit, the path of each parameter, limits, and their record."""

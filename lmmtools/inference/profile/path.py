@@ -151,6 +151,7 @@ def _flatten_at_cap(side: list[Node], bound: float, cap: float, beyond: Point) -
 
 
 def _positive_inverse(hessian: Floats) -> Floats:
+    """Return the inverse of a Hessian with eigenvalues replaced by their absolute values, bounded from below."""
     values, vectors = np.linalg.eigh(hessian)
     floor = 1e-6 * max(float(np.abs(values).max(initial=0.0)), 1e-12)
     return np.asarray((vectors / np.maximum(np.abs(values), floor)) @ vectors.T)

@@ -219,6 +219,7 @@ class Profile(Tabular):
         return ResultTable("profile", fields, "Profile likelihood intervals", notes)
 
     def _curve(self, name: str) -> Curve:
+        """Return the curve of a profiled parameter."""
         if name not in self.curves:
             raise DataError(f"{name!r} was not profiled; there are {', '.join(self.curves)}")
         return self.curves[name]

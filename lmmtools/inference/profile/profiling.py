@@ -104,6 +104,7 @@ def _profile_all(
     cutoff: float,
     elsewhere: Callable[[Parameter], Point | None],
 ) -> _Found:
+    """Return the profiles of the chosen parameters around one fit."""
     sigma, beta, bse = best.sigma, best.beta, np.sqrt(np.diag(best.beta_cov))
     phi = tuple(sigma**2 * (lam @ lam.T) for lam in lambda_factors(best.theta, problem.design.blocks))
     around = FitDerivatives(problem, phi, sigma, beta, bse)

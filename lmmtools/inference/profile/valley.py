@@ -155,6 +155,7 @@ class Valley:
         return best
 
     def _bottom(self, x: Floats, point: Point, direction: Floats | None) -> Bottom:
+        """Return a point of this valley with its remaining decrease and its slope."""
         left = max(0.5 * float(point.gradient @ self.inverse @ point.gradient), 0.0) if len(x) else 0.0
         slope = point.slope if direction is None else point.slope + float(point.gradient @ direction)
         return Bottom(x, point, left, slope)
@@ -198,6 +199,7 @@ class Valley:
         return x, point
 
     def _evaluate_or_none(self, v: float, x: Floats) -> Point | None:
+        """Return the deviance at (v, x), None where it cannot be evaluated."""
         try:
             return self.coordinates.evaluate(v, x)
         except EngineError:
@@ -292,6 +294,7 @@ def _grid_axis(values: Floats, known: float) -> Floats:
 
 
 def _term_size(c: Coordinates, x: Floats, k: int) -> float:
+    """Return the size of a term, or log sigma, at x on the axis of the grid."""
     if k == SIGMA:
         return float(x[-1])
     own = x[c.slices[k]]

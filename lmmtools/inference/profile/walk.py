@@ -151,6 +151,7 @@ class Side:
         return self.valley.search_elsewhere(v, known)
 
     def _is_short_of(self, cutoff: float) -> bool:
+        """Return whether the side can still go on towards the cutoff."""
         return not self.stopped and self.sign * self.nodes[-1].zeta < cutoff and not self.ended
 
     def _lower_inner_nodes(self) -> None:
@@ -169,6 +170,7 @@ class Side:
             self.nodes[i], x = self._node(node.v, lower), lower.x
 
     def _step_out(self, cutoff: float) -> None:
+        """Add nodes outwards up to the first one at or beyond the cutoff."""
         before, shorter = 0.5 * FIRST, np.inf
         for _ in range(MAX_STEPS):
             last = self.nodes[-1]
@@ -245,10 +247,12 @@ class Side:
         return None
 
     def _is_next_to(self, node: Node, cutoff: float) -> bool:
+        """Return whether the cutoff can be extrapolated from a node."""
         gap = abs(self.sign * node.zeta - cutoff)
         return gap <= NEAR_ZETA and gap <= NEAR_V * node.slope * abs(node.v - self.nodes[0].v)
 
     def _between(self, inside: Node, outside: Node, share: float) -> Node:
+        """Return the node at a share of the way between two nodes, at the lowest minimum found from either."""
         v = inside.v + share * (outside.v - inside.v)
         assert inside.x is not None
         assert outside.x is not None
@@ -260,12 +264,14 @@ class Side:
         return self._node(v, bottom)
 
     def _settle_at(self, v: float) -> Node:
+        """Return the node at v, the minimisation started by extrapolation."""
         guess, tangent = _extrapolate(self.nodes, self.direction, v)
         x = self.nodes[-1].x
         assert x is not None
         return self._node(v, self.valley.settle(v, guess, x, tangent))
 
     def _node(self, v: float, bottom: Bottom) -> Node:
+        """Return the node of a minimum at v."""
         start = self.nodes[0]
         rise = bottom.deviance - start.point.deviance
         self.deepest = min(self.deepest, bottom.point, key=lambda point: point.deviance)

@@ -1,1 +1,1 @@
-"""Where the variance of the response lies: intraclass correlation, R2, shares of the terms, design effect."""
+"""Parts of the variance of the response: shares of the terms, intraclass correlation, R2, design effect."""
