@@ -84,9 +84,9 @@ def build_design(
     beside = tuple(key for key in given if not isinstance(extra[key], str))
     sample = _complete_cases(table, names, given, beside, na_action)
     parts = _evaluate(formula, sample, context if formula.trusted else None)
-    sample, parts = _drop_undefined(formula, sample, parts, na_action)
+    sample, parts = _leave_out_undefined(formula, sample, parts, na_action)
     columns = {key: value if isinstance(value, str) else None for key, value in extra.items()}
-    return _finish(formula, sample, parts, columns)
+    return _check_and_assemble(formula, sample, parts, columns)
 
 
 @lru_cache(maxsize=512)
@@ -113,7 +113,7 @@ class _Sample:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Parts:
+class _Evaluated:
     """Everything that is computed row by row: {label: (values, encoder)}; labels as in the formula."""
 
     y: NDArray[np.float64]
@@ -198,7 +198,7 @@ def _leave_out(
     )
 
 
-def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any] | None) -> _Parts:
+def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any] | None) -> _Evaluated:
     """Compute the response, X, the bases and the offsets on the complete cases."""
     n = len(sample.rows)
     X, x_encoder = _learn(formula.fixed, sample, context)
@@ -208,8 +208,8 @@ def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]
             bases.append(_learn(term.basis, sample, context, constant="(Intercept)"))
         else:
             bases.append((np.ones((n, 1)), None))
-    offsets = [_learn_single(text, sample, "an offset", context) for text in formula.offsets]
-    return _Parts(_response(formula.response, sample, context), X, x_encoder, bases, offsets)
+    offsets = [_learn_column(text, sample, "an offset", context) for text in formula.offsets]
+    return _Evaluated(_evaluate_response(formula.response, sample, context), X, x_encoder, bases, offsets)
 
 
 def _learn(
@@ -222,12 +222,12 @@ def _learn(
         len(sample.rows),
         constant=constant,
         context=context,
-        everything=_with_levels_of(sample) if lags_in(text) else sample.everything,
+        everything=_columns_of_all_rows(sample) if lags_in(text) else sample.everything,
         rows=sample.rows,
     )
 
 
-def _with_levels_of(sample: _Sample) -> dict[str, pd.Series[Any]]:
+def _columns_of_all_rows(sample: _Sample) -> dict[str, pd.Series[Any]]:
     """Return the columns before rows were left out, labels that the rows used do not have as missing."""
     found = {}
     for name, column in sample.everything.items():
@@ -237,11 +237,11 @@ def _with_levels_of(sample: _Sample) -> dict[str, pd.Series[Any]]:
     return found
 
 
-def _whole(sample: _Sample) -> pd.DataFrame:
-    return pd.DataFrame(_with_levels_of(sample)).reset_index(drop=True)
+def _frame_of_all_rows(sample: _Sample) -> pd.DataFrame:
+    return pd.DataFrame(_columns_of_all_rows(sample)).reset_index(drop=True)
 
 
-def _response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> NDArray[np.float64]:
+def _evaluate_response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> NDArray[np.float64]:
     """Return the response, shape (n,)."""
     for name in columns_of(text):
         if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
@@ -250,10 +250,10 @@ def _response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> 
                 f"binary one needs a generalised linear mixed model. To go on anyway: "
                 + advice(f"data[{name!r}].astype(float).", "write 0 and 1.")
             )
-    return _learn_single(text, sample, "the response", context)[0]
+    return _learn_column(text, sample, "the response", context)[0]
 
 
-def _learn_single(
+def _learn_column(
     text: str, sample: _Sample, role: str, context: Mapping[str, Any] | None
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return one column of numbers, shape (n,), and its encoder."""
@@ -270,28 +270,30 @@ def _learn_single(
     return matrix[:, 0], encoder
 
 
-def _drop_undefined(formula: ModelFormula, sample: _Sample, parts: _Parts, na_action: str) -> tuple[_Sample, _Parts]:
+def _leave_out_undefined(
+    formula: ModelFormula, sample: _Sample, parts: _Evaluated, na_action: str
+) -> tuple[_Sample, _Evaluated]:
     """Leave out rows where an expression has no value, as log(-1) or the first of lag(x)."""
     missing: dict[str, NDArray[np.bool_]] = {}
 
-    def look(values: NDArray[np.float64], labels: Sequence[str]) -> None:
+    def note_missing(values: NDArray[np.float64], labels: Sequence[str]) -> None:
         if np.isnan(np.sum(values)):
             for label, column in zip(labels, values.reshape(len(values), -1).T, strict=True):
                 if np.isnan(column).any():
                     missing[label] = np.isnan(column)
 
-    look(parts.y, [formula.response])
-    look(parts.X, parts.x_encoder.column_names)
+    note_missing(parts.y, [formula.response])
+    note_missing(parts.X, parts.x_encoder.column_names)
     for basis, encoder in parts.bases:
         if encoder is not None:
-            look(basis, encoder.column_names)
+            note_missing(basis, encoder.column_names)
     for values, encoder in parts.offsets:
-        look(values, [encoder.column_names[0]])
+        note_missing(values, [encoder.column_names[0]])
     if not missing:
         return sample, parts
     keep = ~np.any(list(missing.values()), axis=0)
     kept = _leave_out(sample, missing, na_action, is_undefined=True)
-    return kept, _Parts(
+    return kept, _Evaluated(
         parts.y[keep],
         parts.X[keep],
         parts.x_encoder,
@@ -300,7 +302,9 @@ def _drop_undefined(formula: ModelFormula, sample: _Sample, parts: _Parts, na_ac
     )
 
 
-def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapping[str, str | None]) -> Design:
+def _check_and_assemble(
+    formula: ModelFormula, sample: _Sample, parts: _Evaluated, columns: Mapping[str, str | None]
+) -> Design:
     """Check what the data made of the formula, and put it together; ``columns`` that weights and offset came from."""
     check_response(parts.y, formula.response)
     check_magnitude(parts.y[:, None], [f"the response {formula.response}"])
@@ -341,7 +345,7 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
         weights=weights,
         offset=np.sum(offsets, axis=0) if offsets else None,
         rows=sample.rows,
-        frame=_without_levels(sample.frame, unused),
+        frame=_drop_unused_levels(sample.frame, unused),
         dropped=Dropped(
             n_input=sample.n_input,
             rows=sample.lost,
@@ -355,7 +359,7 @@ def _finish(formula: ModelFormula, sample: _Sample, parts: _Parts, columns: Mapp
         offset_column=columns["offset"],
         weights_column=columns["weights"],
         has_given_offset="offset" in sample.given,
-        whole=_whole(sample) if sample.everything and lags_in(formula.fixed) else None,
+        whole=_frame_of_all_rows(sample) if sample.everything and lags_in(formula.fixed) else None,
     )
 
 
@@ -387,6 +391,6 @@ def _unused_levels(columns: Mapping[str, pd.Series[Any]], factors: Mapping[str, 
     return unused
 
 
-def _without_levels(frame: pd.DataFrame, unused: Mapping[str, Any]) -> pd.DataFrame:
+def _drop_unused_levels(frame: pd.DataFrame, unused: Mapping[str, Any]) -> pd.DataFrame:
     """Return the frame with the given categoricals declaring only levels that they have."""
     return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in unused}) if unused else frame

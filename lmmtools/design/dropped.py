@@ -113,11 +113,11 @@ def describe_undefined(text: str) -> str:
     may_divide = any(sign in text for sign in ("/", "**", "^", "%"))
     if len(calls) == 1 and calls[0][0] in _DOMAINS and not may_divide:
         name, start, opening = calls[0]
-        return f"{text[start : _closing(text, opening) + 1]} of {_DOMAINS[name]}"
+        return f"{text[start : _find_closing(text, opening) + 1]} of {_DOMAINS[name]}"
     return f"no value of {text}"
 
 
-def _closing(text: str, opening: int) -> int:
+def _find_closing(text: str, opening: int) -> int:
     """Return where the bracket closes that opens at ``opening``."""
     depth = 0
     for at in range(opening, len(text)):

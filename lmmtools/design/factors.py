@@ -72,7 +72,7 @@ def encode_factor(column: pd.Series[Any]) -> Factor:
         codes, levels, unused = _drop_unused(column)
     else:
         try:
-            codes, uniques = pd.factorize(_labels(column), sort=True)
+            codes, uniques = pd.factorize(_as_labels(column), sort=True)
             is_mixed = _has_text_and_others(uniques)
         except TypeError:
             _check_hashable(column)
@@ -115,7 +115,7 @@ def _write_levels(levels: pd.Index[Any]) -> Any:
 
 def match_levels(columns: list[pd.Series[Any]], parts: tuple[pd.Index[Any], ...], members: NDArray[np.intp]) -> Any:
     """Return the level of each row of new data, shape (n,), -1 where the level was not seen or a value is missing."""
-    codes = [_match(column, levels) for column, levels in zip(columns, parts, strict=True)]
+    codes = [_match_column(column, levels) for column, levels in zip(columns, parts, strict=True)]
     if len(parts) == 1:
         return codes[0]
     sizes = [len(p) for p in parts]
@@ -128,12 +128,12 @@ def match_levels(columns: list[pd.Series[Any]], parts: tuple[pd.Index[Any], ...]
     return np.where(is_seen, place, -1).astype(np.intp)
 
 
-def _match(column: pd.Series[Any], levels: pd.Index[Any]) -> NDArray[np.intp]:
+def _match_column(column: pd.Series[Any], levels: pd.Index[Any]) -> NDArray[np.intp]:
     """Return the place of each value among the levels, -1 where it is not one of them."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         place = np.append(levels.get_indexer(column.cat.categories), -1)
         return np.asarray(place[column.array.codes], dtype=np.intp)
-    labels = _labels(column)
+    labels = _as_labels(column)
     try:
         place = levels.get_indexer(pd.Index(labels))
     except TypeError:
@@ -144,7 +144,7 @@ def _match(column: pd.Series[Any], levels: pd.Index[Any]) -> NDArray[np.intp]:
     return np.where(column.isna().to_numpy(dtype=bool), -1, place).astype(np.intp)
 
 
-def _labels(column: pd.Series[Any]) -> Any:
+def _as_labels(column: pd.Series[Any]) -> Any:
     """Return the values of a column as an array that pandas takes for labels, as it does not half floats and bytes."""
     if not isinstance(column.dtype, np.dtype):
         return column.array

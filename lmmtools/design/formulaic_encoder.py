@@ -127,7 +127,9 @@ class FormulaicEncoder:
     def columns_by_term(self) -> dict[str, tuple[int, ...]]:
         """Return which columns each term has, names as a formula writes them; the constant's is empty."""
         written = {**self.spelled, **{safe: quote_name(source.name) for safe, source in self.sources.items()}}
-        found = {":".join(map(written.__getitem__, _parts(t))): tuple(at) for t, at in self.spec.term_indices.items()}
+        found = {
+            ":".join(map(written.__getitem__, _parts_of_term(t))): tuple(at) for t, at in self.spec.term_indices.items()
+        }
         return places_of(found, self.order)
 
     def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
@@ -135,7 +137,7 @@ class FormulaicEncoder:
         kinds = {str(e): kind.value for e, (kind, _) in self.spec.encoder_state.items()}
         found = []
         for term in self.spec.formula:
-            names = {part: _restore(part, self.spelled) for part in _parts(term)}
+            names = {part: _restore(part, self.spelled) for part in _parts_of_term(term)}
             factors = frozenset(name for part, name in names.items() if kinds.get(part) == "categorical")
             found.append((tuple(names.values()), factors))
         return found
@@ -170,7 +172,7 @@ class FormulaicEncoder:
         kinds = {str(e): kind.value for e, (kind, _) in made.model_spec.encoder_state.items()}
         terms = []
         for term, columns in made.model_spec.term_indices.items():
-            names = {part: _restore(part, self.spelled) for part in _parts(term)}
+            names = {part: _restore(part, self.spelled) for part in _parts_of_term(term)}
             factors = frozenset(name for part, name in names.items() if kinds.get(part) == "categorical")
             covariates = frozenset(names.values()) - factors
             terms.append((_term_name(term, self.spelled), factors, covariates, list(columns)))
@@ -183,7 +185,7 @@ class FormulaicEncoder:
         """
         from formulaic import Formula, ModelSpec
 
-        terms = [_parts(term) for term in self.spec.formula]
+        terms = [_parts_of_term(term) for term in self.spec.formula]
         plain = [list(map(without_contrasts, parts)) for parts in terms]
         if plain == terms:
             return None
@@ -220,7 +222,7 @@ def learn_formulaic(
     columns = [c for c in columns_of(text) if c in data]
     safe_text, spelled = _spell_safely(text, columns, {c for c in columns if kind_of(data[c]) == "boolean"})
     _check_numbers(spelled, columns, data)
-    sources = _sources(safe_text, columns, data)
+    sources = _make_sources(safe_text, columns, data)
     table = {safe: source.encode(data) for safe, source in sources.items()}
     try:
         formula = Formula(safe_text)
@@ -228,7 +230,7 @@ def learn_formulaic(
         raise DataError(f"{text!r} does not read as a formula: {_restore(str(error), spelled)}") from error
     spec = ModelSpec(formula=formula, ensure_full_rank=True, na_action="ignore", output="numpy")
     draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
-    check_columns(_widths(formula, table, draft), len(next(iter(table.values()), ())))
+    check_columns(_bound_widths(formula, table, draft), len(next(iter(table.values()), ())))
     if everything:
         draft.spec.transform_state.update(_learn_state(draft, everything))
     if everything and rows is not None and lags_in(text):
@@ -247,7 +249,7 @@ def learn_formulaic(
     return matrix, FormulaicEncoder(made.model_spec, sources, labels, text, spelled, context)
 
 
-def _sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[Any]]) -> dict[str, Source]:
+def _make_sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[Any]]) -> dict[str, Source]:
     """Return {safe name: the column it stands for}, for the safe names that occur in the terms."""
     sources = {}
     for i, name in enumerate(columns):
@@ -255,16 +257,16 @@ def _sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[An
         # I(b * x) computes with booleans; b and C(b) are factors.
         by_use = {False: None if kind_of(data[name]) == "boolean" else levels, True: levels}
         for is_coded, used in by_use.items():
-            if _safe(i, is_coded) in safe_text:
+            if _safe_name(i, is_coded) in safe_text:
                 if used is not None:
                     check_levels(name, used)
-                sources[_safe(i, is_coded)] = Source(name, used, is_coded)
+                sources[_safe_name(i, is_coded)] = Source(name, used, is_coded)
     return sources
 
 
 def _check_numbers(spelled: Mapping[str, str], columns: list[str], data: Mapping[str, pd.Series[Any]]) -> None:
     """Raise a DataError for a factor that a call computes with: log of a category, a polynomial of text."""
-    place = {_safe(i, False): name for i, name in enumerate(columns)}
+    place = {_safe_name(i, False): name for i, name in enumerate(columns)}
     for call, own in spelled.items():
         if call not in place:
             for name in (place[safe] for safe in sorted(computed_in(call)) if safe in place):
@@ -272,17 +274,17 @@ def _check_numbers(spelled: Mapping[str, str], columns: list[str], data: Mapping
                     as_numbers(data[name], name, f"numeric in {own}")
 
 
-def _widths(formula: Any, table: Mapping[str, Any], draft: FormulaicEncoder) -> Iterator[tuple[str, int]]:
+def _bound_widths(formula: Any, table: Mapping[str, Any], draft: FormulaicEncoder) -> Iterator[tuple[str, int]]:
     """Return each term's name and the columns that it has at most."""
-    terms = [(_term_name(term, draft.spelled), _parts(term)) for term in formula]
+    terms = [(_term_name(term, draft.spelled), _parts_of_term(term)) for term in formula]
     # A call alone has no more columns than its arguments may ask for; only where it is multiplied are they counted.
     counted = {p for _, parts in terms for p in parts if len(parts) > 1 or p in table or p.startswith("C(")}
-    widths = {part: _width(part, table, draft) for part in sorted(counted)}
+    widths = {part: _bound_width(part, table, draft) for part in sorted(counted)}
     for name, parts in terms:
         yield name, prod(widths.get(part, 1) for part in parts)
 
 
-def _width(part: str, table: Mapping[str, Any], draft: FormulaicEncoder) -> int:
+def _bound_width(part: str, table: Mapping[str, Any], draft: FormulaicEncoder) -> int:
     """Return how many columns one factor of a term has at most: the levels of a factor, else what formulaic makes."""
     from formulaic import Formula, ModelSpec
 
@@ -311,7 +313,7 @@ def _learn_state(draft: FormulaicEncoder, everything: Mapping[str, pd.Series[Any
     return state
 
 
-def _safe(i: int, is_coded: bool) -> str:
+def _safe_name(i: int, is_coded: bool) -> str:
     """Return the name under which formulaic knows the i-th column."""
     return f"lmmfactor{i}_" if is_coded else f"lmmcolumn{i}_"
 
@@ -321,7 +323,7 @@ def _spell_safely(text: str, columns: list[str], booleans: Collection[str]) -> t
     place = {name: i for i, name in enumerate(columns)}
 
     def spelling(is_coded: bool) -> Callable[[str], str]:
-        return lambda name: _safe(place[name], is_coded) if name in place else quote_argument(name)
+        return lambda name: _safe_name(place[name], is_coded) if name in place else quote_argument(name)
 
     folded = [
         fold_calls(tokenize(text), text, trusted=True, spell=spell)
@@ -342,13 +344,13 @@ def _spell_safely(text: str, columns: list[str], booleans: Collection[str]) -> t
     return " + ".join(words), spelled
 
 
-def _parts(term: Any) -> list[str]:
+def _parts_of_term(term: Any) -> list[str]:
     """Return the factors of a formulaic term, none for the constant."""
     return [str(f.expr) for f in term.factors if str(f.expr) != "1"]
 
 
 def _term_name(term: Any, spelled: Mapping[str, str]) -> str:
-    return ":".join(_restore(part, spelled) for part in _parts(term))
+    return ":".join(_restore(part, spelled) for part in _parts_of_term(term))
 
 
 def _restore(text: str, spelled: Mapping[str, str]) -> str:

@@ -156,7 +156,9 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
     """
     kind = kind_of(column)
     if kind not in ("number", "boolean"):
-        raise DataError(f"Column {name!r} is {role} and must hold numbers, but holds {_describe(column, name, kind)}")
+        raise DataError(
+            f"Column {name!r} is {role} and must hold numbers, but holds {_describe_contents(column, name, kind)}"
+        )
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
         values = column.to_numpy().astype(np.float64)
     else:
@@ -206,7 +208,7 @@ def check_finite(values: NDArray[np.float64], what: str, hint: str = "", index: 
             raise DataError(f"{what} has {count} infinite value{'s' * (count > 1)} (first in {where}). {cure}")
 
 
-def _describe(column: pd.Series[Any], name: str, kind: Kind) -> str:
+def _describe_contents(column: pd.Series[Any], name: str, kind: Kind) -> str:
     """Return what a column holds instead of numbers, and the cure."""
     if kind == "date":
         days = f'data["{name}_days"] = (data["{name}"] - data["{name}"].min()).dt.days'
@@ -254,10 +256,10 @@ def _from_narwhals(data: Any, columns: Iterable[str] | None) -> pd.DataFrame:
     if columns is not None:
         wanted = set(columns)
         table = table.select([c for c in table.columns if c in wanted]) if wanted <= set(table.columns) else table
-    return pd.DataFrame({c: _series(table[c], nw) for c in table.columns})
+    return pd.DataFrame({c: _convert_column(table[c], nw) for c in table.columns})
 
 
-def _series(column: Any, nw: Any) -> Any:
+def _convert_column(column: Any, nw: Any) -> Any:
     """Return one narwhals column as something that a DataFrame takes."""
     if column.dtype == nw.Enum:
         # Older narwhals does not hand on the declared levels; polars, the one that has Enum, does.

@@ -97,11 +97,11 @@ def check_identified(design: Design, reml: bool) -> None:
         if block.m < 2:
             raise DataError(
                 f"The grouping factor {block.group!r} has one level, {show_value(block.levels[0])}, in the rows used. "
-                f"A variance between levels needs at least two; leave {block.term} out. {_override()}"
+                f"A variance between levels needs at least two; leave {block.term} out. {_how_to_fit_anyway()}"
             )
     said = describe_unidentified(design, reml)
     if said:
-        raise DataError(f"{said} {_override()}")
+        raise DataError(f"{said} {_how_to_fit_anyway()}")
 
 
 def describe_unidentified(design: Design, reml: bool) -> str:
@@ -119,7 +119,7 @@ def describe_unidentified(design: Design, reml: bool) -> str:
     return (
         f"{names} cannot be told from the residuals: {likelihood} stays the same when one adds {shown}. In the "
         f"{design.n} rows there {'is' if found.terms[0].l == 1 else 'are'} {join_with_and(sizes)}. "
-        f"{_cure(design, found, reml)}"
+        f"{_describe_cure(design, found, reml)}"
     )
 
 
@@ -188,13 +188,13 @@ def _trade_off(
         u, v = off_x(rng.standard_normal(n)), off_x(rng.standard_normal(n))
         seen[r, 0] = u @ v
         seen[r, 1:] = np.concatenate([_bilinear(Q, c, u, v) for Q, c in zip(bases, codes, strict=True)])
-    sizes = np.concatenate([_sizes(Q, c) for Q, c in zip(bases, codes, strict=True)])
+    sizes = np.concatenate([_norms(Q, c) for Q, c in zip(bases, codes, strict=True)])
     target, columns = seen[:, 0], seen[:, 1:] / np.where(sizes > 0, sizes, 1.0)
     solution = _least_squares(columns, target)
     left = float(np.linalg.norm(target - columns @ solution))
     if not left <= SAME * np.sqrt(n * len(target)):
         return None
-    return _unpack(solution / np.where(sizes > 0, sizes, 1.0), widths)
+    return _unpack_symmetric(solution / np.where(sizes > 0, sizes, 1.0), widths)
 
 
 def _projector(X: Floats, is_full_rank: bool) -> Callable[[Floats], Floats]:
@@ -224,7 +224,7 @@ def _bilinear(Q: Floats, codes: NDArray[np.intp], u: Floats, v: Floats) -> Float
     return np.asarray(S[np.tril_indices(len(S))])
 
 
-def _sizes(Q: Floats, codes: NDArray[np.intp]) -> Floats:
+def _norms(Q: Floats, codes: NDArray[np.intp]) -> Floats:
     """Return the Frobenius norm of each D_a, or up to sqrt(2) times it."""
     squares = np.stack([np.bincount(codes, column**2) for column in Q.T], axis=1)
     S = np.sqrt(squares.T @ squares)
@@ -236,7 +236,7 @@ def _least_squares(columns: Floats, target: Floats) -> Floats:
     return np.asarray(lstsq(columns, target, cond=DEPENDENT, lapack_driver="gelsy")[0])
 
 
-def _unpack(entries: Floats, widths: Sequence[int]) -> list[Floats]:
+def _unpack_symmetric(entries: Floats, widths: Sequence[int]) -> list[Floats]:
     """Return the symmetric matrices whose lower triangles, row by row, are the entries."""
     made, at = [], 0
     for l in widths:
@@ -254,7 +254,7 @@ def _name_parameter(block: Block, i: int, j: int) -> str:
     return f"the covariance of {block.cnames[j]} and {block.cnames[i]} by {block.group}"
 
 
-def _cure(design: Design, found: Direction, reml: bool) -> str:
+def _describe_cure(design: Design, found: Direction, reml: bool) -> str:
     """Return what to write instead."""
     if reml and residual_direction(design, False) is None:
         return f"Maximum likelihood tells them apart: {advice('fit(reml=False)', '--ml')}."
@@ -269,7 +269,7 @@ def _cure(design: Design, found: Direction, reml: bool) -> str:
     return f"Write fewer effects before the bar, for example (1 | {block.group}).{hint * is_coded}"
 
 
-def _override() -> str:
+def _how_to_fit_anyway() -> str:
     return advice("To fit the model all the same: fit(check=False).", "To fit the model all the same: --no-check.")
 
 
@@ -335,18 +335,18 @@ def _common_directions(A: Floats, B: Floats) -> int:
     """Return the dimension of what the columns of both span."""
     # What some rows tell apart, all rows do.
     for rows in (slice(AMBIGUITY_ROWS), slice(None)):
-        count = _count_common(A[rows], B[rows])
+        count = _count_common_directions(A[rows], B[rows])
         if not count or len(A) <= AMBIGUITY_ROWS:
             break
     return count
 
 
-def _count_common(A: Floats, B: Floats) -> int:
-    cosines = np.linalg.svd(_spanned(A).T @ _spanned(B), compute_uv=False)
+def _count_common_directions(A: Floats, B: Floats) -> int:
+    cosines = np.linalg.svd(_orthonormal_columns(A).T @ _orthonormal_columns(B), compute_uv=False)
     return int((cosines > 1.0 - SAME_SPAN).sum())
 
 
-def _spanned(B: Floats) -> Floats:
+def _orthonormal_columns(B: Floats) -> Floats:
     size = np.abs(B).max(axis=0)
     scaled = B[:, size > 0] / size[size > 0]
     return np.asarray(np.linalg.qr(scaled / np.linalg.norm(scaled, axis=0))[0], dtype=float)

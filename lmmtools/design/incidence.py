@@ -109,8 +109,8 @@ class Incidence:
 
         Edges of blocks are moved to where a set of levels begins, if one does nearby.
         """
-        row_edges = _edges(len(self.a_levels), max_rows, self.order.row_breaks)
-        column_edges = _edges(len(self.b_levels), max_columns, self.order.column_breaks)
+        row_edges = _block_edges(len(self.a_levels), max_rows, self.order.row_breaks)
+        column_edges = _block_edges(len(self.b_levels), max_columns, self.order.column_breaks)
         i = np.searchsorted(row_edges, self.rows, side="right") - 1
         j = np.searchsorted(column_edges, self.columns, side="right") - 1
         shape = (len(row_edges) - 1, len(column_edges) - 1)
@@ -130,13 +130,13 @@ def build_incidence(pair: Pair, a: str, order: Order = "structure") -> Incidence
     a : str
         Which of the two goes down.
     order : {"structure", "levels"}
-        ``"structure"``: as ``_order_levels`` has it; ``"levels"``: as the factors have their levels.
+        ``"structure"``: as ``_order_by_structure`` has it; ``"levels"``: as the factors have their levels.
     """
     empty = np.empty(0, dtype=np.intp)
     own = LevelOrder(
         np.arange(len(pair.a_levels), dtype=np.intp), np.arange(len(pair.b_levels), dtype=np.intp), empty, empty
     )
-    placed = _order_levels(pair) if order == "structure" else own
+    placed = _order_by_structure(pair) if order == "structure" else own
     found = Incidence(
         pair,
         pair.a,
@@ -151,7 +151,7 @@ def build_incidence(pair: Pair, a: str, order: Order = "structure") -> Incidence
     return found if a == pair.a else found.transposed
 
 
-def _edges(m: int, most: int, breaks: NDArray[np.intp]) -> NDArray[np.intp]:
+def _block_edges(m: int, most: int, breaks: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the edges of at most so many blocks of m levels, shape (blocks + 1,)."""
     if m <= most:
         return np.arange(m + 1, dtype=np.intp)
@@ -202,7 +202,7 @@ class LevelOrder:
         return LevelOrder(self.columns, self.rows, self.column_breaks, self.row_breaks)
 
 
-def _order_levels(pair: Pair) -> LevelOrder:
+def _order_by_structure(pair: Pair) -> LevelOrder:
     """Return the order in which the table of a pair shows its structure.
 
     Nested: the inner factor's levels follow the outer's, so that they form stairs. Partially crossed: islands one after
@@ -214,30 +214,32 @@ def _order_levels(pair: Pair) -> LevelOrder:
     m_a, m_b = len(pair.a_levels), len(pair.b_levels)
     if pair.by_labels in ("nested", "equivalent"):
         if pair.inner == pair.a:
-            return _stairs(b, a, m_b, m_a).transposed
-        return _stairs(a, b, m_a, m_b)
+            return _order_nested(b, a, m_b, m_a).transposed
+        return _order_nested(a, b, m_a, m_b)
     island = connected_components([a, b], [m_a, m_b])
-    a_island, b_island = _of_levels(island, a, m_a), _of_levels(island, b, m_b)
+    a_island, b_island = _value_per_level(island, a, m_a), _value_per_level(island, b, m_b)
     a_score, b_score = _seriate(a, b, a_island, b_island)
     rows = np.lexsort((np.arange(m_a), a_score, a_island)).astype(np.intp)
     columns = np.lexsort((np.arange(m_b), b_score, b_island)).astype(np.intp)
-    return LevelOrder(rows, columns, _breaks(a_island[rows]), _breaks(b_island[columns]))
+    return LevelOrder(rows, columns, _find_breaks(a_island[rows]), _find_breaks(b_island[columns]))
 
 
-def _stairs(outer: NDArray[np.intp], inner: NDArray[np.intp], m_outer: int, m_inner: int) -> LevelOrder:
-    home = _of_levels(outer, inner, m_inner)
+def _order_nested(outer: NDArray[np.intp], inner: NDArray[np.intp], m_outer: int, m_inner: int) -> LevelOrder:
+    home = _value_per_level(outer, inner, m_inner)
     columns = np.lexsort((np.arange(m_inner), home)).astype(np.intp)
-    return LevelOrder(np.arange(m_outer, dtype=np.intp), columns, np.empty(0, dtype=np.intp), _breaks(home[columns]))
+    return LevelOrder(
+        np.arange(m_outer, dtype=np.intp), columns, np.empty(0, dtype=np.intp), _find_breaks(home[columns])
+    )
 
 
-def _of_levels(values: NDArray[np.intp], codes: NDArray[np.intp], m: int) -> NDArray[np.intp]:
+def _value_per_level(values: NDArray[np.intp], codes: NDArray[np.intp], m: int) -> NDArray[np.intp]:
     """Return the value that all combinations of a level share, shape (m,)."""
     found = np.zeros(m, dtype=np.intp)
     found[codes] = values
     return found
 
 
-def _breaks(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+def _find_breaks(groups: NDArray[np.intp]) -> NDArray[np.intp]:
     return (np.flatnonzero(np.diff(groups)) + 1).astype(np.intp)
 
 

@@ -50,7 +50,7 @@ def encode_fixed(design: Design, newdata: Any) -> NDArray[np.float64]:
     """
     names = columns_of(design.formula.fixed)
     frame = as_frame(newdata, names)
-    _need(frame, names, f"the fixed part ({design.formula.fixed})", design.encoder)
+    _need_new_columns(frame, names, f"the fixed part ({design.formula.fixed})", design.encoder)
     kept = [j for j, name in enumerate(design.encoder.column_names) if name not in design.dropped.columns]
     X = design.encoder.encode(frame)
     return np.asarray(X if len(kept) == X.shape[1] else X[:, kept])
@@ -74,7 +74,7 @@ def encode_basis(block: Block, newdata: Any) -> NDArray[np.float64]:
     frame = as_frame(newdata, names)
     if block.encoder is None:
         return np.ones((len(frame), 1))
-    _need(frame, names, str(block.term), block.encoder)
+    _need_new_columns(frame, names, str(block.term), block.encoder)
     return np.asarray(block.encoder.encode(frame))
 
 
@@ -87,7 +87,9 @@ def encode_codes(block: Block, newdata: Any) -> NDArray[np.intp]:
         A grouping column that is not there.
     """
     frame = as_frame(newdata, block.term.factors)
-    _need(frame, block.term.factors, str(block.term), cure=" To predict without random effects: random=False.")
+    _need_new_columns(
+        frame, block.term.factors, str(block.term), cure=" To predict without random effects: random=False."
+    )
     return np.asarray(match_levels([frame[name] for name in block.term.factors], block.parts, block.members))
 
 
@@ -146,7 +148,7 @@ def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None =
     names = [c for text in design.formula.offsets for c in columns_of(text)]
     given = design.offset_column if offset is None else offset
     frame = as_frame(newdata, [*names, given] if isinstance(given, str) else names)
-    _need(frame, names, "the offset")
+    _need_new_columns(frame, names, "the offset")
     total = np.zeros(len(frame))
     for encoder in design.offset_encoders:
         total = total + encoder.encode(frame)[:, 0]
@@ -158,7 +160,7 @@ def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None =
             )
         return total
     if isinstance(given, str):
-        _need(frame, (given,), "the offset")
+        _need_new_columns(frame, (given,), "the offset")
         return total + as_numbers(frame[given], given, "the offset")
     return total + _given_values(given, frame.index, "offset")
 
@@ -184,7 +186,7 @@ def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None
             "predict(..., weights=values), ones for sigma squared itself."
         )
     if isinstance(given, str):
-        _need(frame, (given,), "the weights")
+        _need_new_columns(frame, (given,), "the weights")
         values = as_numbers(frame[given], given, "the weights")
     else:
         values = _given_values(given, frame.index, "weights")
@@ -203,7 +205,7 @@ def _given_values(given: ArrayLike, index: pd.Index[Any], key: str) -> NDArray[n
     return np.broadcast_to(as_numbers(pd.Series(values.reshape(-1), name=key), key, f"the {key}"), (n,))
 
 
-def _need(
+def _need_new_columns(
     frame: pd.DataFrame, names: Iterable[str], purpose: str, encoder: Encoder | None = None, cure: str = ""
 ) -> None:
     """Check that new data have the columns, but for names that a trusted formula took from its context."""

@@ -103,19 +103,19 @@ def describe_text(column: pd.Series[Any], name: str) -> str:
         command = "Write plain numbers, with a point for decimals: in a spreadsheet, the cell format General."
         return f"text: {where} is a number with {nearly.name}. {advice(python, command)}"
     if len(others) == len(distinct):
-        convert = advice(f" To make numbers of those that are and the rest missing: {_coerce(name)}.", "")
+        convert = advice(f" To make numbers of those that are and the rest missing: {_write_coercion(name)}.", "")
         return f"text ({others[0]!r}), of which nothing reads as a number.{convert}"
     count = int((~texts.isin(others)).sum())
     token = others[0] if others[0].isalnum() else f'"{others[0]}"'
     cure = advice(
-        f"where it stands for a missing value: {_coerce(name)}",
+        f"where it stands for a missing value: {_write_coercion(name)}",
         f"where it stands for a missing value, add --na {token}",
     )
     more = f", nor are {len(others) - 1} more texts" if len(others) > 1 else ""
     return f"text: {where} is no number{more} ({count} of the {len(texts)} values are). Correct it; {cure}."
 
 
-def _coerce(name: str) -> str:
+def _write_coercion(name: str) -> str:
     """Return the call that makes numbers of a column and the rest missing."""
     return f"pd.to_numeric(data[{name!r}], errors='coerce')"
 

@@ -110,7 +110,7 @@ class PlainEncoder:
         """Return which columns each term has, names as a formula writes them; the constant's is empty."""
         found, at = {}, 0
         for term in self.terms:
-            size = len(_labels(term, ""))
+            size = len(_name_columns(term, ""))
             found[":".join(quote_name(c.name) for c in term)] = tuple(range(at, at + size))
             at += size
         return places_of(found, self.order)
@@ -143,7 +143,7 @@ def learn_plain(
             codes[name], levels[name] = factor.codes, factor.levels
         else:
             values[name] = [as_numbers(data[name], name, "numeric in the model")]
-    coding = _coding(terms, set(levels))
+    coding = _decide_coding(terms, set(levels))
     if coding is None:
         return None
     columns = {(name, r): PlainColumn(name, levels[name], r) for name in levels for r in (True, False)}
@@ -155,11 +155,11 @@ def learn_plain(
     check_columns(((":".join(c.name for c in term), prod(c.width for c in term)) for term in plain), n)
     used = {id(c): c for term in plain for c in term}
     made = {key: values[c.name] if c.levels is None else c.indicate(codes[c.name]) for key, c in used.items()}
-    labels = tuple(label for term in plain for label in _labels(term, constant))
+    labels = tuple(label for term in plain for label in _name_columns(term, constant))
     return _assemble(plain, made, n), PlainEncoder(plain, labels)
 
 
-def _coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple[bool, ...]] | None:
+def _decide_coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple[bool, ...]] | None:
     """Return for each factor in each term whether it leaves out its reference level, or None if that is not plain.
 
     A factor is reduced where the term without it is in the model too.  Without a constant, the first factor that
@@ -183,7 +183,7 @@ def _coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple
     return coding
 
 
-def _labels(term: tuple[PlainColumn, ...], constant: str) -> list[str]:
+def _name_columns(term: tuple[PlainColumn, ...], constant: str) -> list[str]:
     """Names of a term's columns; the first factor's levels vary fastest, as in R and formulaic."""
     if not term:
         return [constant]

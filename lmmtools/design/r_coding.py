@@ -147,7 +147,7 @@ def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: 
         return None
     is_outside = _lie_outside(matrix, kept)
     left_out = tuple(name for name, outside in zip(names, is_outside, strict=True) if outside)
-    return NarrowerInR(left_out, count, tuple(_words(_terms_to_add(terms, missing), frame)))
+    return NarrowerInR(left_out, count, tuple(_write_terms(_terms_to_add(terms, missing), frame)))
 
 
 def _has_all_margins(terms: Sequence[tuple[tuple[str, ...], frozenset[str]]]) -> bool:
@@ -194,6 +194,6 @@ def _terms_to_add(
     return [parts for parts, _ in added]
 
 
-def _words(terms: Sequence[tuple[str, ...]], frame: pd.DataFrame) -> Iterator[str]:
+def _write_terms(terms: Sequence[tuple[str, ...]], frame: pd.DataFrame) -> Iterator[str]:
     for parts in terms:
         yield ":".join(quote_name(part) if part in frame.columns else part for part in parts) or "1"

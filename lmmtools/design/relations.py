@@ -244,18 +244,18 @@ def _find_reuse(
     is_replicated = bool(counts.max() > 1)
     # Where no combination has two rows, any column that tells the rows apart would pass for a number of combinations.
     column = _numbering_column(factors, len(counts), ids) if is_replicated else None
-    runs = (_run_lengths(a.levels, a_cells, b_cells), _run_lengths(b.levels, b_cells, a_cells))
+    runs = (_count_run_lengths(a.levels, a_cells, b_cells), _count_run_lengths(b.levels, b_cells, a_cells))
     position = _inner_position(factors, runs)
     inner, outer = names[position], names[1 - position]
     if column is not None:
-        return Reuse(inner, outer, "numbered", column, True, _example(position, factors, cells))
+        return Reuse(inner, outer, "numbered", column, True, _find_example(position, factors, cells))
     for k in (position, 1 - position):
         if runs[k] > 1:
             is_strong = is_replicated and runs[k] >= _MIN_RUN_LENGTHS
-            return Reuse(names[k], names[1 - k], "runs", None, is_strong, _example(k, factors, cells))
+            return Reuse(names[k], names[1 - k], "runs", None, is_strong, _find_example(k, factors, cells))
     # Nested and unreplicated, the inner factor would be the residual: nobody means that.
     if runs[position] == 1 and len(counts) == len(a.levels) * len(b.levels) and counts.min() > 1:
-        return Reuse(inner, outer, "generic", None, False, _example(position, factors, cells))
+        return Reuse(inner, outer, "generic", None, False, _find_example(position, factors, cells))
     return None
 
 
@@ -280,12 +280,12 @@ def _numbering_column(factors: tuple[Factor, Factor], n_cells: int, ids: Mapping
     return None
 
 
-def _run_lengths(levels: pd.Index[Any], own: NDArray[np.intp], other: NDArray[np.intp]) -> int:
+def _count_run_lengths(levels: pd.Index[Any], own: NDArray[np.intp], other: NDArray[np.intp]) -> int:
     """Count the different lengths of the runs of labels 1 .. k within the levels of the other factor.
 
     Zero if the labels do not count, or some level of the other factor does not start at the first or leaves one out.
     """
-    places = _places(levels)
+    places = _places_in_sequence(levels)
     if places is None:
         return 0
     size = np.bincount(other)
@@ -295,7 +295,7 @@ def _run_lengths(levels: pd.Index[Any], own: NDArray[np.intp], other: NDArray[np
     return len(np.unique(size)) if bool(np.all(last + 1 == size)) else 0
 
 
-def _places(levels: pd.Index[Any]) -> NDArray[np.intp] | None:
+def _places_in_sequence(levels: pd.Index[Any]) -> NDArray[np.intp] | None:
     """Return the place of each label in the sequence a, b, c or 1, 2, 3 (with a common beginning); None if in none."""
     labels = [str(label) for label in levels]
     numbered = [_NUMBERED.fullmatch(label) for label in labels]
@@ -313,7 +313,7 @@ def _places(levels: pd.Index[Any]) -> NDArray[np.intp] | None:
     return np.array([n - first for n in numbers], dtype=np.intp) if is_count and is_one_sequence else None
 
 
-def _example(
+def _find_example(
     position: int,
     factors: tuple[Factor, Factor],
     cells: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]],

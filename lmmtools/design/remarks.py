@@ -28,7 +28,9 @@ _MOST_SHOWN = 3
 
 def remark_on_columns(design: Design) -> tuple[str, ...]:
     """Return what is odd about the levels of a design's factors, a sentence each."""
-    grouping = {name: levels for block in design.blocks for name, levels in _levels_of(block.term.factors, block.parts)}
+    grouping = {
+        name: levels for block in design.blocks for name, levels in _grouping_levels(block.term.factors, block.parts)
+    }
     covariates: dict[str, pd.Index[Any]] = {}
     for encoder in (design.encoder, *(block.encoder for block in design.blocks)):
         covariates |= _coded_levels(encoder)
@@ -42,7 +44,7 @@ def remark_on_columns(design: Design) -> tuple[str, ...]:
 
 def remark_on_numbers(encoder: Any) -> list[str]:
     """Return a sentence for each column of a matrix whose levels are nearly all numbers, which makes it a factor."""
-    return [text for name, levels in _coded_levels(encoder).items() for text in _remark_on_numbers(name, levels)]
+    return [text for name, levels in _coded_levels(encoder).items() for text in _remark_on_levels(name, levels)]
 
 
 def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[str]:
@@ -50,27 +52,27 @@ def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[s
     if getattr(getattr(levels, "dtype", None), "kind", "O") not in "OTU":
         return []
     labels = [label for label in levels if isinstance(label, str)]
-    if len({_bare(label) for label in labels}) == len(labels):
+    if len({_without_case_and_blanks(label) for label in labels}) == len(labels):
         return []
     alike: dict[str, list[str]] = {}
     for label in labels:
-        alike.setdefault(_bare(label), []).append(label)
+        alike.setdefault(_without_case_and_blanks(label), []).append(label)
     sets = [group for group in alike.values() if len(group) > 1]
     shown = list_first((" and ".join(map(repr, group)) for group in sets), _MOST_SHOWN)
     return [
-        f"labels of {name} differ only by {_difference(sets)}: {shown}. They count as different levels; if "
+        f"labels of {name} differ only by {_name_difference(sets)}: {shown}. They count as different levels; if "
         "they are the same, write them alike"
     ]
 
 
-def _bare(label: str) -> str:
+def _without_case_and_blanks(label: str) -> str:
     """Return what is left of a label without its case, blanks and the forms that a character may have."""
     if not label.isascii():
         label = unicodedata.normalize("NFKC", label)
     return " ".join(label.casefold().split())
 
 
-def _difference(sets: Sequence[Sequence[str]]) -> str:
+def _name_difference(sets: Sequence[Sequence[str]]) -> str:
     """Return in what the labels of each set differ."""
     ways: dict[str, Callable[[str], str]] = {
         "upper and lower case": str.casefold,
@@ -83,7 +85,7 @@ def _difference(sets: Sequence[Sequence[str]]) -> str:
     return "upper and lower case, blanks or characters that look alike"
 
 
-def _remark_on_numbers(name: str, levels: pd.Index[Any]) -> list[str]:
+def _remark_on_levels(name: str, levels: pd.Index[Any]) -> list[str]:
     """Return a sentence, in a list, if nearly all labels are numbers."""
     others = [label for label in levels if isinstance(label, str) and not is_numeral(label)]
     count = len(levels) - len(others)
@@ -106,7 +108,7 @@ def _coded_levels(encoder: Any) -> dict[str, pd.Index[Any]]:
     return {}
 
 
-def _levels_of(names: Sequence[str], parts: Sequence[pd.Index[Any]]) -> Iterator[tuple[str, pd.Index[Any]]]:
+def _grouping_levels(names: Sequence[str], parts: Sequence[pd.Index[Any]]) -> Iterator[tuple[str, pd.Index[Any]]]:
     """Yield each column that a grouping factor combines, with its levels, where they are known."""
     if len(names) == len(parts):
         yield from zip(names, parts, strict=True)

@@ -52,7 +52,7 @@ def stack_rows(
     copy = np.repeat(np.asarray(copies, dtype=np.intp), [len(p) for p in pieces])
     is_fresh = [True] * len(design.blocks) if fresh is None else list(fresh)
     blocks = tuple(
-        _take(block, rows, copy if new else np.zeros_like(copy))
+        _take_rows(block, rows, copy if new else np.zeros_like(copy))
         for block, new in zip(design.blocks, is_fresh, strict=True)
     )
     renamed = {f for block, new in zip(design.blocks, is_fresh, strict=True) if new for f in block.term.factors}
@@ -64,7 +64,7 @@ def stack_rows(
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
         rows=design.rows[rows],
-        frame=_relabel(design.frame.iloc[rows], renamed, copy),
+        frame=_relabel_copies(design.frame.iloc[rows], renamed, copy),
     )
 
 
@@ -97,7 +97,7 @@ def extend_design(design: Design, factor: str, size: int) -> Design:
     return stack_rows(design, pieces, [i // outer.m for i in range(size)], fresh)
 
 
-def _take(block: Block, rows: NDArray[np.intp], copy: NDArray[np.intp]) -> Block:
+def _take_rows(block: Block, rows: NDArray[np.intp], copy: NDArray[np.intp]) -> Block:
     import pandas as pd
 
     key = copy * block.m + block.codes[rows]
@@ -105,7 +105,7 @@ def _take(block: Block, rows: NDArray[np.intp], copy: NDArray[np.intp]) -> Block
     source, nth = present % block.m, present // block.m
     labels = block.levels[source]
     if nth.any():
-        labels = pd.Index([_mark(label, n) for label, n in zip(labels, nth.tolist(), strict=True)])
+        labels = pd.Index([_mark_copy(label, n) for label, n in zip(labels, nth.tolist(), strict=True)])
     return replace(
         block,
         levels=labels,
@@ -115,17 +115,17 @@ def _take(block: Block, rows: NDArray[np.intp], copy: NDArray[np.intp]) -> Block
     )
 
 
-def _relabel(frame: pd.DataFrame, columns: set[str], copy: NDArray[np.intp]) -> pd.DataFrame:
+def _relabel_copies(frame: pd.DataFrame, columns: set[str], copy: NDArray[np.intp]) -> pd.DataFrame:
     import pandas as pd
 
     if not copy.any():
         return frame
     marked = {
-        name: pd.Categorical([_mark(value, n) for value, n in zip(frame[name], copy.tolist(), strict=True)])
+        name: pd.Categorical([_mark_copy(value, n) for value, n in zip(frame[name], copy.tolist(), strict=True)])
         for name in columns
     }
     return frame.assign(**marked).reset_index(drop=True)
 
 
-def _mark(label: object, copy: int) -> object:
+def _mark_copy(label: object, copy: int) -> object:
     return f"{label}~{copy}" if copy else label

@@ -14,6 +14,7 @@ from lmmtools.design.findings import find_structure_findings
 from lmmtools.design.frame import as_frame, is_missing, kind_of, need_columns
 from lmmtools.design.relations import Pair, relate
 from lmmtools.errors import DataError
+from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -167,24 +168,24 @@ def examine(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Factor
     if not given:
         raise DataError("structure() needs at least one factor: a column name, 'a:b', or ('a', 'b').")
     frame = as_frame(data)
-    columns = [_columns(factor, frame) for factor in given]
+    columns = [_columns_of_factor(factor, frame) for factor in given]
     names = [":".join(c) for c in columns]
     repeated = next((name for name in names if names.count(name) > 1), None)
     if repeated:
         raise DataError(f"The factor {repeated!r} is given twice; give each factor once.")
-    frame, n_missing = _complete(frame, sorted({c for cs in columns for c in cs}))
+    frame, n_missing = _leave_out_incomplete(frame, sorted({c for cs in columns for c in cs}))
     encoded = [combine_factors([encode_factor(frame[c]) for c in cs]) for cs in columns]
-    return _examine(frame, n_missing, names, columns, encoded)
+    return _relate_all(frame, n_missing, names, columns, encoded)
 
 
-def _examine(
+def _relate_all(
     frame: pd.DataFrame,
     n_missing: int,
     names: list[str],
     columns: list[tuple[str, ...]],
     encoded: list[Factor],
 ) -> FactorStructure:
-    ids = _id_columns(frame)
+    ids = _code_id_columns(frame)
     pairs = tuple(
         relate(
             (names[i], names[j]),
@@ -214,7 +215,7 @@ def _examine(
     )
 
 
-def _columns(factor: str | tuple[str, ...], frame: pd.DataFrame) -> tuple[str, ...]:
+def _columns_of_factor(factor: str | tuple[str, ...], frame: pd.DataFrame) -> tuple[str, ...]:
     """Return the columns of a factor; a name with a colon is one column if there is such a column."""
     if isinstance(factor, str):
         names = (factor,) if factor in frame.columns else tuple(part.strip() for part in factor.split(":"))
@@ -226,7 +227,7 @@ def _columns(factor: str | tuple[str, ...], frame: pd.DataFrame) -> tuple[str, .
     return names
 
 
-def _complete(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, int]:
+def _leave_out_incomplete(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, int]:
     """Return the rows that have a value in each column, and how many have not."""
     lost = np.zeros(len(frame), dtype=bool)
     for column in columns:
@@ -237,7 +238,7 @@ def _complete(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, in
     return (frame[~lost], int(lost.sum())) if lost.any() else (frame, 0)
 
 
-def _id_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
+def _code_id_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
     """Codes of the columns that could number combinations: labels and whole numbers, without missing values."""
     import pandas as pd
 
@@ -288,8 +289,8 @@ class _Chain:
     @property
     def formula(self) -> str:
         if len(self.factors) == 1:
-            return f"(1 | {':'.join(map(_quote, self.factors[0].columns))})"
-        return f"(1 | {'/'.join(_quote(f.name) for f in self.factors)})"
+            return f"(1 | {':'.join(map(quote_name, self.factors[0].columns))})"
+        return f"(1 | {'/'.join(quote_name(f.name) for f in self.factors)})"
 
 
 def _suggest_terms(factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_rows: int) -> Suggestion | None:
@@ -303,11 +304,11 @@ def _suggest_terms(factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_row
             usable.pop(pair.b, None)
     if not usable:
         return None
-    chains = [_Chain(tuple(usable[name] for name in chain)) for chain in _chains(usable, pairs)]
-    return Suggestion(" + ".join(chain.formula for chain in chains), _declaration(chains))
+    chains = [_Chain(tuple(usable[name] for name in chain)) for chain in _split_into_chains(usable, pairs)]
+    return Suggestion(" + ".join(chain.formula for chain in chains), _write_declaration(chains))
 
 
-def _chains(usable: dict[str, FactorCounts], pairs: Sequence[Pair]) -> list[list[str]]:
+def _split_into_chains(usable: dict[str, FactorCounts], pairs: Sequence[Pair]) -> list[list[str]]:
     """Split the factors into chains of nesting; no factor is in two."""
     outers: dict[str, set[str]] = {name: set() for name in usable}
     done: dict[str, list[str]] = {}
@@ -332,7 +333,7 @@ def _chains(usable: dict[str, FactorCounts], pairs: Sequence[Pair]) -> list[list
     return [chain for i, chain in enumerate(chains) if chain and chain not in chains[:i]]
 
 
-def _declaration(chains: Iterable[_Chain]) -> str:
+def _write_declaration(chains: Iterable[_Chain]) -> str:
     """Return the chains as calls: single columns together in one ``crossed``."""
     calls: list[str] = []
     singles: list[str] = []
@@ -344,7 +345,3 @@ def _declaration(chains: Iterable[_Chain]) -> str:
         else:
             singles.append(repr(chain.factors[0].name))
     return " + ".join([f"crossed({', '.join(singles)})"] * bool(singles) + calls)
-
-
-def _quote(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"

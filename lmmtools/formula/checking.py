@@ -74,13 +74,13 @@ def check_tree(tree: ast.AST) -> None:
     attributes = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if not isinstance(node, _NODES):
-            _refuse(type(node).__name__.lower())
+            _refuse_node(type(node).__name__.lower())
         if isinstance(node, ast.Call):
             _check_call(node)
         elif isinstance(node, ast.Attribute):
             is_known = isinstance(node.value, ast.Name) and node.value.id in ("np", "contr")
             if not is_known or (id(node) not in attributes and not _is_constant_attribute(node)):
-                _refuse(f"attribute .{node.attr}")
+                _refuse_node(f"attribute .{node.attr}")
         elif isinstance(node, ast.Constant):
             _check_constant(node)
         elif isinstance(node, ast.Compare):
@@ -103,10 +103,10 @@ def columns_asked(call: str) -> int:
         return 0
     tree = read_python(_QUOTED.sub("_", call))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
-    return sum(_asked(node) for node in calls if ast.unparse(node.func) in ("poly", *_SPLINES))
+    return sum(_columns_of_call(node) for node in calls if ast.unparse(node.func) in ("poly", *_SPLINES))
 
 
-def _asked(node: ast.Call) -> int:
+def _columns_of_call(node: ast.Call) -> int:
     numbers = [
         n.value
         for a in (*node.args, *(k.value for k in node.keywords))
@@ -116,7 +116,7 @@ def _asked(node: ast.Call) -> int:
     return int(max((n for n in numbers if isinstance(n, (int, float)) and abs(n) <= _MOST_COLUMNS), default=1))
 
 
-def _refuse(what: str) -> NoReturn:
+def _refuse_node(what: str) -> NoReturn:
     raise FormulaError(f"A formula may hold columns, numbers, arithmetic and calls of known functions, but no {what}:")
 
 
@@ -128,7 +128,7 @@ def _is_constant_attribute(node: ast.Attribute) -> bool:
 def _check_constant(node: ast.Constant) -> None:
     value = node.value
     if not isinstance(value, (bool, int, float, str, type(None))):
-        _refuse(f"constant {value!r}")
+        _refuse_node(f"constant {value!r}")
     # Quotes within quotes are read in one way by one reader and in another by the next.
     if isinstance(value, str) and (not value.isprintable() or set(value) & set("`\\") or {"'", '"'} <= set(value)):
         raise FormulaError(
@@ -140,9 +140,9 @@ def _check_constant(node: ast.Constant) -> None:
 def _check_call(node: ast.Call) -> None:
     name = ast.unparse(node.func)
     if not isinstance(node.func, (ast.Name, ast.Attribute)) or name not in FUNCTIONS.values():
-        _refuse("call of what is not the name of a known function")
+        _refuse_node("call of what is not the name of a known function")
     if any(k.arg is None for k in node.keywords):
-        _refuse("** argument")
+        _refuse_node("** argument")
     if name in ("log", "np.log") and len(node.args) + len(node.keywords) > 1:
         raise FormulaError("log() takes one column; write log2(x), log10(x) or log(x) / log(3) for another base:")
     if not node.args and (name in _NEED_COLUMN or name in UNARY):
@@ -258,17 +258,17 @@ def largest_number(tree: ast.AST) -> float:
     sizes: dict[int, float] = {}
     # Children first: a node's size is made of theirs.
     for node in reversed(list(ast.walk(tree))):
-        size = _size(node, sizes)
+        size = _bound_digits(node, sizes)
         if size is not None:
             sizes[id(node)] = size
             largest = max(largest, size)
     return largest
 
 
-def _size(node: ast.AST, sizes: dict[int, float]) -> float | None:
+def _bound_digits(node: ast.AST, sizes: dict[int, float]) -> float | None:
     """Return the logarithm of a bound for what a node of numbers is, None where there is a column in it."""
     if isinstance(node, ast.Constant):
-        return _digits(node.value)
+        return _digits_of_literal(node.value)
     if isinstance(node, ast.UnaryOp):
         return sizes.get(id(node.operand))
     if not isinstance(node, ast.BinOp):
@@ -282,7 +282,7 @@ def _size(node: ast.AST, sizes: dict[int, float]) -> float | None:
     return left + right + 1.0
 
 
-def _digits(value: Any) -> float | None:
+def _digits_of_literal(value: Any) -> float | None:
     """Return the logarithm of a number or of its inverse, whichever is larger; None for what is no number."""
     if not isinstance(value, (int, float)):
         return None

@@ -166,13 +166,13 @@ def lagged_columns(text: str) -> tuple[tuple[str, int], ...]:
 
 def is_condition(call: str) -> bool:
     """Whether a call in normal form gives True and False: ``I(x > 0)``."""
-    tree = _read(_QUOTED.sub("_", call)).body
-    return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "I" and _is_truth(tree.args[0])
+    tree = _parse_call(_QUOTED.sub("_", call)).body
+    return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "I" and _is_logical(tree.args[0])
 
 
 def computed_in(call: str) -> frozenset[str]:
     """Return the names that a call in normal form computes with: an operand of arithmetic, what a function takes."""
-    tree = _read(_QUOTED.sub("_", call))
+    tree = _parse_call(_QUOTED.sub("_", call))
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and not isinstance(node.op, (ast.BitAnd, ast.BitOr)):
@@ -184,7 +184,7 @@ def computed_in(call: str) -> frozenset[str]:
     return frozenset(node.id for node in found if isinstance(node, ast.Name))
 
 
-def _read(code: str) -> ast.Expression:
+def _parse_call(code: str) -> ast.Expression:
     """Return the syntax tree of a call in normal form."""
     tree = read_python(code)
     if tree is None:
@@ -192,11 +192,11 @@ def _read(code: str) -> ast.Expression:
     return tree
 
 
-def _is_truth(node: ast.expr) -> bool:
+def _is_logical(node: ast.expr) -> bool:
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
-        return _is_truth(node.left) and _is_truth(node.right)
+        return _is_logical(node.left) and _is_logical(node.right)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
-        return _is_truth(node.operand)
+        return _is_logical(node.operand)
     return isinstance(node, ast.Compare)
 
 
@@ -204,7 +204,7 @@ def without_contrasts(call: str) -> str:
     """Return a call, its columns under names that Python reads: ``C(f)`` for ``C(f, contr.sum)``, others as given."""
     if not call.startswith("C("):
         return call
-    tree = _read(call).body
+    tree = _parse_call(call).body
     assert isinstance(tree, ast.Call)
     first, *others = tree.args
     kept = [k for k in tree.keywords if k.arg == "levels"]
@@ -272,11 +272,11 @@ def _to_python(tokens: list[Token], source: str, trusted: bool, alias: str) -> t
     callers: list[str] = []  # the function whose parenthesis is open, innermost last; "" for a plain one
     for i, token in enumerate(tokens):
         if token.kind == "name" and _is_call(tokens, i):
-            words.append("" if token.text == "c" else _function(tokens, i, source, trusted))
+            words.append("" if token.text == "c" else _python_function(tokens, i, source, trusted))
         elif token.kind == "name" and callers and callers[-1] and tokens[i + 1].is_operator("="):
             words.append(token.text)
         elif token.kind == "name":
-            constant = _constant(token, tokens[i - 1], callers)
+            constant = _python_constant(token, tokens[i - 1], callers)
             if constant is None and not token.quoted and token.text.startswith("contr.") and _is_in_c(callers):
                 fail(f"{token.text} is no coding that is known here:", source, token.start, token.stop, cure=_CODINGS)
             words.append(constant or f"{alias}{len(columns)}_")
@@ -288,7 +288,7 @@ def _to_python(tokens: list[Token], source: str, trusted: bool, alias: str) -> t
         elif token.kind == "close":
             words.append("]" if callers.pop() == "c" else token.text)
         elif token.kind == "operator":
-            words.append(_operator(token, source))
+            words.append(_python_operator(token, source))
         elif token.kind == "string" and token.text[1:-1] in FUNCTIONS and _is_coding(token, tokens[i - 1], callers):
             words.append(FUNCTIONS[token.text[1:-1]])
         else:
@@ -296,7 +296,7 @@ def _to_python(tokens: list[Token], source: str, trusted: bool, alias: str) -> t
     return " ".join(words), columns
 
 
-def _function(tokens: list[Token], i: int, source: str, trusted: bool) -> str:
+def _python_function(tokens: list[Token], i: int, source: str, trusted: bool) -> str:
     """Return Python's name of the function that is called at token i."""
     token = tokens[i]
     if token.text in FUNCTIONS:
@@ -323,7 +323,7 @@ def _closest_function(name: str) -> str | None:
     return next(iter(get_close_matches(name, FUNCTIONS, 1, 0.75)), None)
 
 
-def _constant(token: Token, before: Token, callers: list[str]) -> str | None:
+def _python_constant(token: Token, before: Token, callers: list[str]) -> str | None:
     """Return Python's spelling of a name that is no column: True, np.pi, a contrast handed to C()."""
     if token.quoted:
         return None
@@ -343,7 +343,7 @@ def _is_coding(token: Token, before: Token, callers: list[str]) -> bool:
     return before.is_operator(",", "=") and _is_in_c(callers) and is_text_of_one
 
 
-def _operator(token: Token, source: str) -> str:
+def _python_operator(token: Token, source: str) -> str:
     """Return Python's spelling of an operator inside a call; ``^`` is R's power, never Python's xor."""
     if token.text == "^":
         return "**"

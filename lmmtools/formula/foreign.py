@@ -47,7 +47,7 @@ def read_structures(tokens: list[Token], source: str) -> list[Token]:
         if not inside:
             read.append(token)
         elif token.text != "us" or any(t.is_operator(",") for t in inside):
-            _refuse(token, inside, source)
+            _refuse_structure(token, inside, source)
     return read
 
 
@@ -61,7 +61,7 @@ def _inside_of_structure(tokens: list[Token], i: int) -> list[Token]:
     return inside if any(t.is_operator("|", "||") for t in inside) else []
 
 
-def _refuse(token: Token, inside: list[Token], source: str) -> None:
+def _refuse_structure(token: Token, inside: list[Token], source: str) -> None:
     """Raise the error for a structure that is not available."""
     name = token.text
     end = next((t.start for t in inside if t.is_operator(",")), inside[-1].stop)
@@ -106,7 +106,7 @@ def spline_cure(function: str, arguments: str) -> str | None:
     """
     if function not in ("ns", "rcs"):
         return None
-    given = _read(arguments)
+    given = _read_arguments(arguments)
     column = given.get("x") or "x"
     knots = given.get("knots")
     if function == "ns" and knots is not None:
@@ -126,11 +126,11 @@ def spline_cure(function: str, arguments: str) -> str | None:
     return f"{write} The outer knots are at the ends of the data; for rms's, add knots=[...], {bounds}."
 
 
-def _read(arguments: str) -> dict[str, str]:
+def _read_arguments(arguments: str) -> dict[str, str]:
     """Return the arguments by name, those without one as x and df."""
     found: dict[str, str] = {}
     unnamed = iter(("x", "df"))
-    for part in _split(arguments):
+    for part in _split_arguments(arguments):
         named = _NAMED.match(part)
         if named:
             found[named[1]] = named[2].strip()
@@ -139,7 +139,7 @@ def _read(arguments: str) -> dict[str, str]:
     return found
 
 
-def _split(arguments: str) -> list[str]:
+def _split_arguments(arguments: str) -> list[str]:
     """Split at the commas outside parentheses and back-ticks."""
     parts, depth, quoted = [""], 0, False
     for letter in arguments:

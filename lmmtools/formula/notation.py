@@ -54,13 +54,13 @@ def write_expression(text: str) -> str:
 def write_declaration(terms: Sequence[RandomTerm]) -> str:
     """Return the declaration of random terms as code, ``'lmt.nested("batch", "cask")'``."""
     left = list(terms)
-    parts = [f"lmt.nested({_listed(chain)})" for chain in _take_chains(left)]
-    crossed = [t for t in left if _is_intercept(t) and len(t.factors) == 1 and not _partners(t, left)]
+    parts = [f"lmt.nested({_write_names(chain)})" for chain in _take_chains(left)]
+    crossed = [t for t in left if _is_intercept(t) and len(t.factors) == 1 and not _uncorrelated_slopes(t, left)]
     if crossed:
-        parts.append(f"lmt.crossed({_listed([t.factors[0] for t in crossed])})")
+        parts.append(f"lmt.crossed({_write_names([t.factors[0] for t in crossed])})")
         left = [t for t in left if t not in crossed]
     while left:
-        parts.append(_random(left))
+        parts.append(_write_random(left))
     return " + ".join(parts)
 
 
@@ -94,7 +94,7 @@ def _extends(term: RandomTerm, names: list[str]) -> bool:
     return _is_intercept(term) and len(term.factors) == len(names) + 1 and set(names) < set(term.factors)
 
 
-def _partners(term: RandomTerm, terms: Sequence[RandomTerm]) -> list[RandomTerm]:
+def _uncorrelated_slopes(term: RandomTerm, terms: Sequence[RandomTerm]) -> list[RandomTerm]:
     """Return the single slopes on a single effect's factor: with it, what ``||`` stands for."""
     if len(term.variables) + term.intercept != 1:
         return []
@@ -102,11 +102,11 @@ def _partners(term: RandomTerm, terms: Sequence[RandomTerm]) -> list[RandomTerm]
     return [t for t in single if t.factors == term.factors]
 
 
-def _random(terms: list[RandomTerm]) -> str:
+def _write_random(terms: list[RandomTerm]) -> str:
     """Take the first term, and those uncorrelated with it on its factor, out of ``terms``; return their code."""
     first = terms.pop(0)
-    factor = write_text(first.factors[0]) if len(first.factors) == 1 else f"({_listed(first.factors)})"
-    others = _partners(first, terms)
+    factor = write_text(first.factors[0]) if len(first.factors) == 1 else f"({_write_names(first.factors)})"
+    others = _uncorrelated_slopes(first, terms)
     if not others:
         return f"lmt.random({factor}, {write_text(first.basis)})"
     for t in others:
@@ -115,7 +115,7 @@ def _random(terms: list[RandomTerm]) -> str:
     return f"lmt.random({factor}, {write_text(basis)}, correlated=False)"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _write_names(names: Sequence[str]) -> str:
     return ", ".join(map(write_text, names))
 
 

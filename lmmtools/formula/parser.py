@@ -51,23 +51,23 @@ def parse(formula: str, random: Declaration | None = None, *, trusted: bool = Fa
             f"{random!r:.80}\nTerms in lme4's notation are written into the formula: 'y ~ x + (1 | g)'."
         )
     # Equal declarations may be written in another order, which names of factors and of columns keep.
-    return _parse(formula, () if random is None else _Written(random.terms), trusted)
+    return _parse(formula, () if random is None else _WrittenTerms(random.terms), trusted)
 
 
-class _Written(tuple[RandomTerm, ...]):
+class _WrittenTerms(tuple[RandomTerm, ...]):
     """Terms that are equal where they are also written alike."""
 
     __slots__ = ()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Written) and list(map(repr, self)) == list(map(repr, other))
+        return isinstance(other, _WrittenTerms) and list(map(repr, self)) == list(map(repr, other))
 
     def __hash__(self) -> int:
         return hash(tuple(map(repr, self)))
 
 
 @dataclass(slots=True)
-class _Parts:
+class _RightHandSide:
     """The right-hand side while it is sorted into its kinds."""
 
     source: str
@@ -85,7 +85,7 @@ def _parse(formula: str, declared: tuple[RandomTerm, ...], trusted: bool) -> Mod
     _check_response(response, tokens, formula)
     if not trusted:
         _check_calls(tokens, len(right))
-    parts = _Parts(formula)
+    parts = _RightHandSide(formula)
     for sign, part in split_sum(tokens, formula):
         _sort_part(parts, sign, part)
     for _, part in parts.fixed:
@@ -152,7 +152,7 @@ def _check_response(response: Token, right: list[Token], source: str) -> None:
             fail(f"The response {column} is also on the right-hand side:", source, token.start, token.stop)
 
 
-def _sort_part(parts: _Parts, sign: str, part: list[Token]) -> None:
+def _sort_part(parts: _RightHandSide, sign: str, part: list[Token]) -> None:
     """Put one part of the right-hand side with its kind."""
     bars = [t for t in part if t.is_operator(*_BARS)]
     if part[0].kind == "offset" and len(part) == 1:
@@ -176,7 +176,7 @@ def _sort_part(parts: _Parts, sign: str, part: list[Token]) -> None:
             _add_term(parts, term, part)
 
 
-def _add_term(parts: _Parts, term: RandomTerm, where: list[Token] | None) -> None:
+def _add_term(parts: _RightHandSide, term: RandomTerm, where: list[Token] | None) -> None:
     """Append a random-effects term unless it is there already."""
     for other in parts.random:
         if other == term:
@@ -217,7 +217,7 @@ def _read_factors(tokens: list[Token], source: str) -> list[tuple[str, ...]]:
         _need_factor(piece, operator, tokens, source)
         inner = _read_interaction(piece, source)
         if factors:
-            factors += [_join(f, factors[-1], piece, source) for f in inner]
+            factors += [_join_factors(f, factors[-1], piece, source) for f in inner]
         else:
             factors = inner
     return factors
@@ -235,13 +235,13 @@ def _read_interaction(tokens: list[Token], source: str) -> list[tuple[str, ...]]
             inner = _read_factors(piece[1:-1], source)
             if len(inner) > 1:
                 fail("A slash inside an interaction is ambiguous:", source, piece[0].start, piece[-1].stop)
-            factor = _join(factor, inner[0], piece, source)
+            factor = _join_factors(factor, inner[0], piece, source)
         else:
-            factor = _join(factor, (_read_factor(piece, source),), piece, source)
+            factor = _join_factors(factor, (_read_factor(piece, source),), piece, source)
     return [factor]
 
 
-def _join(a: tuple[str, ...], b: tuple[str, ...], piece: list[Token], source: str) -> tuple[str, ...]:
+def _join_factors(a: tuple[str, ...], b: tuple[str, ...], piece: list[Token], source: str) -> tuple[str, ...]:
     """Return the interaction of two grouping factors."""
     if set(a) & set(b):
         fail("A factor cannot be crossed with itself:", source, piece[0].start, piece[-1].stop)

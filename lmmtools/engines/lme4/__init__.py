@@ -130,7 +130,7 @@ def _run(jobs: Sequence[Job], timeout: float | None) -> tuple[RVersions, list[Lm
     """Send jobs through one R process; the folder that they travel in is gone afterwards."""
     limit = read_timeout(timeout)
     for job in jobs:
-        _check(job.design)
+        _check_expressible(job.design)
     program = find_rscript()
     with tempfile.TemporaryDirectory(prefix="lmmtools-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
@@ -139,7 +139,7 @@ def _run(jobs: Sequence[Job], timeout: float | None) -> tuple[RVersions, list[Lm
         return read_results(jobs, folder, finished, program)
 
 
-def _check(design: Design) -> None:
+def _check_expressible(design: Design) -> None:
     """Refuse what lmer() cannot express."""
     if not design.blocks:
         raise EngineError("lme4's lmer() needs at least one random-effects term; this model has none.")

@@ -67,30 +67,30 @@ def write_jobs(jobs: Sequence[Job], folder: Path) -> None:
         if id(design) not in numbers:
             numbers[id(design)] = len(numbers) + 1
             _write_data(design, folder / f"data{numbers[id(design)]}.bin")
-        records.append(_record(job, numbers[id(design)]))
+        records.append(_write_record(job, numbers[id(design)]))
     (folder / "jobs.dcf").write_text("\n".join(records), encoding="ascii")
 
 
-def _record(job: Job, data: int) -> str:
+def _write_record(job: Job, data: int) -> str:
     design, control = job.design, job.control
     names = list(design.factors)
     fields = {
         "data": str(data),
         "rows": str(design.n),
         "columns": str(design.p),
-        "weights": _yes(design.weights is not None),
-        "offset": _yes(design.offset is not None),
-        "factors": _words(design.blocks[blocks[0]].m for blocks in design.factors.values()),
-        "widths": _words(0 if _is_constant(b) else b.l for b in design.blocks),
-        "groups": _words(names.index(b.group) + 1 for b in design.blocks),
-        "reml": _yes(job.reml),
-        "start": _words(map(repr, job.start or ())),
+        "weights": _yes_or_no(design.weights is not None),
+        "offset": _yes_or_no(design.offset is not None),
+        "factors": _join_words(design.blocks[blocks[0]].m for blocks in design.factors.values()),
+        "widths": _join_words(0 if _is_constant(b) else b.l for b in design.blocks),
+        "groups": _join_words(names.index(b.group) + 1 for b in design.blocks),
+        "reml": _yes_or_no(job.reml),
+        "start": _join_words(map(repr, job.start or ())),
         "optimizer": control.optimizer,
         "algorithm": control.algorithm,
-        "tuning": _words(map("=".join, control.tuning)),
-        "tolerances": _words(map("=".join, control.tolerances)),
-        "flags": _words(map("=".join, control.flags)),
-        "checks": _words(map("=".join, control.checks)),
+        "tuning": _join_words(map("=".join, control.tuning)),
+        "tolerances": _join_words(map("=".join, control.tolerances)),
+        "flags": _join_words(map("=".join, control.flags)),
+        "checks": _join_words(map("=".join, control.checks)),
     }
     return "".join(f"{name}: {value}\n" for name, value in fields.items())
 
@@ -113,11 +113,11 @@ def _is_constant(block: Block) -> bool:
     return block.l == 1 and bool(np.all(block.basis == 1.0))
 
 
-def _words(values: Iterable[object]) -> str:
+def _join_words(values: Iterable[object]) -> str:
     return " ".join(map(str, values))
 
 
-def _yes(flag: bool) -> str:
+def _yes_or_no(flag: bool) -> str:
     return "yes" if flag else "no"
 
 
@@ -205,7 +205,7 @@ def read_results(
     EngineError
         If R failed as a whole, lacks lme4, or what came back is not what fit.R writes.
     """
-    results = _load(folder / "results.json", finished, program)
+    results = _load_results(folder / "results.json", finished, program)
     if "missing" in results:
         libraries = tuple(map(str, results.get("libraries", ())))
         raise EngineError(describe_missing_package(str(results["missing"][0]), program, libraries))
@@ -213,34 +213,34 @@ def read_results(
         raise EngineError(f"lme4 is installed in the R of {program}, but does not load: {results['broken']}")
     fits = results.get("fits")
     if not isinstance(fits, list) or len(fits) != len(jobs):
-        raise _garbage(finished, program)
+        raise _unreadable(finished, program)
     versions = RVersions(program, *(str(results.get(name, "")) for name in ("r", "lme4", "lmerTest", "pbkrtest")))
     try:
         return versions, [_read_fit(fit, job.design) for fit, job in zip(fits, jobs, strict=True)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _garbage(finished, program) from error
+        raise _unreadable(finished, program) from error
 
 
-def _load(path: Path, finished: Finished, program: str) -> dict[str, Any]:
+def _load_results(path: Path, finished: Finished, program: str) -> dict[str, Any]:
     """Return the results file, or raise what its absence means."""
     if not path.exists():
         if "no package called" in finished.tail and "lme4" in finished.tail:
             raise EngineError(f"{describe_missing_package('lme4', program)} It printed:\n{finished.tail}")
         if finished.code == 0:
-            raise _garbage(finished, program)
+            raise _unreadable(finished, program)
         how = f"by signal {-finished.code}" if finished.code < 0 else f"with status {finished.code}"
         printed = f". Its last lines:\n{finished.tail}" if finished.tail else ", and printed nothing"
         raise EngineError(f"R ({program}) ended {how} before it had fitted the model{printed}")
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise _garbage(finished, program) from error
+        raise _unreadable(finished, program) from error
     if not isinstance(results, dict):
-        raise _garbage(finished, program)
+        raise _unreadable(finished, program)
     return results
 
 
-def _garbage(finished: Finished, program: str) -> EngineError:
+def _unreadable(finished: Finished, program: str) -> EngineError:
     printed = f" It printed:\n{finished.tail}" if finished.tail else " It printed nothing."
     return EngineError(f"{program} ended without results that can be read: it is not Rscript, or R is broken.{printed}")
 

@@ -84,14 +84,16 @@ def run_script(program: str, folder: Path, timeout: float | None) -> Finished:
         except OSError as error:
             raise EngineError(f"{program} cannot be run: {error.strerror or error}") from error
         try:
-            code = _wait(process, program, folder, log, timeout)
+            code = _wait_for_end(process, program, folder, log, timeout)
         except BaseException:
             _kill_group(process)
             raise
-    return Finished(code, _tail(log))
+    return Finished(code, _read_tail(log))
 
 
-def _wait(process: subprocess.Popen[bytes], program: str, folder: Path, log: Path, timeout: float | None) -> int:
+def _wait_for_end(
+    process: subprocess.Popen[bytes], program: str, folder: Path, log: Path, timeout: float | None
+) -> int:
     started = time.monotonic()
     is_running = False
     while True:
@@ -103,15 +105,15 @@ def _wait(process: subprocess.Popen[bytes], program: str, folder: Path, log: Pat
         if timeout is not None and seconds > timeout:
             raise EngineError(
                 f"R was stopped after {timeout:g} seconds, the time limit. Give it more (timeout=..., in seconds; None "
-                f"for no limit), or use {option('engine', 'pls')}.{_said(log)}"
+                f"for no limit), or use {option('engine', 'pls')}.{_quote_output(log)}"
             )
         if not is_running and seconds > STARTUP_SECONDS:
             raise EngineError(
                 f"{program} did not start R within {STARTUP_SECONDS:g} seconds: it hangs, or is not Rscript."
-                f"{_said(log)}"
+                f"{_quote_output(log)}"
             )
         if log.stat().st_size > MOST_OUTPUT:
-            raise EngineError(f"{program} prints without end: it is not Rscript, or R is broken.{_said(log)}")
+            raise EngineError(f"{program} prints without end: it is not Rscript, or R is broken.{_quote_output(log)}")
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -132,12 +134,12 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         process.wait(10.0)
 
 
-def _said(log: Path) -> str:
-    tail = _tail(log)
+def _quote_output(log: Path) -> str:
+    tail = _read_tail(log)
     return f" It had printed:\n{tail}" if tail else ""
 
 
-def _tail(log: Path) -> str:
+def _read_tail(log: Path) -> str:
     """Return the last lines of a file, as text that can be printed."""
     size = log.stat().st_size
     with open(log, "rb") as file:

@@ -86,11 +86,11 @@ def _read_back(
     # included, though these vanish in expectation; lme4's vcov is the inverse of the fixed-effects block alone.
     information = np.linalg.inv(np.asarray(result.cov_params()))[:p, :p]
     beta_cov = data.scale**2 * R_inv @ np.linalg.inv(information) @ R_inv.T
-    modes = _modes(design, layout, data, result, list(reduced.vc_blocks), reduced.root)
+    modes = _read_modes(design, layout, data, result, list(reduced.vc_blocks), reduced.root)
     return Readback(objective, beta, beta_cov, data.scale * float(np.sqrt(result.scale)), modes)
 
 
-def _modes(
+def _read_modes(
     design: Design,
     layout: MixedLMPlan,
     data: Conditioned,

@@ -91,10 +91,10 @@ def _lift_off_zero(found: Search, design: Design) -> NDArray[np.float64] | None:
     if found.lambdas is None:
         return None
     units = (root_mean_squares(b.basis) for b in design.blocks)
-    return pack_lambda([_lift(lam, unit) for lam, unit in zip(found.lambdas, units, strict=True)])
+    return pack_lambda([_raise_diagonal(lam, unit) for lam, unit in zip(found.lambdas, units, strict=True)])
 
 
-def _lift(lam: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
+def _raise_diagonal(lam: NDArray[np.float64], unit: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return lambda_k with diagonal elements of at least START_FLOOR, in units of sigma per unit of the basis."""
     lifted = lam.copy()
     np.fill_diagonal(lifted, np.maximum(np.diag(lam), START_FLOOR / unit))

@@ -104,13 +104,13 @@ def _check_size(terms: Sequence[tuple[str, ...]], data: Any, most: int) -> None:
     parts = {part for term in terms for part in term}
     if len(parts) > _MOST_PARTS:
         raise FormulaError(f"The formula has {len(parts):,} variables; MixedLM's are made of up to {_MOST_PARTS}.")
-    widths = {part: _width(part, data) for part in parts}
+    widths = {part: _bound_width(part, data) for part in parts}
     total = sum(prod(widths[part] for part in term) for term in terms)
     if total > most:
         raise FormulaError(f"The formula makes up to {total:,} columns, where {most:,} are made at most.")
 
 
-def _width(part: str, data: Any) -> int:
+def _bound_width(part: str, data: Any) -> int:
     """Return how many columns one factor of a term has at most."""
     from pandas.api.types import is_numeric_dtype
 
@@ -123,7 +123,7 @@ def _check_code(code: str, columns: Collection[str]) -> None:
     read = read_python(code.strip())
     if read is None:
         raise FormulaError(f"{_shorten(code)} does not read as an expression, or is nested too deeply.")
-    tree = _Plain().visit(read)
+    tree = _PatsySpellings().visit(read)
     try:
         check_tree(tree)
     except FormulaError as error:
@@ -135,7 +135,7 @@ def _check_code(code: str, columns: Collection[str]) -> None:
             raise FormulaError(f"{_shorten(code)} names what is no column of the data.")
 
 
-class _Plain(ast.NodeTransformer):
+class _PatsySpellings(ast.NodeTransformer):
     """Writes patsy's spellings as those of the whitelist: ``Q("a b")`` is a column, ``abs`` is ``np.abs``."""
 
     def visit_Call(self, node: ast.Call) -> ast.expr:

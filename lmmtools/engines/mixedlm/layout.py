@@ -87,7 +87,7 @@ def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_is
         terms = " and ".join(str(design.blocks[i].term) for i in vectors)
         raise TranslationError(
             f"{terms} have no MixedLM form: MixedLM has one set of correlated effects, for the grouping that defines "
-            f"its groups.\nUse {option('engine', 'pls')}, or write {_uncorrelated(design, vectors[1:])}."
+            f"its groups.\nUse {option('engine', 'pls')}, or write {_write_uncorrelated(design, vectors[1:])}."
         )
     for i in vectors:
         if i in matching:
@@ -97,11 +97,11 @@ def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_is
         raise TranslationError(
             f"{block.term} beside {others} has no MixedLM form: MixedLM correlates effects only for the grouping that "
             f"defines its groups, and the levels of {block.group} ({block.m}) are not the independent groups here "
-            f"({n_islands}).\nUse {option('engine', 'pls')}, or write {_uncorrelated(design, [i])}."
+            f"({n_islands}).\nUse {option('engine', 'pls')}, or write {_write_uncorrelated(design, [i])}."
         )
 
 
-def _uncorrelated(design: Design, blocks: list[int]) -> str:
+def _write_uncorrelated(design: Design, blocks: list[int]) -> str:
     terms = [design.blocks[i].term for i in blocks]
     return " and ".join(f"({t.basis.removeprefix('1 + ')} || {t.group})" for t in terms)
 

@@ -32,10 +32,10 @@ def sketch_call(formula: ModelFormula) -> str:
     if formula.offsets:
         raise TranslationError("MixedLM has no offset: give the data, and it is subtracted from the response.")
     outer = next((t for t in formula.random if all(set(t.factors) <= set(u.factors) for u in formula.random)), None)
-    lines, groups = _groups(outer)
+    lines, groups = _write_groups(outer)
     inside = frozenset(outer.factors) if outer is not None else frozenset[str]()
-    re_formula, rest = _take_re(formula, inside)
-    vc_formula = {" ".join((term.group, *term.variables)): _component(term, inside) for term in rest}
+    re_formula, rest = _take_group_effects(formula, inside)
+    vc_formula = {" ".join((term.group, *term.variables)): _write_component(term, inside) for term in rest}
     arguments = [repr(f"{_spell(formula.response)} ~ {_spell(formula.fixed)}"), "data", f"groups={groups!r}"]
     arguments += [f"re_formula={re_formula!r}"] if re_formula else []
     arguments += [f"vc_formula={vc_formula!r}"] if vc_formula else []
@@ -51,7 +51,7 @@ def sketch_call(formula: ModelFormula) -> str:
     )
 
 
-def _groups(outer: RandomTerm | None) -> tuple[list[str], str]:
+def _write_groups(outer: RandomTerm | None) -> tuple[list[str], str]:
     if outer is None:
         note = "# the factors may cross: one group holds all rows, each factor is a variance component"
         return [note, 'data["all_rows"] = 1'], "all_rows"
@@ -61,7 +61,7 @@ def _groups(outer: RandomTerm | None) -> tuple[list[str], str]:
     return [f"data[{name!r}] = data.groupby({list(outer.factors)!r}, observed=True).ngroup()"], name
 
 
-def _take_re(formula: ModelFormula, inside: frozenset[str]) -> tuple[str | None, list[RandomTerm]]:
+def _take_group_effects(formula: ModelFormula, inside: frozenset[str]) -> tuple[str | None, list[RandomTerm]]:
     """Return the formula of the groups' own effects, and the terms that are left."""
     own = [t for t in formula.random if frozenset(t.factors) == inside]
     vectors = [t for t in formula.random if t.intercept + len(t.variables) > 1]
@@ -79,7 +79,7 @@ def _take_re(formula: ModelFormula, inside: frozenset[str]) -> tuple[str | None,
     return _spell(chosen.basis), rest
 
 
-def _component(term: RandomTerm, inside: frozenset[str]) -> str:
+def _write_component(term: RandomTerm, inside: frozenset[str]) -> str:
     parts = [f"C({_spell_name(f)})" for f in term.factors if f not in inside]
     parts += [_spell(v) for v in term.variables]
     return f"0 + {':'.join(parts)}" if parts else "1"

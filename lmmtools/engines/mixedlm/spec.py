@@ -114,7 +114,7 @@ class _Writer:
     lines: list[str] = field(default_factory=list)
     imports: list[str] = field(default_factory=list)
 
-    def fresh(self, wanted: str) -> str:
+    def unused_name(self, wanted: str) -> str:
         """Return an identifier close to ``wanted`` that is no column yet."""
         base = "".join(c if c.isalnum() or c == "_" else "_" for c in wanted).strip("_") or "column"
         base = base if base.isidentifier() and is_plain_name(base) else f"x_{base}"
@@ -124,12 +124,12 @@ class _Writer:
             name = f"{base}_{i}"
         return name
 
-    def assign(self, name: str, values: Any, code: str) -> str:
+    def add_column(self, name: str, values: Any, code: str) -> str:
         self.data[name] = values
         self.lines.append(f'data["{name}"] = {code}')
         return name
 
-    def need(self, line: str) -> None:
+    def add_import(self, line: str) -> None:
         if line not in self.imports:
             self.imports.append(line)
 
@@ -146,18 +146,18 @@ def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> Mix
         writer.lines.append(f"data = data.dropna(subset={list(design.frame.columns)!r}).reset_index(drop=True)")
     else:
         writer.lines.append("data = data.reset_index(drop=True)")
-    response = _response(design, writer)
-    fixed = _fixed(design, writer)
-    columns = {b.group: _factor_column(b, design, layout, writer) for b in design.blocks}
-    groups, note = _groups(design, layout, columns, writer)
+    response = _write_response(design, writer)
+    fixed = _write_fixed(design, writer)
+    columns = {b.group: _make_factor_column(b, design, layout, writer) for b in design.blocks}
+    groups, note = _write_groups(design, layout, columns, writer)
     re_formula = None
     if layout.re_block is not None:
-        re_formula = _basis_formula(design.blocks[layout.re_block], design.frame, writer)
+        re_formula = _write_basis(design.blocks[layout.re_block], design.frame, writer)
     vc_formula = {}
     for i, name in zip(layout.vc_blocks, component_names(design, layout), strict=True):
         block = design.blocks[i]
         alone = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
-        vc_formula[name] = _vc_formula(block, columns[block.group], alone, design.frame, writer)
+        vc_formula[name] = _write_component(block, columns[block.group], alone, design.frame, writer)
     hiding = [name for name in writer.data.columns if name in SHADOWED]
     if hiding:
         writer.data = writer.data.drop(columns=hiding)
@@ -198,11 +198,11 @@ def is_elementary(expression: str) -> bool:
     return True
 
 
-def _matrix_code(expression: str, column: int) -> str:
+def _write_matrix_column(expression: str, column: int) -> str:
     return f"formulaic.model_matrix({expression!r}, data).iloc[:, {column}].to_numpy(float)"
 
 
-def _response(design: Design, writer: _Writer) -> str:
+def _write_response(design: Design, writer: _Writer) -> str:
     name = design.formula.response
     plain = is_plain_name(name) and name in writer.data.columns
     if plain and design.offset is None:
@@ -212,30 +212,30 @@ def _response(design: Design, writer: _Writer) -> str:
     elif name.strip("`") in writer.data.columns:
         code = f"data[{name.strip('`')!r}]"
     else:
-        writer.need("import formulaic")
-        code = _matrix_code(f"0 + {name}", 0)
+        writer.add_import("import formulaic")
+        code = _write_matrix_column(f"0 + {name}", 0)
     if design.offset is not None:
         for expression in design.formula.offsets:
-            writer.need("import formulaic")
-            code += f" - {_matrix_code(f'0 + {expression}', 0)}"
+            writer.add_import("import formulaic")
+            code += f" - {_write_matrix_column(f'0 + {expression}', 0)}"
         if not design.formula.offsets:
             code += ' - data["offset"]  # the offset given beside the formula'
-    return writer.assign(writer.fresh("response"), design.response, code)
+    return writer.add_column(writer.unused_name("response"), design.response, code)
 
 
-def _fixed(design: Design, writer: _Writer) -> str:
+def _write_fixed(design: Design, writer: _Writer) -> str:
     text = design.formula.fixed
     if is_elementary(text) and not design.dropped.columns:
         return text
-    writer.need("import formulaic")
+    writer.add_import("import formulaic")
     names = []
     full = _encoder_names(design)
     text = _spell_for_formulaic(text, design.frame)
     for j, label in enumerate(design.x_names):
         if label == "Intercept":
             continue
-        code = _matrix_code(text, full.index(label) if label in full else j)
-        names.append(writer.assign(writer.fresh(f"x{j}"), design.X[:, j], f"{code}  {write_comment(label)}"))
+        code = _write_matrix_column(text, full.index(label) if label in full else j)
+        names.append(writer.add_column(writer.unused_name(f"x{j}"), design.X[:, j], f"{code}  {write_comment(label)}"))
     constant = "1" if "Intercept" in design.x_names else "0"
     return " + ".join([constant, *names])
 
@@ -256,39 +256,43 @@ def _encoder_names(design: Design) -> list[str]:
     return list(names) if names is not None else list(design.x_names)
 
 
-def _factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _Writer) -> str:
+def _make_factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _Writer) -> str:
     """Name of the column of ``data`` that holds the block's grouping factor, added if need be."""
     factors = block.term.factors
     if len(factors) > 1:
         # Numbers of the pairs, never pasted labels: "a:b" + "c" and "a" + "b:c" must not meet.
-        name = writer.fresh("_".join(factors))
-        return writer.assign(name, block.codes, f"data.groupby({list(factors)!r}, observed=True).ngroup()")
+        name = writer.unused_name("_".join(factors))
+        return writer.add_column(name, block.codes, f"data.groupby({list(factors)!r}, observed=True).ngroup()")
     (column,) = factors
     is_categorical = hasattr(design.frame[column].dtype, "categories")
     is_groups = layout.group_block is not None and design.blocks[layout.group_block].group == block.group
     if is_plain_name(column) and (is_groups or not is_categorical or layout.n_islands == 1):
         return column
     # A categorical keeps all its levels in every group, and a name such as "body weight" or "C" cannot stand bare.
-    return writer.assign(writer.fresh(f"{column}_id"), block.codes, f"data.groupby({column!r}, observed=True).ngroup()")
+    return writer.add_column(
+        writer.unused_name(f"{column}_id"), block.codes, f"data.groupby({column!r}, observed=True).ngroup()"
+    )
 
 
-def _groups(design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer) -> tuple[str, str]:
+def _write_groups(design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer) -> tuple[str, str]:
     if layout.group_block is not None:
         block = design.blocks[layout.group_block]
         note = f"the levels of {block.group} are independent of each other: they are the groups"
         return columns[block.group], note
     if layout.n_islands == 1:
-        name = writer.assign(writer.fresh("all_rows"), 1, "1")
+        name = writer.add_column(writer.unused_name("all_rows"), 1, "1")
         return name, "the factors connect all rows: one group holds everything, each factor is a variance component"
     coarsest = min(design.blocks, key=lambda b: b.m)
     if coarsest.m > MAX_MAPPED_LEVELS:
-        name = writer.assign(writer.fresh("all_rows"), 1, "1")
+        name = writer.add_column(writer.unused_name("all_rows"), 1, "1")
         return name, f"one group is right (and slower than the {layout.n_islands} independent ones the data have)"
     island_of = np.zeros(coarsest.m, dtype=np.intp)
     island_of[coarsest.codes] = layout.islands
     source = columns[coarsest.group]
     mapping = dict(zip(writer.data[source].iloc[_first_rows(coarsest)].tolist(), island_of.tolist(), strict=True))
-    name = writer.assign(writer.fresh("island"), layout.islands, f'data["{source}"].astype(object).map({mapping!r})')
+    name = writer.add_column(
+        writer.unused_name("island"), layout.islands, f'data["{source}"].astype(object).map({mapping!r})'
+    )
     return name, f"the data fall into {layout.n_islands} independent islands"
 
 
@@ -296,27 +300,27 @@ def _first_rows(block: Block) -> Any:
     return np.unique(block.codes, return_index=True)[1]
 
 
-def _basis_formula(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
+def _write_basis(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
     text = block.term.basis
     if is_elementary(text):
         return text
     # Prepared columns: a transform that looks at its data (scale, poly, bs) must look at all of them at once.
-    writer.need("import formulaic")
+    writer.add_import("import formulaic")
     names = []
     text = _spell_for_formulaic(text, data)
     for j, label in enumerate(block.cnames):
         if label == "(Intercept)":
             continue
-        code = f"{_matrix_code(text, j)}  {write_comment(label)}"
-        names.append(writer.assign(writer.fresh(f"z{j}"), block.basis[:, j], code))
+        code = f"{_write_matrix_column(text, j)}  {write_comment(label)}"
+        names.append(writer.add_column(writer.unused_name(f"z{j}"), block.basis[:, j], code))
     return " + ".join([str(int(block.term.intercept)), *names])
 
 
-def _vc_formula(block: Block, column: str, alone: bool, data: pd.DataFrame, writer: _Writer) -> str:
+def _write_component(block: Block, column: str, alone: bool, data: pd.DataFrame, writer: _Writer) -> str:
     """Return the formula of a scalar component; inside its own group a slope needs no indicator."""
     if block.term.basis == "1":
         return f"0 + C({column})"
-    slope = _basis_formula(block, data, writer).removeprefix("0 + ")
+    slope = _write_basis(block, data, writer).removeprefix("0 + ")
     return f"0 + {slope}" if alone else f"0 + C({column}):{slope}"
 
 

@@ -91,18 +91,18 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
     DataError
         If the arrays hold values that are not finite.
     """
-    _check(model, reading)
-    frame = _frame(model, reading)
+    _check_model(model, reading)
+    frame = _make_frame(model, reading)
     columns = {str(name): frame[name] for name in frame.columns}
     y = np.ascontiguousarray(model.endog, dtype=float)
     X = np.asarray(model.exog, dtype=float)
     kept = independent_columns(X)
     names = tuple(map(str, model.exog_names))
-    fixed, encoder = _fixed(model, reading, columns, X)
+    fixed, encoder = _read_fixed(model, reading, columns, X)
     pairs: list[tuple[Component, Block]] = []
     taken: dict[str, NDArray[np.intp]] = {}
     for component in reading.components:
-        pairs += [(component, _block(piece, component.name, columns, taken)) for piece in component.pieces]
+        pairs += [(component, _make_block(piece, component.name, columns, taken)) for piece in component.pieces]
     blocks = [block for _, block in pairs]
     formula = ModelFormula(reading.response, fixed, tuple(b.term for b in blocks), source=reading.formula)
     ordered = order_blocks(blocks)
@@ -118,13 +118,15 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
         frame=frame,
         dropped=Dropped(len(y), columns=tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))),
         encoder=encoder,
-        shared=_shared(pairs, ordered),
+        shared=_find_shared_blocks(pairs, ordered),
     )
     unidentified = dict.fromkeys(name for pair in reading.confounded for name in pair if name != "Residual")
     return ReadDesign(design, tuple(pairs), tuple(unidentified))
 
 
-def _shared(pairs: list[tuple[Component, Block]], ordered: tuple[Block, ...]) -> tuple[tuple[int, ...], ...]:
+def _find_shared_blocks(
+    pairs: list[tuple[Component, Block]], ordered: tuple[Block, ...]
+) -> tuple[tuple[int, ...], ...]:
     """Return the sets of blocks that are one component."""
     place = {id(block): i for i, block in enumerate(ordered)}
     members: dict[int, list[int]] = {}
@@ -133,7 +135,7 @@ def _shared(pairs: list[tuple[Component, Block]], ordered: tuple[Block, ...]) ->
     return tuple(tuple(sorted(m)) for m in members.values() if len(m) > 1)
 
 
-def _check(model: Any, reading: MixedLMReading) -> None:
+def _check_model(model: Any, reading: MixedLMReading) -> None:
     if not any(component.pieces for component in reading.components):
         raise TranslationError("the model has no random effects: all its components are zero throughout")
     for name in ("endog", "exog"):
@@ -141,7 +143,7 @@ def _check(model: Any, reading: MixedLMReading) -> None:
             raise DataError(f"the model's {name} holds values that are not finite numbers")
 
 
-def _frame(model: Any, reading: MixedLMReading) -> pd.DataFrame:
+def _make_frame(model: Any, reading: MixedLMReading) -> pd.DataFrame:
     """Return the data: the formula's, or the arrays under their names."""
     if reading.frame is not None:
         return reading.frame
@@ -155,7 +157,7 @@ def _frame(model: Any, reading: MixedLMReading) -> pd.DataFrame:
     return pd.DataFrame(columns, index=index)
 
 
-def _fixed(
+def _read_fixed(
     model: Any, reading: MixedLMReading, columns: Mapping[str, Any], X: NDArray[np.float64]
 ) -> tuple[str, Encoder | KnownRows]:
     """Return the fixed part and the recipe of X, where one makes the same matrix."""
@@ -165,13 +167,13 @@ def _fixed(
         text = parse(f"`the response` ~ {reading.fixed}", crossed("g")).fixed
     except LmmError:
         return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")
-    encoder = _recipe(text, columns, X, names)
+    encoder = _find_encoder(text, columns, X, names)
     if encoder is None:
         return by_columns, KnownRows(names, f"the fixed-effects part {reading.fixed!r}")
     return text, encoder
 
 
-def _recipe(
+def _find_encoder(
     text: str, columns: Mapping[str, Any], wanted: NDArray[np.float64], names: tuple[str, ...]
 ) -> Encoder | None:
     """Return the encoder of a sum of terms if it makes the matrix ``wanted``, its columns so named; else None."""
@@ -185,9 +187,9 @@ def _recipe(
     return replace(encoder, column_names=names, order=None if order == tuple(range(len(names))) else order)
 
 
-def _block(piece: Piece, name: str, columns: Mapping[str, Any], taken: dict[str, NDArray[np.intp]]) -> Block:
+def _make_block(piece: Piece, name: str, columns: Mapping[str, Any], taken: dict[str, NDArray[np.intp]]) -> Block:
     """Return the block of a piece, its levels labelled and ordered as the data's factors have them."""
-    factor = _factor_of(piece, columns) or _factor_of_labels(piece)
+    factor = _find_own_factor(piece, columns) or _make_factor(piece)
     codes, levels, parts, members = factor
     term = piece.term
     # One name, one grouping: reports and frames of modes go by it.
@@ -201,7 +203,7 @@ def _block(piece: Piece, name: str, columns: Mapping[str, Any], taken: dict[str,
 _Labelled = tuple[Any, Any, tuple[Any, ...], Any]
 
 
-def _factor_of(piece: Piece, columns: Mapping[str, Any]) -> _Labelled | None:
+def _find_own_factor(piece: Piece, columns: Mapping[str, Any]) -> _Labelled | None:
     """Return codes, levels, parts and members of the data's own factors, if they group the rows as the piece does."""
     names = piece.term.factors
     if not set(names) <= set(columns) or any(columns[n].isna().any() for n in names):
@@ -213,7 +215,7 @@ def _factor_of(piece: Piece, columns: Mapping[str, Any]) -> _Labelled | None:
     return factor.codes, factor.levels, factor.parts, factor.members
 
 
-def _factor_of_labels(piece: Piece) -> _Labelled:
+def _make_factor(piece: Piece) -> _Labelled:
     """Return the piece's own levels, their labels taken for one column."""
     levels = pd.Index(piece.levels)
     return piece.codes, levels, (levels,), np.arange(len(levels), dtype=np.intp)[:, None]
@@ -222,5 +224,5 @@ def _factor_of_labels(piece: Piece) -> _Labelled:
 def _basis_encoder(piece: Piece, columns: Mapping[str, Any]) -> Encoder | KnownRows | None:
     if piece.is_constant:
         return None
-    encoder = _recipe(piece.term.basis, columns, piece.basis, piece.cnames) if piece.term.variables else None
+    encoder = _find_encoder(piece.term.basis, columns, piece.basis, piece.cnames) if piece.term.variables else None
     return encoder or KnownRows(piece.cnames, f"the basis of {piece.term}")

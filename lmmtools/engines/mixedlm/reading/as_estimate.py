@@ -84,10 +84,10 @@ def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
     certificate = certify(problem, at.theta, reml)
     if read.confounded and not certificate.holds:
         certificate = _certify_ridge(certificate)
-    objective, agreement, messages = _agree(result, at, reml)
+    objective, agreement, messages = _compare_criteria(result, at, reml)
     if not result.converged:
         messages.append("MixedLM reported that its optimiser did not converge")
-    messages += _fixed_effects(result, read, at)
+    messages += _compare_fixed_effects(result, read, at)
     messages += _compare_with_optimum(problem, at, objective) if not certificate.holds else []
     count = sum(int(h.get("fcalls", 0)) for h in getattr(result, "hist", None) or () if isinstance(h, dict))
     return Estimate(
@@ -112,9 +112,9 @@ def _certify_ridge(certificate: Certificate) -> Certificate:
     return replace(certificate, holds=is_level and not certificate.null_spaces)
 
 
-def _agree(result: Any, at: core.Recovered, reml: bool) -> tuple[float, Agreement | None, list[str]]:
+def _compare_criteria(result: Any, at: core.Recovered, reml: bool) -> tuple[float, Agreement | None, list[str]]:
     """Return the criterion, how closely the two computations of it agree, and what to say if they do not."""
-    own, failure = _criterion(result, reml)
+    own, failure = _evaluate_own_criterion(result, reml)
     if own is None:
         return at.objective, None, [failure]
     difference = (at.objective - own) / max(1.0, abs(own))
@@ -152,7 +152,7 @@ def _is_reml(result: Any) -> bool:
     return bool(method == "REML")
 
 
-def _criterion(result: Any, reml: bool) -> tuple[float | None, str]:
+def _evaluate_own_criterion(result: Any, reml: bool) -> tuple[float | None, str]:
     """Return MixedLM's own criterion at its estimate, or why there is none."""
     # The model remembers the last fit's choice, which need not be this result's.
     model = copy.copy(result.model)
@@ -166,7 +166,7 @@ def _criterion(result: Any, reml: bool) -> tuple[float | None, str]:
     return (value, "") if np.isfinite(value) else (None, "MixedLM's own likelihood is not finite at its estimate")
 
 
-def _fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[str]:
+def _compare_fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[str]:
     """Say so where MixedLM's fixed effects are not those that its variances imply.
 
     Raises

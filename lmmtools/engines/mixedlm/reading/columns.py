@@ -146,11 +146,11 @@ def split_columns(columns: Columns) -> list[Columns]:
     families: dict[Any, int] = {}
     by_term = np.array([families.setdefault(parse_label(texts[-1]).family, len(families)) for texts in columns.labels])
     pairs = np.unique(np.column_stack([columns.rows, by_term[columns.cols]]), axis=0)
-    member = by_term if len(pairs) == len(columns.rows) else _first_fit(columns)
-    return [_subset(columns, member == k) for k in range(int(member.max()) + 1)]
+    member = by_term if len(pairs) == len(columns.rows) else _assign_first_fit(columns)
+    return [_take_columns(columns, member == k) for k in range(int(member.max()) + 1)]
 
 
-def _first_fit(columns: Columns) -> NDArray[np.intp]:
+def _assign_first_fit(columns: Columns) -> NDArray[np.intp]:
     order = np.argsort(columns.cols, kind="stable")
     ends = np.cumsum(np.bincount(columns.cols, minlength=len(columns.labels)))[:-1]
     taken: list[set[int]] = []
@@ -165,7 +165,7 @@ def _first_fit(columns: Columns) -> NDArray[np.intp]:
     return member
 
 
-def _subset(columns: Columns, keep: NDArray[np.bool_]) -> Columns:
+def _take_columns(columns: Columns, keep: NDArray[np.bool_]) -> Columns:
     number = np.cumsum(keep) - 1
     entries = keep[columns.cols]
     return Columns(
@@ -218,7 +218,7 @@ def name_variable(text: str) -> str:
     return text if tree is not None and isinstance(tree.body, ast.Name | ast.Call) else quote_name(text)
 
 
-def _declared(columns: Columns) -> list[str]:
+def _declared_levels(columns: Columns) -> list[str]:
     """Return the level of each column as declared: from the brackets of its name, or else the name."""
     parsed = [parse_label(texts[-1]) for texts in columns.labels]
     return [":".join(p.levels) if p.levels else p.text for p in parsed]
@@ -228,7 +228,7 @@ def crosses_groups(columns: Columns, groups: Groups) -> bool | None:
     """Return whether a declared level occurs in several groups; None where columns are merely numbered."""
     if groups.count == 1:
         return False
-    declared = _declared(columns)
+    declared = _declared_levels(columns)
     if all(text.isdecimal() for text in declared) and not term_label(columns).factors:
         counts: dict[int, int] = {}
         for g, text in zip(columns.groups.tolist(), declared, strict=True):
@@ -261,7 +261,7 @@ def read_piece(columns: Columns, groups: Groups, name: str) -> Piece:
 
 def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64], name: str) -> Piece:
     label = term_label(columns)
-    declared = dict(zip(columns.groups.tolist(), _declared(columns), strict=True))
+    declared = dict(zip(columns.groups.tolist(), _declared_levels(columns), strict=True))
     if np.all(basis != 0) and (columns.n_merged or not label.variables or np.all(basis == 1.0)):
         variables: tuple[str, ...] = ()
     elif label.text.isdecimal():
@@ -277,10 +277,10 @@ def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64], nam
 
 
 def _by_factor(columns: Columns, groups: Groups, basis: NDArray[np.float64], name: str) -> Piece:
-    label, declared = term_label(columns), _declared(columns)
+    label, declared = term_label(columns), _declared_levels(columns)
     own = label.factors or (name,)
     within = crosses_groups(columns, groups) is not False and groups.name not in own
-    codes, n_unplaced = _codes(columns, groups, label, declared)
+    codes, n_unplaced = _find_row_levels(columns, groups, label, declared)
     if label.variables and label.factors:
         variables: tuple[str, ...] = (":".join(map(name_variable, label.variables)),)
     elif columns.n_merged or np.ptp(columns.values) == 0.0:
@@ -293,7 +293,9 @@ def _by_factor(columns: Columns, groups: Groups, basis: NDArray[np.float64], nam
     return Piece(term, codes, levels, basis, variables or ("(Intercept)",), tuple(declared), n_unplaced)
 
 
-def _codes(columns: Columns, groups: Groups, label: ColumnLabel, declared: list[str]) -> tuple[NDArray[np.intp], int]:
+def _find_row_levels(
+    columns: Columns, groups: Groups, label: ColumnLabel, declared: list[str]
+) -> tuple[NDArray[np.intp], int]:
     """Return each row's level; a row of zeros (a covariate that is 0) has the level that the data say."""
     codes = np.full(len(groups.codes), -1, dtype=np.intp)
     codes[columns.rows] = columns.cols

@@ -331,7 +331,7 @@ def describe_component(component: Component) -> str:
     pieces = "; and ".join(_describe_piece(p) for p in component.pieces)
     sentences = [f"{component.name}: {pieces}"]
     if component.is_crossed_inside and component.factors:
-        sentences.append(_inside(component))
+        sentences.append(_describe_crossed_inside(component))
     sentences += [f"Not quite: {caveat}" for caveat in component.caveats]
     return ". ".join(sentences)
 
@@ -349,7 +349,7 @@ def _describe_piece(piece: Piece) -> str:
     return f"{join_with_and(names)} for {each}, correlated ({count}): {write_term(piece.term)}"
 
 
-def _inside(component: Component) -> str:
+def _describe_crossed_inside(component: Component) -> str:
     factor = ":".join(component.factors)
     return (
         f"Levels of {factor} occur in several levels of {component.group}, but what is declared inside the groups "

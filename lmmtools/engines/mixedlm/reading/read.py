@@ -53,14 +53,14 @@ def read_model(model: Any, free: Any = None) -> MixedLMReading:
         If it is no MixedLM model, or its data were removed.
     """
     if hasattr(model, "cov_re") and hasattr(model, "model"):
-        free = _pattern(model) if free is None else np.asarray(free.cov_re) != 0
+        free = _free_elements(model) if free is None else np.asarray(free.cov_re) != 0
         model = model.model
     elif free is not None:
         free = np.asarray(free.cov_re) != 0
     _check_model(model)
     groups = _read_groups(model)
     components = (*_read_re(model, groups, free), *_read_vcs(model, groups))
-    response, fixed = _fixed(model)
+    response, fixed = _read_formula(model)
     return MixedLMReading(
         response,
         fixed,
@@ -69,12 +69,12 @@ def read_model(model: Any, free: Any = None) -> MixedLMReading:
         groups.codes,
         groups.labels,
         components,
-        _confounded(components),
+        _find_confounded(components),
         groups.frame,
     )
 
 
-def _pattern(result: Any) -> NDArray[np.bool_] | None:
+def _free_elements(result: Any) -> NDArray[np.bool_] | None:
     """Return which elements of the covariance matrix a fit left free; derivative-free optimisers ignore ``free``."""
     if getattr(result, "freepat", None) is None:
         return None
@@ -120,7 +120,7 @@ def _read_groups(model: Any) -> Groups:
 def _group_name(model: Any, codes: NDArray[np.intp], frame: pd.DataFrame | None) -> str:
     """Return the name of the column that the groups are; a neutral one where none is known, never another column's."""
     columns = _named_columns(model, frame)
-    known = (_said_names(model, columns), _equal_columns(model, codes, frame))
+    known = (_names_said_by_model(model, columns), _equal_columns(model, codes, frame))
     for name in (name for names in known for name in names):
         if name not in columns or _is_partition(columns[name], codes):
             return name
@@ -136,7 +136,7 @@ def _named_columns(model: Any, frame: pd.DataFrame | None) -> dict[str, Any]:
     return {str(model.endog_names): np.asarray(model.endog), **columns}
 
 
-def _said_names(model: Any, columns: Mapping[str, Any]) -> list[str]:
+def _names_said_by_model(model: Any, columns: Mapping[str, Any]) -> list[str]:
     """Return what the model says of the groups' name: that of its Series, or of the constant of ``re_formula``.
 
     MixedLM calls that constant after the groups, and "Group" where they came as an array.
@@ -149,7 +149,7 @@ def _said_names(model: Any, columns: Mapping[str, Any]) -> list[str]:
     said = [str(name) for name in getattr(model.data, "exog_re_names", [])]
     # A column of ones among the data is a covariate of re_formula.
     ones = {name for name, column in columns.items() if _is_one(column)}
-    constant = [name for name, is_one in zip(said, _ones(model.exog_re), strict=False) if is_one]
+    constant = [name for name, is_one in zip(said, _are_ones(model.exog_re), strict=False) if is_one]
     return [name for name in constant if name not in ("Group", *ones)]
 
 
@@ -170,7 +170,7 @@ def _is_one(column: Any) -> bool:
     return bool(values.dtype.kind in "iuf" and len(values) and np.all(values == 1))
 
 
-def _ones(matrix: Any) -> list[bool]:
+def _are_ones(matrix: Any) -> list[bool]:
     """Whether each column is the constant 1."""
     return [] if matrix is None else [bool(np.all(column == 1.0)) for column in np.asarray(matrix).T]
 
@@ -187,7 +187,7 @@ def _is_partition(column: Any, codes: NDArray[np.intp]) -> bool:
     return len(np.unique(own.astype(np.int64) * count + codes)) == count
 
 
-def _fixed(model: Any) -> tuple[str, str]:
+def _read_formula(model: Any) -> tuple[str, str]:
     """Return response and fixed part: the formula's, or the names of the columns."""
     formula = getattr(model, "formula", None)
     if isinstance(formula, str) and "~" in formula:
@@ -199,7 +199,7 @@ def _fixed(model: Any) -> tuple[str, str]:
             return response.strip(), fixed.strip()
         return write_expression(parsed.response), write_expression(parsed.fixed)
     names = [str(name) for name in model.exog_names]
-    ones = _ones(model.exog)
+    ones = _are_ones(model.exog)
     rest = [name_variable(name) for name, is_one in zip(names, ones, strict=True) if not is_one]
     return str(model.endog_names), " + ".join([str(int(any(ones))), *rest])
 
@@ -276,7 +276,7 @@ def _vc_component(name: str, index: int, declared: Columns, groups: Groups) -> C
     columns = merge_parallel(declared)
     sets = split_columns(columns)
     pieces = tuple(read_piece(own, groups, name) for own in sets)
-    kind, caveats = _judge(columns, sets, pieces, groups)
+    kind, caveats = _classify(columns, sets, pieces, groups)
     factors = tuple(dict.fromkeys(f for own in sets for f in term_label(own).factors))
     crosses = [crosses_groups(own, groups) for own in sets]
     return Component(
@@ -295,7 +295,7 @@ def _vc_component(name: str, index: int, declared: Columns, groups: Groups) -> C
     )
 
 
-def _judge(
+def _classify(
     columns: Columns, sets: list[Columns], pieces: tuple[Piece, ...], groups: Groups
 ) -> tuple[Kind, tuple[str, ...]]:
     """Return the kind of a component, and in what its lme4 terms are not the whole truth."""
@@ -336,19 +336,19 @@ def _weights_sentence(piece: Piece, columns: Columns) -> str:
     )
 
 
-def _confounded(components: tuple[Component, ...]) -> tuple[tuple[str, str], ...]:
+def _find_confounded(components: tuple[Component, ...]) -> tuple[tuple[str, str], ...]:
     """Return the pairs of components of which only the sum is identified, the residual included."""
     single = [c for c in components if len(c.pieces) == 1]
-    pairs = [(a.name, b.name) for a, b in combinations(single, 2) if _overlap(a.piece, b.piece)]
+    pairs = [(a.name, b.name) for a, b in combinations(single, 2) if _share_an_effect(a.piece, b.piece)]
     return (*pairs, *((c.name, "Residual") for c in single if c.is_residual))
 
 
-def _overlap(a: Piece, b: Piece) -> bool:
+def _share_an_effect(a: Piece, b: Piece) -> bool:
     """Whether an effect of one is an effect of the other."""
-    return any(x.is_same_as(y) for x in _effects(a) for y in _effects(b))
+    return any(x.is_same_as(y) for x in _split_by_effect(a) for y in _split_by_effect(b))
 
 
-def _effects(piece: Piece) -> list[Piece]:
+def _split_by_effect(piece: Piece) -> list[Piece]:
     l = piece.basis.shape[1]
     if l == 1:
         return [piece]
