@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["AGREEMENT_TOL", "Agreement", "Certificate", "Estimate", "NullSpace", "Scope"]
+__all__ = ["AGREEMENT_TOL", "Agreement", "Certificate", "Estimate", "NullSpace", "Scope", "describe_shortfall"]
 
 
 AGREEMENT_TOL = 1e-8
 """Relative difference of two engines' criteria at the same parameters up to which they agree: both compute one closed
 form in double precision, and the worst seen over the reference models is 1e-11."""
+SHORTFALL = 1e-4
+"""A criterion this much above the optimum is worth a sentence: estimates move by a hundredth of a standard error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +109,13 @@ class Estimate:
     agreement: Agreement | None = None
     seconds: float | None = None
     is_to_be_checked: bool = False
+
+
+def describe_shortfall(program: str, objective: float, best: float) -> str:
+    """Return by how much the criterion that a program stopped at lies above the optimum; empty where it is not."""
+    if not objective - best > SHORTFALL:
+        return ""
+    return (
+        f"{program} stopped short of the optimum: its criterion {objective:.4f} is {objective - best:.2g} above "
+        f"{best:.4f}, which the pls engine reaches"
+    )

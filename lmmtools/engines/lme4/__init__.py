@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools import core
 from lmmtools.engines import pls
-from lmmtools.engines.estimate import Agreement, Estimate
+from lmmtools.engines.estimate import Agreement, Estimate, describe_shortfall
 from lmmtools.engines.lme4.exchange import Job, LmerFit, RVersions, read_results, write_jobs
 from lmmtools.engines.lme4.options import read_control, read_start, read_timeout
 from lmmtools.engines.lme4.process import find_rscript, run_script
@@ -29,8 +29,6 @@ __all__ = ["TIMEOUT", "RVersions", "describe_r", "fit", "fit_several"]
 
 TIMEOUT = 600.0
 """Seconds that a run may take by default: lme4 fits the largest of our data sets in a few."""
-GAP = 1e-4
-"""A criterion this much above the optimum is worth a sentence: estimates move by a hundredth of a standard error."""
 
 
 def fit(
@@ -157,7 +155,7 @@ def _as_estimate(found: LmerFit, job: Job, messages: tuple[str, ...] = ()) -> Es
     certificate = core.certify(problem, found.theta, job.reml)
     said = tuple(f"lme4: {text}" for text in found.said)
     if not certificate.holds:
-        said += _gap(problem, found, job.reml)
+        said += _describe_shortfall(problem, found, job.reml)
     return Estimate(
         "lme4",
         job.reml,
@@ -170,21 +168,17 @@ def _as_estimate(found: LmerFit, job: Job, messages: tuple[str, ...] = ()) -> Es
         certificate,
         found.n_evaluations,
         (*said, *messages),
-        Agreement("pls", at, (at - found.objective) / max(1.0, abs(found.objective))),
+        Agreement.between("pls", at, found.objective),
         found.seconds,
     )
 
 
-def _gap(problem: core.Problem, found: LmerFit, reml: bool) -> tuple[str, ...]:
-    """Say how far above the optimum lme4 stopped, where that is worth saying."""
+def _describe_shortfall(problem: core.Problem, found: LmerFit, reml: bool) -> tuple[str, ...]:
+    """Return how far above the certified optimum lme4 stopped, where that is worth a sentence."""
     try:
         best = pls.fit_problem(problem, reml=reml)
     except EngineError:
         return ()
-    gap = found.objective - best.objective
-    if not (gap > GAP and best.certificate is not None and best.certificate.holds):
+    if best.certificate is None or not best.certificate.holds:
         return ()
-    return (
-        f"lme4 stopped short of the optimum: its criterion {found.objective:.4f} is {gap:.2g} above "
-        f"{best.objective:.4f}, which the pls engine reaches",
-    )
+    return tuple(filter(None, [describe_shortfall("lme4", found.objective, best.objective)]))

@@ -12,7 +12,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.theta import pack_lambda, triangular_factor
 from lmmtools.engines import pls
-from lmmtools.engines.estimate import AGREEMENT_TOL, Agreement, Certificate, Estimate
+from lmmtools.engines.estimate import AGREEMENT_TOL, Agreement, Certificate, Estimate, describe_shortfall
 from lmmtools.errors import DataError, EngineError
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ NEGATIVE_TOL = 1e-10
 FIXED_TOL = 1e-3
 # Along a ridge the curvature is zero but for the error of differences, and Newton's step means little.
 RIDGE_DECREASE, RIDGE_CURVATURE = 1e-6, 1e-3
-# A criterion this much above the optimum is worth a sentence: it moves estimates by a hundredth of a standard error.
-GAP = 1e-4
 
 
 def read_theta(result: Any, read: ReadDesign) -> NDArray[np.float64]:
@@ -117,9 +115,9 @@ def _compare_criteria(result: Any, at: core.Recovered, reml: bool) -> tuple[floa
     own, failure = _evaluate_own_criterion(result, reml)
     if own is None:
         return at.objective, None, [failure]
-    difference = (at.objective - own) / max(1.0, abs(own))
-    if abs(difference) <= AGREEMENT_TOL:
-        return own, Agreement("pls", at.objective, difference), []
+    agreement = Agreement.between("pls", at.objective, own)
+    if abs(agreement.difference) <= AGREEMENT_TOL:
+        return own, agreement, []
     text = (
         f"MixedLM's own criterion at its fixed effects is {own:.6f}; at those that its variances imply it is "
         f"{at.objective:.6f}"
@@ -128,7 +126,7 @@ def _compare_criteria(result: Any, at: core.Recovered, reml: bool) -> tuple[floa
 
 
 def _compare_with_optimum(problem: Problem, at: core.Recovered, objective: float) -> list[str]:
-    """Say how far above the optimum a result is that is not certified."""
+    """Return how far above the optimum a result is that is not certified, where that is worth a sentence."""
     try:
         if problem.design.shared:
             best = core.lowest_shared(problem, at.theta, at.reml)
@@ -136,13 +134,7 @@ def _compare_with_optimum(problem: Problem, at: core.Recovered, objective: float
             best = pls.fit_problem(problem, reml=at.reml).objective
     except EngineError:
         return []
-    gap = objective - best
-    if not gap > GAP:
-        return []
-    return [
-        f"MixedLM stopped short of the optimum: its criterion {objective:.4f} is {gap:.2g} above {best:.4f}, "
-        "which the pls engine reaches"
-    ]
+    return list(filter(None, [describe_shortfall("MixedLM", objective, best)]))
 
 
 def _is_reml(result: Any) -> bool:
