@@ -11,7 +11,7 @@ from lmmtools.sentences import list_first
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Dropped", "describe_lost_rows", "describe_undefined", "list_unused_levels"]
+__all__ = ["Dropped", "describe_lost_columns", "describe_lost_rows", "describe_undefined", "list_unused_levels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,12 @@ _DOMAINS = {
 _CALL = re.compile(r"(?:\b\w+\.)?\b([A-Za-z_]\w*)\(")
 # Wrappers, which have a value where what is within has one.
 _TRANSPARENT = ("I", "C", "Q", "abs", "exp", "np", "scale", "center", "standardize", "factor")
+
+
+def describe_lost_columns(dropped: Dropped) -> str:
+    """Return which columns of X were left out, and why; empty for none."""
+    names = ", ".join(dropped.columns)
+    return f"fixed-effects columns left out as linear combinations of others: {names}" if names else ""
 
 
 def describe_undefined(text: str) -> str:

@@ -107,6 +107,11 @@ class Boundary:
     def __iter__(self):  # type: ignore[no-untyped-def]
         return iter(self.rows)
 
+    @property
+    def sentence(self) -> str:
+        """The rows in one sentence, for warnings and reports; empty for none."""
+        return f"boundary (singular) fit: {'; '.join(map(str, self.rows))}" if self.rows else ""
+
     def to_frame(self) -> pd.DataFrame:
         """Return columns ``group effect kind theta certificate is_spanned``."""
         import pandas as pd

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from lmmtools import core
-from lmmtools.design.dropped import describe_lost_rows
+from lmmtools.audience import advice
+from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows
 from lmmtools.design.identification import check_identified, find_ambiguities
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.engines import load_engine
@@ -144,12 +145,11 @@ def find_findings(result: Fit) -> list[Finding]:
     if dropped.n_rows:
         found.append((DroppedRowsWarning, describe_lost_rows(dropped)))
     if dropped.columns:
-        names = ", ".join(dropped.columns)
-        found.append((DroppedColumnsWarning, f"X is rank deficient: dropped {names}"))
+        found.append((DroppedColumnsWarning, describe_lost_columns(dropped)))
     found += [(StructureWarning, str(pair)) for pair in find_ambiguities(result.design)]
     found += [(StructureWarning, text) for text in remark_on_columns(result.design)]
     if result.is_singular:
-        found.append((BoundaryWarning, f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}"))
+        found.append((BoundaryWarning, result.boundary.sentence))
     found += _find_doubts(result)
     # After engine="auto" the second look itself warns, when somebody takes it.
     if result.estimate.agreement is not None:
@@ -185,7 +185,8 @@ def _find_doubts(result: Fit) -> list[Finding]:
         fall = f"the criterion may still fall by about {c.near_decrease:.2g}"
     else:
         fall = "a variance that was estimated as zero would lower the criterion if it were larger"
-    return [(ConvergenceWarning, f"the optimum is not certified: {fall}")]
+    details = advice("; fit.certificate has the numbers, and fit.confirm() lets MixedLM search", "")
+    return [(ConvergenceWarning, f"the optimum is not certified: {fall}{details}")]
 
 
 def _residual_share(result: Fit) -> float:

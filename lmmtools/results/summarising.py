@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools.design.dropped import describe_lost_rows, list_unused_levels
+from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows, list_unused_levels
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.fit.second_look import describe_seconds
 from lmmtools.inference.degrees import method_name
@@ -105,13 +105,13 @@ def report_notes(result: Fit) -> tuple[str, ...]:
     dropped = result.design.dropped
     out = []
     if result.is_singular:
-        out.append(f"boundary (singular) fit: {'; '.join(map(str, result.boundary))}")
+        out.append(result.boundary.sentence)
     if not result.converged:
         out.append("NOT converged: the optimum is not certified (see fit.certificate)")
     if dropped.n_rows:
         out.append(describe_lost_rows(dropped))
     if dropped.columns:
-        out.append(f"fixed-effects columns left out as linear combinations of others: {', '.join(dropped.columns)}")
+        out.append(describe_lost_columns(dropped))
     for factor, levels in dropped.levels.items():
         if levels:
             out.append(f"{factor}: unused levels left out: {list_unused_levels(levels)}")
