@@ -118,6 +118,7 @@ def _read_cgroups() -> Iterator[float]:
 
 
 def _read_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float]:
+    """Yield the free bytes under the limit of one control group, if it has one."""
     try:
         most = float((at / limit).read_text("ascii"))  # "max" is no number, and no limit
         used = float((at / usage).read_text("ascii"))

@@ -93,6 +93,7 @@ class Pool:
                 raise
 
     def _enter_first(self, here: _OfThread) -> None:
+        """Enter the outermost door of a thread."""
         with self._lock:
             shared = self._libraries()
             if not self._inside:
@@ -103,6 +104,7 @@ class Pool:
         _write(self._own, here.found, 1)
 
     def _leave_last(self, here: _OfThread) -> None:
+        """Leave the outermost door of a thread."""
         if here.found:
             _write(self._own, here.found)
         with self._lock:
@@ -175,6 +177,7 @@ class Pool:
             self._is_single = False
 
     def _libraries(self) -> Sequence[Library]:
+        """Return the libraries whose number of threads is the process's, found when first asked."""
         if self._shared is None:
             self._shared, self._own = _find_libraries()
         return self._shared

@@ -155,6 +155,7 @@ def _downdate(problem: Problem, s: State, rows: _Rows, sets: Sequence[Rows], pla
 
 
 def _weighted_rows(problem: Problem, s: State) -> _Rows:
+    """Return what deletions need of each row, at an evaluated point."""
     d = problem.design
     found = recover_state(problem, s)
     w = problem.residual.weighted(np.ones(d.n))
@@ -305,6 +306,7 @@ def _entries_in_rest(
 
 
 def _subtract(c: sparse.csr_matrix | Floats, other: sparse.csr_matrix | Floats) -> sparse.csr_matrix | Floats:
+    """Return c - other, dense where either is dense."""
     found = c - other
     return found if sparse.issparse(found) else np.asarray(found)
 

@@ -218,6 +218,7 @@ def maps_in_own_units(problem: Problem) -> list[Floats]:
 
 
 def _describe_boundary(block: Block, covariance: Floats) -> str:
+    """Return a clause that says what of a term's covariance is zero."""
     if block.l == 1:
         return f"the variance of {block.term} is zero"
     zero = [name for name, v in zip(block.cnames, np.diag(covariance), strict=True) if v <= 0]
@@ -264,6 +265,7 @@ def invert_tied(info: Floats, design: Design, at: NDArray[np.intp]) -> Inverse:
 
 
 def _invert(info: Floats) -> Inverse:
+    """Return the covariance from the information, without its directions of zero information."""
     scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(info)), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(info * scale * scale[:, None])
     V = vectors * scale[:, None]
@@ -381,6 +383,7 @@ def _sdcor(
 def _names(
     blocks: Sequence[Block], owners: Sequence[int], entries: Sequence[tuple[int, int]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the elements as variances and covariances, and as standard deviations and correlations."""
     first, second = [], []
     for o, (a, b) in zip(owners, entries, strict=True):
         block = blocks[o]

@@ -164,6 +164,7 @@ def _basis_map(B: Floats) -> Floats:
 
 
 def _nonzero(norms: Floats) -> Floats:
+    """Return the norms with ones in place of zeros."""
     return np.where(norms > 0, norms, 1.0)
 
 

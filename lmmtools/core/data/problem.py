@@ -273,6 +273,7 @@ def prepare(design: Design) -> Problem:
 
 
 def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure: Structure) -> Problem:
+    """Return the problem with its arrays in the engine's order."""
     order = structure.order
     response = replace(cross.response, Zy=cross.response.Zy[order])
     ZX = cross.ZX[order]

@@ -310,4 +310,5 @@ def _invert_stage(s: EliminatedStage, i: int, W: _ChainBlocks, W_rest: Floats | 
 
 
 def _rest_blocks(el: Elimination, W_rest: Floats | None) -> tuple[Floats, ...]:
+    """Return the diagonal blocks of W among the rest, (m, l, l) per factor."""
     return () if W_rest is None else level_blocks(el.structure.layout, W_rest)

@@ -361,4 +361,5 @@ def _level_rows(piece: sparse.csr_matrix, l: int) -> sparse.csr_matrix:
 
 
 def _rows_of(pattern: sparse.csr_matrix) -> NDArray[np.intp]:
+    """Return the row of each entry of a CSR pattern."""
     return np.repeat(np.arange(pattern.shape[0]), np.diff(pattern.indptr))

@@ -260,6 +260,7 @@ class DenseRest:
 
 
 def _factorise(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], *, is_lower: bool) -> DenseRest:
+    """Return I + Lambda'A Lambda factored; A is overwritten where it is large and can be spared."""
     scale = None
     kept: Floats | None = A
     if all(len(lam) == 1 for lam in lambdas):

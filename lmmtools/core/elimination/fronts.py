@@ -189,6 +189,7 @@ def plan_fronts(pattern: sparse.csc_matrix, levels: Levels) -> Fronts | None:
 
 
 def _level_graph(pattern: sparse.csc_matrix, levels: Levels) -> sparse.csc_matrix:
+    """Return which levels meet, as a symmetric matrix of ones, from the pattern of their columns."""
     n = len(levels.widths)
     entries = pattern.tocoo()
     ends = levels.of_column[entries.row], levels.of_column[entries.col]

@@ -100,6 +100,7 @@ def reduce_many(cut: Cut, lambdas: Sequence[Floats]) -> tuple[Floats, Floats]:
 
 
 def _largest(structure: Structure) -> Factor:
+    """Return the factor with most random effects."""
     return max(structure.factors, key=lambda f: f.q)
 
 

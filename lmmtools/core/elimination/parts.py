@@ -78,6 +78,7 @@ class Factor:
 
 @cache
 def _parts(blocks: tuple[int, ...], widths: tuple[int, ...]) -> tuple[tuple[int, slice], ...]:
+    """Return each block with its slice within a level."""
     ends = list(accumulate(widths, initial=0))
     return tuple((k, slice(a, b)) for k, a, b in zip(blocks, ends[:-1], ends[1:], strict=True))
 

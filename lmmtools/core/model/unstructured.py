@@ -121,6 +121,7 @@ class Unstructured:
         return np.asarray(chosen[upper_triangle(len(self.R))[1]])
 
     def _triangle(self, entries: Floats) -> Floats:
+        """Return lower triangles, (..., l, l), of their entries column by column, (..., k)."""
         columns, rows = upper_triangle(len(self.R))
         L = np.zeros((*entries.shape[:-1], *self.R.shape))
         L[..., rows, columns] = entries

@@ -371,6 +371,7 @@ def _tied_derivatives(problem: Problem, d: Derivatives) -> Derivatives:
 
 
 def _tied_gradient(problem: Problem, P: Floats, tau: Floats, reml: bool) -> Floats:
+    """Return the gradient with respect to tau, theta = P tau."""
     gradient = evaluate(problem, P @ tau, reml).gradient
     assert gradient is not None
     return np.asarray(P.T @ gradient)

@@ -166,5 +166,6 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
 
 
 def _distance_to_bound(phi: Floats, direction: Floats, limits: NDArray[np.bool_]) -> float:
+    """Return how many times the direction fits between phi and the nearest bound."""
     falling = limits & (direction < 0)
     return float((phi[falling] / -direction[falling]).min(initial=np.inf))

@@ -144,20 +144,24 @@ class Search:
 
 
 def _exchanges(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield starts with the variance of one term in another."""
     return exchanges(found.problem, found.best.model.state)
 
 
 def _alone(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield starts with one term alone."""
     return alone(found.problem, found.best.model.state.reml)
 
 
 def _without_one(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield starts with all terms but one."""
     units = unit_lambdas(found.problem)
     for k in range(len(units) if len(units) > 2 else 0):
         yield tuple(np.zeros_like(lam) if j == k else lam for j, lam in enumerate(units))
 
 
 def _at_random(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield starts drawn at random."""
     rng = np.random.default_rng(0)
     for _ in range(DRAWN):
         yield tuple(
@@ -175,24 +179,29 @@ def other_starts(found: BestSoFar) -> Iterator[tuple[str, Lambdas, bool]]:
 
 
 def _competing(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield starts in which variances hold what the fixed effects lack."""
     return competing_starts(found.problem, found.problem.to_theta(found.best.model.state.lambdas))
 
 
 def _joint(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield the start for correlated columns of separate terms, where there is one."""
     joint = joint_lambdas(found.problem)
     if joint is not None:
         yield joint
 
 
 def _middling(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield the start that does not depend on the response."""
     yield unit_lambdas(found.problem)
 
 
 def _identity(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield theta of the identity."""
     yield found.problem.scaling.basis_maps
 
 
 def _multiples(found: BestSoFar) -> Iterator[Lambdas]:
+    """Yield multiples of the starting variances."""
     first = starting_lambdas(found.problem)
     for factor in RESTARTS:
         yield tuple(lam * np.sqrt(factor) for lam in first)
@@ -264,6 +273,7 @@ def unspanned_effects(design: Design) -> list[list[tuple[int, int]]]:
 
 
 def _column(design: Design, effects: list[tuple[int, int]]) -> Floats:
+    """Return the column of the first of some effects that have the same column."""
     k, e = effects[0]
     return design.blocks[k].basis[:, e]
 
@@ -300,6 +310,7 @@ def _holding_means(
 
 
 def _is_spanned(design: Design, column: Floats) -> bool:
+    """Return whether X spans a column."""
     if any(np.array_equal(x, column) for x in design.X.T):
         return True
     left = column - design.X @ np.linalg.lstsq(design.X, column, rcond=None)[0]

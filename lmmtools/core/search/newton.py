@@ -64,6 +64,7 @@ def newton_step(phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_]) -
 
 
 def _make_positive(B: Floats) -> Floats:
+    """Return B with the eigenvalues of its scaled matrix in absolute value and at least EIGEN_FLOOR."""
     scale = np.sqrt(np.maximum(np.abs(np.diag(B)), _smallest_diagonal(np.abs(np.diag(B)).max())))
     values, vectors = np.linalg.eigh(B / scale / scale[:, None])
     if values[0] > EIGEN_FLOOR:
@@ -73,6 +74,7 @@ def _make_positive(B: Floats) -> Floats:
 
 
 def _smallest_diagonal(top: float) -> float:
+    """Return the smallest diagonal element to scale by, given the largest."""
     return DIAGONAL_FLOOR * top if top > 0 else 1.0
 
 

@@ -101,6 +101,7 @@ def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
 
 
 def _evaluate_at_zero(problem: Problem, reml: bool) -> LowerPoint:
+    """Return the point with all variances at zero."""
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
     y = problem.response
     (value,) = objectives_at_zero(problem, y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)

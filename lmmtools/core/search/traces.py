@@ -120,6 +120,7 @@ class _Crossing:
 
 
 def _trace_crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, sigma: Sequence[Floats]) -> Floats:
+    """Return tr(P V_i P V_j), shape (k, k), for one factor that crosses a dense rest."""
     f, coupling = s.stage.factor, s.stage.coupling
     assert coupling is not None and s.coupling is not None
     y, y_rest = Y[: f.q].reshape(f.m, f.l, -1), Y[f.q :]
@@ -279,10 +280,12 @@ def add_gram(f: Factor, other: Factor, gram: Floats, sigma: Sequence[Floats], ou
 
 
 def _starts(sigma: Sequence[Floats]) -> list[int]:
+    """Return where each block's parameters begin."""
     return list(accumulate((x.shape[-3] for x in sigma), initial=0))
 
 
 def _add(out: Floats, row: int, column: int, t: Floats, *, mirror: bool) -> None:
+    """Add a block of tr(P V_i P V_j), and its mirror image, to ``out``."""
     out[..., row : row + t.shape[-2], column : column + t.shape[-1]] += t
     if mirror:
         out[..., column : column + t.shape[-1], row : row + t.shape[-2]] += t.swapaxes(-1, -2)
