@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import lmmtools as lmt
 from lmmtools import core
+from lmmtools.inference.tails import t_quantile, t_two_sided
 from tests.unit.inference.recorded import RECORDED, rows_of
 
 # lmerTest differentiates numerically, at an optimum that lme4 found to some five digits of theta.
@@ -182,3 +184,10 @@ def test_degrees_by_differences_equal_those_by_the_hessian(monkeypatch) -> None:
     exact = fit.tests().df
     monkeypatch.setattr(core.search.traces, "DENSE_Q", 0)
     np.testing.assert_allclose(replace(fit).tests().df, exact, rtol=1e-5)
+
+
+def test_undefined_degrees_of_freedom_give_neither_a_p_value_nor_a_quantile() -> None:
+    assert np.isnan(t_two_sided(2.0, np.nan))
+    assert np.isnan(t_quantile(0.025, np.nan))
+    np.testing.assert_allclose(t_quantile(0.025, [np.inf, 10.0]), [stats.norm.isf(0.025), stats.t.isf(0.025, 10)])
+    np.testing.assert_allclose(t_two_sided(2.0, [np.inf, 10.0]), 2 * np.array([stats.norm.sf(2), stats.t.sf(2, 10)]))
