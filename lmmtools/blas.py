@@ -29,11 +29,11 @@ SMALL = 9_000
 
 
 MEETING = 384
-"""Threads that share out a product meet once for so many of its inner dimension: X'X of 50 columns and 100,000 rows
-takes five times as long on two busy cores as on one."""
+"""Inner dimension that threads of a product work through between two points at which they wait for each other: X'X of
+50 columns and 100,000 rows takes five times as long on two busy cores as on one."""
 
 NARROW = 512
-"""Rows or columns of a product below which it is not shared out."""
+"""Rows or columns of a product below which it takes one thread."""
 
 
 def dot(a: Floats, b: Floats) -> float:

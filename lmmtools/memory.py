@@ -120,10 +120,10 @@ def _read_cgroups() -> Iterator[float]:
 def _read_cgroup(at: Path, limit: str, usage: str, cache: str) -> Iterator[float]:
     """Yield the free bytes under the limit of one control group, if it has one."""
     try:
-        most = float((at / limit).read_text("ascii"))  # "max" is no number, and no limit
+        most = float((at / limit).read_text("ascii"))  # "max" means no limit, and fails here
         used = float((at / usage).read_text("ascii"))
         lines = (at / "memory.stat").read_text("ascii").splitlines()
-        # Cached files give way.
+        # Cached files are given up when memory is needed.
         yield most - used + sum(float(line.split()[1]) for line in lines if line.split()[0] == cache)
     except (OSError, ValueError, IndexError):
         return

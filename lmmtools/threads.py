@@ -76,7 +76,7 @@ class Pool:
         if here.depth == 1:
             try:
                 self._enter_first(here)
-            except BaseException:  # Ctrl-C, too, must not leave a thread inside for good
+            except BaseException:  # Ctrl-C must not leave a thread inside forever
                 here.depth = 0
                 self._leave_last(here)
                 raise
@@ -168,7 +168,7 @@ class Pool:
     def _set_libraries(self) -> None:
         """Set the libraries' numbers of threads by who is inside; the lock is held."""
         is_single = len(self._inside) > 1 or (len(self._inside) == 1 and not self._wide)
-        # Whoever is interrupted here finds the flag set, and is set right when the next one leaves.
+        # An interrupt here leaves the flag set, so that the next thread to leave restores the numbers.
         if is_single and not self._is_single:
             self._is_single = True
             _write(self._libraries(), self._found, 1)

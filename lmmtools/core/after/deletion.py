@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 __all__ = ["Deletions", "ReducedRows", "delete_rows", "reduce_rows"]
 
 SOLVED_ROWS = 512
-"""Rows of Z taken at once, and the largest set that is left out by its own S."""
+"""Rows of Z used at once, and rows of the largest set that is left out by its own S."""
 
 RANK = 1e-9
-"""Relative information on a direction of the fixed effects below which the rest says nothing of it."""
+"""Information of the remaining rows on a direction of the fixed effects, as a share of all, that counts as zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

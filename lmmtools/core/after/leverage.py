@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["by_factor", "hat_values", "prediction_variances", "random_leverages"]
 
 SOLVED_COLUMNS = 256
-"""New rows solved for at once."""
+"""New rows that one solve takes."""
 
 SOLVED_SIZE = 8_000_000
 """Numbers (64 MB) in the dense right-hand sides of one solve."""
@@ -256,7 +256,7 @@ def _as_fitted(
     agrees = np.ones(r, dtype=bool)
     for i, f in enumerate(st.factors):
         level = np.full(r, -1, dtype=np.intp)
-        for k in f.blocks:  # factors of equal codes in the data are one here, and may differ in new rows
+        for k in f.blocks:  # blocks with equal codes in the data share a factor, but their codes may differ in new rows
             used = bases[k].any(axis=1)
             agrees &= ~used | (level < 0) | (level == codes[k])
             level = np.where(used, codes[k], level)

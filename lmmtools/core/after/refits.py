@@ -36,10 +36,10 @@ BATCH_NUMBERS = 2_000_000
 """Numbers (16 MB) in the largest array of one batch: about what the caches hold."""
 
 MAX_ROUNDS = 60
-"""Evaluations in step; what has not converged by then is fitted by itself, with restarts."""
+"""Largest number of evaluations in step; responses that have not converged by then are fitted one by one."""
 
 TOL = 1e-17
-"""Expected decrease of the criterion at which a response is done."""
+"""Expected decrease of the criterion at which a response has converged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,7 +288,7 @@ def _differentiate(
     """Return evaluated points with their derivatives and Newton's steps."""
     B, p = len(rows), problem.p
     dof = problem.n - p if reml else problem.n
-    # Where a trial went beyond the arithmetic its criterion is infinite, and nothing of it is used.
+    # Where a trial overflowed its criterion is infinite, and its other numbers are not used.
     frames, roots = parameters.frame(problem.covariances, [np.where(np.isfinite(lam), lam, 0.0) for lam in lambdas])
     framed = tuple(Q @ L for Q, L in zip(frames, roots, strict=True))
     f = s.Fy - np.einsum("zqp,zp->zq", s.Fx, s.b)

@@ -195,7 +195,7 @@ def _free(
         moves = problem.covariances[k].of_columns(present)
         span = problem.spanned[k] if reml else None
         if span is not None:
-            # Towards effects that X spans, which are left out, the criterion does not change.
+            # The criterion does not depend on effects that X spans.
             moves = moves & problem.covariances[k].of_rows(span.is_kept(Q))
         free.append(moves)
         if not present.all():

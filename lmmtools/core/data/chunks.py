@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CHUNK_ROWS", "Chunk", "ChunkSource", "DesignChunks", "indicator_rows"]
 
 CHUNK_ROWS = 1 << 18
-"""Rows taken at once: large enough that Python's own cost vanishes, small enough to bound the working memory."""
+"""Rows of a chunk: many enough that calls cost little, few enough to bound the working memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

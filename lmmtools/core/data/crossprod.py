@@ -39,11 +39,11 @@ __all__ = [
 ]
 
 RANK_TOL = 1e-11
-"""A basis or X column that is this much shorter once orthogonalised is scaled but not orthogonalised: the map back
-would multiply rounding errors by the reciprocal."""
+"""Length of a column of X or of a basis after orthogonalisation, relative to before, below which it is scaled only: the
+map back would multiply rounding errors by the reciprocal."""
 
 EXACT_TOL = 1e-14
-"""Residuals of the regression on X below this fraction of y are y's own rounding errors, not variation."""
+"""Residuals of the regression on X below this fraction of y are rounding errors of y, not variation."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +151,7 @@ def choose_scaling(chunk: Chunk) -> Scaling:
 def _basis_map(B: Floats) -> Floats:
     """Return the lower-triangular R with ``B @ inv(R)`` orthonormal on average over the rows, B whitened."""
     n, l = B.shape
-    # Not through squares, which overflow from 1e154 on.
+    # Norms without squares, which overflow from 1e154 on.
     norms = _nonzero(np.array([dnrm2(column) for column in B.T]) / np.sqrt(n))
     if l == 1:
         return norms.reshape(1, 1)

@@ -50,13 +50,13 @@ __all__ = ["Problem", "Spanned", "find_spanned", "prepare"]
 
 
 LEFT = 1e-12
-"""Share of a direction's squared length that X leaves, below which it is rounding."""
+"""Share of a direction's squared length that is left beside X and counts as rounding."""
 
 ORTHOGONAL = 1e-6
-"""Sine of an angle that rounding leaves between a direction and the spanned ones that it is of."""
+"""Sine of the angle between a direction and a subspace that counts as rounding."""
 
 PIVOT = 1e-6
-"""Share of a spanned direction that an effect has at least, to be the one that is left out for it."""
+"""Smallest share of a spanned direction at which an effect can be left out for it."""
 
 
 class RowData:

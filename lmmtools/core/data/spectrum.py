@@ -30,10 +30,10 @@ LARGEST_MAP = 4_000_000
 """Numbers (32 MB) in the map from levels to that matrix."""
 
 EQUAL = 1e-12
-"""Relative difference of two a that are the same number but for rounding."""
+"""Relative difference of two a that counts as rounding."""
 
 NULL = 1e-12
-"""Eigenvalue, as a share of the largest, that is zero but for rounding: X spans that direction."""
+"""Eigenvalue, as a share of the largest, that counts as zero: X spans that direction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -34,13 +34,13 @@ __all__ = [
 ]
 
 DENSE_FILL = 0.2
-"""Share of level pairs that meet from which dense arithmetic wins."""
+"""Share of level pairs that meet from which dense arithmetic costs less."""
 
 DENSE_SIZE = 20_000
 """Blocks with fewer numbers than this are always dense: sparse calls cost more than they save."""
 
 DENSE_LIMIT = 8_000_000
-"""Numbers (64 MB) a dense block may take."""
+"""Largest size of a dense block, in numbers (64 MB)."""
 
 SCRATCH = 4_000_000
 """Numbers (32 MB) in the dense working copy of some levels of a sparse block."""

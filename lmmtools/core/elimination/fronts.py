@@ -43,13 +43,13 @@ SMALL_WASTE = 24
 """Or if it adds at most this many stored zeros."""
 
 FILLING = 0.05
-"""Share of level pairs that meet from which a graph is looked at for whether any order could keep fill low."""
+"""Share of level pairs that meet from which it is checked whether any order can keep fill low."""
 
 FULL = 0.9
-"""Share of level pairs that meet where a graph counts as full; and share of levels among which that must come about."""
+"""Share of level pairs that meet from which a graph counts as full; and the share of levels that is then still left."""
 
 BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
-"""How many bits of a byte are set."""
+"""Number of bits that are set, for each byte."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -269,7 +269,7 @@ def _eliminate_symbolically(graph: sparse.csc_matrix, widths: Indices, limit: fl
         k[j] = width[j]
         m[j] = width[j] + width[later].sum()
         mine, stay = [j], []
-        # A child's columns cost rows of zeros where it does not meet what the parent meets.
+        # Merging stores zeros where the child does not meet what the parent meets.
         for c in sorted(children[j], key=lambda c: -m[c]):
             waste = k[c] * (m[j] + k[c] - m[c])
             if waste <= max(WASTE * k[c] * m[c], SMALL_WASTE):

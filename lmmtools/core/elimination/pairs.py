@@ -165,10 +165,10 @@ def light_pairs(
     order = np.argsort(counts, kind="stable")
     c = counts[order]
     pairs = np.cumsum(c * (c + 1) // 2)
-    # A sparse rest has room for nothing but pairs, and was chosen because they are few.
+    # A sparse rest stores nothing but pairs, and is chosen only where they are few.
     light = (PAIR_COST * c * (c + 1) < float(layout.q) ** 2) & (pairs <= PAIR_LIMIT) | layout.is_sparse
     chosen = order[: int(np.count_nonzero(light))]
-    # A level that meets nothing has no pairs; what it adds is nothing either.
+    # A level that meets no column has no pairs and adds nothing.
     chosen = chosen[counts[chosen] > 0]
     held = Pairs(chosen, counts[chosen], indptr[chosen].astype(np.intp), columns.astype(np.intp), values, layout)
     return held, np.sort(order[int(np.count_nonzero(light)) :])

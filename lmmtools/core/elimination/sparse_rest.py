@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["SparseLayout", "SparseRest", "sparse_layout"]
 
 DENSE_SHARE = 0.3
-"""Share of level pairs that meet from which no order of elimination helps."""
+"""Share of level pairs that meet from which no order of elimination makes the sparse rest cheaper."""
 
 MAX_JOINS = 2e7
-"""Pairs of levels that the chain may join, counted with repeats, before the pattern is not even looked at."""
+"""Pairs of levels that the chain joins, counted with repeats, beyond which the pattern is not computed."""
 
 SINGLE = 48
 """A single front that eliminates at least this many columns goes to LAPACK's symmetric routines."""
@@ -186,7 +186,7 @@ class SparseRest:
             C = w * B if k == 1 else np.matmul(w, B)
             self._done.append(_EliminatedFront(batch, own, B, w, C))
             if B.shape[2]:
-                # What its own children left among the others, and its own share.
+                # The contributions of its children to the others, and its own.
                 left = front[:, k:, k:] - np.matmul(B.transpose(0, 2, 1), C)
                 at = batch.in_parent()
                 if batch.is_single_parent:

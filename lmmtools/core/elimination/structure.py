@@ -34,11 +34,11 @@ SMALL_Q = 64
 """Up to this many random effects one dense factor costs less than the calls that would exploit its structure."""
 
 MEDIUM_Q = 160
-"""The same where something is left over beside the chain, which costs more calls still."""
+"""The same for a chain with a rest, which takes more calls."""
 
 
 SPARSE_REST = 300
-"""From this size of the rest a sparse elimination is considered."""
+"""Columns of the rest from which a sparse elimination is considered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Covariance", "covariance_of", "is_null", "places"]
 
 NULL_VARIANCE = 1e-9
-"""A relative variance, times the information of one level, below this is one that the data could not tell from zero."""
+"""A relative variance, times the information of a level, that counts as zero: the data could not tell it from zero."""
 
 
 class Covariance(Protocol):

@@ -32,7 +32,7 @@ __all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "objective
 
 
 DENSE_BATCH_Q = 160
-"""Up to this many random effects the dense kernel beats fitting one response after another."""
+"""Up to this many random effects the dense kernel costs less than fitting one response after another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

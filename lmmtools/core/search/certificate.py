@@ -53,10 +53,11 @@ DECREASE_TOL = 1e-6
 standard error."""
 
 NULL_TOL = 1e-6
-"""G on a null space may be below zero by this share of its two parts, which cancel there."""
+"""Share of the derivative of log|V| by which G on a null space may be negative: G is a difference of two parts."""
 
 SAME = 1e-7
-"""Difference of two criteria, relative, that is no other optimum: what two ways to compute one leave, with room."""
+"""Relative difference of two criteria up to which they belong to one optimum: it exceeds the rounding of two ways to
+compute one."""
 
 CURVATURE_TOL = -1e-5
 """The smallest eigenvalue of the scaled Hessian (unit diagonal) may be below zero by the error of its differences."""
@@ -292,7 +293,7 @@ def _null_spaces(
             basis = Q[:, null]
             span = problem.spanned[k] if reml else None
             if span is not None:
-                # The slope is zero, and no rounding: the criterion does not depend on these effects.
+                # The derivative is exactly zero: the criterion does not depend on these effects.
                 nulls.append(NullSpace(k, np.eye(l)[:, list(span.effects)], 0.0, is_spanned=True))
                 basis = basis[:, ~span.is_idle(basis)]
             if basis.size:
@@ -347,7 +348,7 @@ def certify_shared(problem: Problem, theta: Floats, reml: bool) -> Certificate:
     nulls, free = _null_spaces(problem, *parameters.frame(problem.covariances, state.lambdas), d, reml)
     later = {k for members in design.shared for k in members[1:]}
     nulls = [null for null in nulls if null.block not in later]
-    # A lambda without full rank has free elements all the same: theta has no element for its null space alone.
+    # Of a vector-valued lambda all elements are free: no element of theta belongs to its null space alone.
     is_held = parameters.bounded(problem.covariances) & ~free
     at = np.flatnonzero(P.T @ is_held == 0)
     g, B = _tied_gradient(problem, P, tau, reml)[at], np.empty((len(at), len(at)))

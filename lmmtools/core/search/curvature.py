@@ -155,7 +155,7 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
     h = DIFFERENCE
     room = _distance_to_bound(m.phi, direction, limits)
     if room < 2.0 * h:
-        # A variance stays positive; towards more of it there is always room.
+        # Variances have no upper bound.
         direction = -direction
         room = _distance_to_bound(m.phi, direction, limits)
     h = min(h, 0.4 * room)

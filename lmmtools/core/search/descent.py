@@ -221,7 +221,7 @@ def _search_along(
         fall = objective - state.objective
         if fall >= -1e-4 * slope - (noise if -slope < 1e3 * noise else 0.0):
             return state, used
-        # The minimum of the parabola through both values and the slope, kept between a tenth and a half.
+        # The minimum of the parabola through both values and the slope, between a tenth and a half of the step.
         curve = 2.0 * (-fall - slope)
         share *= min(0.5, max(0.1, -slope / curve)) if curve > 0 else 0.5
         if share * abs(slope) < 1e-3 * noise:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["FLAT", "BestSoFar", "Search", "competing_effects", "competing_starts", "other_starts"]
 
 RESTARTS = (0.01, 10.0, 0.1)
-"""Where else to start, as multiples of the first start's variances, when a certificate fails."""
+"""Further starts where a certificate fails, as multiples of the first start's variances."""
 
 LONG = 8
 """A search of more evaluations than this has crossed a region where the criterion is not convex, so that another
@@ -47,7 +47,7 @@ SMALL_Q = 160
 and the criterion is scanned along each variance: other optima occur with few data."""
 
 FEW = 50
-"""Up to this many residual degrees of freedom another optimum is never unlikely."""
+"""Up to this many residual degrees of freedom other optima are common."""
 
 FLAT = 1e-5
 """With less curvature than this the parameters are not all identified, and other optima are common."""
@@ -58,7 +58,7 @@ DRAWN = 4
 
 
 IN_SPAN = 1e-8
-"""Share of a column that X leaves, below which it is X's."""
+"""Length of a column beside X, as a share of its own, that counts as zero."""
 
 SHORT = 0.1
 """An effect whose variance is less than this share of its squared mean is started at the squared mean."""
@@ -94,7 +94,7 @@ class BestSoFar:
 
     @property
     def has_few(self) -> bool:
-        """Whether there are few data, so that another optimum is never unlikely, and the model is small."""
+        """Whether there are few data, so that other optima are common, and the model is small."""
         return self.problem.n - self.problem.p <= FEW and self.problem.structure.q <= SMALL_Q
 
     @property

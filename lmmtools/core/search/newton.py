@@ -21,7 +21,7 @@ EIGEN_FLOOR = 1e-9
 """Smallest curvature that the scaled model is given."""
 
 MAX_PIVOTS = 200
-"""Changes between held and free; a few per parameter are usual."""
+"""Largest number of changes of an element between held and free; a few per parameter are usual."""
 
 DIAGONAL_FLOOR = 1e-14
 """Smallest diagonal element before scaling, relative to the largest."""

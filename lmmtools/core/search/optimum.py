@@ -33,7 +33,7 @@ LOWER = 1e-9
 """Relative decrease of the criterion from which the end of another search counts as lower."""
 
 MAX_DOWN = 8
-"""Searches from lower values found without a search; each ends lower than the one before."""
+"""Largest number of searches from points that scans found lower; each ends lower than the one before."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -55,10 +55,10 @@ FEW = 8
 """Number of responses up to which they are few."""
 
 POLISHED = 1e-20
-"""Decrease that is still expected at a minimum that is found; the engine's own search then has nothing to add."""
+"""Expected decrease at which a minimum is found; the engine's own search then has nothing to improve."""
 
 MAX_POLISHING = 60
-"""Newton steps; a minimum at which rounding keeps them moving is good enough."""
+"""Newton steps; where rounding keeps them moving after that the minimum is accurate enough."""
 
 MAX_ROUNDS = 40
 """Halvings; an interval is then a 1e-12th of what it was."""
@@ -130,7 +130,7 @@ def section_of(problem: Problem, Zy: Floats, Xy: Floats, yy: Floats, y_scale: Fl
     values, squares, counts = spectrum.values, c * c, np.ones(len(spectrum.values))
     rest = spectrum.counts - np.bincount(spectrum.group, minlength=len(spectrum.a))
     if rest.any():
-        # What the directions that were left do not have of each group's length.
+        # The squared length of z in each group that the reduced directions do not have.
         own = np.zeros((len(spectrum.group), len(spectrum.a)))
         own[np.arange(len(spectrum.group)), spectrum.group] = 1.0
         others = np.maximum(np.add.reduceat(z * z, spectrum.first, axis=1) - (reduced * reduced) @ own, 0.0)

@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 FLOOR = 0.05
-"""A starting variance is at least this times the reciprocal of a level's own information: away from the boundary,
-where an optimiser has least to go by."""
+"""A starting variance is at least this times the reciprocal of a level's information: away from the boundary, where
+derivatives tell least."""
 
 SPREAD = 1e-9
 """Smallest share of a starting covariance matrix's largest eigenvalue: its Cholesky factor exists, with digits to
@@ -167,7 +167,7 @@ def _estimate_covariance(
     bad = ~np.isfinite(solved).all(axis=(1, 2))
     solved[bad] = diagonal[bad]
     values, vectors = np.linalg.eigh(0.5 * (solved + solved.transpose(0, 2, 1)))
-    # A basis that varies little within levels makes a moment estimate of any size: the floor must not drown in it.
+    # Where a basis varies little within levels a moment estimate may be huge; the floor is then relative to it.
     least = np.maximum(floor, SPREAD * values[:, -1:])
     out = (vectors * np.maximum(values, least)[:, None, :]) @ vectors.transpose(0, 2, 1)
     return np.where((values[:, -1] > floor)[:, None, None], out, diagonal)

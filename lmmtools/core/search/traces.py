@@ -62,7 +62,7 @@ DENSE_Q = 400
 """Up to this many random effects all of Z'PZ costs less than the iterations that its exact curvature saves."""
 
 COLUMNS = 256
-"""Columns of Z'PZ at a time, where all of it would be too large."""
+"""Columns of Z'PZ computed at a time where all of it is too large."""
 
 LARGEST = 2500
 """Columns of the rest (50 MB a matrix) up to which products of its size are formed."""
