@@ -34,7 +34,7 @@ def check(path: Path, with_kernels: bool = True) -> list[str]:
     }
     wrong += [f"{name} is missing" for name in sorted(source - names)]
     # Each kind of file that no import would miss.
-    for mark in ("py.typed", "data/sleepstudy.csv", "data/recorded_lme4.json", "fit.R", "report.html", "report.css"):
+    for mark in ("py.typed", "data/sleepstudy.csv", "data/recorded_lme4.json", "fit.R", "page.html", "page.css"):
         if not any(name.endswith(mark) for name in names):
             wrong.append(f"there is no {mark}")
     compiled = {name for name in names if name.endswith(COMPILED)}

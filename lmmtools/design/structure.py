@@ -52,24 +52,7 @@ PAIR_COLUMNS = [
 class FactorStructure:
     """What the data show about factors, from the data alone.
 
-    Attributes
-    ----------
-    n_rows : int
-        Rows used: those with a value in every factor.
-    n_missing : int
-        Rows left out.
-    factors : tuple of FactorCounts
-        As given.
-    pairs : tuple of Pair
-        Every two factors, in the given order.
-    components : Islands
-        Connected components over all factors.
-    cell_counts : ndarray of intp, shape (cells,)
-        Rows of each combination of all factors that occurs.
-    findings : tuple of Finding
-        What to look at; empty when nothing is wrong.
-    suggestion : Suggestion or None
-        The random effects that the factors stand for, as formula and as declaration; None if no factor can be one.
+    ``lmmtools.structure`` returns it as a ``Structure``, where the attributes are described.
     """
 
     n_rows: int

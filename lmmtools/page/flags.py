@@ -63,14 +63,14 @@ def _flags(fit: Fit) -> Iterator[Flag]:
     yield _optimum(fit)
     yield from _boundary(fit)
     yield from _ambiguous(fit)
-    yield _rows(fit)
+    yield _rows_used(fit)
     yield from _left_out(fit)
-    yield from _given(fit)
-    yield from _levels(fit)
+    yield from _weights_and_offset(fit)
+    yield from _few_levels(fit)
     yield from _second_engine(fit)
     yield _criterion(fit)
     if fit.remarks:
-        yield Flag("caution", "What this model really is", tuple(_sentence(text) for text in fit.remarks))
+        yield Flag("caution", "What this model really is", tuple(_with_full_stop(text) for text in fit.remarks))
 
 
 def _optimum(fit: Fit) -> Flag:
@@ -129,7 +129,7 @@ def _ambiguous(fit: Fit) -> Iterator[Flag]:
     for pair in find_ambiguities(fit.design):
         title = f"Nothing tells the variances of {pair.first} and {pair.second} apart"
         rest = "Fixed effects, their standard errors and predictions do not depend on it."
-        yield Flag("caution", title, (_sentence(str(pair)), rest))
+        yield Flag("caution", title, (_with_full_stop(str(pair)), rest))
 
 
 def _spanned(row: BoundaryRow) -> Flag:
@@ -188,7 +188,7 @@ def _certificate_sentences(row: BoundaryRow) -> tuple[str, ...]:
     return (f"It is certified: any {more} would make the criterion worse.",)
 
 
-def _rows(fit: Fit) -> Flag:
+def _rows_used(fit: Fit) -> Flag:
     dropped = fit.design.dropped
     if not dropped.n_rows:
         return Flag("good", "All rows used", (f"None of the {fit.nobs:,} rows lacks a value that the model needs.",))
@@ -215,7 +215,7 @@ def _left_out(fit: Fit) -> Iterator[Flag]:
             ),
         )
     for text in fit.design.narrower_in_r:
-        yield Flag("caution", "lmer() fits another model to this formula", (_sentence(text),))
+        yield Flag("caution", "lmer() fits another model to this formula", (_with_full_stop(text),))
     for factor, levels in dropped.levels.items():
         if levels:
             yield Flag(
@@ -225,14 +225,14 @@ def _left_out(fit: Fit) -> Iterator[Flag]:
             )
 
 
-def _given(fit: Fit) -> Iterator[Flag]:
+def _weights_and_offset(fit: Fit) -> Iterator[Flag]:
     """Yield flags on what weights and offsets do to the numbers."""
     weights, offset, response = fit.design.weights, fit.design.offset, plain_name(fit.design.formula.response)
     if weights is not None:
         low, high = float(weights.min()), float(weights.max())
         yield Flag(
             "note",
-            f"Prior weights{_named(fit.names.weights)}",
+            f"Prior weights{_colon_and_name(fit.names.weights)}",
             (
                 f"The residual variance of a row is sigma^2 divided by its weight, from {low:.4g} to {high:.4g} here: "
                 f"the residual standard deviation of {fit.sigma:.4g} is that of a row of weight 1, and goes from "
@@ -243,7 +243,7 @@ def _given(fit: Fit) -> Iterator[Flag]:
     if offset is not None:
         yield Flag(
             "note",
-            f"Offset{_named(fit.names.offset)}",
+            f"Offset{_colon_and_name(fit.names.offset)}",
             (
                 f"A known part of each row's mean, from {float(offset.min()):.4g} to {float(offset.max()):.4g}, is "
                 f"taken off {response} before anything is estimated; fitted values have it added again.",
@@ -251,11 +251,11 @@ def _given(fit: Fit) -> Iterator[Flag]:
         )
 
 
-def _named(name: str | None) -> str:
+def _colon_and_name(name: str | None) -> str:
     return "" if name is None else f": {name}"
 
 
-def _levels(fit: Fit) -> Iterator[Flag]:
+def _few_levels(fit: Fit) -> Iterator[Flag]:
     few = {group: m for group, m in fit.ngroups.items() if m < FEW_LEVELS}
     for group, m in few.items():
         yield Flag(
@@ -272,7 +272,7 @@ def _second_engine(fit: Fit) -> Iterator[Flag]:
     second = fit.second_look
     if second.status in _NOT_ASKED:
         title, sentence = _NOT_ASKED[second.status]
-        yield Flag("note", title, (sentence, _sentence(second.why)) if second.why else (sentence,))
+        yield Flag("note", title, (sentence, _with_full_stop(second.why)) if second.why else (sentence,))
     agreement = second.agreement
     if agreement is None:
         return
@@ -320,7 +320,7 @@ def _criterion(fit: Fit) -> Flag:
     )
 
 
-def _sentence(text: str) -> str:
+def _with_full_stop(text: str) -> str:
     # As it begins: that may be the name of a column.
     text = text.strip()
     return text + ("" if text.endswith((".", "!", "?")) else ".")

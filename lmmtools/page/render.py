@@ -96,7 +96,7 @@ def render_page(
     design = fit.design
     translation = translate_model(fit)
     comparing = "" if comparison is None else scrollable(comparison.to_html(), "Fits side by side")
-    return environment.get_template("report.html").render(
+    return environment.get_template("page.html").render(
         title=title or f"Linear mixed model of {plain_name(design.formula.response)}",
         formula=design.formula.source or str(design.formula),
         data_name=fit.names.data,

@@ -35,6 +35,10 @@ def comparison(compared: Comparison, *, ax: Axes | None = None) -> Axes:
     DataError
         If no quantity is a number in two of the fits, or this is no comparison.
 
+    See Also
+    --------
+    lmmtools.compare : The comparison that is drawn.
+
     Examples
     --------
     >>> import lmmtools as lmt

@@ -40,6 +40,10 @@ def incidence(structure: Structure, a: str | None = None, b: str | None = None, 
     DataError
         If they are not two of the factors, or there is one factor only.
 
+    See Also
+    --------
+    lmmtools.structure : What the data show of the factors.
+
     Examples
     --------
     >>> import lmmtools as lmt

@@ -64,6 +64,10 @@ def caterpillar(
     DataError
         If the model has no such factor or effect, or ``level`` is not between 0 and 1.
 
+    See Also
+    --------
+    shrinkage : The modes against least squares within each level.
+
     Examples
     --------
     >>> import lmmtools as lmt
@@ -112,6 +116,10 @@ def shrinkage(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) ->
     ------
     DataError
         If the model has no such factor.
+
+    See Also
+    --------
+    caterpillar : The modes with their intervals.
 
     Examples
     --------

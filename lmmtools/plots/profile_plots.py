@@ -49,6 +49,11 @@ def profile_zeta(profile: Profile, parameter: str | None = None, *, ax: Axes | N
     DataError
         If there is no such parameter, or ``ax`` is no Axes.
 
+    See Also
+    --------
+    profile_density : The density that the profile implies.
+    section : The criterion with the other parameters held.
+
     Examples
     --------
     >>> import lmmtools as lmt
@@ -105,6 +110,10 @@ def profile_density(
     ------
     DataError
         If there is no such parameter, ``alpha`` is not between 0 and 1, or ``ax`` is no Axes.
+
+    See Also
+    --------
+    profile_zeta : The signed root along the same parameter.
 
     Examples
     --------

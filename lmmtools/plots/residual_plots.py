@@ -49,6 +49,11 @@ def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> A
         Whether residuals are scaled (Pearson residuals divided by sigma, as in lme4's summary), not in units of y.
     ax : Axes, optional
 
+    See Also
+    --------
+    by_group : Residuals within each level of a factor.
+    qq : Standardised residuals against normal quantiles.
+
     Examples
     --------
     >>> import lmmtools as lmt
@@ -91,6 +96,10 @@ def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> 
     ------
     DataError
         If the model has no such factor.
+
+    See Also
+    --------
+    residuals : Residuals against fitted values.
 
     Examples
     --------
@@ -157,6 +166,10 @@ def qq(
     ------
     DataError
         If ``level`` is not between 0 and 1, or there are fewer than 20 simulations.
+
+    See Also
+    --------
+    residuals : Residuals against fitted values.
 
     Examples
     --------

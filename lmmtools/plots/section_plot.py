@@ -51,6 +51,10 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
     DataError
         If there is no fit or parameter of that name, or the fits differ in model or criterion.
 
+    See Also
+    --------
+    profile_zeta : The criterion with the other parameters at their best.
+
     Examples
     --------
     >>> import lmmtools as lmt

@@ -159,11 +159,11 @@ def choose(given: str | None, names: Sequence[str], what: str) -> str:
 
 def size_of_rows(labels: Collection[Any]) -> tuple[float, float]:
     """Return the width and height in inches of a plot with a row for each label."""
-    width = SIZE[0] + 0.07 * max(_longest(labels) - _NORMAL, 0)
+    width = SIZE[0] + 0.07 * max(_longest_name(labels) - _NORMAL, 0)
     return width, min(max(0.19 * len(labels), 1.8), 7.2) + 0.7
 
 
-def _longest(labels: Collection[Any]) -> int:
+def _longest_name(labels: Collection[Any]) -> int:
     """Return the number of letters of the longest name beside a row; zero if names are not written."""
     return max((len(shorten(label)) for label in labels), default=0) if len(labels) <= _MAX_NAMES else 0
 
@@ -179,7 +179,7 @@ def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
         size = min(room, 9.0)
         ax.set_yticks(range(len(labels)), list(map(shorten, labels)), fontsize=size, parse_math=False)
         ax.set_ylabel(name)
-        if _longest(labels) > _NORMAL:
+        if _longest_name(labels) > _NORMAL:
             # Aligned right, the label can extend below the names.
             ax.xaxis.label.set(x=1.0, horizontalalignment="right")
     else:
@@ -237,11 +237,11 @@ def finish(ax: Axes) -> Axes:
     for text, room in zip(labels, (ax.bbox.width, ax.bbox.height, ax.bbox.width), strict=True):
         # A new Axes becomes about 15% larger when its figure is laid out.
         letters = max(int(1.15 * room * points / (_LETTER * float(text.get_fontsize()))), 16)
-        text.set_text("\n".join(_wrap(line, letters) for line in text.get_text().split("\n")))
+        text.set_text("\n".join(_balance_lines(line, letters) for line in text.get_text().split("\n")))
     return ax
 
 
-def _wrap(line: str, letters: int) -> str:
+def _balance_lines(line: str, letters: int) -> str:
     """Return a text on as few lines as it needs, of about equal length."""
     count = len(textwrap.wrap(line, letters))
     while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:

@@ -151,25 +151,25 @@ def rows_of(columns: tuple[ComparisonColumn, ...], judgements: Sequence[Judgemen
         return _make_row(part, label, tuple(values), scale, judgements)
 
     yield row("criterion", _criterion_label(columns), [c.criterion for c in columns])
-    variances = _aligned([c.variances for c in columns], group_key, [c.is_ols for c in columns])
+    variances = _align([c.variances for c in columns], group_key, [c.is_ols for c in columns])
     residuals: list[Cell] = [c.sigma**2 if c.residual_variance is None else c.residual_variance for c in columns]
     yield from (row("variance", label, values) for label, values in variances)
     yield row("variance", "residual", residuals)
-    std_devs = [c.std_devs or {k: _root(v) for k, v in c.variances.items()} for c in columns]
-    for label, values in _aligned(std_devs, group_key, [c.is_ols for c in columns]):
+    std_devs = [c.std_devs or {k: _standard_deviation(v) for k, v in c.variances.items()} for c in columns]
+    for label, values in _align(std_devs, group_key, [c.is_ols for c in columns]):
         yield row("std. dev.", label, values)
     yield row("std. dev.", "residual", [c.sigma for c in columns])
-    for label, values in _aligned([c.correlations for c in columns], group_key):
+    for label, values in _align([c.correlations for c in columns], group_key):
         yield row("correlation", label, values, scale=1.0)
-    errors = _aligned([c.std_errors for c in columns], match_key)
+    errors = _align([c.std_errors for c in columns], match_key)
     scales = {match_key(label): values[0] or 0.0 for label, values in errors}
-    for label, values in _aligned([c.fixef for c in columns], match_key):
+    for label, values in _align([c.fixef for c in columns], match_key):
         yield row("fixed effect", label, values, scale=scales.get(match_key(label), 0.0))
     yield from (row("std. error", label, values) for label, values in errors)
-    for label, values in _aligned([c.tvalues for c in columns], match_key):
+    for label, values in _align([c.tvalues for c in columns], match_key):
         yield row("t value", label, values, scale=1.0)
     yield from _test_rows(columns, row)
-    for label, values in _aligned([c.fixef_correlations for c in columns], pair_key):
+    for label, values in _align([c.fixef_correlations for c in columns], pair_key):
         yield row("fixed correlation", label, values, scale=1.0)
     for i, name in enumerate(_QUANTILES):
         quantiles = [None if c.scaled_residuals is None else c.scaled_residuals[i] for c in columns]
@@ -184,14 +184,14 @@ def rows_of(columns: tuple[ComparisonColumn, ...], judgements: Sequence[Judgemen
     for part, found in parts:
         if found.count(None) < len(columns):
             yield row(part, "", found)
-    for label, values in _thetas(columns):
+    for label, values in _theta_values(columns):
         yield row("theta", label, values, scale=1.0)
-    for label, values in _aligned([{f"{k} ": m for k, m in c.ngroups.items()} for c in columns], group_key):
+    for label, values in _align([{f"{k} ": m for k, m in c.ngroups.items()} for c in columns], group_key):
         yield row("groups", label.strip(), values)
     if any(c.nobs is not None for c in columns):
         yield row("rows", "", [c.nobs for c in columns])
     if any(c.is_singular is not None for c in columns):
-        yield row("singular", "", [None if c.is_singular is None else _yes(c.is_singular) for c in columns])
+        yield row("singular", "", [None if c.is_singular is None else _yes_or_no(c.is_singular) for c in columns])
     if any(c.seconds is not None for c in columns):
         nothing = (None,) * len(columns)
         seconds, none = tuple(c.seconds for c in columns), (NO_VERDICT,) * len(columns)
@@ -204,9 +204,9 @@ def _test_rows(columns: Sequence[ComparisonColumn], row: Callable[..., Compariso
     tests = [c.tests if c.tests is not None and c.tests.method == method else None for c in columns]
     if len(columns) - tests.count(None) < 2:
         return
-    for label, values in _aligned([t.df if t else {} for t in tests], match_key):
+    for label, values in _align([t.df if t else {} for t in tests], match_key):
         yield row("df", label, values)
-    for label, values in _aligned([t.pvalues if t else {} for t in tests], match_key):
+    for label, values in _align([t.pvalues if t else {} for t in tests], match_key):
         yield row("p value", label, values)
 
 
@@ -215,7 +215,7 @@ def _mode_rows(columns: Sequence[ComparisonColumn], judgements: Sequence[Judgeme
     for term, tables in _tables_of_modes(columns).items():
         levels = dict.fromkeys(key for table in tables if table for key in table)
         only = [k for k in levels if any(t and k not in t for t in tables)]
-        key = only[0] if only else max(levels, key=lambda k: _excess(k, tables, judgements))
+        key = only[0] if only else max(levels, key=lambda k: _judge_mode(k, tables, judgements))
         values = tuple(table.get(key) if table else None for table in tables)
         size = max((abs(v) for table in tables if table for v in table.values()), default=0.0)
         row = _make_row("mode", key[1], values, size, judgements)
@@ -240,14 +240,14 @@ def _tables_of_modes(columns: Sequence[ComparisonColumn]) -> dict[str, list[dict
     return {term: tables for term, tables in found.items() if tables[0] and any(tables[1:])}
 
 
-def _excess(key: Key, tables: Sequence[Mapping[Key, float]], judgements: Sequence[Judgement]) -> tuple[bool, float]:
+def _judge_mode(key: Key, tables: Sequence[Mapping[Key, float]], judgements: Sequence[Judgement]) -> tuple[bool, float]:
     """Return whether a mode contradicts its fit, and the largest ratio of its difference to its bound."""
     pairs = [(table[key], j.bound(key)) for table, j in zip(tables[1:], judgements, strict=True) if table]
     ratios = [abs(value - tables[0][key]) / max(bound or 0.0, 1e-300) for value, bound in pairs]
     return any(key in judgement.faults for judgement in judgements), max(ratios)
 
 
-def _thetas(columns: Sequence[ComparisonColumn]) -> Iterator[tuple[str, list[float | None]]]:
+def _theta_values(columns: Sequence[ComparisonColumn]) -> Iterator[tuple[str, list[float | None]]]:
     """Yield (label, values) of theta in lme4's order, if at least two columns have the same number of elements."""
     counts = [len(c.theta) if c.theta else 0 for c in columns]
     size = max(counts)
@@ -264,15 +264,15 @@ def _criterion_label(columns: Sequence[ComparisonColumn]) -> str:
     return "REML" if kinds == {True} else "-2 log L"
 
 
-def _yes(flag: bool) -> str:
+def _yes_or_no(flag: bool) -> str:
     return "yes" if flag else "no"
 
 
-def _root(value: float) -> float:
+def _standard_deviation(value: float) -> float:
     return math.sqrt(max(value, 0.0))
 
 
-def _aligned(
+def _align(
     tables: Sequence[Mapping[str, float]], key: Callable[[str], str], is_zero: Sequence[bool] | None = None
 ) -> list[tuple[str, list[float | None]]]:
     """Return (label, values), a value per table, matched by key; a missing one is 0.0 where ``is_zero``, else None."""

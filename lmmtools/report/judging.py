@@ -11,7 +11,7 @@ from lmmtools.printout.number import rounding_of
 from lmmtools.report.effect_labels import Key, match_key
 from lmmtools.report.fit_readings import MODEL_BASED
 from lmmtools.report.model_difference import find_reasons, is_recoded
-from lmmtools.report.reach import Nearby, ReachTable, column_values, model_of_column
+from lmmtools.report.reach import LiveModel, ReachTable, column_values, model_of_column
 from lmmtools.report.without_fit import find_faults, rough_bound
 
 if TYPE_CHECKING:
@@ -209,8 +209,8 @@ def _choose_model(
     column: ComparisonColumn,
     reference: ComparisonColumn,
     columns: Sequence[ComparisonColumn],
-    models: Sequence[Nearby | None],
-) -> Nearby | None:
+    models: Sequence[LiveModel | None],
+) -> LiveModel | None:
     """Return the live fit of the pair's model with the lowest criterion, None if none is among the columns."""
     able = [
         (c.criterion, i)
@@ -220,7 +220,7 @@ def _choose_model(
     return models[min(able)[1]] if able else None
 
 
-def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: Nearby | None) -> Judgement:
+def _judge(column: ComparisonColumn, reference: ComparisonColumn, model: LiveModel | None) -> Judgement:
     rounding = rounding_of(column.criterion) + rounding_of(reference.criterion)
     apart = abs(column.criterion - reference.criterion)
     noise = CRITERION_NOISE * max(1.0, abs(reference.criterion))
@@ -283,7 +283,9 @@ def _have_one_theta(column: ComparisonColumn, reference: ComparisonColumn) -> bo
     return all(abs(a - b) <= ONE_THETA * max(1.0, abs(b)) for a, b in zip(column.theta, reference.theta, strict=True))
 
 
-def _find_contradictions(model: Nearby, column: ComparisonColumn) -> tuple[dict[Key, str], NDArray[np.float64] | None]:
+def _find_contradictions(
+    model: LiveModel, column: ComparisonColumn
+) -> tuple[dict[Key, str], NDArray[np.float64] | None]:
     """Return the numbers of a column that do not follow from its own variances, with the reason, and its theta."""
     if column.source is model.fit:
         return {}, model.theta

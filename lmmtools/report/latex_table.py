@@ -55,48 +55,48 @@ class _Cells:
 
 def float_table(table: Table) -> str:
     """Return a table as a float of its own, or as a ``longtable`` where it is longer than a page."""
-    cells = _read(table)
+    cells = _lay_out(table)
     caption = rf"\caption{{{escape_broken(table.title)}}}" if table.title else ""
-    label = rf"\label{{{_label(table.label)}}}" if table.label else ""
+    label = rf"\label{{{_safe_label(table.label)}}}" if table.label else ""
     if cells.is_long:
-        return _set_long(cells, caption + label)
+        return _write_longtable(cells, caption + label)
     start = [r"\begin{table}[htbp]", *([caption + label + r"\par\smallskip"] if caption or label else [])]
-    return "\n".join([*start, _set(cells), r"\end{table}"])
+    return "\n".join([*start, _write_pieces(cells), r"\end{table}"])
 
 
 def set_table(table: Table) -> str:
     """Return a table to stand within a float, its title as a line of text."""
     title = [rf"\noindent {escape_broken(table.title)}\par\smallskip"] if table.title else []
-    return "\n".join([*title, _set(_read(table))])
+    return "\n".join([*title, _write_pieces(_lay_out(table))])
 
 
-def _set(cells: _Cells) -> str:
+def _write_pieces(cells: _Cells) -> str:
     """Return the pieces of a table, one below the other and centred, then its notes."""
     body = "\n\\par\\medskip\n".join(
         "\n".join(
             [
-                rf"\begin{{tabular}}{{{_columns(cells, piece)}}}",
+                rf"\begin{{tabular}}{{{_column_specs(cells, piece)}}}",
                 r"\toprule",
-                rf"{_header(cells, piece)} \\",
+                rf"{_write_header(cells, piece)} \\",
                 r"\midrule",
-                *_rows(cells, piece),
+                *_write_rows(cells, piece),
                 r"\bottomrule",
                 r"\end{tabular}",
             ]
         )
         for piece in cells.layout.pieces
     )
-    return "\n".join([r"{\centering", *_size(cells.layout), body, r"\par}", *_notes(cells.table)])
+    return "\n".join([r"{\centering", *_size_commands(cells.layout), body, r"\par}", *_write_notes(cells.table)])
 
 
-def _set_long(cells: _Cells, caption: str) -> str:
+def _write_longtable(cells: _Cells, caption: str) -> str:
     """Return a table as ``longtable``, with its header on every page."""
     pieces = []
     for k, piece in enumerate(cells.layout.pieces):
-        header = [r"\toprule", rf"{_header(cells, piece)} \\", r"\midrule"]
+        header = [r"\toprule", rf"{_write_header(cells, piece)} \\", r"\midrule"]
         more = rf"\multicolumn{{{len(piece)}}}{{r}}{{\textit{{continued on the next page}}}} \\"
         pieces += [
-            rf"\begin{{longtable}}{{{_columns(cells, piece)}}}",
+            rf"\begin{{longtable}}{{{_column_specs(cells, piece)}}}",
             *([rf"{caption} \\"] if caption and k == 0 else []),
             *header,
             r"\endfirsthead",
@@ -107,19 +107,21 @@ def _set_long(cells: _Cells, caption: str) -> str:
             r"\endfoot",
             r"\bottomrule",
             r"\endlastfoot",
-            *_rows(cells, piece),
+            *_write_rows(cells, piece),
             r"\end{longtable}",
         ]
     # Braces keep the size of type and the column separation within the table.
-    return "\n".join(["{", *_size(cells.layout), *pieces, *_notes(cells.table), "}"])
+    return "\n".join(["{", *_size_commands(cells.layout), *pieces, *_write_notes(cells.table), "}"])
 
 
-def _read(table: Table) -> _Cells:
+def _lay_out(table: Table) -> _Cells:
     rows = format_cells(table)
     header = [c.name for c in table.columns]
     is_text = [_is_text(c) for c in table.columns]
     numbers = range(len(header))
-    places = [_places([row[j] for row in rows]) if table.columns[j].align == "decimal" else None for j in numbers]
+    places = [
+        _digits_around_point([row[j] for row in rows]) if table.columns[j].align == "decimal" else None for j in numbers
+    ]
     counted = [row for i, row in enumerate(rows) if not (i in table.sections and is_heading(row))]
     lengths = []
     for j, place in enumerate(places):
@@ -127,7 +129,7 @@ def _read(table: Table) -> _Cells:
         if place is not None:
             # A decimal column is as wide as its digits, or as its widest text; raised marks are not counted.
             texts = ["0" * sum(place), *(t for t in texts if split_at_point(t) is None)]
-        lengths.append(max(map(len, [*texts, *_lines_of(header[j], place is not None)])))
+        lengths.append(max(map(len, [*texts, *_break_header(header[j], place is not None)])))
     labels = [c.is_label or (j == 0 and is_text[j]) for j, c in enumerate(table.columns)]
     return _Cells(table, header, rows, fit_page(lengths, is_text, labels), places)
 
@@ -136,19 +138,19 @@ def _is_text(column: Column) -> bool:
     return column.numbers.rule == "text" and column.align == "left"
 
 
-def _places(cells: Sequence[str]) -> tuple[int, int]:
+def _digits_around_point(cells: Sequence[str]) -> tuple[int, int]:
     """Return the width in digits of a column's numbers before and after their points."""
     parts = [part for part in map(split_at_point, cells) if part]
     left = max((len(p[0]) for p in parts), default=1)
-    right = max((_width_after(p[1]) for p in parts), default=0)
+    right = max((_width_after_point(p[1]) for p in parts), default=0)
     return left, right
 
 
-def _width_after(text: str) -> int:
+def _width_after_point(text: str) -> int:
     return len(text.lstrip(".")) + (_WIDTH_OF_POWER if _EXPONENT.search(text) else 0)
 
 
-def _lines_of(header: str, is_split: bool) -> list[str]:
+def _break_header(header: str, is_split: bool) -> list[str]:
     """Return the lines of a header, broken between words where it is long."""
     if not is_split or len(header) <= _LONG_HEADER:
         return [header]
@@ -160,26 +162,26 @@ def _lines_of(header: str, is_split: bool) -> list[str]:
     return lines
 
 
-def _label(text: str) -> str:
+def _safe_label(text: str) -> str:
     """Return a label with every character replaced that LaTeX could take for a command."""
     return re.sub(r"[^\w:.\- ]", "-", text)
 
 
-def _size(layout: Layout) -> list[str]:
+def _size_commands(layout: Layout) -> list[str]:
     return [layout.size, rf"\setlength{{\tabcolsep}}{{{layout.separation:g}pt}}"] if layout.size else []
 
 
-def _notes(table: Table) -> list[str]:
+def _write_notes(table: Table) -> list[str]:
     """Return the notes as paragraphs of small type."""
     notes = [rf"{escape_broken(note)}\par" for note in table.notes]
     return [r"\smallskip", r"{\footnotesize\raggedright\noindent", *notes, "}"] if notes else []
 
 
-def _columns(cells: _Cells, piece: Sequence[int]) -> str:
-    return "".join(_align(cells, j) for j in piece)
+def _column_specs(cells: _Cells, piece: Sequence[int]) -> str:
+    return "".join(_column_spec(cells, j) for j in piece)
 
 
-def _align(cells: _Cells, j: int) -> str:
+def _column_spec(cells: _Cells, j: int) -> str:
     width, place = cells.layout.widths[j], cells.places[j]
     if width is not None:
         return f"p{{{width:.0f}pt}}"
@@ -188,20 +190,20 @@ def _align(cells: _Cells, j: int) -> str:
     return "l" if _is_text(cells.table.columns[j]) else "r"
 
 
-def _header(cells: _Cells, piece: Sequence[int]) -> str:
-    return " & ".join(_head(cells, j) for j in piece)
+def _write_header(cells: _Cells, piece: Sequence[int]) -> str:
+    return " & ".join(_write_header_cell(cells, j) for j in piece)
 
 
-def _head(cells: _Cells, j: int) -> str:
+def _write_header_cell(cells: _Cells, j: int) -> str:
     if cells.places[j] is None:
         width = cells.layout.widths[j]
         return _wrap(cells.header[j], escape_broken(cells.header[j], _longest_word(width)), width)
-    lines = [escape(line) for line in _lines_of(cells.header[j], True)]
+    lines = [escape(line) for line in _break_header(cells.header[j], True)]
     text = lines[0] if len(lines) == 1 else rf"\shortstack{{{_NEW_LINE.join(lines)}}}"
     return rf"\multicolumn{{1}}{{c}}{{{text}}}"
 
 
-def _rows(cells: _Cells, piece: Sequence[int]) -> list[str]:
+def _write_rows(cells: _Cells, piece: Sequence[int]) -> list[str]:
     """Return the rows of a piece, with rules between sections and headings over all columns."""
     found = []
     for i, row in enumerate(cells.rows):
@@ -211,21 +213,21 @@ def _rows(cells: _Cells, piece: Sequence[int]) -> list[str]:
         if is_start and is_heading(row):
             found.append(rf"\multicolumn{{{len(piece)}}}{{l}}{{\textit{{{escape_broken(row[0])}}}}} \\")
         else:
-            found.append(rf"{' & '.join(_body(cells, row, j) for j in piece)} \\")
+            found.append(rf"{' & '.join(_write_cell(cells, row, j) for j in piece)} \\")
     return found
 
 
-def _body(cells: _Cells, row: Sequence[str], j: int) -> str:
+def _write_cell(cells: _Cells, row: Sequence[str], j: int) -> str:
     width, text = cells.layout.widths[j], row[j].strip()
     if cells.places[j] is None:
         return _wrap(text, set_cell(text, _longest_word(width)), width)
     parts = split_at_point(text)
     if parts is None:
         return rf"\multicolumn{{1}}{{c}}{{{set_cell(text)}}}" if text else ""
-    return _decimal("".join(parts))
+    return _write_decimal("".join(parts))
 
 
-def _decimal(text: str) -> str:
+def _write_decimal(text: str) -> str:
     """Return a number for a ``dcolumn`` column, which is in math mode: raised marks, exponent as a power of ten."""
     number, marks = re.fullmatch(r"([(<]*-?[\d.]+(?:e[+-]\d+)?\)?)(.*)", text).groups()  # type: ignore[union-attr]
     number = _EXPONENT.sub(lambda power: rf" \times 10^{{{int(power[1])}}}", number)
@@ -291,7 +293,7 @@ def fit_page(lengths: Sequence[int], is_text: Sequence[bool], is_label: Sequence
             return Layout(size, separation, tuple(widths.get(j) for j in columns), (columns,))
     widths = {j: min(natural[j], 1.5 * LEAST_WIDTH) for j in wrapped}
     taken = [widths.get(j, natural[j]) + 2 * separation for j in columns]
-    return Layout(size, separation, tuple(widths.get(j) for j in columns), _cut(taken, is_label))
+    return Layout(size, separation, tuple(widths.get(j) for j in columns), _split_columns(taken, is_label))
 
 
 def _share_out(room: float, natural: dict[int, float]) -> dict[int, float]:
@@ -302,7 +304,7 @@ def _share_out(room: float, natural: dict[int, float]) -> dict[int, float]:
     return widths
 
 
-def _cut(taken: Sequence[float], is_label: Sequence[bool]) -> tuple[tuple[int, ...], ...]:
+def _split_columns(taken: Sequence[float], is_label: Sequence[bool]) -> tuple[tuple[int, ...], ...]:
     """Return the columns of each piece: the labels and as many others as fit, at least one."""
     labels = [j for j, own in enumerate(is_label) if own]
     room = PAGE - sum(taken[j] for j in labels)

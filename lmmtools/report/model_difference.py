@@ -43,12 +43,16 @@ SUMS_REL = 1e-8
 
 def find_reasons(column: ComparisonColumn, reference: ComparisonColumn) -> tuple[str, ...]:
     """Return sentences on why two columns are of different models; empty if nothing shows that they are."""
-    found = (*_of_criteria(column, reference), *_of_data(column, reference), *_of_terms(column, reference))
+    found = (
+        *_reasons_of_criteria(column, reference),
+        *_reasons_of_data(column, reference),
+        *_reasons_of_terms(column, reference),
+    )
     # A linear model is the mixed model with zero variances only if data and fixed effects are the same.
-    return found or tuple(_of_zero_variances(column, reference))
+    return found or tuple(_reasons_of_zero_variances(column, reference))
 
 
-def _of_criteria(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+def _reasons_of_criteria(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
     if column.reml != reference.reml:
         ml, reml = (reference.name, column.name) if column.reml else (column.name, reference.name)
         yield (
@@ -57,24 +61,24 @@ def _of_criteria(column: ComparisonColumn, reference: ComparisonColumn) -> Itera
         )
 
 
-def _of_data(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+def _reasons_of_data(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
     a, b = reference.name, column.name
     if column.nobs is not None and reference.nobs is not None and column.nobs != reference.nobs:
         lost = "; ".join(f"{c.name}: {c.lost}" for c in (reference, column) if c.lost)
         yield f"{a} used {reference.nobs} rows and {b} {column.nobs}: not the same data ({lost or 'missing values?'})."
         return
-    yield from _of_response(column, reference)
-    mine, theirs = (_counts(c) for c in (column, reference))
+    yield from _reasons_of_response(column, reference)
+    mine, theirs = (_levels_by_factor(c) for c in (column, reference))
     for group in mine.keys() & theirs.keys():
         if mine[group] != theirs[group]:
             yield f"{group} has {theirs[group]} levels in {a} and {mine[group]} in {b}: not the same groups."
 
 
-def _counts(column: ComparisonColumn) -> dict[str, int]:
+def _levels_by_factor(column: ComparisonColumn) -> dict[str, int]:
     return {group_key(f"{k} ").strip(): m for k, m in column.ngroups.items()}
 
 
-def _of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+def _reasons_of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
     a, b, mine, theirs = reference.name, column.name, column.inputs, reference.inputs
     if mine is None or theirs is None or mine.response.compare(theirs.response) == "unknown":
         names = [_response_name(c) for c in (reference, column)]
@@ -93,7 +97,7 @@ def _of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Itera
     if not (mine.columns and theirs.columns):
         return
     for what, one, other in (("weights", mine.weights, theirs.weights), ("offsets", mine.offset, theirs.offset)):
-        if _are_other(one, other, neutral=1.0 if what == "weights" else 0.0):
+        if _do_differ(one, other, neutral=1.0 if what == "weights" else 0.0):
             yield f"The {what} of {a} and {b} are not the same: another model."
     sums = {match_key(k): v for k, v in theirs.columns.items()}
     n = column.nobs or 1
@@ -106,7 +110,7 @@ def _of_response(column: ComparisonColumn, reference: ComparisonColumn) -> Itera
         yield f"{join_with_and(changed)} of the fixed effects has other values in {a} than in {b}: another model."
 
 
-def _are_other(one: Fingerprint | None, other: Fingerprint | None, neutral: float) -> bool:
+def _do_differ(one: Fingerprint | None, other: Fingerprint | None, neutral: float) -> bool:
     """Whether weights or offsets differ; a constant ``neutral`` value counts as none."""
     one, other = (None if f is not None and _is_constant(f, neutral) else f for f in (one, other))
     if one is None or other is None:
@@ -124,7 +128,7 @@ def _response_name(column: ComparisonColumn) -> str:
     return (column.formula or "").partition("~")[0].strip()
 
 
-def _of_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+def _reasons_of_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
     is_ols = column.is_ols or reference.is_ols
     is_same = set(map(group_key, column.variances)) == set(map(group_key, reference.variances))
     if column.formula and reference.formula and not is_same and not is_ols:
@@ -132,7 +136,7 @@ def _of_terms(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator
     yield from missing_terms(column, reference)
 
 
-def _of_zero_variances(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
+def _reasons_of_zero_variances(column: ComparisonColumn, reference: ComparisonColumn) -> Iterator[str]:
     if column.is_ols != reference.is_ols and judge_gap(column, reference) >= CRITERION_TOL:
         ols, mixed = (column, reference) if column.is_ols else (reference, column)
         yield (

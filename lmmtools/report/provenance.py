@@ -88,7 +88,7 @@ def data_hash(frame: pd.DataFrame) -> str:
     for name in sorted(map(str, frame.columns)):
         total.update(f"{name}\x00".encode())
         column = frame[next(c for c in frame.columns if str(c) == name)]
-        total.update("\x1f".join(map(_text, column.tolist())).encode())
+        total.update("\x1f".join(map(_hashed_text, column.tolist())).encode())
         total.update(b"\x00")
     return total.hexdigest()
 
@@ -112,14 +112,14 @@ def fixed_levels(design: Design) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _text(value: Any) -> str:
+def _hashed_text(value: Any) -> str:
     return repr(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
 
 
 def provenance_of(fit: Fit) -> Provenance:
     """Return the provenance of a fit."""
     return Provenance(
-        call=_call(fit),
+        call=_write_call(fit),
         versions=versions(),
         data_sha256=data_hash(fit.design.frame),
         response_sha256=sorted_hash(fit.design.y),
@@ -127,7 +127,7 @@ def provenance_of(fit: Fit) -> Provenance:
     )
 
 
-def _call(fit: Fit) -> str:
+def _write_call(fit: Fit) -> str:
     given: dict[str, Any] = {"weights": fit.names.weights, "offset": fit.names.offset}
     options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
     formula = fit.design.formula.source or str(fit.design.formula)
@@ -136,10 +136,10 @@ def _call(fit: Fit) -> str:
 
 def sorted_hash(values: NDArray[np.float64]) -> str:
     """Return the SHA-256 of the sorted values, shape (n,), to twelve digits."""
-    return _hash(np.sort(values))
+    return _hash_values(np.sort(values))
 
 
-def _hash(values: NDArray[np.float64]) -> str:
+def _hash_values(values: NDArray[np.float64]) -> str:
     return hashlib.sha256("\n".join(f"{v:.{DIGITS}g}" for v in values.tolist()).encode()).hexdigest()
 
 
@@ -176,7 +176,7 @@ class Fingerprint:
         """Return the fingerprint of numbers, shape (n,)."""
         values = np.asarray(values, dtype=float)
         total, squares = _sums(values)
-        return cls(len(values), _hash(values), sorted_hash(values), total, squares)
+        return cls(len(values), _hash_values(values), sorted_hash(values), total, squares)
 
     def compare(self, other: Fingerprint) -> Alike:
         """Return whether another fingerprint is of the same numbers, from what both hold."""

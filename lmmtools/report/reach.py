@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Nearby", "ReachTable", "Spot", "column_values", "mode_keys", "model_of_column", "reach_of"]
+__all__ = ["LiveModel", "ModelNumbers", "ReachTable", "column_values", "mode_keys", "model_of_column", "reach_of"]
 
 STEP = 1e-4
 """Step of the differences of exact gradients, relative to theta or absolute where theta is below one."""
@@ -54,7 +54,7 @@ FLAT = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Spot:
+class ModelNumbers:
     """The numbers of a model at one theta.
 
     Attributes
@@ -102,7 +102,7 @@ class ReachTable:
 
 
 @dataclass(slots=True, eq=False)
-class Nearby:
+class LiveModel:
     """The numbers of a live fit's model at any theta, and their reach.
 
     Attributes
@@ -122,7 +122,7 @@ class Nearby:
         """Theta of the fit, shape (k,)."""
         return np.asarray(self.fit.estimate.theta, dtype=float)
 
-    def at(self, theta: Floats) -> Spot | None:
+    def at(self, theta: Floats) -> ModelNumbers | None:
         """Return the model's numbers at a theta; None where the criterion cannot be evaluated."""
         try:
             r = core.recover(self.fit.problem, theta, self.fit.reml)
@@ -153,7 +153,7 @@ class Nearby:
             values["theta", str(i)] = float(t)
         for i, q in enumerate(self._quantiles(r), 1):
             values["scaled residual", str(i)] = q
-        return Spot(float(r.objective), values)
+        return ModelNumbers(float(r.objective), values)
 
     def _quantiles(self, r: core.Recovered) -> list[float]:
         """Return minimum, quartiles and maximum of the scaled residuals."""
@@ -200,13 +200,13 @@ class Nearby:
         slopes: dict[Key, list[float]] = {k: [] for k in here.values}
         for curvature, axis in zip(curvatures, axes.T, strict=True):
             radius = min(float(np.sqrt(2.0 * g / max(curvature, floor))), WIDEST)
-            ends = [self._end(here, sign * axis, radius, g) for sign in (1.0, -1.0)]
+            ends = [self._point_at_rise(here, sign * axis, radius, g) for sign in (1.0, -1.0)]
             for key, value in here.values.items():
                 gaps = [abs(e.values[key] - value) for e in ends if e is not None and np.isfinite(e.values[key])]
                 slopes[key].append(max(gaps, default=0.0))
         return {k: SAFETY * float(np.linalg.norm(v)) for k, v in slopes.items()}
 
-    def _end(self, here: Spot, direction: Floats, radius: float, g: float) -> Spot | None:
+    def _point_at_rise(self, here: ModelNumbers, direction: Floats, radius: float, g: float) -> ModelNumbers | None:
         """Return the numbers at the point of a direction where the criterion has risen by about g."""
         found = None
         for _ in range(DOUBLINGS):
@@ -231,11 +231,14 @@ class Nearby:
         """
         if moved is None and column.theta is not None and not any(map(rounding_of, column.variances.values())):
             return np.array(column.theta) if len(column.theta) == len(self.theta) else None
-        sds = {group_key(k): _end_of(v, ("std. dev.", group_key(k)), moved) for k, v in _std_devs(column).items()}
-        correlations = {
-            group_key(k): _end_of(v, ("correlation", group_key(k)), moved) for k, v in column.correlations.items()
+        sds = {
+            group_key(k): _end_of_rounding(v, ("std. dev.", group_key(k)), moved) for k, v in _std_devs(column).items()
         }
-        sigma = _end_of(column.sigma, ("std. dev.", "residual"), moved)
+        correlations = {
+            group_key(k): _end_of_rounding(v, ("correlation", group_key(k)), moved)
+            for k, v in column.correlations.items()
+        }
+        sigma = _end_of_rounding(column.sigma, ("std. dev.", "residual"), moved)
         if not sigma > 0:
             return None
         renamed, factors = constants_of_blocks(self.fit.design), []
@@ -253,7 +256,7 @@ class Nearby:
             factors.append(triangular_factor(corr * np.outer(sd, sd)))
         return np.asarray(pack_lambda(factors))
 
-    def predicted(self, column: ComparisonColumn) -> tuple[Spot, dict[Key, float]] | None:
+    def predicted(self, column: ComparisonColumn) -> tuple[ModelNumbers, dict[Key, float]] | None:
         """Return the numbers that a column's variances imply, and the slack that their rounding leaves each.
 
         The slack of the criterion has the key ``("criterion", "")``.
@@ -299,18 +302,18 @@ def mode_keys(group: str, effect: str, levels: Iterable[object]) -> list[Key]:
     return [("mode", f"{term}, level {level_key(group, str(level))}") for level in levels]
 
 
-def model_of_column(column: ComparisonColumn) -> Nearby | None:
+def model_of_column(column: ComparisonColumn) -> LiveModel | None:
     """Return the model of a column that comes from a live fit; None for other columns."""
     fit = column.source
     if column.is_ols or not hasattr(fit, "problem") or not hasattr(fit, "estimate"):
         return None
     names = tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))
-    return Nearby(fit, names)
+    return LiveModel(fit, names)
 
 
 def reach_of(fit: Any) -> ReachTable:
     """Return the reach of a live fit's numbers, to be recorded."""
-    return Nearby(fit, tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))).table()
+    return LiveModel(fit, tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))).table()
 
 
 def _std_devs(column: ComparisonColumn) -> dict[str, float]:
@@ -319,7 +322,7 @@ def _std_devs(column: ComparisonColumn) -> dict[str, float]:
     return {k: float(np.sqrt(max(v, 0.0))) for k, v in column.variances.items()}
 
 
-def _end_of(value: float, key: Key, moved: Key | None) -> float:
+def _end_of_rounding(value: float, key: Key, moved: Key | None) -> float:
     return float(value) + (rounding_of(value) if key == moved else 0.0)
 
 

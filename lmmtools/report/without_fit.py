@@ -46,7 +46,7 @@ def find_faults(column: ComparisonColumn) -> tuple[Fault, ...]:
     )
 
 
-def _differ(value: float, computed: float, slack: float = 0.0, scale: float = 0.0) -> bool:
+def _is_contradiction(value: float, computed: float, slack: float = 0.0, scale: float = 0.0) -> bool:
     if not (math.isfinite(value) and math.isfinite(computed)):
         return False
     room = IDENTITY_REL * max(abs(value), abs(computed), scale) + TWICE * (rounding_of(value) + slack)
@@ -54,18 +54,22 @@ def _differ(value: float, computed: float, slack: float = 0.0, scale: float = 0.
 
 
 def _faults_of_criterion(c: ComparisonColumn) -> Iterator[Fault]:
-    if c.llf is not None and _differ(c.criterion, -2.0 * c.llf, 2.0 * rounding_of(c.llf)):
+    if c.llf is not None and _is_contradiction(c.criterion, -2.0 * c.llf, 2.0 * rounding_of(c.llf)):
         yield ("criterion", ""), f"it is not -2 times the log-likelihood {c.llf:.6g}"
-    k = _parameters(c)
+    k = _count_parameters(c)
     if k is None or c.is_ols:
         return
-    if c.aic is not None and _differ(c.aic, c.criterion + 2.0 * k, rounding_of(c.criterion)):
+    if c.aic is not None and _is_contradiction(c.aic, c.criterion + 2.0 * k, rounding_of(c.criterion)):
         yield ("AIC", ""), f"it is not the criterion plus twice {k:g} parameters"
-    if c.bic is not None and c.nobs and _differ(c.bic, c.criterion + math.log(c.nobs) * k, rounding_of(c.criterion)):
+    if (
+        c.bic is not None
+        and c.nobs
+        and _is_contradiction(c.bic, c.criterion + math.log(c.nobs) * k, rounding_of(c.criterion))
+    ):
         yield ("BIC", ""), f"it is not the criterion plus log({c.nobs}) times {k:g} parameters"
 
 
-def _parameters(c: ComparisonColumn) -> float | None:
+def _count_parameters(c: ComparisonColumn) -> float | None:
     if c.k_params is not None:
         return float(c.k_params)
     return None if c.df_resid is None or c.nobs is None else float(c.nobs - c.df_resid)
@@ -77,7 +81,7 @@ def _faults_of_variances(c: ComparisonColumn) -> Iterator[Fault]:
         pairs.append(("residual", c.sigma, c.residual_variance))
     for label, sd, variance in pairs:
         slack = 2.0 * abs(sd) * rounding_of(sd) + rounding_of(sd) ** 2
-        if _differ(variance, float(sd) ** 2, slack):
+        if _is_contradiction(variance, float(sd) ** 2, slack):
             key = label if label == "residual" else group_key(label)
             yield ("variance", key), f"it is not the square of the standard deviation {sd:.6g}"
     for label, corr in c.correlations.items():
@@ -95,11 +99,11 @@ def _faults_of_theta(c: ComparisonColumn) -> Iterator[Fault]:
         implied = c.sigma**2 * (lam @ lam.T)
         scale = float(np.abs(implied).max())
         for i, name in enumerate(term.cnames):
-            if _differ(float(term.cov[i, i]), float(implied[i, i]), scale=1e-6 * scale):
+            if _is_contradiction(float(term.cov[i, i]), float(implied[i, i]), scale=1e-6 * scale):
                 yield ("variance", group_key(f"{term.name} {name}")), "theta and sigma give another"
             for j in range(i):
                 size = math.sqrt(abs(float(implied[i, i] * implied[j, j])))
-                if _differ(float(term.cov[i, j]), float(implied[i, j]), scale=size):
+                if _is_contradiction(float(term.cov[i, j]), float(implied[i, j]), scale=size):
                     key = group_key(f"{term.name} {term.cnames[j]}, {name}")
                     yield ("correlation", key), "theta gives another"
 
@@ -113,7 +117,7 @@ def _faults_of_tests(c: ComparisonColumn) -> Iterator[Fault]:
             continue
         low = max(float(e) - TWICE * rounding_of(e), 1e-300)
         slack = abs(t) * TWICE * rounding_of(e) / low + rounding_of(b) / low
-        if _differ(t, float(b) / float(e), slack):
+        if _is_contradiction(t, float(b) / float(e), slack):
             yield ("t value", match_key(label)), f"it is not {b:.6g} over its standard error {e:.6g}"
     if c.tests is not None:
         for label, p in c.tests.pvalues.items():

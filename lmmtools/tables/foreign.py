@@ -43,7 +43,7 @@ def etable(*results: Any, **options: Any) -> Any:
         from maketables import ETable
     except ImportError:
         raise LmmError("etable() needs the package maketables: pip install maketables") from None
-    fits = _columns(results, "etable")
+    fits = _fits_of_columns(results, "etable")
     for fit in fits:
         if isinstance(fit, LMMResults) and not fit.design.p:  # maketables cannot print an empty column (0.2)
             raise LmmError(f"etable() prints fixed effects, and {fit.model.formula} has none: leave it out")
@@ -72,6 +72,10 @@ def stargazer(*results: Any) -> Any:
     LmmError
         If the package stargazer is not installed, or no result is given.
 
+    See Also
+    --------
+    side_by_side : The table of this package.
+
     Notes
     -----
     stargazer looks for the class of a result in a list of its own; the first call enters `LMMResults` there, so that
@@ -89,8 +93,8 @@ def stargazer(*results: Any) -> Any:
         from stargazer.translators import register_class
     except ImportError:
         raise LmmError("stargazer() needs the package of that name: pip install stargazer") from None
-    fits = _columns(results, "stargazer")
-    register_class(LMMResults, _read)
+    fits = _fits_of_columns(results, "stargazer")
+    register_class(LMMResults, _stargazer_numbers)
 
     class Table(Stargazer):  # type: ignore[misc]
         def rename_covariates(self, cov_map: Any) -> None:
@@ -107,12 +111,14 @@ def stargazer(*results: Any) -> Any:
     shown = [name for r in mixed for name in r.__maketables_default_stat_keys__]
     for start in ("SD ", "Corr. ", "Levels of "):
         for name in dict.fromkeys(name for name in shown if name.startswith(start)):
-            cells = [_cell(r, name, table.sig_digits) for r in fits]
+            cells = [_format_statistic(r, name, table.sig_digits) for r in fits]
             table.add_line(_printed_name(name), cells, LineLocation.FOOTER_TOP)
     if mixed:
         # Not as notes: these break stargazer's LaTeX (0.0.7).
         for key in ("ll", "criterion", "p_values"):
-            table.add_line(LABELS[key], [_cell(r, key, table.sig_digits) for r in fits], LineLocation.FOOTER_BOTTOM)
+            table.add_line(
+                LABELS[key], [_format_statistic(r, key, table.sig_digits) for r in fits], LineLocation.FOOTER_BOTTOM
+            )
     return table
 
 
@@ -134,6 +140,10 @@ def summary_col(*results: Any, **options: Any) -> Any:
     LmmError
         If no result is given.
 
+    See Also
+    --------
+    side_by_side : The table of this package.
+
     Examples
     --------
     >>> import lmmtools as lmt
@@ -143,7 +153,7 @@ def summary_col(*results: Any, **options: Any) -> Any:
     """
     from statsmodels.iolib.summary2 import summary_col as print_columns
 
-    fits = _columns(results, "summary_col")
+    fits = _fits_of_columns(results, "summary_col")
     table = print_columns([SummaryView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
     # statsmodels does not escape names in its HTML (0.15).
     plain = table.as_html
@@ -155,7 +165,7 @@ def summary_col(*results: Any, **options: Any) -> Any:
     return table
 
 
-def _columns(results: Sequence[Any], function: str) -> list[Any]:
+def _fits_of_columns(results: Sequence[Any], function: str) -> list[Any]:
     """Return the fits of a table, given one by one or as a list."""
     fits = list(results[0]) if len(results) == 1 and isinstance(results[0], (list, tuple)) else list(results)
     if not fits:
@@ -203,7 +213,7 @@ def _replace_nan_pvalues(columns: Sequence[dict[str, Any]]) -> None:
             column["f_p_value"] = None
 
 
-def _cell(result: Any, name: str, digits: int) -> str:
+def _format_statistic(result: Any, name: str, digits: int) -> str:
     """Return a statistic as text; other packages' results have the log-likelihood only."""
     if isinstance(result, LMMResults):
         value = result.__maketables_stat__(name)
@@ -212,7 +222,7 @@ def _cell(result: Any, name: str, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 
-def _read(fit: LMMResults) -> dict[str, Any]:
+def _stargazer_numbers(fit: LMMResults) -> dict[str, Any]:
     """Return the numbers of a result under stargazer's names; None for those that a mixed model does not have."""
     table = coefficient_table(fit)
     return {

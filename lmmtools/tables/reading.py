@@ -67,7 +67,7 @@ def read_columns(sources: Sequence[Any], names: Sequence[str], asked: Sequence[A
     columns: list[FitColumn] = []
     first: ComparisonColumn | None = None
     for source, name, wanted in zip(sources, names, asked, strict=True):
-        given = _open(source)
+        given = _read_source(source)
         if not _is_mixed(given):
             columns.append(_read_linear(given, name, wanted))
             continue
@@ -75,11 +75,11 @@ def read_columns(sources: Sequence[Any], names: Sequence[str], asked: Sequence[A
         base = as_column(fit, name)
         first = first or base
         _, changed = rename_like(base, first)
-        columns.append(_rename(_read_mixed(fit, given, base, wanted), changed))
+        columns.append(_rename_groups(_read_mixed(fit, given, base, wanted), changed))
     return columns
 
 
-def _open(source: Any) -> Any:
+def _read_source(source: Any) -> Any:
     """Return the fit that a text or file holds (JSON or R's printout); any other source as it is."""
     if not isinstance(source, (str, PathLike)):
         return source
@@ -149,7 +149,7 @@ def _read_mixed(fit: Any, given: Any, base: ComparisonColumn, asked: Asked) -> F
         residual=next((r[3], r[4]) for r in rows if not r[1]),
         nobs=base.nobs,
         criterion=base.criterion,
-        flags=_flags(fit, given, base),
+        flags=_flags_of(fit, given, base),
         inputs=base.inputs,
     )
     return replace(column, **_criteria_and_shares(fit))
@@ -300,7 +300,7 @@ def _response(formula: str | None) -> str | None:
     return formula.partition("~")[0].strip().strip("`").replace("np.", "").replace(" ", "") or None
 
 
-def _flags(fit: Any, given: Any, base: ComparisonColumn) -> tuple[str, ...] | None:
+def _flags_of(fit: Any, given: Any, base: ComparisonColumn) -> tuple[str, ...] | None:
     """Return the flags of a fit; None where the source says nothing of them."""
     found = ["singular"] if base.is_singular else []
     said = (*base.notes, *getattr(getattr(fit, "estimate", None), "messages", ()))
@@ -315,7 +315,7 @@ def _flags(fit: Any, given: Any, base: ComparisonColumn) -> tuple[str, ...] | No
     return None if is_silent and not found else tuple(found)
 
 
-def _rename(column: FitColumn, changed: Mapping[str, str]) -> FitColumn:
+def _rename_groups(column: FitColumn, changed: Mapping[str, str]) -> FitColumn:
     """Return the column with new names of groups: ``{"sample (Intercept)": "cask:batch (Intercept)"}``."""
     groups = {old.partition(" ")[0]: new.partition(" ")[0] for old, new in changed.items()}
     if not groups:

@@ -273,6 +273,12 @@ def side_by_side(
     DataError
         If there is no fit, a fit is none of these, or an option or a name is not known; the message says which.
 
+    See Also
+    --------
+    summary_col : The table of statsmodels.
+    stargazer : The table of the package stargazer.
+    etable : The table of the package maketables.
+
     Notes
     -----
     AIC and BIC count every variance parameter and the residual variance, in linear models too, as R does.

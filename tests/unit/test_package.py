@@ -49,8 +49,8 @@ def test_the_tests_can_use_every_extra():
     ("package", "name"),
     [
         ("lmmtools", "py.typed"),
-        ("lmmtools.page", "templates/report.html"),
-        ("lmmtools.page", "templates/report.css"),
+        ("lmmtools.page", "templates/page.html"),
+        ("lmmtools.page", "templates/page.css"),
         ("lmmtools.engines.lme4", "fit.R"),
         ("lmmtools.datasets", "data/sleepstudy.csv"),
     ],

@@ -74,7 +74,9 @@ def render_table(table: Table) -> str:
     lines = [f"{table.title}:"] if table.title else []
     gap = "  " if table.is_ruled else " "
     width = 0
-    for piece in _cut(bodies, sum(len(c[0]) + len(gap) for c in labels) + table.indent, table.width, len(gap)):
+    for piece in _split_columns(
+        bodies, sum(len(c[0]) + len(gap) for c in labels) + table.indent, table.width, len(gap)
+    ):
         rows = list(zip(*labels, *piece, strict=True))
         rule = tuple("-" * len(text) for text in rows[0])
         texts = [gap.join(row) for row in rows]
@@ -119,7 +121,7 @@ def _centre_at_points(cells: Sequence[str]) -> list[str]:
     return [(cell if number is None else number).center(width) for cell, number in zip(cells, numbers, strict=True)]
 
 
-def _cut(columns: Sequence[list[str]], used: int, width: int | None, gap: int) -> list[list[list[str]]]:
+def _split_columns(columns: Sequence[list[str]], used: int, width: int | None, gap: int) -> list[list[list[str]]]:
     """Return the columns in pieces that fit beside the labels, at least one column each."""
     if width is None:
         return [list(columns)]

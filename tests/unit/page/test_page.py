@@ -304,7 +304,7 @@ def themes():
     """Colours of the page's style sheet by theme: light, dark, print."""
     from importlib.resources import files
 
-    css = files("lmmtools.page").joinpath("templates/report.css").read_text(encoding="utf-8")
+    css = files("lmmtools.page").joinpath("templates/page.css").read_text(encoding="utf-8")
     blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
     return [dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", block)) for block in blocks]
 
