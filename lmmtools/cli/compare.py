@@ -105,7 +105,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_other(path: str) -> Any:
-    """Return a fit that was written as JSON, or what R printed; ``-`` is on standard input."""
+    """Return the fit in a file of JSON or of R's printed text; ``-`` is standard input."""
     from lmmtools.printout.read import read_printout
     from lmmtools.results.fit_json import read_json
 

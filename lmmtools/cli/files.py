@@ -55,7 +55,7 @@ class _Dialect:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where a table comes from.
+    """The source of a table.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ def _read(path: str, factors: tuple[str, ...], dialect: _Dialect) -> pd.DataFram
 def _read_text(
     source: _Source, separator: str, factors: tuple[str, ...], dialect: _Dialect, is_loose: bool
 ) -> pd.DataFrame:
-    """Read a text whose first line names the columns; blanks separate them only where the text ``is_loose``."""
+    """Return the table in a text whose first line names the columns; blanks separate them only if ``is_loose``."""
     import pandas as pd
 
     if dialect.encoding is None and b"\0" in source.head[:2]:
@@ -318,7 +318,7 @@ def _describe_encoding(source: _Source, dialect: _Dialect, reason: str) -> str:
 
 
 def convert_cells(column: pd.Series[Any], missing: Collection[str], separator: str) -> pd.Series[Any]:
-    """Return a column of cells as numbers or truth values if all of them are, else as the texts that they are.
+    """Return a column of cells as numbers or truth values if all of them are, else as texts.
 
     Parameters
     ----------
@@ -348,7 +348,7 @@ def convert_cells(column: pd.Series[Any], missing: Collection[str], separator: s
 
 
 def as_labels(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return a column as a factor: of a text, its labels as written, in the order of numbers where all are numbers."""
+    """Return a column as a factor; labels of a text are kept as written, and sorted as numbers if all are numbers."""
     import pandas as pd
 
     if not pd.api.types.is_string_dtype(column.dtype):

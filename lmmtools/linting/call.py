@@ -152,7 +152,7 @@ class MixedLMCall:
 
     @property
     def fixed(self) -> Side | None:
-        """The fixed effects."""
+        """The fixed effects, expanded into terms; None if they cannot be parsed."""
         parts = split_formula(self.formula) if self.formula is not None else None
         return read_side(parts[1]) if parts else None
 
@@ -201,7 +201,7 @@ def _write_part(part: Part) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One term of a side.
+    """One term of a formula.
 
     Attributes
     ----------

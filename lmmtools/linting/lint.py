@@ -1,4 +1,4 @@
-"""``lint``: findings on a MixedLM model, a result, a call with its data, or a script that is not run, as a report."""
+"""``lint``: a report of findings on a MixedLM model, a result, a call with its data, or a script that is not run."""
 
 from __future__ import annotations
 

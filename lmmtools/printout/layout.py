@@ -90,7 +90,7 @@ class Line:
 
     @property
     def words(self) -> str:
-        """The text with single spaces."""
+        """The text, with single blanks."""
         return " ".join(self.text.split())
 
 

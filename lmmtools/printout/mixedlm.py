@@ -191,7 +191,7 @@ def _label(text: str) -> str:
 
 
 def _check_row(name: str, numbers: tuple[PrintedNumber, ...], level: float) -> None:
-    """Refuse a row whose z is not estimate over error, or whose limits are not estimate -/+ quantile times error."""
+    """Raise PrintoutError unless z is estimate / error and the limits are estimate -/+ quantile * error."""
     estimate, error, z, _, low, high = numbers
     if not all(map(math.isfinite, numbers)):
         return
@@ -217,7 +217,7 @@ def _read_random(
 
     MixedLM prints the lower triangle of the covariance matrix row by row, then the variance components.
     """
-    names = _triangle(rows)
+    names = _read_triangle(rows)
     group = names[0] if names else ""
     labels = {name: f"{group} {'(Intercept)' if k == 0 else name}" for k, name in enumerate(names)}
     variances: dict[str, PrintedNumber] = {}
@@ -246,8 +246,8 @@ def _read_random(
     return variances, covariances, pairs, errors
 
 
-def _triangle(rows: Sequence[_Row]) -> list[str]:
-    """Return the names of the correlated effects, none where the first rows are no triangle with covariances.
+def _read_triangle(rows: Sequence[_Row]) -> list[str]:
+    """Return the names of the correlated effects; none if the first rows are no triangle with covariances.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _triangle(rows: Sequence[_Row]) -> list[str]:
 
 
 def _correlation(covariance: PrintedNumber, first: PrintedNumber, second: PrintedNumber) -> RoundedNumber:
-    """Return the correlation, within what the last digits of the three numbers leave open."""
+    """Return the correlation, with the half unit that follows from the three numbers'."""
     least = max(first - first.half_unit, 0.0) * max(second - second.half_unit, 0.0)
     if least == 0:
         return RoundedNumber(0.0, 1.0)

@@ -58,7 +58,7 @@ class _Row:
 
 
 def read_random_effects(lines: Sequence[Line], groups: Iterable[str]) -> tuple[list[PrintedEffect], PrintedEffect]:
-    """Return the rows of the table, and its last, the residual.
+    """Return the random effects, and the residual.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ def _is_group(cell: str, groups: set[str]) -> bool:
 
 
 def _count_numbers(tail: Tail, strip: _Strip, above: int, line: Line) -> int:
-    """Return how many numbers at the end of a row are the table's: its label may end in a number too."""
+    """Return how many numbers at the end of a row are in the table's columns; its label may end in a number too."""
     most = above if "Corr" in strip.columns else 0
     for count in range(min(len(tail), strip.amounts + most), strip.amounts - 1, -1):
         numbers = tail.last(count)
@@ -162,7 +162,7 @@ def _count_numbers(tail: Tail, strip: _Strip, above: int, line: Line) -> int:
 
 
 def _are_root_and_square(amounts: Sequence[PrintedNumber]) -> bool:
-    """Whether variance and standard deviation can be rounded from one number; True of one alone."""
+    """Whether variance and standard deviation can be rounded from one number; True if there is only one."""
     if any(a < 0 for a in amounts):
         return False
     if len(amounts) < 2:

@@ -61,7 +61,7 @@ def _intercept(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
 
 
 def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
-    """Yield a finding for a whole number that looks like a label, used as a covariate."""
+    """Yield a finding for every column of whole numbers that look like labels and are used as a covariate."""
     side, call = component.side, case.call
     if side is None or call is None:
         return

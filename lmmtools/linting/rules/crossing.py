@@ -74,7 +74,7 @@ def _describe(case: Case, component: Component, crossed: set[tuple[str, ...]]) -
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What a factor inside the groups is.
+    """How a factor inside the groups relates to them.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class _Verdict:
 
 
 def _judge_inside(case: Case, component: Component) -> _Verdict:
-    """Return what a component is whose factor occurs in several groups (``component.is_crossed_inside``)."""
+    """Return what a component is of which levels occur in several groups (``component.is_crossed_inside``)."""
     reading = case.reading
     assert reading is not None
     factors, frame = component.factors, reading.frame
@@ -126,7 +126,7 @@ def _judge_inside(case: Case, component: Component) -> _Verdict:
 
 
 def _describe_reuse(reading: MixedLMReading, frame: pd.DataFrame, factors: tuple[str, ...]) -> str:
-    """Return what suggests that labels are reused in each group; empty if nothing does strongly."""
+    """Return the evidence that labels are reused in each group; empty if there is no strong evidence."""
     own = frame.reset_index(drop=True)
     group = reading.group
     if group not in own.columns:
@@ -147,7 +147,7 @@ def _after(evidence: str) -> str:
 
 
 def _with_main_effects(case: Case, crossed: set[tuple[str, ...]]) -> list[RandomTerm]:
-    """Return the terms of the reading with the crossed factors taken out of the groups."""
+    """Return the terms of the model, with the crossed factors outside the groups."""
     reading = case.reading
     assert reading is not None
     terms: dict[RandomTerm, None] = {}

@@ -21,7 +21,7 @@ __all__ = ["check"]
 
 
 def check(case: Case) -> Iterator[Finding]:
-    """Yield a finding for every pair of factors on their own of which the data say that one is nested."""
+    """Yield a finding for every pair of factors that are declared as crossed and nested by the data."""
     reading = case.reading
     if reading is None or reading.frame is None:
         return

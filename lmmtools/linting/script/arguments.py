@@ -50,7 +50,7 @@ class _Given:
         return frozenset(self.nodes) | frozenset(self.values)
 
     def value(self, name: str, scope: Scope) -> Any:
-        """Return the constant given, None if not given (or given as None), else UNKNOWN."""
+        """Return the value of an argument: None if it is not given, UNKNOWN if it is no constant."""
         if name in self.values:
             return self.values[name]
         if name in self.nodes:
@@ -93,7 +93,7 @@ def _open_dict(node: ast.expr, scope: Scope) -> dict[str, ast.expr] | None:
 
 
 def read_call(node: ast.Call, api: str, scope: Scope) -> MixedLMCall:
-    """Return the record of a call.
+    """Return the record of a call of MixedLM.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: 
     if isinstance(value, str):
         return _Groups(value, repr(value), is_constant=facts.get(value) == "constant")
     node = given.nodes.get("groups")
-    listed = _listed(value if node is None else _columns_selected(node, scope) or value)
+    listed = _as_column_names(value if node is None else _selected_columns(node, scope) or value)
     if listed:
         return _Groups(None, repr(list(listed)) if node is None else _shorten(node), listed=listed)
     if node is None:
@@ -162,25 +162,25 @@ def _groups(given: _Given, facts: dict[str, str], data: ast.expr | None, scope: 
         name, frame = column
         own = unwrap(frame, scope)
         base = unwrap(data, scope) if data is not None else None
-        is_same = base is not None and _is_same(_follow(own, scope), _follow(base, scope))
+        is_same = base is not None and _is_same(_resolve_frame(own, scope), _resolve_frame(base, scope))
         is_one = is_same and (facts.get(name) == "constant" or column_kinds(frame, scope).get(name) == "constant")
         return _Groups(name, _shorten(node), None if is_same else _shorten(frame), is_one)
     return _Groups(None, _shorten(node), is_constant=not is_known(value) and is_constant_array(node, scope))
 
 
-def _columns_selected(node: ast.expr, scope: Scope) -> Any:
-    """Return the list in ``df[["a", "b"]]``, None for anything else."""
+def _selected_columns(node: ast.expr, scope: Scope) -> Any:
+    """Return the list in ``df[["a", "b"]]``; None for other expressions."""
     node = resolve(node, scope)
     return evaluate(node.slice, scope) if isinstance(node, ast.Subscript) else None
 
 
-def _listed(value: Any) -> tuple[str, ...]:
+def _as_column_names(value: Any) -> tuple[str, ...]:
     """Return the names of columns in a list; none if it is no such list, as a list as long as the data holds groups."""
     is_list = isinstance(value, (list, tuple)) and 0 < len(value) <= _MOST_GROUPINGS
     return tuple(value) if is_list and all(isinstance(v, str) for v in value) and len(set(value)) == len(value) else ()
 
 
-def _follow(node: ast.expr, scope: Scope) -> ast.expr:
+def _resolve_frame(node: ast.expr, scope: Scope) -> ast.expr:
     """Return the frame behind names that are other names of it: ``d = df.copy()``."""
     for _ in range(10):
         inner = unwrap(resolve(node, scope) if isinstance(node, ast.Name) else node, scope)

@@ -38,7 +38,7 @@ _DICT_CHANGES = frozenset({"pop", "popitem", "clear", "setdefault"})
 
 @dataclass(frozen=True, slots=True)
 class FoundCall:
-    """A MixedLM call and where it stands.
+    """A MixedLM call and its place in the script.
 
     Attributes
     ----------

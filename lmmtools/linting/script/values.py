@@ -79,11 +79,11 @@ class Work:
 
     @property
     def is_spent(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no steps are left."""
         return self.left <= 0
 
     def take(self, steps: int = 1) -> None:
-        """Note steps taken."""
+        """Record steps that were taken."""
         self.left -= steps
 
 
