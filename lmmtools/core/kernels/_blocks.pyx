@@ -3,10 +3,15 @@
 
 import numpy as np
 
+from lmmtools.core.kernels import numpy_blocks
+
 from libc.math cimport fabs, isfinite, log, NAN, sqrt
+
+__all__ = ["factor", "moments", "multiply"]
 
 cdef enum:
     MOST = 8  # effects per level; numpy_blocks does the work beyond
+    WIDE = 32  # numbers per level of whose square moments are summed here; beyond, BLAS is faster
 
 cdef double LARGE = 1e150  # a product of pivots is taken the logarithm of before it overflows
 
@@ -131,7 +136,6 @@ def factor(A, lam):
     cdef int l = lam.shape[0]
     cdef Py_ssize_t m = len(A)
     if l > MOST:
-        from lmmtools.core.kernels import numpy_blocks
         return numpy_blocks.factor(A, lam)
     out = np.empty((3, m, l, l))
     if not m:
@@ -153,3 +157,114 @@ def factor(A, lam):
         else:
             logdet = factor_all(l, m, &a[0, 0, 0], &lm[0, 0], &sigma[0, 0], T, w, J)
     return out[0], out[1], out[2], logdet
+
+
+# out_e = A_e B_e
+cdef inline void multiply_all(Py_ssize_t m, int rows, int inner, int columns, const double[:, :, :] A,
+                              const double[:, :, :] B, double[:, :, ::1] out) noexcept nogil:
+    cdef Py_ssize_t e
+    cdef int i, j, k
+    cdef double s
+    for e in range(m):
+        for i in range(rows):
+            for j in range(columns):
+                s = 0.0
+                for k in range(inner):
+                    s += A[e, i, k] * B[e, k, j]
+                out[e, i, j] = s
+
+
+def multiply(A, B, out=None):
+    """Return A_e B_e, (m, a, b), written to ``out`` where it is given."""
+    cdef Py_ssize_t m = A.shape[0]
+    cdef int rows = A.shape[1], inner = A.shape[2], columns = B.shape[2]
+    if inner > MOST:
+        return numpy_blocks.multiply(A, B, out)
+    if out is None:
+        out = np.empty((m, rows, columns))
+    cdef const double[:, :, :] a = A
+    cdef const double[:, :, :] b = B
+    cdef double[:, :, ::1] o = out
+    with nogil:
+        if inner == 1:
+            multiply_all(m, rows, 1, columns, a, b, o)
+        elif inner == 2:
+            multiply_all(m, rows, 2, columns, a, b, o)
+        elif inner == 3:
+            multiply_all(m, rows, 3, columns, a, b, o)
+        else:
+            multiply_all(m, rows, inner, columns, a, b, o)
+    return out
+
+
+# S += x y', x of n numbers and y of k
+cdef inline void add_outer(int n, int k, const double* x, const double* y, double* S) noexcept nogil:
+    cdef int i, j
+    for i in range(n):
+        for j in range(k):
+            S[i * k + j] += x[i] * y[j]
+
+
+# N = J_e A_e ; Y = F_e B, its last column f ; T += N ; gram += vec N (vec N)' ; cross += vec N (vec sum y y')' over the
+# other columns ; last += vec N (vec f f')' ; S += vec Y (vec Y)'
+cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A, const double* J, const double* F,
+                             const double* B, double* T, double* gram, double* cross, double* last,
+                             double* S) noexcept nogil:
+    cdef double N[MOST * MOST]
+    cdef double P[MOST * MOST]
+    cdef double Q[MOST * MOST]
+    cdef double Y[WIDE]
+    cdef Py_ssize_t e
+    cdef int i, j, k
+    cdef double s
+    for e in range(m):
+        for i in range(l):
+            for j in range(l):
+                s = 0.0
+                for k in range(l):
+                    s += J[i * l + k] * A[k * l + j]
+                N[i * l + j] = s
+                T[i * l + j] += s
+            for j in range(c):
+                s = 0.0
+                for k in range(b):
+                    s += F[i * b + k] * B[k * c + j]
+                Y[i * c + j] = s
+        for i in range(l):
+            for j in range(l):
+                P[i * l + j] = dot(c - 1, Y + i * c, Y + j * c)
+                Q[i * l + j] = Y[i * c + c - 1] * Y[j * c + c - 1]
+        add_outer(l * l, l * l, N, N, gram)
+        add_outer(l * l, l * l, N, P, cross)
+        add_outer(l * l, l * l, N, Q, last)
+        add_outer(l * c, l * c, Y, Y, S)
+        A += l * l
+        J += l * l
+        F += l * b
+
+
+def moments(A, J, F, B):
+    """Return T, gram, cross, last and S, sums over levels of products of N_e = J_e A_e and Y_e = F_e B."""
+    cdef Py_ssize_t m = A.shape[0]
+    cdef int l = A.shape[1], b = F.shape[2], c = B.shape[1]
+    if l * c > WIDE or l > MOST or not m:
+        return numpy_blocks.moments(A, J, F, B)
+    cdef const double[:, :, ::1] a = np.ascontiguousarray(A)
+    cdef const double[:, :, ::1] j = np.ascontiguousarray(J)
+    cdef const double[:, :, ::1] f = np.ascontiguousarray(F)
+    cdef const double[:, ::1] wide = np.ascontiguousarray(B)
+    T, squares, S = np.zeros((l, l)), np.zeros((3, l * l, l * l)), np.zeros((l, c, l, c))
+    cdef double[:, ::1] t = T
+    cdef double[:, :, ::1] q = squares
+    cdef double[:, :, :, ::1] s = S
+    with nogil:
+        if l == 1:
+            sum_moments(1, b, c, m, &a[0, 0, 0], &j[0, 0, 0], &f[0, 0, 0], &wide[0, 0], &t[0, 0],
+                        &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
+        elif l == 2:
+            sum_moments(2, b, c, m, &a[0, 0, 0], &j[0, 0, 0], &f[0, 0, 0], &wide[0, 0], &t[0, 0],
+                        &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
+        else:
+            sum_moments(l, b, c, m, &a[0, 0, 0], &j[0, 0, 0], &f[0, 0, 0], &wide[0, 0], &t[0, 0],
+                        &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
+    return T, squares[0], squares[1], squares[2], S

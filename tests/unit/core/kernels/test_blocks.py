@@ -61,3 +61,47 @@ def test_factor_of_no_level_is_empty(route):
     T, w, J, logdet = route("blocks").factor(np.zeros((0, 2, 2)), np.eye(2))
     assert T.shape == w.shape == J.shape == (0, 2, 2)
     assert logdet == 0.0
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (1, 1, 4), (2, 2, 3), (3, 2, 1), (3, 3, 3), (2, 5, 2), (2, 9, 3)], ids=str
+)
+@pytest.mark.parametrize("m", [0, 5, 300])
+def test_multiply_is_a_product_per_level(route, shape, m):
+    rng = np.random.default_rng(8)
+    a, c, b = shape
+    A, B = rng.normal(size=(m, a, c)), rng.normal(size=(m, c, b))
+    expected = np.einsum("eik,ekj->eij", A, B)
+    multiply = route("blocks").multiply
+    np.testing.assert_allclose(multiply(A, B), expected, rtol=TOL, atol=TOL)
+    transposed = np.ascontiguousarray(A.transpose(0, 2, 1)).transpose(0, 2, 1)
+    out = np.full((m, a, b), np.nan)
+    assert multiply(transposed, B, out) is out
+    np.testing.assert_allclose(out, expected, rtol=TOL, atol=TOL)
+
+
+def test_multiply_takes_one_matrix_for_all_levels(route):
+    rng = np.random.default_rng(9)
+    A, B = rng.normal(size=(2, 2)), rng.normal(size=(300, 2, 2))
+    found = route("blocks").multiply(np.broadcast_to(A, B.shape), B)
+    np.testing.assert_allclose(found, A @ B, rtol=TOL, atol=TOL)
+
+
+@pytest.mark.parametrize(
+    ("l", "b", "c"), [(1, 1, 1), (1, 3, 3), (2, 3, 3), (3, 2, 1), (4, 6, 6), (4, 12, 12), (9, 2, 2)]
+)
+def test_moments_are_sums_of_products_over_levels(route, l, b, c):
+    rng = np.random.default_rng(l + b)
+    A, J = blocks(11, l, rng), rng.normal(size=(11, l, l))
+    F, B = rng.normal(size=(11, l, b)), rng.normal(size=(b, c))
+    T, gram, cross, last, S = route("blocks").moments(A, J, F, B)
+    N, Y = J @ A, F @ B
+    flat, y, f = N.reshape(11, -1), Y[:, :, :-1], Y[:, :, -1]
+    own = np.einsum("eij,ekj->eik", y, y).reshape(11, -1)
+    square = np.einsum("ei,ej->eij", f, f).reshape(11, -1)
+    scale = abs(flat).max() ** 2
+    np.testing.assert_allclose(T, N.sum(0), rtol=TOL, atol=TOL * scale)
+    np.testing.assert_allclose(gram, flat.T @ flat, rtol=TOL, atol=TOL * scale)
+    np.testing.assert_allclose(cross, flat.T @ own, rtol=TOL, atol=TOL * scale)
+    np.testing.assert_allclose(last, flat.T @ square, rtol=TOL, atol=TOL * scale)
+    np.testing.assert_allclose(S, np.einsum("eij,ekl->ijkl", Y, Y), rtol=TOL, atol=TOL * scale)
