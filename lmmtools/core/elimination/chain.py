@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.core.elimination.parts import level_blocks, not_definite
-from lmmtools.core.elimination.small import multiply, resolvent, transpose_multiply, weights
+from lmmtools.core.kernels import blocks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -102,15 +102,15 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
     couplings = [None if s.coupling is None else s.coupling.values for s in st.chain]
     A_rest = st.layout.products() if st.q_rest else None
     for i, stage in enumerate(st.chain):
-        T, w, change = weights(A[i], lambdas[i])
+        T, w, J, change = blocks.factor(A[i], lambdas[i])
         if not np.isfinite(change):
             raise not_definite()
         logdet += change
-        scaled = [multiply(T, link) for link in links[i]]
+        scaled = [blocks.multiply(T, link) for link in links[i]]
         for step, link in enumerate(stage.links):
             j = i + 1 + step
             for other in range(step, len(scaled)):
-                product = transpose_multiply(scaled[step], scaled[other])
+                product = blocks.multiply(scaled[step].transpose(0, 2, 1), scaled[other])
                 total = _sum_over_children(link.gather, product)
                 if other == step:
                     A[j] = A[j] - total
@@ -125,7 +125,7 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
                 product = kind.scale(scaled[step].transpose(0, 2, 1), Y)
                 couplings[i + 1 + step] = above - kind.lift(step, product)
             kind.subtract_gram(T, values, A_rest)
-        done.append(EliminatedStage(stage, A[i], w, resolvent(A[i], lambdas[i]), tuple(links[i]), values))
+        done.append(EliminatedStage(stage, A[i], w, J, tuple(links[i]), values))
     if A_rest is None:
         return Elimination(st, tuple(done), None, logdet)
     rest = st.layout.factorise(A_rest, lambdas[n_chain:])
@@ -152,15 +152,17 @@ def solve(el: Elimination, C: Floats) -> tuple[Floats, Floats]:
     if not el.stages and el.rest is not None:
         return el.rest.solve(C)
     b = C.shape[1]
-    U, F = np.empty_like(C), np.empty_like(C)
+    U, F = np.empty(C.shape), np.empty(C.shape)
     parts = [C[s.stage.factor.columns].reshape(s.stage.factor.m, s.stage.factor.l, b) for s in el.stages]
     c_rest = C[st.q_chain :]
     for i, s in enumerate(el.stages):
         if not s.links and s.coupling is None:
             break
-        v = multiply(s.w, parts[i])
+        v = blocks.multiply(s.w, parts[i])
         for step, (link, A) in enumerate(zip(s.stage.links, s.links, strict=True)):
-            parts[i + 1 + step] = parts[i + 1 + step] - _sum_over_children(link.gather, transpose_multiply(A, v))
+            parts[i + 1 + step] = parts[i + 1 + step] - _sum_over_children(
+                link.gather, blocks.multiply(A.transpose(0, 2, 1), v)
+            )
         if s.stage.coupling is not None and s.coupling is not None:
             c_rest = c_rest - s.stage.coupling.transpose_times(s.coupling, v)
     u_rest = c_rest
@@ -173,11 +175,11 @@ def solve(el: Elimination, C: Floats) -> tuple[Floats, Floats]:
         right = parts[i]
         for step, (link, A) in enumerate(zip(s.stage.links, s.links, strict=True)):
             coarser = st.factors[i + 1 + step]
-            right = right - multiply(A, U[coarser.columns].reshape(coarser.m, coarser.l, b)[link.parent])
+            right = right - blocks.multiply(A, U[coarser.columns].reshape(coarser.m, coarser.l, b)[link.parent])
         if s.stage.coupling is not None and s.coupling is not None:
             right = right - s.stage.coupling.times(s.coupling, u_rest)
-        U[f.columns] = multiply(s.w, right).reshape(f.q, b)
-        F[f.columns] = multiply(s.J, right).reshape(f.q, b)
+        blocks.multiply(s.w, right, U[f.columns].reshape(right.shape))
+        blocks.multiply(s.J, right, F[f.columns].reshape(right.shape))
     return U, F
 
 
@@ -239,7 +241,7 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
 
 def _invert_single(s: EliminatedStage, W_rest: Floats | None, T_rest: list[Floats]) -> Inverse:
     """Return the traces of a chain of one factor: the sum of N_ee = J A - J A_er W_rr' A_r'e J' without its terms."""
-    P = multiply(s.J, s.A)
+    P = blocks.multiply(s.J, s.A)
     T = P.sum(0)
     kind = s.stage.coupling
     if kind is None or s.coupling is None or W_rest is None:
@@ -283,7 +285,7 @@ def _invert_stage(s: EliminatedStage, i: int, W: _ChainBlocks, W_rest: Floats | 
     """Return the trace of N of one factor, (l, l); its blocks of W are added to ``W``."""
     kind = s.stage.coupling
     own = s.stage.links
-    P = multiply(s.J, s.A)
+    P = blocks.multiply(s.J, s.A)
     if not own and kind is None:
         W.diagonal[i] = s.w
         return np.asarray(P.sum(0))
@@ -291,22 +293,22 @@ def _invert_stage(s: EliminatedStage, i: int, W: _ChainBlocks, W_rest: Floats | 
     for a in range(len(own)):
         total = np.zeros((len(s.A), s.A.shape[1], s.links[a].shape[2]))
         for b, A in enumerate(s.links):
-            total += multiply(A, W.between(own, i, b, a))
+            total += blocks.multiply(A, W.between(own, i, b, a))
         if kind is not None and s.coupling is not None:
             total += kind.contract(s.coupling, kind.pull(a, W.coupling(i + 1 + a)))
         V.append(total)
     Q = np.zeros_like(s.A)
     for v, A in zip(V, s.links, strict=True):
-        Q += multiply(v, A.transpose(0, 2, 1))
+        Q += blocks.multiply(v, A.transpose(0, 2, 1))
     if kind is not None and s.coupling is not None and W_rest is not None:
         V_rest = kind.restrict(s.coupling, W_rest)
         for a, A in enumerate(s.links):
             V_rest = V_rest + kind.scale(A, kind.pull(a, W.coupling(i + 1 + a)))
         Q += kind.contract(V_rest, s.coupling)
         W.couplings[i] = kind.scale(-s.w, V_rest)
-    W.diagonal[i] = s.w + multiply(multiply(s.w, Q), s.w)
-    W.links[i] = tuple(-multiply(s.w, v) for v in V)
-    return np.asarray((P - multiply(multiply(s.J, Q), s.J.transpose(0, 2, 1))).sum(0))
+    W.diagonal[i] = s.w + blocks.multiply(blocks.multiply(s.w, Q), s.w)
+    W.links[i] = tuple(-blocks.multiply(s.w, v) for v in V)
+    return np.asarray((P - blocks.multiply(blocks.multiply(s.J, Q), s.J.transpose(0, 2, 1))).sum(0))
 
 
 def _rest_blocks(el: Elimination, W_rest: Floats | None) -> tuple[Floats, ...]:

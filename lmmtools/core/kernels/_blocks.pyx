@@ -7,7 +7,7 @@ from lmmtools.core.kernels import numpy_blocks
 
 from libc.math cimport fabs, isfinite, log, NAN, sqrt
 
-__all__ = ["factor", "moments", "multiply"]
+__all__ = ["factor", "moments", "multiply", "reduce"]
 
 cdef enum:
     MOST = 8  # effects per level; numpy_blocks does the work beyond
@@ -76,54 +76,74 @@ cdef inline double invert(int l, double* K, double* J) noexcept nogil:
     return smallest
 
 
+# L L' = I + lambda'A lambda in the lower triangle of L; returns the product of L's diagonal
+cdef inline double factor_one(int l, const double* A, const double* lam, double* L) noexcept nogil:
+    cdef double AL[MOST * MOST]
+    cdef int i, j, k
+    cdef double s
+    for i in range(l):
+        for j in range(l):
+            s = 0.0
+            for k in range(l):
+                s += A[i * l + k] * lam[k * l + j]
+            AL[i * l + j] = s
+    for i in range(l):
+        for j in range(i + 1):
+            s = 1.0 if i == j else 0.0
+            for k in range(l):
+                s += lam[k * l + i] * AL[k * l + j]
+            L[i * l + j] = s
+    return cholesky(l, L)
+
+
+# J = (I + A Sigma)^-1
+cdef inline void invert_one(int l, const double* A, const double* sigma, double* J) noexcept nogil:
+    cdef double K[MOST * MOST]
+    cdef int i, j, k
+    cdef double s
+    for i in range(l):
+        for j in range(l):
+            s = 1.0 if i == j else 0.0
+            for k in range(l):
+                s += A[i * l + k] * sigma[k * l + j]
+            K[i * l + j] = s
+    invert(l, K, J)
+
+
+# The sum of logarithms of numbers, of which the product is taken as long as it does not overflow
+cdef inline double log_sum(double* product, double new) noexcept nogil:
+    cdef double found
+    product[0] *= new
+    if product[0] < LARGE:
+        return 0.0
+    found = log(product[0]) if isfinite(product[0]) else NAN
+    product[0] = 1.0
+    return found
+
+
 # T_e = L_e^-1 lambda', w_e = T_e'T_e, J_e = (I + A_e Sigma)^-1 with L_e L_e' = I + lambda'A_e lambda; sum of log|.|
 cdef inline double factor_all(int l, Py_ssize_t m, const double* A, const double* lam, const double* sigma,
                               double* T, double* w, double* J) noexcept nogil:
-    cdef double AL[MOST * MOST]
-    cdef double D[MOST * MOST]
-    cdef double det, product = 1.0, total = 0.0
+    cdef double L[MOST * MOST]
+    cdef double s, product = 1.0, total = 0.0
     cdef Py_ssize_t e
     cdef int i, j, k
     for e in range(m):
+        total += log_sum(&product, factor_one(l, A, lam, L))
         for i in range(l):
             for j in range(l):
-                det = 0.0
-                for k in range(l):
-                    det += A[i * l + k] * lam[k * l + j]
-                AL[i * l + j] = det
-        for i in range(l):
-            for j in range(i + 1):
-                det = 1.0 if i == j else 0.0
-                for k in range(l):
-                    det += lam[k * l + i] * AL[k * l + j]
-                D[i * l + j] = det
-        det = cholesky(l, D)
-        product *= det
-        if not product < LARGE:
-            if not isfinite(product):
-                return NAN
-            total += log(product)
-            product = 1.0
-        for i in range(l):
-            for j in range(l):
-                det = lam[j * l + i]
+                s = lam[j * l + i]
                 for k in range(i):
-                    det -= D[i * l + k] * T[k * l + j]
-                T[i * l + j] = det / D[i * l + i]
+                    s -= L[i * l + k] * T[k * l + j]
+                T[i * l + j] = s / L[i * l + i]
         for i in range(l):
             for j in range(i + 1):
-                det = 0.0
+                s = 0.0
                 for k in range(l):
-                    det += T[k * l + i] * T[k * l + j]
-                w[i * l + j] = det
-                w[j * l + i] = det
-        for i in range(l):
-            for j in range(l):
-                det = 1.0 if i == j else 0.0
-                for k in range(l):
-                    det += A[i * l + k] * sigma[k * l + j]
-                D[i * l + j] = det
-        invert(l, D, J)
+                    s += T[k * l + i] * T[k * l + j]
+                w[i * l + j] = s
+                w[j * l + i] = s
+        invert_one(l, A, sigma, J)
         A += l * l
         T += l * l
         w += l * l
@@ -178,7 +198,7 @@ def multiply(A, B, out=None):
     """Return A_e B_e, (m, a, b), written to ``out`` where it is given."""
     cdef Py_ssize_t m = A.shape[0]
     cdef int rows = A.shape[1], inner = A.shape[2], columns = B.shape[2]
-    if inner > MOST:
+    if inner > MOST or columns > WIDE:
         return numpy_blocks.multiply(A, B, out)
     if out is None:
         out = np.empty((m, rows, columns))
@@ -205,19 +225,69 @@ cdef inline void add_outer(int n, int k, const double* x, const double* y, doubl
             S[i * k + j] += x[i] * y[j]
 
 
-# N = J_e A_e ; Y = F_e B, its last column f ; T += N ; gram += vec N (vec N)' ; cross += vec N (vec sum y y')' over the
-# other columns ; last += vec N (vec f f')' ; S += vec Y (vec Y)'
-cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A, const double* J, const double* F,
+# R_e = L_e^-1 lambda'C_e with L_e L_e' = I + lambda'A_e lambda ; S += R_e'R_e ; sum of log|L_e L_e'|
+cdef inline double reduce_all(int l, int b, Py_ssize_t m, const double* A, const double* lam, const double* C,
+                              double* S) noexcept nogil:
+    cdef double L[MOST * MOST]
+    cdef double R[WIDE]
+    cdef double s, product = 1.0, total = 0.0
+    cdef Py_ssize_t e
+    cdef int i, j, k
+    for e in range(m):
+        total += log_sum(&product, factor_one(l, A, lam, L))
+        for i in range(l):
+            for j in range(b):
+                s = 0.0
+                for k in range(l):
+                    s += lam[k * l + i] * C[k * b + j]
+                for k in range(i):
+                    s -= L[i * l + k] * R[k * b + j]
+                R[i * b + j] = s / L[i * l + i]
+        for i in range(l):
+            add_outer(b, b, R + i * b, R + i * b, S)
+        A += l * l
+        C += l * b
+    return 2.0 * (total + log(product))
+
+
+def reduce(A, lam, C):
+    """Return the sum of log|I + lambda'A_e lambda| and the sum of C_e'w_e C_e, (b, b)."""
+    cdef Py_ssize_t m = A.shape[0]
+    cdef int l = A.shape[1], b = C.shape[2]
+    if l * b > WIDE or l > MOST or not m:
+        return numpy_blocks.reduce(A, lam, C)
+    cdef const double[:, :, ::1] a = np.ascontiguousarray(A)
+    cdef const double[:, ::1] lm = np.ascontiguousarray(lam, dtype=np.float64)
+    cdef const double[:, :, ::1] c = np.ascontiguousarray(C)
+    S = np.zeros((b, b))
+    cdef double[:, ::1] s = S
+    cdef double logdet
+    with nogil:
+        if l == 1:
+            logdet = reduce_all(1, b, m, &a[0, 0, 0], &lm[0, 0], &c[0, 0, 0], &s[0, 0])
+        elif l == 2:
+            logdet = reduce_all(2, b, m, &a[0, 0, 0], &lm[0, 0], &c[0, 0, 0], &s[0, 0])
+        else:
+            logdet = reduce_all(l, b, m, &a[0, 0, 0], &lm[0, 0], &c[0, 0, 0], &s[0, 0])
+    return logdet, S
+
+
+# J = (I + A_e Sigma)^-1 ; N = J A_e ; Y = J C_e B, its last column f ; T += N ; gram += vec N (vec N)' ;
+# cross += vec N (vec sum y y')' over the other columns ; last += vec N (vec f f')' ; S += vec Y (vec Y)'
+cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A, const double* sigma, const double* C,
                              const double* B, double* T, double* gram, double* cross, double* last,
                              double* S) noexcept nogil:
+    cdef double J[MOST * MOST]
     cdef double N[MOST * MOST]
     cdef double P[MOST * MOST]
     cdef double Q[MOST * MOST]
+    cdef double F[WIDE]
     cdef double Y[WIDE]
     cdef Py_ssize_t e
     cdef int i, j, k
     cdef double s
     for e in range(m):
+        invert_one(l, A, sigma, J)
         for i in range(l):
             for j in range(l):
                 s = 0.0
@@ -225,10 +295,15 @@ cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A,
                     s += J[i * l + k] * A[k * l + j]
                 N[i * l + j] = s
                 T[i * l + j] += s
+            for j in range(b):
+                s = 0.0
+                for k in range(l):
+                    s += J[i * l + k] * C[k * b + j]
+                F[j] = s
             for j in range(c):
                 s = 0.0
                 for k in range(b):
-                    s += F[i * b + k] * B[k * c + j]
+                    s += F[k] * B[k * c + j]
                 Y[i * c + j] = s
         for i in range(l):
             for j in range(l):
@@ -239,19 +314,18 @@ cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A,
         add_outer(l * l, l * l, N, Q, last)
         add_outer(l * c, l * c, Y, Y, S)
         A += l * l
-        J += l * l
-        F += l * b
+        C += l * b
 
 
-def moments(A, J, F, B):
-    """Return T, gram, cross, last and S, sums over levels of products of N_e = J_e A_e and Y_e = F_e B."""
+def moments(A, lam, C, B):
+    """Return T, gram, cross, last and S, sums over levels of products of N_e = J_e A_e and Y_e = J_e C_e B."""
     cdef Py_ssize_t m = A.shape[0]
-    cdef int l = A.shape[1], b = F.shape[2], c = B.shape[1]
-    if l * c > WIDE or l > MOST or not m:
-        return numpy_blocks.moments(A, J, F, B)
+    cdef int l = A.shape[1], b = C.shape[2], c = B.shape[1]
+    if l * max(b, c) > WIDE or l > MOST or not m:
+        return numpy_blocks.moments(A, lam, C, B)
     cdef const double[:, :, ::1] a = np.ascontiguousarray(A)
-    cdef const double[:, :, ::1] j = np.ascontiguousarray(J)
-    cdef const double[:, :, ::1] f = np.ascontiguousarray(F)
+    cdef const double[:, ::1] sigma = np.ascontiguousarray(lam @ lam.T)
+    cdef const double[:, :, ::1] right = np.ascontiguousarray(C)
     cdef const double[:, ::1] wide = np.ascontiguousarray(B)
     T, squares, S = np.zeros((l, l)), np.zeros((3, l * l, l * l)), np.zeros((l, c, l, c))
     cdef double[:, ::1] t = T
@@ -259,12 +333,12 @@ def moments(A, J, F, B):
     cdef double[:, :, :, ::1] s = S
     with nogil:
         if l == 1:
-            sum_moments(1, b, c, m, &a[0, 0, 0], &j[0, 0, 0], &f[0, 0, 0], &wide[0, 0], &t[0, 0],
+            sum_moments(1, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &t[0, 0],
                         &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
         elif l == 2:
-            sum_moments(2, b, c, m, &a[0, 0, 0], &j[0, 0, 0], &f[0, 0, 0], &wide[0, 0], &t[0, 0],
+            sum_moments(2, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &t[0, 0],
                         &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
         else:
-            sum_moments(l, b, c, m, &a[0, 0, 0], &j[0, 0, 0], &f[0, 0, 0], &wide[0, 0], &t[0, 0],
+            sum_moments(l, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &t[0, 0],
                         &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
     return T, squares[0], squares[1], squares[2], S

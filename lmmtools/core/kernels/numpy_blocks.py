@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["factor", "moments", "multiply"]
+__all__ = ["factor", "moments", "multiply", "reduce", "small_inverse", "small_logdet"]
 
 MANY = 200
 """Stacks of at least this many two-by-two matrices are multiplied entry by entry."""
@@ -42,15 +42,78 @@ def factor(A: Floats, lam: Floats) -> tuple[Floats, Floats, Floats, float]:
         nan where a matrix is not positive definite to working precision; T, w and J mean nothing then.
     """
     l = len(lam)
-    eye = np.eye(l)
-    try:
-        L = np.linalg.cholesky(eye + lam.T @ A @ lam)
-    except np.linalg.LinAlgError:
-        return A, A, A, np.nan
-    T = np.asarray(np.linalg.solve(L, np.broadcast_to(lam.T, A.shape)), dtype=float)
-    J = np.asarray(np.linalg.inv(eye + A @ (lam @ lam.T)), dtype=float)
-    logdet = 2.0 * float(np.log(np.diagonal(L, axis1=1, axis2=2)).sum())
-    return T, T.transpose(0, 2, 1) @ T, J, logdet
+    J = _resolvent(A, lam)
+    if l == 1:
+        s = lam[0, 0] ** 2
+        D = 1.0 + A * s
+        w = s / D
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.sqrt(w), w, J, float(np.log(D).sum())
+    D = multiply(multiply(np.broadcast_to(lam.T, A.shape), A), np.broadcast_to(lam, A.shape))
+    D[:, range(l), range(l)] += 1.0
+    L = _cholesky(D)
+    if L is None:
+        return D, D, D, np.nan
+    T = _forward(L, lam.T)
+    return T, multiply(T.transpose(0, 2, 1), T), J, 2.0 * float(np.log(L[:, range(l), range(l)]).sum())
+
+
+def _cholesky(D: Floats) -> Floats | None:
+    """Return the lower Cholesky factors, None if one does not exist."""
+    if D.shape[-1] != 2:
+        try:
+            return np.asarray(np.linalg.cholesky(D), dtype=float)
+        except np.linalg.LinAlgError:
+            return None
+    with np.errstate(invalid="ignore", divide="ignore"):
+        L = np.zeros_like(D)
+        L[:, 0, 0] = np.sqrt(D[:, 0, 0])
+        L[:, 1, 0] = D[:, 1, 0] / L[:, 0, 0]
+        rest = D[:, 1, 1] - L[:, 1, 0] ** 2
+        L[:, 1, 1] = np.sqrt(rest)
+    return L if (rest > 0).all() else None
+
+
+def _forward(L: Floats, B: Floats) -> Floats:
+    """Return L_e^-1 B for lower-triangular L (m, l, l) and one B (l, c), row by row."""
+    m, l, _ = L.shape
+    X = np.empty((m, l, B.shape[1]))
+    for i in range(l):
+        row = np.broadcast_to(B[i], (m, B.shape[1]))
+        for j in range(i):
+            row = row - L[:, i, j, None] * X[:, j]
+        X[:, i] = row / L[:, i, i, None]
+    return X
+
+
+def _resolvent(A: Floats, lam: Floats) -> Floats:
+    """Return (I + A_e Sigma)^-1, Sigma = lambda lambda'."""
+    l = lam.shape[0]
+    if l == 1:
+        return np.asarray(1.0 / (1.0 + A * lam[0, 0] ** 2))
+    K = multiply(A, np.broadcast_to(lam @ lam.T, A.shape))
+    K[:, range(l), range(l)] += 1.0
+    return small_inverse(K)
+
+
+def small_inverse(K: Floats) -> Floats:
+    """Return the inverses of matrices (..., l, l)."""
+    if K.shape[-1] != 2:
+        return np.asarray(np.linalg.inv(K))
+    a, b, c, d = K[..., 0, 0], K[..., 0, 1], K[..., 1, 0], K[..., 1, 1]
+    r = 1.0 / (a * d - b * c)
+    out = np.empty_like(K)
+    out[..., 0, 0], out[..., 0, 1], out[..., 1, 0], out[..., 1, 1] = d * r, -b * r, -c * r, a * r
+    return out
+
+
+def small_logdet(K: Floats) -> Floats:
+    """Return log|K| of matrices (..., l, l) with positive determinants, nan where it is not positive."""
+    if K.shape[-1] != 2:
+        sign, out = np.linalg.slogdet(K)
+        return np.where(sign > 0, out, np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(np.log(K[..., 0, 0] * K[..., 1, 1] - K[..., 0, 1] * K[..., 1, 0]))
 
 
 def multiply(A: Floats, B: Floats, out: Floats | None = None) -> Floats:
@@ -75,15 +138,30 @@ def multiply(A: Floats, B: Floats, out: Floats | None = None) -> Floats:
     return np.asarray(np.matmul(A, B, out=out))
 
 
-def moments(A: Floats, J: Floats, F: Floats, B: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Return sums over levels of the products that first and second derivatives are made of.
-
-    With N_e = J_e A_e, (l, l), and Y_e = F_e B, (l, c), of columns y_1 ... y_(c-1) and f:
+def reduce(A: Floats, lam: Floats, C: Floats) -> tuple[float, Floats]:
+    """Return log|I + lambda'A_e lambda| and C_e'w_e C_e, (b, b), both summed over the levels e.
 
     Parameters
     ----------
-    A, J : ndarray, shape (m, l, l)
-    F : ndarray, shape (m, l, b)
+    A : ndarray, shape (m, l, l)
+    lam : ndarray, shape (l, l)
+    C : ndarray, shape (m, l, b)
+    """
+    T, _, _, logdet = factor(A, lam)
+    R = multiply(T, C).reshape(-1, C.shape[2])
+    return logdet, product(R.T, R)
+
+
+def moments(A: Floats, lam: Floats, C: Floats, B: Floats) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """Return sums over levels of the products that first and second derivatives are made of.
+
+    With N_e = J_e A_e, (l, l), and Y_e = J_e C_e B, (l, c), of columns y_1 ... y_(c-1) and f:
+
+    Parameters
+    ----------
+    A : ndarray, shape (m, l, l)
+    lam : ndarray, shape (l, l)
+    C : ndarray, shape (m, l, b)
     B : ndarray, shape (b, c)
 
     Returns
@@ -99,11 +177,12 @@ def moments(A: Floats, J: Floats, F: Floats, B: Floats) -> tuple[Floats, Floats,
     S : ndarray, shape (l, c, l, c)
         Sum of vec Y_e (vec Y_e)'.
     """
-    m, l, b = F.shape
+    m, l, b = C.shape
     c = B.shape[1]
+    J = _resolvent(A, lam)
     N = multiply(J, A)
     flat = N.reshape(m, l * l)
-    Y = product(F.reshape(m * l, b), B)
+    Y = product(multiply(J, C).reshape(m * l, b), B)
     wide = Y.reshape(m, l * c)
     y, f = Y.reshape(m, l, c)[:, :, :-1], Y.reshape(m, l, c)[:, :, -1]
     own = np.matmul(y, y.transpose(0, 2, 1)).reshape(m, l * l)

@@ -14,7 +14,7 @@ import numpy as np
 from lmmtools.core.data.crossprod import project_response
 from lmmtools.core.elimination.dense_rest import dense_blocks
 from lmmtools.core.elimination.parts import merge
-from lmmtools.core.elimination.small import small_inverse, small_logdet
+from lmmtools.core.kernels.numpy_blocks import small_inverse, small_logdet
 from lmmtools.core.search.objective import objectives_at_zero, profile
 from lmmtools.core.search.traces import add_block, trace_one_factor
 from lmmtools.threads import single

@@ -20,8 +20,16 @@ from scipy.linalg.lapack import dtrtrs
 from lmmtools.core.elimination.chain import invert, solve
 from lmmtools.core.elimination.parts import KEEP_Q
 from lmmtools.core.search import parameters
-from lmmtools.core.search.objective import derivatives, derivatives_from, evaluate_state, projector
-from lmmtools.core.search.traces import trace_products, trace_products_once
+from lmmtools.core.search.levels import quadratic_forms_from
+from lmmtools.core.search.objective import (
+    derivatives,
+    derivatives_from,
+    derivatives_from_sums,
+    evaluate_state,
+    projector,
+    sums_of,
+)
+from lmmtools.core.search.traces import trace_products, trace_products_from, trace_products_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,19 +117,27 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     if max(problem.widths) > 1:
         # The same Sigma, factored in that frame.
         state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, roots, strict=True)))
-    inverse, Y = invert(state.elimination), projector(state)
-    d = derivatives_from(problem, state, inverse.T, Y)
+    sums = sums_of(problem, state)
+    if sums is None:
+        inverse, Y = invert(state.elimination), projector(state)
+        d = derivatives_from(problem, state, inverse.T, Y)
+    else:
+        d = derivatives_from_sums(problem, state, sums)
     phi = parameters.pack(terms, roots)
     sigma = parameters.sigma_directions(terms, state.lambdas, frames)
     g = parameters.gradient(d.G, sigma)
-    q, Q2 = quadratic_forms(problem, state, sigma)
+    if sums is None:
+        q, Q2 = quadratic_forms(problem, state, sigma)
+        t = (trace_products_once if once else trace_products)(problem, state, inverse, Y, sigma)
+    else:
+        q, Q2 = quadratic_forms_from(problem, sums, sigma)
+        t = trace_products_from(problem, sums, sigma, reml=state.reml)
     Q2 *= state.dof / state.r2
     rest = parameters.curvature(terms, d.G, state.lambdas, frames)
     rest -= np.outer(q, q) * (state.dof / state.r2**2)
-    t = (trace_products_once if once else trace_products)(problem, state, inverse, Y, sigma)
     if problem.structure.q_rest > KEEP_Q:
         # The elimination is not needed any more, and the next point needs its memory.
-        state = replace(state, elimination=replace(state.elimination, stages=(), rest=None))
+        state.solution.drop_factor()
     exact, average = None if t is None else 2.0 * Q2 - t + rest, Q2 + rest
     held = _idle_elements(problem, frames) if state.reml and any(problem.spanned) else None
     if held is not None:

@@ -18,6 +18,7 @@ with F = Z'V^-1[X y], without the middle term under ML.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from lmmtools.blas import dot, product
 from lmmtools.core.elimination.chain import Elimination, eliminate, solve, traces
+from lmmtools.core.elimination.parts import not_definite
+from lmmtools.core.search.levels import eliminate_levels, levels_alone, sum_levels
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -34,23 +37,65 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
+    from lmmtools.core.search.levels import LevelSums
 
     Floats = NDArray[np.float64]
 
 __all__ = [
     "Evaluation",
+    "Solution",
     "State",
     "derivatives",
     "derivatives_from",
+    "derivatives_from_sums",
     "evaluate",
     "evaluate_state",
     "objectives_at_zero",
     "profile",
     "projector",
+    "sums_of",
 ]
 
 TINY = 1e-300
 """r2 must exceed this (in units of y's own spread): at less the random effects reproduce y exactly."""
+
+
+class Solution:
+    """The factor of V at one theta, and what it makes of [X y]; made when first read where the criterion needs neither.
+
+    Parameters
+    ----------
+    problem : Problem
+    lambdas : tuple of ndarray, each (l, l)
+        Per factor in order of elimination.
+    """
+
+    def __init__(self, problem: Problem, lambdas: tuple[Floats, ...]) -> None:
+        self._problem, self.lambdas = problem, lambdas
+
+    @cached_property
+    def elimination(self) -> Elimination:
+        """The factor of V."""
+        return eliminate(self._problem.structure, self.lambdas)
+
+    @cached_property
+    def _solved(self) -> tuple[Floats, Floats]:
+        return solve(self.elimination, self._problem.C)
+
+    @property
+    def U(self) -> Floats:
+        """Lambda M^-1 Lambda' Z'W[X y], shape (q, p + 1)."""
+        return self._solved[0]
+
+    @property
+    def F(self) -> Floats:
+        """Z'V^-1[X y], shape (q, p + 1)."""
+        return self._solved[1]
+
+    def drop_factor(self) -> None:
+        """Give the memory of the factor back; ``U`` and ``F`` stay."""
+        self._solved  # noqa: B018  # they are made of it
+        del self.elimination
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,9 +109,8 @@ class State:
     reml : bool
     objective : float
         The criterion on the data's scale.
-    elimination : Elimination
-    U, F : ndarray, shape (q, p + 1)
-        Lambda M^-1 Lambda' Z'W[X y] and Z'V^-1[X y].
+    solution : Solution
+        The factor of V, with U = Lambda M^-1 Lambda' Z'W[X y] and F = Z'V^-1[X y], each (q, p + 1).
     Hxx : ndarray, shape (p, p)
     Lxx : ndarray, shape (p, p)
         Lower Cholesky factor of Hxx.
@@ -81,14 +125,27 @@ class State:
     lambdas: tuple[Floats, ...]
     reml: bool
     objective: float
-    elimination: Elimination
-    U: Floats
-    F: Floats
+    solution: Solution
     Hxx: Floats
     Lxx: Floats
     b: Floats
     r2: float
     dof: int
+
+    @property
+    def elimination(self) -> Elimination:
+        """The factor of V."""
+        return self.solution.elimination
+
+    @property
+    def U(self) -> Floats:
+        """Lambda M^-1 Lambda' Z'W[X y], shape (q, p + 1)."""
+        return self.solution.U
+
+    @property
+    def F(self) -> Floats:
+        """Z'V^-1[X y], shape (q, p + 1)."""
+        return self.solution.F
 
     @property
     def f(self) -> Floats:
@@ -184,12 +241,16 @@ def profile(logdet: Any, r2: Any, dof: int) -> Any:
 def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State:
     """Return the criterion at lambda per block, in the engine's coordinates, with the quantities behind it."""
     p, n = problem.p, problem.n
-    el = eliminate(problem.structure, problem.by_factor(lambdas))
-    U, F = solve(el, problem.C)
-    H = problem.H - problem.C.T @ U
+    solution = Solution(problem, problem.by_factor(lambdas))
+    if (stage := levels_alone(problem)) is None:
+        logdet, taken = solution.elimination.logdet, problem.C.T @ solution.U
+    else:
+        logdet, taken = eliminate_levels(problem, stage, solution.lambdas[0])
+        if not np.isfinite(logdet):
+            raise not_definite()
+    H = problem.H - taken
     dof = n - p if reml else n
     Hxx = H[:p, :p]
-    logdet = el.logdet
     if p:
         Lxx, info = dpotrf(Hxx, lower=1)
         if info:
@@ -206,12 +267,31 @@ def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> S
     objective = float(profile(logdet, r2, dof) + problem.constant(reml))
     if not np.isfinite(objective):
         raise EngineError("The criterion is not finite at this theta; it is beyond what the arithmetic can hold.")
-    return State(tuple(lambdas), reml, objective, el, U, F, Hxx, Lxx, b, r2, dof)
+    return State(tuple(lambdas), reml, objective, solution, Hxx, Lxx, b, r2, dof)
 
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
     """Return G_k of every block, in the engine's coordinates."""
+    if (sums := sums_of(problem, s)) is not None:
+        return derivatives_from_sums(problem, s, sums)
     return derivatives_from(problem, s, traces(s.elimination), projector(s))
+
+
+def sums_of(problem: Problem, s: State) -> LevelSums | None:
+    """Return the sums over levels that derivatives are made of, None where they take more than those."""
+    stage = levels_alone(problem)
+    return None if stage is None else sum_levels(problem, stage, s.solution.lambdas[0], s.Lxx, s.b)
+
+
+def derivatives_from_sums(problem: Problem, s: State, sums: LevelSums) -> Derivatives:
+    """Return G_k of every block of a model's one factor, in the engine's coordinates."""
+    p = problem.p
+    T = 0.5 * (sums.T + sums.T.T)
+    full = T - (s.dof / s.r2) * sums.S[:, p, :, p]
+    if s.reml:
+        full -= np.einsum("ajbj->ab", sums.S[:, :p, :, :p])
+    parts = [part for _, part in sorted(problem.structure.factors[0].parts())]
+    return _without_idle(problem, s, [full[part, part] for part in parts], [T[part, part] for part in parts])
 
 
 def projector(s: State) -> Floats:
@@ -239,8 +319,12 @@ def derivatives_from(problem: Problem, s: State, T: Sequence[Floats], Y: Floats)
         full = t - product(y, y.T)
         for k, part in factor.parts():
             trace[k], G[k] = t[part, part], full[part, part]
+    return _without_idle(problem, s, G, trace)
+
+
+def _without_idle(problem: Problem, s: State, G: list[Floats], trace: list[Floats]) -> Derivatives:
+    """Return G_k with exactly zero for effects that X spans: rounding must not be taken for a slope."""
     if s.reml:
-        # The derivative is exactly zero there; rounding errors would look like a slope.
         G = [g if span is None else span.away @ g @ span.away for g, span in zip(G, problem.spanned, strict=True)]
     return Derivatives(tuple(G), tuple(trace))
 

@@ -30,7 +30,7 @@ from lmmtools.blas import dot, product
 from lmmtools.core.elimination.chain import solve
 from lmmtools.core.elimination.dense_rest import DenseRest, symmetric
 from lmmtools.core.elimination.pairs import PAIR_COST
-from lmmtools.core.elimination.small import multiply
+from lmmtools.core.kernels import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from lmmtools.core.data.problem import Problem
     from lmmtools.core.elimination.chain import Inverse
     from lmmtools.core.elimination.parts import Factor
+    from lmmtools.core.search.levels import LevelSums
     from lmmtools.core.search.objective import State
 
     Floats = NDArray[np.float64]
@@ -55,6 +56,7 @@ __all__ = [
     "trace_one_factor",
     "trace_products",
     "trace_products_by_columns",
+    "trace_products_from",
     "trace_products_once",
 ]
 
@@ -115,7 +117,7 @@ class _Crossing:
     def times(self, M: Floats) -> Floats:
         """Return E'M."""
         own = M[self.columns].reshape(self.factor.m, self.factor.l, -1)
-        top = multiply(np.broadcast_to(self.inverse, (len(own), *self.inverse.shape)), own)
+        top = blocks.multiply(np.broadcast_to(self.inverse, (len(own), *self.inverse.shape)), own)
         return top.reshape(self.factor.q, -1) - product(self.y, M[len(M) - self.y.shape[1] :])
 
 
@@ -130,8 +132,10 @@ def _trace_crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, si
     # diag(W, I) G^ac of K and Y together.
     X = {(a, c): _weighted(W, rows[a], rows[c], y[:, a], y[:, c]) for a, c in pairs}
     out = np.zeros((k := sum(len(x) for x in sigma), k))
-    own = multiply(multiply(s.J, coupling.quadratics(s.coupling, W)), s.J.transpose(0, 2, 1))
-    add_gram(f, f, _among_levels(multiply(s.J, s.A), own + multiply(y, y.transpose(0, 2, 1)), X), sigma, out)
+    own = blocks.multiply(blocks.multiply(s.J, coupling.quadratics(s.coupling, W)), s.J.transpose(0, 2, 1))
+    add_gram(
+        f, f, _among_levels(blocks.multiply(s.J, s.A), own + blocks.multiply(y, y.transpose(0, 2, 1)), X), sigma, out
+    )
     crossings = [
         _Crossing(g, part, np.asarray(np.linalg.inv(lam @ lam.T), dtype=float), y_rest[part])
         for g, part, lam in zip(rest.factors, rest.columns, rest.lambdas, strict=True)
@@ -329,4 +333,16 @@ def trace_one_factor(f: Factor, N: Floats, Y: Floats, sigma: Sequence[Floats]) -
         gram = gram - cross - cross.swapaxes(-1, -2) + both
     out = np.zeros((*lead, k := sum(x.shape[-3] for x in sigma), k))
     add_gram(f, f, gram.reshape(*lead, l, l, l, l), sigma, out)
+    return out
+
+
+def trace_products_from(problem: Problem, sums: LevelSums, sigma: Sequence[Floats], *, reml: bool) -> Floats:
+    """Return tr(P V_i P V_j), shape (k, k), of a model's one factor from the sums over its levels."""
+    f, p = problem.structure.factors[0], problem.p
+    gram = sums.gram
+    if reml:
+        S = sums.S[:, :p, :, :p]
+        gram = gram - sums.cross - sums.cross.T + np.einsum("aubv,cudv->acbd", S, S).reshape(gram.shape)
+    out = np.zeros((k := sum(len(x) for x in sigma), k))
+    add_gram(f, f, gram.reshape(f.l, f.l, f.l, f.l), sigma, out)
     return out

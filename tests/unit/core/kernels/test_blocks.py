@@ -87,21 +87,37 @@ def test_multiply_takes_one_matrix_for_all_levels(route):
     np.testing.assert_allclose(found, A @ B, rtol=TOL, atol=TOL)
 
 
-@pytest.mark.parametrize(
-    ("l", "b", "c"), [(1, 1, 1), (1, 3, 3), (2, 3, 3), (3, 2, 1), (4, 6, 6), (4, 12, 12), (9, 2, 2)]
-)
+SHAPES = [(1, 1, 1), (1, 3, 3), (2, 3, 3), (3, 2, 1), (4, 6, 6), (4, 12, 12), (9, 2, 2)]
+
+
+@pytest.mark.parametrize(("l", "b"), [s[:2] for s in SHAPES])
+def test_reduce_takes_the_products_of_right_hand_sides_in_the_metric_of_the_weights(route, l, b):
+    rng = np.random.default_rng(l + b)
+    A, lam, C = blocks(11, l, rng), rng.normal(size=(l, l)), rng.normal(size=(11, l, b))
+    logdet, S = route("blocks").reduce(A, lam, C)
+    M = np.eye(l) + lam.T @ A @ lam
+    np.testing.assert_allclose(logdet, np.linalg.slogdet(M)[1].sum(), rtol=TOL)
+    right = lam.T @ C
+    np.testing.assert_allclose(S, np.einsum("eai,eaj->ij", right, np.linalg.solve(M, right)), rtol=1e-10, atol=TOL)
+
+
+@pytest.mark.parametrize(("l", "b", "c"), SHAPES)
 def test_moments_are_sums_of_products_over_levels(route, l, b, c):
     rng = np.random.default_rng(l + b)
-    A, J = blocks(11, l, rng), rng.normal(size=(11, l, l))
-    F, B = rng.normal(size=(11, l, b)), rng.normal(size=(b, c))
-    T, gram, cross, last, S = route("blocks").moments(A, J, F, B)
-    N, Y = J @ A, F @ B
+    A, lam = blocks(11, l, rng), rng.normal(size=(l, l))
+    C, B = rng.normal(size=(11, l, b)), rng.normal(size=(b, c))
+    T, gram, cross, last, S = route("blocks").moments(A, lam, C, B)
+    J = np.linalg.inv(np.eye(l) + A @ lam @ lam.T)
+    N, Y = J @ A, J @ C @ B
     flat, y, f = N.reshape(11, -1), Y[:, :, :-1], Y[:, :, -1]
     own = np.einsum("eij,ekj->eik", y, y).reshape(11, -1)
     square = np.einsum("ei,ej->eij", f, f).reshape(11, -1)
-    scale = abs(flat).max() ** 2
-    np.testing.assert_allclose(T, N.sum(0), rtol=TOL, atol=TOL * scale)
-    np.testing.assert_allclose(gram, flat.T @ flat, rtol=TOL, atol=TOL * scale)
-    np.testing.assert_allclose(cross, flat.T @ own, rtol=TOL, atol=TOL * scale)
-    np.testing.assert_allclose(last, flat.T @ square, rtol=TOL, atol=TOL * scale)
-    np.testing.assert_allclose(S, np.einsum("eij,ekl->ijkl", Y, Y), rtol=TOL, atol=TOL * scale)
+    scale = max(abs(flat).max(), abs(Y).max()) ** 2
+    for found, expected in (
+        (T, N.sum(0)),
+        (gram, flat.T @ flat),
+        (cross, flat.T @ own),
+        (last, flat.T @ square),
+        (S, np.einsum("eij,ekl->ijkl", Y, Y)),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-11 * scale)
