@@ -1,1 +1,1 @@
-"""What the data make of a model formula."""
+"""From a model formula and data to the response, X and the blocks of Z."""

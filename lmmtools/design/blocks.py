@@ -96,7 +96,7 @@ class Block:
         return self.l == 1
 
     def to_sparse(self) -> sparse.csc_array:
-        """Z's columns of this block, shape (n, m*l), level by level and effect by effect within a level."""
+        """Return the block's columns of Z, shape (n, m*l), level by level, and effect by effect within a level."""
         from scipy import sparse
 
         n, l = self.basis.shape
@@ -109,7 +109,7 @@ def order_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """Return blocks in lme4's order: by decreasing number of levels.
 
     lme4 leaves terms as written if their numbers of levels do not increase anywhere; else it takes R's
-    ``rev(order(nlevels))``, which also turns round the terms that tie.
+    ``rev(order(nlevels))``, which also reverses terms with equal numbers of levels.
     """
     written = [blocks[i] for i in order_written([b.term for b in blocks])]
     sizes = [b.m for b in written]

@@ -1,4 +1,4 @@
-"""A declared model and data -> Design: response, matrices and blocks on the complete cases, and what was dropped."""
+"""A model formula and data -> Design: the response, the matrices and the blocks on the complete cases."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def build_design(
     na_action: Literal["drop", "raise"] = "drop",
     context: Mapping[str, Any] | None = None,
 ) -> Design:
-    """Return what the data make of a model formula.
+    """Return the Design of a model formula on data.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def build_design(
     data : DataFrame, dict of arrays, or any frame that narwhals accepts
         One row per observation.  The index means nothing, and the data are never changed.
     weights, offset : str or array of shape (number of rows,), optional
-        A column or values; the offset adds to the formula's own.
+        A column, or a value for each row; the offset is added to the formula's own.
     na_action : {"drop", "raise"}
         Leave out rows with a missing value in any column used, or refuse them.
     context : mapping, optional
@@ -66,7 +66,7 @@ def build_design(
     Raises
     ------
     DataError
-        The data cannot carry the model: a column that is not there, a constant response, infinite values, text where
+        The model cannot be fitted to the data: a missing column, a constant response, infinite values, text where
         numbers are needed, no complete row, ...
     """
     if na_action not in ("drop", "raise"):
@@ -100,10 +100,10 @@ def used_columns(formula: ModelFormula) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sample:
-    """The rows used: the frame of complete cases, their positions, values given beside the data, rows lost so far."""
+    """The rows used: the frame of complete cases, their positions, values given beside the data, and lost rows."""
 
     frame: pd.DataFrame
-    columns: dict[str, pd.Series[Any]]  # the frame's, taken out once: each time costs more than most work on them
+    columns: dict[str, pd.Series[Any]]  # the frame's, taken out once: taking a column costs more than most work on it
     everything: dict[str, pd.Series[Any]]  # the same columns before rows were left out; empty when none were
     rows: NDArray[np.intp]
     given: dict[str, NDArray[np.float64]]
@@ -114,7 +114,7 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Evaluated:
-    """Everything that is computed row by row: {label: (values, encoder)}; labels as in the formula."""
+    """Response, X, bases and offsets on the rows used, with their encoders."""
 
     y: NDArray[np.float64]
     X: NDArray[np.float64]
@@ -165,7 +165,7 @@ def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 def _leave_out(
     sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str, is_undefined: bool = False
 ) -> _Sample:
-    """Return the sample without the rows that miss something, counted by what they miss."""
+    """Return the sample without the rows where a column is missing, with the number of rows that each column loses."""
     if not missing:
         return sample
     lost = {name: int(where.sum()) for name, where in missing.items()}
@@ -199,7 +199,7 @@ def _leave_out(
 
 
 def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any] | None) -> _Evaluated:
-    """Compute the response, X, the bases and the offsets on the complete cases."""
+    """Return the response, X, the bases and the offsets on the complete cases."""
     n = len(sample.rows)
     X, x_encoder = _learn(formula.fixed, sample, context)
     bases: list[tuple[NDArray[np.float64], Encoder | None]] = []
@@ -228,7 +228,7 @@ def _learn(
 
 
 def _columns_of_all_rows(sample: _Sample) -> dict[str, pd.Series[Any]]:
-    """Return the columns before rows were left out, labels that the rows used do not have as missing."""
+    """Return the columns on all rows, those left out included; labels that no used row has are missing."""
     found = {}
     for name, column in sample.everything.items():
         used = sample.columns[name]
@@ -273,7 +273,7 @@ def _learn_column(
 def _leave_out_undefined(
     formula: ModelFormula, sample: _Sample, parts: _Evaluated, na_action: str
 ) -> tuple[_Sample, _Evaluated]:
-    """Leave out rows where an expression has no value, as log(-1) or the first of lag(x)."""
+    """Return sample and parts without the rows where an expression has no value, as log(-1) or the first of lag(x)."""
     missing: dict[str, NDArray[np.bool_]] = {}
 
     def note_missing(values: NDArray[np.float64], labels: Sequence[str]) -> None:
@@ -305,7 +305,7 @@ def _leave_out_undefined(
 def _check_and_assemble(
     formula: ModelFormula, sample: _Sample, parts: _Evaluated, columns: Mapping[str, str | None]
 ) -> Design:
-    """Check what the data made of the formula, and put it together; ``columns`` that weights and offset came from."""
+    """Return the Design, checked; ``columns`` names the columns that weights and offset were given as."""
     check_response(parts.y, formula.response)
     check_magnitude(parts.y[:, None], [f"the response {formula.response}"])
     check_magnitude(parts.X, parts.x_encoder.column_names)

@@ -81,7 +81,7 @@ def check_response(y: NDArray[np.float64], name: str) -> None:
 
 
 def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
-    """Raise a DataError if there are as many fixed effects as rows; remarks say what may have made so many."""
+    """Raise a DataError if there are as many fixed effects as rows; ``remarks`` name columns that may be no factors."""
     if len(names) >= n:
         raise DataError(
             f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "
@@ -91,7 +91,7 @@ def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
 
 
 def check_distance(X: NDArray[np.float64], names: Sequence[str], kept: NDArray[np.intp]) -> None:
-    """Raise a DataError for a column that is constant only because it lies far from zero for its spread."""
+    """Raise a DataError for a column too far from zero for its spread: in double precision it is a constant."""
     far = lost_by_distance(X, kept)
     if len(far):
         name, column = names[far[0]], X[:, far[0]]
@@ -154,13 +154,13 @@ def describe_mismatch(column: pd.Series[Any], name: str, levels: pd.Index[Any]) 
     return ""
 
 
-# A column of X costs n p^2 once and p^2 numbers for good; at this width a fit takes minutes.
+# X'X takes n p^2 operations and p^2 numbers of memory; at this width a fit takes minutes.
 MOST_COLUMNS = 5000
-# Numbers in one matrix, 16 GiB of them.
+# Numbers in one matrix: 16 GiB.
 MOST_NUMBERS = 2**31
-# Its values, and as many in columns of one length while dependent ones are looked for.
+# The matrix itself, and its copy with columns of one length while dependent ones are looked for.
 COPIES = 2
-# The Hessian's pieces for one factor have l^4 numbers: 800 MB.
+# The Hessian's blocks of one grouping factor have l^4 numbers: 800 MB.
 MOST_EFFECTS = 100
 
 CURE = (

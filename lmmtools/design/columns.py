@@ -18,7 +18,7 @@ __all__ = ["RANK_TOL", "find_order", "in_order", "independent_columns", "places_
 
 # R's lm and lme4 call a column dependent when less than this share of its norm is left beside the columns before it.
 RANK_TOL = 1e-7
-# Share of a column's size that its spread has at least, to be more than the rounding of its values.
+# A spread below this share of a column's size is rounding of its values.
 ROUNDING = 1e-13
 # The Cholesky factor of X'X shows shares down to about 1e-8 with little accuracy; above this one it can be trusted.
 _CLEAR_SHARE = 1e-3
@@ -65,8 +65,8 @@ def _is_clearly_full(X: NDArray[np.float64]) -> bool:
 def lost_by_distance(X: NDArray[np.float64], kept: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return which columns of X, shape (n, p), are dependent only because they lie far from zero for their spread.
 
-    Seconds since 1970, 1.7e9 and some, are the constant to within the tolerance; less their mean they are not, and
-    with a constant among the columns they span the same. Empty where no constant is.
+    Seconds since 1970, about 1.7e9, equal a constant to within the tolerance; less their mean they do not. Both span
+    the same space if a constant is among the columns; without one the result is empty.
     """
     out = np.setdiff1d(np.arange(X.shape[1]), kept)
     mean = X.mean(axis=0)
@@ -88,14 +88,14 @@ def lost_by_distance(X: NDArray[np.float64], kept: NDArray[np.intp]) -> NDArray[
 
 
 def in_order(matrix: NDArray[np.float64], order: tuple[int, ...] | None) -> NDArray[np.float64]:
-    """Return the matrix with its columns in the order given; None: as they are."""
+    """Return the matrix with its columns in the given order; None leaves them as they are."""
     return matrix if order is None else matrix[:, list(order)]
 
 
 def places_of(
     columns_by_term: Mapping[str, tuple[int, ...]], order: tuple[int, ...] | None
 ) -> dict[str, tuple[int, ...]]:
-    """Return where each term's columns stand once they are in the order given."""
+    """Return the places of each term's columns after they were put in the given order."""
     if order is None:
         return dict(columns_by_term)
     place = {column: at for at, column in enumerate(order)}
@@ -109,7 +109,7 @@ def find_order(
     wanted_names: Sequence[str],
     tolerance: float,
 ) -> tuple[int, ...] | None:
-    """Return which column of ``made`` each column of ``wanted`` is by its values, or None if they are not the same.
+    """Return the column of ``made`` with the values of each column of ``wanted``; None if one has no partner.
 
     Equal columns go by their names, and then by their places.
 

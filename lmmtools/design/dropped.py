@@ -107,7 +107,7 @@ def describe_lost_columns(dropped: Dropped) -> str:
 
 
 def describe_undefined(text: str) -> str:
-    """Return what is undefined in an expression, ``"log(z) of a negative number"``.
+    """Return what is undefined in an expression, as ``"log(z) of a negative number"``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Model matrices: a sum of terms and columns in, numbers out, and the recipe to repeat it on new data."""
+"""Model matrices: a sum of terms and columns -> a matrix, and the encoder that makes it of new data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Encoder", "FormulaicEncoder", "PlainEncoder", "learn_matrix"]
 
-# Both have `column_names` and `encode(frame) -> (n, p)`.
+# Both have `column_names` and `encode(frame)`, which returns the matrix (n, p).
 Encoder = PlainEncoder | FormulaicEncoder
 
 
@@ -45,7 +45,7 @@ def learn_matrix(
     n : int
         Number of rows.
     constant : str
-        What to call the constant.
+        Name of the constant column.
     context : mapping, optional
         Names beyond the data's that a trusted formula may use; it may call any function. None: it is not trusted.
     everything : mapping of str to Series, optional
@@ -75,7 +75,7 @@ def learn_matrix(
 
 @lru_cache(maxsize=512)
 def _plain_terms(text: str) -> tuple[tuple[str, ...], ...] | None:
-    """Return the terms as tuples of column names, ``()`` the constant, or None if there is more than names in them."""
+    """Return the terms as tuples of column names, ``()`` the constant, None if they hold a call or an offset."""
     tokens = fold_calls(tokenize(text), text, trusted=True)
     if any(t.kind in ("call", "offset") for t in tokens):
         return None

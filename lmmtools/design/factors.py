@@ -145,7 +145,7 @@ def _match_column(column: pd.Series[Any], levels: pd.Index[Any]) -> NDArray[np.i
 
 
 def _as_labels(column: pd.Series[Any]) -> Any:
-    """Return the values of a column as an array that pandas takes for labels, as it does not half floats and bytes."""
+    """Return the values of a column as an array that pandas takes for labels; half floats and bytes are converted."""
     if not isinstance(column.dtype, np.dtype):
         return column.array
     wider: dict[str, Any] = {"float16": np.float64}
@@ -242,7 +242,7 @@ class Islands:
 
 
 def connected_components(codes: Sequence[NDArray[np.intp]], sizes: Sequence[int]) -> NDArray[np.intp]:
-    """Island of each row, shape (n,), numbered 0, 1, ... in the order in which rows first meet them.
+    """Return the island of each row, shape (n,), numbered 0, 1, ... in the order in which rows first meet them.
 
     A level of one factor is joined to a level of another if a row has both; rows are in the same island if their
     levels are joined, directly or through other levels. With one factor, the islands are its levels.
@@ -257,7 +257,7 @@ def connected_components(codes: Sequence[NDArray[np.intp]], sizes: Sequence[int]
     Raises
     ------
     ValueError
-        If no factor is given: without one there is nothing that joins rows.
+        If no factor is given.
     """
     from scipy import sparse
     from scipy.sparse import csgraph
@@ -265,7 +265,7 @@ def connected_components(codes: Sequence[NDArray[np.intp]], sizes: Sequence[int]
     if not codes:
         raise ValueError("connected components need at least one factor")
     starts = np.concatenate([[0], np.cumsum(sizes)])
-    # A row joins the level of every factor to that of the first; that joins them all to each other.
+    # A row joins the level of every factor to that of the first, and so all of them to each other.
     hub = np.asarray(codes[0])
     ends = [np.asarray(c) + start for c, start in zip(codes[1:], starts[1:-1], strict=True)]
     tails = np.tile(hub, len(ends))
@@ -283,7 +283,7 @@ def connected_components(codes: Sequence[NDArray[np.intp]], sizes: Sequence[int]
 def count_pairs(
     a: NDArray[np.intp], b: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Cells of the table of two factors that have rows: (level of a, level of b, number of rows), each shape (cells,).
+    """Return the cells of two factors that have rows: (level of a, level of b, number of rows), each shape (cells,).
 
     Cells are ordered by a, then by b. Memory grows with the rows, never with the number of possible cells.
     """
@@ -295,7 +295,7 @@ def count_pairs(
 def is_nested(inner_codes: NDArray[np.intp], outer_codes: NDArray[np.intp]) -> bool:
     """Whether every level of the inner factor occurs within one level of the outer factor only.
 
-    True as well when the two factors split the rows alike; ``is_nested`` both ways round tells that case.
+    Also true of two factors that split the rows alike: then each is nested in the other.
     """
     inner, _, _ = count_pairs(np.asarray(inner_codes), np.asarray(outer_codes))
     return len(inner) == len(np.unique(inner))

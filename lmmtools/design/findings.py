@@ -55,7 +55,7 @@ class Finding:
 def find_structure_findings(
     factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_rows: int, n_missing: int
 ) -> tuple[Finding, ...]:
-    """Return what to look at: rows lost, then factor by factor, then pair by pair."""
+    """Return the findings about factors: rows lost, then those of each factor, then those of each pair."""
     found: list[Finding] = []
     if n_missing:
         found.append(

@@ -1,4 +1,4 @@
-"""The terms of the fixed part, each with a column for every level: what hypotheses on whole terms are made from."""
+"""The terms of the fixed part, each with a column for every level: hypotheses on whole terms are made of them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class FixedTerm:
     factors : frozenset of str
         Its categorical factors.
     covariates : frozenset of str
-        Its numerical ones.
+        Its numerical variables.
     matrices : frozenset of str
         Those of the covariates that R holds as matrices: polynomials, splines, ``scale(x)``.
     written : str
@@ -67,7 +67,7 @@ def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
     Raises
     ------
     DataError
-        If the design knows columns only (a MixedLM model that was read from its arrays).
+        If the design has columns and no terms (a MixedLM model that was read from its arrays).
     """
     encoder = design.encoder
     if isinstance(encoder, PlainEncoder):
@@ -81,7 +81,7 @@ def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
 
 
 def treatment_coding(design: Design) -> tuple[Floats, list[list[int]]] | None:
-    """Return X as treatment contrasts have it, shape (n, p), and each term's columns of it; None if X is that."""
+    """Return X coded by treatment contrasts, shape (n, p), and each term's columns of it; None if X is coded so."""
     coded = design.encoder.by_treatment(design.seen) if isinstance(design.encoder, FormulaicEncoder) else None
     if coded is None:
         return None

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
 
-# How formulaic hands on what a function raised.
+# The message in which formulaic wraps the error of a function.
 _WRAPPED = re.compile(r"Unable to evaluate factor `.*`\. \[\w+: (.*)\]", re.DOTALL)
 
 TermColumns = tuple[str, frozenset[str], frozenset[str], list[int]]
@@ -93,7 +93,7 @@ class FormulaicEncoder:
     context : mapping
         Names beyond the data's that a trusted formula may use.
     order : tuple of int, length p, or None
-        Which of the terms' columns stands at each place, where another package made the matrix; None: as they come.
+        The terms' column at each place, where another package made the matrix; None: in their own order.
     """
 
     spec: Any
@@ -216,7 +216,7 @@ def learn_formulaic(
     everything: Mapping[str, pd.Series[Any]],
     rows: NDArray[np.intp] | None,
 ) -> tuple[NDArray[np.float64], FormulaicEncoder]:
-    """As `learn_matrix`, through formulaic."""
+    """Return the matrix of a sum of terms, made by formulaic, and its encoder; parameters as of `learn_matrix`."""
     from formulaic import Formula, ModelSpec
 
     columns = [c for c in columns_of(text) if c in data]
@@ -234,7 +234,7 @@ def learn_formulaic(
     if everything:
         draft.spec.transform_state.update(_learn_state(draft, everything))
     if everything and rows is not None and lags_in(text):
-        # What stood in the row before, whether that row is of the fit or not.
+        # lag(x) takes the row before, whether that row is used or not.
         table = {safe: source.encode(everything) for safe, source in sources.items()}
         made = _materialise(spec, table, draft)
         matrix = np.array(made, dtype=np.float64)[rows]
@@ -297,7 +297,7 @@ def _bound_width(part: str, table: Mapping[str, Any], draft: FormulaicEncoder) -
 
 
 def _learn_state(draft: FormulaicEncoder, everything: Mapping[str, pd.Series[Any]]) -> dict[str, Any]:
-    """Return what the transforms of numbers learn, each call from all rows that have its own columns."""
+    """Return the state of the transforms of numbers; each call's is learned from all rows that have its own columns."""
     from formulaic import Formula, ModelSpec
 
     state: dict[str, Any] = {}
@@ -354,14 +354,14 @@ def _term_name(term: Any, spelled: Mapping[str, str]) -> str:
 
 
 def _restore(text: str, spelled: Mapping[str, str]) -> str:
-    """Return a text of formulaic's with the user's own spelling of each factor."""
+    """Return a text from formulaic with the user's own spelling of each factor."""
     for safe in sorted(spelled, key=len, reverse=True):
         text = text.replace(safe, spelled[safe])
     return text
 
 
 def _materialise(spec: Any, table: Mapping[str, Any], encoder: FormulaicEncoder) -> Any:
-    """Return formulaic's matrix; whatever it raises or warns of becomes a DataError in the user's own words."""
+    """Return formulaic's matrix; its errors and warnings become a DataError in the user's spelling."""
     from formulaic.errors import DataMismatchWarning
 
     data = pd.DataFrame(table)

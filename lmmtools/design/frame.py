@@ -1,4 +1,4 @@
-"""The model frame: any table in, the complete cases of the columns used out, as numbers or factors."""
+"""Tables of any kind as pandas frames, and their columns as numbers or factors."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def as_frame(data: Any, columns: Iterable[str] | None = None) -> pd.DataFrame:
     data : DataFrame, mapping of arrays, record array, or any frame that narwhals accepts (polars, pyarrow, ...)
         The rows.
     columns : iterable of str, optional
-        Columns that matter; others need not be converted.
+        Columns that are used; others need not be converted.
 
     Raises
     ------
     DataError
-        The object is no table, or its columns have several names each.
+        The object is no table, or its column names have several levels.
     """
     if isinstance(data, pd.DataFrame):
         frame = data
@@ -87,14 +87,13 @@ def as_frame(data: Any, columns: Iterable[str] | None = None) -> pd.DataFrame:
 
 
 def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the model", cure: str = "") -> None:
-    """Check that the frame has each of the columns, once; ``cure`` is what else to do about a missing one.
+    """Check that the frame has each column exactly once; ``cure`` ends the message on a missing one.
 
     Raises
     ------
     DataError
         Names the first column that is missing, with the closest name there is, or that occurs twice.
     """
-    # A frame that hands out one column per name is what `in` and unique labels promise.
     for name in names:
         if name not in frame.columns:
             same = next((c for c in frame.columns if not isinstance(c, str) and str(c) == name), None)
@@ -147,7 +146,7 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
     column : Series
         The values.
     name, role : str
-        The column and what the model wants of it, for messages: ``"y"``, ``"the response"``.
+        The column and its role in the model, for messages: ``"y"``, ``"the response"``.
 
     Raises
     ------

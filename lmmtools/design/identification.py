@@ -55,7 +55,7 @@ SAME = 1e-8
 DEPENDENT = 1e-9
 # Pairs of random vectors beyond the number of parameters.
 SPARE = 4
-# Rows of whole levels that are looked at first: what they tell apart, all rows do.
+# Rows, of whole levels, that are examined first: variances that are identified there are identified in all rows.
 FEW = 2000
 # Parts of a direction below this share of its largest are rounding.
 NOTHING = 1e-6
@@ -74,9 +74,9 @@ class Direction:
     Attributes
     ----------
     terms : tuple of Block
-        Those with a part in it.
+        The terms whose covariance matrices change.
     changes : tuple of ndarray, each (l, l)
-        What is taken off the covariance matrix of each term's effects where 1 is added to the residual variance.
+        Subtracted from the covariance matrix of each term's effects when 1 is added to the residual variance.
     """
 
     terms: tuple[Block, ...]
@@ -92,7 +92,7 @@ class Direction:
 
 
 def check_identified(design: Design, reml: bool) -> None:
-    """Raise a DataError unless each factor has levels to compare, and the data tell variances from the residual's."""
+    """Raise a DataError unless each grouping factor has two levels and all variances are identified."""
     for block in design.blocks:
         if block.m < 2:
             raise DataError(
@@ -105,7 +105,7 @@ def check_identified(design: Design, reml: bool) -> None:
 
 
 def describe_unidentified(design: Design, reml: bool) -> str:
-    """Return which variances the data do not tell from the residual variance, and the cure; empty if they tell all."""
+    """Return which variances are not identified beside the residual variance, and the cure; empty if all are."""
     found = residual_direction(design, reml)
     if found is None:
         return ""
@@ -130,7 +130,7 @@ def residual_direction(design: Design, reml: bool) -> Direction | None:
     ----------
     design : Design
     reml : bool
-        Whether by the restricted likelihood, which knows only what the fixed effects leave.
+        By the restricted likelihood, which depends only on contrasts of y that are free of the fixed effects.
     """
     rank = design.n - design.p if reml else design.n
     if design.q < rank:  # The terms' part of V has at most this rank, the residuals' the other.
@@ -162,7 +162,7 @@ def _orthonormal(basis: Floats) -> tuple[Floats, Floats]:
     norms = np.sqrt(np.mean(scaled**2, axis=0))
     scaled /= np.where(norms > 0, norms, 1.0)
     unit = unit * np.where(norms > 0, norms, 1.0)
-    # Eigenvectors of the mean squares: dependence in a basis is of one term's effects, and not asked for here.
+    # Eigenvectors of the mean squares drop columns that depend on others of the same term.
     values, vectors = np.linalg.eigh(scaled.T @ scaled / len(scaled))
     kept = values > 1e-12 * values.max(initial=1.0)
     T = vectors[:, kept] / np.sqrt(values[kept])
@@ -232,7 +232,7 @@ def _norms(Q: Floats, codes: NDArray[np.intp]) -> Floats:
 
 
 def _least_squares(columns: Floats, target: Floats) -> Floats:
-    """Return the shortest of the solutions."""
+    """Return the least-squares solution of smallest norm."""
     return np.asarray(lstsq(columns, target, cond=DEPENDENT, lapack_driver="gelsy")[0])
 
 
@@ -270,23 +270,24 @@ def _describe_cure(design: Design, found: Direction, reml: bool) -> str:
 
 
 def _how_to_fit_anyway() -> str:
+    """Return how to fit the model without this check."""
     return advice("To fit the model all the same: fit(check=False).", "To fit the model all the same: --no-check.")
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """Two terms with effects in common.
+    """Two terms that share random effects: only the sum of their variances is identified.
 
     Attributes
     ----------
     first, second : str
         The terms.
     groups : (str, str)
-        Their factors.
+        Their grouping factors.
     count : int
-        How many directions they share.
+        Number of effects per level that they share.
     is_whole : bool
-        Whether they share all that either has.
+        Whether they share all effects of both.
     """
 
     first: str
@@ -333,7 +334,7 @@ def _split_alike(a: Block, b: Block) -> bool:
 
 def _common_directions(A: Floats, B: Floats) -> int:
     """Return the dimension of what the columns of both span."""
-    # What some rows tell apart, all rows do.
+    # Columns that differ in some rows differ in all.
     for rows in (slice(AMBIGUITY_ROWS), slice(None)):
         count = _count_common_directions(A[rows], B[rows])
         if not count or len(A) <= AMBIGUITY_ROWS:

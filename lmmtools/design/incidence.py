@@ -47,7 +47,7 @@ class Blocks:
 
     @property
     def share(self) -> NDArray[np.float64]:
-        """Share of the combinations of each block that occur, 0 to 1, shape (R, C): what a picture shades."""
+        """Share of the combinations of each block that occur, 0 to 1, shape (R, C); pictures shade by it."""
         return self.cells / self.possible
 
     @property
@@ -203,7 +203,7 @@ class LevelOrder:
 
 
 def _order_by_structure(pair: Pair) -> LevelOrder:
-    """Return the order in which the table of a pair shows its structure.
+    """Return the order of levels in which the table of a pair shows its structure.
 
     Nested: the inner factor's levels follow the outer's, so that they form stairs. Partially crossed: islands one after
     the other; within an island that is less than half full, levels that share levels stand together (reciprocal

@@ -1,4 +1,4 @@
-"""What the data make of a model formula: the response, X, the blocks of Z and, written out, their covariances."""
+"""Design: the response, X and the blocks of Z of one model on one data set, and their covariance matrices."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Design"]
 
 
 class _Fitted(Protocol):
-    """What D, R and V need of a result."""
+    """The parts of a fit that D, R and V need."""
 
     @property
     def theta(self) -> NDArray[np.float64]: ...
@@ -43,7 +43,7 @@ class Design:
     Attributes
     ----------
     formula : ModelFormula
-        What was declared.
+        The model formula.
     y : ndarray, shape (n,)
         Response, in its units.
     X : ndarray, shape (n, p)
@@ -61,7 +61,7 @@ class Design:
     frame : pandas.DataFrame
         The complete cases of the columns used, rows in the given order, index as given.
     dropped : Dropped
-        What was left out.
+        Rows, columns and levels left out.
     encoder : Encoder
         Makes X of new data; its columns before any were dropped.
     offset_encoders : tuple of Encoder
@@ -73,7 +73,7 @@ class Design:
     whole : pandas.DataFrame or None
         All rows of the data, where the fixed part looks at rows before, ``lag(x)``, and some were left out.
     shared : tuple of tuple of int
-        Sets of blocks that have one covariance matrix between them; empty but for a MixedLM model that was read.
+        Sets of blocks that have one covariance matrix between them; empty except for a MixedLM model that was read.
 
     Examples
     --------
@@ -103,11 +103,11 @@ class Design:
 
     @property
     def seen(self) -> pd.DataFrame:
-        """The rows that the fixed part looks at: those used, and where it has ``lag(x)`` those left out as well."""
+        """The rows from which X is made: those used and, where the fixed part has ``lag(x)``, those left out."""
         return self.frame if self.whole is None else self.whole
 
     def take_used(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the rows used, of values for each row of ``seen``."""
+        """Return the values of the rows used, given a value for each row of ``seen``."""
         return values if self.whole is None else values[self.rows]
 
     @property
@@ -137,7 +137,7 @@ class Design:
 
     @cached_property
     def narrower_in_r(self) -> tuple[str, ...]:
-        """What ``lmer()`` would leave out of X and of the columns of random effects, a sentence or two for each."""
+        """What ``lmer()`` would leave out of X and of each term's columns, a sentence or two each."""
         from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
         from lmmtools.design.r_coding import find_narrower
 

@@ -1,4 +1,4 @@
-"""New data through the recipes of a Design: X, bases, level codes and offsets for prediction."""
+"""New data coded as a Design codes its own rows: X, bases, level codes, offsets and weights."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def encode_weights(design: Design, newdata: Any, weights: ArrayLike | str | None
 
 
 def _given_values(given: ArrayLike, index: pd.Index[Any], key: str) -> NDArray[np.float64]:
-    """Return what is given beside new data as floats, one for each row; one number stands for all rows."""
+    """Return weights or an offset given beside new data as floats, shape (n_new,); one number stands for all rows."""
     check_order(given, index, key)
     n = len(index)
     values = np.asarray(given)
@@ -208,6 +208,6 @@ def _given_values(given: ArrayLike, index: pd.Index[Any], key: str) -> NDArray[n
 def _need_new_columns(
     frame: pd.DataFrame, names: Iterable[str], purpose: str, encoder: Encoder | None = None, cure: str = ""
 ) -> None:
-    """Check that new data have the columns, but for names that a trusted formula took from its context."""
+    """Check that new data have the columns, except names that a trusted formula took from its context."""
     context = getattr(encoder, "context", {})
     need_columns(frame, [name for name in names if name not in context], purpose, cure)

@@ -1,4 +1,4 @@
-"""Which texts are numbers, which nearly are, and what to say of a column of texts where numbers are needed."""
+"""Texts that are numbers or nearly so, and the message on a column of texts where numbers are needed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _NearNumeral:
     ----------
     pattern : re.Pattern
     name : str
-        What is in the text besides a number.
+        What the text holds besides a number.
     cure : str
         What to write in Python, ``DATA`` for the column.
     """
@@ -73,19 +73,19 @@ def to_float(text: str) -> float:
 
 
 def name_row(label: Any) -> str:
-    """Return what to call a row: its label in the index; at a command line, its place counted from 1."""
+    """Return the name of a row: its label in the index; at a command line, its place counted from 1."""
     return advice(f"row {label}", f"row {label + 1}" if isinstance(label, Integral) else f"row {label}")
 
 
 def describe_text(column: pd.Series[Any], name: str) -> str:
-    """Return what stands in a column of texts instead of numbers, where, and the cure.
+    """Return what a column of texts holds instead of numbers, where, and the cure.
 
     Parameters
     ----------
     column : Series
         Texts, some of them missing.
     name : str
-        What the user calls it.
+        The column's name.
     """
     texts = column.dropna().astype(str)
     if not len(texts):
@@ -121,6 +121,6 @@ def _write_coercion(name: str) -> str:
 
 
 def _find_common_form(texts: Sequence[str]) -> _NearNumeral | None:
-    """Return the one way in which all texts are written that nearly are numbers, None if there is none."""
+    """Return the near-numeral form that all texts have, None if they have none in common."""
     stripped = [text.strip() for text in texts]
     return next((form for form in _NEARLY if all(map(form.pattern.fullmatch, stripped))), None)

@@ -1,6 +1,7 @@
-"""Model matrices of plain columns and their interactions, written out here: most models need no more.
+"""Model matrices of plain columns and their interactions, made without formulaic: most models need no more.
 
-The names and numbers are formulaic's (the tests hold the two side by side), in microseconds rather than milliseconds.
+Names and numbers are those of formulaic, to the last bit (tests compare the two), in microseconds rather than
+milliseconds.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class PlainEncoder:
     column_names : tuple of str, length p
         As formulaic writes them.
     order : tuple of int, length p, or None
-        Which of the terms' columns stands at each place, where another package made the matrix; None: as they come.
+        The terms' column at each place, where another package made the matrix; None: in their own order.
     """
 
     terms: tuple[tuple[PlainColumn, ...], ...]
@@ -131,7 +132,7 @@ class PlainEncoder:
 def learn_plain(
     terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str
 ) -> tuple[NDArray[np.float64], PlainEncoder] | None:
-    """As `learn_matrix` for plain columns, or None where the coding of factors takes formulaic's full rules."""
+    """Return the matrix of columns and their products, and its encoder; None where coding needs formulaic's rules."""
     names = tuple(dict.fromkeys(name for term in terms for name in term))
     values: dict[str, list[NDArray[np.float64]]] = {}
     levels: dict[str, pd.Index[Any]] = {}
@@ -184,7 +185,7 @@ def _decide_coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> lis
 
 
 def _name_columns(term: tuple[PlainColumn, ...], constant: str) -> list[str]:
-    """Names of a term's columns; the first factor's levels vary fastest, as in R and formulaic."""
+    """Return the names of a term's columns; the first factor's levels vary fastest, as in R and formulaic."""
     if not term:
         return [constant]
     choices = product(*(c.column_names for c in reversed(term)))

@@ -117,12 +117,12 @@ def atoms_of(terms: Sequence[CodedTerm]) -> dict[Atom, None]:
 
 
 def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: Sequence[str]) -> NarrowerInR | None:
-    """Return what ``lmer()`` leaves out of a sum of terms, None where its columns span the same.
+    """Return the columns of a sum of terms that ``lmer()`` leaves out, None where its columns span the same.
 
     Parameters
     ----------
     encoder : Encoder
-        Of the terms.
+        The encoder of the terms.
     frame : pandas.DataFrame, n rows
         The rows used.
     matrix : ndarray, shape (n, p)

@@ -38,7 +38,7 @@ class Pair:
         wholly or partly, but the data suggest that ``inner``'s labels are reused within each level of ``outer``;
         ``"equivalent"``: the two split the rows alike.
     inner, outer : str or None
-        Which is within which, for the nested relations.
+        The inner and the outer factor of a nested relation.
     a_levels, b_levels : pandas.Index, shapes (m_a,) and (m_b,)
         Labels of the levels.
     a_codes, b_codes, counts : ndarray of intp, shape (cells,)
@@ -103,12 +103,12 @@ class Pair:
 
 
 def tell_apart(pair: Pair) -> Pair:
-    """Return the outer factor of a pair that labels make implicitly nested, with the combinations as the inner one.
+    """Return an implicitly nested pair as a nested one: the combinations of both factors within the outer factor.
 
     Parameters
     ----------
     pair : Pair
-        One with ``inner`` and ``outer``.
+        A pair with ``inner`` and ``outer``.
     """
     import pandas as pd
 
@@ -167,7 +167,7 @@ _NUMBERED = re.compile(r"(\D*)(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Reuse:
-    """What suggests that the labels of ``inner`` are reused within each level of ``outer``.
+    """Signs that the labels of ``inner`` are reused within each level of ``outer``.
 
     Attributes
     ----------
@@ -179,7 +179,7 @@ class Reuse:
     column : str or None
         The other column, for ``"numbered"``.
     is_strong : bool
-        Whether it is reason enough to prefer nesting; otherwise it is a caution.
+        Whether the sign is strong enough to prefer nesting; otherwise it is a caution.
     example : (str, str, str)
         A label of ``inner`` and two levels of ``outer`` that have it.
 

@@ -1,4 +1,4 @@
-"""What is odd about the labels of factors, though the model can be fitted: some hardly differ, or spoil numbers."""
+"""Remarks on labels that may be mistakes: labels that hardly differ, and texts in a column of numbers."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 __all__ = ["remark_on_columns", "remark_on_labels", "remark_on_numbers"]
 
-# Of so many levels, all but a few of them numbers, the few spoil a column of numbers.
+# With so many levels of which this share are numbers, the others are probably mistakes in a column of numbers.
 _LEAST_NUMBERS = 4
 _SHARE_OF_NUMBERS = 0.8
 _MOST_SHOWN = 3
 
 
 def remark_on_columns(design: Design) -> tuple[str, ...]:
-    """Return what is odd about the levels of a design's factors, a sentence each."""
+    """Return the remarks on the levels of a design's factors, a sentence each."""
     grouping = {
         name: levels for block in design.blocks for name, levels in _grouping_levels(block.term.factors, block.parts)
     }
@@ -66,14 +66,14 @@ def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[s
 
 
 def _without_case_and_blanks(label: str) -> str:
-    """Return what is left of a label without its case, blanks and the forms that a character may have."""
+    """Return a label without its case, extra blanks and compatibility forms of characters."""
     if not label.isascii():
         label = unicodedata.normalize("NFKC", label)
     return " ".join(label.casefold().split())
 
 
 def _name_difference(sets: Sequence[Sequence[str]]) -> str:
-    """Return in what the labels of each set differ."""
+    """Return the way in which the labels of each set differ."""
     ways: dict[str, Callable[[str], str]] = {
         "upper and lower case": str.casefold,
         "blanks at their ends": str.strip,

@@ -1,4 +1,4 @@
-"""Designs made of rows of one: some of them, rows drawn again, levels that become new ones."""
+"""Designs made of the rows of another: a subset, resampled rows, or copies of levels as new levels."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def stack_rows(
     pieces : sequence of ndarray of intp
         Positions of rows; a row may be in several pieces.
     copies : sequence of int
-        The how-manieth copy of its rows a piece is, from 0: the levels of later copies get a mark, ``"308~1"``.
+        The number of each piece's copy of its rows, from 0: the levels of later copies get a mark, ``"308~1"``.
     fresh : sequence of bool, optional
-        Per block whether a copy's levels are new levels (all by default), or those that the first copy has too.
+        For each block, whether copies have new levels (the default) or those of the first copy.
 
     Notes
     -----

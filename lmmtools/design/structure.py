@@ -50,7 +50,7 @@ PAIR_COLUMNS = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FactorStructure:
-    """What the data show about factors, from the data alone.
+    """The factors of a study and how they relate, as the data show it.
 
     ``lmmtools.structure`` returns it as a ``Structure``, where the attributes are described.
     """
@@ -222,7 +222,7 @@ def _leave_out_incomplete(frame: pd.DataFrame, columns: list[str]) -> tuple[pd.D
 
 
 def _code_id_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
-    """Codes of the columns that could number combinations: labels and whole numbers, without missing values."""
+    """Return the codes of the columns that could number combinations: labels and integers without missing values."""
     import pandas as pd
 
     codes: dict[str, NDArray[np.intp]] = {}
@@ -232,7 +232,7 @@ def _code_id_columns(frame: pd.DataFrame) -> dict[str, NDArray[np.intp]]:
         if (is_whole or kind_of(column) == "factor") and not is_missing(column).any():
             try:
                 codes[str(name)] = pd.factorize(column)[0].astype(np.intp)
-            except TypeError:  # values that cannot be compared number nothing
+            except TypeError:  # values that cannot be hashed cannot number combinations
                 continue
     return codes
 

@@ -1,4 +1,4 @@
-"""Sums of terms, as R's and formulaic's formulas multiply them out: ``a * b`` -> ``a + b + a:b``."""
+"""Sums of terms, multiplied out as R and formulaic do: ``a * b`` -> ``a + b + a:b``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["check_sum", "expand", "expand_terms", "is_group", "split_at", "split
 Term = tuple[str, ...]
 
 _COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&", "&&", "!", "%", "//", "=", "<-", "%%", "%/%")
-# (a + b + c)**4 holds all there is of three factors; larger exponents only cost time.
+# A sum to a power above its number of terms has no further interactions; larger exponents only cost time.
 _LARGEST_POWER = 9
 _POWERS = tuple(map(str, range(1, _LARGEST_POWER + 1)))
 _MOST_TERMS = 1000
 # No data have rows enough to tell the parts of a larger interaction apart.
 _MOST_FACTORS = 50
-# Pairs that are tried for them; up to _MOST_TERMS on the left of ** have far fewer on its right.
+# Pairs of terms that one product may form.
 _MOST_PAIRS = 100_000
 
 
@@ -125,7 +125,7 @@ def expand_terms(tokens: list[Token], source: str) -> list[Term]:
 
 
 def _sum(tokens: list[Token], source: str, start: list[Term]) -> list[Term]:
-    """Terms of a sum; ``start`` is what an implied constant puts there first."""
+    """Return the terms of a sum; ``start`` holds the implied constant where there is one."""
     terms = {frozenset(term): term for term in start}
     for sign, part in split_sum(tokens, source):
         is_zero = len(part) == 1 and part[0].kind == "number" and part[0].text == "0"
@@ -139,7 +139,7 @@ def _sum(tokens: list[Token], source: str, start: list[Term]) -> list[Term]:
 
 
 def _product(tokens: list[Token], source: str) -> list[Term]:
-    """Terms of ``a * b / c``, from left to right."""
+    """Return the terms of ``a * b / c``, from left to right."""
     terms: list[Term] = []
     for operator, piece in split_at(tokens, "*", "/"):
         _need_operand(piece, operator, tokens, source)
@@ -160,7 +160,7 @@ def _product(tokens: list[Token], source: str) -> list[Term]:
 
 
 def _interaction(tokens: list[Token], source: str) -> list[Term]:
-    """Terms of ``a:b``."""
+    """Return the terms of ``a:b``."""
     terms: list[Term] = [()]
     for operator, piece in split_at(tokens, ":"):
         _need_operand(piece, operator, tokens, source)
@@ -169,7 +169,7 @@ def _interaction(tokens: list[Token], source: str) -> list[Term]:
 
 
 def _power(tokens: list[Token], source: str) -> list[Term]:
-    """Terms of ``(a + b)**2``."""
+    """Return the terms of ``(a + b)**2``."""
     (_, base), *exponents = split_at(tokens, "**", "^")
     _need_operand(base, exponents[0][0] if exponents else None, tokens, source)
     terms = _operand(base, source)
@@ -191,7 +191,7 @@ def _power(tokens: list[Token], source: str) -> list[Term]:
 
 
 def _operand(tokens: list[Token], source: str) -> list[Term]:
-    """Terms of a name, a call, the constant, or what is in parentheses."""
+    """Return the terms of a name, a call, the constant, or a sum in parentheses."""
     first = tokens[0]
     if is_group(tokens):
         if len(tokens) == 2:

@@ -22,9 +22,9 @@ _NODES = (
     *(ast.UnaryOp, ast.USub, ast.UAdd, ast.Invert),
     *(ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE),
 )
-# A power of a power of literals can keep a computer busy for ever; no model needs a larger exponent.
+# A power of a power of literals may take for ever; no model needs a larger exponent.
 _LARGEST_EXPONENT = 64
-# What no model needs and a computer is long at: columns of one function, elements of a list, a spline's pieces.
+# Limits that no model reaches and that bound the time: columns of one function, elements of a list, a spline's degree.
 _MOST_COLUMNS, _MOST_ELEMENTS, _LARGEST_DEGREE, _MOST_DECIMALS = 1000, 1000, 20, 300
 _MOST_DIGITS = 308
 _NEED_COLUMN = ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag")
@@ -227,12 +227,12 @@ def _check_operand(node: ast.AST) -> None:
         raise FormulaError("A list takes no part in arithmetic:")
 
 
-# Readers, Python's compiler among them, call themselves for what is inside; Python stops at about a thousand calls.
+# Python's compiler and other readers recurse into nested expressions; Python stops at about a thousand calls.
 _DEEPEST = 100
 
 
 def read_python(code: str) -> ast.Expression | None:
-    """Return the syntax tree of an expression, None if it is none or is nested too deeply to be worked with."""
+    """Return the syntax tree of an expression, None if it is no expression or is nested too deeply."""
     try:
         tree = ast.parse(code, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -252,7 +252,7 @@ def _is_shallow(tree: ast.AST) -> bool:
 def largest_number(tree: ast.AST) -> float:
     """Return the common logarithm of a bound for every number that the tree's arithmetic on numbers makes.
 
-    A computer is busy for ever with a product of powers of integers: the bound is found without multiplying them.
+    Powers of integers may have too many digits to be computed: the bound is found from logarithms alone.
     """
     largest = 0.0
     sizes: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""Function calls inside a formula: which are allowed, how R's spellings read, which columns they use.
+"""Function calls inside a formula: which are allowed, how R's spellings are read, and which columns they use.
 
 The text of a formula never runs code.  A call may only name a function of the list below; everything around it is
 checked on Python's own syntax tree, and attributes, subscripts, lambdas and the like are refused.
@@ -101,14 +101,14 @@ def fold_calls(
 def read_arithmetic(
     tokens: list[Token], source: str, *, trusted: bool = False, spell: Spell = quote_argument, where: Token
 ) -> Token:
-    """Return what R would compute arithmetically, a response or an offset, as one token.
+    """Return an arithmetic expression, a response or an offset, as one token.
 
     A name or one call stays as it is, anything else is put into ``I(...)``.
 
     Raises
     ------
     FormulaError
-        As `fold_calls`; also when there is nothing.
+        As `fold_calls`; also where there are no tokens.
     """
     if not tokens:
         fail("There is no column in it:", source, where.start, where.stop)
@@ -148,13 +148,13 @@ def columns_of(text: str) -> tuple[str, ...]:
 
 
 def plain_name(text: str) -> str:
-    """Return a part of a formula as people name it: a column without its quotes, anything else as it stands."""
+    """Return the plain name of a part of a formula: a column without its quotes, anything else as it stands."""
     tokens = fold_calls(tokenize(text), text, trusted=True)
     return tokens[0].text if len(tokens) == 1 and tokens[0].kind == "name" else text
 
 
 def lags_in(text: str) -> bool:
-    """Whether an expression looks at rows before, which ``lag()`` alone does."""
+    """Whether an expression calls ``lag()``, the one function that takes values of earlier rows."""
     return "lag(" in text and any(m.start() == 0 or not text[m.start() - 1].isalnum() for m in _LAG.finditer(text))
 
 

@@ -34,7 +34,7 @@ _IN_LME4 = ("diag", "cs", "ar1")
 
 
 def read_structures(tokens: list[Token], source: str) -> list[Token]:
-    """Return the tokens with ``us(x | g)`` as ``(x | g)``, which it is.
+    """Return the tokens with ``us(x | g)`` replaced by ``(x | g)``, the same term.
 
     Raises
     ------

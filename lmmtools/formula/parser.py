@@ -55,7 +55,7 @@ def parse(formula: str, random: Declaration | None = None, *, trusted: bool = Fa
 
 
 class _WrittenTerms(tuple[RandomTerm, ...]):
-    """Terms that are equal where they are also written alike."""
+    """Terms that compare equal only if they are also written alike."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class _WrittenTerms(tuple[RandomTerm, ...]):
 
 @dataclass(slots=True)
 class _RightHandSide:
-    """The right-hand side while it is sorted into its kinds."""
+    """The parts of a right-hand side: fixed terms, offsets and random-effects terms."""
 
     source: str
     fixed: list[tuple[str, list[Token]]] = field(default_factory=list)

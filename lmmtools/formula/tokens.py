@@ -1,4 +1,4 @@
-"""The words of a formula: text -> tokens that know where they stand."""
+"""A formula's text -> tokens with their places in it."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LEXER = re.compile(
     re.VERBOSE,
 )
 _BARE_NAME = re.compile(r"[^\W\d][\w.]*|\.[^\W\d][\w.]*")
-# Readers call themselves for what is in parentheses; Python stops at about a thousand calls.
+# Readers recurse into parentheses; Python stops at about a thousand calls.
 _DEEPEST = 50
-# A model of all the columns that a fit can have takes fewer; the readers take seconds for more.
+# A model with the most columns that a fit can have needs fewer; reading more takes seconds.
 _MOST_WORDS, _MOST_CHARACTERS = 20_000, 300_000
 _CLOSER = {"(": ")", "[": "]"}
 

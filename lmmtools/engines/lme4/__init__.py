@@ -125,7 +125,7 @@ def describe_r(timeout: float | None = TIMEOUT) -> RVersions:
 
 
 def _run(jobs: Sequence[Job], timeout: float | None) -> tuple[RVersions, list[LmerFit | EngineError]]:
-    """Send jobs through one R process; the folder that they travel in is gone afterwards."""
+    """Return R's versions and the jobs' fits from one R process; the exchanged files are deleted afterwards."""
     limit = read_timeout(timeout)
     for job in jobs:
         _check_expressible(job.design)
@@ -138,7 +138,7 @@ def _run(jobs: Sequence[Job], timeout: float | None) -> tuple[RVersions, list[Lm
 
 
 def _check_expressible(design: Design) -> None:
-    """Refuse what lmer() cannot express."""
+    """Raise an EngineError for a model that lmer() cannot express."""
     if not design.blocks:
         raise EngineError("lme4's lmer() needs at least one random-effects term; this model has none.")
     if design.shared:

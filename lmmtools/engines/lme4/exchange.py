@@ -122,7 +122,7 @@ def _yes_or_no(flag: bool) -> str:
 
 
 def restore_names(text: str, design: Design) -> str:
-    """Return what R said with the model's own names for the generated ones."""
+    """Return a message of R with the model's own names in place of the generated ones."""
     factors = list(design.factors)
 
     def own(found: re.Match[str]) -> str:
@@ -145,7 +145,7 @@ def restore_names(text: str, design: Design) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RVersions:
-    """What R it was.
+    """The versions of R and of its packages.
 
     Attributes
     ----------
@@ -166,7 +166,7 @@ class RVersions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LmerFit:
-    """What lmer() found; shapes as in Estimate.
+    """A fit of lmer(); shapes as in Estimate.
 
     Attributes
     ----------
@@ -198,12 +198,12 @@ class LmerFit:
 def read_results(
     jobs: Sequence[Job], folder: Path, finished: Finished, program: str
 ) -> tuple[RVersions, list[LmerFit | EngineError]]:
-    """Return which R it was, and what it found, an EngineError where it refused a model.
+    """Return the versions of R, and for each job its fit, or an EngineError where lmer() refused the model.
 
     Raises
     ------
     EngineError
-        If R failed as a whole, lacks lme4, or what came back is not what fit.R writes.
+        If R failed as a whole, lacks lme4, or the results are not what fit.R writes.
     """
     results = _load_results(folder / "results.json", finished, program)
     if "missing" in results:
@@ -222,7 +222,7 @@ def read_results(
 
 
 def _load_results(path: Path, finished: Finished, program: str) -> dict[str, Any]:
-    """Return the results file, or raise what its absence means."""
+    """Return the contents of the results file; raise an EngineError that says why it is missing."""
     if not path.exists():
         if "no package called" in finished.tail and "lme4" in finished.tail:
             raise EngineError(f"{describe_missing_package('lme4', program)} It printed:\n{finished.tail}")

@@ -1,4 +1,4 @@
-"""What may be asked of lmer(): the optimiser and its settings, each checked against a list."""
+"""Options of the lme4 engine: the optimiser and its settings, each checked against a list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ALGORITHMS = ("NLOPT_LN_BOBYQA", "NLOPT_LN_NELDERMEAD")
 FLAGS = ("calc.derivs", "restart_edge")
 TOLERANCES = ("boundary.tol",)
 UNCOUNTED = ("check.nobs.vs.nlev", "check.nobs.vs.nRE", "check.nobs.vs.rankZ", "check.nlev.gtr.1")
-"""lme4's checks by counting, off unless asked for: the rank of the information has been looked at before."""
+"""lme4's checks by counts, off unless asked for: identification has been checked exactly before."""
 CHECKS = (*UNCOUNTED, "check.scaleX")
 CHECK_VALUES = ("ignore", "warning", "message", "stop")
 

@@ -21,9 +21,9 @@ SCRIPT = Path(__file__).with_name("fit.R")
 STARTED = "started"
 STARTUP_SECONDS = 60.0
 """R takes some tenths of a second to reach the script's first line, some seconds on a busy machine or a network drive;
-a program that has not come so far in this time is not going to."""
+a program that takes longer will not reach it."""
 MOST_OUTPUT = 2**26
-"""Bytes: what lme4 has to say is some kilobytes; a program that prints more is not R."""
+"""Bytes: lme4 prints some kilobytes; a program that prints more is not R."""
 TAIL_LINES, TAIL_BYTES = 12, 4000
 LOOK_SECONDS = 0.1
 _GROUP_FLAG: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
@@ -31,7 +31,7 @@ _GROUP_FLAG: int = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that came to its end.
+    """How a run of Rscript ended.
 
     Attributes
     ----------
@@ -155,7 +155,7 @@ VARIABLE = "LMMTOOLS_RSCRIPT"
 
 
 def find_rscript() -> str:
-    """Return the path of the Rscript program: what ``LMMTOOLS_RSCRIPT`` names, else the one on PATH.
+    """Return the path of the Rscript program: the one that ``LMMTOOLS_RSCRIPT`` names, else the one on PATH.
 
     Raises
     ------

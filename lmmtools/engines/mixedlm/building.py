@@ -38,7 +38,7 @@ __all__ = [
 # A direction of lambda_k whose singular value is below this share of the largest entry of all lambda is left out of
 # the MixedLM model: MixedLM itself treats variance ratios under 1e-10 as zero, and wrongly (it loses fixed effects).
 RANK_TOL = 2e-5
-# And so is one below this, with bases of mean square one: its variance ratio is of that size, and moves no criterion.
+# A direction with a singular value below this is left out too, for bases of mean square one: it moves no criterion.
 SMALLEST = 1.5e-5
 
 

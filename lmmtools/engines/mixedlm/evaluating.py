@@ -56,7 +56,7 @@ def evaluate_at(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64],
         return None
     model = reduced.model
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # What MixedLM warns of here (its absolute boundary rule, a gradient norm) is decided by the certificate.
+        # The certificate decides what its warnings are about (an absolute boundary rule, the gradient norm).
         warnings.simplefilter("ignore")
         try:
             with cores_for_groups(design, layout):
@@ -120,7 +120,7 @@ def _read_modes(
 def evaluate_likelihood(
     design: Design, layout: MixedLMPlan, theta: NDArray[np.float64], *, reml: bool
 ) -> tuple[str, float]:
-    """Return who computed it, and the REML criterion or deviance at ``theta``, profiled over beta and sigma.
+    """Return the engine's name, and the REML criterion or deviance at ``theta``, profiled over beta and sigma.
 
     MixedLM computes it, once. Where every variance is zero there is no MixedLM model: the least-squares criterion in
     closed form stands in.
@@ -134,7 +134,7 @@ def evaluate_likelihood(
     if reduced is None:
         return "least squares", least_squares_criterion(design, reml=reml)
     model = reduced.model
-    # What its fit() sets before it evaluates.
+    # MixedLM's fit() sets these before it evaluates.
     model.reml, model.cov_pen, model.fe_pen, model._cov_sing = reml, None, None, 0
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -185,6 +185,6 @@ def on_data_scale(design: Design, estimate: Estimate) -> Any:
         cov_re = (vectors * np.maximum(values, VARIANCE_FLOOR)) @ vectors.T
     start = MixedLMParams.from_components(fe_params=np.zeros(design.p), cov_re=cov_re, vcomp=vcomp)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # What it warns of (an absolute boundary rule, the gradient norm) the certificate has decided already.
+        # The certificate has decided what its warnings are about (an absolute boundary rule, the gradient norm).
         warnings.simplefilter("ignore")
         return model.fit(start_params=start, reml=estimate.reml, method="bfgs")

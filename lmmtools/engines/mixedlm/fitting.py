@@ -42,7 +42,7 @@ GTOL = 1e-8
 
 
 def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
-    """Fit through statsmodels' MixedLM and return the polished, certified estimate.
+    """Return the estimate of statsmodels' MixedLM, polished and certified.
 
     MixedLM's optimisers give theta; exact gradients polish it and decide the boundary (a component is zero when zero
     is no worse); MixedLM evaluates the model there, and its numbers are what the estimate holds.
@@ -111,7 +111,7 @@ class Search:
         lambda_k per block, on the data's scale; None if the optimisers failed.
     n_evaluations : int
     messages : tuple of str
-        What MixedLM said.
+        MixedLM's warnings.
     """
 
     lambdas: tuple[NDArray[np.float64], ...] | None

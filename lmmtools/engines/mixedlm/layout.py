@@ -109,12 +109,12 @@ def _write_uncorrelated(design: Design, blocks: list[int]) -> str:
 # Seconds per unit of each kind of work below, as `python -m benchmarks.mixedlm_cost` measures them: the estimates for
 # its designs are right to a factor of two.
 COEFFICIENTS = (5e-4, 7.1e-5, 1.3e-5, 5.9e-7, 2e-9, 2.7e-10)
-# Evaluations' worth of time that a search of MixedLM's takes per covariance parameter: the median there, of 6 to 100.
+# Evaluations per covariance parameter that a search of MixedLM's costs: the median there; they range from 6 to 100.
 SEARCH = 12.0
 
 
 def count_work(design: Design, layout: MixedLMPlan) -> NDArray[np.float64]:
-    """Return what one evaluation of MixedLM's likelihood consists of, its model built from arrays; shape (6,).
+    """Return the amounts of work in one evaluation of MixedLM's likelihood, its model built from arrays; shape (6,).
 
     One, independent groups, groups times variance components, rows, n p^2 (products of X) and sum_g q_g^2 (q_g + n_g)
     (systems of the q_g random effects of group g, with its n_g rows as right-hand sides).
@@ -142,5 +142,5 @@ def estimate_fit_seconds(design: Design, layout: MixedLMPlan) -> float:
 
 
 def cores_for_groups(design: Design, layout: MixedLMPlan) -> AbstractContextManager[None]:
-    """Return the context of MixedLM's algebra, which goes from group to group."""
+    """Return a context with the number of threads that suits MixedLM's algebra, one group after the other."""
     return cores_for(int(count_work(design, layout)[-1]) // layout.n_islands)

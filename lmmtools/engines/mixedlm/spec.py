@@ -1,4 +1,4 @@
-"""The MixedLM call that a model stands for: keyword arguments, prepared data, and runnable code."""
+"""The MixedLM call of a model: keyword arguments, prepared data, and runnable code."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MixedLMSpec:
     preparation : tuple of str
         Lines of code that turn the user's ``data`` into this one.
     notes : tuple of str
-        What the layout rests on, in words.
+        Why the layout is right, in words.
 
     Examples
     --------

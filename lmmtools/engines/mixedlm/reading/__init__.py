@@ -1,4 +1,4 @@
-"""What a MixedLM model really is, read from its arrays; and its results on the data's scale."""
+"""MixedLM models read from their arrays, and their results on the data's scale."""
 
 from lmmtools.engines.mixedlm.reading.as_design import ReadDesign, as_design
 from lmmtools.engines.mixedlm.reading.as_estimate import as_estimate, is_penalised

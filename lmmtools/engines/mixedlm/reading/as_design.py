@@ -1,4 +1,4 @@
-"""MixedLMReading -> Design: the same model in the package's own record, whatever its arrays are."""
+"""MixedLMReading -> Design: the same model in this package's record, from any arrays."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 __all__ = ["ReadDesign", "as_design"]
 
-# A recipe is the model's own if it makes the same matrix to this, relative to the column: patsy and formulaic compute
+# An encoder is the model's own if its matrix agrees to this, relative to the column: patsy and formulaic compute
 # splines and the like in different orders.
 SAME_TOL = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadDesign:
-    """A design, and where each component of the reading went.
+    """A design, and the blocks of each component of the reading.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class ReadDesign:
     blocks : tuple of (Component, Block)
         In the order of the reading; a component of several pieces has several blocks, an empty one none.
     confounded : tuple of str
-        Components of whose variances only sums are identified.
+        Components whose variances are identified in sums only.
     """
 
     design: Design
@@ -55,7 +55,7 @@ class ReadDesign:
 
 @dataclass(frozen=True, slots=True)
 class KnownRows:
-    """Stands for the encoder of a matrix where there is none.
+    """The encoder of a matrix without a formula: it knows the rows of the fit alone.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class KnownRows:
 
 
 def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
-    """Return the Design that a MixedLM model is.
+    """Return the Design of a MixedLM model.
 
     Raises
     ------
@@ -160,7 +160,7 @@ def _make_frame(model: Any, reading: MixedLMReading) -> pd.DataFrame:
 def _read_fixed(
     model: Any, reading: MixedLMReading, columns: Mapping[str, Any], X: NDArray[np.float64]
 ) -> tuple[str, Encoder | KnownRows]:
-    """Return the fixed part and the recipe of X, where one makes the same matrix."""
+    """Return the fixed part and the encoder of X, where one makes the same matrix."""
     names = tuple(map(str, model.exog_names))
     by_columns = " + ".join(["0", *map(quote_name, names)])
     try:

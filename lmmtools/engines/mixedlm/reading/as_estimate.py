@@ -39,7 +39,7 @@ def read_theta(result: Any, read: ReadDesign) -> NDArray[np.float64]:
     Raises
     ------
     EngineError
-        If MixedLM ended at a variance below zero or a covariance matrix that is none.
+        If MixedLM ended at a variance below zero or a matrix that is no covariance matrix.
     """
     cov_re, vcomp = np.asarray(result.cov_re_unscaled, float), np.atleast_1d(np.asarray(result.vcomp, float))
     lambdas = {}
@@ -74,7 +74,7 @@ def as_estimate(result: Any, read: ReadDesign, problem: Problem) -> Estimate:
     Raises
     ------
     EngineError
-        If MixedLM's variances are none, or the criterion cannot be evaluated at them.
+        If MixedLM's variances are not valid, or the criterion cannot be evaluated at them.
     """
     reml = _is_reml(result)
     at = core.recover(problem, read_theta(result, read), reml)
@@ -111,7 +111,7 @@ def _certify_ridge(certificate: Certificate) -> Certificate:
 
 
 def _compare_criteria(result: Any, at: core.Recovered, reml: bool) -> tuple[float, Agreement | None, list[str]]:
-    """Return the criterion, how closely the two computations of it agree, and what to say if they do not."""
+    """Return the criterion, how closely its two computations agree, and a message if they do not."""
     own, failure = _evaluate_own_criterion(result, reml)
     if own is None:
         return at.objective, None, [failure]
@@ -159,7 +159,7 @@ def _evaluate_own_criterion(result: Any, reml: bool) -> tuple[float | None, str]
 
 
 def _compare_fixed_effects(result: Any, read: ReadDesign, at: core.Recovered) -> list[str]:
-    """Say so where MixedLM's fixed effects are not those that its variances imply.
+    """Return a message where MixedLM's fixed effects are not those that its variances imply.
 
     Raises
     ------

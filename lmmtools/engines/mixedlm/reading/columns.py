@@ -1,4 +1,4 @@
-"""The columns of one variance component, or of correlated effects -> the pieces of a model that they are."""
+"""The columns of one variance component, or of correlated effects, read as pieces of a model."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ class Groups:
 
 
 def term_label(columns: Columns) -> ColumnLabel:
-    """Return the label that tells most of what the columns are: one with factors, if there is any."""
+    """Return the most informative label of the columns: one with factors, if there is any."""
     parsed = [parse_label(texts[-1]) for texts in columns.labels]
     return next((p for p in parsed if p.factors), parsed[0])
 

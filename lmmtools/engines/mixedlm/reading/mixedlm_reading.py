@@ -109,7 +109,7 @@ def _is_constant(values: NDArray[np.float64]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Component:
-    """One variance parameter (or one covariance matrix) of a MixedLM model, as its arrays have it.
+    """One variance parameter, or one covariance matrix, of a MixedLM model as its arrays have it.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class Component:
     re_columns : tuple of int
         The columns of ``exog_re`` that it holds.
     caveats : tuple of str
-        In what the lme4 term is not the whole truth; empty where it is.
+        How the lme4 term differs from the component; empty where it does not.
     """
 
     name: str
@@ -195,7 +195,7 @@ class Component:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the lme4 term is the whole truth about it."""
+        """Whether the lme4 term is exactly this component."""
         return not self.caveats
 
     @property
@@ -266,12 +266,12 @@ class MixedLMReading:
 
     @property
     def is_exact(self) -> bool:
-        """Whether the lme4 formula is the whole truth: the same model, for any data like these."""
+        """Whether the lme4 formula is exactly this model."""
         return all(c.is_exact for c in self.components)
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """In what the model is not what its lme4 formula says, and which variances it cannot tell apart."""
+        """How the model differs from its lme4 formula, and which variances are identified in sums only."""
         return remark(self.components, self.confounded)
 
     @property
@@ -294,7 +294,7 @@ class MixedLMReading:
 
 
 def describe_groups(group: str, n_groups: int, n: int) -> str:
-    """Return into how many groups MixedLM takes the n rows, as a sentence without full stop."""
+    """Return the number of groups that MixedLM makes of the n rows, as a sentence without full stop."""
     if n_groups == 1:
         return f"{group} makes the groups: all {n} rows are one group"
     return f"{group} makes the groups: {n_groups} of them, independent of each other"
@@ -306,7 +306,7 @@ def describe_components(components: Sequence[Component], confounded: Sequence[tu
 
 
 def remark(components: Sequence[Component], confounded: Sequence[tuple[str, str]]) -> tuple[str, ...]:
-    """Return in what a model is not what its lme4 formula says, and which variances it cannot tell apart."""
+    """Return how a model differs from its lme4 formula, and which variances are identified in sums only."""
     caveats = [f"{c.name}: {caveat}" for c in components for caveat in c.caveats]
     return (*caveats, *_describe_confounded(confounded))
 

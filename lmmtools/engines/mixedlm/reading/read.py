@@ -37,7 +37,7 @@ __all__ = ["read_model"]
 
 
 def read_model(model: Any, free: Any = None) -> MixedLMReading:
-    """Return what a statsmodels ``MixedLM`` model really is.
+    """Return a statsmodels ``MixedLM`` model as its arrays have it.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def _named_columns(model: Any, frame: pd.DataFrame | None) -> dict[str, Any]:
 
 
 def _names_said_by_model(model: Any, columns: Mapping[str, Any]) -> list[str]:
-    """Return what the model says of the groups' name: that of its Series, or of the constant of ``re_formula``.
+    """Return the names that the model gives its groups: that of their Series, or of the constant of ``re_formula``.
 
     MixedLM calls that constant after the groups, and "Group" where they came as an array.
     """
@@ -298,7 +298,7 @@ def _vc_component(name: str, index: int, declared: Columns, groups: Groups) -> C
 def _classify(
     columns: Columns, sets: list[Columns], pieces: tuple[Piece, ...], groups: Groups
 ) -> tuple[Kind, tuple[str, ...]]:
-    """Return the kind of a component, and in what its lme4 terms are not the whole truth."""
+    """Return the kind of a component, and how its lme4 terms differ from it."""
     has_contrast = any(parse_label(text).is_reduced for texts in columns.labels for text in texts)
     if len(pieces) > 1:
         terms = " and ".join(str(p.term) for p in pieces)
