@@ -186,6 +186,11 @@ def power(
         If an effect, a parameter or a factor is unknown, a value is no number, a parameter of a model is missing,
         correlations are impossible, a size or ``n_sim`` is no positive whole number, or there is no such test.
 
+    See Also
+    --------
+    LMMResults.simulate : Data simulated from a fit.
+    bootstrap_test : The simulated distribution of one likelihood ratio.
+
     Examples
     --------
     >>> import lmmtools as lmt

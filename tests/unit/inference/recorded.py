@@ -1,16 +1,20 @@
-"""What make_inference.R recorded, and the rows that it used."""
+"""What make_inference.R and make_diagnostics.R recorded, with the rows and fits that they are of."""
 
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 import lmmtools as lmt
+from lmmtools.errors import BoundaryWarning
 
-RECORDED = json.loads((Path(__file__).parents[2] / "reference" / "inference.json").read_text())
+REFERENCE = Path(__file__).parents[2] / "reference"
+RECORDED = json.loads((REFERENCE / "inference.json").read_text())
+DIAGNOSTICS = json.loads((REFERENCE / "diagnostics.json").read_text())
 DATA = {"sleepstudy": "sleepstudy", "penicillin": "Penicillin", "pastes": "Pastes", "cake": "cake"}
 
 
@@ -31,3 +35,13 @@ def rows_of(entry) -> pd.DataFrame:
             lost |= (data["recipe"] == "B") & (data["temperature"].astype(str) == "215")
         return data[(at * 7 % 13 != 0) & ~lost]
     return data
+
+
+def fit_of(entry) -> lmt.LMMResults:
+    data = lmt.datasets.load(entry["data"])
+    if entry["rows"] == "uneven":
+        data = data[np.arange(1, len(data) + 1) * 7 % 11 != 0]
+    weights = np.linspace(0.5, 2.0, len(data)) if entry["weighted"] else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BoundaryWarning)
+        return lmt.lmm(entry["formula"], data, weights=weights).fit(engine="pls")

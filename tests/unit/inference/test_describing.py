@@ -10,7 +10,7 @@ import lmmtools as lmt
 from lmmtools import core
 from lmmtools.errors import DataError
 from lmmtools.inference.variance.partition import _slopes_of_shared, _slopes_relative
-from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
+from tests.unit.inference.recorded import DIAGNOSTICS, fit_of
 
 # lme4 stops some six digits before the optimum; what is derived from theta has as many.
 LME4 = 2e-5
@@ -18,7 +18,7 @@ EXACT = 1e-10
 SINGULAR = ("cake_recipes", "dyestuff2_singular")
 
 
-@pytest.fixture(scope="module", params=RECORDED["fits"], ids=lambda e: e["name"])
+@pytest.fixture(scope="module", params=DIAGNOSTICS["fits"], ids=lambda e: e["name"])
 def pair(request):
     return request.param, fit_of(request.param)
 
@@ -148,7 +148,9 @@ def test_limits_of_several_terms_agree_with_differences() -> None:
 
 
 # The information of the variances holds a term that lost rank altogether.
-@pytest.mark.parametrize("entry", [e for e in RECORDED["fits"] if e["name"] not in SINGULAR], ids=lambda e: e["name"])
+@pytest.mark.parametrize(
+    "entry", [e for e in DIAGNOSTICS["fits"] if e["name"] not in SINGULAR], ids=lambda e: e["name"]
+)
 def test_limits_do_not_depend_on_the_coordinates(entry) -> None:
     fit = fit_of(entry)
     moments = [b.basis.T @ b.basis / fit.nobs for b in fit.design.blocks]
@@ -220,7 +222,7 @@ def test_an_interaction_is_found_either_way_round() -> None:
     assert fit.design_effect("batch:cask").factors == fit.design_effect("cask:batch").factors
 
 
-@pytest.mark.parametrize("entry", RECORDED["fits"], ids=lambda e: e["name"])
+@pytest.mark.parametrize("entry", DIAGNOSTICS["fits"], ids=lambda e: e["name"])
 def test_coefficients_of_levels_are_lme4s(entry) -> None:
     fit = fit_of(entry)
     assert set(fit.coef) == set(fit.random_effects)

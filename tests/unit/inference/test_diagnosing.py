@@ -10,7 +10,7 @@ import lmmtools as lmt
 from lmmtools import core
 from lmmtools.core.after import deletion
 from lmmtools.errors import BoundaryWarning, DataError
-from tests.unit.inference.recorded_diagnostics import RECORDED, fit_of
+from tests.unit.inference.recorded import DIAGNOSTICS, fit_of
 
 # lme4's fits without a level stop at its default tolerance: five digits of the effects, fewer of the variances.
 LME4, LME4_VARIANCES = 1e-4, 5e-3
@@ -29,7 +29,7 @@ def fitted(formula: str, data: str, weighted: bool = False, **options) -> lmt.LM
     return lmt.lmm(formula, frame, weights=weights).fit(engine="pls", **options)
 
 
-@pytest.fixture(scope="module", params=RECORDED["fits"], ids=lambda e: e["name"])
+@pytest.fixture(scope="module", params=DIAGNOSTICS["fits"], ids=lambda e: e["name"])
 def pair(request):
     return request.param, fit_of(request.param)
 
@@ -67,7 +67,7 @@ def test_row_diagnostics_equal_lme4(pair) -> None:
     np.testing.assert_allclose(fit.residuals("standardized"), entry["rstudent"], rtol=LME4, atol=1e-6)
 
 
-@pytest.mark.parametrize("entry", [e for e in RECORDED["fits"] if "deletions" in e], ids=lambda e: e["name"])
+@pytest.mark.parametrize("entry", [e for e in DIAGNOSTICS["fits"] if "deletions" in e], ids=lambda e: e["name"])
 def test_levels_left_out_equal_lme4(entry) -> None:
     fit = fit_of(entry)
     expected = entry["deletions"]
