@@ -162,6 +162,8 @@ def test_docstring_of_public_name_ends_with_an_example_that_prints_what_it_shows
     name = path.rpartition(".")[2]
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
+    if name == "MarginalEffects" and int(pytest.importorskip("polars").__version__.partition(".")[0]) > 1:
+        pytest.skip("marginaleffects 0.6 needs polars < 2")
     text = inspect.getdoc(OBJECTS[path]) or ""
     _, _, example = text.partition("Examples\n--------\n")
     examples = doc_sessions.read_examples(example)

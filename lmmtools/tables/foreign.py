@@ -38,6 +38,17 @@ def etable(*results: Any, **options: Any) -> Any:
     ------
     LmmError
         If the package maketables is not installed, no result is given, or one has no fixed effects.
+
+    See Also
+    --------
+    side_by_side : A table of lmmtools' own.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> lmt.tables.etable(fit).df.shape
+    (8, 1)
     """
     try:
         from maketables import ETable

@@ -57,6 +57,14 @@ class MarginalEffects:
     ``marginaleffects.plot_predictions(fit.marginal.model, condition="Days")``; these use the normal distribution.
 
     Needs marginaleffects: ``pip install marginaleffects``.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+    >>> slopes = fit.marginal.avg_slopes(variables="Days")
+    >>> slopes["term"][0], round(slopes["estimate"][0], 3), round(slopes["df"][0], 1)
+    ('Days', 10.467, 17.0)
     """
 
     def __init__(self, fit: Fit) -> None:
