@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import statsmodels.formula.api as smf
 import lmmtools as lmt
 from lmmtools import core
 from lmmtools.core.search.certificate import decrease_within
+from lmmtools.errors import BoundaryWarning
 
 # A quadratic that is right at the optimum is right to this factor where the criterion is one unit above it.
 FACTOR = 1.5
@@ -69,3 +71,29 @@ def test_a_certificate_of_shared_variances_judges_null_spaces_as_any_other() -> 
         assert shared.holds, reml
         assert plain.holds, reml
         assert [n.min_eigenvalue for n in shared.null_spaces] == [n.min_eigenvalue for n in plain.null_spaces], reml
+
+
+def test_a_certificate_of_shared_variances_sees_lost_rank_of_vector_valued_terms() -> None:
+    rng = np.random.default_rng(3)
+    g, x = rng.integers(0, 12, 120), rng.standard_normal(120)
+    data = pd.DataFrame({"y": rng.standard_normal(12)[g] + rng.standard_normal(120), "x": x, "g": g.astype(str)})
+    with pytest.warns(BoundaryWarning):
+        fit = lmt.lmm("y ~ x + (x | g)", data).fit(engine="pls")
+    (plain,) = core.certify(fit.problem, fit.theta).null_spaces
+    (shared,) = core.certify_shared(fit.problem, fit.theta, True).null_spaces
+    np.testing.assert_allclose(shared.directions, plain.directions)
+    assert shared.min_eigenvalue == pytest.approx(plain.min_eigenvalue)
+
+
+def test_a_shared_variance_at_zero_is_one_null_space_with_the_derivatives_of_its_blocks_added() -> None:
+    rng = np.random.default_rng(5)
+    codes = {"g": rng.integers(0, 12, 120).astype(str), "h": rng.integers(0, 8, 120).astype(str)}
+    model = lmt.lmm("y ~ 1 + (1 | g) + (1 | h)", pd.DataFrame({"y": rng.standard_normal(120), **codes}))
+    problem = core.prepare(replace(model.design, shared=((0, 1),)))
+    certificate = core.certify_shared(problem, np.zeros(2), True)
+    both = core.evaluate(problem, np.zeros(2)).G
+    assert both is not None
+    # Intercepts have a mean square of one, so that the engine's coordinates are the data's.
+    assert [n.block for n in certificate.null_spaces] == [0]
+    assert certificate.null_spaces[0].min_eigenvalue == pytest.approx(float(both[0][0, 0] + both[1][0, 0]))
+    assert certificate.holds == (both[0][0, 0] + both[1][0, 0] >= 0)
