@@ -35,11 +35,11 @@ LABELS = {
 NORMAL = "z (normal)"
 """How a table names p-values from the normal distribution, which statsmodels' mixed models have."""
 
-_INSIDE = "fit.mixedlm.model, MixedLM's own, where it can express the model"
-_GROUPS = "fit.design.blocks, one term each, for the rows' groups, and fit.ngroups for their number"
-# A name of MixedLM's model that is not here -> what to write.
-_OF_MODELS = {
-    **dict.fromkeys(("groups", "group_labels", "group_list", "row_indices", "endog_li", "exog_li"), _GROUPS),
+_INSTEAD_INSIDE = "fit.mixedlm.model, MixedLM's own, where it can express the model"
+_INSTEAD_OF_GROUPS = "fit.design.blocks, one term each, for the rows' groups, and fit.ngroups for their number"
+# Name of MixedLM's model that ``FittedModel`` does not have -> what to write.
+_INSTEAD_OF_MODEL_NAMES = {
+    **dict.fromkeys(("groups", "group_labels", "group_list", "row_indices", "endog_li", "exog_li"), _INSTEAD_OF_GROUPS),
     "n_groups": "fit.ngroups, one number per grouping factor",
     "data": "fit.design, or the DataFrame that was given to lmm()",
     **dict.fromkeys(("nobs", "n_totobs"), "fit.nobs"),
@@ -52,7 +52,7 @@ _OF_MODELS = {
     "get_fe_params": "fit.params",
     "get_scale": "fit.scale",
     "get_distribution": "fit.simulate(n)",
-    **dict.fromkeys(("cov_pen", "fe_pen", "re_pen", "use_sqrt", "k_constant"), _INSIDE),
+    **dict.fromkeys(("cov_pen", "fe_pen", "re_pen", "use_sqrt", "k_constant"), _INSTEAD_INSIDE),
     **dict.fromkeys(("exog_re", "exog_re_li", "exog_re2_li", "exog_vc"), "fit.design.blocks, one term each"),
     **dict.fromkeys(("k_re", "k_re2", "k_vc"), "len(fit.varcorr.to_frame())"),
 }
@@ -82,7 +82,7 @@ class FittedModel:
 
     def __getattr__(self, name: str) -> NoReturn:
         """Raise an AttributeError that says what to write for a name of MixedLM's models."""
-        instead = _OF_MODELS.get(name)
+        instead = _INSTEAD_OF_MODEL_NAMES.get(name)
         said = f": write {instead}" if instead else ""
         raise AttributeError(f"the model of an LMMResults has no {name}{said}")
 

@@ -120,6 +120,11 @@ def test_a_record_that_cannot_be_read_says_why(change, message):
         lmt.read_json(json.dumps(content))
 
 
+def test_a_file_that_cannot_be_written_is_an_error_with_the_cure(singular, tmp_path):
+    with pytest.raises(DataError, match=r"none.fit\.json' cannot be written.*Name a file in a folder that exists"):
+        singular.to_json(tmp_path / "none" / "fit.json")
+
+
 def test_text_that_is_no_record_says_why(tmp_path):
     text = FORMAT_1.read_text()
     for source, message in (
