@@ -238,6 +238,7 @@ def _columns_of_all_rows(sample: _Sample) -> dict[str, pd.Series[Any]]:
 
 
 def _frame_of_all_rows(sample: _Sample) -> pd.DataFrame:
+    """Return the frame of all rows, those left out included, numbered from 0."""
     return pd.DataFrame(_columns_of_all_rows(sample)).reset_index(drop=True)
 
 

@@ -81,7 +81,7 @@ def check_response(y: NDArray[np.float64], name: str) -> None:
 
 
 def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
-    """Raise a DataError if there are as many fixed effects as rows; ``remarks`` name columns that may be no factors."""
+    """Raise a DataError if there are as many fixed effects as rows; ``remarks`` are sentences on doubtful columns."""
     if len(names) >= n:
         raise DataError(
             f"The model has {len(names)} fixed effects for {n} rows, which leaves nothing for the residual. "

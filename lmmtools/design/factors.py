@@ -153,6 +153,7 @@ def _as_labels(column: pd.Series[Any]) -> Any:
 
 
 def _check_hashable(column: pd.Series[Any]) -> None:
+    """Raise a DataError that shows the first value that cannot be a label."""
     for value in column:
         if not pd.api.types.is_hashable(value):
             raise DataError(

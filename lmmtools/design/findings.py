@@ -77,6 +77,7 @@ def find_structure_findings(
 
 
 def _factor_findings(factor: FactorCounts, n_rows: int) -> Iterator[Finding]:
+    """Yield the findings about one factor: one level only, or as many levels as rows."""
     if factor.m == 1:
         yield Finding(
             "one-level",
@@ -95,6 +96,7 @@ def _factor_findings(factor: FactorCounts, n_rows: int) -> Iterator[Finding]:
 
 
 def _pair_findings(pair: Pair) -> Iterator[Finding]:
+    """Yield the findings about two factors: equal partitions, or labels that are reused."""
     if pair.relation == "equivalent" and len(pair.a_levels) > 1:
         yield Finding(
             "equivalent",

@@ -92,6 +92,7 @@ def treatment_coding(design: Design) -> tuple[Floats, list[list[int]]] | None:
 
 
 def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:
+    """Return the fixed terms of a plain encoder, factors with all levels."""
     found = []
     for term in encoder.terms:
         full = tuple(replace(column, is_reduced=column.levels is None) for column in term)
@@ -104,6 +105,7 @@ def _plain(encoder: PlainEncoder, design: Design) -> list[FixedTerm]:
 
 
 def _through_formulaic(encoder: FormulaicEncoder, design: Design) -> list[FixedTerm]:
+    """Return the fixed terms of formulaic's encoder, factors with all levels."""
     matrix, terms = encoder.with_all_levels(design.seen)
     matrix = design.take_used(matrix)
     return [

@@ -350,6 +350,7 @@ def _parts_of_term(term: Any) -> list[str]:
 
 
 def _term_name(term: Any, spelled: Mapping[str, str]) -> str:
+    """Return the name of a formulaic term in the user's spelling."""
     return ":".join(_restore(part, spelled) for part in _parts_of_term(term))
 
 

@@ -249,6 +249,7 @@ def _unpack_symmetric(entries: Floats, widths: Sequence[int]) -> list[Floats]:
 
 
 def _name_parameter(block: Block, i: int, j: int) -> str:
+    """Return the name of entry (i, j) of a term's covariance matrix."""
     if i == j:
         return f"the variance of {block.cnames[i]} by {block.group}"
     return f"the covariance of {block.cnames[j]} and {block.cnames[i]} by {block.group}"
@@ -322,6 +323,7 @@ def find_ambiguities(design: Design) -> tuple[Ambiguity, ...]:
 
 
 def _split_alike(a: Block, b: Block) -> bool:
+    """Whether two blocks have the same levels in the same rows."""
     if a.m != b.m:
         return False
     if a.codes is b.codes or a.group == b.group:
@@ -343,11 +345,13 @@ def _common_directions(A: Floats, B: Floats) -> int:
 
 
 def _count_common_directions(A: Floats, B: Floats) -> int:
+    """Return the number of angles of zero between the spans of two bases."""
     cosines = np.linalg.svd(_orthonormal_columns(A).T @ _orthonormal_columns(B), compute_uv=False)
     return int((cosines > 1.0 - SAME_SPAN).sum())
 
 
 def _orthonormal_columns(B: Floats) -> Floats:
+    """Return an orthonormal basis, shape (n, l), of the columns that are not zero."""
     size = np.abs(B).max(axis=0)
     scaled = B[:, size > 0] / size[size > 0]
     return np.asarray(np.linalg.qr(scaled / np.linalg.norm(scaled, axis=0))[0], dtype=float)

@@ -225,6 +225,7 @@ def _order_by_structure(pair: Pair) -> LevelOrder:
 
 
 def _order_nested(outer: NDArray[np.intp], inner: NDArray[np.intp], m_outer: int, m_inner: int) -> LevelOrder:
+    """Return the order in which the inner factor's levels follow the outer's, so that they form stairs."""
     home = _value_per_level(outer, inner, m_inner)
     columns = np.lexsort((np.arange(m_inner), home)).astype(np.intp)
     return LevelOrder(
@@ -240,6 +241,7 @@ def _value_per_level(values: NDArray[np.intp], codes: NDArray[np.intp], m: int) 
 
 
 def _find_breaks(groups: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the places, other than the first, where the group changes."""
     return (np.flatnonzero(np.diff(groups)) + 1).astype(np.intp)
 
 

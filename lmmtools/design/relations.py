@@ -96,7 +96,7 @@ class Pair:
 
     @property
     def by_labels(self) -> Literal["equivalent", "nested", "crossed", "partially crossed"]:
-        """The relation if labels are taken at their word: equal labels, equal levels."""
+        """The relation if equal labels are equal levels."""
         if self.relation != "implicitly nested":
             return self.relation
         return "crossed" if self.n_cells == self.n_possible else "partially crossed"
@@ -281,7 +281,7 @@ def _numbering_column(factors: tuple[Factor, Factor], n_cells: int, ids: Mapping
 
 
 def _count_run_lengths(levels: pd.Index[Any], own: NDArray[np.intp], other: NDArray[np.intp]) -> int:
-    """Count the different lengths of the runs of labels 1 .. k within the levels of the other factor.
+    """Return the number of different lengths of the runs of labels 1 .. k within the levels of the other factor.
 
     Zero if the labels do not count, or some level of the other factor does not start at the first or leaves one out.
     """

@@ -292,7 +292,7 @@ def _suggest_terms(factors: Sequence[FactorCounts], pairs: Sequence[Pair], n_row
 
 
 def _split_into_chains(usable: dict[str, FactorCounts], pairs: Sequence[Pair]) -> list[list[str]]:
-    """Split the factors into chains of nesting; no factor is in two."""
+    """Return the factors as chains of nesting, each factor in one chain."""
     outers: dict[str, set[str]] = {name: set() for name in usable}
     done: dict[str, list[str]] = {}
     for pair in pairs:

@@ -269,11 +269,13 @@ def _cross_all(left: list[Term], right: list[Term], tokens: list[Token], source:
 
 
 def _fail_at_size(tokens: list[Token], source: str) -> NoReturn:
+    """Raise the error for a product of too many terms."""
     message = f"This multiplies out to more than {_MOST_TERMS} terms:"
     fail(message, source, tokens[0].start, tokens[-1].stop, cure="Write the interactions that you mean.")
 
 
 def _fail_at_factors(tokens: list[Token], source: str) -> NoReturn:
+    """Raise the error for an interaction of too many columns."""
     message = f"This is an interaction of more than {_MOST_FACTORS} columns:"
     fail(message, source, tokens[0].start, tokens[-1].stop, cure="Write the interactions that you mean.")
 

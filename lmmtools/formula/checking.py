@@ -107,6 +107,7 @@ def columns_asked(call: str) -> int:
 
 
 def _columns_of_call(node: ast.Call) -> int:
+    """Return the largest number among a call's arguments, 1 if there is none."""
     numbers = [
         n.value
         for a in (*node.args, *(k.value for k in node.keywords))
@@ -117,15 +118,18 @@ def _columns_of_call(node: ast.Call) -> int:
 
 
 def _refuse_node(what: str) -> NoReturn:
+    """Raise the error for syntax that a formula may not hold."""
     raise FormulaError(f"A formula may hold columns, numbers, arithmetic and calls of known functions, but no {what}:")
 
 
 def _is_constant_attribute(node: ast.Attribute) -> bool:
+    """Whether an attribute is a known constant or contrast, ``np.pi`` or ``contr.sum``."""
     name = ast.unparse(node)
     return name in CONSTANTS or name in R_CONTRASTS
 
 
 def _check_constant(node: ast.Constant) -> None:
+    """Raise a FormulaError for a literal of another type, or a text that readers read differently."""
     value = node.value
     if not isinstance(value, (bool, int, float, str, type(None))):
         _refuse_node(f"constant {value!r}")
@@ -138,6 +142,7 @@ def _check_constant(node: ast.Constant) -> None:
 
 
 def _check_call(node: ast.Call) -> None:
+    """Raise a FormulaError for an unknown function, or arguments that it does not take."""
     name = ast.unparse(node.func)
     if not isinstance(node.func, (ast.Name, ast.Attribute)) or name not in FUNCTIONS.values():
         _refuse_node("call of what is not the name of a known function")
@@ -172,6 +177,7 @@ def _check_contrasts(node: ast.Call, name: str) -> None:
 
 
 def _is_number(node: ast.AST) -> bool:
+    """Whether a node is a literal number."""
     return isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool)
 
 
@@ -187,6 +193,7 @@ def _check_size(node: ast.Call, name: str) -> None:
 
 
 def _check_comparison(node: ast.Compare) -> None:
+    """Raise a FormulaError for chained comparisons, or & and | without parentheses."""
     operands = (node.left, *node.comparators)
     is_mixed = any(isinstance(o, ast.BinOp) and isinstance(o.op, (ast.BitAnd, ast.BitOr)) for o in operands)
     if len(node.ops) > 1 or is_mixed:
@@ -196,6 +203,7 @@ def _check_comparison(node: ast.Compare) -> None:
 
 
 def _check_arithmetic(node: ast.BinOp) -> None:
+    """Raise a FormulaError for large or nested exponents, and for text or lists as operands."""
     if isinstance(node.op, ast.Pow):
         numbers = [n.value for n in ast.walk(node.right) if isinstance(n, ast.Constant)]
         is_tower = _has_power(node.right) or (_has_power(node.left) and not _has_column(node.left))
@@ -206,14 +214,17 @@ def _check_arithmetic(node: ast.BinOp) -> None:
 
 
 def _has_power(node: ast.AST) -> bool:
+    """Whether a tree has a power in it."""
     return any(isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow) for n in ast.walk(node))
 
 
 def _has_column(node: ast.AST) -> bool:
+    """Whether a tree has a column in it."""
     return any(isinstance(n, ast.Name) and n.id not in ("np", "contr") for n in ast.walk(node))
 
 
 def _check_list(node: ast.List | ast.Tuple) -> None:
+    """Raise a FormulaError for a list of columns, or a long one."""
     if _has_column(node):
         raise FormulaError("A list may hold numbers and texts, not columns:")
     if len(node.elts) > _MOST_ELEMENTS:
@@ -221,6 +232,7 @@ def _check_list(node: ast.List | ast.Tuple) -> None:
 
 
 def _check_operand(node: ast.AST) -> None:
+    """Raise a FormulaError for a text or a list in arithmetic."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         raise FormulaError("Text takes no part in arithmetic:")
     if isinstance(node, (ast.List, ast.Tuple)):
@@ -241,6 +253,7 @@ def read_python(code: str) -> ast.Expression | None:
 
 
 def _is_shallow(tree: ast.AST) -> bool:
+    """Whether a tree has at most ``_DEEPEST`` levels."""
     level: list[ast.AST] = [tree]
     for _ in range(_DEEPEST):
         level = [child for node in level for child in ast.iter_child_nodes(node)]

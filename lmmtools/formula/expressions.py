@@ -193,6 +193,7 @@ def _parse_call(code: str) -> ast.Expression:
 
 
 def _is_logical(node: ast.expr) -> bool:
+    """Whether an expression is a comparison, or comparisons joined by and, or and not."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
         return _is_logical(node.left) and _is_logical(node.right)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
@@ -318,6 +319,7 @@ def _python_function(tokens: list[Token], i: int, source: str, trusted: bool) ->
 
 
 def _closest_function(name: str) -> str | None:
+    """Return the known function with the most similar name, None if there is none."""
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(name, FUNCTIONS, 1, 0.75)), None)
@@ -334,6 +336,7 @@ def _python_constant(token: Token, before: Token, callers: list[str]) -> str | N
 
 
 def _is_in_c(callers: list[str]) -> bool:
+    """Whether the innermost open call is ``C()`` or ``factor()``."""
     return bool(callers) and FUNCTIONS.get(callers[-1]) == "C"
 
 

@@ -71,6 +71,7 @@ def write_call(formula: ModelFormula) -> str:
 
 
 def _is_intercept(term: RandomTerm) -> bool:
+    """Whether a term is a random intercept alone."""
     return term.intercept and not term.variables
 
 
@@ -91,6 +92,7 @@ def _take_chains(terms: list[RandomTerm]) -> list[list[str]]:
 
 
 def _extends(term: RandomTerm, names: list[str]) -> bool:
+    """Whether a term is an intercept on the factors ``names`` and one more."""
     return _is_intercept(term) and len(term.factors) == len(names) + 1 and set(names) < set(term.factors)
 
 
@@ -116,6 +118,7 @@ def _write_random(terms: list[RandomTerm]) -> str:
 
 
 def _write_names(names: Sequence[str]) -> str:
+    """Return names as the arguments of a call."""
     return ", ".join(map(write_text, names))
 
 

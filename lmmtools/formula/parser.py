@@ -78,6 +78,7 @@ class _RightHandSide:
 
 @lru_cache(maxsize=512)
 def _parse(formula: str, declared: tuple[RandomTerm, ...], trusted: bool) -> ModelFormula:
+    """Return the model of a formula and declared terms; see `parse`."""
     left, right = _split_sides(read_structures(tokenize(formula), formula), formula)
     tilde = Token("operator", "~", right[0].start, right[0].start)
     response = read_arithmetic(left, formula, trusted=trusted, where=tilde)
@@ -249,6 +250,7 @@ def _join_factors(a: tuple[str, ...], b: tuple[str, ...], piece: list[Token], so
 
 
 def _need_factor(piece: list[Token], operator: Token | None, tokens: list[Token], source: str) -> None:
+    """Raise a FormulaError if an operator has no grouping factor beside it."""
     if not piece:
         token = operator or tokens[0]
         fail(f"{token.text} needs a grouping factor on either side:", source, token.start, token.stop)
@@ -315,6 +317,7 @@ def _fail_at_product(part: list[Token], bar: Token, source: str) -> NoReturn:
 
 
 def _fail_without_random(source: str) -> NoReturn:
+    """Raise the error for a formula without random effects."""
     raise FormulaError(
         f"There is no random-effects term in {source!r}.\n"
         "Add one, for example (1 | g), or declare it: random=crossed('g').  "

@@ -49,6 +49,7 @@ class RandomTerm:
 
     @property
     def _meaning(self) -> tuple[bool, frozenset[str | frozenset[str]], frozenset[str]]:
+        """The parts of a term that make it equal to another."""
         variables = frozenset(frozenset(_PIECE.findall(v)) if ":" in v else v for v in self.variables)
         return self.intercept, variables, frozenset(self.factors)
 

@@ -41,7 +41,7 @@ def fit(
     start: ArrayLike | None = None,
     callback: Callable[..., Any] | None = None,
 ) -> Estimate:
-    """Fit a design with lme4's ``lmer()`` in a process of its own.
+    """Return the estimate of lme4's ``lmer()``, run in a process of its own.
 
     The numbers are lme4's. The certificate is exact: it comes from the criterion's gradient at lme4's theta, as the pls
     engine computes it, and ``agreement`` says how close that engine's criterion at the same theta is. R's warnings and
@@ -84,7 +84,7 @@ def fit_several(
     optimizer: str = "nloptwrap",
     control: Mapping[str, Any] | None = None,
 ) -> tuple[Estimate | EngineError, ...]:
-    """Fit many designs in one R process; where lme4 refuses one, its place has the EngineError.
+    """Return the estimates of many designs from one R process; an EngineError stands for each that lme4 refuses.
 
     Parameters
     ----------

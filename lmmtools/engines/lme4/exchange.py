@@ -275,6 +275,7 @@ def _in_one_line(text: Any) -> str:
 
 
 def _numbers(values: Any, count: int) -> NDArray[np.float64]:
+    """Return ``count`` numbers as an array; raise a ValueError for another shape."""
     array = np.array(values, dtype=float)
     if array.shape != (count,):
         raise ValueError(f"{array.shape} instead of {count} numbers")

@@ -128,11 +128,13 @@ def read_start(start: ArrayLike | None, k: int) -> tuple[float, ...] | None:
 
 
 def _known(optimizer: str) -> str:
+    """Return the names of all settings that an optimiser may have."""
     extra = ("algorithm",) if optimizer == "nloptwrap" else ()
     return ", ".join((*TUNING[optimizer], *extra, *FLAGS, *TOLERANCES, *CHECKS))
 
 
 def _number(name: str, value: Any) -> str:
+    """Return a finite number as fit.R reads it; raise an EngineError for anything else."""
     is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):
         raise EngineError(f"control[{name!r}] is {value!r}; write a number")
@@ -140,12 +142,14 @@ def _number(name: str, value: Any) -> str:
 
 
 def _flag(name: str, value: Any) -> str:
+    """Return True or False as fit.R reads it; raise an EngineError for anything else."""
     if not isinstance(value, bool | np.bool_):
         raise EngineError(f"control[{name!r}] is {value!r}; write True or False")
     return "yes" if value else "no"
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return one of the allowed words; raise an EngineError for anything else."""
     if value not in allowed:
         raise EngineError(f"control[{name!r}] is {value!r}; write one of {', '.join(map(repr, allowed))}")
     return str(value)

@@ -94,6 +94,7 @@ def run_script(program: str, folder: Path, timeout: float | None) -> Finished:
 def _wait_for_end(
     process: subprocess.Popen[bytes], program: str, folder: Path, log: Path, timeout: float | None
 ) -> int:
+    """Return the exit status; raise an EngineError at the time limit, or if R does not start or prints without end."""
     started = time.monotonic()
     is_running = False
     while True:
@@ -117,6 +118,7 @@ def _wait_for_end(
 
 
 def _environment(folder: Path) -> dict[str, str]:
+    """Return the environment of the process: messages in English, temporary files in the folder."""
     own = {name: str(folder) for name in ("TMPDIR", "TMP", "TEMP")}
     # Messages in English, so that they read the same everywhere.
     return {**os.environ, **own, "LANGUAGE": "en", "R_DEFAULT_PACKAGES": "methods,stats,utils"}
@@ -135,6 +137,7 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _quote_output(log: Path) -> str:
+    """Return the last lines of output as the end of an error message; empty for none."""
     tail = _read_tail(log)
     return f" It had printed:\n{tail}" if tail else ""
 

@@ -78,6 +78,7 @@ def build_model(
 
 
 def _indicators(codes: NDArray[np.intp], basis: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return one group's design of a scalar component, shape (rows, levels), and its levels."""
     levels, position = np.unique(codes, return_inverse=True)
     mat = np.zeros((codes.size, levels.size))
     mat[np.arange(codes.size), position] = basis
@@ -134,7 +135,7 @@ def build_reduced_model(design: Design, layout: MixedLMPlan, theta: NDArray[np.f
 
 
 def _full_rank_root(lam: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    """Return (l, r) with the same product with its transpose as lambda_k, r its numerical rank."""
+    """Return a root of lambda_k lambda_k', shape (l, r), with r its numerical rank."""
     U, s, _ = np.linalg.svd(lam)
     keep = s > floor
     if keep.all():
@@ -144,7 +145,7 @@ def _full_rank_root(lam: NDArray[np.float64], floor: float) -> NDArray[np.float6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Conditioned:
-    """The data as MixedLM sees them.
+    """The data on the scales that MixedLM gets.
 
     y = offset + X b_ols + scale * endog, X = exog @ R, basis_k = bases[k] * units[k].
 

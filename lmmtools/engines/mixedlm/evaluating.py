@@ -78,6 +78,7 @@ def _read_back(
     *,
     reml: bool,
 ) -> Readback:
+    """Return MixedLM's numbers of conditioned data on the data's scale."""
     p, data = design.p, reduced.data
     objective = read_criterion(design, data, llf, reml=reml)
     R_inv = np.linalg.inv(data.R)
@@ -98,6 +99,7 @@ def _read_modes(
     vc_blocks: list[int],
     root: NDArray[np.float64] | None,
 ) -> tuple[NDArray[np.float64], ...]:
+    """Return MixedLM's random effects on the data's scale, (m, l) per block; zero for what was left out."""
     modes = [np.zeros((b.m, b.l)) for b in design.blocks]
     rank = 0 if root is None else root.shape[1]
     re_level = np.zeros(layout.n_islands, dtype=np.intp)

@@ -120,6 +120,7 @@ def _bound_width(part: str, data: Any) -> int:
 
 
 def _check_code(code: str, columns: Collection[str]) -> None:
+    """Raise a FormulaError unless an expression is arithmetic and known calls on columns of the data."""
     read = read_python(code.strip())
     if read is None:
         raise FormulaError(f"{_shorten(code)} does not read as an expression, or is nested too deeply.")
@@ -150,4 +151,5 @@ class _PatsySpellings(ast.NodeTransformer):
 
 
 def _shorten(code: str) -> str:
+    """Return code for a message, at most 60 characters, in quotes."""
     return repr(code if len(code) <= 60 else f"{code[:57]}...")

@@ -83,6 +83,7 @@ def plan(design: Design) -> MixedLMPlan:
 
 
 def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_islands: int) -> None:
+    """Raise a TranslationError for correlated effects of a factor whose levels are not the groups."""
     if len(vectors) > 1:
         terms = " and ".join(str(design.blocks[i].term) for i in vectors)
         raise TranslationError(
@@ -102,6 +103,7 @@ def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_is
 
 
 def _write_uncorrelated(design: Design, blocks: list[int]) -> str:
+    """Return the terms with double bars, which MixedLM can express."""
     terms = [design.blocks[i].term for i in blocks]
     return " and ".join(f"({t.basis.removeprefix('1 + ')} || {t.group})" for t in terms)
 

@@ -52,6 +52,7 @@ def sketch_call(formula: ModelFormula) -> str:
 
 
 def _write_groups(outer: RandomTerm | None) -> tuple[list[str], str]:
+    """Return the code that makes the groups, and their column."""
     if outer is None:
         note = "# the factors may cross: one group holds all rows, each factor is a variance component"
         return [note, 'data["all_rows"] = 1'], "all_rows"
@@ -80,14 +81,17 @@ def _take_group_effects(formula: ModelFormula, inside: frozenset[str]) -> tuple[
 
 
 def _write_component(term: RandomTerm, inside: frozenset[str]) -> str:
+    """Return the formula of a variance component inside the groups."""
     parts = [f"C({_spell_name(f)})" for f in term.factors if f not in inside]
     parts += [_spell(v) for v in term.variables]
     return f"0 + {':'.join(parts)}" if parts else "1"
 
 
 def _spell(text: str) -> str:
+    """Return an expression in patsy's spelling."""
     return respell(text, _spell_name)
 
 
 def _spell_name(name: str) -> str:
+    """Return a column's name in patsy's spelling."""
     return name if is_plain_name(name) else f"Q({name!r})"

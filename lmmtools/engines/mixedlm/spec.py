@@ -125,11 +125,13 @@ class _Writer:
         return name
 
     def add_column(self, name: str, values: Any, code: str) -> str:
+        """Add a column and the line of code that makes it; return its name."""
         self.data[name] = values
         self.lines.append(f'data["{name}"] = {code}')
         return name
 
     def add_import(self, line: str) -> None:
+        """Add a line of imports, once."""
         if line not in self.imports:
             self.imports.append(line)
 
@@ -199,10 +201,12 @@ def is_elementary(expression: str) -> bool:
 
 
 def _write_matrix_column(expression: str, column: int) -> str:
+    """Return the code for one column of formulaic's matrix."""
     return f"formulaic.model_matrix({expression!r}, data).iloc[:, {column}].to_numpy(float)"
 
 
 def _write_response(design: Design, writer: _Writer) -> str:
+    """Return the response of the call, a column added where it is an expression or has an offset."""
     name = design.formula.response
     plain = is_plain_name(name) and name in writer.data.columns
     if plain and design.offset is None:
@@ -224,6 +228,7 @@ def _write_response(design: Design, writer: _Writer) -> str:
 
 
 def _write_fixed(design: Design, writer: _Writer) -> str:
+    """Return the fixed part of the call, columns added where patsy reads it otherwise."""
     text = design.formula.fixed
     if is_elementary(text) and not design.dropped.columns:
         return text
@@ -252,12 +257,13 @@ def _spell_for_formulaic(text: str, frame: pd.DataFrame) -> str:
 
 
 def _encoder_names(design: Design) -> list[str]:
+    """Return the names of the columns of X before any were dropped."""
     names = getattr(design.encoder, "column_names", None)
     return list(names) if names is not None else list(design.x_names)
 
 
 def _make_factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _Writer) -> str:
-    """Name of the column of ``data`` that holds the block's grouping factor, added if need be."""
+    """Return the column of ``data`` that holds the block's grouping factor, added if need be."""
     factors = block.term.factors
     if len(factors) > 1:
         # Numbers of the pairs, never pasted labels: "a:b" + "c" and "a" + "b:c" must not meet.
@@ -275,6 +281,7 @@ def _make_factor_column(block: Block, design: Design, layout: MixedLMPlan, write
 
 
 def _write_groups(design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer) -> tuple[str, str]:
+    """Return the column of the groups, added if need be, and a note on them."""
     if layout.group_block is not None:
         block = design.blocks[layout.group_block]
         note = f"the levels of {block.group} are independent of each other: they are the groups"
@@ -297,10 +304,12 @@ def _write_groups(design: Design, layout: MixedLMPlan, columns: dict[str, str], 
 
 
 def _first_rows(block: Block) -> Any:
+    """Return the first row of each level."""
     return np.unique(block.codes, return_index=True)[1]
 
 
 def _write_basis(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
+    """Return the formula of a block's basis, columns added where patsy reads it otherwise."""
     text = block.term.basis
     if is_elementary(text):
         return text

@@ -136,6 +136,7 @@ def _find_shared_blocks(
 
 
 def _check_model(model: Any, reading: MixedLMReading) -> None:
+    """Raise an LmmError for a model without random effects, or with values that are not finite."""
     if not any(component.pieces for component in reading.components):
         raise TranslationError("the model has no random effects: all its components are zero throughout")
     for name in ("endog", "exog"):
@@ -222,6 +223,7 @@ def _make_factor(piece: Piece) -> _Labelled:
 
 
 def _basis_encoder(piece: Piece, columns: Mapping[str, Any]) -> Encoder | KnownRows | None:
+    """Return the encoder of a piece's basis; None for a constant."""
     if piece.is_constant:
         return None
     encoder = _find_encoder(piece.term.basis, columns, piece.basis, piece.cnames) if piece.term.variables else None

@@ -138,6 +138,7 @@ def _compare_with_optimum(problem: Problem, at: core.Recovered, objective: float
 
 
 def _is_reml(result: Any) -> bool:
+    """Whether a result is a REML fit; raise a DataError if it does not say."""
     method = getattr(result, "method", None)
     if method not in ("REML", "ML"):
         raise DataError(f"the result does not say whether it is REML or ML (method is {method!r})")

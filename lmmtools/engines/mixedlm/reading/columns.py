@@ -151,6 +151,7 @@ def split_columns(columns: Columns) -> list[Columns]:
 
 
 def _assign_first_fit(columns: Columns) -> NDArray[np.intp]:
+    """Return the set of each column, shape (columns,): the first set whose rows do not overlap with the column's."""
     order = np.argsort(columns.cols, kind="stable")
     ends = np.cumsum(np.bincount(columns.cols, minlength=len(columns.labels)))[:-1]
     taken: list[set[int]] = []
@@ -166,6 +167,7 @@ def _assign_first_fit(columns: Columns) -> NDArray[np.intp]:
 
 
 def _take_columns(columns: Columns, keep: NDArray[np.bool_]) -> Columns:
+    """Return some of the columns, numbered anew."""
     number = np.cumsum(keep) - 1
     entries = keep[columns.cols]
     return Columns(
@@ -260,6 +262,7 @@ def read_piece(columns: Columns, groups: Groups, name: str) -> Piece:
 
 
 def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64], name: str) -> Piece:
+    """Return the piece whose levels are the groups."""
     label = term_label(columns)
     declared = dict(zip(columns.groups.tolist(), _declared_levels(columns), strict=True))
     if np.all(basis != 0) and (columns.n_merged or not label.variables or np.all(basis == 1.0)):
@@ -277,6 +280,7 @@ def _by_groups(columns: Columns, groups: Groups, basis: NDArray[np.float64], nam
 
 
 def _by_factor(columns: Columns, groups: Groups, basis: NDArray[np.float64], name: str) -> Piece:
+    """Return the piece whose levels are those of a factor within the groups, or across them."""
     label, declared = term_label(columns), _declared_levels(columns)
     own = label.factors or (name,)
     within = crosses_groups(columns, groups) is not False and groups.name not in own

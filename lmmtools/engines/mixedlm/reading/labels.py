@@ -70,7 +70,7 @@ def parse_label(text: str) -> ColumnLabel:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at separators that stand outside brackets and quotes."""
+    """Return the parts of a text between separators outside brackets and quotes."""
     parts, depth, quote, start = [], 0, "", 0
     for i, c in enumerate(text):
         if quote:
@@ -88,6 +88,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def _closes_later(text: str, i: int) -> bool:
+    """Whether the quote at i occurs once more."""
     return text[i] in text[i + 1 :]
 
 

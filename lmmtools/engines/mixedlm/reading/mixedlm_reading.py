@@ -36,7 +36,7 @@ Kind = Literal[
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """Random effects of one basis by one grouping factor: what a row of a component's design holds in one place.
+    """Random effects of one basis by one grouping factor: each row of the design belongs to one level at most.
 
     Attributes
     ----------
@@ -104,6 +104,7 @@ class Piece:
 
 
 def _is_constant(values: NDArray[np.float64]) -> bool:
+    """Whether all values are equal but for rounding."""
     return bool(len(values) and np.ptp(values) <= 1e-12 * np.max(np.abs(values)))
 
 
@@ -165,7 +166,7 @@ class Component:
 
     @property
     def codes(self) -> NDArray[np.intp]:
-        """Level of each row in the grouping that it really has, shape (n,)."""
+        """Level of each row in the grouping that the arrays have, shape (n,)."""
         return self.piece.codes
 
     @property
@@ -175,7 +176,7 @@ class Component:
 
     @property
     def m(self) -> int:
-        """Number of levels that it really has."""
+        """Number of levels in the arrays."""
         return self.piece.m if self.pieces else 0
 
     @property
@@ -312,6 +313,7 @@ def remark(components: Sequence[Component], confounded: Sequence[tuple[str, str]
 
 
 def _describe_confounded(pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Return a sentence for each pair of components that are identified in sums only."""
     out = []
     for first, second in pairs:
         if second == "Residual":
@@ -337,6 +339,7 @@ def describe_component(component: Component) -> str:
 
 
 def _describe_piece(piece: Piece) -> str:
+    """Return a piece in words, with its lme4 term."""
     group = " and ".join(piece.term.factors)
     each = f"each {group}" if len(piece.term.factors) == 1 else f"each combination of {group}"
     names = ["intercept" if c == "(Intercept)" else f"slope of {c}" for c in piece.cnames]
@@ -350,6 +353,7 @@ def _describe_piece(piece: Piece) -> str:
 
 
 def _describe_crossed_inside(component: Component) -> str:
+    """Return a sentence on a factor that crosses the groups but was declared inside them."""
     factor = ":".join(component.factors)
     return (
         f"Levels of {factor} occur in several levels of {component.group}, but what is declared inside the groups "

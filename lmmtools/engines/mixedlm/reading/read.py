@@ -82,6 +82,7 @@ def _free_elements(result: Any) -> NDArray[np.bool_] | None:
 
 
 def _check_model(model: Any) -> None:
+    """Raise a DataError for anything but a MixedLM model with its data."""
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     if not isinstance(model, MixedLM):
@@ -95,6 +96,7 @@ def _check_model(model: Any) -> None:
 
 
 def _read_groups(model: Any) -> Groups:
+    """Return the groups of a model; raise a DataError where they do not fit its rows."""
     n = len(model.endog)
     rows = [np.asarray(model.row_indices[label], dtype=np.intp) for label in model.group_labels]
     codes = np.full(n, -1, dtype=np.intp)
@@ -208,6 +210,7 @@ def _read_formula(model: Any) -> tuple[str, str]:
 
 
 def _read_re(model: Any, groups: Groups, free: NDArray[np.bool_] | None) -> list[Component]:
+    """Return the components of ``exog_re``."""
     if model.k_re == 0:
         return []
     exog_re = np.asarray(model.exog_re, dtype=float)
@@ -232,6 +235,7 @@ def _re_component(
     columns: tuple[int, ...],
     free: NDArray[np.bool_] | None,
 ) -> Component:
+    """Return the component of some columns of ``exog_re`` that are correlated with each other."""
     piece = read_re_piece(exog_re[:, columns], [names[j] for j in columns], groups)
     kind: Kind = "correlated" if len(columns) > 1 else ("intercept" if piece.is_constant else "slope")
     caveats = []
@@ -258,6 +262,7 @@ def _re_component(
 
 
 def _read_vcs(model: Any, groups: Groups) -> list[Component]:
+    """Return the components of ``exog_vc``."""
     spec = model.exog_vc
     found = []
     for j, name in enumerate(spec.names):
@@ -267,6 +272,7 @@ def _read_vcs(model: Any, groups: Groups) -> list[Component]:
 
 
 def _vc_component(name: str, index: int, declared: Columns, groups: Groups) -> Component:
+    """Return one variance component, its columns merged and split into pieces."""
     n_columns = len(declared.labels) + declared.n_empty
     if not declared.labels:
         zero = ("its columns are zero throughout",)
@@ -326,6 +332,7 @@ def _classify(
 
 
 def _weights_sentence(piece: Piece, columns: Columns) -> str:
+    """Return a sentence on merged columns: by which factors variances of levels differ."""
     counts = sorted({round(float(v) ** 2, 6) for v in columns.values})
     if len(counts) == 1:
         return f"each level counts {counts[0]:g} times: lme4's variance is {counts[0]:g} times MixedLM's"
@@ -349,6 +356,7 @@ def _share_an_effect(a: Piece, b: Piece) -> bool:
 
 
 def _split_by_effect(piece: Piece) -> list[Piece]:
+    """Return a piece for each column of the basis."""
     l = piece.basis.shape[1]
     if l == 1:
         return [piece]
