@@ -139,7 +139,7 @@ def in_calls(text: str) -> Iterator[Callable[[], object]]:
         ("y ~ x", "g", "1", {"h": f"0 + C(h):{text}"}),
         ("y ~ x", "g", "1", {text: "0 + C(h)"}),
     ):
-        yield lambda call=call: lmt.lint(*call, data=DATA)
+        # A tuple is taken apart for the arguments: this is both ways of giving a call.
         yield lambda call=call: lmt.lint((*call, DATA))
         # These pass on what statsmodels says of harmless text.
         yield lambda call=call: suppressed(lambda: lmt.translate(MixedLMSpec(*call, DATA)))
@@ -260,17 +260,22 @@ x             1.0000     0.1000  10.000
 
 def in_files(text: str) -> Iterator[Callable[[], object]]:
     """Records of fits and printed summaries."""
+    records = []
 
     def read(saved):
         record = lmt.read_json(json.dumps(saved))
-        str(record), str(lmt.compare(record, FIT))
+        records.append(record)
+        return str(record)
 
     for key in ("formula", "call", "engine", "written"):
         yield lambda key=key: read({**json.loads(SAVED), key: text})
         yield lambda key=key: read({**json.loads(SAVED), key: f"y ~ {text} + (1|g)"})
-    for old in ('"x"', '"g"', '"a"', '"data"'):
+    names = json.loads(SAVED)["names"]
+    yield lambda: read({**json.loads(SAVED), "names": {**names, **dict.fromkeys(("data", "weights", "offset"), text)}})
+    for old in ('"x"', '"g"', '"a"'):
         yield lambda old=old: read(json.loads(SAVED.replace(old, json.dumps(text))))
     yield lambda: lmt.read_json(text)
+    yield lambda: str(lmt.compare(FIT, *records))
     for old, new in (("y ~ x +", f"y ~ {text} +"), ("DATA", text), (" g   ", f" {text} "), ("x      ", f"{text} ")):
         yield lambda old=old, new=new: str(lmt.compare(lmt.read_lme4_summary(PRINTED.replace(old, new)), FIT))
     yield lambda: lmt.read_lme4_summary(text)
