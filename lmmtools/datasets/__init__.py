@@ -40,6 +40,10 @@ def load(name: str) -> pd.DataFrame:
     DataError
         When there is no such data set; the message names the closest one.
 
+    See Also
+    --------
+    describe, names, recorded
+
     Examples
     --------
     >>> import lmmtools as lmt
@@ -62,6 +66,7 @@ def load(name: str) -> pd.DataFrame:
 
 
 def _pandas_dtype(column: ColumnSchema) -> pd.CategoricalDtype | str:
+    """Return the dtype of a factor or of integers."""
     if column.kind == "integer":
         return "int64"
     return pd.CategoricalDtype(list(column.levels), ordered=column.kind == "ordered")
@@ -81,6 +86,10 @@ def recorded(name: str, *, reml: bool = True) -> tuple[dict[str, Any], str]:
     ------
     DataError
         If there is no such recording.
+
+    See Also
+    --------
+    load
 
     Examples
     --------

@@ -47,7 +47,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What is known about one data set; ``str()`` is a short page to read.
+    """Title, source, meaning and columns of one data set; ``str()`` is a short page to read.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class DatasetInfo:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """The words about a data set; ``columns`` maps a name to (role, meaning, unit)."""
+    """The texts on a data set; ``columns`` maps a name to (role, meaning, unit)."""
 
     title: str
     source: str
@@ -96,6 +96,10 @@ class _Entry:
 
 def names() -> list[str]:
     """Return the names of the data sets that ``load`` and ``describe`` know.
+
+    See Also
+    --------
+    describe, load
 
     Examples
     --------
@@ -118,6 +122,10 @@ def describe(name: str) -> DatasetInfo:
     ------
     DataError
         When there is no such data set; the message names the closest one.
+
+    See Also
+    --------
+    names, load
 
     Examples
     --------
