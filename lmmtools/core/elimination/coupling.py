@@ -13,7 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from lmmtools.blas import add_gram, dot, product
-from lmmtools.core.elimination.pairs import Pairs, light_pairs
+from lmmtools.core.kernels import pairs as kernel
+from lmmtools.threads import cores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,6 +42,12 @@ DENSE_SIZE = 20_000
 
 DENSE_LIMIT = 8_000_000
 """Largest size of a dense block, in numbers (64 MB)."""
+
+PAIR_COST = kernel.COST
+"""Dense multiply-adds of a rank-k update that take as long as one pair of columns added by itself."""
+
+PAIR_LIMIT = kernel.LIMIT
+"""Pairs that may be added by themselves."""
 
 SCRATCH = 4_000_000
 """Numbers (32 MB) in the dense working copy of some levels of a sparse block."""
@@ -141,7 +148,7 @@ class SparseCoupling:
     q_rest: int
     maps: tuple[tuple[NDArray[np.intp], sparse.csr_matrix], ...]
     sums: sparse.csr_matrix
-    pairs: Pairs
+    pairs: kernel.Pairs
     heavy: NDArray[np.intp]
 
     @property
@@ -151,8 +158,8 @@ class SparseCoupling:
 
     @property
     def pair_count(self) -> int:
-        """Pairs of columns whose products are added one by one."""
-        return len(self.pairs.target)
+        """Pairs of columns that are held as indices."""
+        return self.pairs.stored
 
     def scale(self, T: Floats, values: Floats) -> Floats:
         """Return T_e values_e."""
@@ -163,13 +170,7 @@ class SparseCoupling:
     def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
         """Subtract sum_e (T_e values_e)'(T_e values_e) from S."""
         scaled = self.scale(T, values)
-        if len(self.pairs.target):
-            if T.shape[1] == 1 and values is self.values:
-                products = self.pairs.weighted(T[:, 0, 0] ** 2)
-            else:
-                products = self.pairs.products(scaled)
-            flat = S.ravel(order="K")
-            flat -= np.bincount(self.pairs.target, weights=products, minlength=len(flat))
+        self.pairs.subtract_gram(scaled, S, cores())
         for dense in self._dense_rows(scaled, self.heavy):
             add_gram(-1.0, dense.reshape(-1, self.q_rest), S)
 
@@ -189,10 +190,7 @@ class SparseCoupling:
         """Return sum_e J_e values_e W values_e' J_e'."""
         l = values.shape[1]
         scaled = self.scale(J, values)
-        if l == 1 and values is self.values:
-            out = np.array([[self.pairs.weighted_sum(J[:, 0, 0] ** 2, W)]])
-        else:
-            out = self.pairs.quadratic(scaled, W)
+        out = self.pairs.quadratic(scaled, W, cores())
         if not len(self.heavy):
             return out
         if l == 1:
@@ -209,10 +207,9 @@ class SparseCoupling:
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
         """Return values_e W values_e'."""
-        if values.shape[1] > 1 or values is not self.values:
+        if values.shape[1] > 1:
             return self.contract(self.restrict(values, W), values)
-        out = np.zeros((len(self.indptr) - 1, 1, 1))
-        out[self.pairs.levels, 0, 0] = self.pairs.quadratics(W)
+        out = self.pairs.quadratics(values, W, cores())
         start = 0
         for dense in self._dense_rows(values, self.heavy):
             chosen = self.heavy[start : start + dense.shape[1]]
@@ -222,7 +219,7 @@ class SparseCoupling:
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """Return values_e W in the columns that e meets."""
-        out = self.pairs.restrict(values, W)
+        out = self.pairs.restrict(values, W, cores())
         start = 0
         for dense in self._dense_rows(values, self.heavy):
             right = product(dense.reshape(-1, self.q_rest), W).reshape(dense.shape)
@@ -273,6 +270,25 @@ class SparseCoupling:
             for a in range(l):
                 dense[a, local, self.columns[at]] = values[at, a]
             yield dense
+
+
+def light_levels(indptr: NDArray[np.int32], layout: Layout) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the levels that are cheaper to add pair by pair, and the other levels.
+
+    Parameters
+    ----------
+    indptr : ndarray of int
+        CSR pattern over levels.
+    layout : Layout
+    """
+    counts = np.diff(indptr).astype(np.intp)
+    order = np.argsort(counts, kind="stable")
+    c = counts[order]
+    pairs = np.cumsum(c * (c + 1) // 2)
+    # A sparse rest stores nothing but pairs, and is chosen only where they are few.
+    light = (PAIR_COST * c * (c + 1) < float(layout.q) ** 2) & (pairs <= PAIR_LIMIT) | layout.is_sparse
+    count = int(np.count_nonzero(light))
+    return np.sort(order[:count]), np.sort(order[count:])
 
 
 def is_dense(pieces: Sequence[sparse.csr_matrix]) -> bool:
@@ -342,7 +358,8 @@ def couple_sparse(
             ones = np.ones(len(rows))
             gather = sparse.csr_matrix((ones, (to, np.arange(len(rows)))), shape=(len(keys[i + 1 + step]), len(rows)))
             maps.append((to, gather))
-        pairs, heavy = light_pairs(pattern.indptr, pattern.indices, values, layout)
+        light, heavy = light_levels(pattern.indptr, layout)
+        pairs = kernel.Pairs(light, pattern.indptr, pattern.indices, layout)
         sums = sparse.csr_matrix((np.ones(len(rows)), np.arange(len(rows)), pattern.indptr))
         couplings.append(
             SparseCoupling(values, pattern.indptr, pattern.indices, rows, q_rest, tuple(maps), sums, pairs, heavy)

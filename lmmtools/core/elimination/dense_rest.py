@@ -77,6 +77,11 @@ class DenseLayout:
         """Whether matrices hold a pattern's entries only."""
         return False
 
+    @property
+    def pattern(self) -> tuple[Indices, Indices]:
+        """Nothing: all entries of a column are there."""
+        return np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp)
+
     def place(self, rows: Indices, columns: Indices) -> Indices:
         """Return the place of entries among the numbers of a matrix, in its lower triangle."""
         return np.minimum(rows, columns) * self.q + np.maximum(rows, columns)

@@ -182,6 +182,10 @@ class Layout(Protocol):
     def is_sparse(self) -> bool:
         """Whether matrices hold a pattern's entries only."""
 
+    @property
+    def pattern(self) -> tuple[Indices, Indices]:
+        """Where each column begins among a pattern's entries, (q + 1,), and their rows; empty where all are stored."""
+
     def place(self, rows: Indices, columns: Indices) -> Indices:
         """Return the place of entries among the numbers of a matrix."""
 

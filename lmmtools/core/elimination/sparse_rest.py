@@ -72,6 +72,11 @@ class SparseLayout:
         """Whether matrices hold a pattern's entries only."""
         return True
 
+    @property
+    def pattern(self) -> tuple[Indices, Indices]:
+        """Where each column begins among the entries, (q + 1,), and their rows."""
+        return np.searchsorted(self.keys, np.arange(self.q + 1) * self.q), self.keys % self.q
+
     def place(self, rows: Indices, columns: Indices) -> Indices:
         """Return the place of entries among the numbers of a matrix; they must be on the pattern."""
         return np.searchsorted(self.keys, np.minimum(rows, columns) * self.q + np.maximum(rows, columns))

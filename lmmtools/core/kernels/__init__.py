@@ -15,13 +15,14 @@ from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from lmmtools.core.kernels import numpy_blocks as blocks
+    from lmmtools.core.kernels import numpy_pairs as pairs
 
-__all__ = ["NOUNS", "VARIABLE", "blocks", "routes"]
+__all__ = ["NOUNS", "VARIABLE", "blocks", "pairs", "routes"]
 
 VARIABLE = "LMMTOOLS_KERNELS"
 """The environment variable that chooses the route; it is read when the kernels are imported."""
 
-NOUNS = ("blocks",)
+NOUNS = ("blocks", "pairs")
 """The kernels."""
 
 _CHOICES = ("auto", "numpy", "compiled")
@@ -60,3 +61,4 @@ def _load(noun: str) -> Any:
 
 if not TYPE_CHECKING:
     blocks = _load("blocks")
+    pairs = _load("pairs")

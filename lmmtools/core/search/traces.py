@@ -29,7 +29,6 @@ from scipy import sparse
 from lmmtools.blas import dot, product
 from lmmtools.core.elimination.chain import solve
 from lmmtools.core.elimination.dense_rest import DenseRest, symmetric
-from lmmtools.core.elimination.pairs import PAIR_COST
 from lmmtools.core.kernels import blocks
 
 if TYPE_CHECKING:
@@ -68,6 +67,9 @@ COLUMNS = 256
 
 LARGEST = 2500
 """Columns of the rest (50 MB a matrix) up to which products of its size are formed."""
+
+PAIR_COST = 150.0
+"""Dense multiply-adds that take as long as one pair of entries in a product of sparse matrices."""
 
 SLAB = 2000
 """Levels that are copied to dense rows at a time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lmmtools.core.elimination import coupling, dense_rest, fronts, pairs, sparse_rest, structure
+from lmmtools.core.elimination import coupling, dense_rest, fronts, sparse_rest, structure
 
 _CHAIN = {"SMALL_Q": -1, "MEDIUM_Q": -1}
 _SPARSE = {**_CHAIN, "DENSE_SIZE": -1, "DENSE_FILL": 2.0}
@@ -26,7 +26,7 @@ ROUTES: dict[str, dict[str, float]] = {
 def take(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Force a route."""
     for name, value in ROUTES[route].items():
-        modules = [m for m in (structure, coupling, pairs, dense_rest, sparse_rest, fronts) if name in vars(m)]
+        modules = [m for m in (structure, coupling, dense_rest, sparse_rest, fronts) if name in vars(m)]
         for module in modules:
             monkeypatch.setattr(module, name, value)
         assert modules, f"no module has {name}"

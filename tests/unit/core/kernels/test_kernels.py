@@ -28,7 +28,16 @@ def run(code, **environment):
 
 
 def functions(module):
-    return {name: inspect.signature(getattr(module, name)) for name in module.__all__}
+    """Return the signatures of a module's functions and of its classes' public methods."""
+    found = {}
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value):
+            methods = {n: m for n, m in vars(value).items() if callable(m) and (n == "__init__" or n[0] != "_")}
+            found |= {f"{name}.{n}": inspect.signature(m) for n, m in methods.items()}
+        elif callable(value):
+            found[name] = inspect.signature(value)
+    return found
 
 
 def test_both_routes_have_the_same_functions_with_the_same_arguments(noun):
