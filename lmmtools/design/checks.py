@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lmmtools.audience import advice
-from lmmtools.design.columns import lost_by_distance
+from lmmtools.design.columns import largest_sizes, lost_by_distance
 from lmmtools.design.frame import is_missing, show_value
 from lmmtools.errors import DataError
 from lmmtools.formula.tokens import quote_name
@@ -46,7 +46,7 @@ _MOST_SHOWN = 8
 
 def check_magnitude(values: NDArray[np.float64], names: Sequence[str]) -> None:
     """Raise a DataError for a column, of shape (n, columns), whose squares are too large or small for a double."""
-    largest = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
+    largest = largest_sizes(values)
     beyond = np.flatnonzero((largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0.0)))
     if len(beyond):
         j = beyond[0]

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.columns import largest_sizes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -124,7 +126,8 @@ def lambdas_per_row(theta: Floats, blocks: Sequence[Block], weights: Floats | No
 def row_sizes(basis: Floats, weights: Floats | None = None) -> Floats:
     """Return the weighted root mean square of each column, shape (l,)."""
     rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
-    # Squares of the largest numbers would overflow.
-    largest = np.abs(rows).max(axis=0)
-    scale = np.where(largest > 0, largest, 1.0)
-    return np.asarray(scale * np.sqrt(np.mean((rows / scale) ** 2, axis=0)))
+    # Squares of the largest numbers would overflow. A power of two changes no digit.
+    largest = largest_sizes(rows)
+    scale = np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))
+    rows = rows if (scale == 1.0).all() else rows / scale
+    return np.asarray(scale * np.sqrt(np.einsum("ij,ij->j", rows, rows) / len(rows)))

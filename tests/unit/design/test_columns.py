@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lmmtools.design.columns import independent_columns
+from lmmtools.design.columns import independent_columns, largest_sizes
 
 rng = np.random.default_rng(7)
 n = 50
@@ -48,3 +48,17 @@ def test_units_do_not_matter(case):
 
 def test_more_columns_than_rows():
     assert independent_columns(rng.normal(size=(3, 5))).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("p", [0, 1, 3, 20])
+@pytest.mark.parametrize("n", [0, 5])
+def test_largest_sizes_are_of_either_sign(n, p):
+    X = np.random.default_rng(n + p).normal(size=(n, p))
+    np.testing.assert_array_equal(largest_sizes(X), [max(abs(c), default=0.0) for c in X.T])
+
+
+@pytest.mark.parametrize("p", [2, 20])
+def test_the_largest_size_of_a_column_with_a_missing_value_is_missing(p):
+    X = np.ones((4, p))
+    X[2, 1] = np.nan
+    assert np.isnan(largest_sizes(X)).tolist() == [j == 1 for j in range(p)]

@@ -18,6 +18,7 @@ from lmmtools.errors import StructureWarning
         (["A", "A ", "b"], "blanks at their ends"),
         (["A", " A", "b"], "blanks at their ends"),
         (["A", "A\u00a0", "b"], "blanks at their ends"),
+        (["A\x00b", "a\x00B", "b"], "upper and lower case"),
         (["A B", "A  B", "b"], "blanks (spaces)"),
         (["A", "a "], "upper and lower case, blanks or characters that look alike"),
         (["caf\u00e9", "cafe\u0301"], "characters that look alike"),
@@ -30,7 +31,9 @@ def test_labels_that_hardly_differ_are_remarked_on(labels, how):
     assert repr(labels[0]) in text
 
 
-@pytest.mark.parametrize("labels", [["A", "B"], ["a1", "a 1"], ["1", "01"], [1, 2], pd.Index([1.0, 2.0]), ["-", "_"]])
+@pytest.mark.parametrize(
+    "labels", [["A", "B"], ["a1", "a 1"], ["1", "01"], ["A\x00", "A"], [], [1, 2], pd.Index([1.0, 2.0]), ["-", "_"]]
+)
 def test_other_labels_are_not(labels):
     assert remark_on_labels("g", labels) == []
 
