@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.errors import DataError, ProfileLimitWarning
+from lmmtools.errors import DataError, ProfileLimitWarning, warn_caller
 from lmmtools.inference.bootstrap.bootstrap_result import bootstrap_fit
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile.coordinates import parameters_of
@@ -48,8 +47,7 @@ def confidence_intervals(
     if method == "profile":
         limits, missing = profile_fit(fit, parameters, alphamax=alpha, joint=False).limits(alpha)
         if missing:
-            # stacklevel: the caller of fit.conf_int().
-            warnings.warn("; ".join(missing), ProfileLimitWarning, stacklevel=4)
+            warn_caller(ProfileLimitWarning, "; ".join(missing))
         return limits
     return _bootstrapped(fit, alpha, parameters, dict(options))
 

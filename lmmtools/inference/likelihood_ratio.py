@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ import numpy as np
 
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
-from lmmtools.errors import ConvergenceWarning, DataError
+from lmmtools.errors import ConvergenceWarning, DataError, warn_caller
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 from lmmtools.report.table import NumberFormat, Prose
@@ -221,7 +220,7 @@ def lower_estimate(fit: Fit, theta: Floats) -> Estimate:
 def warn_of_negative(what: str, by: float) -> None:
     """Warn that a likelihood ratio of nested models is negative, so that the larger fit is no optimum."""
     text = f"{what}, by {by:.2g} on the criterion: it is no optimum, and their likelihood ratio no test"
-    warnings.warn(text, ConvergenceWarning, stacklevel=5)
+    warn_caller(ConvergenceWarning, text)
 
 
 def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:

@@ -13,14 +13,13 @@ tails are as heavy as their uncertainty makes them.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lmmtools import core
-from lmmtools.errors import DataError, EngineError, FewDrawsWarning, LmmError
+from lmmtools.errors import DataError, EngineError, FewDrawsWarning, LmmError, warn_caller
 from lmmtools.inference.bootstrap.limits import are_too_few, describe_too_few
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.draws import run_pieces, spawn_pieces
@@ -240,7 +239,7 @@ def _check_refits(known: int, n: int, alpha: float) -> None:
     is_few = are_too_few(known, alpha / 2.0)
     if is_few or known < n:
         few = f", {describe_too_few(alpha)}" if is_few else ""
-        warnings.warn(f"{known} of {n} draws were refitted{few}", FewDrawsWarning, stacklevel=5)
+        warn_caller(FewDrawsWarning, f"{known} of {n} draws were refitted{few}")
 
 
 def _draw_errors(fit: Fit, rows: NewRows, included: Included, size: int, seed: np.random.SeedSequence) -> Floats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.design.theta import are_singular
-from lmmtools.errors import DataError, FewDrawsWarning, LmmError
+from lmmtools.errors import DataError, FewDrawsWarning, LmmError, warn_caller
 from lmmtools.inference.bootstrap.limits import METHODS, acceleration, describe_too_few, intervals
 from lmmtools.inference.bootstrap.resampling import (
     KINDS,
@@ -136,7 +135,7 @@ class Bootstrap(Tabular):
             shift = acceleration(self._fit, lambda fit: _values_by_name(fit, self._statistic, names))
         limits, few = intervals(self.draws, self.estimate, alpha, method, shift)
         if few:
-            warnings.warn(_describe_few_draws(few, known[list(few)].min(), alpha), FewDrawsWarning, stacklevel=2)
+            warn_caller(FewDrawsWarning, _describe_few_draws(few, known[list(few)].min(), alpha))
         return limits
 
     @property

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.errors import DataError, ProfileLimitWarning
+from lmmtools.errors import DataError, ProfileLimitWarning, warn_caller
 from lmmtools.inference.profile.walk import Side
 from lmmtools.inference.tails import check_alpha
 from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, pick, row_labels
@@ -145,7 +144,7 @@ class Profile(Tabular):
         """
         limits, missing = self.limits(alpha)
         if missing:
-            warnings.warn("; ".join(missing), ProfileLimitWarning, stacklevel=2)
+            warn_caller(ProfileLimitWarning, "; ".join(missing))
         return limits
 
     def limits(self, alpha: float = 0.05) -> tuple[pd.DataFrame, tuple[str, ...]]:
