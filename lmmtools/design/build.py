@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
@@ -24,7 +25,7 @@ from lmmtools.design.checks import (
 from lmmtools.design.columns import independent_columns
 from lmmtools.design.dropped import Dropped, describe_undefined
 from lmmtools.design.encoders import Encoder, learn_matrix
-from lmmtools.design.factors import Factor, combine_factors, encode_factor
+from lmmtools.design.factors import Columns, Factor, combine_factors
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.remarks import remark_on_numbers
@@ -103,7 +104,7 @@ class _Sample:
     """The rows used: the frame of complete cases, their positions, values given beside the data, and lost rows."""
 
     frame: pd.DataFrame
-    columns: dict[str, pd.Series[Any]]  # the frame's, taken out once: taking a column costs more than most work on it
+    columns: Columns  # the frame's, taken out once: taking a column costs more than most work on it
     everything: dict[str, pd.Series[Any]]  # the same columns before rows were left out; empty when none were
     rows: NDArray[np.intp]
     given: dict[str, NDArray[np.float64]]
@@ -148,7 +149,7 @@ def _complete_cases(
     na_action: str,
 ) -> _Sample:
     """Return the rows without a missing value in any of the columns, nor in what is given ``beside`` the data."""
-    columns = {name: table[name] for name in names}
+    columns = Columns({name: table[name] for name in names})
     missing = {name: is_missing(column) for name, column in columns.items()}
     missing |= {key: np.isnan(given[key]) for key in beside}
     sample = _Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {}, {})
@@ -188,7 +189,7 @@ def _leave_out(
     frame = sample.frame.loc[keep]
     return _Sample(
         frame,
-        {name: frame[name] for name in sample.columns},
+        Columns({name: frame[name] for name in sample.columns}),
         sample.everything or sample.columns,
         sample.rows[keep],
         {key: values[keep] for key, values in sample.given.items()},
@@ -244,6 +245,9 @@ def _frame_of_all_rows(sample: _Sample) -> pd.DataFrame:
 
 def _evaluate_response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> NDArray[np.float64]:
     """Return the response, shape (n,)."""
+    columns = sample.columns
+    if text in columns and kind_of(columns[text]) == "number":
+        return columns.numbers(text, "the response")
     for name in columns_of(text):
         if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
             raise DataError(
@@ -260,7 +264,7 @@ def _learn_column(
     """Return one column of numbers, shape (n,), and its encoder."""
     for name in columns_of(text):
         if name in sample.columns:
-            as_numbers(sample.columns[name], name, role)
+            sample.columns.numbers(name, role)
     matrix, encoder = _learn(f"0 + {text}", sample, context)
     if matrix.shape[1] != 1:
         names = ", ".join(encoder.column_names[:4])
@@ -278,7 +282,7 @@ def _leave_out_undefined(
     missing: dict[str, NDArray[np.bool_]] = {}
 
     def note_missing(values: NDArray[np.float64], labels: Sequence[str]) -> None:
-        if np.isnan(np.sum(values)):
+        if isnan(np.add.reduce(values, axis=None)):
             for label, column in zip(labels, values.reshape(len(values), -1).T, strict=True):
                 if np.isnan(column).any():
                     missing[label] = np.isnan(column)
@@ -319,7 +323,7 @@ def _check_and_assemble(
         check_magnitude(weights[:, None], ["the weights"])
     kept = independent_columns(parts.X)
     names = parts.x_encoder.column_names
-    dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
+    dropped = () if len(kept) == len(names) else tuple(name for j, name in enumerate(names) if j not in set(kept))
     if dropped:
         check_distance(parts.X, names, kept)
     for basis, encoder in parts.bases:
@@ -327,13 +331,13 @@ def _check_and_assemble(
             check_distance(basis, encoder.column_names, own)
     if len(kept) >= len(parts.y):
         check_fixed(len(parts.y), [names[j] for j in kept], remark_on_numbers(parts.x_encoder))
-    factors = {name: encode_factor(sample.columns[name]) for t in formula.random for name in t.factors}
+    factors = {name: sample.columns.factor(name) for t in formula.random for name in t.factors}
     blocks = [
         _make_block(term, factors, basis, encoder)
         for term, (basis, encoder) in zip(formula.random, parts.bases, strict=True)
     ]
     check_effects(blocks)
-    unused = _unused_levels(sample.columns, factors)
+    unused = _unused_levels(sample.columns)
     offsets = [values for values, _ in parts.offsets]
     if "offset" in sample.given:
         offsets.append(sample.given["offset"])
@@ -381,15 +385,10 @@ def _make_block(
     )
 
 
-def _unused_levels(columns: Mapping[str, pd.Series[Any]], factors: Mapping[str, Factor]) -> dict[str, tuple[str, ...]]:
+def _unused_levels(columns: Columns) -> dict[str, tuple[str, ...]]:
     """Return {categorical column: its levels that no row has}."""
-    unused = {}
-    for name, column in columns.items():
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            factor = factors.get(name) or encode_factor(column)
-            if factor.unused:
-                unused[name] = factor.unused
-    return unused
+    categorical = [name for name, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)]
+    return {name: unused for name in categorical if (unused := columns.factor(name).unused)}
 
 
 def _drop_unused_levels(frame: pd.DataFrame, unused: Mapping[str, Any]) -> pd.DataFrame:

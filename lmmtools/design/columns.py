@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf
 
 from lmmtools.blas import product
 
@@ -22,6 +23,8 @@ RANK_TOL = 1e-7
 ROUNDING = 1e-13
 # The Cholesky factor of X'X shows shares down to about 1e-8 with little accuracy; above this one it can be trusted.
 _CLEAR_SHARE = 1e-3
+# Sums of squares between this and its reciprocal lose no digits to what a double can hold.
+_LEAST_SQUARES = 1e-280
 # Columns up to which a matrix is read column by column, although its rows are contiguous.
 _NARROW = 8
 
@@ -41,14 +44,14 @@ def independent_columns(X: NDArray[np.float64]) -> NDArray[np.intp]:
     Equivalent to sorting R's ``qr(X, tol = 1e-7)$pivot[1:rank]``: the unit of a column does not matter.
     """
     n, p = X.shape
+    if n >= p and _is_clearly_full(X):
+        return np.arange(p)
     size = largest_sizes(X)
     # Powers of two: scaling changes no digit, so columns equal up to their unit stay so.
     unit = np.where(size > 0, np.exp2(-np.floor(np.log2(np.where(size > 0, size, 1.0)))), 0.0)
     scaled = X * unit
     norms = np.sqrt(np.einsum("ij,ij->j", scaled, scaled))
     scaled /= np.where(norms > 0, norms, 1.0)
-    if n >= p and _is_clearly_full(scaled):
-        return np.arange(p)
     R = np.asarray(np.linalg.qr(scaled, mode="r"))
     kept: list[int] = []
     basis = np.zeros((R.shape[0], 0))
@@ -65,12 +68,17 @@ def independent_columns(X: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _is_clearly_full(X: NDArray[np.float64]) -> bool:
-    """Whether each column of X, of unit norm, is far from dependent on the ones before it."""
-    try:
-        L = np.linalg.cholesky(product(X.T, X))
-    except np.linalg.LinAlgError:
+    """Whether each column of X is far from dependent on the ones before it, and its squares from the limits of doubles.
+
+    The smallest share is a diagonal element of Cholesky's factor of X'X with columns of unit norm.
+    """
+    G = product(X.T, X)
+    squares = G.diagonal()
+    if not (squares.min(initial=1.0) > _LEAST_SQUARES and squares.max(initial=1.0) < 1.0 / _LEAST_SQUARES):
         return False
-    return bool(np.all(np.diagonal(L) > _CLEAR_SHARE))
+    norms = np.sqrt(squares)
+    L, info = dpotrf(G / norms / norms[:, None], lower=1) if len(G) else (G, 0)
+    return info == 0 and bool(L.diagonal().min(initial=1.0) > _CLEAR_SHARE)
 
 
 def lost_by_distance(X: NDArray[np.float64], kept: NDArray[np.intp]) -> NDArray[np.intp]:

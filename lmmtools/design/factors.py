@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from lmmtools.design.frame import as_numbers
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 
 __all__ = [
+    "Columns",
     "Factor",
     "FactorCounts",
     "Islands",
@@ -92,6 +94,27 @@ def _has_text_and_others(labels: Any) -> bool:
     return any(isinstance(label, str) for label in labels)
 
 
+class Columns(dict[str, "pd.Series[Any]"]):
+    """Columns of data by name, n rows each, read once as numbers and once as a factor however often a model asks."""
+
+    def __init__(self, columns: Mapping[str, pd.Series[Any]]) -> None:
+        super().__init__(columns)
+        self._numbers: dict[str, NDArray[np.float64]] = {}
+        self._factors: dict[str, Factor] = {}
+
+    def numbers(self, name: str, role: str) -> NDArray[np.float64]:
+        """Return a column as floats, shape (n,), as `as_numbers` does; not to be changed."""
+        if name not in self._numbers:
+            self._numbers[name] = as_numbers(self[name], name, role)
+        return self._numbers[name]
+
+    def factor(self, name: str) -> Factor:
+        """Return a column as a factor."""
+        if name not in self._factors:
+            self._factors[name] = encode_factor(self[name])
+        return self._factors[name]
+
+
 def combine_factors(factors: list[Factor]) -> Factor:
     """Return the combinations of factors that occur, the first factor's levels slowest, as R's ``a:b`` orders them."""
     if len(factors) == 1:
@@ -102,15 +125,18 @@ def combine_factors(factors: list[Factor]) -> Factor:
         codes, cells = _renumber(codes.astype(np.int64) * m + factor.codes, len(members) * m)
         members = np.column_stack([members[cells // m], cells % m])
     parts = tuple(f.levels for f in factors)
-    labels = [np.asarray(_write_levels(p), dtype=object)[members[:, j]] for j, p in enumerate(parts)]
+    labels = [[text[i] for i in members[:, j].tolist()] for j, text in enumerate(map(_write_levels, parts))]
     levels = pd.Index([":".join(label) for label in zip(*labels, strict=True)])
     unused = tuple(u for f in factors for u in f.unused)
     return Factor(codes, levels, parts, members, unused)
 
 
-def _write_levels(levels: pd.Index[Any]) -> Any:
+def _write_levels(levels: pd.Index[Any]) -> list[str]:
     """Return levels as text; a number that is whole without its ``.0``, as R writes it."""
-    return [f"{level:.15g}" for level in levels] if levels.dtype.kind == "f" else levels.astype(str)
+    if levels.dtype.kind == "f":
+        return [f"{level:.15g}" for level in levels]
+    written = levels.tolist()
+    return written if all(type(level) is str for level in written) else levels.astype(str).tolist()
 
 
 def match_levels(columns: list[pd.Series[Any]], parts: tuple[pd.Index[Any], ...], members: NDArray[np.intp]) -> Any:

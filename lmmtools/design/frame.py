@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -158,7 +159,10 @@ def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float
         raise DataError(
             f"Column {name!r} is {role} and must hold numbers, but holds {_describe_contents(column, name, kind)}"
         )
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufb":
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
+        return np.asarray(column.to_numpy(), dtype=np.float64)
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
         values = column.to_numpy().astype(np.float64)
     else:
         try:
@@ -194,7 +198,8 @@ def check_finite(values: NDArray[np.float64], what: str, hint: str = "", index: 
     DataError
         Says where the first one is and how many there are.
     """
-    if np.isinf(np.min(values, initial=0.0)) or np.isinf(np.max(values, initial=0.0)) or np.isnan(np.sum(values)):
+    # A finite sum has finite parts; one that is not may have overflowed.
+    if not isfinite(np.add.reduce(values, axis=None)):
         infinite = np.isinf(values)
         count = int(infinite.sum())
         if count:

@@ -139,7 +139,7 @@ class Design:
     def narrower_in_r(self) -> tuple[str, ...]:
         """What ``lmer()`` would leave out of X and of each term's columns, a sentence or two each."""
         from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
-        from lmmtools.design.r_coding import find_narrower
+        from lmmtools.design.r_coding import find_narrower, has_all_margins
 
         sums = [("", self.encoder, self.X, self.x_names)]
         sums += [(f"In {b.term}: ", b.encoder, b.basis, b.cnames) for b in self.blocks]
@@ -147,6 +147,7 @@ class Design:
             f"{where}{found}"
             for where, encoder, columns, names in sums
             if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
+            and not has_all_margins(encoder.factors_by_term())
             and (found := find_narrower(encoder, self.frame, columns, names)) is not None
         )
 

@@ -6,8 +6,9 @@ milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import numpy as np
 
 from lmmtools.design.checks import check_columns, check_levels, check_seen
 from lmmtools.design.columns import in_order, places_of
-from lmmtools.design.factors import encode_factor, match_levels
+from lmmtools.design.factors import Columns, match_levels
 from lmmtools.design.frame import as_numbers, is_factor
 from lmmtools.formula.tokens import quote_name
 
@@ -56,8 +57,8 @@ class PlainColumn:
         if self.levels is None:
             return [self.name]
         if self.is_reduced:
-            return [f"{self.name}[T.{level}]" for level in self.levels[1:]]
-        return [f"{self.name}[{level}]" for level in self.levels]
+            return [f"{self.name}[T.{level}]" for level in self.levels.tolist()[1:]]
+        return [f"{self.name}[{level}]" for level in self.levels.tolist()]
 
     def encode(self, frame: pd.DataFrame) -> list[NDArray[np.float64]]:
         """Return the columns, each of shape (n,), NaN where the value is missing."""
@@ -72,9 +73,10 @@ class PlainColumn:
         """Return the columns for given level codes, NaN where the code is -1."""
         assert self.levels is not None
         columns = [(codes == j).astype(np.float64) for j in range(int(self.is_reduced), len(self.levels))]
-        if (codes < 0).any():
+        missing = codes < 0
+        if missing.any():
             for c in columns:
-                c[codes < 0] = np.nan
+                c[missing] = np.nan
         return columns
 
 
@@ -111,7 +113,7 @@ class PlainEncoder:
         """Return which columns each term has, names as a formula writes them; the constant's is empty."""
         found, at = {}, 0
         for term in self.terms:
-            size = len(_name_columns(term, ""))
+            size = prod(c.width for c in term)
             found[":".join(quote_name(c.name) for c in term)] = tuple(range(at, at + size))
             at += size
         return places_of(found, self.order)
@@ -133,17 +135,18 @@ def learn_plain(
     terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str
 ) -> tuple[NDArray[np.float64], PlainEncoder] | None:
     """Return the matrix of columns and their products, and its encoder; None where coding needs formulaic's rules."""
+    columns_read = data if isinstance(data, Columns) else Columns(data)
     names = tuple(dict.fromkeys(name for term in terms for name in term))
     values: dict[str, list[NDArray[np.float64]]] = {}
     levels: dict[str, pd.Index[Any]] = {}
     codes: dict[str, NDArray[np.intp]] = {}
     for name in names:
-        if is_factor(data[name], name):
-            factor = encode_factor(data[name])
+        if is_factor(columns_read[name], name):
+            factor = columns_read.factor(name)
             check_levels(name, factor.levels)
             codes[name], levels[name] = factor.codes, factor.levels
         else:
-            values[name] = [as_numbers(data[name], name, "numeric in the model")]
+            values[name] = [columns_read.numbers(name, "numeric in the model")]
     coding = _decide_coding(terms, set(levels))
     if coding is None:
         return None
@@ -156,7 +159,8 @@ def learn_plain(
     check_columns(((":".join(c.name for c in term), prod(c.width for c in term)) for term in plain), n)
     used = {id(c): c for term in plain for c in term}
     made = {key: values[c.name] if c.levels is None else c.indicate(codes[c.name]) for key, c in used.items()}
-    labels = tuple(label for term in plain for label in _name_columns(term, constant))
+    written = {key: c.column_names for key, c in used.items()}
+    labels = tuple(label for term in plain for label in _name_columns([written[id(c)] for c in term], constant))
     return _assemble(plain, made, n), PlainEncoder(plain, labels)
 
 
@@ -184,12 +188,11 @@ def _decide_coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> lis
     return coding
 
 
-def _name_columns(term: tuple[PlainColumn, ...], constant: str) -> list[str]:
-    """Return the names of a term's columns; the first factor's levels vary fastest, as in R and formulaic."""
-    if not term:
-        return [constant]
-    choices = product(*(c.column_names for c in reversed(term)))
-    return [":".join(reversed(choice)) for choice in choices]
+def _name_columns(names: Sequence[Sequence[str]], constant: str) -> Sequence[str]:
+    """Return the names of a term's columns from its parts'; the first's vary fastest, as in R and formulaic."""
+    if len(names) < 2:
+        return names[0] if names else [constant]
+    return [":".join(reversed(choice)) for choice in product(*reversed(names))]
 
 
 def _assemble(
@@ -204,5 +207,5 @@ def _assemble(
             columns += made[id(term[0])]
         else:
             for choice in product(*(made[id(c)] for c in reversed(term))):
-                columns.append(np.prod(choice[::-1], axis=0))
+                columns.append(reduce(np.multiply, reversed(choice)))
     return np.column_stack(columns) if columns else np.empty((n, 0))

@@ -130,7 +130,7 @@ def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: 
     names : sequence of str, length p
     """
     terms = encoder.factors_by_term()
-    if _has_all_margins(terms):
+    if has_all_margins(terms):
         return None
     in_r = code_like_r(terms)
     wide = tuple(CodedTerm(parts, factors) for parts, factors in terms)
@@ -150,7 +150,7 @@ def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: 
     return NarrowerInR(left_out, count, tuple(_write_terms(_terms_to_add(terms, missing), frame)))
 
 
-def _has_all_margins(terms: Sequence[tuple[tuple[str, ...], frozenset[str]]]) -> bool:
+def has_all_margins(terms: Sequence[tuple[tuple[str, ...], frozenset[str]]]) -> bool:
     """Whether each term without any one of its factors is a term too: both codings then span the same."""
     present = {frozenset(parts) for parts, _ in terms}
     return all(frozenset(parts) - {name} in present for parts, factors in terms for name in factors)

@@ -99,7 +99,9 @@ def _name_difference(sets: Sequence[Sequence[str]]) -> str:
 
 def _remark_on_levels(name: str, levels: pd.Index[Any]) -> list[str]:
     """Return a sentence, in a list, if nearly all labels are numbers."""
-    others = [label for label in levels if isinstance(label, str) and not is_numeral(label)]
+    if len(levels) < _LEAST_NUMBERS:
+        return []
+    others = [label for label in levels.tolist() if isinstance(label, str) and not is_numeral(label)]
     count = len(levels) - len(others)
     if not others or count < _LEAST_NUMBERS or count < _SHARE_OF_NUMBERS * len(levels):
         return []

@@ -111,14 +111,15 @@ def are_singular(
     """
     out = np.zeros(len(theta), dtype=bool)
     for lam in lambdas_per_row(theta, blocks, weights):
-        out |= (np.abs(np.einsum("zaa->za", lam)) < tol).any(axis=1)
+        out |= (np.abs(lam.diagonal(axis1=1, axis2=2)) < tol).any(axis=1)
     return out
 
 
 def lambdas_per_row(theta: Floats, blocks: Sequence[Block], weights: Floats | None) -> list[Floats]:
     """Return lambda_k per block, (B, l, l), in residual standard deviations of an average row, from theta (B, k)."""
     return [
-        row_sizes(block.basis, weights)[:, None] * lam
+        # A basis without an encoder is the constant.
+        lam if block.encoder is None and weights is None else row_sizes(block.basis, weights)[:, None] * lam
         for block, lam in zip(blocks, lambda_factors(theta, blocks), strict=True)
     ]
 

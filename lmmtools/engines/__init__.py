@@ -18,6 +18,7 @@ def engine_names() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "estimate"))
 
 
+@cache
 def load_engine(name: str) -> ModuleType:
     """Return the engine called ``name``, a module with ``fit(design, *, reml, **options) -> Estimate``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
 
-__all__ = ["FactorDict", "coefficients_by_factor", "compute_fitted", "covariances_by_factor", "modes_by_factor"]
+__all__ = [
+    "FactorDict",
+    "coefficients_by_factor",
+    "compute_fitted",
+    "covariances_by_factor",
+    "index_of",
+    "modes_by_factor",
+]
 
 V = TypeVar("V")
 
@@ -34,15 +42,28 @@ class FactorDict(dict[str, V]):
         raise KeyError(f"no grouping factor {key!r}; there are {', '.join(map(repr, self))}")
 
 
+def index_of(names: tuple[str, ...]) -> pd.Index[str]:
+    """Return names as an index: what stands in it is shared, its own name is not."""
+    return _made_index(names).view()
+
+
+@lru_cache(maxsize=256)
+def _made_index(names: tuple[str, ...]) -> pd.Index[str]:
+    # Pandas takes longer to find out that these are text than a small model takes to fit.
+    import pandas as pd
+
+    return pd.Index(list(names))
+
+
 def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> FactorDict[pd.DataFrame]:
     """Return the conditional modes, {factor: DataFrame level x effect}; terms on one factor stand side by side."""
     import pandas as pd
 
     frames: FactorDict[pd.DataFrame] = FactorDict()
     for factor, indices in design.factors.items():
-        names = [name for i in indices for name in design.blocks[i].cnames]
-        values = np.hstack([modes[i] for i in indices])
-        frames[factor] = pd.DataFrame(values, index=design.blocks[indices[0]].levels, columns=names)
+        names = tuple(name for i in indices for name in design.blocks[i].cnames)
+        values = np.array(modes[indices[0]]) if len(indices) == 1 else np.hstack([modes[i] for i in indices])
+        frames[factor] = pd.DataFrame(values, index=design.blocks[indices[0]].levels, columns=index_of(names))
     return frames
 
 

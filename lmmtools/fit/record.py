@@ -16,6 +16,7 @@ from lmmtools.fit.by_factor import (
     coefficients_by_factor,
     compute_fitted,
     covariances_by_factor,
+    index_of,
     modes_by_factor,
 )
 from lmmtools.fit.redirects import redirect_keywords
@@ -213,9 +214,7 @@ class Fit:
 
     @cached_property
     def _x_index(self) -> pd.Index[str]:
-        import pandas as pd
-
-        return pd.Index(list(self.design.x_names))
+        return index_of(tuple(self.design.x_names))
 
     def _series(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
         import pandas as pd

@@ -161,8 +161,8 @@ def find_findings(result: Fit) -> list[Finding]:
 
 def _find_doubts(result: Fit) -> list[Finding]:
     """Return the warning that the optimum is not certified, with the reason; empty if it is."""
-    c, share = result.certificate, _residual_share(result)
-    if not result.converged and share < REPRODUCED:
+    c = result.certificate
+    if not result.converged and (share := _residual_share(result)) < REPRODUCED:
         text = (
             f"the model reproduces the response: the residual standard deviation has fallen to {share:.1g} of the "
             "response's, and the criterion falls without end, so that there is no optimum to certify. Take terms out, "

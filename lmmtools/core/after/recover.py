@@ -93,7 +93,7 @@ def recover_state(problem: Problem, s: State, theta: Floats | None = None) -> Re
     X = problem.scaling.x_map
     beta = X @ (problem.response.centre + scale * s.b)
     inverse = _inverse_hxx(s)
-    u = scale * (s.U[:, -1] - s.U[:, :-1] @ s.b)
+    u = scale * s.u
     modes: list[Floats] = [u] * len(s.lambdas)
     for f in problem.structure.factors:
         rows = u[f.columns].reshape(f.m, f.l)
@@ -113,7 +113,7 @@ def recover_state(problem: Problem, s: State, theta: Floats | None = None) -> Re
         sigma**2 * (X @ inverse @ X.T),
         sigma,
         tuple(modes),
-        s.elimination.logdet,
+        s.logdet,
         logdet_x,
         scale**2 * s.r2,
     )

@@ -99,7 +99,7 @@ class CrossProducts:
 
     Attributes
     ----------
-    A : csr_array, shape (q, q)
+    A : csr_matrix, or ndarray of a small model, shape (q, q)
         Z'WZ, blocks in design order, level by level and effect by effect within a level.
     ZX : ndarray, shape (q, p)
         Z'WX.
@@ -111,7 +111,7 @@ class CrossProducts:
         The parts that depend on y.
     """
 
-    A: sparse.csr_matrix
+    A: sparse.csr_matrix | Floats
     ZX: Floats
     XX: Floats
     log_weights: float

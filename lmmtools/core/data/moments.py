@@ -75,42 +75,50 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
     """Return the moment system of a design; its solution for a response is the starting values of the variances.
 
     With Q the orthonormal X, B = Z'W(I - QQ'W)Z = A - CC', C = Z'WQ, every sum of squares of B over a pair of types
-    follows from A, A C and small cross-products; B itself, which is dense, is never formed.
+    follows from A, A C and small cross-products; B itself, which is dense, is formed in a small model only.
     """
     names = [(k, e) for f in st.factors for k, w in zip(f.blocks, f.widths, strict=True) for e in range(w)]
-    parts, first = [], 0
+    K, a = len(names), st.diagonal()
+    onehot, first = np.zeros((len(a), K)), 0
     for f in st.factors:
-        parts.append(np.tile(np.arange(first, first + f.l), f.m))
+        for e in range(f.l):
+            onehot[f.start + e : f.start + f.q : f.l, first + e] = 1.0
         first += f.l
-    types = np.concatenate(parts)
-    K = len(names)
-    a = st.A.diagonal()
     inverse = np.zeros(len(a))
     np.divide(1.0, a, out=inverse, where=a > 0)
-    onehot = np.zeros((len(types), K))
-    onehot[np.arange(len(types)), types] = 1.0
-    squares = st.A.copy()
-    squares.data = squares.data**2
     weighted = onehot * inverse[:, None]
     M = np.empty((K + 1, K + 1))
-    M[:-1, :-1] = weighted.T @ (squares @ onehot)
     p = min(ZX.shape[1], max(1, PROJECTIONS // K))
     C = ZX[:, :p]
-    row = np.einsum("qp,qp->q", C, C)
-    for t in range(K):
-        mine = types == t
-        AC = st.A @ (C * mine[:, None])
-        M[:-1, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
-        G = product(C[mine].T, C[mine])
-        M[:-1, t] += weighted.T @ np.einsum("qp,qp->q", product(C, G), C)
-    M[:-1, -1] = weighted.T @ (a - row)
-    M[-1, :-1] = onehot.T @ (a - row)
+    if isinstance(st.products, np.ndarray):
+        B = st.products - C @ C.T
+        left = B.diagonal()
+        M[:-1, :-1] = weighted.T @ (B * B) @ onehot
+    else:
+        left = a - np.einsum("qp,qp->q", C, C)
+        M[:-1, :-1] = _squares(st, C, onehot, weighted)
+    M[:-1, -1] = weighted.T @ left
+    M[-1, :-1] = onehot.T @ left
     M[-1, -1] = n - p
     counts = np.maximum(onehot.T @ (a > 0), 1.0)
     vectors = {
         k: vector_moments(st, f, part, ZX) for f in st.factors for k, part in f.parts() if part.stop - part.start > 1
     }
     return MomentSystem(names, onehot, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12), vectors)
+
+
+def _squares(st: Structure, C: Floats, onehot: Floats, weighted: Floats) -> Floats:
+    """Return sum_gh B_gh^2 / a_g over the columns g and h of each pair of types, (types, types), without B."""
+    squares = st.A.copy()
+    squares.data = squares.data**2
+    out = np.asarray(weighted.T @ (squares @ onehot))
+    for t in range(onehot.shape[1]):
+        mine = onehot[:, t] > 0
+        AC = st.A @ (C * mine[:, None])
+        out[:, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
+        G = product(C[mine].T, C[mine])
+        out[:, t] += weighted.T @ np.einsum("qp,qp->q", product(C, G), C)
+    return out
 
 
 def vector_moments(st: Structure, f: Factor, part: slice, ZX: Floats) -> VectorMoments:

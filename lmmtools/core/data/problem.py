@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.blas import product
+from lmmtools.blas import dot, product
 from lmmtools.core.data.chunks import DesignChunks, indicator_rows
 from lmmtools.core.data.crossprod import (
     CrossProducts,
@@ -26,12 +26,15 @@ from lmmtools.core.data.crossprod import (
 )
 from lmmtools.core.data.moments import MomentSystem, moment_system
 from lmmtools.core.data.room import check_products, check_rest
-from lmmtools.core.data.spectrum import Spectrum, find_spectrum
+from lmmtools.core.data.small import DenseModel, accumulate_small, dense_model
+from lmmtools.core.data.spectrum import Spectrum, find_spectrum, solve_lower
 from lmmtools.core.elimination.many_points import Cut, cut_largest
 from lmmtools.core.elimination.parts import merge
 from lmmtools.core.elimination.structure import Structure, build_structure, diagonal_blocks, merge_blocks
 from lmmtools.core.model.covariance import Covariance, covariance_of, places
 from lmmtools.core.model.residual import KnownWeights, ResidualModel
+from lmmtools.core.model.scalar import Scalar
+from lmmtools.core.model.unstructured import Unstructured
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -76,13 +79,21 @@ class RowData:
         """The eigenvalues of a model with one variance; None with several, or where they cost too much."""
         if self._design.k > 1:
             return None
-        return find_spectrum(self._structure.A.diagonal(), self._ZX, self._XX)
+        return find_spectrum(self._structure.diagonal(), self._ZX, self._XX)
 
     @cached_property
     def spanned(self) -> tuple[Spanned | None, ...]:
         """What X spans of each block."""
         maps = self._scaling.basis_maps
         return find_spanned(self._structure, self._ZX, self._XX, maps)
+
+    @cached_property
+    def dense(self) -> DenseModel | None:
+        """The model as the compiled kernel takes it, None where it does not, or where X spans effects."""
+        if any(self.spanned):
+            return None
+        units = [self._design.n / block.m for block in self._design.blocks]
+        return dense_model(self._structure, self._ZX, self._XX, units)
 
     @cached_property
     def Zt(self) -> sparse.csr_matrix:
@@ -138,6 +149,12 @@ class Problem:
     def spanned(self) -> tuple[Spanned | None, ...]:
         """What X spans of each block, None where that is nothing; see :class:`Spanned`."""
         return self.rows.spanned
+
+    @cached_property
+    def dense(self) -> DenseModel | None:
+        """The model as the compiled kernel takes it, None where it does not."""
+        are_plain = all(isinstance(term, (Scalar, Unstructured)) for term in self.covariances)
+        return self.rows.dense if are_plain else None
 
     def away_from_x(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
         """Return lambda per block, (l, l), without the directions that X spans; the REML criterion is the same."""
@@ -263,6 +280,11 @@ def prepare(design: Design) -> Problem:
     """
     if not design.blocks:
         raise EngineError("The model has no random-effects term; this engine needs at least one.")
+    small = accumulate_small(design)
+    if small is not None:
+        scaling, cross, structure = small
+        rows = RowData(design, scaling, structure, cross.ZX, cross.XX)
+        return Problem(design, scaling, structure, cross.ZX, cross.XX, cross.log_weights, cross.response, rows)
     check_products(design)
     scaling, cross = accumulate(DesignChunks(design))
     levels = [b.m for b in design.blocks]
@@ -327,8 +349,13 @@ def find_spanned(st: Structure, ZX: Floats, XX: Floats, maps: Sequence[Floats]) 
         R per block: the engine's effects are R times the data's.
     """
     found: list[Spanned | None] = [None] * len(maps)
-    C = np.linalg.solve(np.linalg.cholesky(XX), ZX.T).T
+    C = solve_lower(np.asarray(np.linalg.cholesky(XX)), ZX.T).T
+    diagonal = st.diagonal()
     for f in st.factors:
+        if f.l == 1:
+            told, total = C[f.columns], float(diagonal[f.columns].sum())
+            if total - dot(told, told) > LEFT * total:
+                continue
         total = diagonal_blocks(st, f).sum(axis=0)
         told = C[f.columns].reshape(f.m, f.l, -1).transpose(1, 0, 2).reshape(f.l, -1)
         left = total - product(told, told.T)

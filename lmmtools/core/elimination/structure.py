@@ -9,6 +9,7 @@ sparse where its fill is low.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Stage", "Structure", "build_structure", "diagonal_blocks", "merge_blocks"]
+__all__ = [
+    "Stage",
+    "Structure",
+    "build_structure",
+    "chain_of_sizes",
+    "diagonal_blocks",
+    "merge_blocks",
+    "order_columns",
+    "order_factors",
+]
 
 SMALL_Q = 64
 """Up to this many random effects one dense factor costs less than the calls that would exploit its structure."""
@@ -62,32 +72,64 @@ class Stage:
     coupling: Coupling | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Structure:
-    """A model's elimination plan with its numbers.
+    """A model's elimination plan with its numbers, which are cut out of Z'WZ when something first needs them.
 
     Attributes
     ----------
     factors : tuple of Factor
         In order of elimination.
-    chain : tuple of Stage
-        Finest first.
-    rest : tuple of Factor
-        What crosses the chain; their columns follow the chain's.
-    layout : Layout
-        Where the rest's matrices have their entries, with Z'WZ among the rest.
-    A : csr_matrix, shape (q, q)
-        Z'WZ in the engine's order, for products.
+    n_chain : int
+        How many of them are the chain.
+    parents : dict of (int, int) to ndarray of int
+        The level of a coarser factor of the chain that each level of a finer one lies in, by their places.
     order : ndarray of int, shape (q,)
         Column of Z (merged blocks in design order) at each place of the engine's order.
+    products : csr_matrix or ndarray, shape (q, q)
+        Z'WZ in the engine's order; dense in a small model.
     """
 
     factors: tuple[Factor, ...]
-    chain: tuple[Stage, ...]
-    rest: tuple[Factor, ...]
-    layout: Layout
-    A: sparse.csr_matrix
+    n_chain: int
+    parents: dict[tuple[int, int], NDArray[np.intp]]
     order: NDArray[np.intp]
+    products: sparse.csr_matrix | Floats
+
+    @cached_property
+    def A(self) -> sparse.csr_matrix:
+        """Z'WZ, sparse, for products with it."""
+        return sparse.csr_matrix(self.products)
+
+    @property
+    def rest(self) -> tuple[Factor, ...]:
+        """What crosses the chain; their columns follow the chain's."""
+        return self.factors[self.n_chain :]
+
+    @property
+    def chain(self) -> tuple[Stage, ...]:
+        """The factors of the chain with their numbers, finest first."""
+        return self._numbers[0]
+
+    @property
+    def layout(self) -> Layout:
+        """Where the rest's matrices have their entries, with Z'WZ among the rest."""
+        return self._numbers[1]
+
+    @cached_property
+    def _numbers(self) -> tuple[tuple[Stage, ...], Layout]:
+        """The chain, and the layout of the rest."""
+        chain, A, first = self.factors[: self.n_chain], self.A, self.q_chain
+        if not chain and isinstance(self.products, np.ndarray):
+            return (), DenseLayout(np.asfortranarray(self.products.T), self.rest, False)
+        links = _links(A, chain, self.parents)
+        A_rest = A[first:, first:] if chain else A
+        couplings, layout = _make_couplings(A[:first, first:], A_rest, chain, links, self.rest)
+        stages = tuple(
+            Stage(f, _cut_blocks(A, f), link, coupling)
+            for f, link, coupling in zip(chain, links, couplings, strict=True)
+        )
+        return stages, layout
 
     @property
     def q(self) -> int:
@@ -97,12 +139,16 @@ class Structure:
     @property
     def q_chain(self) -> int:
         """Number of random effects in the chain."""
-        return self.q - self.q_rest
+        return sum(f.q for f in self.factors[: self.n_chain])
 
     @property
     def q_rest(self) -> int:
         """Number of random effects in the rest."""
-        return self.layout.q
+        return self.q - self.q_chain
+
+    def diagonal(self) -> Floats:
+        """Return the diagonal of Z'WZ, shape (q,)."""
+        return np.asarray(self.products.diagonal())
 
 
 def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
@@ -126,48 +172,64 @@ def build_structure(
 
     The pattern of A alone decides what is nested and what is crossed.
     """
-    starts = np.cumsum([0, *(m * l for m, l in zip(levels, widths, strict=True))])
-    columns = [_merged_columns(group, starts, levels, widths) for group in groups]
+    columns = _merged_columns(groups, levels, widths)
     sizes = [len(c) for c in columns]
     chain_groups: list[int] = []
     chain_links: dict[tuple[int, int], NDArray[np.intp]] = {}
     q = sum(sizes)
-    if q > SMALL_Q:
+    if chain_of_sizes(q, len(groups)) != 0:
         pattern = _level_patterns(A, columns, [sum(widths[k] for k in g) for g in groups])
         chain_groups, chain_links = _longest_chain(pattern, sizes)
         if q <= MEDIUM_Q and len(chain_groups) < len(groups):
             chain_groups = []
-    rest_groups = [g for g in range(len(groups)) if g not in chain_groups]
-    sequence = [*chain_groups, *rest_groups]
+    sequence = [*chain_groups, *(g for g in range(len(groups)) if g not in chain_groups)]
     order = np.concatenate([columns[g] for g in sequence])
     if not np.array_equal(order, np.arange(len(order))):
         A = A[order][:, order].tocsr()
-    factors = []
-    start = 0
-    for g in sequence:
-        w = tuple(widths[k] for k in groups[g])
-        factor = Factor(tuple(groups[g]), w, levels[groups[g][0]], sum(w), start)
-        factors.append(factor)
-        start += factor.q
-    n_chain = len(chain_groups)
-    rest = tuple(factors[n_chain:])
-    first_rest = rest[0].start if rest else q
-    A_rest = A[first_rest:, first_rest:] if n_chain else A
-    links = _links(A, factors[:n_chain], chain_groups, chain_links)
-    couplings, layout = _make_couplings(A[:first_rest, first_rest:], A_rest, factors[:n_chain], links, rest)
-    stages = tuple(
-        Stage(f, _cut_blocks(A, f), link, coupling)
-        for f, link, coupling in zip(factors[:n_chain], links, couplings, strict=True)
-    )
-    return Structure(tuple(factors), stages, rest, layout, A, order)
+    place = {g: i for i, g in enumerate(chain_groups)}
+    parents = {
+        (place[i], place[j]): parent
+        for (i, j), parent in chain_links.items()
+        if i in place and j in place and place[i] < place[j]
+    }
+    factors = order_factors([groups[g] for g in sequence], levels, widths)
+    return Structure(factors, len(chain_groups), parents, order, A)
+
+
+def chain_of_sizes(q: int, factors: int) -> int | None:
+    """Return how many factors are the chain where their sizes tell it without the numbers, else None."""
+    if q <= SMALL_Q:
+        return 0
+    return 1 if factors == 1 else None
+
+
+def order_factors(groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]) -> tuple[Factor, ...]:
+    """Return the factors of blocks grouped by factor, one after the other."""
+    factors, start = [], 0
+    for group in groups:
+        own = tuple(widths[k] for k in group)
+        factors.append(Factor(tuple(group), own, levels[group[0]], sum(own), start))
+        start += factors[-1].q
+    return tuple(factors)
+
+
+def order_columns(groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]) -> NDArray[np.intp]:
+    """Return the column of Z, blocks in design order, at each place of factors one after the other, shape (q,)."""
+    if len(groups) == len(levels):
+        return np.arange(sum(m * l for m, l in zip(levels, widths, strict=True)))
+    return np.concatenate(_merged_columns(groups, levels, widths))
 
 
 def _merged_columns(
-    group: Sequence[int], starts: NDArray[np.intp], levels: Sequence[int], widths: Sequence[int]
-) -> NDArray[np.intp]:
-    """Return the columns of the blocks of one factor, interleaved level by level."""
-    parts = [starts[k] + np.arange(levels[k] * widths[k]).reshape(levels[k], widths[k]) for k in group]
-    return np.asarray(parts[0].ravel() if len(parts) == 1 else np.concatenate(parts, axis=1).ravel())
+    groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]
+) -> list[NDArray[np.intp]]:
+    """Return the columns of the blocks of each factor, interleaved level by level."""
+    starts = np.cumsum([0, *(m * l for m, l in zip(levels, widths, strict=True))])
+    out = []
+    for group in groups:
+        parts = [starts[k] + np.arange(levels[k] * widths[k]).reshape(levels[k], widths[k]) for k in group]
+        out.append(np.concatenate(parts, axis=1).ravel())
+    return out
 
 
 def _level_patterns(
@@ -210,10 +272,7 @@ def _longest_chain(
 
 
 def _links(
-    A: sparse.csr_matrix,
-    factors: Sequence[Factor],
-    groups: Sequence[int],
-    parents: dict[tuple[int, int], NDArray[np.intp]],
+    A: sparse.csr_matrix, factors: Sequence[Factor], parents: dict[tuple[int, int], NDArray[np.intp]]
 ) -> list[tuple[Link, ...]]:
     """Return the links of each factor of the chain to the coarser ones, nearest first."""
     out = []
@@ -221,7 +280,7 @@ def _links(
         links = []
         for j in range(i + 1, len(factors)):
             coarser = factors[j]
-            parent = parents[groups[i], groups[j]]
+            parent = parents[i, j]
             ones = np.ones(factor.m)
             gather = sparse.csr_matrix((ones, (parent, np.arange(factor.m))), shape=(coarser.m, factor.m))
             block = A[factor.columns, coarser.columns].tocoo()
@@ -253,6 +312,10 @@ def _make_couplings(
 
 def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
     """Return the factor's diagonal blocks of A, shape (m, l, l), from the chain where it has them."""
+    m, l = factor.m, factor.l
+    if isinstance(st.products, np.ndarray):
+        own = st.products[factor.columns, factor.columns].reshape(m, l, m, l)
+        return np.asarray(own.diagonal(axis1=0, axis2=2).transpose(2, 0, 1))
     for stage in st.chain:
         if stage.factor is factor:
             return stage.A

@@ -15,14 +15,16 @@ from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from lmmtools.core.kernels import numpy_blocks as blocks
+    from lmmtools.core.kernels import numpy_dense as dense
+    from lmmtools.core.kernels import numpy_newton as newton
     from lmmtools.core.kernels import numpy_pairs as pairs
 
-__all__ = ["NOUNS", "VARIABLE", "blocks", "pairs", "routes"]
+__all__ = ["NOUNS", "VARIABLE", "blocks", "dense", "newton", "pairs", "routes"]
 
 VARIABLE = "LMMTOOLS_KERNELS"
 """The environment variable that chooses the route; it is read when the kernels are imported."""
 
-NOUNS = ("blocks", "pairs")
+NOUNS = ("blocks", "dense", "newton", "pairs")
 """The kernels."""
 
 _CHOICES = ("auto", "numpy", "compiled")
@@ -61,4 +63,6 @@ def _load(noun: str) -> Any:
 
 if not TYPE_CHECKING:
     blocks = _load("blocks")
+    dense = _load("dense")
+    newton = _load("newton")
     pairs = _load("pairs")

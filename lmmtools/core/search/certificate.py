@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lmmtools.core import kernels
 from lmmtools.core.model.covariance import is_null
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, curvature_along, local_model
@@ -237,42 +238,11 @@ def _make_certificate(
     holds = all(null.min_eigenvalue >= -null_slack(d.T[null.block]) for null in nulls)
     if not len(g):
         return Certificate(0.0, np.inf, tuple(nulls), 0.0, holds)
-    scale = 1.0 / np.sqrt(np.maximum(np.abs(np.diag(B)), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(B * scale * scale[:, None])
-    weakest = float(values[0])
+    largest, weakest, expected, fall, direction = kernels.newton.judge(g, B, room)
     if exact_along is not None:
-        weakest = min(weakest, exact_along(scale * vectors[:, 0]))
-    along = vectors.T @ (scale * g)
-    # Where the curvature vanishes Newton's step has no meaning; the gradient there must then vanish as well.
-    newton = scale * (vectors @ (along / np.maximum(np.abs(values), 1e-8)))
-    expected = max(0.5 * float(g @ newton), 0.0)
+        weakest = min(weakest, exact_along(direction))
     holds = holds and expected <= DECREASE_TOL and weakest >= CURVATURE_TOL
-    largest = float(np.abs(g * newton).max())
-    return Certificate(largest, weakest, tuple(nulls), decrease_within(g, B, newton, room), bool(holds))
-
-
-def decrease_within(g: Floats, B: Floats, step: Floats, room: Floats) -> float:
-    """Return the decrease of the quadratic model along Newton's step, cut where a variance reaches zero.
-
-    Parameters
-    ----------
-    g : ndarray, shape (k,)
-        Gradient.
-    B : ndarray, shape (k, k)
-        Hessian.
-    step : ndarray, shape (k,)
-        Newton's step, to be subtracted.
-    room : ndarray, shape (k,)
-        How far each parameter lies above its bound; inf where it has none.
-    """
-    is_long = step > room
-    share = float(np.min(room[is_long] / step[is_long], initial=1.0))
-    falls = [0.0]
-    for s in (np.minimum(step, room), share * step):
-        slope, bend = float(g @ s), float(s @ B @ s)
-        t = 1.0 if bend <= slope else slope / bend
-        falls.append(t * slope - 0.5 * t**2 * bend)
-    return max(falls)
+    return Certificate(largest, weakest, tuple(nulls), fall, bool(holds))
 
 
 def null_slack(T: Floats) -> NDArray[np.float64]:

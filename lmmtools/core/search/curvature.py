@@ -22,6 +22,7 @@ from lmmtools.core.elimination.parts import KEEP_Q
 from lmmtools.core.search import parameters
 from lmmtools.core.search.levels import quadratic_forms_from
 from lmmtools.core.search.objective import (
+    Derivatives,
     derivatives,
     derivatives_from,
     derivatives_from_sums,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
-    from lmmtools.core.search.objective import Derivatives, State
+    from lmmtools.core.search.objective import State
 
     Floats = NDArray[np.float64]
 
@@ -112,6 +113,15 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     once : bool
         Whether the exact Hessian may cost what is acceptable once per fit; else only what saves an iteration.
     """
+    found = None
+    if problem.dense is not None:
+        found = problem.dense.point(problem.response, state.lambdas, state.reml, state.dof)
+    if found is not None:
+        (phi, g), (exact, average), blocks = found
+        frames, roots, lambdas, G, T = zip(*blocks, strict=True)
+        if max(problem.widths) > 1:
+            state = replace(state, lambdas=lambdas)
+        return LocalModel(state, Derivatives(G, T), frames, roots, phi, g, exact, average)
     terms = problem.covariances
     frames, roots = parameters.frame(terms, state.lambdas)
     if max(problem.widths) > 1:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.core import kernels
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, local_model
-from lmmtools.core.search.newton import is_positive, newton_step
 from lmmtools.core.search.objective import State, evaluate_state
 from lmmtools.core.search.start import starting_lambdas
 from lmmtools.errors import EngineError
@@ -130,8 +130,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
             if _report_progress(options, count, point, bounded):
                 message, interrupted = "stopped by the callback", True
                 break
-            is_exact, B = _choose_hessian(point, bounded)
-            step, expected = newton_step(point.phi, point.g, B, bounded)
+            is_exact, step, expected = kernels.newton.step(point.phi, point.g, point.exact, point.average, bounded)
             rounding = _rounding(problem, point)
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
             if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
@@ -159,13 +158,6 @@ def _rounding(problem: Problem, point: LocalModel) -> float:
     """Return the rounding error of the criterion; r2 has the rounding error of y'y, from which it is computed."""
     s = point.state
     return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
-
-
-def _choose_hessian(point: LocalModel, bounded: NDArray[np.bool_]) -> tuple[bool, Floats]:
-    """Return whether the exact Hessian is to be used, and the Hessian to use."""
-    if point.exact is not None and is_positive(point.exact, ~(bounded & (point.phi == 0))):
-        return True, point.exact
-    return False, point.average
 
 
 def _evaluate_start(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:

@@ -1,4 +1,4 @@
-"""Newton's step under bounds: the minimum of a convex quadratic model whose bounded variables stay above zero."""
+"""Newton's steps under bounds of many problems at once; those of one are a kernel's."""
 
 from __future__ import annotations
 
@@ -6,94 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.core.kernels.numpy_newton import DIAGONAL_FLOOR, EIGEN_FLOOR, WEAKEST
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["WEAKEST", "is_positive", "newton_step", "newton_steps"]
-
-WEAKEST = 1e-6
-"""The exact Hessian is used where its smallest eigenvalue (unit diagonal) exceeds this; elsewhere the average
-information, which is hardly ever indefinite, gives the better direction."""
-
-EIGEN_FLOOR = 1e-9
-"""Smallest curvature that the scaled model is given."""
-
-MAX_PIVOTS = 200
-"""Largest number of changes of an element between held and free; a few per parameter are usual."""
-
-DIAGONAL_FLOOR = 1e-14
-"""Smallest diagonal element before scaling, relative to the largest."""
-
-
-def is_positive(B: Floats, free: NDArray[np.bool_]) -> bool:
-    """Return whether the Hessian over the free parameters is positive definite, by more than WEAKEST."""
-    if not free.all():
-        B = B[np.ix_(free, free)]
-    diagonal = np.diag(B)
-    if not (diagonal > 0).all():
-        return False
-    scale = 1.0 / np.sqrt(diagonal)
-    return bool(len(B) <= 1 or np.linalg.eigvalsh(B * scale * scale[:, None])[0] > WEAKEST)
-
-
-def newton_step(phi: Floats, g: Floats, B: Floats, bounded: NDArray[np.bool_]) -> tuple[Floats, float]:
-    """Return the minimiser s of g's + s'Bs/2 with phi + s >= 0 where bounded, and its expected decrease.
-
-    B is made positive definite first (eigenvalues of the scaled matrix by absolute value, kept off zero), so the
-    decrease is positive unless s is zero. A bounded element that is at zero with g >= 0 stays there.
-    """
-    step = np.zeros_like(phi)
-    free = np.flatnonzero(~(bounded & (phi == 0) & (g >= 0)))
-    if not len(free):
-        return step, 0.0
-    B, g = B[np.ix_(free, free)], g[free]
-    lower = np.where(bounded[free], -phi[free], -np.inf)
-    if len(free) == 1:
-        curve = max(abs(float(B[0, 0])), float(np.finfo(float).tiny))
-        one = max(-float(g[0]) / curve, float(lower[0]))
-        step[free] = one
-        return step, -one * (float(g[0]) + 0.5 * curve * one)
-    B = _make_positive(B)
-    s = np.linalg.solve(B, -g)
-    if (s < lower).any():
-        s = _bounded_minimum(B, g, lower)
-    step[free] = s
-    return step, -float(g @ s + 0.5 * s @ B @ s)
-
-
-def _make_positive(B: Floats) -> Floats:
-    """Return B with the eigenvalues of its scaled matrix in absolute value and at least EIGEN_FLOOR."""
-    scale = np.sqrt(np.maximum(np.abs(np.diag(B)), _smallest_diagonal(np.abs(np.diag(B)).max())))
-    values, vectors = np.linalg.eigh(B / scale / scale[:, None])
-    if values[0] > EIGEN_FLOOR:
-        return B
-    half = vectors * np.sqrt(np.maximum(np.abs(values), EIGEN_FLOOR)) * scale[:, None]
-    return np.asarray(half @ half.T)
-
-
-def _smallest_diagonal(top: float) -> float:
-    """Return the smallest diagonal element to scale by, given the largest."""
-    return DIAGONAL_FLOOR * top if top > 0 else 1.0
-
-
-def _bounded_minimum(B: Floats, g: Floats, lower: Floats) -> Floats:
-    """Return the minimiser of g's + s'Bs/2 with s >= lower, by Murty's least-index pivoting.
-
-    With B positive definite, changing the first element that is below its bound, or held there against its force, from
-    held to free or back ends at the minimum (Murty 1974, Linear Algebra and its Applications 9).
-    """
-    held = np.zeros(len(g), dtype=bool)
-    for _ in range(MAX_PIVOTS):
-        free = np.flatnonzero(~held)
-        s = np.where(held, lower, 0.0)
-        s[free] = np.linalg.solve(B[np.ix_(free, free)], -(g[free] + B[np.ix_(free, held)] @ lower[held]))
-        wrong = np.where(held, g + B @ s < 0, s < lower)
-        if not wrong.any():
-            break
-        held[np.argmax(wrong)] ^= True
-    return np.maximum(s, lower)
+__all__ = ["newton_steps"]
 
 
 def newton_steps(
@@ -101,7 +21,7 @@ def newton_steps(
 ) -> tuple[Floats, Floats]:
     """Return Newton's steps and their expected decreases for many problems at once.
 
-    Equivalent to ``newton_step`` on each, with ``exact`` where it is positive and ``average`` elsewhere.
+    Equivalent to ``kernels.newton.step`` on each, with ``exact`` where it is positive and ``average`` elsewhere.
 
     Parameters
     ----------

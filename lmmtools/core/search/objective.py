@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,11 +68,16 @@ class Solution:
     ----------
     problem : Problem
     lambdas : tuple of ndarray, each (l, l)
-        Per factor in order of elimination.
+        Per block in design order.
     """
 
     def __init__(self, problem: Problem, lambdas: tuple[Floats, ...]) -> None:
-        self._problem, self.lambdas = problem, lambdas
+        self._problem, self._lambdas = problem, lambdas
+
+    @cached_property
+    def lambdas(self) -> tuple[Floats, ...]:
+        """lambda per factor in order of elimination."""
+        return self._problem.by_factor(self._lambdas)
 
     @cached_property
     def elimination(self) -> Elimination:
@@ -111,7 +117,8 @@ class State:
         The criterion on the data's scale.
     solution : Solution
         The factor of V, with U = Lambda M^-1 Lambda' Z'W[X y] and F = Z'V^-1[X y], each (q, p + 1).
-    Hxx : ndarray, shape (p, p)
+    logdet : float
+        log|V|.
     Lxx : ndarray, shape (p, p)
         Lower Cholesky factor of Hxx.
     b : ndarray, shape (p,)
@@ -120,17 +127,25 @@ class State:
         Penalised residual sum of squares.
     dof : int
         n - p under REML, n under ML.
+    modes : ndarray, shape (q,), or None
+        Lambda M^-1 Lambda' Z'W(y - Xb), where it is known without.
     """
 
     lambdas: tuple[Floats, ...]
     reml: bool
     objective: float
     solution: Solution
-    Hxx: Floats
+    logdet: float
     Lxx: Floats
     b: Floats
     r2: float
     dof: int
+    modes: Floats | None = None
+
+    @property
+    def u(self) -> Floats:
+        """Lambda M^-1 Lambda' Z'W(y - Xb), shape (q,)."""
+        return self.U[:, -1] - self.U[:, :-1] @ self.b if self.modes is None else self.modes
 
     @property
     def elimination(self) -> Elimination:
@@ -151,6 +166,11 @@ class State:
     def f(self) -> Floats:
         """Z'V^-1(y - Xb), shape (q,)."""
         return self.F[:, -1] - self.F[:, :-1] @ self.b
+
+    @property
+    def Hxx(self) -> Floats:
+        """X'V^-1X, shape (p, p)."""
+        return np.asarray(self.Lxx @ self.Lxx.T)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,38 +260,44 @@ def profile(logdet: Any, r2: Any, dof: int) -> Any:
 
 def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State:
     """Return the criterion at lambda per block, in the engine's coordinates, with the quantities behind it."""
-    p, n = problem.p, problem.n
-    solution = Solution(problem, problem.by_factor(lambdas))
+    lambdas, dof = tuple(lambdas), problem.n - problem.p if reml else problem.n
+    solution = Solution(problem, lambdas)
+    found = None if problem.dense is None else problem.dense.criterion(problem.response, lambdas)
+    logdet, logdet_x, r2, b, Lxx, modes = found or (*_regress(problem, solution), None)
+    if not r2 > TINY:
+        raise EngineError("The random effects reproduce the response exactly; no residual variance is left.")
+    objective = float(profile(logdet + logdet_x if reml else logdet, r2, dof) + problem.constant(reml))
+    if not isfinite(objective):
+        raise EngineError("The criterion is not finite at this theta; it is beyond what the arithmetic can hold.")
+    return State(lambdas, reml, objective, solution, logdet, Lxx, b, r2, dof, modes)
+
+
+def _regress(problem: Problem, solution: Solution) -> tuple[float, float, float, Floats, Floats]:
+    """Return log|V|, log|Hxx|, r2, b (p,) and Lxx (p, p)."""
+    p = problem.p
     if (stage := levels_alone(problem)) is None:
         logdet, taken = solution.elimination.logdet, problem.C.T @ solution.U
     else:
         logdet, taken = eliminate_levels(problem, stage, solution.lambdas[0])
-        if not np.isfinite(logdet):
+        if not isfinite(logdet):
             raise not_definite()
     H = problem.H - taken
-    dof = n - p if reml else n
-    Hxx = H[:p, :p]
-    if p:
-        Lxx, info = dpotrf(Hxx, lower=1)
-        if info:
-            raise EngineError("X'V^-1X is not positive definite to working precision; theta is too large.")
-        z, _ = dtrtrs(Lxx, H[:p, p], lower=1)
-        b, _ = dtrtrs(Lxx, z, lower=1, trans=1)
-        r2 = float(H[p, p] - z @ z)
-        if reml:
-            logdet += 2.0 * float(np.log(Lxx.diagonal()).sum())
-    else:
-        Lxx, b, r2 = Hxx, np.zeros(0), float(H[0, 0])
-    if not r2 > TINY:
-        raise EngineError("The random effects reproduce the response exactly; no residual variance is left.")
-    objective = float(profile(logdet, r2, dof) + problem.constant(reml))
-    if not np.isfinite(objective):
-        raise EngineError("The criterion is not finite at this theta; it is beyond what the arithmetic can hold.")
-    return State(tuple(lambdas), reml, objective, solution, Hxx, Lxx, b, r2, dof)
+    if not p:
+        return logdet, 0.0, float(H[0, 0]), np.zeros(0), H[:0, :0]
+    Lxx, info = dpotrf(H[:p, :p], lower=1)
+    if info:
+        raise EngineError("X'V^-1X is not positive definite to working precision; theta is too large.")
+    z, _ = dtrtrs(Lxx, H[:p, p], lower=1)
+    b, _ = dtrtrs(Lxx, z, lower=1, trans=1)
+    return logdet, 2.0 * float(np.log(Lxx.diagonal()).sum()), float(H[p, p] - z @ z), b, Lxx
 
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
     """Return G_k of every block, in the engine's coordinates."""
+    found = None if problem.dense is None else problem.dense.point(problem.response, s.lambdas, s.reml, s.dof)
+    if found is not None:
+        _, _, blocks = found
+        return Derivatives(tuple(block[3] for block in blocks), tuple(block[4] for block in blocks))
     if (sums := sums_of(problem, s)) is not None:
         return derivatives_from_sums(problem, s, sums)
     return derivatives_from(problem, s, traces(s.elimination), projector(s))

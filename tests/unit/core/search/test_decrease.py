@@ -13,7 +13,7 @@ import statsmodels.formula.api as smf
 
 import lmmtools as lmt
 from lmmtools import core
-from lmmtools.core.search.certificate import decrease_within
+from lmmtools.core.kernels.numpy_newton import decrease_within
 from lmmtools.errors import BoundaryWarning
 
 # A quadratic that is right at the optimum is right to this factor where the criterion is one unit above it.

@@ -1,0 +1,64 @@
+"""A small model at one theta: its criterion, and the derivatives in the parameters of the search.
+
+NumPy has nothing here that the general elimination does not do as well: where there is no compiled kernel, or lambda is
+beyond what its plain arithmetic holds, both functions return None, and the elimination does the work.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["criterion", "point"]
+
+LARGEST = 0
+"""Columns of [Z X] up to which the kernel is used."""
+
+TERMS, WIDEST = 0, 0
+"""Terms, and effects per level of a factor, that it holds."""
+
+
+def criterion(
+    sizes: NDArray[np.intc], M: Floats, units: Floats, Zy: Floats, Xy: Floats, yy: float, lambdas: tuple[Floats, ...]
+) -> tuple[float, float, float, Floats, Floats, Floats] | None:
+    """Return log|V|, log|Hxx|, r2, b (p,), Lxx (p, p) and the modes u (q,), with V = I + Z Lambda Lambda' Z'.
+
+    Parameters
+    ----------
+    sizes : ndarray of C integers
+        Numbers of factors, of blocks and of fixed effects; levels and effects per level of each factor, in order of
+        elimination; factor, first effect within a level and number of effects of each block, in design order.
+    M : ndarray, shape (q + p or more, q + p or more)
+        [Z X]'W[Z X] in its upper left, in C order.
+    units : ndarray, shape (blocks,)
+        Information of an average level.
+    Zy, Xy : ndarray, shapes (q,) and (p,)
+    yy : float
+    lambdas : tuple of ndarray, each (l, l)
+        Per block in design order.
+    """
+    return None
+
+
+def point(
+    sizes: NDArray[np.intc],
+    M: Floats,
+    units: Floats,
+    Zy: Floats,
+    Xy: Floats,
+    yy: float,
+    lambdas: tuple[Floats, ...],
+    reml: bool,
+    dof: int,
+) -> tuple[Floats, Floats, list[Floats]] | None:
+    """Return phi and the gradient (2, k), exact and average Hessian (2, k, k), and per block Q, L, Q L, G, T (5, l, l).
+
+    These are the frame of lambda, and the derivatives with respect to Sigma of the criterion and of log|V|.
+    """
+    return None

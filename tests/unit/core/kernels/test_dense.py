@@ -1,0 +1,96 @@
+"""The compiled evaluation of a small model, against the general elimination, which the textbook tests hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import lmmtools as lmt
+from lmmtools import core
+from lmmtools.core.search.curvature import local_model
+from lmmtools.core.search.objective import evaluate_state
+from lmmtools.core.search.start import unit_lambdas
+
+pytest.importorskip("lmmtools.core.kernels._dense", reason="not built")
+
+# Both are double precision in well-scaled coordinates; at most a few hundred roundings.
+SAME = 1e-11
+
+MODELS = {
+    "slopes": "y ~ x + (x | g)",
+    "three effects": "y ~ x + (x + z | g)",
+    "apart": "y ~ x + (x || g)",
+    "crossed": "y ~ x + (1 | g) + (1 | h)",
+    "crossed slopes": "y ~ x * z + (x | g) + (z | h)",
+    "nested": "y ~ 1 + (1 | h/g)",
+    "no fixed effects": "y ~ 0 + (1 | g) + (0 + x | h)",
+}
+
+
+def designs(formula: str, weighted: bool):
+    rng = np.random.default_rng(3)
+    n = 150
+    g, h = rng.integers(0, 14, n), rng.integers(0, 6, n)
+    data = {"g": g.astype(str), "h": h.astype(str), "x": rng.normal(size=n), "z": rng.normal(size=n)}
+    data["y"] = rng.normal(size=14)[g] + rng.normal(size=6)[h] + data["x"] + rng.normal(size=n)
+    weights = rng.uniform(0.5, 2.0, n) if weighted else None
+    return lmt.lmm(formula, data, weights=weights).design
+
+
+def points(problem: core.Problem):
+    """Lambdas of middling size, of none in one term, and of any directions."""
+    rng = np.random.default_rng(1)
+    units = unit_lambdas(problem)
+    yield units
+    yield tuple(np.zeros_like(lam) if k == 0 else lam for k, lam in enumerate(units))
+    yield tuple(np.tril(rng.normal(size=lam.shape)) @ lam for lam in units)
+
+
+def general(problem: core.Problem, lambdas, reml: bool):
+    """The same point by the elimination."""
+    problem.__dict__["dense"] = None
+    state = evaluate_state(problem, lambdas, reml)
+    model = local_model(problem, state)
+    del problem.__dict__["dense"]
+    return state, model
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_kernel_equals_the_elimination(name: str, reml: bool, weighted: bool) -> None:
+    problem = core.prepare(designs(MODELS[name], weighted))
+    assert problem.dense is not None
+    for lambdas in points(problem):
+        state = evaluate_state(problem, lambdas, reml)
+        expected, at = general(problem, lambdas, reml)
+        assert state.modes is not None
+        assert expected.modes is None
+        assert state.objective == pytest.approx(expected.objective, rel=SAME)
+        assert state.logdet == pytest.approx(expected.logdet, rel=SAME, abs=SAME)
+        np.testing.assert_allclose(state.u, expected.u, rtol=0, atol=SAME * (1 + np.abs(expected.u).max()))
+        np.testing.assert_allclose(state.b, expected.b, rtol=0, atol=SAME)
+        np.testing.assert_allclose(state.Hxx, expected.Hxx, rtol=SAME, atol=SAME)
+        model = local_model(problem, state)
+        for ours, theirs in ((model.d.G, at.d.G), (model.d.T, at.d.T), (model.state.lambdas, at.state.lambdas)):
+            for a, b in zip(ours, theirs, strict=True):
+                # The frame's columns are known up to their signs.
+                np.testing.assert_allclose(np.abs(a), np.abs(b), rtol=0, atol=1e3 * SAME * (1 + np.abs(b).max()))
+        assert model.exact is not None
+        assert at.exact is not None
+        for a, b in ((model.phi, at.phi), (model.g, at.g), (model.exact, at.exact), (model.average, at.average)):
+            np.testing.assert_allclose(np.abs(a), np.abs(b), rtol=0, atol=1e3 * SAME * (1 + np.abs(b).max()))
+
+
+def test_variances_beyond_its_arithmetic_are_left_to_the_elimination() -> None:
+    problem = core.prepare(designs(MODELS["crossed"], False))
+    huge = tuple(1e4 * lam for lam in unit_lambdas(problem))
+    assert problem.dense is not None
+    assert problem.dense.criterion(problem.response, huge) is None
+    assert evaluate_state(problem, huge, True).objective == pytest.approx(general(problem, huge, True)[0].objective)
+
+
+def test_effects_that_x_spans_are_left_to_the_elimination() -> None:
+    data = {"g": np.repeat(list("abcdef"), 5), "x": np.tile(np.arange(5.0), 6)}
+    data["y"] = np.random.default_rng(0).normal(size=30)
+    assert core.prepare(lmt.lmm("y ~ g + x + (1 | g)", data).design).dense is None
