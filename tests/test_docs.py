@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import dataclasses
 import importlib
@@ -18,7 +19,8 @@ import lmmtools
 from lmmtools import errors
 from tests import doc_sessions
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if p.relative_to(DOCS).parts[0] not in {"_build", "_templates", "api"}]
 IDS = [p.relative_to(DOCS).as_posix() for p in PAGES]
 # Records that others hold for their own work: how a profile was computed, the parts of a printed table, the names of a
@@ -186,6 +188,70 @@ def evidence(cell: str) -> Path:
     assert path.exists(), cell
     assert not test or f"def {test}(" in path.read_text(encoding="utf-8"), cell
     return path
+
+
+def codes_of_lint() -> dict[str, set[str]]:
+    """Return the severities of each code of a finding that a module of lint makes, as its source names them."""
+    found: dict[str, set[str]] = {}
+    for path in (Path(lmmtools.__file__).parent / "linting").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
+                code, severity = call.args[:2]
+                texts = {n.value for n in ast.walk(severity) if isinstance(n, ast.Constant)}
+                found.setdefault(ast.literal_eval(code), set()).update(texts & {"error", "warning", "info"})
+    return found
+
+
+def test_the_list_of_what_lint_finds_has_every_code_with_its_severities():
+    with (DOCS / "tables" / "lint_codes.csv").open(encoding="utf-8", newline="") as lines:
+        _, *rows = csv.reader(lines)
+    listed = {row[0].strip("`"): set(re.findall(r"\b(?:error|warning|info)\b", row[1])) for row in rows}
+    assert listed == codes_of_lint()
+    assert list(listed) == sorted(listed)
+    assert all(cell for row in rows for cell in row)
+
+
+def test_every_file_that_the_map_names_exists():
+    named = re.findall(r"``([a-z][\w.]*/[\w/.]*)``", (ROOT / "CONTRIBUTING.rst").read_text(encoding="utf-8"))
+    assert len(set(named)) > 40
+    folders = [ROOT, ROOT / "lmmtools", *(p for p in (ROOT / "lmmtools").iterdir() if p.is_dir())]
+    kinds = [n for n in named if "NAME" not in n and "NOUN" not in n]
+    assert [n for n in kinds if not any((f / n).exists() or (f / f"{n}.py").exists() for f in folders)] == []
+
+
+def is_there(name: str) -> bool:
+    """Return whether a dotted name is that of a module of the package, or of something that is in one."""
+    parts = name.split(".")
+    paths = [ROOT.joinpath(*parts[:i]) for i in range(1, len(parts) + 1)]
+    n_modules = sum(p.is_dir() or any(p.with_suffix(end).is_file() for end in (".py", ".pyx")) for p in paths)
+    if n_modules == len(parts):
+        return True
+    found = importlib.import_module(".".join(parts[:n_modules]))
+    for part in parts[n_modules:]:
+        if part in getattr(found, "__annotations__", {}):
+            return True
+        if not hasattr(found, part):
+            return False
+        found = getattr(found, part)
+    return True
+
+
+def test_every_dotted_name_of_the_package_in_text_is_there():
+    assert is_there("lmmtools.fit.record.Fit.objective")
+    assert not is_there("lmmtools.fit.record.Fit.objectives")
+    assert not is_there("lmmtools.fit.records")
+    folders = [p for folder in ("lmmtools", "docs", "benchmarks") for p in sorted((ROOT / folder).rglob("*"))]
+    texts = [
+        p for p in [*folders, *ROOT.glob("*.rst"), ROOT / "pyproject.toml"] if p.suffix in {".py", ".rst", ".toml"}
+    ]
+    wrong = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in texts
+        if path.name != "CHANGELOG.rst"
+        for name in set(re.findall(r"(?<![\w./])lmmtools(?:\.\w+)+", path.read_text(encoding="utf-8")))
+        if name != "lmmtools.css" and not is_there(name)
+    ]
+    assert wrong == []
 
 
 @pytest.mark.parametrize("table", sorted((DOCS / "tables").glob("features_*.csv")), ids=lambda p: p.stem)
