@@ -16,6 +16,8 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import spilu
 
+from lmmtools.core.kernels import fronts as kernel
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -154,12 +156,43 @@ class Levels:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tree:
-    """Fronts by level, numbered so that children precede parents: own levels, later levels, parent (-1 at a root)."""
+    """Fronts, numbered so that children precede parents.
 
-    own: list[Indices]
-    others: list[Indices]
-    parent: list[int]
-    height: list[int]
+    Attributes
+    ----------
+    own, others : _Lists
+        Columns eliminated in each, and the later ones that they meet.
+    parent, height : ndarray of int, shape (fronts,)
+        Parent's number, -1 at a root; fronts between it and the farthest leaf below.
+    """
+
+    own: _Lists
+    others: _Lists
+    parent: Indices
+    height: Indices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Lists:
+    """Lists of columns, one after the other: where each begins and how many it has, (fronts,), and all entries."""
+
+    begins: Indices
+    counts: Indices
+    entries: Indices
+
+    @classmethod
+    def of_levels(cls, ends: Indices, entries: Indices, levels: Levels) -> _Lists:
+        """Return lists of the columns of levels, from lists of levels and where each ends."""
+        spans = levels.widths[entries]
+        before = np.append(0, np.cumsum(spans))
+        columns = np.arange(before[-1]) + np.repeat(levels.starts[entries] - before[:-1], spans)
+        ends = before[ends]
+        begins = np.append(0, ends)[:-1]
+        return cls(begins, ends - begins, columns)
+
+    def stack(self, chosen: Indices, count: int) -> Indices:
+        """Return some lists of the same length, (chosen, count)."""
+        return np.asarray(self.entries[self.begins[chosen][:, None] + np.arange(count)])
 
 
 def plan_fronts(pattern: sparse.csc_matrix, levels: Levels) -> Fronts | None:
@@ -173,19 +206,15 @@ def plan_fronts(pattern: sparse.csc_matrix, levels: Levels) -> Fronts | None:
     """
     q = pattern.shape[0]
     limit = WORTH * float(q) ** 3
-    tree = _eliminate_symbolically(_level_graph(pattern, levels), levels.widths, limit)
+    tree = _eliminate_symbolically(_level_graph(pattern, levels), levels, limit)
     if tree is None:
         return None
-    widths = levels.widths
-    sizes = np.array(
-        [(widths[o].sum(), widths[o].sum() + widths[r].sum()) for o, r in zip(tree.own, tree.others, strict=True)]
-    )
-    keys = list(zip(tree.height, *sizes.T.tolist(), strict=True))
-    shapes = sorted(set(keys))
-    k, m = sizes.T.astype(float)
-    if CALLS * len(shapes) + float((3.0 * k * m**2 + ENTRY * m**2).sum()) > limit:
+    k = tree.own.counts
+    m = k + tree.others.counts
+    shapes, shape_of = np.unique(np.column_stack([tree.height, k, m]), axis=0, return_inverse=True)
+    if CALLS * len(shapes) + float((3.0 * k * m.astype(float) ** 2 + ENTRY * m.astype(float) ** 2).sum()) > limit:
         return None
-    return _lay_out(tree, keys, shapes, pattern, levels)
+    return _lay_out(tree, shapes, shape_of.reshape(-1), pattern, levels)
 
 
 def _level_graph(pattern: sparse.csc_matrix, levels: Levels) -> sparse.csc_matrix:
@@ -243,112 +272,61 @@ def _order_levels(graph: sparse.csc_matrix) -> Indices:
     return np.argsort(factor.perm_c)
 
 
-def _eliminate_symbolically(graph: sparse.csc_matrix, widths: Indices, limit: float) -> _Tree | None:
+def _eliminate_symbolically(graph: sparse.csc_matrix, levels: Levels, limit: float) -> _Tree | None:
     """Return the forest of fronts, or None as soon as their work exceeds the limit."""
     if fills_at_once(graph):
         return None
     order = _order_levels(graph)
     lower = sparse.tril(graph[order][:, order], -1, format="csc")
     lower.sort_indices()
-    width = widths[order]
-    n = len(order)
-    children: list[list[int]] = [[] for _ in range(n)]
-    meets: list[Indices] = []
-    own: list[list[int]] = []
-    k, m = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp)
-    kept: list[list[int]] = []
-    is_merged = np.zeros(n, dtype=bool)
-    work = 0.0
-    for j in range(n):
-        parts = [lower.indices[lower.indptr[j] : lower.indptr[j + 1]]]
-        parts.extend(meets[c][1:] for c in children[j])
-        later = parts[0].astype(np.intp) if len(parts) == 1 else np.unique(np.concatenate(parts)).astype(np.intp)
-        meets.append(later)
-        if len(later):
-            children[int(later[0])].append(j)
-        k[j] = width[j]
-        m[j] = width[j] + width[later].sum()
-        mine, stay = [j], []
-        # Merging stores zeros where the child does not meet what the parent meets.
-        for c in sorted(children[j], key=lambda c: -m[c]):
-            waste = k[c] * (m[j] + k[c] - m[c])
-            if waste <= max(WASTE * k[c] * m[c], SMALL_WASTE):
-                mine = own[c] + mine
-                stay.extend(kept[c])
-                k[j] += k[c]
-                m[j] += k[c]
-                is_merged[c] = True
-            else:
-                stay.append(c)
-        own.append(mine)
-        kept.append(stay)
-        work += float(k[j]) * float(m[j]) ** 2
-        if work > limit:
-            return None
-    fronts = np.flatnonzero(~is_merged)
-    number = {int(j): i for i, j in enumerate(fronts)}
-    height, parent = [0] * len(fronts), [-1] * len(fronts)
-    for i, j in enumerate(fronts.tolist()):
-        for c in kept[j]:
-            parent[number[c]] = i
-            height[i] = max(height[i], height[number[c]] + 1)
-    return _Tree([order[own[j]] for j in fronts], [order[meets[j]] for j in fronts], parent, height)
-
-
-def _lay_out(
-    tree: _Tree,
-    keys: Sequence[tuple[int, int, int]],
-    shapes: Sequence[tuple[int, int, int]],
-    pattern: sparse.csc_matrix,
-    levels: Levels,
-) -> Fronts:
-    """Return the plan with the offsets of all fronts and all index maps."""
-    q = len(levels.of_column)
-
-    def columns(of: Indices) -> Indices:
-        spans = [np.arange(levels.starts[v], levels.starts[v] + levels.widths[v]) for v in of]
-        return np.concatenate(spans) if spans else np.zeros(0, dtype=np.intp)
-
-    own = [columns(o) for o in tree.own]
-    others = [columns(r) for r in tree.others]
-    members: dict[tuple[int, int, int], list[int]] = {shape: [] for shape in shapes}
-    for i, key in enumerate(keys):
-        members[key].append(i)
-    offset, width = (
-        np.zeros(len(own), dtype=np.intp),
-        np.array([len(o) + len(r) for o, r in zip(own, others, strict=True)]),
+    found = kernel.find_fronts(lower.indptr, lower.indices, levels.widths[order], WASTE, SMALL_WASTE, limit)
+    if found is None:
+        return None
+    own_ends, own, other_ends, others, parent, height = found
+    return _Tree(
+        _Lists.of_levels(own_ends, order[own], levels),
+        _Lists.of_levels(other_ends, order[others], levels),
+        parent,
+        height,
     )
-    at = 0
-    for shape in shapes:
-        for i in members[shape]:
-            offset[i] = at
-            at += int(width[i]) ** 2
-    places = _Places(own, others, width, q)
-    front_of = np.empty(q, dtype=np.intp)
-    when = np.empty(q, dtype=np.intp)
-    for i, cols in enumerate(own):
-        front_of[cols] = i
-    when[np.concatenate(own)] = np.arange(q)
+
+
+def _lay_out(tree: _Tree, shapes: Indices, shape_of: Indices, pattern: sparse.csc_matrix, levels: Levels) -> Fronts:
+    """Return the plan with the offsets of all fronts and all index maps.
+
+    Parameters
+    ----------
+    tree : _Tree
+    shapes : ndarray of int, shape (shapes, 3)
+        Height, own columns and width, ascending.
+    shape_of : ndarray of int, shape (fronts,)
+        The shape of each front.
+    pattern : csc_matrix
+    levels : Levels
+    """
+    q = len(levels.of_column)
+    width = tree.own.counts + tree.others.counts
+    # Fronts of one shape stand together, in their own order.
+    order = np.argsort(shape_of, kind="stable")
+    before = np.cumsum(width[order] ** 2)
+    offset = np.empty(len(width), dtype=np.intp)
+    offset[order] = before - width[order] ** 2
+    places = _Places(tree, q)
+    front_of, when = np.empty(q, dtype=np.intp), np.empty(q, dtype=np.intp)
+    front_of[tree.own.entries] = np.repeat(np.arange(len(width)), tree.own.counts)
+    when[tree.own.entries] = np.arange(q)
     batches = []
-    for shape in shapes:
-        chosen = np.array(members[shape])
-        mine, later = np.stack([own[i] for i in chosen]), np.stack([others[i] for i in chosen])
-        parent = np.array([tree.parent[i] for i in chosen])
-        in_parent = places.find(np.repeat(parent, later.shape[1]), later.ravel()).reshape(later.shape)
+    bounds = np.searchsorted(shape_of[order], np.arange(len(shapes) + 1))
+    for (_, k, m), first, last in zip(shapes.tolist(), bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        chosen = order[first:last]
+        mine, later = tree.own.stack(chosen, k), tree.others.stack(chosen, m - k)
+        parent = tree.parent[chosen]
+        in_parent = places.find(np.repeat(parent, m - k), later.ravel()).reshape(later.shape)
         same, entry = _same_level(mine, levels)
         has = parent[parent >= 0]
+        is_single = len(np.unique(has)) == len(has)
         batches.append(
-            Batch(
-                int(offset[chosen[0]]),
-                mine,
-                later,
-                offset[parent],
-                width[parent],
-                in_parent,
-                len(np.unique(has)) == len(has),
-                same,
-                entry,
-            )
+            Batch(int(offset[chosen[0]]), mine, later, offset[parent], width[parent], in_parent, is_single, same, entry)
         )
     entries = pattern.tocoo()
     rows, cols = entries.row.astype(np.intp), entries.col.astype(np.intp)
@@ -356,19 +334,22 @@ def _lay_out(
     r, c = places.find(front, rows), places.find(front, cols)
     place = offset[front] + r * width[front] + c
     mirrored = offset[front] + c * width[front] + r
-    return Fronts(at, tuple(batches), place, mirrored, bool((levels.widths == 1).all()))
+    return Fronts(int(before[-1]), tuple(batches), place, mirrored, bool((levels.widths == 1).all()))
 
 
 class _Places:
     """The place of any column within any front."""
 
-    def __init__(self, own: Sequence[Indices], others: Sequence[Indices], width: Indices, q: int) -> None:
+    def __init__(self, tree: _Tree, q: int) -> None:
         self._q = q
-        columns = np.concatenate([x for pair in zip(own, others, strict=True) for x in pair])
-        keys = np.repeat(np.arange(len(own)), width) * q + columns
-        local = np.concatenate([np.arange(w) for w in width])
-        order = np.argsort(keys)
-        self._keys, self._local = keys[order], local[order]
+        keys, local = [], []
+        for lists, shift in ((tree.own, np.zeros_like(tree.own.counts)), (tree.others, tree.own.counts)):
+            front = np.repeat(np.arange(len(lists.counts)), lists.counts)
+            keys.append(front * q + lists.entries)
+            local.append(np.arange(len(front)) + np.repeat(shift - lists.begins, lists.counts))
+        joined = np.concatenate(keys)
+        order = np.argsort(joined)
+        self._keys, self._local = joined[order], np.concatenate(local)[order]
 
     def find(self, front: Indices, columns: Indices) -> Indices:
         return self._local[np.searchsorted(self._keys, front * self._q + columns)]

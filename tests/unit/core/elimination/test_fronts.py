@@ -7,6 +7,9 @@ import pytest
 from scipy import sparse
 
 from lmmtools.core.elimination import fronts
+from lmmtools.core.elimination.parts import Factor
+
+LEVELS = fronts.Levels.of([Factor((0,), (1,), 700, 1, 0)])
 
 
 def met(n_levels: int, n: int, rows: int, seed: int = 0) -> sparse.csc_matrix:
@@ -34,7 +37,7 @@ def test_levels_that_meet_at_random_fill_at_once_and_the_search_agrees(seed, mon
     assert fronts.FILLING < graph.nnz / 700**2 < 0.3
     assert fronts.fills_at_once(graph)
     monkeypatch.setattr(fronts, "fills_at_once", lambda _: False)
-    assert fronts._eliminate_symbolically(graph, np.ones(700, dtype=np.intp), fronts.WORTH * 700.0**3) is None
+    assert fronts._eliminate_symbolically(graph, LEVELS, fronts.WORTH * 700.0**3) is None
 
 
 @pytest.mark.parametrize("graph", [islands(10, 70), band(700, 50), islands(16, 45)], ids=["islands", "band", "more"])
