@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 from lmmtools.cli.model import add_model, fit_model
 from lmmtools.cli.terminal import DONE, FOUND, print_report
+from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["EXAMPLES", "FORMATS", "add_arguments", "run"]
+
+# Engines that --confirm goes with.
+CONFIRMED = ("auto", "pls")
 
 FORMATS = ("text", "markdown", "html", "latex", "json")
 
@@ -36,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--format", choices=FORMATS, default="text", help="of the report (default: text)")
     parser.add_argument(
+        "--confirm",
+        action="store_true",
+        help="let statsmodels evaluate its likelihood at the optimum, and say to how many digits it agrees",
+    )
+    parser.add_argument(
         "--json",
         action="store_true",
         help="print the whole fit as JSON at full precision, as fit.to_json(); --format json is the report alone",
@@ -44,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Fit and print; return 0, or 1 where the optimum is not certified."""
-    result = fit_model(options)
+    result = fit_model(options, _choose_engine(options))
     if options.json:
         print(result.to_json())
     else:
@@ -54,3 +63,21 @@ def run(options: argparse.Namespace) -> int:
         else:
             print(getattr(summary, f"to_{options.format}")())
     return DONE if result.converged else FOUND
+
+
+def _choose_engine(options: argparse.Namespace) -> str:
+    """Return the engine that fits: the default asks statsmodels only with ``--confirm``.
+
+    Raises
+    ------
+    EngineError
+        If ``--confirm`` is given with an engine that does not go with it.
+    """
+    engine: str = options.engine
+    if not options.confirm:
+        return "pls" if engine == "auto" else engine
+    if engine not in CONFIRMED:
+        raise EngineError(
+            f"--confirm goes with --engine {' or '.join(CONFIRMED)}, not with {engine}; leave one of them out"
+        )
+    return "auto"

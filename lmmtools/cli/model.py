@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli.completion import complete_columns, complete_data, complete_engines, complete_methods, set_completer
-from lmmtools.cli.files import read_data
+from lmmtools.cli.files import load_pandas, read_data
 from lmmtools.cli.terminal import waiting
 
 if TYPE_CHECKING:
@@ -81,8 +81,9 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         set_completer(parser.add_argument(name, metavar="COLUMN", help=text), complete_columns)
 
 
-def fit_model(options: argparse.Namespace) -> LMMResults:
-    """Return the fit that the options ask for."""
+def fit_model(options: argparse.Namespace, engine: str) -> LMMResults:
+    """Return the fit that the options ask for, by one engine."""
+    load_pandas(options.data)
     from lmmtools.api import lmm
     from lmmtools.errors import LmmWarning
     from lmmtools.inference.degrees import check_ddf
@@ -95,5 +96,5 @@ def fit_model(options: argparse.Namespace) -> LMMResults:
         warnings.simplefilter("ignore", LmmWarning)
         model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
         # R does not report its evaluations.
-        callback: dict[str, Any] = {} if show is None or options.engine == "lme4" else {"callback": show}
-        return model.fit(reml=options.reml, engine=options.engine, check=options.check, **callback)
+        callback: dict[str, Any] = {} if show is None or engine == "lme4" else {"callback": show}
+        return model.fit(reml=options.reml, engine=engine, check=options.check, **callback)

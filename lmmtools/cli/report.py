@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
     check_needs()
     others = [read_other(path) for path in options.others]
-    result = fit_model(options)
+    result = fit_model(options, options.engine)
     with waiting("writing the page"):
         text = result.to_report(
             None if is_printed else options.output, compare=others or None, ddf=options.ddf, title=options.title

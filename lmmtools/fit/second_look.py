@@ -86,11 +86,12 @@ def take_second_look(design: Design, estimate: Estimate) -> SecondLook:
     AgreementWarning
         If MixedLM's criterion differs from the fit's by more than rounding.
     """
-    from lmmtools.engines import mixedlm
-
     if not estimate.is_to_be_checked:
         status: Status = "not wanted" if estimate.agreement is None else "compared"
         return SecondLook(status, estimate.agreement)
+
+    from lmmtools.engines import mixedlm
+
     try:
         layout = mixedlm.plan(design)
     except TranslationError as error:

@@ -6,7 +6,6 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import special
 
 from lmmtools.errors import DataError
 
@@ -33,26 +32,36 @@ def check_alpha(alpha: Any) -> float:
 
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
     """Return P(|T| > |t|); infinite ``df`` means the normal distribution."""
+    from scipy import special
+
     t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
     return np.asarray(2.0 * np.where(np.isinf(df), special.ndtr(-np.abs(t)), special.stdtr(df, -np.abs(t))))
 
 
 def t_quantile(p: float, df: ArrayLike) -> Floats:
     """Return the value that T exceeds with probability p; infinite ``df`` means the normal distribution."""
+    from scipy import special
+
     df = np.asarray(df, dtype=float)
     return np.asarray(-np.where(np.isinf(df), special.ndtri(p), special.stdtrit(df, p)))
 
 
 def f_tail(F: float, num_df: float, den_df: float) -> float:
     """Return P(F' > F); infinite ``den_df`` means the chi-squared distribution of F times ``num_df``."""
+    from scipy import special
+
     return float(special.fdtrc(num_df, den_df, F)) if np.isfinite(den_df) else chi2_tail(F * num_df, num_df)
 
 
 def chi2_tail(x: float, df: float) -> float:
     """Return P(X > x), X chi-squared with ``df`` degrees of freedom."""
+    from scipy import special
+
     return float(special.chdtrc(df, x))
 
 
 def chi2_quantile(p: float, df: float) -> float:
     """Return the value that a chi-squared variable exceeds with probability p."""
+    from scipy import special
+
     return float(special.chdtri(df, p))

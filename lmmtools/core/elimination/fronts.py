@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import spilu
 
 from lmmtools.core.kernels import fronts as kernel
 
@@ -257,6 +256,8 @@ def fills_at_once(graph: sparse.csc_matrix) -> bool:
 
 def _order_levels(graph: sparse.csc_matrix) -> Indices:
     """Return the levels in an order with low fill, by minimum degree."""
+    from scipy.sparse.linalg import spilu
+
     n = graph.shape[0]
     # SuperLU orders before it factors; an incomplete factorisation that drops everything leaves the ordering alone.
     heavy = (graph + sparse.eye(n, format="csc") * (2.0 * n)).tocsc()

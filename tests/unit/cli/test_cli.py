@@ -190,3 +190,28 @@ def test_help_needs_no_numerical_library():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
     assert "examples:" in done.stdout
+
+
+def test_fit_asks_statsmodels_only_to_confirm(capsys, pastes):
+    plain = run(capsys, "fit", pastes, FORMULA)[1]
+    assert plain.rstrip().endswith("engine: lmmtools pls; local optimum")
+    status, confirmed, err = run(capsys, "fit", pastes, FORMULA, "--confirm")
+    assert (status, err) == (0, "")
+    assert confirmed == plain + "statsmodels' likelihood at this optimum agrees to 10 digits\n"
+    assert run(capsys, "fit", pastes, FORMULA, "--confirm", "--engine", "pls")[1] == confirmed
+
+
+def test_confirm_is_refused_beside_an_engine_that_does_not_go_with_it(capsys, pastes):
+    status, _, err = run(capsys, "fit", pastes, FORMULA, "--confirm", "--engine", "mixedlm")
+    assert status == 2
+    assert "--confirm goes with --engine auto or pls, not with mixedlm" in err
+
+
+def test_fit_of_a_text_imports_no_more_than_pandas_and_scipy(pastes):
+    """The command's processor time is that of its imports: statsmodels takes 0.9 s, pyarrow or scipy.special 0.1 s."""
+    code = "import sys\nfrom lmmtools.cli import main\n"
+    code += f"main(['fit', {pastes!r}, {FORMULA!r}])\n"
+    code += "unwanted = 'statsmodels formulaic patsy pyarrow scipy.special scipy.stats scipy.optimize tqdm matplotlib'\n"
+    code += "print(sorted(set(unwanted.split()) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
