@@ -12,7 +12,6 @@ from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.checking import read_python
 from lmmtools.formula.expressions import fold_calls
-from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import tokenize
 
 if TYPE_CHECKING:
@@ -100,6 +99,10 @@ class MixedLMCall:
     made : frozenset of str
         Columns that the code assigns.
     fits : tuple of FitCall
+    shown_response, shown_fixed : str or None
+        What the text shows of response and fixed effects where ``formula`` is not wholly shown, ``?`` for the rest.
+    origins : mapping of str to str
+        Where arguments come from that the text does not show: ``"parameters of run()"``.
     """
 
     api: Literal["formula", "arrays"] = "formula"
@@ -117,6 +120,9 @@ class MixedLMCall:
     kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     made: frozenset[str] = frozenset()
     fits: tuple[FitCall, ...] = ()
+    shown_response: str | None = None
+    shown_fixed: str | None = None
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def from_arguments(
@@ -155,48 +161,6 @@ class MixedLMCall:
         """The fixed effects, expanded into terms; None if they cannot be parsed."""
         parts = split_formula(self.formula) if self.formula is not None else None
         return read_side(parts[1]) if parts else None
-
-    def terms(self, *, inside: bool) -> tuple[RandomTerm, ...] | None:
-        """Return the random effects as lme4's terms; None where the text does not show them.
-
-        Parameters
-        ----------
-        inside : bool
-            If True, the terms that MixedLM fits: the levels of a factor are others in every group. If False, the
-            terms that the text suggests: equal labels are equal levels.
-        """
-        if not self.is_readable:
-            return None
-        found: dict[RandomTerm, None] = {}
-        group = () if self.is_one_group or self.groups is None else (self.groups,)
-        if self.re_formula is not None or not self.vc_formula:
-            side = read_side(self.re_formula or "1")
-            if side is None:
-                return None
-            if group:
-                found[RandomTerm(side.intercept, tuple(_write_part(p) for p in side.parts), group)] = None
-        for component in self.components:
-            if component.side is None:
-                return None
-            if component.side.intercept and group:
-                found[RandomTerm(True, (), group)] = None
-            for part in component.side.parts:
-                found[self._term(part, group, inside=inside)] = None
-        return tuple(term for term in found if term.factors)
-
-    @staticmethod
-    def _term(part: Part, group: tuple[str, ...], *, inside: bool) -> RandomTerm:
-        """Return the random effect of one part of a variance component."""
-        own = part.factors
-        if not own or (inside and not set(group) & set(own)):
-            own = (*group, *own)
-        variables = (":".join(part.variables),) if part.variables else ()
-        return RandomTerm(not variables, variables, own)
-
-
-def _write_part(part: Part) -> str:
-    """Return the part as formula text."""
-    return ":".join((*(f"C({f})" for f in part.factors), *part.variables))
 
 
 @dataclass(frozen=True, slots=True)

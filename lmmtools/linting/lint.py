@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import textwrap
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.findings import Finding
 from lmmtools.errors import DataError
 from lmmtools.linting.case import Case, case_of_call, case_of_model
+from lmmtools.linting.readings import read_as, unread_arguments
 from lmmtools.linting.rules import run_rules
 from lmmtools.linting.script import read_file
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,7 +135,10 @@ def _lint_found(path: str, found: FoundCall, data: Any) -> LintReport:
         )
     else:
         case = Case(call=call)
-    return _make_report(case, where)
+    report = _make_report(case, where)
+    if case.reading is not None:
+        return report
+    return replace(report, lme4=" or ".join(read_as(call)), unread=unread_arguments(call), is_text_only=True)
 
 
 def _make_report(case: Case, place: str = "") -> LintReport:
@@ -168,9 +173,14 @@ class LintReport:
     findings : tuple of Finding
         The most severe first; empty when nothing is wrong.
     lme4 : str
-        The model that is really fitted, in lme4's notation; empty where only the text of a call is known.
+        The model that is really fitted, in lme4's notation. Of the text of a call alone: what it reads as, several
+        readings joined by " or "; empty where the text, or lme4's notation, has nothing to tell.
     place : str
         Place of the call in a script, ``"fit.py, line 12"``; empty otherwise.
+    unread : tuple of str
+        Names of the arguments that decide the model and that the text of the call does not show.
+    is_text_only : bool
+        Whether the text of a call was read, without its data.
 
     Examples
     --------
@@ -184,6 +194,8 @@ class LintReport:
     findings: tuple[Finding, ...]
     lme4: str = ""
     place: str = ""
+    unread: tuple[str, ...] = ()
+    is_text_only: bool = False
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -210,20 +222,36 @@ class LintReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as a dictionary of texts, for JSON."""
-        return {"place": self.place, "lme4": self.lme4, "findings": [asdict(f) for f in self.findings]}
+        return {
+            "place": self.place,
+            "lme4": self.lme4,
+            "unread": list(self.unread),
+            "findings": [asdict(f) for f in self.findings],
+        }
 
     def to_json(self) -> str:
         """Return the report as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
+    def _verdict(self) -> list[str]:
+        """Return the lines that say which model it is."""
+        if not self.is_text_only:
+            return [f"This model is {self.lme4}"] if self.lme4 else []
+        lines = [f"reads as {' or '.join(f'`{m}`' for m in self.lme4.split(' or '))}"] if self.lme4 else []
+        if self.unread:
+            verb = "is" if len(self.unread) == 1 else "are"
+            lines.append(f"cannot tell: {join_with_and([f'`{n}`' for n in self.unread])} {verb} not shown by the text")
+        return lines
+
     def to_text(self) -> str:
         """Return the report for a terminal."""
         parts = [self.place] if self.place else []
-        if self.lme4:
-            parts.append(f"This model is {self.lme4}")
+        parts += self._verdict()
         if not self.findings:
             parts.append(
-                "Nothing to report." if self.lme4 else "Nothing to report, as far as the text of the call tells."
+                "Nothing to report, as far as the text of the call tells."
+                if self.is_text_only
+                else "Nothing to report."
             )
         for finding in self.findings:
             head = textwrap.fill(
@@ -243,7 +271,7 @@ class LintReport:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        head = f"<p>This model is <code>{escape(self.lme4)}</code></p>" if self.lme4 else ""
+        head = "".join(f"<p>{escape(line)}</p>" for line in self._verdict())
         if not self.findings:
             return f"{head}<p>Nothing to report.</p>"
         items = "".join(

@@ -132,7 +132,7 @@ def test_the_report_is_data_first() -> None:
     frame = found.to_frame()
     assert list(frame.columns) == ["code", "severity", "message", "cure"]
     assert len(frame) == len(found) > 0
-    assert set(found.to_dict()) == {"place", "lme4", "findings"}
+    assert set(found.to_dict()) == {"place", "lme4", "unread", "findings"}
     assert "<li>" in found._repr_html_()
 
 
