@@ -11,13 +11,12 @@ from lmmtools.cli.files import read_input
 from lmmtools.cli.model import DATA, add_reading, read_chosen_data
 from lmmtools.cli.terminal import DONE, FOUND, print_report, waiting
 from lmmtools.errors import DataError, LmmError, LmmWarning
+from lmmtools.report.formats import format_names, render
 
 if TYPE_CHECKING:
     import argparse
 
 __all__ = ["EXAMPLES", "add_arguments", "read_other", "run"]
-
-FORMATS = ("text", "markdown", "html", "latex", "json")
 
 _PYTHON = (
     "a pickle may run code when it is loaded. Load it in Python where you trust it, and write the fit: "
@@ -67,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_reading(parser)
     parser.add_argument("--ml", action="store_true", help="maximum likelihood instead of REML")
-    parser.add_argument("--format", choices=FORMATS, default="text", help="default: text")
+    parser.add_argument("--format", choices=format_names(), default="text", help="default: text")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
 
 
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
         # The table has sentences that say the same.
         warnings.simplefilter("ignore", LmmWarning)
         found = compare(*items, names=names, reml=not options.ml)
-    text = getattr(found, f"to_{options.format}")()
+    text = render(found, options.format)
     if options.format == "text":
         print_report(text)
     else:

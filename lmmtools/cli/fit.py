@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 from lmmtools.cli.model import add_model, fit_model
 from lmmtools.cli.terminal import DONE, FOUND, print_report
 from lmmtools.errors import EngineError
+from lmmtools.report.formats import format_names, render
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["EXAMPLES", "FORMATS", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "run"]
 
 # Engines that --confirm goes with.
 CONFIRMED = ("auto", "pls")
-
-FORMATS = ("text", "markdown", "html", "latex", "json")
 
 EXAMPLES = """\
 examples:
@@ -38,7 +37,7 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``lmmtools fit``."""
     add_model(parser)
-    parser.add_argument("--format", choices=FORMATS, default="text", help="of the report (default: text)")
+    parser.add_argument("--format", choices=format_names(), default="text", help="of the report (default: text)")
     parser.add_argument(
         "--confirm",
         action="store_true",
@@ -58,10 +57,11 @@ def run(options: argparse.Namespace) -> int:
         print(result.to_json())
     else:
         summary = result.summary(ddf=options.ddf)
+        text = render(summary, options.format)
         if options.format == "text":
-            print_report(str(summary))
+            print_report(text)
         else:
-            print(getattr(summary, f"to_{options.format}")())
+            print(text)
     return DONE if result.converged else FOUND
 
 

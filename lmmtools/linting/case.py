@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.design.frame import need_columns
 from lmmtools.engines.mixedlm import make_model, read_model
 from lmmtools.errors import DataError, FormulaError
 from lmmtools.linting.call import MixedLMCall, columns_in, is_formula, read_side, split_formula
@@ -180,5 +181,4 @@ def _check_columns(call: MixedLMCall, data: pd.DataFrame, groups: Any) -> None:
     if isinstance(groups, str):
         named.add(groups)
     missing = sorted(named - set(map(str, data.columns)))
-    if missing:
-        raise DataError(f"the data have no column {missing[0]!r}; there are {', '.join(map(str, data.columns))}")
+    need_columns(data, missing, "the call")

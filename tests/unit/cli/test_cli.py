@@ -12,6 +12,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.cli import main
+from lmmtools.report import formats
 
 
 @pytest.fixture
@@ -42,6 +43,16 @@ def test_fit_reads_every_kind_of_file(capsys, tmp_path, ending):
     assert (status, err) == (0, "")
     assert "REML criterion at convergence: 247" in out
     assert "cask:batch (Intercept) 8.434" in out
+
+
+@pytest.mark.parametrize("command", [["fit"], ["compare", "--engines", "pls,pls"]], ids=["fit", "compare"])
+def test_a_new_module_of_formats_is_a_choice_of_the_command_line(capsys, tmp_path, monkeypatch, pastes, command):
+    (tmp_path / "shouted.py").write_text("def render(document):\n    return 'hear, hear'\n")
+    monkeypatch.setattr(formats, "__path__", [*formats.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{formats.__name__}.shouted", raising=False)
+    name, *options = command
+    status, out, err = run(capsys, name, pastes, FORMULA, *options, "--format", "shouted")
+    assert (status, out, err) == (0, "hear, hear\n", "")
 
 
 @pytest.mark.parametrize(

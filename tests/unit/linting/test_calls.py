@@ -119,6 +119,7 @@ def test_boundaries_missed_and_false() -> None:
         ((3,), {}, "not int"),
         (("y ~ x",), {}, "data= and groups="),
         (("y ~ x",), {"data": sleep(), "groups": "Subject"}, "no column 'x'"),
+        (("Reaction ~ days",), {"data": sleep(), "groups": "Subject"}, "no column 'days', .*Did you mean 'Days'"),
         ((("y ~ 1", "g"),), {}, "has 2 items"),
     ],
 )
