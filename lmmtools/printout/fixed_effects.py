@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.layout import read_tail
 from lmmtools.printout.number import is_quotient
 from lmmtools.printout.printed_fit import PrintedCoefficient
+from lmmtools.printout.row import read_tail
+from lmmtools.printout.terms import begins_like_effect
+from lmmtools.printout.wrapping import is_numbers, join_heading, join_numbers, join_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lmmtools.printout.layout import Line, Tail
+    from lmmtools.printout.layout import Line
     from lmmtools.printout.number import PrintedNumber
+    from lmmtools.printout.row import Tail
 
-__all__ = ["has_no_fixed_effects", "has_stars", "missing_terms", "read_fixed_correlations", "read_fixed_effects"]
+__all__ = ["has_stars", "read_fixed_correlations", "read_fixed_effects"]
 
 _COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
 _HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
 _NEEDED = {"estimate": "'Estimate'", "std_error": "'Std. Error'", "t": "'t value'"}
 # A name in backticks is one word.
 _WORD = re.compile(r"(?:[^\s`]|`[^`]*`)+")
+_ONLY_STARS = re.compile(r"\s*(?:[*∗⋆]{1,3}|\.)")
 _STARS = re.compile(r"\s(?P<stars>[*∗⋆]{1,3})$|\s\.$")
-_NAME = re.compile(r"`[^`]+`|(?<![\w.])\.?[^\W\d][\w.]*")
-_NO_VARIABLE_AFTER = re.compile(r"\s*(?:\(|::|=(?!=))")
-_CONSTANTS = frozenset({"TRUE", "FALSE", "T", "F", "NULL", "NA", "pi", "Inf"})
-# Signs that typesetting puts in the place of R's.
-_SIGNS = str.maketrans({"∼": "~", "˜": "~", "～": "~", "∣": "|", "│": "|", "−": "-", "–": "-"})
 
 
 @dataclass(slots=True)
@@ -42,13 +41,15 @@ class _Strip:
     rows: list[tuple[PrintedNumber, ...]] = field(default_factory=list)
 
 
-def read_fixed_effects(lines: Sequence[Line]) -> list[PrintedCoefficient]:
+def read_fixed_effects(lines: Sequence[Line], formula: str | None = None) -> list[PrintedCoefficient]:
     """Return the fixed effects; none where the model has none.
 
     Parameters
     ----------
     lines : sequence of Line
         What is printed from ``Fixed effects:`` to the next heading.
+    formula : str, optional
+        As printed: it tells a row that was cut from what is no row.
 
     Raises
     ------
@@ -60,13 +61,13 @@ def read_fixed_effects(lines: Sequence[Line]) -> list[PrintedCoefficient]:
         raise PrintoutError("Nothing is printed below 'Fixed effects:': was the text cut?")
     if filled[0].words == "No fixed effect coefficients":
         return []
-    if _HEADER.fullmatch(filled[0].words):
-        return _read_table(lines)
+    if _HEADER.fullmatch(filled[0].words) or join_heading(filled, _HEADER):
+        return _read_table(lines, formula)
     if len(read_tail(_STARS.sub("", filled[0].text))) > 1:
         raise PrintoutError(
             "The table of fixed effects has no heading 'Estimate Std. Error t value': paste it with its first line."
         )
-    return _read_names_over_numbers(lines)
+    return _read_names_over_numbers(lines, formula)
 
 
 def has_stars(lines: Sequence[Line]) -> bool:
@@ -80,8 +81,8 @@ def _column_name(text: str) -> str:
     return {"E": "estimate", "S": "std_error", "d": "df", "t": "t", "z": "z"}[text[0]]
 
 
-def _read_table(lines: Sequence[Line]) -> list[PrintedCoefficient]:
-    strips = _read_strips(lines)
+def _read_table(lines: Sequence[Line], formula: str | None) -> list[PrintedCoefficient]:
+    strips = _read_strips(_unwrap(lines), formula)
     if any(strip.names != strips[0].names for strip in strips):
         raise PrintoutError("The columns of the fixed effects have not the same rows: was the text cut?")
     if not strips[0].names:
@@ -102,7 +103,29 @@ def _read_table(lines: Sequence[Line]) -> list[PrintedCoefficient]:
     return found
 
 
-def _read_strips(lines: Sequence[Line]) -> list[_Strip]:
+def _unwrap(lines: Sequence[Line]) -> Sequence[Line]:
+    """Return the table with heading and rows on one line each, where a narrow page broke them."""
+    start = next(k for k, line in enumerate(lines) if not line.is_blank)
+    found = join_heading(lines[start:], _HEADER)
+    if found is None:
+        return lines
+    heading, used = found
+    count = len(_COLUMN.findall(heading.words))
+    whole = [heading]
+    rest = [line for line in lines[start + used :] if not _ONLY_STARS.fullmatch(line.text)]
+    rest = [replace(line, text=_STARS.sub("", line.text)) for line in rest]
+    at = 0
+    while at < len(rest) and not rest[at].is_blank:
+        pieces = list(takewhile(is_numbers, rest[at + 1 :]))
+        if not pieces and not read_tail(rest[at].text):
+            break
+        row, used = join_row([rest[at], *pieces], count)
+        whole.append(row)
+        at += used
+    return [*whole, *rest[at:]]
+
+
+def _read_strips(lines: Sequence[Line], formula: str | None) -> list[_Strip]:
     """Return the table strip by strip; it ends where a line is no row."""
     strips: list[_Strip] = []
     after_blank = False
@@ -119,8 +142,10 @@ def _read_strips(lines: Sequence[Line]) -> list[_Strip]:
         count = len(strip.columns)
         is_last = all(rest.is_blank for rest in lines[k + 1 :])
         is_row = len(tail) >= count and bool(tail.label(count).strip())
+        if not is_row and (_ONLY_STARS.fullmatch(text) or text == ""):
+            continue
         # A blank line ends the table, or separates strips of it.
-        if not is_row and (after_blank or not (len(tail) or is_last)):
+        if not is_row and (after_blank or not _is_cut_row(line, tail, formula, is_last=is_last)):
             break
         if not is_row or (is_last and _is_shorter(tail.last(count), strip)):
             raise PrintoutError(
@@ -132,6 +157,14 @@ def _read_strips(lines: Sequence[Line]) -> list[_Strip]:
         strip.rows.append(tuple(number.rounded_twice() for number in tail.last(count)))
         after_blank = False
     return strips
+
+
+def _is_cut_row(line: Line, tail: Tail, formula: str | None, *, is_last: bool) -> bool:
+    """Whether a line that lacks numbers may be a row of the table, and not what follows it."""
+    if not tail.label(len(tail)).strip():
+        return True
+    begins = begins_like_effect(line.text, formula, is_cut=is_last)
+    return is_last or len(tail) > 0 if begins is None else begins
 
 
 def _is_shorter(row: tuple[PrintedNumber, ...], strip: _Strip) -> bool:
@@ -147,14 +180,16 @@ def _check_quotient(c: PrintedCoefficient) -> None:
         )
 
 
-def _read_names_over_numbers(lines: Sequence[Line]) -> list[PrintedCoefficient]:
+def _read_names_over_numbers(lines: Sequence[Line], formula: str | None) -> list[PrintedCoefficient]:
     filled = [line for line in lines if not line.is_blank]
     after_blank = {line.number for before, line in pairwise(lines) if before.is_blank}
     found: list[PrintedCoefficient] = []
     for k in range(0, len(filled), 2):
         tail = read_tail(filled[k + 1].text) if k + 1 < len(filled) else None
         if tail is None or not len(tail) or tail.label(len(tail)).strip():
-            if found and filled[k].number in after_blank:
+            is_last = k + 1 >= len(filled)
+            begins = begins_like_effect(filled[k].text, formula, is_cut=is_last)
+            if found and (filled[k].number in after_blank or begins is False):
                 break
             raise PrintoutError(
                 f"Line {filled[k].number}, in the fixed effects, has no line of numbers below it: "
@@ -197,6 +232,8 @@ def read_fixed_correlations(lines: Sequence[Line], p: int) -> tuple[tuple[Printe
         If rows are missing.
     """
     filled = [line for line in lines if not line.is_blank]
+    if any(map(is_numbers, filled)):
+        filled = _unwrap_correlations(filled, p)
     rows: list[list[PrintedNumber]] = [[] for _ in range(p - 1)]
     at, done = 0, 0
     while done < p - 1:
@@ -221,6 +258,16 @@ def read_fixed_correlations(lines: Sequence[Line], p: int) -> tuple[tuple[Printe
     return tuple(map(tuple, rows))
 
 
+def _unwrap_correlations(filled: Sequence[Line], p: int) -> list[Line]:
+    """Return the matrix with heading and rows on one line each, where a narrow page broke them."""
+    joined = join_numbers(filled)
+    start = next((k for k, line in enumerate(joined) if _count_correlations(line.text)), 0)
+    if start < 2 or len(joined) < start + p - 1:
+        return joined
+    # What stands above the first row is the heading.
+    return [replace(joined[0], text=" ".join(line.words for line in joined[:start])), *joined[start:]]
+
+
 def _count_correlations(text: str) -> int:
     """Return how many numbers at the end of a row can be correlations, with three decimals."""
     count = 0
@@ -229,71 +276,3 @@ def _count_correlations(text: str) -> int:
             break
         count += 1
     return count
-
-
-def missing_terms(formula: str, names: Sequence[str]) -> list[str]:
-    """Return the intercept, variables and interactions of the formula for which there is no fixed effect.
-
-    Parameters
-    ----------
-    formula : str
-        As printed, ``"Reaction ~ Days + (Days | Subject)"``.
-    names : sequence of str
-        The fixed effects.
-
-    Returns
-    -------
-    list of str
-        Empty too if the formula does not show its terms: R printed the name of a formula, or the formula has a dot or
-        removes terms.
-    """
-    terms = _fixed_terms(formula)
-    if terms is None or "." in terms or any("-" in re.sub(r"- ?1\b|\([^()]*\)", "", term) for term in terms):
-        return []
-    text = re.sub(r"%[^%]*%", " ", " + ".join(terms))
-    found = [
-        match[0]
-        for match in _NAME.finditer(text)
-        if match[0] not in _CONSTANTS and not _NO_VARIABLE_AFTER.match(text, match.end())
-    ]
-    everything = " ".join(names)
-    variables = [name for name in dict.fromkeys(found) if name.strip("`") not in everything]
-    has_intercept = not any(re.search(r"^0$|- ?1$", term) for term in terms)
-    intercept = ["(Intercept)"] if has_intercept and "(Intercept)" not in everything else []
-    return [
-        *intercept,
-        *variables,
-        *(":".join(parts) for parts in _interactions(terms) if not _have_interaction(names, parts)),
-    ]
-
-
-def _interactions(terms: Sequence[str]) -> list[list[str]]:
-    """Return the variables of each term that is ``a * b`` or ``a:b`` of plain names."""
-    split = ([part.strip() for part in re.split(r"[*:]", term)] for term in terms)
-    return [parts for parts in split if len(parts) > 1 and all(_NAME.fullmatch(part) for part in parts)]
-
-
-def _have_interaction(names: Sequence[str], parts: Sequence[str]) -> bool:
-    return any(name.count(":") >= len(parts) - 1 and all(part in name for part in parts) for name in names)
-
-
-def has_no_fixed_effects(formula: str) -> bool:
-    """Whether a printed formula has no fixed effects: ``y ~ 0 + (1 | g)``."""
-    terms = _fixed_terms(formula)
-    return terms is not None and bool(terms) and all(term.replace(" ", "") in ("0", "-1") for term in terms)
-
-
-def _fixed_terms(formula: str) -> list[str] | None:
-    """Return the terms of the fixed effects, without offsets; None if there is no tilde."""
-    _, tilde, right = formula.translate(_SIGNS).partition("~")
-    if not tilde:
-        return None
-    pieces, depth = [""], 0
-    for sign in right:
-        depth += (sign in "([") - (sign in ")]")
-        if sign == "+" and depth == 0:
-            pieces.append("")
-        else:
-            pieces[-1] += sign
-    terms = (piece.strip() for piece in pieces)
-    return [term for term in terms if term and "|" not in term and not term.startswith("offset(")]

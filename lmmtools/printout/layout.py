@@ -1,4 +1,4 @@
-"""The layout of a pasted text: its lines, the parts they form, and the numbers that end a row."""
+"""The layout of a pasted text: its lines, and the parts they form."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from itertools import dropwhile, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.number import PrintedNumber, is_number_text
+from lmmtools.printout.marks import remove_marks
+from lmmtools.printout.row import read_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Line", "Sections", "Tail", "clean_lines", "find_sections", "read_tail"]
+__all__ = ["Line", "Sections", "clean_lines", "find_sections"]
 
-_COMMENT = re.compile(r"\s*(?:#+['>]?)(?: |$)")
-_QUOTED = re.compile(r"\s*(?:>|\||%)(?: |$)")
-_PROMPT = re.compile(r"\s*(?:>|In ?\[\d*\]:)(?: |$)")
+_PROMPT = re.compile(r"\s*(?:(?:[A-Za-z]\w*)?>|>>>|In ?\[\d*\]:)(?: |$)")
+# What R prints of a vector: [1] TRUE.
+_VECTOR = re.compile(r"\s*\[\d+\] ")
 _CONTINUED = re.compile(r"\+(?: |$)")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _TAG = re.compile(r"</?(?:pre|code|samp|span|div|p|br)\b[^<>\n]*>")
@@ -27,10 +28,8 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 _ENTITY = re.compile(r"&(?:lt|gt|amp|nbsp|quot|#\d+|#x[0-9a-f]+);", re.I)
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl"}
-# Share of lines with a mark by which a text is quoted; some (a page number, a wrapped line) may have lost theirs.
-_MOST = 0.8
-# Quotations within quotations are removed to this depth.
-_DEEPEST = 20
+# A further line of a message.
+_FURTHER = re.compile(r"- |\d+: ")
 # With fewer lines, blank lines between them are no sign of double spacing.
 _FEWEST = 5
 # One printed fit is no longer.
@@ -53,6 +52,11 @@ _HEADINGS = {
     "correlations": r"Correlations? of Fixed Effects ?:",
     "legend": r"---$|Signif\. ?codes|attr\(,\"legend\"\)",
     "hidden": r"Correlation matrix not shown",
+    # What follows a fit and is no part of it.
+    "tests": (
+        r"(?=(?:Type I{1,3} )?(?:Marginal )?Analysis of (?:Variance|Deviance) Table|ANOVA-like table|Data: .*Models:"
+        r"|refitting model|Computing profile|Linear Hypotheses|Simultaneous Tests|(?:npar|Df|NumDF) (?:Sum|AIC|num))"
+    ),
     "message": (
         r"(?=optimizer \(|convergence code|fit warnings:|boundary \(singular\)|singular fit|Model failed to converge"
         r"|Model is nearly unidentifiable|Some predictor variables are on|unable to evaluate scaled gradient"
@@ -61,8 +65,6 @@ _HEADINGS = {
     ),
 }
 _PATTERNS = {part: re.compile(pattern) for part, pattern in _HEADINGS.items()}
-_WORD = re.compile(r"\S+")
-_LONE_DASH = re.compile(r"[-\u2010-\u2014\u2212]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Line:
     number : int
         Its place in the text, from 1.
     is_break : bool
-        Whether the line was typed at a prompt or is the fence of a code block: the printout ends before it.
+        Whether the line was typed at a prompt, is the fence of a code block, or lacks the mark of the lines above it:
+        the printout ends before it.
     """
 
     text: str
@@ -97,9 +100,9 @@ class Line:
 def clean_lines(text: str) -> list[Line]:
     """Return the lines of a pasted text.
 
-    Removed are comment marks (``##``, ``#>``), marks of quotation before (nearly) every line, escape codes, tags and
-    entities of HTML, and double spacing; ligatures become letters, and every kind of space becomes a blank. Code fences
-    and lines that begin with a prompt, with their continuations, are marked as breaks.
+    Removed are the marks that ``marks`` knows, escape codes, tags and entities of HTML, and double spacing; ligatures
+    become letters, and every kind of space becomes a blank. Marked as breaks are code fences, lines that begin with a
+    prompt, with their continuations, vectors that R printed, and what follows a marked printout without its mark.
 
     Raises
     ------
@@ -114,12 +117,13 @@ def clean_lines(text: str) -> list[Line]:
     if _ENTITY.search(text):
         text = html.unescape(text)
     text = text.translate(_INVISIBLE).translate(_LIGATURES)
-    rows = _without_marks([_plain_spaces(row).rstrip() for row in text.splitlines()])
+    rows, outside = remove_marks([_plain_spaces(row).rstrip() for row in text.splitlines()], _is_heading)
     numbered = _single_spaced(list(enumerate(rows, 1)))
     lines: list[Line] = []
     for number, row in numbered:
         goes_on = bool(lines) and lines[-1].is_break and bool(_CONTINUED.match(row))
-        lines.append(Line(row, number, goes_on or bool(_PROMPT.match(row) or _FENCE.match(row))))
+        ends = number - 1 in outside or any(sign.match(row) for sign in (_PROMPT, _FENCE, _VECTOR))
+        lines.append(Line(row, number, goes_on or ends))
     return lines
 
 
@@ -136,17 +140,6 @@ def _plain_spaces(row: str) -> str:
     """Return a row with blanks for tabs and for spaces of any kind."""
     row = row.expandtabs(8)
     return "".join(" " if unicodedata.category(c) == "Zs" else c for c in row) if not row.isascii() else row
-
-
-def _without_marks(rows: list[str]) -> list[str]:
-    """Return the rows without comment marks, and without marks of quotation if nearly all rows have one."""
-    for _ in range(_DEEPEST):
-        rows = [_COMMENT.sub("", row, count=1) if _COMMENT.match(row) else row for row in rows]
-        filled = [row for row in rows if row]
-        if not filled or sum(bool(_QUOTED.match(row)) for row in filled) < _MOST * len(filled):
-            return rows
-        rows = [_QUOTED.sub("", row, count=1) if _QUOTED.match(row) else row for row in rows]
-    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +203,8 @@ def _blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
     block: list[Line] = []
     for line in lines:
         heading = "" if line.is_break else _heading(line)
-        # A message ends at a blank line; what follows is not by lme4.
-        if heading or line.is_break or (part == "message" and line.is_blank):
+        # A message ends with its last line; what follows is not by lme4.
+        if heading or line.is_break or (part == "message" and not _goes_on(block, line)):
             if part:
                 yield part, block
             part, block = (heading, [_without_heading(line, heading)]) if heading else ("", [])
@@ -221,9 +214,26 @@ def _blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
         yield part, block
 
 
+def _goes_on(message: Sequence[Line], line: Line) -> bool:
+    """Whether a line goes on with a message: it is indented or a point of a list, or closes what the message opened."""
+    said = " ".join(each.words for each in message)
+    if line.is_blank or said.count("(") > said.count(")") or said.endswith((":", ",", ";")):
+        return not line.is_blank
+    is_deeper = _indent(line) > _indent(message[0])
+    return _FURTHER.match(line.words) is not None or (is_deeper and not read_tail(line.text))
+
+
+def _indent(line: Line) -> int:
+    return len(line.text) - len(line.text.lstrip())
+
+
 def _heading(line: Line) -> str:
     """Return the part that begins with a line; empty if the line is no heading."""
     return next((part for part, pattern in _PATTERNS.items() if pattern.match(line.words)), "")
+
+
+def _is_heading(row: str) -> bool:
+    return bool(_heading(Line(row, 0)))
 
 
 def _without_heading(line: Line, part: str) -> Line:
@@ -231,53 +241,3 @@ def _without_heading(line: Line, part: str) -> Line:
     assert found is not None
     # The blanks at the start of a table's line matter; those of a heading's line do not.
     return line if found.end() == 0 else replace(line, text=line.words[found.end() :].strip())
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """A row, split into its label and the numbers at its end.
-
-    Attributes
-    ----------
-    text : str
-        The row.
-    numbers : tuple of PrintedNumber
-        From left to right; the first ones may belong to the label (``dose 2``).
-    starts : tuple of int
-        Where each begins in the text.
-    """
-
-    text: str
-    numbers: tuple[PrintedNumber, ...]
-    starts: tuple[int, ...]
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def label(self, count: int) -> str:
-        """Return the text before the last ``count`` numbers, with the blanks at its start."""
-        return (self.text[: self.starts[-count]] if count else self.text).rstrip()
-
-    def last(self, count: int) -> tuple[PrintedNumber, ...]:
-        """Return the last ``count`` numbers."""
-        return self.numbers[len(self.numbers) - count :]
-
-
-def read_tail(text: str) -> Tail:
-    """Return the row, split into its label and the numbers at its end.
-
-    A minus or a ``<`` that a blank separates from its number belongs to it.
-    """
-    numbers: list[PrintedNumber] = []
-    starts: list[int] = []
-    for word in reversed(list(_WORD.finditer(text))):
-        is_sign = word[0] == "<" or _LONE_DASH.fullmatch(word[0]) is not None
-        if is_sign and numbers and numbers[-1].text[0] in "0123456789.":
-            numbers[-1] = PrintedNumber(word[0] + numbers[-1].text)
-            starts[-1] = word.start()
-            continue
-        if not is_number_text(word[0]):
-            break
-        numbers.append(PrintedNumber(word[0]))
-        starts.append(word.start())
-    return Tail(text, tuple(reversed(numbers)), tuple(reversed(starts)))

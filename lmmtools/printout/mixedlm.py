@@ -8,9 +8,10 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.layout import clean_lines, read_tail
+from lmmtools.printout.layout import clean_lines
 from lmmtools.printout.number import PrintedNumber, RoundedNumber, is_count_text, is_quotient
 from lmmtools.printout.printed_fit import PrintedCoefficient, PrintedMixedLM
+from lmmtools.printout.row import read_tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

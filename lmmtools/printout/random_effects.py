@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.layout import read_tail
 from lmmtools.printout.printed_fit import PrintedEffect
+from lmmtools.printout.row import read_tail
+from lmmtools.printout.wrapping import join_heading, join_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from lmmtools.printout.layout import Line, Tail
+    from lmmtools.printout.layout import Line
     from lmmtools.printout.number import PrintedNumber
+    from lmmtools.printout.row import Tail
 
 __all__ = ["RESIDUAL", "read_random_effects"]
 
@@ -90,6 +92,10 @@ def read_random_effects(lines: Sequence[Line], groups: Iterable[str]) -> tuple[l
 
 
 def _split_strips(lines: Sequence[Line]) -> list[_Strip]:
+    start = next((k for k, line in enumerate(lines) if not line.is_blank), len(lines))
+    found = join_heading(lines[start:], _HEADER)
+    if found is not None:
+        lines = [found[0], *join_numbers(lines[start + found[1] :])]
     strips = [_Strip((), "", [])]
     for line in lines:
         if _HEADER.fullmatch(line.words):

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
 from lmmtools.printout.fixed_effects import (
-    has_no_fixed_effects,
     has_stars,
-    missing_terms,
     read_fixed_correlations,
     read_fixed_effects,
 )
-from lmmtools.printout.layout import clean_lines, find_sections, read_tail
+from lmmtools.printout.layout import clean_lines, find_sections
 from lmmtools.printout.mixedlm import is_mixedlm_summary, read_mixedlm_summary
 from lmmtools.printout.number import PrintedNumber, is_count_text
 from lmmtools.printout.printed_fit import PrintedSummary
 from lmmtools.printout.random_effects import read_random_effects
+from lmmtools.printout.row import read_tail
+from lmmtools.printout.terms import has_no_fixed_effects, missing_terms
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ def _assemble(sections: Sections) -> PrintedSummary:
     reml, criterion = _read_criterion(sections, criteria)
     nobs, ngroups = _read_sizes(sections.words("nobs") or "")
     effects, residual = read_random_effects(sections.parts["random"], ngroups)
-    fixed = read_fixed_effects(sections.parts["fixed"]) if "fixed" in sections else []
     formula = sections.words("formula")
+    fixed = read_fixed_effects(sections.parts["fixed"], formula) if "fixed" in sections else []
     _check_fixed(formula, fixed, sections)
     correlations = None
     if "correlations" in sections and len(fixed) > 1:

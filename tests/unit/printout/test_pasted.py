@@ -30,10 +30,30 @@ def by_line(change):
     return lambda text: "".join(f"{change(line)}\n" for line in text.splitlines())
 
 
+def numbered(text, shape, start=1):
+    return "".join(f"{shape.format(k, line)}\n".rstrip(" ") for k, line in enumerate(text.splitlines(), start))
+
+
 MANGLED = {
     "knitr": by_line(lambda line: f"## {line}"),
     "knitr without trailing blanks": by_line(lambda line: f"## {line}".rstrip()),
     "reprex": by_line(lambda line: f"#> {line}"),
+    "comment without a blank": by_line(lambda line: f"#{line}"),
+    "slashes": by_line(lambda line: f"// {line}"),
+    "comment of SQL": by_line(lambda line: f"-- {line}"),
+    "code without a mark below it": lambda text: f"{by_line(lambda x: f'#> {x}')(text)}anova(m1, m2)  # 3\n",
+    "prose below a marked block": lambda text: f"{by_line(lambda x: f'## {x}')(text)}The slope is 10.4.\n",
+    "line numbers": lambda text: numbered(text, "{:3d} {}"),
+    "line numbers from the middle": lambda text: numbered(text, "{}: {}", start=97),
+    "line numbers after blanks": lambda text: numbered(text, "{:<4d} {}"),
+    "line numbers of cat": lambda text: numbered(text, "{:6d}\t{}"),
+    "line numbers and quotation": lambda text: numbered(by_line(lambda line: f"> {line}")(text), "[{}] {}"),
+    "log": by_line(lambda line: f"2024-03-01 12:34:56,123 INFO [main] {line}"),
+    "log of other levels": lambda text: "".join(
+        f"[12:34:{k % 60:02d}] {'INFO' if k % 3 else 'WARN'} fit.R: {line}\n"
+        for k, line in enumerate(text.splitlines())
+    ),
+    "log with time zone": by_line(lambda line: f"2024-03-01T12:34:56+01:00 {line}"),
     "quoted mail": by_line(lambda line: f"> {line}"),
     "quoted knitr": by_line(lambda line: f"> ## {line}"),
     "indented": by_line(lambda line: f"      {line}"),
@@ -68,6 +88,73 @@ def numbers(printed):
 @pytest.mark.parametrize("name", SHAPES)
 def test_pasted_text_has_the_same_numbers(name, how):
     assert numbers(lmt.read_lme4_summary(MANGLED[how](text_of(name)))) == numbers(lmt.read_lme4_summary(text_of(name)))
+
+
+def folded(text, width, *, at_blanks):
+    """The text as a page of this width breaks it: at blanks, or anywhere."""
+    wrapped = []
+    for line in text.splitlines():
+        while len(line) > width:
+            at = line.rfind(" ", 0, width + 1) if at_blanks else width
+            wrapped.append(line[:at])
+            line = line[at:].lstrip(" ") if at_blanks else line[at:]
+        wrapped.append(line)
+    return "\n".join(wrapped)
+
+
+@pytest.mark.parametrize("at_blanks", [True, False])
+@pytest.mark.parametrize("width", [36, 40, 45, 50, 55, 60, 66, 70])
+@pytest.mark.parametrize("name", ["lmertest_many", "lmertest_satterthwaite", "names_with_spaces", "nested"])
+def test_a_narrow_page_changes_no_number(name, width, at_blanks):
+    whole = lmt.read_lme4_summary(text_of(name))
+    try:
+        printed = lmt.read_lme4_summary(folded(text_of(name), width, at_blanks=at_blanks))
+    except lmt.LmmError:
+        # A name that is broken is not put together, nor a number that either half may be.
+        assert width < 60 or not at_blanks
+        return
+    assert [c.name for c in printed.fixed] == [c.name for c in whole.fixed]
+    for one, other in ((printed.fixed, whole.fixed), (printed.random, whole.random)):
+        assert numbers(one) == numbers(other)
+
+
+BELOW = {
+    "prose": "The slope is steep in all of them.",
+    "prose with a number": "see the text of chapter 3",
+    "code": "anova(m1, m2)",
+    "an assignment": "x <- 3",
+    "a vector": "[1] TRUE",
+    "a prompt": "> VarCorr(m)",
+    "a rule": "=" * 60,
+}
+
+
+@pytest.mark.parametrize("below", BELOW)
+@pytest.mark.parametrize("name", ["lmertest_satterthwaite", "lmertest_without_stars", "print_reml", "nested"])
+def test_what_stands_right_below_the_table_is_no_part_of_it(name, below):
+    text = re.sub(r"\n*(---\nSignif|Correlation of Fixed)[\s\S]*", "", text_of(name).rstrip()).replace("***", "")
+    whole = lmt.read_lme4_summary(text)
+    assert numbers(lmt.read_lme4_summary(f"{text}\n{BELOW[below]}")) == numbers(whole)
+
+
+@pytest.mark.parametrize("name", ["singular_slope", "not_converged"])
+def test_messages_end_where_an_anova_begins(name):
+    anova = (
+        "Type III Analysis of Variance Table with Satterthwaite's method\n"
+        "     Sum Sq Mean Sq NumDF DenDF F value    Pr(>F)\nDays  30031   30031     1    17  45.853 3.264e-06\n"
+    )
+    whole = lmt.read_lme4_summary(text_of(name))
+    for gap in ("", "\n"):
+        for indent in ("", "    "):
+            text = "".join(f"{indent}{line}\n" for line in f"{text_of(name).rstrip()}\n{gap}{anova}".splitlines())
+            assert lmt.read_lme4_summary(text).messages == whole.messages
+
+
+def test_a_row_without_its_numbers_is_no_end_of_the_table():
+    name = lmt.read_lme4_summary(text_of("lmertest_many")).fixed[2].name
+    text = re.sub(rf"(?m)^{re.escape(name)} .*", name, text_of("lmertest_many"))
+    with pytest.raises(lmt.LmmError, match="has not 5 numbers after a name"):
+        lmt.read_lme4_summary(text)
 
 
 def test_later_and_earlier_versions_of_lme4():
