@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from lmmtools.core.kernels import fronts as kernel
+from lmmtools.core.kernels.numpy_eliminated import Batch, FrontLists, Fronts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     Indices = NDArray[np.intp]
 
-__all__ = ["Batch", "Fronts", "Levels", "plan_fronts"]
+__all__ = ["Levels", "plan_fronts"]
 
 CALLS = 2e5
 """Multiply-adds of LAPACK that take as long as the calls for one stack of fronts."""
@@ -51,78 +52,6 @@ FULL = 0.9
 
 BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
 """Number of bits that are set, for each byte."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Batch:
-    """Fronts of one shape and height, stacked.
-
-    Attributes
-    ----------
-    offset : int
-        Where the stack, (count, width, width), begins among the numbers of all fronts.
-    own : ndarray of int, shape (count, k)
-        Columns eliminated here.
-    others : ndarray of int, shape (count, width - k)
-        Later columns that they meet.
-    parent_offset, parent_width : ndarray of int, shape (count,)
-    parent_place : ndarray of int, shape (count, width - k)
-        Place of each of the others in the parent's front.
-    is_single_parent : bool
-        Whether no two of the fronts have the same parent.
-    same, entry : ndarray of int
-        Places in a (count, k, k) stack that belong to one level, and the place of each in the concatenated lambdas.
-    """
-
-    offset: int
-    own: Indices
-    others: Indices
-    parent_offset: Indices
-    parent_width: Indices
-    parent_place: Indices
-    is_single_parent: bool
-    same: Indices
-    entry: Indices
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(count, width, width)."""
-        width = self.own.shape[1] + self.others.shape[1]
-        return len(self.own), width, width
-
-    @property
-    def columns(self) -> slice:
-        """Slice of the stack among the numbers of all fronts."""
-        count, width, _ = self.shape
-        return slice(self.offset, self.offset + count * width * width)
-
-    def in_parent(self) -> Indices:
-        """Return the places of (others, others) in the parents' fronts, shape (count, others, others)."""
-        rows = self.parent_offset[:, None] + self.parent_place * self.parent_width[:, None]
-        return np.asarray(rows[:, :, None] + self.parent_place[:, None, :])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fronts:
-    """The plan of a sparse elimination.
-
-    Attributes
-    ----------
-    size : int
-        Numbers in all fronts.
-    batches : tuple of Batch
-        Children before parents.
-    place, mirrored : ndarray of int, shape (entries,)
-        Place in the fronts of each entry of the pattern's lower triangle, and of its mirror image.
-    is_scalar : bool
-        Whether every level has one column.
-    """
-
-    size: int
-    batches: tuple[Batch, ...]
-    place: Indices
-    mirrored: Indices
-    is_scalar: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,13 +258,27 @@ def _lay_out(tree: _Tree, shapes: Indices, shape_of: Indices, pattern: sparse.cs
         batches.append(
             Batch(int(offset[chosen[0]]), mine, later, offset[parent], width[parent], in_parent, is_single, same, entry)
         )
+    lists = FrontLists(
+        offset,
+        width,
+        tree.own.begins,
+        tree.own.counts,
+        tree.others.begins,
+        tree.own.entries,
+        tree.others.entries,
+        places.find(np.repeat(tree.parent, tree.others.counts), tree.others.entries),
+        tree.parent,
+        (np.arange(q) - levels.starts[levels.of_column]).astype(np.int32),
+        levels.widths[levels.of_column].astype(np.int32),
+        levels.lambdas[levels.of_column],
+    )
     entries = pattern.tocoo()
     rows, cols = entries.row.astype(np.intp), entries.col.astype(np.intp)
     front = np.where(when[rows] < when[cols], front_of[rows], front_of[cols])
     r, c = places.find(front, rows), places.find(front, cols)
     place = offset[front] + r * width[front] + c
     mirrored = offset[front] + c * width[front] + r
-    return Fronts(int(before[-1]), tuple(batches), place, mirrored, bool((levels.widths == 1).all()))
+    return Fronts(int(before[-1]), tuple(batches), lists, place, mirrored, bool((levels.widths == 1).all()))
 
 
 class _Places:

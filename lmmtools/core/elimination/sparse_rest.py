@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
-from lmmtools import cholesky
 from lmmtools.core.elimination.fronts import Levels, plan_fronts
 from lmmtools.core.elimination.parts import not_definite
+from lmmtools.core.kernels import eliminated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.elimination.fronts import Batch, Fronts
     from lmmtools.core.elimination.parts import Factor
+    from lmmtools.core.kernels.numpy_eliminated import Fronts
 
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
@@ -41,9 +41,6 @@ DENSE_SHARE = 0.3
 
 MAX_JOINS = 2e7
 """Pairs of levels that the chain joins, counted with repeats, beyond which the pattern is not computed."""
-
-SINGLE = 48
-"""A single front that eliminates at least this many columns goes to LAPACK's symmetric routines."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,27 +140,6 @@ def _pattern_of(A: sparse.spmatrix) -> sparse.csr_matrix:
     return out
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _EliminatedFront:
-    """A stack of fronts when it is eliminated: arrays (count, k, k) and (count, k, others).
-
-    Attributes
-    ----------
-    batch : Batch
-    A, B : ndarray
-        A_KK and A_KR in the metric of what was eliminated before.
-    w : ndarray
-    C : ndarray
-        w A_KR.
-    """
-
-    batch: Batch
-    A: Floats
-    B: Floats
-    w: Floats
-    C: Floats
-
-
 class SparseRest:
     """The rest at one theta.
 
@@ -175,120 +151,26 @@ class SparseRest:
 
     def __init__(self, layout: SparseLayout, A: Floats, lambdas: Sequence[Floats]) -> None:
         self._layout = layout
-        plan = layout.fronts
-        numbers = np.zeros(plan.size)
-        numbers[plan.place] = A
-        numbers[plan.mirrored] = A
-        flat = np.concatenate([lam.ravel() for lam in lambdas])
-        self.logdet = 0.0
-        self._done: list[_EliminatedFront] = []
-        for batch in plan.batches:
-            front = numbers[batch.columns].reshape(batch.shape)
-            k = batch.own.shape[1]
-            own, B = front[:, :k, :k], front[:, :k, k:]
-            w, change = _weights(own, batch, flat, is_scalar=plan.is_scalar)
-            self.logdet += change
-            C = w * B if k == 1 else np.matmul(w, B)
-            self._done.append(_EliminatedFront(batch, own, B, w, C))
-            if B.shape[2]:
-                # The contributions of its children to the others, and its own.
-                left = front[:, k:, k:] - np.matmul(B.transpose(0, 2, 1), C)
-                at = batch.in_parent()
-                if batch.is_single_parent:
-                    numbers[at] += left
-                else:
-                    np.add.at(numbers, at.ravel(), left.ravel())
+        self._fronts = eliminated.eliminate_fronts(layout.fronts, A, lambdas)
+        self.logdet = float(self._fronts.logdet)
         if not np.isfinite(self.logdet):
             raise not_definite()
 
     def solve(self, C: Floats) -> tuple[Floats, Floats]:
         """Return U = Lambda (I + Lambda'A Lambda)^-1 Lambda'C and C - A U, shape (q_rest, b)."""
-        right = np.array(C)
-        for s in self._done:
-            if s.B.shape[2]:
-                product = np.matmul(s.C.transpose(0, 2, 1), right[s.batch.own])
-                np.subtract.at(right, s.batch.others, product)
-        U, F = np.empty_like(right), np.empty_like(right)
-        for s in reversed(self._done):
-            own = s.batch.own
-            mine = right[own]
-            if s.B.shape[2]:
-                mine = mine - np.matmul(s.B, U[s.batch.others])
-            U[own] = found = np.matmul(s.w, mine)
-            F[own] = mine - np.matmul(s.A, found)
-        return U, F
+        return self._fronts.solve(C)
 
     def invert(self, *, full: bool) -> tuple[Floats, list[Floats]]:
         """Return W on the pattern and the traces of N = A - A W A per factor.
 
         ``full`` changes nothing here.
         """
-        plan = self._layout.fronts
-        numbers = np.empty(plan.size)
         factors = self._layout.factors
-        T = np.zeros(sum(f.l**2 for f in factors))
-        for s in reversed(self._done):
-            batch = s.batch
-            front = numbers[batch.columns].reshape(batch.shape)
-            k = batch.own.shape[1]
-            N = s.A - np.matmul(s.A, np.matmul(s.w, s.A))
-            if s.B.shape[2]:
-                W = numbers[batch.in_parent()]
-                X = np.matmul(s.C, W)
-                front[:, :k, k:], front[:, k:, :k], front[:, k:, k:] = -X, -X.transpose(0, 2, 1), W
-                front[:, :k, :k] = s.w + np.matmul(X, s.C.transpose(0, 2, 1))
-                E = s.B - np.matmul(s.A, s.C)
-                N -= np.matmul(np.matmul(E, W), E.transpose(0, 2, 1))
-            else:
-                front[:] = s.w
-            T += np.bincount(batch.entry, weights=N.reshape(-1)[batch.same], minlength=len(T))
         ends = np.cumsum([f.l**2 for f in factors])
+        W, T = self._fronts.invert(int(ends[-1]))
         traces = [t.reshape(f.l, f.l) for f, t in zip(factors, np.split(T, ends[:-1]), strict=True)]
-        return numbers[plan.place], [0.5 * (t + t.T) for t in traces]
+        return W, [0.5 * (t + t.T) for t in traces]
 
     def traces(self) -> list[Floats]:
         """Return the traces of N alone."""
         return self.invert(full=False)[1]
-
-
-def _weights(A: Floats, batch: Batch, flat: Floats, *, is_scalar: bool) -> tuple[Floats, float]:
-    """Return Lambda (I + Lambda'A Lambda)^-1 Lambda' of stacked fronts and the sum of log|I + Lambda'A Lambda|.
-
-    The last is nan where one is not positive definite to working precision.
-    """
-    count, k, _ = A.shape
-    if is_scalar:
-        s = flat[batch.entry].reshape(count, k)
-        if k == 1:
-            square = s[:, :, None] ** 2
-            D = 1.0 + square * A
-            with np.errstate(invalid="ignore", divide="ignore"):
-                return square / D, float(np.log(D).sum())
-        M = A * s[:, :, None] * s[:, None, :]
-        M[:, range(k), range(k)] += 1.0
-        inverse, logdet = _invert_definite(M)
-        return inverse * s[:, :, None] * s[:, None, :], logdet
-    lam = np.zeros(A.shape)
-    lam.reshape(-1)[batch.same] = flat[batch.entry]
-    M = np.matmul(np.matmul(lam.transpose(0, 2, 1), A), lam)
-    M[:, range(k), range(k)] += 1.0
-    inverse, logdet = _invert_definite(M)
-    return np.matmul(np.matmul(lam, inverse), lam.transpose(0, 2, 1)), logdet
-
-
-def _invert_definite(M: Floats) -> tuple[Floats, float]:
-    """Return the inverses and the sum of log-determinants, nan where one is not positive definite."""
-    count, k, _ = M.shape
-    if count == 1 and k >= SINGLE:
-        L, info = cholesky.factor(M[0].T)
-        if info:
-            return M, np.nan
-        logdet = 2.0 * float(np.log(L.diagonal()).sum())
-        lower = np.tril(cholesky.invert(L)[0])
-        return (lower + np.tril(lower, -1).T)[None], logdet
-    try:
-        stacked = np.linalg.cholesky(M)
-    except np.linalg.LinAlgError:
-        return M, np.nan
-    half = np.asarray(np.linalg.inv(stacked), dtype=float)
-    return np.matmul(half.transpose(0, 2, 1), half), 2.0 * float(np.log(stacked[:, range(k), range(k)]).sum())

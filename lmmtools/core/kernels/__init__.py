@@ -16,16 +16,17 @@ from lmmtools.errors import EngineError
 if TYPE_CHECKING:
     from lmmtools.core.kernels import numpy_blocks as blocks
     from lmmtools.core.kernels import numpy_dense as dense
+    from lmmtools.core.kernels import numpy_eliminated as eliminated
     from lmmtools.core.kernels import numpy_fronts as fronts
     from lmmtools.core.kernels import numpy_newton as newton
     from lmmtools.core.kernels import numpy_pairs as pairs
 
-__all__ = ["NOUNS", "VARIABLE", "blocks", "dense", "fronts", "newton", "pairs", "routes"]
+__all__ = ["NOUNS", "VARIABLE", "blocks", "dense", "eliminated", "fronts", "newton", "pairs", "routes"]
 
 VARIABLE = "LMMTOOLS_KERNELS"
 """The environment variable that chooses the route; it is read when the kernels are imported."""
 
-NOUNS = ("blocks", "dense", "fronts", "newton", "pairs")
+NOUNS = ("blocks", "dense", "eliminated", "fronts", "newton", "pairs")
 """The kernels."""
 
 _CHOICES = ("auto", "numpy", "compiled")
@@ -65,6 +66,7 @@ def _load(noun: str) -> Any:
 if not TYPE_CHECKING:
     blocks = _load("blocks")
     dense = _load("dense")
+    eliminated = _load("eliminated")
     fronts = _load("fronts")
     newton = _load("newton")
     pairs = _load("pairs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lmmtools.core.elimination import coupling, dense_rest, fronts, sparse_rest, structure
+from lmmtools.core.kernels import eliminated, numpy_eliminated
 
 _CHAIN = {"SMALL_Q": -1, "MEDIUM_Q": -1}
 _SPARSE = {**_CHAIN, "DENSE_SIZE": -1, "DENSE_FILL": 2.0}
@@ -20,13 +21,18 @@ ROUTES: dict[str, dict[str, float]] = {
     "fronts as found": {**_FRONTS, "WASTE": 0.0, "SMALL_WASTE": 0},
     "fronts merged": _FRONTS,
     "fronts by LAPACK": {**_FRONTS, "WASTE": 1e9, "SINGLE": 1},
+    "fronts by all threads": {**_FRONTS, "WASTE": 1e9, "SINGLE": 1, "WIDEST": 0},
 }
 
 
 def take(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Force a route."""
     for name, value in ROUTES[route].items():
-        modules = [m for m in (structure, coupling, dense_rest, sparse_rest, fronts) if name in vars(m)]
+        modules = [
+            m
+            for m in (structure, coupling, dense_rest, sparse_rest, fronts, numpy_eliminated, eliminated)
+            if name in vars(m)
+        ]
         for module in modules:
             monkeypatch.setattr(module, name, value)
         assert modules, f"no module has {name}"
