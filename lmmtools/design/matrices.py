@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lmmtools.design.sparse_columns import as_array
 from lmmtools.design.theta import lambda_factors
 from lmmtools.formula.terms import factor_parts
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.dropped import Dropped
+    from lmmtools.design.sparse_columns import Matrix
     from lmmtools.formula.terms import ModelFormula
 
 
@@ -46,8 +48,8 @@ class Design:
         The model formula.
     y : ndarray, shape (n,)
         Response, in its units.
-    X : ndarray, shape (n, p)
-        Fixed-effects matrix of full column rank.
+    fixed : ndarray or SparseColumns, shape (n, p)
+        Fixed-effects matrix X of full column rank, as it is held: factors of many levels sparse.
     x_names : tuple of str, length p
         Column names as statsmodels writes them (``"Intercept"``, ``"recipe[T.B]"``).
     blocks : tuple of Block
@@ -85,7 +87,7 @@ class Design:
 
     formula: ModelFormula
     y: NDArray[np.float64]
-    X: NDArray[np.float64]
+    fixed: Matrix
     x_names: tuple[str, ...]
     blocks: tuple[Block, ...]
     weights: NDArray[np.float64] | None
@@ -110,6 +112,11 @@ class Design:
         """Return the values of the rows used, given a value for each row of ``seen``."""
         return values if self.whole is None else values[self.rows]
 
+    @cached_property
+    def X(self) -> NDArray[np.float64]:
+        """Fixed-effects matrix of full column rank as an array, shape (n, p)."""
+        return as_array(self.fixed)
+
     @property
     def n(self) -> int:
         """Number of rows."""
@@ -118,7 +125,7 @@ class Design:
     @property
     def p(self) -> int:
         """Number of fixed effects."""
-        return int(self.X.shape[1])
+        return int(self.fixed.shape[1])
 
     @property
     def q(self) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.core.model.residual import ResidualModel
     from lmmtools.design.matrices import Design
+    from lmmtools.design.sparse_columns import Matrix
 
     Floats = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class Chunk:
     ----------
     y : ndarray, shape (r,)
         Response less the offset.
-    X : ndarray, shape (r, p)
+    X : ndarray or SparseColumns, shape (r, p)
     residual : ResidualModel
         Of these rows.
     codes : tuple of ndarray of int, each (r,)
@@ -45,7 +46,7 @@ class Chunk:
     """
 
     y: Floats
-    X: Floats
+    X: Matrix
     residual: ResidualModel
     codes: tuple[NDArray[np.intp], ...]
     bases: tuple[Floats, ...]
@@ -91,7 +92,7 @@ class DesignChunks:
             s = slice(start, start + self.rows)
             yield Chunk(
                 y[s],
-                d.X[s],
+                d.fixed[s],
                 KnownWeights(None if d.weights is None else d.weights[s]),
                 tuple(b.codes[s] for b in d.blocks),
                 tuple(b.basis[s] for b in d.blocks),

@@ -1,10 +1,13 @@
-"""Cross-products A = Z'WZ, Z'W[X y] and [X y]'W[X y], accumulated in one pass over chunks of rows.
+"""Cross-products A = Z'WZ, Z'W[X y] and [X y]'W[X y], accumulated over chunks of rows.
 
-The model is held in coordinates of its own, chosen from the first chunk so that the rest of the engine meets numbers
-near one whatever the data's units: X times an upper-triangular map (orthonormal columns), y less a preliminary
-regression on X and divided by its spread, and every random-effects basis times the inverse of a lower-triangular map.
-The criterion, beta and theta are mapped back exactly: a lower-triangular map keeps lambda_k lower triangular and the
-signs of its diagonal.
+The model is held in coordinates of its own, so that the rest of the engine meets numbers near one whatever the data's
+units: X times an upper-triangular map (orthonormal columns), y less its regression on X and divided by its spread, and
+every random-effects basis times the inverse of a lower-triangular map.  The criterion, beta and theta are mapped back
+exactly: a lower-triangular map keeps lambda_k lower triangular and the signs of its diagonal.
+
+The map of X is Cholesky's of X'WX, applied to the products alone where their condition number leaves all digits that
+matter.  Elsewhere X is multiplied by it first and the products are made anew, which is as accurate as a QR
+decomposition of all rows at a fraction of its cost; columns of factors, which are held sparse, stay as they are.
 """
 
 from __future__ import annotations
@@ -16,9 +19,12 @@ import numpy as np
 from scipy import sparse
 from scipy.linalg import solve_triangular
 from scipy.linalg.blas import dnrm2
+from scipy.linalg.lapack import dpotrf, dtrtri
 
 from lmmtools.blas import dot, product
 from lmmtools.core.data.chunks import Chunk, ChunkSource, indicator_rows
+from lmmtools.core.data.room import check_dense
+from lmmtools.design.sparse_columns import as_array, times, times_sparse, transposed_times
 from lmmtools.design.theta import lower_root
 from lmmtools.errors import EngineError
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.model.residual import ResidualModel
+    from lmmtools.design.sparse_columns import Matrix
 
     Floats = NDArray[np.float64]
 
@@ -34,9 +41,20 @@ __all__ = [
     "ResponseProducts",
     "Scaling",
     "accumulate",
-    "choose_scaling",
     "project_response",
 ]
+
+LOSS = 1e4
+"""Sum of the reciprocal eigenvalues of X'WX, its diagonal ones, up to which its Cholesky factor leaves twelve digits."""
+
+SPARSE_LOSS = 1e8
+"""The same for columns that are held sparse: their products are sums of few different numbers, which round little."""
+
+TURNED_LOSS = 1e10
+"""Up to here X times the map has columns so nearly orthogonal that the second map leaves all digits."""
+
+LEAST = 1e-280
+"""Squares between this and its reciprocal lose no digits to what a double can hold."""
 
 RANK_TOL = 1e-11
 """Length of a column of X or of a basis after orthogonalisation, relative to before, below which it is scaled only: the
@@ -118,36 +136,6 @@ class CrossProducts:
     response: ResponseProducts
 
 
-def choose_scaling(chunk: Chunk) -> Scaling:
-    """Return coordinates in which the rows of ``chunk`` have unit scale; those of any chunk are valid (invertible)."""
-    X, y = chunk.residual.whitened(chunk.X), chunk.residual.whitened(chunk.y)
-    p = X.shape[1]
-    if p:
-        norms = _nonzero(np.sqrt(np.einsum("ij,ij->j", X, X)))
-        X = X / norms
-        if p == 1:
-            x_map = np.array([[1.0 / norms[0]]])
-            centre = product(X.T, y)
-        else:
-            R = np.asarray(np.linalg.qr(X, mode="r")) if len(y) >= p else np.zeros((1, 1))
-            if R.shape[0] == p and np.abs(np.diag(R)).min() > RANK_TOL:
-                T = solve_triangular(R, np.eye(p), check_finite=False)
-                Q = product(X, T)
-                x_map = T / norms[:, None]
-                centre = product(Q.T, y)
-                centre += product(Q.T, y - product(Q, centre))
-                X = Q
-            else:
-                x_map = np.diag(1.0 / norms)
-                centre = np.zeros(p)
-        r = y - product(X, centre)
-    else:
-        x_map, centre, r = np.zeros((0, 0)), np.zeros(0), y
-    y_scale = float(np.sqrt(dot(r, r) / len(r)))
-    maps = tuple(_basis_map(chunk.residual.whitened(b)) for b in chunk.bases)
-    return Scaling(x_map, centre, y_scale or 1.0, maps)
-
-
 def _basis_map(B: Floats) -> Floats:
     """Return the lower-triangular R with ``B @ inv(R)`` orthonormal on average over the rows, B whitened."""
     n, l = B.shape
@@ -168,82 +156,201 @@ def _nonzero(norms: Floats) -> Floats:
     return np.where(norms > 0, norms, 1.0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """The columns in which products with X are made: X itself, or X turned until its columns are orthogonal.
+
+    Attributes
+    ----------
+    turn : ndarray, shape (p, p), or None
+        Upper triangular; columns that are held sparse are turned only where ``is_dense``.
+    is_dense : bool
+        Whether X is made dense, a chunk of rows at a time.
+    """
+
+    turn: Floats | None = None
+    is_dense: bool = False
+
+    def of(self, X: Matrix) -> Matrix:
+        """Return the columns on the rows of X, shape (r, p)."""
+        if self.turn is None:
+            return X
+        if isinstance(X, np.ndarray) or self.is_dense:
+            return product(as_array(X), self.turn)
+        return X.with_dense(product(X.dense, self.turn[np.ix_(X.at_dense, X.at_dense)]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Products:
+    """Products with X: Z'WX (q, p), X'WX (p, p), and X'Wy (p,) of y in units of its largest value."""
+
+    ZX: Floats
+    XX: Floats
+    Xy: Floats
+
+
 def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
-    """Return the coordinates chosen and the cross-products in them; all rows are read once.
+    """Return the coordinates chosen and the cross-products in them.
+
+    The rows are read once for X and Z, once more for the response less its regression on X, and again where columns of
+    X are so nearly dependent that they are made orthogonal before they are multiplied.
 
     Raises
     ------
     EngineError
         If X has no full column rank to working precision, as many columns as rows, or explains y exactly.
     """
-    scaling: Scaling | None = None
-    A: sparse.csr_matrix | None = None
-    ZXy: Floats | None = None
-    XyXy: Floats | None = None
-    log_w = 0.0
-    size = 0.0
-    for chunk in source:
-        if scaling is None:
-            scaling = choose_scaling(chunk)
-        p = chunk.X.shape[1]
-        Xy = np.empty((len(chunk.y), p + 1))
-        Xy[:, :p] = product(chunk.X, scaling.x_map)
-        Xy[:, p] = (chunk.y - product(Xy[:, :p], scaling.centre)) / scaling.y_scale
-        Z = indicator_rows(chunk.codes, chunk.bases, source.levels, scaling.basis_maps)
-        WXy = chunk.residual.weighted(Xy)
-        log_w += chunk.residual.log_weights
-        size += dot(chunk.y, chunk.residual.weighted(chunk.y))
-        Zt = Z.T
-        gram = Zt @ chunk.residual.weighted_rows(Z)
-        A = gram if A is None else A + gram
-        ZXy = Zt @ WXy if ZXy is None else ZXy + Zt @ WXy
-        XyXy = product(Xy.T, WXy) if XyXy is None else XyXy + product(Xy.T, WXy)
-    if scaling is None or A is None or ZXy is None or XyXy is None:
+    first = next(iter(source), None)
+    if first is None:
         raise EngineError("The design has no rows; a mixed model needs at least two.")
-    p = XyXy.shape[0] - 1
-    if source.n <= p:
-        raise EngineError(f"X has {p} columns for {source.n} rows: no degrees of freedom are left for the residual.")
-    scaling, ZX, XX, response = _finish(scaling, ZXy, XyXy)
-    _check_spread(response, source.n, size)
-    return scaling, CrossProducts(sparse.csr_matrix(A), ZX, XX, log_w, response)
+    n, p = source.n, first.X.shape[1]
+    if n <= p:
+        raise EngineError(f"X has {p} columns for {n} rows: no degrees of freedom are left for the residual.")
+    maps = tuple(_basis_map(first.residual.whitened(b)) for b in first.bases)
+    unit = _largest_response(source)
+    columns, found, T = _multiply_columns(source, first, maps, unit)
+    A, log_weights = _multiply_effects(source, maps)
+    centre, y_scale, response = _project(source, columns, maps, unit, T, found)
+    x_map = T if columns.turn is None else columns.turn @ T
+    scaling = Scaling(x_map, centre, y_scale, maps)
+    return scaling, CrossProducts(A, product(found.ZX, T), T.T @ found.XX @ T, log_weights, response)
 
 
-def _finish(s: Scaling, ZXy: Floats, XyXy: Floats) -> tuple[Scaling, Floats, Floats, ResponseProducts]:
-    """Return coordinates, Z'WX, X'WX and the response's products, X orthonormal over all rows and taken off y."""
-    p = len(s.centre)
-    ZX, Zy = np.ascontiguousarray(ZXy[:, :p]), np.ascontiguousarray(ZXy[:, p])
-    XX, Xy, yy = XyXy[:p, :p], XyXy[:p, p], float(XyXy[p, p])
-    if p == 0:
-        return s, ZX, XX, ResponseProducts(Zy, Xy, yy, s.centre, s.y_scale)
-    d = np.sqrt(np.diag(XX))
-    if not d.all():
+def _largest_response(source: ChunkSource) -> float:
+    """Return the largest size of the response, 1 where it is zero."""
+    return max(float(np.abs(chunk.y).max(initial=0.0)) for chunk in source) or 1.0
+
+
+def _multiply_effects(source: ChunkSource, maps: tuple[Floats, ...]) -> tuple[sparse.csr_matrix, float]:
+    """Return Z'WZ, shape (q, q), and the sum of the logarithms of the weights."""
+    A, log_weights = None, 0.0
+    for chunk in source:
+        Z = indicator_rows(chunk.codes, chunk.bases, source.levels, maps)
+        gram = Z.T @ chunk.residual.weighted_rows(Z)
+        A = gram if A is None else A + gram
+        log_weights += chunk.residual.log_weights
+    return sparse.csr_matrix(A), log_weights
+
+
+def _multiply_columns(
+    source: ChunkSource, first: Chunk, maps: tuple[Floats, ...], unit: float
+) -> tuple[_Columns, _Products, Floats]:
+    """Return columns of X far enough from dependent, their products, and the upper T that makes them orthonormal.
+
+    Products of columns lose as many digits as the condition number of X'WX has.
+    """
+    columns = _Columns()
+    found = _add_products(source, columns, maps, unit)
+    T, loss = _orthonormal(found.XX)
+    if loss > LOSS:
+        columns = _Columns(_turn(first.X, first.residual, found.XX))
+        found = _add_products(source, columns, maps, unit)
+        T, loss = _orthonormal(found.XX)
+    if loss > SPARSE_LOSS and not isinstance(first.X, np.ndarray):
+        check_dense(*first.X.shape)
+        columns = _Columns(_turn(first.X.toarray(), first.residual, found.XX), is_dense=True)
+        found = _add_products(source, columns, maps, unit)
+        T, loss = _orthonormal(found.XX)
+    if loss < 1.0 / RANK_TOL:
+        return columns, found, T
+    if not np.isfinite(found.XX).all():
+        raise EngineError("X holds values that are not finite numbers.")
+    if not np.diag(found.XX).all():
         raise EngineError("A column of X is zero in every row; leave it out.")
-    try:
-        L = np.linalg.cholesky(XX / d / d[:, None])
-    except np.linalg.LinAlgError:
-        L = np.zeros((p, p))
-    if not np.diag(L).min() > np.sqrt(RANK_TOL):
-        raise EngineError("The columns of X are linearly dependent to working precision; leave one of them out.")
-    T = solve_triangular(L, np.eye(p), lower=True, check_finite=False).T / d[:, None]
-    ZX, XX, Xy = product(ZX, T), T.T @ XX @ T, T.T @ Xy
-    rest = Xy
-    centre = L.T @ (s.centre * d) + rest * s.y_scale
-    Zy = Zy - ZX @ rest
-    yy += float(rest @ XX @ rest - 2 * (rest @ Xy))
-    Xy = Xy - XX @ rest
-    s = Scaling(s.x_map @ T, centre, s.y_scale, s.basis_maps)
-    return s, ZX, XX, ResponseProducts(Zy, Xy, yy, centre, s.y_scale)
+    raise EngineError("The columns of X are linearly dependent to working precision; leave one of them out.")
 
 
-def _check_spread(response: ResponseProducts, n: int, size: float) -> None:
-    """Refuse a response without variation beside X: no variance can be estimated."""
-    spread = response.y_scale * np.sqrt(max(response.yy, 0.0))
-    if not np.isfinite(spread):
+def _add_products(source: ChunkSource, columns: _Columns, maps: tuple[Floats, ...], unit: float) -> _Products:
+    """Return the products with X of all rows."""
+    total: list[Floats] = []
+    for chunk in source:
+        X = columns.of(chunk.X)
+        Z = indicator_rows(chunk.codes, chunk.bases, source.levels, maps)
+        WX = chunk.residual.weighted(X)
+        new = [times_sparse(Z.T, WX), transposed_times(X, WX), transposed_times(WX, chunk.y / unit)]
+        total = [a + b for a, b in zip(total, new, strict=True)] if total else new
+    return _Products(*total)
+
+
+def _orthonormal(XX: Floats) -> tuple[Floats, float]:
+    """Return the upper T, shape (p, p), with T'XX T = I, and the digits that products lose, as a factor on rounding.
+
+    The factor is the sum of the reciprocal eigenvalues of XX with a diagonal of ones; infinite where there is no T.
+    """
+    p, squares = len(XX), np.diag(XX)
+    if p == 0:
+        return np.zeros((0, 0)), 1.0
+    if not (squares.min() > LEAST and squares.max() < 1.0 / LEAST):
+        return np.eye(p), np.inf
+    d = np.sqrt(squares)
+    L, info = dpotrf(XX / d / d[:, None], lower=1)
+    if info:
+        return np.eye(p), np.inf
+    T = dtrtri(L, lower=1)[0].T
+    loss = float(np.vdot(T, T))
+    return T / d[:, None], loss if np.isfinite(loss) else np.inf
+
+
+def _turn(X: Matrix, residual: ResidualModel, XX: Floats) -> Floats:
+    """Return the upper map, shape (p, p), that makes dense columns of X orthogonal and others of length one."""
+    p = X.shape[1]
+    at = np.arange(p) if isinstance(X, np.ndarray) else X.at_dense
+    dense = residual.whitened(X if isinstance(X, np.ndarray) else X.dense)
+    out = np.diag(1.0 / _nonzero(np.sqrt(np.abs(np.diag(XX)))))
+    T, loss = _orthonormal(XX[np.ix_(at, at)])
+    out[np.ix_(at, at)] = T if loss < TURNED_LOSS else _turn_by_qr(dense)
+    return out
+
+
+def _turn_by_qr(X: Floats) -> Floats:
+    """Return the upper map that makes the columns of X, (r, c), orthonormal; of length one where they are dependent."""
+    c = X.shape[1]
+    # Norms without squares, which overflow from 1e154 on.
+    norms = _nonzero(np.array([dnrm2(column) for column in X.T]))
+    R = np.asarray(np.linalg.qr(X / norms, mode="r")) if len(X) >= c else np.zeros((0, 0))
+    if len(R) < c or np.abs(np.diag(R)).min(initial=1.0) <= RANK_TOL:
+        return np.diag(1.0 / norms)
+    return np.asarray(solve_triangular(R, np.eye(c), check_finite=False) / norms[:, None])
+
+
+def _project(
+    source: ChunkSource, columns: _Columns, maps: tuple[Floats, ...], unit: float, T: Floats, found: _Products
+) -> tuple[Floats, float, ResponseProducts]:
+    """Return the regression of y on X in the engine's coordinates, y's scale, and the products of what it leaves."""
+    p = len(T)
+    centre = T.T @ found.Xy
+    Zy, Xy, yy, size = np.zeros(len(found.ZX)), np.zeros(p), 0.0, 0.0
+    for chunk in source:
+        X, y = columns.of(chunk.X), chunk.y / unit
+        r = y - times(X, T @ centre) if p else y
+        Wr = chunk.residual.weighted(r)
+        Xy = Xy + transposed_times(X, Wr)
+        Zy += _sum_by_level(Wr, chunk, source.levels, maps)
+        yy += dot(r, Wr)
+        size += dot(y, chunk.residual.weighted(y))
+    rest = T.T @ Xy
+    ZX, XX = found.ZX @ (T @ rest), T.T @ (found.XX @ (T @ rest))
+    centre, Zy = centre + rest, Zy - ZX
+    yy += float(rest @ XX - 2.0 * (rest @ rest))
+    scale = float(np.sqrt(max(yy, 0.0) / source.n))
+    if not np.isfinite(scale * unit):
         raise EngineError("The response, X or a random-effects basis holds values that are not finite numbers.")
-    if spread <= EXACT_TOL * np.sqrt(size) or spread == 0:
+    if scale <= EXACT_TOL * np.sqrt(size / source.n):
         raise EngineError(
             "The fixed effects reproduce the response exactly (is it constant?), so no variance can be estimated."
         )
+    return unit * centre, unit * scale, ResponseProducts(
+        Zy / scale, (rest - XX) / scale, yy / scale**2, unit * centre, unit * scale
+    )
+
+
+def _sum_by_level(r: Floats, chunk: Chunk, levels: tuple[int, ...], maps: tuple[Floats, ...]) -> Floats:
+    """Return Z'r, shape (q,), in the engine's coordinates."""
+    parts = []
+    for codes, basis, m, R in zip(chunk.codes, chunk.bases, levels, maps, strict=True):
+        sums = np.array([np.bincount(codes, r * column, m) for column in basis.T])
+        parts.append(solve_triangular(R, sums, trans="T", lower=True, check_finite=False).T.reshape(-1))
+    return np.concatenate(parts)
 
 
 def project_response(

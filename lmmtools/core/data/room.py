@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lmmtools.core.elimination.structure import Structure
     from lmmtools.design.matrices import Design
 
-__all__ = ["check_deletions", "check_products", "check_rest"]
+__all__ = ["check_deletions", "check_dense", "check_products", "check_rest"]
 
 CHUNKS = 2
 """Copies of a chunk of X while its cross-products are made (measured)."""
@@ -47,6 +47,22 @@ def check_products(design: Design) -> None:
         EngineError,
         f"The fit, with {design.p:,} columns of X beside {q:,} random effects, {widest.q:,} of them in {widest.term},",
         "Fewer fixed effects would help: a factor of many levels belongs after a bar, (1 | g).",
+    )
+
+
+def check_dense(n: int, p: int) -> None:
+    """Refuse to make sparse columns of X, n rows at a time, dense where there is no memory for them.
+
+    Raises
+    ------
+    EngineError
+        As :func:`check_products`.
+    """
+    need_memory(
+        CHUNKS * n * p,
+        EngineError,
+        f"X, whose {p:,} columns are so nearly dependent that they are multiplied as dense ones,",
+        "Centre numeric columns that lie far from zero, and take terms out that others nearly determine.",
     )
 
 

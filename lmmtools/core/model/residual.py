@@ -8,9 +8,11 @@ the next, they are held while the cross-products are made, and these are made an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
+
+from lmmtools.design.sparse_columns import SparseColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,12 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["KnownWeights", "ResidualModel"]
 
+M = TypeVar("M", "Floats", SparseColumns)
+
 
 class ResidualModel(Protocol):
     """The residuals' covariance over r rows, relative to sigma**2: R, (r, r)."""
 
-    def weighted(self, A: Floats) -> Floats:
-        """Return R^-1 A, of the shape of A, (r,) or (r, c); A itself where R is the identity."""
+    def weighted(self, A: M) -> M:
+        """Return R^-1 A, of the shape of A, (r,) or (r, c), and its kind; A itself where R is the identity."""
 
     def weighted_rows(self, Z: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return R^-1 Z, (r, q)."""
@@ -50,7 +54,7 @@ class KnownWeights:
 
     w: Floats | None
 
-    def weighted(self, A: Floats) -> Floats:
+    def weighted(self, A: M) -> M:
         """Return W A."""
         if self.w is None:
             return A
