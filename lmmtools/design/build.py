@@ -24,17 +24,19 @@ from lmmtools.design.checks import (
 )
 from lmmtools.design.columns import independent_columns
 from lmmtools.design.dropped import Dropped, describe_undefined
-from lmmtools.design.encoders import Encoder, learn_matrix
+from lmmtools.design.encoders import Encoder, learn_columns, learn_matrix
 from lmmtools.design.factors import Columns, Factor, combine_factors
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.remarks import remark_on_numbers
+from lmmtools.design.sparse_columns import take_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, lags_in
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from lmmtools.design.sparse_columns import Matrix
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 __all__ = ["build_design", "used_columns"]
@@ -118,7 +120,7 @@ class _Evaluated:
     """Response, X, bases and offsets on the rows used, with their encoders."""
 
     y: NDArray[np.float64]
-    X: NDArray[np.float64]
+    X: Matrix
     x_encoder: Encoder
     bases: list[tuple[NDArray[np.float64], Encoder | None]]
     offsets: list[tuple[NDArray[np.float64], Encoder]]
@@ -202,7 +204,9 @@ def _leave_out(
 def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any] | None) -> _Evaluated:
     """Return the response, X, the bases and the offsets on the complete cases."""
     n = len(sample.rows)
-    X, x_encoder = _learn(formula.fixed, sample, context)
+    X, x_encoder = learn_columns(
+        formula.fixed, sample.columns, n, context=context, may_be_sparse=True, **_rows_of(formula.fixed, sample)
+    )
     bases: list[tuple[NDArray[np.float64], Encoder | None]] = []
     for term in formula.random:
         if term.variables:
@@ -223,9 +227,14 @@ def _learn(
         len(sample.rows),
         constant=constant,
         context=context,
-        everything=_columns_of_all_rows(sample) if lags_in(text) else sample.everything,
-        rows=sample.rows,
+        **_rows_of(text, sample),
     )
+
+
+def _rows_of(text: str, sample: _Sample) -> dict[str, Any]:
+    """Return what the encoder of terms learns of the rows that are left out, and which are used."""
+    everything = _columns_of_all_rows(sample) if lags_in(text) else sample.everything
+    return {"everything": everything, "rows": sample.rows}
 
 
 def _columns_of_all_rows(sample: _Sample) -> dict[str, pd.Series[Any]]:
@@ -288,7 +297,8 @@ def _leave_out_undefined(
                     missing[label] = np.isnan(column)
 
     note_missing(parts.y, [formula.response])
-    note_missing(parts.X, parts.x_encoder.column_names)
+    if isinstance(parts.X, np.ndarray):  # sparse columns have no missing values
+        note_missing(parts.X, parts.x_encoder.column_names)
     for basis, encoder in parts.bases:
         if encoder is not None:
             note_missing(basis, encoder.column_names)
@@ -344,7 +354,7 @@ def _check_and_assemble(
     return Design(
         formula=formula,
         y=parts.y,
-        X=parts.X if not dropped else np.ascontiguousarray(parts.X[:, kept]),
+        fixed=parts.X if not dropped else take_columns(parts.X, kept),
         x_names=tuple(names[j] for j in kept),
         blocks=order_blocks(blocks),
         weights=weights,

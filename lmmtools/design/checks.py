@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.blocks import Block
+    from lmmtools.design.sparse_columns import Matrix
 
 
 __all__ = [
@@ -44,7 +45,7 @@ _SMALLEST, _LARGEST = 1e-152, 1e153
 _MOST_SHOWN = 8
 
 
-def check_magnitude(values: NDArray[np.float64], names: Sequence[str]) -> None:
+def check_magnitude(values: Matrix, names: Sequence[str]) -> None:
     """Raise a DataError for a column, of shape (n, columns), whose squares are too large or small for a double."""
     largest = largest_sizes(values)
     beyond = np.flatnonzero((largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0.0)))
@@ -90,7 +91,7 @@ def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
         )
 
 
-def check_distance(X: NDArray[np.float64], names: Sequence[str], kept: NDArray[np.intp]) -> None:
+def check_distance(X: Matrix, names: Sequence[str], kept: NDArray[np.intp]) -> None:
     """Raise a DataError for a column too far from zero for its spread: in double precision it is a constant."""
     far = lost_by_distance(X, kept)
     if len(far):
@@ -169,7 +170,7 @@ CURE = (
 )
 
 
-def check_columns(terms: Iterable[tuple[str, int]], n: int) -> None:
+def check_columns(terms: Iterable[tuple[str, int]], n: int, stored: int | None = None) -> None:
     """Raise a DataError if a matrix would be wider than a fit can use, or fill the memory that is free.
 
     Parameters
@@ -178,13 +179,16 @@ def check_columns(terms: Iterable[tuple[str, int]], n: int) -> None:
         Each term's name and number of columns.
     n : int
         Rows.
+    stored : int, optional
+        Numbers that are stored, where columns of factors are held sparse.
     """
     widths = dict(terms)
     total = sum(widths.values())
+    numbers = total * n if stored is None else stored
     widest = max(widths, key=lambda name: widths[name], default="")
-    if total <= MOST_COLUMNS and total * n <= MOST_NUMBERS:
+    if total <= MOST_COLUMNS and numbers <= MOST_NUMBERS:
         need_memory(
-            COPIES * total * n,
+            COPIES * numbers,
             DataError,
             f"A model matrix of {total:,} columns ({widths.get(widest, 0):,} of them in {widest}) and {n:,} rows",
             CURE,

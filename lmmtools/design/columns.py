@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf
+from scipy.linalg.lapack import dpotrf, dtrtrs
 
-from lmmtools.blas import product
+from lmmtools.design.sparse_columns import SparseColumns, times, transposed_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from lmmtools.design.sparse_columns import Matrix
 
 
 __all__ = ["RANK_TOL", "find_order", "in_order", "independent_columns", "largest_sizes", "places_of"]
@@ -29,8 +31,10 @@ _LEAST_SQUARES = 1e-280
 _NARROW = 8
 
 
-def largest_sizes(X: NDArray[np.float64]) -> NDArray[np.float64]:
+def largest_sizes(X: Matrix) -> NDArray[np.float64]:
     """Return the largest absolute value of each column of X, shape (n, p), 0 where there are no rows."""
+    if isinstance(X, SparseColumns):
+        return X.largest()
     if X.shape[1] > _NARROW:
         return np.asarray(np.maximum(X.max(axis=0, initial=0.0), -X.min(axis=0, initial=0.0)))
     # NumPy's reduction along the long axis of a narrow matrix takes thirty times as long.
@@ -38,7 +42,7 @@ def largest_sizes(X: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.array(pairs, dtype=float).reshape(-1, 2).max(axis=1))
 
 
-def independent_columns(X: NDArray[np.float64]) -> NDArray[np.intp]:
+def independent_columns(X: Matrix) -> NDArray[np.intp]:
     """Return the indices of the columns of X, shape (n, p), that are independent of the columns before them.
 
     Equivalent to sorting R's ``qr(X, tol = 1e-7)$pivot[1:rank]``: the unit of a column does not matter.
@@ -46,6 +50,11 @@ def independent_columns(X: NDArray[np.float64]) -> NDArray[np.intp]:
     n, p = X.shape
     if n >= p and _is_clearly_full(X):
         return np.arange(p)
+    if isinstance(X, SparseColumns):
+        found = _independent_by_products(X)
+        if found is not None:
+            return found
+        X = X.toarray()
     size = largest_sizes(X)
     # Powers of two: scaling changes no digit, so columns equal up to their unit stay so.
     unit = np.where(size > 0, np.exp2(-np.floor(np.log2(np.where(size > 0, size, 1.0)))), 0.0)
@@ -67,12 +76,51 @@ def independent_columns(X: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.array(kept, dtype=np.intp)
 
 
-def _is_clearly_full(X: NDArray[np.float64]) -> bool:
+def _independent_by_products(X: SparseColumns) -> NDArray[np.intp] | None:
+    """Return the independent columns by the Cholesky factor of X'X, None where a column is nearly dependent.
+
+    A column whose share the products do not tell is taken off the columns before it row by row, which does.
+    """
+    G = transposed_times(X, X)
+    norms = np.sqrt(G.diagonal())
+    if norms.max(initial=0.0) > 1.0 / np.sqrt(_LEAST_SQUARES) or (norms[norms > 0] < np.sqrt(_LEAST_SQUARES)).any():
+        return None
+    G /= np.where(norms > 0, norms, 1.0) * np.where(norms > 0, norms, 1.0)[:, None]
+    kept: list[int] = []
+    L = np.zeros_like(G)
+    for j in np.flatnonzero(norms):
+        k = len(kept)
+        row = dtrtrs(L[:k, :k], G[kept, j], lower=1)[0] if k else np.zeros(0)
+        square = float(G[j, j] - row @ row)
+        if square <= _CLEAR_SHARE**2:
+            if _left_by_rows(X, norms, kept, L[:k, :k], int(j)) > RANK_TOL:
+                return None
+            continue
+        L[k, :k], L[k, k] = row, np.sqrt(square)
+        kept.append(int(j))
+    return np.array(kept, dtype=np.intp)
+
+
+def _left_by_rows(
+    X: SparseColumns, norms: NDArray[np.float64], kept: list[int], L: NDArray[np.float64], j: int
+) -> float:
+    """Return the share of column j that columns ``kept`` leave, L L' being their products at norm one."""
+    left = X.column(j) / norms[j]
+    coefficients = np.zeros(X.shape[1])
+    for _ in range(3):
+        across = transposed_times(X, left)[kept] / norms[kept]
+        solution = dtrtrs(L, dtrtrs(L, across, lower=1)[0], lower=1, trans=1)[0]
+        coefficients[kept] = solution / norms[kept]
+        left = left - times(X, coefficients)
+    return float(np.linalg.norm(left))
+
+
+def _is_clearly_full(X: Matrix) -> bool:
     """Whether each column of X is far from dependent on the ones before it, and its squares from the limits of doubles.
 
     The smallest share is a diagonal element of Cholesky's factor of X'X with columns of unit norm.
     """
-    G = product(X.T, X)
+    G = transposed_times(X, X)
     squares = G.diagonal()
     if not (squares.min(initial=1.0) > _LEAST_SQUARES and squares.max(initial=1.0) < 1.0 / _LEAST_SQUARES):
         return False
@@ -81,13 +129,19 @@ def _is_clearly_full(X: NDArray[np.float64]) -> bool:
     return info == 0 and bool(L.diagonal().min(initial=1.0) > _CLEAR_SHARE)
 
 
-def lost_by_distance(X: NDArray[np.float64], kept: NDArray[np.intp]) -> NDArray[np.intp]:
+def lost_by_distance(X: Matrix, kept: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return which columns of X, shape (n, p), are dependent only because they lie far from zero for their spread.
 
     Seconds since 1970, about 1.7e9, equal a constant to within the tolerance; less their mean they do not. Both span
     the same space if a constant is among the columns; without one the result is empty.
     """
     out = np.setdiff1d(np.arange(X.shape[1]), kept)
+    if isinstance(X, SparseColumns):
+        # A column of a factor is zero in most rows: it is not far from zero for its spread.
+        out = np.intersect1d(out, X.at_dense)
+        if not len(out):
+            return out
+        X = X.toarray()
     mean = X.mean(axis=0)
     centred = X - mean
     size, spread = np.abs(mean), np.sqrt(np.mean(centred**2, axis=0))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.formulaic_encoder import FormulaicEncoder, learn_formulaic
 from lmmtools.design.plain_encoder import PlainEncoder, learn_plain
+from lmmtools.design.sparse_columns import as_array
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import check_calls, fold_calls
@@ -18,13 +19,23 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["Encoder", "FormulaicEncoder", "PlainEncoder", "learn_matrix"]
+    from lmmtools.design.sparse_columns import Matrix
+
+__all__ = ["Encoder", "FormulaicEncoder", "PlainEncoder", "learn_columns", "learn_matrix"]
 
 # Both have `column_names` and `encode(frame)`, which returns the matrix (n, p).
 Encoder = PlainEncoder | FormulaicEncoder
 
 
 def learn_matrix(
+    text: str, columns: Mapping[str, pd.Series[Any]], n: int, **options: Any
+) -> tuple[NDArray[np.float64], Encoder]:
+    """Return the matrix of a sum of terms as an array, shape (n, p), and its encoder; options of `learn_columns`."""
+    matrix, encoder = learn_columns(text, columns, n, **options)
+    return as_array(matrix), encoder
+
+
+def learn_columns(
     text: str,
     columns: Mapping[str, pd.Series[Any]],
     n: int,
@@ -33,7 +44,8 @@ def learn_matrix(
     context: Mapping[str, Any] | None = None,
     everything: Mapping[str, pd.Series[Any]] | None = None,
     rows: NDArray[np.intp] | None = None,
-) -> tuple[NDArray[np.float64], Encoder]:
+    may_be_sparse: bool = False,
+) -> tuple[Matrix, Encoder]:
     """Return the matrix of a sum of terms on complete cases, shape (n, p), and its encoder.
 
     Parameters
@@ -53,6 +65,8 @@ def learn_matrix(
         all rows that have an x, whatever else they miss, and so do lme4 and statsmodels; without it, from ``columns``.
     rows : ndarray of intp, shape (n,), optional
         Which rows of ``everything`` the columns are: ``lag(x)`` looks at the row before, whether that is one or not.
+    may_be_sparse : bool
+        Whether large columns of factors are held sparse.
 
     Raises
     ------
@@ -62,7 +76,7 @@ def learn_matrix(
         A column of dates, a factor with one level, a transform that fails or makes infinite values.
     """
     terms = _plain_terms(text)
-    learned = None if terms is None else learn_plain(terms, columns, n, constant)
+    learned = None if terms is None else learn_plain(terms, columns, n, constant, may_be_sparse=may_be_sparse)
     if learned is not None:
         return learned
     if context is None:

@@ -148,14 +148,14 @@ class Design:
         from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
         from lmmtools.design.r_coding import find_narrower, has_all_margins
 
-        sums = [("", self.encoder, self.X, self.x_names)]
+        sums: list[tuple[str, Any, Matrix, tuple[str, ...]]] = [("", self.encoder, self.fixed, self.x_names)]
         sums += [(f"In {b.term}: ", b.encoder, b.basis, b.cnames) for b in self.blocks]
         return tuple(
             f"{where}{found}"
             for where, encoder, columns, names in sums
             if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
             and not has_all_margins(encoder.factors_by_term())
-            and (found := find_narrower(encoder, self.frame, columns, names)) is not None
+            and (found := find_narrower(encoder, self.frame, as_array(columns), names)) is not None
         )
 
     @property

@@ -19,11 +19,14 @@ from lmmtools.design.checks import check_columns, check_levels, check_seen
 from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import Columns, match_levels
 from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.sparse_columns import LEAST_LEVELS, LEAST_NUMBERS, from_codes
 from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
+
+    from lmmtools.design.sparse_columns import Matrix, SparseColumns
 
 __all__ = ["PlainColumn", "PlainEncoder", "learn_plain"]
 
@@ -132,9 +135,17 @@ class PlainEncoder:
 
 
 def learn_plain(
-    terms: tuple[tuple[str, ...], ...], data: Mapping[str, pd.Series[Any]], n: int, constant: str
-) -> tuple[NDArray[np.float64], PlainEncoder] | None:
-    """Return the matrix of columns and their products, and its encoder; None where coding needs formulaic's rules."""
+    terms: tuple[tuple[str, ...], ...],
+    data: Mapping[str, pd.Series[Any]],
+    n: int,
+    constant: str,
+    *,
+    may_be_sparse: bool = False,
+) -> tuple[Matrix, PlainEncoder] | None:
+    """Return the matrix of columns and their products, and its encoder; None where coding needs formulaic's rules.
+
+    Large columns of factors are held sparse where they may be.
+    """
     columns_read = data if isinstance(data, Columns) else Columns(data)
     names = tuple(dict.fromkeys(name for term in terms for name in term))
     values: dict[str, list[NDArray[np.float64]]] = {}
@@ -156,12 +167,54 @@ def learn_plain(
         tuple(columns[name, r] for name, r in zip(term, reduced, strict=True))
         for term, reduced in zip(terms, coding, strict=True)
     )
-    check_columns(((":".join(c.name for c in term), prod(c.width for c in term)) for term in plain), n)
+    wide = _choose_sparse(plain, n) if may_be_sparse else ()
+    narrow = [term for term in plain if term not in wide]
+    stored = n * (len(wide) + sum(prod(c.width for c in term) for term in narrow))
+    check_columns(((":".join(c.name for c in term), prod(c.width for c in term)) for term in plain), n, stored)
     used = {id(c): c for term in plain for c in term}
-    made = {key: values[c.name] if c.levels is None else c.indicate(codes[c.name]) for key, c in used.items()}
+    made = {
+        key: values[c.name] if c.levels is None else c.indicate(codes[c.name])
+        for key, c in used.items()
+        if any(c in term for term in narrow)
+    }
     written = {key: c.column_names for key, c in used.items()}
     labels = tuple(label for term in plain for label in _name_columns([written[id(c)] for c in term], constant))
-    return _assemble(plain, made, n), PlainEncoder(plain, labels)
+    encoder = PlainEncoder(plain, labels)
+    if wide:
+        return _assemble_sparse(plain, wide, _assemble(narrow, made, n), codes, values), encoder
+    return _assemble(plain, made, n), encoder
+
+
+def _choose_sparse(terms: Sequence[tuple[PlainColumn, ...]], n: int) -> list[tuple[PlainColumn, ...]]:
+    """Return the terms whose columns are held sparse: of many levels, and large together."""
+    wide = [term for term in terms if prod(c.width for c in term) >= LEAST_LEVELS]
+    return wide if n * sum(prod(c.width for c in term) for term in wide) >= LEAST_NUMBERS else []
+
+
+def _assemble_sparse(
+    terms: Sequence[tuple[PlainColumn, ...]],
+    wide: Sequence[tuple[PlainColumn, ...]],
+    dense: NDArray[np.float64],
+    codes: Mapping[str, NDArray[np.intp]],
+    values: Mapping[str, list[NDArray[np.float64]]],
+) -> SparseColumns:
+    """Return the matrix of terms, those that are wide sparse beside the dense columns of the others, (n, c)."""
+    widths = [prod(c.width for c in term) for term in terms]
+    is_sparse = np.repeat([term in wide for term in terms], widths)
+    parts = []
+    for term in wide:
+        column, stride = np.zeros(len(dense), dtype=np.intp), 1
+        is_empty = np.zeros(len(dense), dtype=bool)
+        for c in term:
+            if c.levels is not None:
+                own = codes[c.name] - int(c.is_reduced)
+                is_empty |= own < 0
+                column += own * stride
+                stride *= c.width
+        column[is_empty] = -1
+        numbers = [values[c.name][0] for c in term if c.levels is None]
+        parts.append((stride, column, reduce(np.multiply, numbers) if numbers else None))
+    return from_codes(parts, dense, np.flatnonzero(~is_sparse), np.flatnonzero(is_sparse))
 
 
 def _decide_coding(terms: tuple[tuple[str, ...], ...], factors: set[str]) -> list[tuple[bool, ...]] | None:
@@ -196,7 +249,7 @@ def _name_columns(names: Sequence[Sequence[str]], constant: str) -> Sequence[str
 
 
 def _assemble(
-    terms: tuple[tuple[PlainColumn, ...], ...], made: Mapping[int, list[NDArray[np.float64]]], n: int
+    terms: Sequence[tuple[PlainColumn, ...]], made: Mapping[int, list[NDArray[np.float64]]], n: int
 ) -> NDArray[np.float64]:
     """Return the matrix of terms whose columns are made, shape (n, p)."""
     columns: list[NDArray[np.float64]] = []

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LEAST_LEVELS", "LEAST_NUMBERS", "SparseColumns", "as_array", "from_codes", "times", "times_sparse", "transposed_times"]
+__all__ = [
+    "LEAST_LEVELS",
+    "LEAST_NUMBERS",
+    "SparseColumns",
+    "as_array",
+    "from_codes",
+    "take_columns",
+    "times",
+    "times_sparse",
+    "transposed_times",
+]
 
 LEAST_LEVELS = 16
 """Columns of a factor from which they are held sparse: at most one row in sixteen is filled."""
@@ -173,6 +183,11 @@ def times_sparse(Zt: Any, X: Matrix) -> Floats:
     found = (Zt @ X.sparse).tocoo()
     out[found.row, X.at_sparse[found.col]] = found.data
     return out
+
+
+def take_columns(X: Matrix, columns: NDArray[np.intp]) -> Matrix:
+    """Return some columns of a matrix, in increasing order."""
+    return np.ascontiguousarray(X[:, columns]) if isinstance(X, np.ndarray) else X.take(columns)
 
 
 def as_array(X: Matrix) -> Floats:

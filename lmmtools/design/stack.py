@@ -59,7 +59,7 @@ def stack_rows(
     return replace(
         design,
         y=design.y[rows],
-        X=np.ascontiguousarray(design.X[rows]),
+        fixed=design.fixed[rows],
         blocks=blocks,
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],

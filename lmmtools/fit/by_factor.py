@@ -120,7 +120,7 @@ def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float
 @single
 def compute_fitted(design: Design, estimate: Estimate) -> NDArray[np.float64]:
     """Return X b + Z u + offset on the fitted rows, shape (n,), in units of y."""
-    mean = design.X @ estimate.beta
+    mean = design.fixed @ estimate.beta
     if design.offset is not None:
         mean = mean + design.offset
     for block, modes in zip(design.blocks, estimate.modes, strict=True):

@@ -43,7 +43,7 @@ def residuals(fit: Fit, kind: str) -> Floats:
     if kind == "conditional":
         return np.asarray(fit.resid, dtype=float)
     if kind == "marginal":
-        return np.asarray(design.response - design.X @ fit.estimate.beta)
+        return np.asarray(design.response - design.fixed @ fit.estimate.beta)
     if kind == "pearson":
         return fit.sigma * fit.scaled_resid
     if kind == "scaled":

@@ -50,7 +50,7 @@ def simulate_with_effects(
     design: Design, beta: Floats, theta: Floats, sigma: float, n: int, rng: np.random.Generator
 ) -> tuple[Floats, list[Floats]]:
     """Return draws as :func:`simulate` does, shape (nobs, n), and their random effects, (m, n, l) per block."""
-    mean = design.X @ beta if design.offset is None else design.X @ beta + design.offset
+    mean = design.fixed @ beta if design.offset is None else design.fixed @ beta + design.offset
     noise = rng.standard_normal((design.n, n)) * sigma
     if design.weights is not None:
         noise /= np.sqrt(design.weights)[:, None]

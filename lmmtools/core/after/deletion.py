@@ -159,7 +159,7 @@ def _weighted_rows(problem: Problem, s: State) -> _Rows:
     d = problem.design
     found = recover_state(problem, s)
     w = problem.residual.weighted(np.ones(d.n))
-    residual = d.response - d.X @ found.beta
+    residual = d.response - d.fixed @ found.beta
     for block, modes in zip(d.blocks, found.modes, strict=True):
         residual = residual - np.einsum("nl,nl->n", block.basis, modes[block.codes])
     G = w[:, None] * (problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1])

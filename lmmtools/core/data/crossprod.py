@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 LOSS = 1e4
-"""Sum of the reciprocal eigenvalues of X'WX, its diagonal ones, up to which its Cholesky factor leaves twelve digits."""
+"""Sum of the reciprocal eigenvalues of X'WX, its diagonal ones, up to which its Cholesky factor keeps twelve digits."""
 
 SPARSE_LOSS = 1e8
 """The same for columns that are held sparse: their products are sums of few different numbers, which round little."""
@@ -339,8 +339,10 @@ def _project(
         raise EngineError(
             "The fixed effects reproduce the response exactly (is it constant?), so no variance can be estimated."
         )
-    return unit * centre, unit * scale, ResponseProducts(
-        Zy / scale, (rest - XX) / scale, yy / scale**2, unit * centre, unit * scale
+    return (
+        unit * centre,
+        unit * scale,
+        ResponseProducts(Zy / scale, (rest - XX) / scale, yy / scale**2, unit * centre, unit * scale),
     )
 
 

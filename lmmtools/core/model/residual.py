@@ -8,21 +8,21 @@ the next, they are held while the cross-products are made, and these are made an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
-
-from lmmtools.design.sparse_columns import SparseColumns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy import sparse
 
+    from lmmtools.design.sparse_columns import SparseColumns
+
     Floats = NDArray[np.float64]
 
 __all__ = ["KnownWeights", "ResidualModel"]
 
-M = TypeVar("M", "Floats", SparseColumns)
+M = TypeVar("M", bound="Floats | SparseColumns")
 
 
 class ResidualModel(Protocol):
@@ -58,7 +58,7 @@ class KnownWeights:
         """Return W A."""
         if self.w is None:
             return A
-        return A * (self.w if A.ndim == 1 else self.w[:, None])
+        return cast("M", A * (self.w if A.ndim == 1 else self.w[:, None]))
 
     def weighted_rows(self, Z: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return W Z."""

@@ -47,7 +47,7 @@ def _draw_from_residuals(fit: Fit, n: int, rng: np.random.Generator) -> Floats:
     Appl. Statist. 52); only this map neither reflects modes nor depends on the units of the covariates.
     """
     design = fit.design
-    fixed = design.X @ fit.estimate.beta
+    fixed = design.fixed @ fit.estimate.beta
     mean = fixed if design.offset is None else fixed + design.offset
     root = np.ones(design.n) if design.weights is None else np.sqrt(design.weights)
     residuals = fit.resid.to_numpy() * root

@@ -162,8 +162,8 @@ def _likelihood_ratios(problem: Any, Y: Floats, hypotheses: Sequence[Hypothesis]
     larger = core.refit_many(problem, Y, reml=False).objective
     out = np.empty((Y.shape[1], len(hypotheses)))
     for column, h in enumerate(hypotheses):
-        X = design.X @ null_space(h.contrasts)
-        smaller = replace(design, X=X, x_names=tuple(f"x{i}" for i in range(X.shape[1])))
+        X = design.fixed @ null_space(h.contrasts)
+        smaller = replace(design, fixed=X, x_names=tuple(f"x{i}" for i in range(X.shape[1])))
         ratio = core.refit_many(core.prepare(smaller), Y, reml=False).objective - larger
         out[:, column] = chdtrc(len(h.contrasts), np.maximum(ratio, 0.0))
     return out

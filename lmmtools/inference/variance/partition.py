@@ -149,7 +149,7 @@ def variance_parts(fit: Fit) -> Parts:
     design = fit.design
     moments = tuple(b.basis.T @ b.basis / design.n for b in design.blocks)
     terms = np.array([float((t.cov * M).sum()) for t, M in zip(fit.varcorr, moments, strict=True)])
-    fixed = float(np.var(design.X @ fit.estimate.beta, ddof=1)) if design.p else 0.0
+    fixed = float(np.var(design.fixed @ fit.estimate.beta, ddof=1)) if design.p else 0.0
     precision = 1.0 if design.weights is None else float(np.mean(1.0 / design.weights))
     return Parts(fixed, terms, fit.scale * precision, moments)
 

@@ -109,7 +109,7 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
     design = Design(
         formula=formula,
         y=y,
-        X=np.ascontiguousarray(X[:, kept]),
+        fixed=np.ascontiguousarray(X[:, kept]),
         x_names=tuple(names[j] for j in kept),
         blocks=ordered,
         weights=None,

@@ -51,7 +51,7 @@ def test_columns_of_x_on_any_scale() -> None:
     x, z = rng.standard_normal((2, d.n))
     scales = np.array([1.0, 1e-8, 1e8])
     X = np.column_stack([np.ones(d.n), x, z])
-    plain, scaled = pls.fit(replace(d, X=X)), pls.fit(replace(d, X=X * scales))
+    plain, scaled = pls.fit(replace(d, fixed=X)), pls.fit(replace(d, fixed=X * scales))
     np.testing.assert_allclose(scaled.beta * scales, plain.beta, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(scaled.theta, plain.theta, rtol=1e-6, atol=1e-8)
     assert scaled.objective == pytest.approx(plain.objective + 2 * np.log(scales).sum(), rel=1e-9)
@@ -63,7 +63,7 @@ def test_nearly_collinear_columns_of_x(gap: float) -> None:
     rng = np.random.default_rng(0)
     x, e = rng.standard_normal((2, d.n))
     clear, near = np.column_stack([np.ones(d.n), x, e]), np.column_stack([np.ones(d.n), x, x + gap * e])
-    plain, hard = pls.fit(replace(d, X=clear), reml=False), pls.fit(replace(d, X=near), reml=False)
+    plain, hard = pls.fit(replace(d, fixed=clear), reml=False), pls.fit(replace(d, fixed=near), reml=False)
     # The same column space: the same deviance and theta.
     assert hard.objective == pytest.approx(plain.objective, rel=1e-9)
     np.testing.assert_allclose(hard.theta, plain.theta, atol=1e-6)
