@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from lmmtools.blas import product
 
@@ -23,6 +24,7 @@ __all__ = [
     "SparseColumns",
     "as_array",
     "from_codes",
+    "left_beside",
     "take_columns",
     "times",
     "times_sparse",
@@ -183,6 +185,25 @@ def times_sparse(Zt: Any, X: Matrix) -> Floats:
     found = (Zt @ X.sparse).tocoo()
     out[found.row, X.at_sparse[found.col]] = found.data
     return out
+
+
+def left_beside(X: Matrix, B: Floats) -> Floats:
+    """Return what the regression on X (n, p), of full rank, leaves of the columns of B, (n,) or (n, c)."""
+    if isinstance(X, np.ndarray):
+        size = np.abs(X).max(axis=0, initial=0.0)
+        scaled = X / np.where(size > 0, size, 1.0)
+        return np.asarray(B - scaled @ np.linalg.lstsq(scaled, B, rcond=None)[0])
+    G = X.T @ X
+    norms = np.sqrt(G.diagonal())
+    L, info = dpotrf(G / norms / norms[:, None], lower=1)
+    if info:
+        return left_beside(X.toarray(), B)
+    left = B
+    # What rounding of X'X leaves is taken off by the next two.
+    for _ in range(3):
+        found = dpotrs(L, ((X.T @ left).T / norms).T, lower=1)[0]
+        left = left - X @ (found.reshape(len(norms), *B.shape[1:]).T / norms).T
+    return left
 
 
 def take_columns(X: Matrix, columns: NDArray[np.intp]) -> Matrix:

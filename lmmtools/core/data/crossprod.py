@@ -240,15 +240,15 @@ def _multiply_columns(
     Products of columns lose as many digits as the condition number of X'WX has.
     """
     columns = _Columns()
-    found = _add_products(source, columns, maps, unit)
+    plain = found = _add_products(source, columns, maps, unit)
     T, loss = _orthonormal(found.XX)
     if loss > LOSS:
-        columns = _Columns(_turn(first.X, first.residual, found.XX))
+        columns = _Columns(_turn(first.X, first.residual, plain.XX))
         found = _add_products(source, columns, maps, unit)
         T, loss = _orthonormal(found.XX)
     if loss > SPARSE_LOSS and not isinstance(first.X, np.ndarray):
         check_dense(*first.X.shape)
-        columns = _Columns(_turn(first.X.toarray(), first.residual, found.XX), is_dense=True)
+        columns = _Columns(_turn(first.X.toarray(), first.residual, plain.XX), is_dense=True)
         found = _add_products(source, columns, maps, unit)
         T, loss = _orthonormal(found.XX)
     if loss < 1.0 / RANK_TOL:
@@ -292,11 +292,11 @@ def _orthonormal(XX: Floats) -> tuple[Floats, float]:
 
 
 def _turn(X: Matrix, residual: ResidualModel, XX: Floats) -> Floats:
-    """Return the upper map, shape (p, p), that makes dense columns of X orthogonal and others of length one."""
+    """Return the upper map, shape (p, p), that makes dense columns of X orthogonal and leaves others as they are."""
     p = X.shape[1]
     at = np.arange(p) if isinstance(X, np.ndarray) else X.at_dense
     dense = residual.whitened(X if isinstance(X, np.ndarray) else X.dense)
-    out = np.diag(1.0 / _nonzero(np.sqrt(np.abs(np.diag(XX)))))
+    out = np.eye(p)
     T, loss = _orthonormal(XX[np.ix_(at, at)])
     out[np.ix_(at, at)] = T if loss < TURNED_LOSS else _turn_by_qr(dense)
     return out

@@ -34,8 +34,8 @@ class ResidualModel(Protocol):
     def weighted_rows(self, Z: sparse.csr_matrix) -> sparse.csr_matrix:
         """Return R^-1 Z, (r, q)."""
 
-    def whitened(self, A: Floats) -> Floats:
-        """Return R^-1/2 A, of the shape of A, (r,) or (r, c); A itself where R is the identity."""
+    def whitened(self, A: M) -> M:
+        """Return R^-1/2 A, of the shape of A, (r,) or (r, c), and its kind; A itself where R is the identity."""
 
     @property
     def log_weights(self) -> float:
@@ -64,12 +64,12 @@ class KnownWeights:
         """Return W Z."""
         return Z if self.w is None else Z.multiply(self.w[:, None]).tocsr()
 
-    def whitened(self, A: Floats) -> Floats:
+    def whitened(self, A: M) -> M:
         """Return W^1/2 A."""
         if self.w is None:
             return A
         root = np.sqrt(self.w)
-        return A * (root if A.ndim == 1 else root[:, None])
+        return cast("M", A * (root if A.ndim == 1 else root[:, None]))
 
     @property
     def log_weights(self) -> float:

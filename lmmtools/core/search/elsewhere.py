@@ -16,6 +16,7 @@ import numpy as np
 from lmmtools.core.search.scans import alone, exchanges
 from lmmtools.core.search.start import joint_lambdas, starting_lambdas, unit_lambdas
 from lmmtools.core.search.traces import DENSE_Q
+from lmmtools.design.sparse_columns import left_beside
 from lmmtools.design.theta import lambda_factors, pack_lambda
 
 if TYPE_CHECKING:
@@ -289,15 +290,15 @@ def _holding_means(
     if not unspanned:
         return None
     residual_model = problem.residual
-    columns = residual_model.whitened(np.column_stack([design.X, *(_column(design, g) for g in unspanned)]))
-    y = residual_model.whitened(design.response)
-    lengths = np.linalg.norm(columns, axis=0)
-    coefficients = np.linalg.lstsq(columns / lengths, y, rcond=None)[0]
-    left = y - columns / lengths @ coefficients
-    residual = float(left @ left) / max(design.n - columns.shape[1], 1)
+    columns = np.column_stack([design.response, *(_column(design, g) for g in unspanned)])
+    left = left_beside(residual_model.whitened(design.fixed), residual_model.whitened(columns))
+    lengths = np.linalg.norm(left[:, 1:], axis=0)
+    coefficients = np.linalg.lstsq(left[:, 1:] / lengths, left[:, 0], rcond=None)[0]
+    rest = left[:, 0] - left[:, 1:] / lengths @ coefficients
+    residual = float(rest @ rest) / max(design.n - design.p - len(unspanned), 1)
     if residual == 0:
         return None
-    means = (coefficients / lengths)[design.p :]
+    means = coefficients / lengths
     moved, is_new = [lam.copy() for lam in lambdas], False
     for mean, effects in zip(means, unspanned, strict=True):
         k, e = max(effects, key=lambda at: float(lambdas[at[0]][at[1]] @ lambdas[at[0]][at[1]]))
@@ -311,7 +312,9 @@ def _holding_means(
 
 def _is_spanned(design: Design, column: Floats) -> bool:
     """Return whether X spans a column."""
-    if any(np.array_equal(x, column) for x in design.X.T):
+    X = design.fixed
+    dense = X if isinstance(X, np.ndarray) else X.dense
+    if any(np.array_equal(x, column) for x in dense.T):
         return True
-    left = column - design.X @ np.linalg.lstsq(design.X, column, rcond=None)[0]
+    left = left_beside(X, column)
     return bool(left @ left <= IN_SPAN**2 * (column @ column))
