@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from lmmtools.core.kernels import numpy_fronts as fronts
     from lmmtools.core.kernels import numpy_newton as newton
     from lmmtools.core.kernels import numpy_pairs as pairs
+    from lmmtools.core.kernels import numpy_sections as sections
 
-__all__ = ["NOUNS", "VARIABLE", "blocks", "dense", "eliminated", "fronts", "newton", "pairs", "routes"]
+__all__ = ["NOUNS", "VARIABLE", "blocks", "dense", "eliminated", "fronts", "newton", "pairs", "routes", "sections"]
 
 VARIABLE = "LMMTOOLS_KERNELS"
 """The environment variable that chooses the route; it is read when the kernels are imported."""
 
-NOUNS = ("blocks", "dense", "eliminated", "fronts", "newton", "pairs")
+NOUNS = ("blocks", "dense", "eliminated", "fronts", "newton", "pairs", "sections")
 """The kernels."""
 
 _CHOICES = ("auto", "numpy", "compiled")
@@ -70,3 +71,4 @@ if not TYPE_CHECKING:
     fronts = _load("fronts")
     newton = _load("newton")
     pairs = _load("pairs")
+    sections = _load("sections")

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.core import kernels
 from lmmtools.core.data.spectrum import solve_lower
 from lmmtools.core.search.objective import profile
 
@@ -238,6 +239,20 @@ class Lowest:
 
 def find_lowest(section: Section) -> Lowest:
     """Return the lowest value of each response's section over 0 <= tau <= infinity."""
+    found = kernels.sections.lowest(
+        section.log_values,
+        section.log_counts,
+        section.values,
+        np.ascontiguousarray(section.weights),
+        section.left,
+        section.dof,
+        section.constant,
+    )
+    return _find_in_step(section) if found is None else Lowest(*found)
+
+
+def _find_in_step(section: Section) -> Lowest:
+    """Return the same by NumPy, all responses in step."""
     B = len(section.left)
     best_tau, best = np.zeros(B), np.full(B, np.inf)
     proven, falls = np.ones(B, dtype=bool), np.zeros(B, dtype=bool)
