@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
     from lmmtools.design.dropped import Dropped
     from lmmtools.design.sparse_columns import Matrix
-    from lmmtools.formula.terms import ModelFormula
+    from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 
 __all__ = ["Design"]
@@ -148,11 +148,12 @@ class Design:
         from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
         from lmmtools.design.r_coding import find_narrower, has_all_margins
 
-        sums: list[tuple[str, Any, Matrix, tuple[str, ...]]] = [("", self.encoder, self.fixed, self.x_names)]
-        sums += [(f"In {b.term}: ", b.encoder, b.basis, b.cnames) for b in self.blocks]
+        sums: list[tuple[RandomTerm | None, Any, Matrix, tuple[str, ...]]]
+        sums = [(None, self.encoder, self.fixed, self.x_names)]
+        sums += [(b.term, b.encoder, b.basis, b.cnames) for b in self.blocks]
         return tuple(
-            f"{where}{found}"
-            for where, encoder, columns, names in sums
+            f"In {term}: {found}" if term is not None else f"{found}"
+            for term, encoder, columns, names in sums
             if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
             and not has_all_margins(encoder.factors_by_term())
             and (found := find_narrower(encoder, self.frame, as_array(columns), names)) is not None

@@ -51,10 +51,8 @@ class MomentSystem:
     ----------
     names : list of (int, int)
         (block, effect) of each type of column of Z.
-    onehot : ndarray, shape (q, types)
-        The type of each column, as indicators.
-    inverse : ndarray, shape (q,)
-        Reciprocal of the diagonal of A, zero where that is zero.
+    weighted : ndarray, shape (q, types)
+        The reciprocal of the diagonal of A in the column of its type, zero where that is zero, and elsewhere.
     M : ndarray, shape (types + 1, types + 1)
         Coefficients of the variances, the residual's last.
     information : ndarray, shape (types,)
@@ -64,8 +62,7 @@ class MomentSystem:
     """
 
     names: list[tuple[int, int]]
-    onehot: Floats
-    inverse: Floats
+    weighted: Floats
     M: Floats
     information: Floats
     vectors: dict[int, VectorMoments]
@@ -104,7 +101,7 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
     vectors = {
         k: vector_moments(st, f, part, ZX) for f in st.factors for k, part in f.parts() if part.stop - part.start > 1
     }
-    return MomentSystem(names, onehot, inverse, M, np.maximum(onehot.T @ a / counts, 1e-12), vectors)
+    return MomentSystem(names, weighted, M, np.maximum(onehot.T @ a / counts, 1e-12), vectors)
 
 
 def _squares(st: Structure, C: Floats, onehot: Floats, weighted: Floats) -> Floats:

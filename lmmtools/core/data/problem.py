@@ -79,13 +79,18 @@ class RowData:
         """The eigenvalues of a model with one variance; None with several, or where they cost too much."""
         if self._design.k > 1:
             return None
-        return find_spectrum(self._structure.diagonal(), self._ZX, self._XX)
+        return find_spectrum(self._structure.diagonal(), self._ZX, self.L)
+
+    @cached_property
+    def L(self) -> Floats:
+        """Lower Cholesky factor of X'WX, shape (p, p)."""
+        return np.asarray(np.linalg.cholesky(self._XX), dtype=float)
 
     @cached_property
     def spanned(self) -> tuple[Spanned | None, ...]:
         """What X spans of each block."""
         maps = self._scaling.basis_maps
-        return find_spanned(self._structure, self._ZX, self._XX, maps)
+        return find_spanned(self._structure, self._ZX, self.L, maps)
 
     @cached_property
     def dense(self) -> DenseModel | None:
@@ -335,7 +340,7 @@ class Spanned:
         return np.asarray(np.linalg.norm(self.away @ directions, axis=0) < ORTHOGONAL)
 
 
-def find_spanned(st: Structure, ZX: Floats, XX: Floats, maps: Sequence[Floats]) -> tuple[Spanned | None, ...]:
+def find_spanned(st: Structure, ZX: Floats, L: Floats, maps: Sequence[Floats]) -> tuple[Spanned | None, ...]:
     """Return for each block in design order the directions that X spans at every level, None where there are none.
 
     Parameters
@@ -343,13 +348,13 @@ def find_spanned(st: Structure, ZX: Floats, XX: Floats, maps: Sequence[Floats]) 
     st : Structure
     ZX : ndarray, shape (q, p)
         Z'WX in the engine's order.
-    XX : ndarray, shape (p, p)
-        X'WX.
+    L : ndarray, shape (p, p)
+        Lower Cholesky factor of X'WX.
     maps : sequence of ndarray, each (l, l)
         R per block: the engine's effects are R times the data's.
     """
     found: list[Spanned | None] = [None] * len(maps)
-    C = solve_lower(np.asarray(np.linalg.cholesky(XX)), ZX.T).T
+    C = solve_lower(L, ZX.T).T
     diagonal = st.diagonal()
     for f in st.factors:
         if f.l == 1:

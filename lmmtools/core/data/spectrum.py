@@ -75,7 +75,7 @@ class Spectrum:
     C: Floats
 
 
-def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
+def find_spectrum(a: Floats, ZX: Floats, L: Floats) -> Spectrum | None:
     """Return the spectrum of a model with one variance, None where it would cost too much.
 
     Parameters
@@ -83,7 +83,8 @@ def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
     a : ndarray, shape (m,)
         Diagonal of A.
     ZX : ndarray, shape (m, p)
-    XX : ndarray, shape (p, p)
+    L : ndarray, shape (p, p)
+        Lower Cholesky factor of X'WX.
     """
     p = ZX.shape[1]
     order = np.argsort(a, kind="stable")
@@ -94,7 +95,6 @@ def find_spectrum(a: Floats, ZX: Floats, XX: Floats) -> Spectrum | None:
     d = int(sizes.sum())
     if d > LARGEST or d * len(a) > LARGEST_MAP:
         return None
-    L = np.asarray(np.linalg.cholesky(XX), dtype=float)
     C = solve_lower(L, ZX.T).T[order]
     reduce, half = np.zeros((len(a), d)), np.zeros((d, p))
     at = 0

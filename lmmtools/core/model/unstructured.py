@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg.lapack import dtrtrs
 
 from lmmtools.design.theta import lower_root, upper_triangle
 
@@ -129,10 +130,10 @@ class Unstructured:
 
     def _on_data_scale(self, lam: Floats) -> Floats:
         """Return R^-1 lam, with effects whose variance is rounding beside others' at exactly zero."""
-        rows = np.asarray(np.linalg.solve(self.R, lam), dtype=float)
-        size = np.linalg.norm(rows, axis=-1) * np.linalg.norm(self.R, axis=0)
-        rounding = size < ZERO_ROW * size.max(axis=-1, keepdims=True)
-        return np.where(rounding[..., None], 0.0, rows)
+        rows = dtrtrs(self.R, lam, lower=1)[0] if lam.ndim == 2 else np.linalg.solve(self.R, lam)
+        squares = (rows * rows).sum(axis=-1) * (self.R * self.R).sum(axis=0)
+        rounding = squares < ZERO_ROW**2 * squares.max(axis=-1, keepdims=True)
+        return np.where(rounding[..., None], 0.0, rows) if rounding.any() else np.asarray(rows, dtype=float)
 
 
 def lower_triangular(lam: Floats) -> Floats:

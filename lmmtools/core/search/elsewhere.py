@@ -181,6 +181,8 @@ def other_starts(found: BestSoFar) -> Iterator[tuple[str, Lambdas, bool]]:
 
 def _competing(found: BestSoFar) -> Iterator[Lambdas]:
     """Yield starts in which variances hold what the fixed effects lack."""
+    if not unspanned_effects(found.problem.design):
+        return iter(())
     return competing_starts(found.problem, found.problem.to_theta(found.best.model.state.lambdas))
 
 

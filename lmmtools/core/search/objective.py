@@ -26,6 +26,7 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
 from lmmtools.blas import dot, product
+from lmmtools.core.data.spectrum import solve_lower
 from lmmtools.core.elimination.chain import Elimination, eliminate, solve, traces
 from lmmtools.core.elimination.parts import not_definite
 from lmmtools.core.search.levels import eliminate_levels, levels_alone, sum_levels
@@ -365,8 +366,9 @@ def objectives_at_zero(problem: Problem, Xy: Floats, yy: Floats, y_scale: Floats
     yy, y_scale : ndarray, shape (B,)
     reml : bool
     """
-    L = np.linalg.cholesky(problem.XX)
-    r2 = yy - (np.linalg.solve(L, Xy.T) ** 2).sum(axis=0)
+    L = problem.rows.L
+    z = solve_lower(L, Xy.T)
+    r2 = yy - np.einsum("pz,pz->z", z, z)
     dof = problem.n - problem.p if reml else problem.n
-    logdet = 2.0 * np.log(np.diag(L)).sum() if reml else 0.0
+    logdet = 2.0 * float(np.log(L.diagonal()).sum()) if reml else 0.0
     return np.asarray(profile(logdet, r2, dof) + problem.constant(reml, y_scale))

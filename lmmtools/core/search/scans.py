@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lmmtools.core.data.problem import Problem
     from lmmtools.core.search.section import Section
+    from lmmtools.formula.terms import RandomTerm
 
     Floats = NDArray[np.float64]
 
@@ -38,16 +39,23 @@ class LowerPoint:
 
     Attributes
     ----------
-    name : str
-        Describes the point.
+    where : str
+        Describes the point, with ``{}`` for a term.
+    term : RandomTerm or None
     objective : float
     lambdas : tuple of ndarray, each (l, l)
         In the engine's coordinates.
     """
 
-    name: str
+    where: str
+    term: RandomTerm | None
     objective: float
     lambdas: tuple[Floats, ...]
+
+    @property
+    def name(self) -> str:
+        """Where it is, in words."""
+        return self.where.format(self.term)
 
 
 def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> LowerPoint | None:
@@ -66,9 +74,9 @@ def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> L
     if problem.design.k > 1:
         for k, base in without_a_term(problem, state):
             block = problem.design.blocks[k]
-            found.append(LowerPoint(f"{block.term} at zero", base.objective, base.lambdas))
+            found.append(LowerPoint("{} at zero", block.term, base.objective, base.lambdas))
             if scan:
-                found += _scan_along(problem, base, k, _scan_directions(problem, state.lambdas[k], k), f"{block.term}")
+                found += _scan_along(problem, base, k, _scan_directions(problem, state.lambdas[k], k))
     if scan:
         for k, lam in enumerate(state.lambdas):
             if len(lam) > 1:
@@ -84,7 +92,7 @@ def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:
             one
             for j, others in without_a_term(problem, base)
             if j != k
-            for one in _scan_along(problem, others, j, _scan_directions(problem, base.lambdas[j], j)[:1], "")
+            for one in _scan_along(problem, others, j, _scan_directions(problem, base.lambdas[j], j)[:1])
         ]
         if found:
             yield min(found, key=lambda one: one.objective).lambdas
@@ -95,7 +103,7 @@ def alone(problem: Problem, reml: bool) -> Iterator[tuple[Floats, ...]]:
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
     base = evaluate_state(problem, zeros, reml)
     for k, lam in enumerate(zeros):
-        found = list(_scan_along(problem, base, k, _scan_directions(problem, lam, k), ""))
+        found = list(_scan_along(problem, base, k, _scan_directions(problem, lam, k)))
         if found:
             yield min(found, key=lambda one: one.objective).lambdas
 
@@ -105,7 +113,7 @@ def _evaluate_at_zero(problem: Problem, reml: bool) -> LowerPoint:
     zeros = tuple(np.zeros((l, l)) for l in problem.widths)
     y = problem.response
     (value,) = objectives_at_zero(problem, y.Xy[None], np.array([y.yy]), np.array([y.y_scale]), reml)
-    return LowerPoint("all variances at zero", float(value), zeros)
+    return LowerPoint("all variances at zero", None, float(value), zeros)
 
 
 def without_a_term(problem: Problem, state: State) -> Iterator[tuple[int, State]]:
@@ -139,7 +147,7 @@ def _scan_directions(problem: Problem, lam: Floats, k: int) -> list[Floats]:
     return [own / np.linalg.norm(own) if own.size else np.eye(len(lam)), *effects]
 
 
-def _scan_along(problem: Problem, base: State, k: int, roots: list[Floats], name: str) -> Iterator[LowerPoint]:
+def _scan_along(problem: Problem, base: State, k: int, roots: list[Floats]) -> Iterator[LowerPoint]:
     """Yield the lowest points of the criterion along multiples of roots of Sigma_k, added to that of ``base``."""
     for root in roots:
         section = section_along(problem, base, k, root)
@@ -149,21 +157,22 @@ def _scan_along(problem: Problem, base: State, k: int, roots: list[Floats], name
             added = np.column_stack([lam, np.sqrt(lowest.tau[0]) * root])
             Q, values, _ = np.linalg.svd(added, full_matrices=False)
             moved = tuple(Q * values if j == k else x for j, x in enumerate(base.lambdas))
-            yield LowerPoint(f"a scan along {name}", float(lowest.objective[0]), moved)
+            term = problem.design.blocks[k].term
+            yield LowerPoint("a scan along {}", term, float(lowest.objective[0]), moved)
 
 
 def _scan_columns(problem: Problem, state: State, k: int) -> Iterator[LowerPoint]:
     """Yield the lowest points along each principal direction of a vector-valued term, its other directions held."""
     Q, L = problem.covariances[k].frame(state.lambdas[k])
     lam = Q @ L
-    name = f"{problem.design.blocks[k].term}"
+    term = problem.design.blocks[k].term
     for j in range(len(lam)):
         rest = lam.copy()
         rest[:, j] = 0.0
         base = _evaluate_or_none(problem, [rest if i == k else x for i, x in enumerate(state.lambdas)], state.reml)
         if base is not None:
-            yield LowerPoint(f"{name} without a direction", base.objective, base.lambdas)
-            yield from _scan_along(problem, base, k, [Q[:, [j]]], name)
+            yield LowerPoint("{} without a direction", term, base.objective, base.lambdas)
+            yield from _scan_along(problem, base, k, [Q[:, [j]]])
 
 
 def section_along(problem: Problem, base: State, k: int, root: Floats) -> Section:

@@ -134,7 +134,7 @@ def _is_collinear(total: Floats, f: Factor) -> bool:
 def _estimate_variances(problem: Problem, Zy: Floats, yy: Floats) -> tuple[list[Floats], Floats]:
     """Return Sigma with every effect a variance component of its own, (B, l, l) per block, and the residual's, (B,)."""
     system = problem.moments
-    squares = (Zy * Zy) @ (system.onehot * system.inverse[:, None])
+    squares = (Zy * Zy) @ system.weighted
     right = np.column_stack([squares, yy])
     try:
         v = np.linalg.solve(system.M, right.T).T
