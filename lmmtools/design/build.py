@@ -27,7 +27,7 @@ from lmmtools.design.dropped import Dropped, describe_undefined
 from lmmtools.design.encoders import Encoder, learn_columns, learn_matrix
 from lmmtools.design.factors import Columns, Factor, combine_factors
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
-from lmmtools.design.matrices import Design
+from lmmtools.design.matrices import ColumnsLater, Design
 from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.sparse_columns import take_columns
 from lmmtools.errors import DataError
@@ -40,6 +40,11 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 __all__ = ["build_design", "used_columns"]
+
+# Before pandas 3 a shallow copy of a frame changed with it.
+COPIES_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
+# Cells of a table up to which the rest of it may be kept for as long as the design.
+_SMALL_TABLE = 100_000
 
 
 def build_design(
@@ -105,7 +110,7 @@ def used_columns(formula: ModelFormula) -> tuple[str, ...]:
 class _Sample:
     """The rows used: the frame of complete cases, their positions, values given beside the data, and lost rows."""
 
-    frame: pd.DataFrame
+    frame: pd.DataFrame | ColumnsLater
     columns: Columns  # the frame's, taken out once: taking a column costs more than most work on it
     everything: dict[str, pd.Series[Any]]  # the same columns before rows were left out; empty when none were
     rows: NDArray[np.intp]
@@ -158,11 +163,14 @@ def _complete_cases(
     return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
 
 
-def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return ``table[list(names)]``, which makes an index of the names first: half of the time for a small table."""
+def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame | ColumnsLater:
+    """Return ``table[list(names)]``, of a small table later, where its copies do not change with it (pandas 3)."""
     if not table.columns.is_unique:
         return table[list(names)]
-    return table.take([cast("int", table.columns.get_loc(name)) for name in names], axis=1)
+    places = tuple(cast("int", table.columns.get_loc(name)) for name in names)
+    if COPIES_ON_WRITE and table.size <= _SMALL_TABLE:
+        return ColumnsLater(table.copy(deep=False), places)
+    return table.take(list(places), axis=1)
 
 
 def _leave_out(
@@ -188,7 +196,7 @@ def _leave_out(
             else f"No row is complete: of {len(keep)}, missing values take away {counts}. "
             "Leave the emptiest column out of the model, or complete its values."
         )
-    frame = sample.frame.loc[keep]
+    frame = _frame_of(sample).loc[keep]
     return _Sample(
         frame,
         Columns({name: frame[name] for name in sample.columns}),
@@ -360,7 +368,7 @@ def _check_and_assemble(
         weights=weights,
         offset=np.sum(offsets, axis=0) if offsets else None,
         rows=sample.rows,
-        frame=_drop_unused_levels(sample.frame, unused),
+        complete=_drop_unused_levels(_frame_of(sample), unused) if unused else sample.frame,
         dropped=Dropped(
             n_input=sample.n_input,
             rows=sample.lost,
@@ -401,6 +409,11 @@ def _unused_levels(columns: Columns) -> dict[str, tuple[str, ...]]:
     return {name: unused for name in categorical if (unused := columns.factor(name).unused)}
 
 
+def _frame_of(sample: _Sample) -> pd.DataFrame:
+    """Return the complete cases."""
+    return sample.frame.take() if isinstance(sample.frame, ColumnsLater) else sample.frame
+
+
 def _drop_unused_levels(frame: pd.DataFrame, unused: Mapping[str, Any]) -> pd.DataFrame:
     """Return the frame with the given categoricals declaring only levels that they have."""
-    return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in unused}) if unused else frame
+    return frame.assign(**{name: frame[name].cat.remove_unused_categories() for name in unused})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 
-__all__ = ["Design"]
+__all__ = ["ColumnsLater", "Design"]
 
 
 class _Fitted(Protocol):
@@ -36,6 +36,34 @@ class _Fitted(Protocol):
 
     @property
     def sigma(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnsLater:
+    """Some columns of a table, taken when they are looked at: that takes longer than all else to be made of few rows.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A copy that later changes of the data do not reach.
+    places : tuple of int
+        Of the columns.
+    """
+
+    table: pd.DataFrame
+    places: tuple[int, ...]
+
+    def take(self) -> pd.DataFrame:
+        """Return the columns."""
+        return self.table.take(list(self.places), axis=1)
+
+    def __reduce__(self) -> Any:
+        # Elsewhere nobody needs the other columns.
+        return _hand_over, (self.take(),)
+
+
+def _hand_over(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +88,8 @@ class Design:
         Known part of the mean, in y's units.
     rows : ndarray of intp, shape (n,)
         Position in the given data of each row used.
-    frame : pandas.DataFrame
-        The complete cases of the columns used, rows in the given order, index as given.
+    complete : pandas.DataFrame or ColumnsLater
+        What ``frame`` is made of.
     dropped : Dropped
         Rows, columns and levels left out.
     encoder : Encoder
@@ -93,7 +121,7 @@ class Design:
     weights: NDArray[np.float64] | None
     offset: NDArray[np.float64] | None
     rows: NDArray[np.intp]
-    frame: pd.DataFrame
+    complete: pd.DataFrame | ColumnsLater
     dropped: Dropped
     encoder: Any = None
     offset_encoders: tuple[Any, ...] = ()
@@ -102,6 +130,11 @@ class Design:
     has_given_offset: bool = False
     shared: tuple[tuple[int, ...], ...] = ()
     whole: pd.DataFrame | None = None
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The complete cases of the columns used, rows in the given order, index as given."""
+        return self.complete.take() if isinstance(self.complete, ColumnsLater) else self.complete
 
     @property
     def seen(self) -> pd.DataFrame:

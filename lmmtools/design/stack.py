@@ -64,7 +64,7 @@ def stack_rows(
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
         rows=design.rows[rows],
-        frame=_relabel_copies(design.frame.iloc[rows], renamed, copy),
+        complete=_relabel_copies(design.frame.iloc[rows], renamed, copy),
     )
 
 

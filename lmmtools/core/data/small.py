@@ -73,6 +73,10 @@ class DenseModel:
         """Return phi and the gradient, exact and average Hessian, and Q, L, Q L, G, T per block."""
         return kernels.dense.point(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, lambdas, reml, dof)
 
+    def start(self, y: ResponseProducts, n: int, floor: float, spread: float) -> tuple[Floats, ...] | None:
+        """Return starting lambdas by moments, None where there is no kernel for them."""
+        return kernels.dense.start(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, n, floor, spread)
+
 
 def dense_model(st: Structure, ZX: Floats, XX: Floats, units: Sequence[float]) -> DenseModel | None:
     """Return a model as the kernel takes it, None where it is too large or there is none."""

@@ -7,17 +7,18 @@ columns; (w, q) by columns is (q, w) by rows.
 
 import numpy as np
 
-from libc.math cimport fabs, isfinite, log, log1p, sqrt
+from libc.math cimport fabs, fmax, isfinite, log, log1p, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv, dsymm, dsyrk, dtrsm
-from scipy.linalg.cython_lapack cimport dgesdd, dpotrf
+from scipy.linalg.cython_lapack cimport dgesdd, dgesv, dpotrf, dsyev
 
-__all__ = ["criterion", "point"]
+__all__ = ["criterion", "point", "start"]
 
 cdef enum:
     MOST = 8  # effects per level
     MOST_TERMS = 16
+    MOST_TYPES = 32  # effects of all factors
 
 WIDEST = MOST
 TERMS = MOST_TERMS
@@ -32,6 +33,7 @@ cdef char* LEFT = "L"
 cdef char* RIGHT = "R"
 cdef char* PLAIN = "N"
 cdef char* TURNED = "T"
+cdef char* VECTORS = "V"
 
 
 cdef struct Model:
@@ -67,40 +69,46 @@ cdef struct Work:
     double logdet, logdet_x, r2
 
 
-cdef bint read_model(Model* m, const int[::1] sizes, const double[:, ::1] M, const double[::1] units,
-                     const double[::1] Zy, const double[::1] Xy, double yy, tuple lambdas) except -1:
-    """Fill in a model; whether lambda is within what this arithmetic holds."""
-    cdef int i, j, k, l, f, at = 3
-    cdef const double[:, :] lam
-    cdef double size
+cdef void read_sizes(Model* m, const int[::1] sizes) noexcept:
+    """Fill in how factors and blocks hang together."""
+    cdef int f, k, l, at = 3
     m.factors, m.blocks, m.p = sizes[0], sizes[1], sizes[2]
-    m.q = 0
+    m.q = m.k = 0
     for f in range(m.factors):
         m.m[f], m.l[f] = sizes[at], sizes[at + 1]
         m.start[f] = m.q
         m.q += m.m[f] * m.l[f]
         at += 2
         memset(m.root[f], 0, MOST * MOST * sizeof(double))
-    m.q1 = m.m[0] * m.l[0]
-    m.qr = m.q - m.q1
-    m.w0 = m.qr + m.p
-    m.w = m.w0 + 1
-    m.M, m.ld, m.units, m.Zy, m.yy = &M[0, 0], M.shape[1], &units[0], &Zy[0], yy
-    m.Xy = &Xy[0] if m.p else m.Zy
-    m.k = 0
     for k in range(m.blocks):
         m.factor[k], m.offset[k], l = sizes[at], sizes[at + 1], sizes[at + 2]
         m.width[k] = l
         m.k += l * (l + 1) // 2
         at += 3
-        f = m.factor[k]
+    m.q1 = m.m[0] * m.l[0]
+    m.qr = m.q - m.q1
+    m.w0 = m.qr + m.p
+    m.w = m.w0 + 1
+
+
+cdef bint read_model(Model* m, const int[::1] sizes, const double[:, ::1] M, const double[::1] units,
+                     const double[::1] Zy, const double[::1] Xy, double yy, tuple lambdas) except -1:
+    """Fill in a model; whether lambda is within what this arithmetic holds."""
+    cdef int i, j, k, l
+    cdef const double[:, :] lam
+    cdef double size
+    read_sizes(m, sizes)
+    m.M, m.ld, m.units, m.Zy, m.yy = &M[0, 0], M.shape[1], &units[0], &Zy[0], yy
+    m.Xy = &Xy[0] if m.p else m.Zy
+    for k in range(m.blocks):
+        l = m.width[k]
         lam = lambdas[k]
         size = 0.0
         for i in range(l):
             for j in range(l):
                 m.lam[k][i * l + j] = lam[i, j]
                 size += lam[i, j] * lam[i, j]
-        if not size * m.units[k] < BEYOND:
+        if not size * units[k] < BEYOND:
             return False
     return True
 
@@ -763,3 +771,176 @@ cdef void trace_block(Model* m, int k, int kk, int first, int other, double[MOST
                         exact[column * K + row] -= x
                     column += 1
             row += 1
+
+
+def start(const int[::1] sizes, const double[:, ::1] M, const double[::1] units, const double[::1] Zy,
+          const double[::1] Xy, double yy, int n, double floor, double spread):
+    cdef Model m
+    cdef int t = 0, k, f, l
+    cdef tuple nothing
+    cdef double[:, ::1] root
+    zeros = []
+    read_sizes(&m, sizes)
+    for k in range(m.blocks):
+        l = m.width[k]
+        zeros.append(np.zeros((l, l)))
+    nothing = tuple(zeros)
+    read_model(&m, sizes, M, units, Zy, Xy, yy, nothing)
+    for f in range(m.factors):
+        t += m.l[f]
+    if t > MOST_TYPES or not find_start(&m, t, n, floor, spread):
+        return None
+    for k in range(m.blocks):
+        l = m.width[k]
+        root = zeros[k]
+        memcpy(&root[0, 0], m.lam[k], l * l * sizeof(double))
+    return nothing
+
+
+# Every effect a variance component v_c: E sum_g z_g^2 / a_g = sum_d v_d sum_gh B_gh^2 / a_g + v_e sum_g B_gg / a_g
+# and E r'Wr = sum_d v_d tr B_d + v_e (n - p), with B = Z'WZ - Z'WX X'WZ
+cdef bint find_start(Model* m, int types, int n, double floor, double spread) noexcept nogil:
+    cdef int q = m.q, p = m.p, K1 = types + 1, one = 1, info = 0
+    cdef int f, g, h, i, k, l, a, c, t, u, first
+    cdef int of[MOST_TERMS]          # the first type of each factor
+    cdef int pivots[MOST_TYPES + 1]
+    cdef double A[(MOST_TYPES + 1) * (MOST_TYPES + 1)]
+    cdef double v[MOST_TYPES + 1]
+    cdef double sizes[MOST_TYPES]
+    cdef double traces[MOST_TERMS]
+    cdef int counts[MOST_TYPES]
+    cdef double x, residual, others
+    cdef double* B = <double*> malloc((<size_t> q) * q * sizeof(double) + q * sizeof(int))
+    cdef int* kind = <int*> (B + <size_t> q * q)
+    if B == NULL:
+        return False
+    t = 0
+    for f in range(m.factors):
+        of[f] = t
+        for i in range(m.m[f] * m.l[f]):
+            kind[m.start[f] + i] = t + i % m.l[f]
+        t += m.l[f]
+    for g in range(q):
+        memcpy(B + <size_t> g * q, m.M + g * m.ld, q * sizeof(double))
+    first = <int> m.ld
+    if p:
+        # Rows of M from column q on are X's columns of each row of Z'WX
+        dsyrk(LOWER, TURNED, &q, &p, &MINUS, <double*> (m.M + q), &first, &ONE, B, &q)
+    memset(A, 0, K1 * K1 * sizeof(double))
+    for t in range(types):
+        v[t] = sizes[t] = 0.0
+        counts[t] = 0
+    v[types] = m.yy
+    for g in range(q):
+        t = kind[g]
+        x = m.M[g * m.ld + g]
+        sizes[t] += x
+        counts[t] += x > 0.0
+        # A by columns
+        A[t * K1 + types] += B[<size_t> g * q + g]
+        x = 1.0 / x if x > 0.0 else 0.0
+        v[t] += m.Zy[g] * m.Zy[g] * x
+        A[types * K1 + t] += B[<size_t> g * q + g] * x
+        for h in range(q):
+            residual = B[<size_t> h * q + g] if g >= h else B[<size_t> g * q + h]
+            A[kind[h] * K1 + t] += residual * residual * x
+    A[types * K1 + types] = n - p
+    free(B)
+    dgesv(&K1, &one, A, &K1, pivots, v, &K1, &info)
+    if info:
+        return False
+    residual = v[types]
+    if not residual > 1e-14 * m.yy / n:
+        residual = 0.1 * m.yy / n
+    for k in range(m.blocks):
+        traces[k] = 0.0
+        for a in range(m.width[k]):
+            t = of[m.factor[k]] + m.offset[k] + a
+            x = fmax(v[t] / residual, floor / fmax(sizes[t] / max(counts[t], 1), 1e-12))
+            if not isfinite(x):
+                return False
+            m.lam[k][a * m.width[k] + a] = x
+            traces[k] += x
+    for k in range(m.blocks):
+        if m.width[k] == 1:
+            m.lam[k][0] = sqrt(m.lam[k][0])
+            continue
+        others = 0.0
+        for u in range(m.blocks):
+            if u != k:
+                others += traces[u]
+        if not find_covariance(m, k, residual, others, floor * m.m[m.factor[k]] / n, spread):
+            return False
+    return True
+
+
+# Sigma of a vector-valued term from sum_g z_g z_g' = s2 kept (sum_g A_g Sigma A_g + (1 + others) sum_g A_g), and its root
+cdef bint find_covariance(Model* m, int k, double residual, double others, double floor, double spread) noexcept nogil:
+    cdef int l = m.width[k], f = m.factor[k], s = l * l, one = 1, info = 0
+    cdef int a, b, c, d, g, i, row, size = 40 * MOST
+    cdef int pivots[MOST * MOST]
+    cdef double total[MOST * MOST]
+    cdef double S[MOST * MOST]
+    cdef double V[MOST * MOST]
+    cdef double values[MOST]
+    cdef double work[40 * MOST]
+    cdef double x, kept = 0.0, trace = 0.0
+    cdef const double* A
+    cdef const double* C
+    cdef double* gram = <double*> malloc(s * s * sizeof(double))
+    if gram == NULL:
+        return False
+    memset(gram, 0, s * s * sizeof(double))
+    memset(total, 0, s * sizeof(double))
+    memset(S, 0, s * sizeof(double))
+    for g in range(m.m[f]):
+        row = m.start[f] + g * m.l[f] + m.offset[k]
+        A = m.M + row * (m.ld + 1)
+        for a in range(l):
+            C = m.M + (row + a) * m.ld + m.q
+            for i in range(m.p):
+                kept += C[i] * C[i]
+            for b in range(l):
+                total[a * l + b] += A[a * m.ld + b]
+                S[a * l + b] += m.Zy[row + a] * m.Zy[row + b]
+                for c in range(l):
+                    for d in range(l):
+                        gram[(c * l + d) * s + a * l + b] += A[a * m.ld + c] * A[b * m.ld + d]
+    for a in range(l):
+        trace += total[a * l + a]
+    kept = fmax(1.0 - kept / fmax(trace, 1e-12), 0.1)
+    for i in range(s):
+        S[i] = S[i] / (residual * kept) - (1.0 + others) * total[i]
+    dgesv(&s, &one, gram, &s, pivots, S, &s, &info)
+    free(gram)
+    if info == 0:
+        for a in range(l):
+            for b in range(l):
+                V[a * l + b] = 0.5 * (S[a * l + b] + S[b * l + a])
+                if not isfinite(V[a * l + b]):
+                    return False
+        dsyev(VECTORS, LOWER, &l, V, &l, values, work, &size, &info)
+        if info:
+            return False
+        if values[l - 1] > floor:
+            x = fmax(floor, spread * values[l - 1])
+            for a in range(l):
+                for b in range(l):
+                    m.lam[k][a * l + b] = 0.0
+                    for i in range(l):
+                        m.lam[k][a * l + b] += V[i * l + a] * fmax(values[i], x) * V[i * l + b]
+    # The lower Cholesky factor, in place
+    for b in range(l):
+        for a in range(b, l):
+            x = m.lam[k][a * l + b]
+            for i in range(b):
+                x -= m.lam[k][a * l + i] * m.lam[k][b * l + i]
+            if a == b:
+                if not x > 0.0:
+                    return False
+                m.lam[k][a * l + a] = sqrt(x)
+            else:
+                m.lam[k][a * l + b] = x / m.lam[k][b * l + b]
+        for a in range(b):
+            m.lam[k][a * l + b] = 0.0
+    return True

@@ -1,7 +1,7 @@
 """A small model at one theta: its criterion, and the derivatives in the parameters of the search.
 
 NumPy has nothing here that the general elimination does not do as well: where there is no compiled kernel, or lambda is
-beyond what its plain arithmetic holds, both functions return None, and the elimination does the work.
+beyond what its plain arithmetic holds, all functions return None, and the elimination does the work.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["criterion", "point"]
+__all__ = ["criterion", "point", "start"]
 
 LARGEST = 0
 """Columns of [Z X] up to which the kernel is used."""
@@ -61,4 +61,19 @@ def point(
 
     These are the frame of lambda, and the derivatives with respect to Sigma of the criterion and of log|V|.
     """
+    return None
+
+
+def start(
+    sizes: NDArray[np.intc],
+    M: Floats,
+    units: Floats,
+    Zy: Floats,
+    Xy: Floats,
+    yy: float,
+    n: int,
+    floor: float,
+    spread: float,
+) -> tuple[Floats, ...] | None:
+    """Return starting lambdas per block, (l, l), by the moments of :mod:`~lmmtools.core.search.start`."""
     return None

@@ -44,7 +44,11 @@ UNIT = 3.0
 
 def starting_lambdas(problem: Problem) -> tuple[Floats, ...]:
     """Return starting lambdas per block, (l, l), in the engine's coordinates; see :func:`starting_sigmas`."""
-    sigmas = starting_sigmas(problem, problem.response.Zy[None], np.array([problem.response.yy]))
+    y = problem.response
+    found = None if problem.dense is None else problem.dense.start(y, problem.n, FLOOR, SPREAD)
+    if found is not None:
+        return found
+    sigmas = starting_sigmas(problem, y.Zy[None], np.array([y.yy]))
     return tuple(lam[0] for lam in starting_roots(problem, sigmas))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 
 import numpy as np
@@ -460,3 +461,19 @@ def test_a_series_of_rows_with_labels_of_its_own_goes_by_place():
     """Rows chosen from a table keep their labels; values counted from zero beside them have no other order."""
     chosen, values = DATA.iloc[10:], pd.Series(np.arange(1.0, N - 9))
     np.testing.assert_array_equal(build("y ~ x + (1 | g)", chosen, weights=values).weights, values)
+
+
+def test_the_frame_does_not_change_with_the_data() -> None:
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "g": list("aabb"), "other": range(4)})
+    design = build_design(parse("y ~ 1 + (1 | g)"), data)
+    data.loc[0, "y"] = 9.0
+    data["g"] = "c"
+    assert design.frame["y"].tolist() == [1.0, 2.0, 4.0, 3.0]
+    assert design.frame["g"].tolist() == list("aabb")
+
+
+def test_a_design_that_is_sent_elsewhere_takes_the_columns_used_alone() -> None:
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "g": list("aabb"), "other": range(4)})
+    sent = pickle.loads(pickle.dumps(build_design(parse("y ~ 1 + (1 | g)"), data)))
+    assert list(sent.frame.columns) == ["y", "g"]
+    assert list(sent.complete.columns) == ["y", "g"]

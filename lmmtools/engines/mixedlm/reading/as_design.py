@@ -115,7 +115,7 @@ def as_design(model: Any, reading: MixedLMReading) -> ReadDesign:
         weights=None,
         offset=None,
         rows=np.arange(len(y)),
-        frame=frame,
+        complete=frame,
         dropped=Dropped(len(y), columns=tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))),
         encoder=encoder,
         shared=_find_shared_blocks(pairs, ordered),

@@ -9,7 +9,7 @@ import lmmtools as lmt
 from lmmtools import core
 from lmmtools.core.search.curvature import local_model
 from lmmtools.core.search.objective import evaluate_state
-from lmmtools.core.search.start import unit_lambdas
+from lmmtools.core.search.start import starting_lambdas, unit_lambdas
 
 pytest.importorskip("lmmtools.core.kernels._dense", reason="not built")
 
@@ -80,6 +80,16 @@ def test_the_kernel_equals_the_elimination(name: str, reml: bool, weighted: bool
         assert at.exact is not None
         for a, b in ((model.phi, at.phi), (model.g, at.g), (model.exact, at.exact), (model.average, at.average)):
             np.testing.assert_allclose(np.abs(a), np.abs(b), rtol=0, atol=1e3 * SAME * (1 + np.abs(b).max()))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_kernel_starts_where_the_moments_say(name: str, weighted: bool) -> None:
+    problem = core.prepare(designs(MODELS[name], weighted))
+    ours = starting_lambdas(problem)
+    problem.__dict__["dense"] = None
+    for a, b in zip(ours, starting_lambdas(problem), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=SAME * (1 + np.abs(b).max()))
 
 
 def test_variances_beyond_its_arithmetic_are_left_to_the_elimination() -> None:
