@@ -53,11 +53,6 @@ class Case:
     refusal: str = ""
 
     @property
-    def is_text_only(self) -> bool:
-        """Whether there is the text of a call and no model."""
-        return self.call is not None and self.reading is None
-
-    @property
     def response(self) -> str | None:
         """The left side of the formula."""
         if self.reading is not None:

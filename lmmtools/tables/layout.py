@@ -32,7 +32,6 @@ STATISTICS: dict[str, str] = {
     "r2": "R²",
     "icc": "ICC",
 }
-MISSING = "-"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from lmmtools.core.after.recover import recover_optimum
 from lmmtools.core.search import parameters
-from lmmtools.core.search.batch import BatchState, Dense, OneFactor, Responses, evaluate_batch, kernel_for, project
+from lmmtools.core.search.batch import BatchState, Dense, OneFactor, Responses, elimination_for, evaluate_batch, project
 from lmmtools.core.search.certificate import SAME, null_slack, refuse_shared
 from lmmtools.core.search.descent import ROUNDING, ZERO_COLUMN
 from lmmtools.core.search.elsewhere import competing_effects
@@ -124,7 +124,7 @@ def _fit_in_step(problem: Problem, Y: Floats, reml: bool) -> Refits:
     )
     has_several = competing_effects(problem.design) or joint_lambdas(problem) is not None
     has_idle = any(span is not None and not span.is_all for span in problem.spanned)
-    kind = None if has_several or has_idle else kernel_for(problem)
+    kind = None if has_several or has_idle else elimination_for(problem)
     if kind is None:
         return out
     f = problem.structure.factors[0]
@@ -300,7 +300,7 @@ def _differentiate(
         Y = Y[:, :, :0]
     G: list[Floats] = [f] * len(lambdas)
     T: list[Floats] = [f] * len(lambdas)
-    for factor, t in zip(problem.structure.factors, s.kernel.blocks(), strict=True):
+    for factor, t in zip(problem.structure.factors, s.elimination.blocks(), strict=True):
         rank = Y[:, factor.columns].reshape(B, factor.m, factor.l, -1).transpose(0, 2, 1, 3).reshape(B, factor.l, -1)
         own = f[:, factor.columns].reshape(B, factor.m, factor.l).transpose(0, 2, 1)
         full = t - rank @ rank.transpose(0, 2, 1) - ratio[:, None, None] * (own @ own.transpose(0, 2, 1))
@@ -312,7 +312,7 @@ def _differentiate(
     sigma = parameters.sigma_directions(terms, framed, frames)
     D = parameters.apply_directions(f, sigma, problem.structure.factors)
     q = np.einsum("zqk,zq->zk", D, f)
-    Q2 = np.asarray(D.transpose(0, 2, 1) @ s.kernel.times_N(D))
+    Q2 = np.asarray(D.transpose(0, 2, 1) @ s.elimination.times_N(D))
     if p:
         z = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1) @ D)
         Q2 = np.asarray(Q2 - z.transpose(0, 2, 1) @ z, dtype=float)
@@ -320,7 +320,7 @@ def _differentiate(
     rest = parameters.curvature(terms, G, framed, frames)
     rest -= np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
     phi = parameters.pack(terms, roots)
-    exact = 2.0 * Q2 - s.kernel.squares(Y, sigma) + rest
+    exact = 2.0 * Q2 - s.elimination.squares(Y, sigma) + rest
     gradient = parameters.gradient(G, sigma)
     bounded = parameters.bounded(problem.covariances)
     bad = ~np.isfinite(s.objective)

@@ -1,7 +1,7 @@
-"""The criterion and its derivatives for many responses at once, one theta each: the kernels behind refit_many.
+"""The criterion and its derivatives for many responses at once, one theta each, for refit_many.
 
-Arrays have a leading axis B over responses. Two kernels hold what a value of lambda gives: one for a single grouping
-factor, whose levels are independent, and a dense one for small models of any shape. Both answer for N = Z'V^-1Z.
+Arrays have a leading axis B over responses. V is eliminated in one of two ways: level by level for a single grouping
+factor, whose levels are independent, and as a dense matrix for small models of any shape. Both answer for N = Z'V^-1Z.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["BatchState", "Responses", "evaluate_batch", "kernel_for", "objectives_without_effects", "project"]
+__all__ = ["BatchState", "Responses", "elimination_for", "evaluate_batch", "objectives_without_effects", "project"]
 
 
 DENSE_BATCH_Q = 160
-"""Up to this many random effects the dense kernel costs less than fitting one response after another."""
+"""Up to this many random effects the dense elimination costs less than fitting one response after another."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +59,7 @@ class Responses:
         return Responses(self.Zy[at], self.Xy[at], self.yy[at], self.centre[at], self.y_scale[at])
 
 
-class Kernel(Protocol):
+class BatchElimination(Protocol):
     """The elimination of V at B values of lambda."""
 
     @property
@@ -80,7 +80,7 @@ class Kernel(Protocol):
 
 
 class OneFactor:
-    """The kernel of a single factor, whose levels are independent: arrays (B, m, l, l)."""
+    """The elimination of a single factor, whose levels are independent: arrays (B, m, l, l)."""
 
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
@@ -128,7 +128,7 @@ class OneFactor:
 
 
 class Dense:
-    """The kernel of any small model: M, (B, q, q), and its inverse."""
+    """The elimination of any small model: M, (B, q, q), and its inverse."""
 
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
@@ -191,8 +191,8 @@ class Dense:
         return out
 
 
-def kernel_for(problem: Problem) -> type[OneFactor] | type[Dense] | None:
-    """Return the kernel for a model; None where fitting responses one by one costs less."""
+def elimination_for(problem: Problem) -> type[OneFactor] | type[Dense] | None:
+    """Return the kind of elimination for a model; None where fitting responses one by one costs less."""
     if len(problem.structure.factors) == 1:
         return OneFactor
     return Dense if problem.structure.q <= DENSE_BATCH_Q else None
@@ -206,7 +206,7 @@ class BatchState:
     ----------
     objective : ndarray, shape (B,)
         inf where it cannot be evaluated.
-    kernel : Kernel
+    elimination : BatchElimination
     Fx, Fy : ndarray, shapes (B, q, p) and (B, q)
     Lxx : ndarray, shape (B, p, p)
     b : ndarray, shape (B, p)
@@ -214,7 +214,7 @@ class BatchState:
     """
 
     objective: Floats
-    kernel: OneFactor | Dense
+    elimination: BatchElimination
     Fx: Floats
     Fy: Floats
     Lxx: Floats
@@ -236,13 +236,13 @@ def evaluate_batch(
 ) -> BatchState:
     """Return the criterion of each response at its lambda, (B, l, l) per block; see objective.evaluate_state."""
     p, n, B = problem.p, problem.n, len(y.yy)
-    kernel = kind(problem, lambdas)
+    elimination = kind(problem, lambdas)
     Cy = y.Zy[:, :, None]
-    Uy, Fy = kernel.solve(Cy)
+    Uy, Fy = elimination.solve(Cy)
     Hyy = y.yy - np.einsum("zqc,zqc->z", Cy, Uy)
-    logdet = kernel.logdet
+    logdet = elimination.logdet
     if p:
-        Ux, Fx = kernel.solve(problem.ZX)
+        Ux, Fx = elimination.solve(problem.ZX)
         Hxx = problem.XX - problem.ZX.T @ Ux
         Hxy = y.Xy[:, :, None] - problem.ZX.T @ Uy
         try:
@@ -263,7 +263,7 @@ def evaluate_batch(
     with np.errstate(invalid="ignore", divide="ignore"):
         objective = profile(logdet, r2, dof) + problem.constant(reml, y.y_scale)
     objective = np.where(np.isfinite(objective), objective, np.inf)
-    return BatchState(objective, kernel, Fx, Fy[:, :, 0], np.asarray(L, dtype=float), b, r2)
+    return BatchState(objective, elimination, Fx, Fy[:, :, 0], np.asarray(L, dtype=float), b, r2)
 
 
 @single

@@ -185,11 +185,6 @@ class Component:
         return len(set(self.piece.labels)) if self.pieces else 0
 
     @property
-    def is_one_row_per_level(self) -> bool:
-        """Whether no level has two rows."""
-        return bool(self.pieces) and bool(np.all(self.piece.rows_per_level <= 1))
-
-    @property
     def is_residual(self) -> bool:
         """Whether only the sum of its variance and the residual's is identified."""
         return len(self.pieces) == 1 and self.piece.is_residual
