@@ -35,4 +35,6 @@ def take(route: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         for module in modules:
             monkeypatch.setattr(module, name, value)
+        if name == "WIDEST" and eliminated is numpy_eliminated:
+            pytest.skip("without compiled kernels this is the route by LAPACK")
         assert modules, f"no module has {name}"
