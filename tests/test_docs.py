@@ -17,7 +17,8 @@ import pytest
 
 import lmmtools
 from lmmtools import errors
-from tests import doc_sessions
+from lmmtools.linting.codes import CODES
+from tests import doc_sessions, lint_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -202,13 +203,18 @@ def codes_of_lint() -> dict[str, set[str]]:
     return found
 
 
-def test_the_list_of_what_lint_finds_has_every_code_with_its_severities():
-    with (DOCS / "tables" / "lint_codes.csv").open(encoding="utf-8", newline="") as lines:
-        _, *rows = csv.reader(lines)
-    listed = {row[0].strip("`"): set(re.findall(r"\b(?:error|warning|info)\b", row[1])) for row in rows}
+def test_every_code_of_lint_is_described_with_its_severities():
+    listed = {c.name: set(re.findall(r"\b(?:error|warning|info)\b", c.severity)) for c in CODES.values()}
     assert listed == codes_of_lint()
     assert list(listed) == sorted(listed)
-    assert all(cell for row in rows for cell in row)
+    for code in CODES.values():
+        assert all((code.wrong, code.harm, code.cure)), code.name
+
+
+def test_the_page_of_codes_has_every_code_with_its_harm_and_its_cure_and_no_other():
+    page = (DOCS / "guide" / "lint_codes.rst").read_text(encoding="utf-8")
+    assert page == lint_page.write_page(), "renew it: python -m tests.lint_page"
+    assert re.findall(r"^\.\. _lint-(.+):$", page, flags=re.M) == list(CODES)
 
 
 def test_every_file_that_the_map_names_exists():
