@@ -67,7 +67,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     names, work, seconds, searches = [], [], [], []
     for name, model in models():
-        design, layout = model.design, mixedlm.plan(model.design)
+        design, layout = model.design, mixedlm.lay_out(model.design)
         theta = model.fit(engine="pls").theta
         names.append(name)
         work.append(count_work(design, layout))

@@ -85,7 +85,7 @@ class Model:
         """
         from lmmtools.engines import mixedlm
 
-        return mixedlm.write_spec(self.design, mixedlm.plan(self.design))
+        return mixedlm.write_spec(self.design, mixedlm.lay_out(self.design))
 
     def fit(
         self,

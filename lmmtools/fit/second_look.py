@@ -93,7 +93,7 @@ def take_second_look(design: Design, estimate: Estimate) -> SecondLook:
     from lmmtools.engines import mixedlm
 
     try:
-        layout = mixedlm.plan(design)
+        layout = mixedlm.lay_out(design)
     except TranslationError as error:
         return SecondLook("no such model", why=str(error).splitlines()[0])
     if mixedlm.estimate_seconds(design, layout) > AFFORDABLE_SECONDS:
@@ -115,7 +115,7 @@ def has_mixedlm_result(design: Design, estimate: Estimate) -> bool:
     if not estimate.is_to_be_checked:
         return estimate.engine == "mixedlm"
     try:
-        layout = mixedlm.plan(design)
+        layout = mixedlm.lay_out(design)
     except TranslationError:
         return False
     return mixedlm.estimate_seconds(design, layout) <= RESULT_SECONDS
@@ -235,7 +235,7 @@ def search_again(design: Design, estimate: Estimate) -> Confirmation:
     from lmmtools.engines import mixedlm
 
     core.refuse_shared(design, "search")
-    layout = mixedlm.plan(design)
+    layout = mixedlm.lay_out(design)
     started = time.perf_counter()
     search = mixedlm.search(design, layout, reml=estimate.reml)
     seconds = time.perf_counter() - started

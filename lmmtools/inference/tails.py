@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["check_alpha", "chi2_quantile", "chi2_tail", "f_tail", "t_quantile", "t_two_sided"]
+__all__ = ["check_alpha", "check_level", "chi2_quantile", "chi2_tail", "f_tail", "t_quantile", "t_two_sided"]
 
 
 def check_alpha(alpha: Any) -> float:
@@ -25,9 +25,25 @@ def check_alpha(alpha: Any) -> float:
     DataError
         If it is not a number between 0 and 1.
     """
-    if not isinstance(alpha, Real) or not 0 < float(alpha) < 1:
-        raise DataError(f"alpha is {alpha!r}; it must lie between 0 and 1, 0.05 for 95% intervals")
-    return float(alpha)
+    return _check_probability(alpha, "alpha", 0.05)
+
+
+def check_level(level: Any, name: str = "level") -> float:
+    """Return the coverage of an interval as a float; ``name`` is that of the argument.
+
+    Raises
+    ------
+    DataError
+        If it is not a number between 0 and 1.
+    """
+    return _check_probability(level, name, 0.95)
+
+
+def _check_probability(value: Any, name: str, example: float) -> float:
+    """Return a number between 0 and 1 as a float; ``example`` is what stands for 95% intervals."""
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        raise DataError(f"{name} is {value!r}; it must lie between 0 and 1, {example} for 95% intervals")
+    return float(value)
 
 
 def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:

@@ -8,7 +8,6 @@ broom.mixed's ``std.error p.value conf.low conf.high`` are ``std_error p_value c
 from __future__ import annotations
 
 from collections.abc import Iterable
-from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -20,6 +19,7 @@ from lmmtools.inference.intervals import confidence_intervals
 from lmmtools.inference.prediction import predict
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.residuals import cooks_distance
+from lmmtools.inference.tails import check_level
 from lmmtools.inference.wald_tests import t_tests
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ def tidy(
     import pandas as pd
 
     wanted = _read_effects(effects)
-    if not isinstance(conf_level, Real) or not 0 < conf_level < 1:
-        raise DataError(f"conf_level is {conf_level!r}; it must lie between 0 and 1, 0.95 for 95% intervals")
+    conf_level = check_level(conf_level, "conf_level")
     if "scales" in options:
         raise DataError(
             "tidy() has no scales=: it shows standard deviations and correlations; fit.varcorr.to_frame() has "

@@ -64,7 +64,7 @@ def _write_mixedlm_call(case: Case, formula: ModelFormula) -> str:
         except DataError:
             pass
         else:
-            return str(replace(mixedlm.write_spec(design, mixedlm.plan(design)), reml=case.reml))
+            return str(replace(mixedlm.write_spec(design, mixedlm.lay_out(design)), reml=case.reml))
     code = sketch_call(formula)
     return code if case.reml else _LAST_REML.sub(".fit(reml=False", code)
 

@@ -10,13 +10,12 @@ from lmmtools.design.newdata import encode_fixed, is_categorical
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, plain_name
 from lmmtools.inference.degrees import check_ddf, degrees
-from lmmtools.inference.tails import t_quantile
+from lmmtools.inference.tails import check_level, t_quantile
 from lmmtools.plots.style import (
     BAND,
     COLOURS,
     GREY,
     MANY_POINTS,
-    check_level,
     choose,
     finish,
     need_fit,

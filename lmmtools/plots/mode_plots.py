@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.inference.tails import check_level
 from lmmtools.plots.style import (
     COLOURS,
     GREY,
-    check_level,
     choose,
     finish,
     name_points,

@@ -9,6 +9,7 @@ import numpy as np
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import plain_name
 from lmmtools.inference.draws import as_generator
+from lmmtools.inference.tails import check_level
 from lmmtools.plots.style import (
     BAND,
     COLOURS,
@@ -181,8 +182,9 @@ def qq(
     from scipy.special import ndtri
 
     need_fit(fit)
-    if not 0 < level < 1 or n_simulations < 20:
-        raise DataError("level must lie between 0 and 1, 0.95 for a 95% band, and n_simulations be 20 or more.")
+    check_level(level)
+    if n_simulations < 20:
+        raise DataError(f"n_simulations is {n_simulations}; a band needs 20 or more")
     free = 1.0 - fit.hat_values.to_numpy()
     # A row with leverage one has no residual.
     is_free = free > 1e-10

@@ -28,7 +28,6 @@ __all__ = [
     "MARKERS",
     "SIZE",
     "apart_from_pyplot",
-    "check_level",
     "choose",
     "finish",
     "name_points",
@@ -128,18 +127,6 @@ def need_fit(fit: object) -> None:
     elif hasattr(fit, "varcorr"):
         cure = "it holds numbers without their data; fit the model again"
     raise DataError(f"A plot is drawn of an LMMResults; this is a {type(fit).__name__}: {cure}.")
-
-
-def check_level(level: float) -> None:
-    """Raise a DataError if the level of an interval is no number between 0 and 1.
-
-    Raises
-    ------
-    DataError
-        The message says how 95% is written.
-    """
-    if not 0 < level < 1:
-        raise DataError(f"level is {level}; it must lie between 0 and 1, 0.95 for 95% intervals.")
 
 
 def choose(given: str | None, names: Sequence[str], what: str) -> str:

@@ -157,7 +157,7 @@ def _from_design(formula: ModelFormula, design: Design) -> Translation:
 
 def _spec(design: Design) -> tuple[MixedLMSpec | None, tuple[str, ...]]:
     try:
-        return mixedlm.write_spec(design, mixedlm.plan(design)), ()
+        return mixedlm.write_spec(design, mixedlm.lay_out(design)), ()
     except TranslationError as error:
         return None, (f"No MixedLM call: {error}",)
 

@@ -110,7 +110,7 @@ def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
     else:
         other = "mixedlm"
         try:
-            layout = mixedlm.plan(fit.design)
+            layout = mixedlm.lay_out(fit.design)
         except TranslationError as error:
             return None, f"MixedLM has no such model: {error}"
         if mixedlm.estimate_seconds(fit.design, layout) > AFFORDABLE_SECONDS:

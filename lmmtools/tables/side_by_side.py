@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, LmmError
 from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.tails import check_level
 from lmmtools.report.cells import format_cells, is_heading
 from lmmtools.report.formats import render
 from lmmtools.report.result_table import Printable
@@ -324,8 +325,7 @@ def side_by_side(
         tuple(_as_list(order)),
         dict(labels or {}),
     )
-    if not 0.0 < level < 1.0:
-        raise DataError(f"level={level!r} must lie between 0 and 1, as 0.95")
+    level = check_level(level)
     asked = [Asked(method, level) for method in _methods(ddf, len(sources))]
     columns = read_columns(sources, headers, asked)
     rows = make_rows(columns, layout)

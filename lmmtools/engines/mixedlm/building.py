@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.matrices import Design
-    from lmmtools.engines.mixedlm.layout import MixedLMPlan
+    from lmmtools.engines.mixedlm.layout import MixedLMLayout
 
 
 __all__ = [
@@ -44,7 +44,7 @@ SMALLEST = 1.5e-5
 
 def build_model(
     data: Conditioned,
-    layout: MixedLMPlan,
+    layout: MixedLMLayout,
     codes: tuple[NDArray[np.intp], ...],
     re_basis: NDArray[np.float64] | None,
     vc_bases: dict[int, NDArray[np.float64]],
@@ -108,7 +108,7 @@ class ReducedModel:
     root: NDArray[np.float64] | None
 
 
-def build_reduced_model(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64]) -> ReducedModel | None:
+def build_reduced_model(design: Design, layout: MixedLMLayout, theta: NDArray[np.float64]) -> ReducedModel | None:
     """Return MixedLM's model at ``theta``, or None where nothing random is left.
 
     Components that are zero are left out and singular covariance matrices reduced to their rank, so that MixedLM is

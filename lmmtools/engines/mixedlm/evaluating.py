@@ -12,7 +12,7 @@ from lmmtools.design.theta import lambda_factors
 from lmmtools.engines.estimate import Agreement
 from lmmtools.engines.mixedlm.building import build_reduced_model, least_squares_criterion, read_criterion
 from lmmtools.engines.mixedlm.from_text import make_model
-from lmmtools.engines.mixedlm.layout import cores_for_groups, plan
+from lmmtools.engines.mixedlm.layout import cores_for_groups, lay_out
 from lmmtools.engines.mixedlm.spec import component_names, write_spec
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
     from lmmtools.engines.mixedlm.building import Conditioned, ReducedModel
-    from lmmtools.engines.mixedlm.layout import MixedLMPlan
+    from lmmtools.engines.mixedlm.layout import MixedLMLayout
 
 
 __all__ = ["Readback", "agree", "evaluate_at", "evaluate_likelihood", "on_data_scale"]
@@ -41,7 +41,7 @@ class Readback:
 
 
 @single
-def evaluate_at(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64], *, reml: bool) -> Readback | None:
+def evaluate_at(design: Design, layout: MixedLMLayout, theta: NDArray[np.float64], *, reml: bool) -> Readback | None:
     """Return MixedLM's own numbers with the optimum ``theta`` as its start, or None where nothing random is left.
 
     MixedLM's optimiser starts at the optimum and stops there.
@@ -71,7 +71,7 @@ def evaluate_at(design: Design, layout: MixedLMPlan, theta: NDArray[np.float64],
 
 def _read_back(
     design: Design,
-    layout: MixedLMPlan,
+    layout: MixedLMLayout,
     reduced: ReducedModel,
     result: Any,
     llf: float,
@@ -93,7 +93,7 @@ def _read_back(
 
 def _read_modes(
     design: Design,
-    layout: MixedLMPlan,
+    layout: MixedLMLayout,
     data: Conditioned,
     result: Any,
     vc_blocks: list[int],
@@ -120,7 +120,7 @@ def _read_modes(
 
 @single
 def evaluate_likelihood(
-    design: Design, layout: MixedLMPlan, theta: NDArray[np.float64], *, reml: bool
+    design: Design, layout: MixedLMLayout, theta: NDArray[np.float64], *, reml: bool
 ) -> tuple[str, float]:
     """Return the engine's name, and the REML criterion or deviance at ``theta``, profiled over beta and sigma.
 
@@ -150,7 +150,7 @@ def evaluate_likelihood(
     return "mixedlm", read_criterion(design, reduced.data, llf, reml=reml)
 
 
-def agree(design: Design, layout: MixedLMPlan, estimate: Estimate) -> Agreement:
+def agree(design: Design, layout: MixedLMLayout, estimate: Estimate) -> Agreement:
     """Return how closely MixedLM's criterion at the estimate's theta agrees with the estimate's.
 
     Raises
@@ -172,7 +172,7 @@ def on_data_scale(design: Design, estimate: Estimate) -> Any:
     """Return MixedLM's result for the spec of ``design``, in the data's units, started at ``estimate``."""
     from statsmodels.regression.mixed_linear_model import MixedLMParams
 
-    layout = plan(design)
+    layout = lay_out(design)
     spec = write_spec(design, layout, reml=estimate.reml)
     model = make_model(**spec.kwargs)
     covs = [lam @ lam.T for lam in lambda_factors(estimate.theta, design.blocks)]

@@ -22,7 +22,7 @@ from lmmtools.engines.mixedlm.building import (
     root_mean_squares,
 )
 from lmmtools.engines.mixedlm.evaluating import evaluate_at
-from lmmtools.engines.mixedlm.layout import cores_for_groups, plan
+from lmmtools.engines.mixedlm.layout import cores_for_groups, lay_out
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.matrices import Design
     from lmmtools.engines.estimate import Estimate
-    from lmmtools.engines.mixedlm.layout import MixedLMPlan
+    from lmmtools.engines.mixedlm.layout import MixedLMLayout
 
 
 __all__ = ["Search", "fit", "search"]
@@ -62,7 +62,7 @@ def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
     EngineError
         If MixedLM's algebra fails at the optimum.
     """
-    layout = plan(design)
+    layout = lay_out(design)
     found = search(design, layout, reml=reml)
     polished = pls.fit(design, reml=reml, start=_lift_off_zero(found, design), **options)
     read = evaluate_at(design, layout, polished.theta, reml=reml)
@@ -125,7 +125,7 @@ class Search:
 
 
 @single
-def search(design: Design, layout: MixedLMPlan, *, reml: bool) -> Search:
+def search(design: Design, layout: MixedLMLayout, *, reml: bool) -> Search:
     """Return where MixedLM's own optimisers end from MixedLM's own start."""
     from statsmodels.tools.sm_exceptions import ConvergenceWarning
 

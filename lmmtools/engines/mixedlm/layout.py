@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COEFFICIENTS",
-    "MixedLMPlan",
+    "MixedLMLayout",
     "cores_for_groups",
     "count_work",
     "estimate_fit_seconds",
     "estimate_seconds",
-    "plan",
+    "lay_out",
 ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MixedLMPlan:
+class MixedLMLayout:
     """How a design is laid out in MixedLM.
 
     Attributes
@@ -56,7 +56,7 @@ class MixedLMPlan:
     vc_blocks: tuple[int, ...]
 
 
-def plan(design: Design) -> MixedLMPlan:
+def lay_out(design: Design) -> MixedLMLayout:
     """Return the finest correct layout of ``design`` in MixedLM.
 
     Raises
@@ -79,7 +79,7 @@ def plan(design: Design) -> MixedLMPlan:
     re_block = candidates[0] if candidates else None
     vc_blocks = tuple(i for i in range(len(design.blocks)) if i != re_block)
     group_block = re_block if re_block is not None else (matching[0] if matching else None)
-    return MixedLMPlan(islands, n_islands, group_block, re_block, vc_blocks)
+    return MixedLMLayout(islands, n_islands, group_block, re_block, vc_blocks)
 
 
 def _check_vectors(design: Design, vectors: list[int], matching: list[int], n_islands: int) -> None:
@@ -115,7 +115,7 @@ COEFFICIENTS = (5e-4, 7.1e-5, 1.3e-5, 5.9e-7, 2e-9, 2.7e-10)
 SEARCH = 12.0
 
 
-def count_work(design: Design, layout: MixedLMPlan) -> NDArray[np.float64]:
+def count_work(design: Design, layout: MixedLMLayout) -> NDArray[np.float64]:
     """Return the amounts of work in one evaluation of MixedLM's likelihood, its model built from arrays; shape (6,).
 
     One, independent groups, groups times variance components, rows, n p^2 (products of X) and sum_g q_g^2 (q_g + n_g)
@@ -133,16 +133,16 @@ def count_work(design: Design, layout: MixedLMPlan) -> NDArray[np.float64]:
     return np.array([1.0, groups, components, design.n, float(design.n) * design.p**2, systems])
 
 
-def estimate_seconds(design: Design, layout: MixedLMPlan) -> float:
+def estimate_seconds(design: Design, layout: MixedLMLayout) -> float:
     """Return about how many seconds one evaluation of MixedLM's likelihood takes, its model built from arrays."""
     return float(count_work(design, layout) @ COEFFICIENTS)
 
 
-def estimate_fit_seconds(design: Design, layout: MixedLMPlan) -> float:
+def estimate_fit_seconds(design: Design, layout: MixedLMLayout) -> float:
     """Return about how many seconds MixedLM's own search takes."""
     return SEARCH * design.k * estimate_seconds(design, layout)
 
 
-def cores_for_groups(design: Design, layout: MixedLMPlan) -> AbstractContextManager[None]:
+def cores_for_groups(design: Design, layout: MixedLMLayout) -> AbstractContextManager[None]:
     """Return a context with the number of threads that suits MixedLM's algebra, one group after the other."""
     return cores_for(int(count_work(design, layout)[-1]) // layout.n_islands)

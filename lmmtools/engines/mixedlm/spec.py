@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.matrices import Design
-    from lmmtools.engines.mixedlm.layout import MixedLMPlan
+    from lmmtools.engines.mixedlm.layout import MixedLMLayout
 
 __all__ = ["MixedLMSpec", "component_names", "write_spec"]
 
@@ -141,7 +141,7 @@ def is_plain_name(name: str) -> bool:
     return name.isidentifier() and not keyword.iskeyword(name) and name not in SHADOWED and not hasattr(builtins, name)
 
 
-def write_spec(design: Design, layout: MixedLMPlan, *, reml: bool = True) -> MixedLMSpec:
+def write_spec(design: Design, layout: MixedLMLayout, *, reml: bool = True) -> MixedLMSpec:
     """Return the MixedLM call that ``layout`` lays out for ``design``."""
     writer = _Writer(design.frame.reset_index(drop=True).copy())
     if design.dropped.n_rows:
@@ -262,7 +262,7 @@ def _encoder_names(design: Design) -> list[str]:
     return list(names) if names is not None else list(design.x_names)
 
 
-def _make_factor_column(block: Block, design: Design, layout: MixedLMPlan, writer: _Writer) -> str:
+def _make_factor_column(block: Block, design: Design, layout: MixedLMLayout, writer: _Writer) -> str:
     """Return the column of ``data`` that holds the block's grouping factor, added if need be."""
     factors = block.term.factors
     if len(factors) > 1:
@@ -280,7 +280,7 @@ def _make_factor_column(block: Block, design: Design, layout: MixedLMPlan, write
     )
 
 
-def _write_groups(design: Design, layout: MixedLMPlan, columns: dict[str, str], writer: _Writer) -> tuple[str, str]:
+def _write_groups(design: Design, layout: MixedLMLayout, columns: dict[str, str], writer: _Writer) -> tuple[str, str]:
     """Return the column of the groups, added if need be, and a note on them."""
     if layout.group_block is not None:
         block = design.blocks[layout.group_block]
@@ -333,7 +333,7 @@ def _write_component(block: Block, column: str, alone: bool, data: pd.DataFrame,
     return f"0 + {slope}" if alone else f"0 + C({column}):{slope}"
 
 
-def component_names(design: Design, layout: MixedLMPlan) -> list[str]:
+def component_names(design: Design, layout: MixedLMLayout) -> list[str]:
     """Return the names of the variance components in ``vc_formula``, in the order of ``layout.vc_blocks``."""
     names: list[str] = []
     for i in layout.vc_blocks:

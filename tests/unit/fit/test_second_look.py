@@ -65,7 +65,7 @@ def test_the_likelihood_is_that_of_the_parameters_it_is_asked_for():
     # Away from the optimum, so that no optimiser of MixedLM's can have moved there.
     fit = sleep()
     theta = fit.theta * (1.3, 0.5, 0.8)
-    layout = mixedlm.plan(fit.design)
+    layout = mixedlm.lay_out(fit.design)
     _, objective = mixedlm.evaluate_likelihood(fit.design, layout, theta, reml=True)
     from lmmtools import core
 

@@ -365,7 +365,7 @@ def test_great_tables(fit, null, monkeypatch) -> None:
         ({"below": "se"}, "below='se' is not known"),
         ({"random": "var"}, "random='var' is not known"),
         ({"statistics": ["AIC"]}, "statistics='AIC' is not known"),
-        ({"level": 95}, "level=95 must lie between 0 and 1"),
+        ({"level": 95}, "level is 95; it must lie between 0 and 1"),
         ({"stars": {"*": 5}}, r"the mark '\*' needs a p-value"),
     ],
 )
