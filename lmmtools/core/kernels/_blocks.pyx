@@ -272,11 +272,19 @@ def reduce(A, lam, C):
     return logdet, S
 
 
-# J = (I + A_e Sigma)^-1 ; N = J A_e ; Y = J C_e B, its last column f ; T += N ; gram += vec N (vec N)' ;
-# cross += vec N (vec sum y y')' over the other columns ; last += vec N (vec f f')' ; S += vec Y (vec Y)'
+# S += x x' in its lower triangle, x of n numbers
+cdef inline void add_square(int n, const double* x, double* S) noexcept nogil:
+    cdef int i, j
+    for i in range(n):
+        for j in range(i + 1):
+            S[i * n + j] += x[i] * x[j]
+
+
+# J = (I + A_e Sigma)^-1 ; N = J A_e ; Y = J C_e B, its last column f ; sums[0] += n n' in its lower triangle, sums[1] +=
+# n (sum of y y' over the other columns)', sums[2] += n (f f')', symmetric matrices by their t lower entries n, and
+# S += vec Y (vec Y)' in its lower triangle ; T += n
 cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A, const double* sigma, const double* C,
-                             const double* B, double* T, double* gram, double* cross, double* last,
-                             double* S) noexcept nogil:
+                             const double* B, double* T, double* sums, double* S) noexcept nogil:
     cdef double J[MOST * MOST]
     cdef double N[MOST * MOST]
     cdef double P[MOST * MOST]
@@ -284,17 +292,19 @@ cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A,
     cdef double F[WIDE]
     cdef double Y[WIDE]
     cdef Py_ssize_t e
-    cdef int i, j, k
+    cdef int i, j, k, at, t = l * (l + 1) // 2
     cdef double s
     for e in range(m):
         invert_one(l, A, sigma, J)
+        at = 0
         for i in range(l):
-            for j in range(l):
+            for j in range(i + 1):
                 s = 0.0
                 for k in range(l):
                     s += J[i * l + k] * A[k * l + j]
-                N[i * l + j] = s
-                T[i * l + j] += s
+                N[at] = s
+                T[at] += s
+                at += 1
             for j in range(b):
                 s = 0.0
                 for k in range(l):
@@ -305,14 +315,16 @@ cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A,
                 for k in range(b):
                     s += F[k] * B[k * c + j]
                 Y[i * c + j] = s
+        at = 0
         for i in range(l):
-            for j in range(l):
-                P[i * l + j] = dot(c - 1, Y + i * c, Y + j * c)
-                Q[i * l + j] = Y[i * c + c - 1] * Y[j * c + c - 1]
-        add_outer(l * l, l * l, N, N, gram)
-        add_outer(l * l, l * l, N, P, cross)
-        add_outer(l * l, l * l, N, Q, last)
-        add_outer(l * c, l * c, Y, Y, S)
+            for j in range(i + 1):
+                P[at] = dot(c - 1, Y + i * c, Y + j * c)
+                Q[at] = Y[i * c + c - 1] * Y[j * c + c - 1]
+                at += 1
+        add_square(t, N, sums)
+        add_outer(t, t, N, P, sums + t * t)
+        add_outer(t, t, N, Q, sums + 2 * t * t)
+        add_square(l * c, Y, S)
         A += l * l
         C += l * b
 
@@ -320,25 +332,36 @@ cdef inline void sum_moments(int l, int b, int c, Py_ssize_t m, const double* A,
 def moments(A, lam, C, B):
     """Return T, gram, cross, last and S, sums over levels of products of N_e = J_e A_e and Y_e = J_e C_e B."""
     cdef Py_ssize_t m = A.shape[0]
-    cdef int l = A.shape[1], b = C.shape[2], c = B.shape[1]
+    cdef int l = A.shape[1], b = C.shape[2], c = B.shape[1], t = l * (l + 1) // 2
     if l * max(b, c) > WIDE or l > MOST or not m:
         return numpy_blocks.moments(A, lam, C, B)
     cdef const double[:, :, ::1] a = np.ascontiguousarray(A)
     cdef const double[:, ::1] sigma = np.ascontiguousarray(lam @ lam.T)
     cdef const double[:, :, ::1] right = np.ascontiguousarray(C)
     cdef const double[:, ::1] wide = np.ascontiguousarray(B)
-    T, squares, S = np.zeros((l, l)), np.zeros((3, l * l, l * l)), np.zeros((l, c, l, c))
-    cdef double[:, ::1] t = T
-    cdef double[:, :, ::1] q = squares
-    cdef double[:, :, :, ::1] s = S
+    T, sums, S = np.zeros(t), np.zeros((3, t, t)), np.zeros((l * c, l * c))
+    cdef double[::1] total = T
+    cdef double[:, :, ::1] q = sums
+    cdef double[:, ::1] s = S
     with nogil:
+        # Constants let the C compiler unroll the loops.
         if l == 1:
-            sum_moments(1, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &t[0, 0],
-                        &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
+            sum_moments(1, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &total[0], &q[0, 0, 0],
+                        &s[0, 0])
+        elif l == 2 and b == c == 3:
+            sum_moments(2, 3, 3, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &total[0], &q[0, 0, 0],
+                        &s[0, 0])
         elif l == 2:
-            sum_moments(2, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &t[0, 0],
-                        &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
+            sum_moments(2, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &total[0], &q[0, 0, 0],
+                        &s[0, 0])
         else:
-            sum_moments(l, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &t[0, 0],
-                        &q[0, 0, 0], &q[1, 0, 0], &q[2, 0, 0], &s[0, 0, 0, 0])
-    return T, squares[0], squares[1], squares[2], S
+            sum_moments(l, b, c, m, &a[0, 0, 0], &sigma[0, 0], &right[0, 0, 0], &wide[0, 0], &total[0], &q[0, 0, 0],
+                        &s[0, 0])
+    sums[0] += np.tril(sums[0], -1).T
+    S += np.tril(S, -1).T
+    # Where each of the l**2 entries of a symmetric matrix stands among its t.
+    place = np.zeros((l, l), dtype=np.intp)
+    place[np.tril_indices(l)] = np.arange(t)
+    at = np.maximum(place, place.T).ravel()
+    gram, cross, last = sums[:, at[:, None], at]
+    return T[at].reshape(l, l), gram, cross, last, S.reshape(l, c, l, c)
