@@ -24,6 +24,7 @@ from scipy.linalg.lapack import dpotrf, dtrtri
 from lmmtools.blas import dot, product
 from lmmtools.core.data.chunks import Chunk, ChunkSource, indicator_rows
 from lmmtools.core.data.room import check_dense
+from lmmtools.core.kernels import levels
 from lmmtools.design.sparse_columns import as_array, times, times_sparse, transposed_times
 from lmmtools.design.theta import lower_root
 from lmmtools.errors import EngineError
@@ -224,12 +225,28 @@ def _largest_response(source: ChunkSource) -> float:
 def _multiply_effects(source: ChunkSource, maps: tuple[Floats, ...]) -> tuple[sparse.csr_matrix, float]:
     """Return Z'WZ, shape (q, q), and the sum of the logarithms of the weights."""
     A, log_weights = None, 0.0
+    if len(maps) == 1 and next(iter(source)).residual.is_diagonal:
+        return _square_one_term(source, maps[0])
     for chunk in source:
         Z = indicator_rows(chunk.codes, chunk.bases, source.levels, maps)
         gram = Z.T @ chunk.residual.weighted_rows(Z)
         A = gram if A is None else A + gram
         log_weights += chunk.residual.log_weights
     return sparse.csr_matrix(A), log_weights
+
+
+def _square_one_term(source: ChunkSource, R: Floats) -> tuple[sparse.csr_matrix, float]:
+    """Return what :func:`_multiply_effects` does, of independent rows and a single term: only its own blocks."""
+    m, l = source.levels[0], len(R)
+    blocks, log_weights = np.zeros((m, l, l)), 0.0
+    for chunk in source:
+        ones = np.ones(len(chunk.y))
+        w = chunk.residual.weighted(ones)
+        levels.add_squares(chunk.codes[0], chunk.bases[0], R, None if w is ones else w, blocks)
+        log_weights += chunk.residual.log_weights
+    columns = np.broadcast_to(np.arange(m * l).reshape(m, 1, l), blocks.shape)
+    ends = np.arange(0, m * l * l + 1, l)
+    return sparse.csr_matrix((blocks.ravel(), columns.ravel(), ends), shape=(m * l, m * l)), log_weights
 
 
 def _multiply_columns(
@@ -265,11 +282,25 @@ def _add_products(source: ChunkSource, columns: _Columns, maps: tuple[Floats, ..
     total: list[Floats] = []
     for chunk in source:
         X = columns.of(chunk.X)
-        Z = indicator_rows(chunk.codes, chunk.bases, source.levels, maps)
         WX = chunk.residual.weighted(X)
-        new = [times_sparse(Z.T, WX), transposed_times(X, WX), transposed_times(WX, chunk.y / unit)]
+        new = [
+            _times_effects(chunk, WX, source.levels, maps),
+            transposed_times(X, WX),
+            transposed_times(WX, chunk.y / unit),
+        ]
         total = [a + b for a, b in zip(total, new, strict=True)] if total else new
     return _Products(*total)
+
+
+def _times_effects(chunk: Chunk, X: Matrix, counts: tuple[int, ...], maps: tuple[Floats, ...]) -> Floats:
+    """Return Z'X, shape (q, p), in the engine's coordinates."""
+    if not isinstance(X, np.ndarray):
+        return times_sparse(indicator_rows(chunk.codes, chunk.bases, counts, maps).T, X)
+    parts = []
+    for codes, basis, m, R in zip(chunk.codes, chunk.bases, counts, maps, strict=True):
+        parts.append(np.zeros((m, len(R), X.shape[1])))
+        levels.add_products(codes, basis, R, X, parts[-1])
+    return np.concatenate([part.reshape(-1, X.shape[1]) for part in parts])
 
 
 def _orthonormal(XX: Floats) -> tuple[Floats, float]:

@@ -18,16 +18,29 @@ if TYPE_CHECKING:
     from lmmtools.core.kernels import numpy_dense as dense
     from lmmtools.core.kernels import numpy_eliminated as eliminated
     from lmmtools.core.kernels import numpy_fronts as fronts
+    from lmmtools.core.kernels import numpy_levels as levels
     from lmmtools.core.kernels import numpy_newton as newton
     from lmmtools.core.kernels import numpy_pairs as pairs
     from lmmtools.core.kernels import numpy_sections as sections
 
-__all__ = ["NOUNS", "VARIABLE", "blocks", "dense", "eliminated", "fronts", "newton", "pairs", "routes", "sections"]
+__all__ = [
+    "NOUNS",
+    "VARIABLE",
+    "blocks",
+    "dense",
+    "eliminated",
+    "fronts",
+    "levels",
+    "newton",
+    "pairs",
+    "routes",
+    "sections",
+]
 
 VARIABLE = "LMMTOOLS_KERNELS"
 """The environment variable that chooses the route; it is read when the kernels are imported."""
 
-NOUNS = ("blocks", "dense", "eliminated", "fronts", "newton", "pairs", "sections")
+NOUNS = ("blocks", "dense", "eliminated", "fronts", "levels", "newton", "pairs", "sections")
 """The kernels."""
 
 _CHOICES = ("auto", "numpy", "compiled")
@@ -69,6 +82,7 @@ if not TYPE_CHECKING:
     dense = _load("dense")
     eliminated = _load("eliminated")
     fronts = _load("fronts")
+    levels = _load("levels")
     newton = _load("newton")
     pairs = _load("pairs")
     sections = _load("sections")

@@ -38,6 +38,10 @@ class ResidualModel(Protocol):
         """Return R^-1/2 A, of the shape of A, (r,) or (r, c), and its kind; A itself where R is the identity."""
 
     @property
+    def is_diagonal(self) -> bool:
+        """Whether the rows are independent, so that R^-1 1 is the diagonal of R^-1."""
+
+    @property
     def log_weights(self) -> float:
         """-log|R|."""
 
@@ -70,6 +74,11 @@ class KnownWeights:
             return A
         root = np.sqrt(self.w)
         return cast("M", A * (root if A.ndim == 1 else root[:, None]))
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Yes."""
+        return True
 
     @property
     def log_weights(self) -> float:
