@@ -81,7 +81,9 @@ def learn_columns(
         return learned
     if context is None:
         check_calls(text)
-    matrix, encoder = learn_formulaic(text, columns, constant, context or {}, everything or {}, rows)
+    matrix, encoder = learn_formulaic(
+        text, columns, constant, context or {}, everything or {}, rows, may_be_sparse=may_be_sparse
+    )
     if len(matrix) != n:
         raise DataError(f"{text!r} has {len(matrix)} rows where the data have {n}: it needs a column in it.")
     return matrix, encoder

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from lmmtools.design.checks import check_columns, check_levels, check_seen
 from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
+from lmmtools.design.sparse_columns import LEAST_LEVELS, LEAST_NUMBERS, split_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
 from lmmtools.formula.expressions import (
@@ -35,8 +36,12 @@ from lmmtools.formula.tokens import quote_name, tokenize
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lmmtools.design.sparse_columns import Matrix, SparseColumns
+
 __all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
 
+# Contrasts that have a number in most rows.
+_DENSE_CONTRASTS = re.compile(r"contr\.(poly|helmert|diff|custom)|\b(Poly|Helmert|Diff)\b", re.IGNORECASE)
 # The message in which formulaic wraps the error of a function.
 _WRAPPED = re.compile(r"Unable to evaluate factor `.*`\. \[\w+: (.*)\]", re.DOTALL)
 
@@ -215,7 +220,9 @@ def learn_formulaic(
     context: Mapping[str, Any],
     everything: Mapping[str, pd.Series[Any]],
     rows: NDArray[np.intp] | None,
-) -> tuple[NDArray[np.float64], FormulaicEncoder]:
+    *,
+    may_be_sparse: bool = False,
+) -> tuple[Matrix, FormulaicEncoder]:
     """Return the matrix of a sum of terms, made by formulaic, and its encoder; parameters as of `learn_matrix`."""
     from formulaic import Formula, ModelSpec
 
@@ -230,23 +237,45 @@ def learn_formulaic(
         raise DataError(f"{text!r} does not read as a formula: {_restore(str(error), spelled)}") from error
     spec = ModelSpec(formula=formula, ensure_full_rank=True, na_action="ignore", output="numpy")
     draft = FormulaicEncoder(spec, sources, (), text, spelled, context)
-    check_columns(_bound_widths(formula, table, draft), len(next(iter(table.values()), ())))
+    n = len(next(iter(table.values()), ()))
+    widths = list(_bound_widths(formula, table, draft))
+    wide = may_be_sparse and not lags_in(text) and _choose_sparse(widths, n)
+    stored = n * sum(1 if width >= LEAST_LEVELS else width for _, width in widths) if wide else None
+    check_columns(widths, n, stored)
     if everything:
         draft.spec.transform_state.update(_learn_state(draft, everything))
-    if everything and rows is not None and lags_in(text):
-        # lag(x) takes the row before, whether that row is used or not.
-        table = {safe: source.encode(everything) for safe, source in sources.items()}
-        made = _materialise(spec, table, draft)
-        matrix = np.array(made, dtype=np.float64)[rows]
+    found = _make_sparse(spec, table, draft) if wide else None
+    matrix: Matrix
+    if found is not None:
+        matrix, made_spec = found
     else:
+        # lag(x) takes the row before, whether that row is used or not.
+        takes_rows = bool(everything) and rows is not None and lags_in(text)
+        if takes_rows:
+            table = {safe: source.encode(everything) for safe, source in sources.items()}
         made = _materialise(spec, table, draft)
-        matrix = np.array(made, dtype=np.float64)
-    names = [_restore(c, spelled) for c in made.model_spec.column_names]
+        matrix, made_spec = np.array(made, dtype=np.float64), made.model_spec
+        matrix = matrix[rows] if takes_rows else matrix
+    names = [_restore(c, spelled) for c in made_spec.column_names]
     labels = tuple(constant if name == "Intercept" else name for name in names)
-    _check_coded(made.model_spec, spelled)
-    for j, label in enumerate(labels):
-        check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
-    return matrix, FormulaicEncoder(made.model_spec, sources, labels, text, spelled, context)
+    _check_coded(made_spec, spelled)
+    if isinstance(matrix, np.ndarray):
+        for j, label in enumerate(labels):
+            check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
+    return matrix, FormulaicEncoder(made_spec, sources, labels, text, spelled, context)
+
+
+def _choose_sparse(widths: list[tuple[str, int]], n: int) -> bool:
+    """Return whether terms, of the given names and widths, have columns of factors that are to be held sparse."""
+    wide = [width for name, width in widths if width >= LEAST_LEVELS and not _DENSE_CONTRASTS.search(name)]
+    return n * sum(wide) >= LEAST_NUMBERS
+
+
+def _make_sparse(spec: Any, table: Mapping[str, Any], draft: FormulaicEncoder) -> tuple[SparseColumns, Any] | None:
+    """Return the matrix with sparse columns, and the spec with its state; None where a value is not finite."""
+    made = _materialise(replace(spec, output="sparse"), table, draft)
+    matrix = split_columns(made.__wrapped__)
+    return (matrix, replace(made.model_spec, output="numpy")) if np.isfinite(matrix.values).all() else None
 
 
 def _make_sources(safe_text: str, columns: list[str], data: Mapping[str, pd.Series[Any]]) -> dict[str, Source]:

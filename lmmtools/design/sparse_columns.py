@@ -25,6 +25,7 @@ __all__ = [
     "as_array",
     "from_codes",
     "left_beside",
+    "split_columns",
     "take_columns",
     "times",
     "times_sparse",
@@ -33,6 +34,9 @@ __all__ = [
 
 LEAST_LEVELS = 16
 """Columns of a factor from which they are held sparse: at most one row in sixteen is filled."""
+
+FILLED = 1 / 8
+"""Share of its rows above which a column is held dense."""
 
 LEAST_NUMBERS = 1 << 19
 """Numbers in the sparse columns of a matrix from which they cost less than dense ones (4 MB)."""
@@ -214,6 +218,18 @@ def take_columns(X: Matrix, columns: NDArray[np.intp]) -> Matrix:
 def as_array(X: Matrix) -> Floats:
     """Return a model matrix as an array, shape (n, p)."""
     return X if isinstance(X, np.ndarray) else X.toarray()
+
+
+def split_columns(X: Any) -> SparseColumns:
+    """Return a sparse matrix X, shape (n, p), with columns that are filled in more rows than a few as dense ones."""
+    from scipy import sparse
+
+    columns = sparse.csc_matrix(X, dtype=np.float64)
+    is_dense = np.diff(columns.indptr) > FILLED * columns.shape[0]
+    at_dense, at_sparse = np.flatnonzero(is_dense), np.flatnonzero(~is_dense)
+    return SparseColumns(
+        np.ascontiguousarray(columns[:, at_dense].toarray()), columns[:, at_sparse].tocsr(), at_dense, at_sparse
+    )
 
 
 def from_codes(

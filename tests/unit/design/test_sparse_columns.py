@@ -28,7 +28,12 @@ FORMULAS = [
     "y ~ f*x + (1|g)",
     "y ~ f*h + (1|g) + (1|k)",
     "y ~ f*h*x + (1|g)",
-    "y ~ f:x + x + (z|g)",
+    "y ~ f:x + (z|g)",
+    "y ~ C(f) + (1|g)",
+    "y ~ C(k) * x + (1|g)",
+    "y ~ C(f, contr.sum) * C(h, contr.sum) + (1|g)",
+    "y ~ C(f, contr.treatment('f3')) + poly(x, 2) + (1|g)",
+    "y ~ f + np.log(w):f + (1|g)",
     "y ~ h + f + nested + (1|g)",  # f is a function of nested: columns depend on others
     "y ~ sparse*h + (1|g)",  # empty cells
     "y ~ unused + (z||g)",  # levels that no row has
@@ -54,6 +59,7 @@ def data():
             "x": x,
             "z": z,
             "far": 1e5 + x * z,
+            "positive": np.where(x > -1.5, x + 1.5, -1.0),
             "w": rng.uniform(0.5, 2.0, N),
             "o": rng.normal(size=N),
         }
@@ -67,8 +73,9 @@ def data():
 @pytest.fixture
 def hold_sparse(monkeypatch):
     def hold(*, sparse: bool):
-        monkeypatch.setattr("lmmtools.design.plain_encoder.LEAST_LEVELS", 3)
-        monkeypatch.setattr("lmmtools.design.plain_encoder.LEAST_NUMBERS", 0 if sparse else np.inf)
+        for module in ("plain_encoder", "formulaic_encoder"):
+            monkeypatch.setattr(f"lmmtools.design.{module}.LEAST_LEVELS", 3)
+            monkeypatch.setattr(f"lmmtools.design.{module}.LEAST_NUMBERS", 1 if sparse else np.inf)
         monkeypatch.setattr("lmmtools.core.data.small.MULTIPLICATIONS", 0)
 
     return hold
@@ -94,6 +101,16 @@ def test_a_fit_is_that_of_the_dense_matrix(formula, options, data, hold_sparse):
     at = dense.theta
     values = [lmt.engines.pls.evaluate(fit.problem, at, reml).objective for fit in fits for reml in (True, False)]
     np.testing.assert_allclose(values[:2], values[2:], rtol=1e-12)
+
+
+def test_rows_without_a_value_are_left_out(data, hold_sparse):
+    hold_sparse(sparse=True)
+    design = lmt.lmm("y ~ f + np.sqrt(positive):h + (1|g)", data).design
+    hold_sparse(sparse=False)
+    dense = lmt.lmm("y ~ f + np.sqrt(positive):h + (1|g)", data).design
+    assert design.dropped == dense.dropped
+    assert design.dropped.undefined
+    np.testing.assert_array_equal(design.X, dense.X)
 
 
 @pytest.fixture
