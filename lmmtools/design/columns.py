@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
-from lmmtools.design.sparse_columns import SparseColumns, times, transposed_times
+from lmmtools.design.sparse_columns import SparseColumns, as_array, times, transposed_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,25 +79,43 @@ def independent_columns(X: Matrix) -> NDArray[np.intp]:
 def _independent_by_products(X: SparseColumns) -> NDArray[np.intp] | None:
     """Return the independent columns by the Cholesky factor of X'X, None where a column is nearly dependent.
 
-    A column whose share the products do not tell is taken off the columns before it row by row, which does.
+    Dense columns are made orthogonal first, each to those before it, which changes no span.  A column whose share the
+    products do not tell is taken off the columns before it row by row, which does.
     """
+    own = independent_columns(X.dense)
+    size = largest_sizes(X.dense[:, own])
+    Q, R = np.linalg.qr(X.dense[:, own] / size)
+    shares = np.ones(X.shape[1])
+    shares[X.at_dense[own]] = np.abs(R.diagonal()) / np.linalg.norm(R, axis=0)
+    X = SparseColumns(Q, X.sparse, X.at_dense[own], X.at_sparse, X.shape[1])
     G = transposed_times(X, X)
     norms = np.sqrt(G.diagonal())
-    if norms.max(initial=0.0) > 1.0 / np.sqrt(_LEAST_SQUARES) or (norms[norms > 0] < np.sqrt(_LEAST_SQUARES)).any():
+    if not (
+        norms[norms > 0].min(initial=1.0) ** 2 > _LEAST_SQUARES and norms.max(initial=0.0) ** 2 < 1 / _LEAST_SQUARES
+    ):
         return None
-    G /= np.where(norms > 0, norms, 1.0) * np.where(norms > 0, norms, 1.0)[:, None]
+    unit = np.where(norms > 0, norms, 1.0)
+    G /= unit * unit[:, None]
+    at = np.flatnonzero(norms)
+    L, info = dpotrf(G[np.ix_(at, at)], lower=1)
+    if (
+        info == 0
+        and L.diagonal().min(initial=1.0) > _CLEAR_SHARE
+        and (L.diagonal() * shares[at]).min(initial=1.0) > RANK_TOL
+    ):
+        return at
     kept: list[int] = []
     L = np.zeros_like(G)
-    for j in np.flatnonzero(norms):
+    for j in at.tolist():
         k = len(kept)
         row = dtrtrs(L[:k, :k], G[kept, j], lower=1)[0] if k else np.zeros(0)
         square = float(G[j, j] - row @ row)
         if square <= _CLEAR_SHARE**2:
-            if _left_by_rows(X, norms, kept, L[:k, :k], int(j)) > RANK_TOL:
+            if shares[j] * _left_by_rows(X, unit, kept, L[:k, :k], j) > RANK_TOL:
                 return None
-            continue
-        L[k, :k], L[k, k] = row, np.sqrt(square)
-        kept.append(int(j))
+        elif shares[j] * np.sqrt(square) > RANK_TOL:
+            L[k, :k], L[k, k] = row, np.sqrt(square)
+            kept.append(j)
     return np.array(kept, dtype=np.intp)
 
 
@@ -139,17 +157,16 @@ def lost_by_distance(X: Matrix, kept: NDArray[np.intp]) -> NDArray[np.intp]:
     if isinstance(X, SparseColumns):
         # A column of a factor is zero in most rows: it is not far from zero for its spread.
         out = np.intersect1d(out, X.at_dense)
-        if not len(out):
-            return out
-        X = X.toarray()
+    columns = np.column_stack([X[:, j] for j in out]) if len(out) else np.empty((len(X), 0))
+    own_size, own_spread = np.abs(columns.mean(axis=0)), columns.std(axis=0)
+    is_far = (own_spread < 10 * RANK_TOL * own_size) & (own_spread > ROUNDING * own_size)
+    far = np.asarray(out[is_far], dtype=np.intp)
+    if not len(far):
+        return far
+    X = as_array(X)
     mean = X.mean(axis=0)
     centred = X - mean
     size, spread = np.abs(mean), np.sqrt(np.mean(centred**2, axis=0))
-    far = np.asarray(
-        out[(spread[out] < 10 * RANK_TOL * size[out]) & (spread[out] > ROUNDING * size[out])], dtype=np.intp
-    )
-    if not len(far):
-        return far
     ones = np.ones(len(X))
     coefficients, *_ = np.linalg.lstsq(X[:, kept] / np.abs(X[:, kept]).max(axis=0), ones, rcond=None)
     left = ones - X[:, kept] / np.abs(X[:, kept]).max(axis=0) @ coefficients

@@ -54,17 +54,20 @@ class SparseColumns:
         Places of the dense columns in X, increasing.
     at_sparse : ndarray of intp, shape (p - c,)
         Places of the sparse columns in X, increasing.
+    width : int, optional
+        p where some columns are zero in every row and belong to neither.
     """
 
     dense: Floats
     sparse: sparse.csr_matrix
     at_dense: NDArray[np.intp]
     at_sparse: NDArray[np.intp]
+    width: int | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
-        return len(self.dense), len(self.at_dense) + len(self.at_sparse)
+        return len(self.dense), len(self.at_dense) + len(self.at_sparse) if self.width is None else self.width
 
     @property
     def ndim(self) -> int:
@@ -162,7 +165,7 @@ class _Transposed:
             found = (X.sparse.T @ A.sparse).tocoo()
             out[X.at_sparse[found.row], A.at_sparse[found.col]] = found.data
             return out
-        out = np.empty((p, *A.shape[1:]))
+        out = np.zeros((p, *A.shape[1:]))
         out[X.at_dense] = product(X.dense.T, A)
         out[X.at_sparse] = X.sparse.T @ A
         return out
