@@ -102,7 +102,14 @@ class MixedLMCall:
     shown_response, shown_fixed : str or None
         What the text shows of response and fixed effects where ``formula`` is not wholly shown, ``?`` for the rest.
     origins : mapping of str to str
-        Where arguments come from that the text does not show: ``"parameters of run()"``.
+        Where arguments come from that the text does not show: ``"parameters of `run()`"``.
+    made_of : mapping of str to frozenset of str
+        Columns that the code joins of the labels of others, and of which.
+    is_dropped : bool
+        Whether rows with missing values are dropped, by the call or before it.
+    scaled_uses : tuple of str
+        Variances that the code reads from ``params`` of the result, ``"params['Group Var']"``, and does not multiply by
+        the scale.
     """
 
     api: Literal["formula", "arrays"] = "formula"
@@ -123,6 +130,9 @@ class MixedLMCall:
     shown_response: str | None = None
     shown_fixed: str | None = None
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    made_of: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    is_dropped: bool = False
+    scaled_uses: tuple[str, ...] = ()
 
     @classmethod
     def from_arguments(
@@ -151,16 +161,37 @@ class MixedLMCall:
         known = self.groups is not None or self.is_one_group
         return self.api == "formula" and not hidden and self.formula is not None and known
 
+    def shows(self, *names: str) -> bool:
+        """Whether the text shows these arguments, or that they are not given."""
+        return not any(n in self.unknown or ("**" in self.unknown and n not in self.given) for n in names)
+
     @property
     def components(self) -> tuple[DeclaredComponent, ...]:
         """The entries of ``vc_formula``."""
         return tuple(DeclaredComponent(name, read_side(text)) for name, text in (self.vc_formula or {}).items())
 
+    def labels_of(self, component: DeclaredComponent) -> tuple[str, ...]:
+        """Return the columns that a component takes for labels: in ``C()``, or made text by the code."""
+        parts = component.side.parts if component.side is not None else ()
+        names = (n for p in parts for n in (*p.factors, *(v for v in p.variables if self.is_labels(v))))
+        return tuple(dict.fromkeys(names))
+
+    def is_labels(self, variable: str) -> bool:
+        """Whether the code makes a column text or categories, which patsy codes by levels without ``C()``."""
+        return self.kinds.get(variable) in ("text", "category")
+
+    @property
+    def fixed_text(self) -> str | None:
+        """The right side of the formula, None if the text does not show the whole of it."""
+        parts = split_formula(self.formula) if self.formula is not None else None
+        if parts:
+            return parts[1]
+        return None if self.shown_fixed is None or "?" in self.shown_fixed or self.api == "arrays" else self.shown_fixed
+
     @property
     def fixed(self) -> Side | None:
-        """The fixed effects, expanded into terms; None if they cannot be parsed."""
-        parts = split_formula(self.formula) if self.formula is not None else None
-        return read_side(parts[1]) if parts else None
+        """The fixed effects, expanded into terms; None if they are not shown or cannot be parsed."""
+        return read_side(self.fixed_text) if self.fixed_text is not None else None
 
 
 @dataclass(frozen=True, slots=True)

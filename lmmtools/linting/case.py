@@ -65,8 +65,7 @@ class Case:
         """The right side of the formula."""
         if self.reading is not None:
             return self.reading.fixed
-        parts = split_formula(self.call.formula) if self.call is not None and self.call.formula is not None else None
-        return parts[1] if parts else None
+        return self.call.fixed_text if self.call is not None else None
 
     @cached_property
     def fixed(self) -> Side | None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.findings import Finding
 from lmmtools.errors import DataError
+from lmmtools.linting.call import columns_in, split_formula
 from lmmtools.linting.case import Case, case_of_call, case_of_model
 from lmmtools.linting.readings import read_as, unread_arguments
-from lmmtools.linting.rules import run_rules
+from lmmtools.linting.rules import SEVERITIES, run_rules
 from lmmtools.linting.script import read_file
 from lmmtools.sentences import join_with_and
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from lmmtools.linting.call import MixedLMCall
     from lmmtools.linting.script import FoundCall
 
 __all__ = ["LintReport", "lint", "lint_file"]
@@ -124,12 +126,25 @@ def lint_file(path: str, data: Any = None) -> tuple[list[LintReport], tuple[str,
 
 def _lint_found(path: str, found: FoundCall, data: Any) -> LintReport:
     where = f"{path}, line {found.line}" if found.cell is None else f"{path}, cell {found.cell}, line {found.line}"
-    call = found.call
+    reports = [_lint_call(call, data, where) for call in found.calls]
+    findings = dict.fromkeys(f for report in reports for f in report.findings)
+    readings = dict.fromkeys(m for report in reports for m in report.lme4.split(" or ") if m)
+    unread = dict.fromkeys(pair for call in found.calls for pair in unread_arguments(call))
+    return LintReport(
+        tuple(sorted(findings, key=lambda f: SEVERITIES.index(f.severity))),
+        " or ".join(readings),
+        where,
+        tuple(name for name, _ in unread),
+        tuple(origin for _, origin in unread),
+        all(report.is_text_only for report in reports),
+    )
+
+
+def _lint_call(call: MixedLMCall, data: Any, where: str) -> LintReport:
+    """Return the report on one of the calls that a place in a script may be."""
     if data is not None and call.is_readable and call.formula is not None:
-        frame = data
-        groups: Any = call.groups
-        if call.is_one_group:
-            groups = [1] * len(frame)
+        frame = _drop_missing(data, call) if call.is_dropped else data
+        groups: Any = [1] * len(frame) if call.is_one_group else call.groups
         case = case_of_call(
             call.formula, frame, groups, call.re_formula, dict(call.vc_formula) if call.vc_formula else None, call
         )
@@ -138,7 +153,14 @@ def _lint_found(path: str, found: FoundCall, data: Any) -> LintReport:
     report = _make_report(case, where)
     if case.reading is not None:
         return report
-    return replace(report, lme4=" or ".join(read_as(call)), unread=unread_arguments(call), is_text_only=True)
+    return replace(report, lme4=" or ".join(read_as(call)), is_text_only=True)
+
+
+def _drop_missing(data: Any, call: MixedLMCall) -> Any:
+    """Return the rows without missing values in the columns that a call names, as its script drops them."""
+    texts = [*(split_formula(call.formula or "") or ()), call.re_formula or "", *(call.vc_formula or {}).values()]
+    named = {c for text in texts for c in columns_in(text)} | ({call.groups} if call.groups else set())
+    return data.dropna(subset=[c for c in data.columns if str(c) in named])
 
 
 def _make_report(case: Case, place: str = "") -> LintReport:
@@ -179,6 +201,8 @@ class LintReport:
         Place of the call in a script, ``"fit.py, line 12"``; empty otherwise.
     unread : tuple of str
         Names of the arguments that decide the model and that the text of the call does not show.
+    origins : tuple of str
+        Where each of these comes from, ``"parameters of `run()`"``; empty where nothing better than the call is known.
     is_text_only : bool
         Whether the text of a call was read, without its data.
 
@@ -195,6 +219,7 @@ class LintReport:
     lme4: str = ""
     place: str = ""
     unread: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     is_text_only: bool = False
 
     def __len__(self) -> int:
@@ -238,9 +263,14 @@ class LintReport:
         if not self.is_text_only:
             return [f"This model is {self.lme4}"] if self.lme4 else []
         lines = [f"reads as {' or '.join(f'`{m}`' for m in self.lme4.split(' or '))}"] if self.lme4 else []
-        if self.unread:
-            verb = "is" if len(self.unread) == 1 else "are"
-            lines.append(f"cannot tell: {join_with_and([f'`{n}`' for n in self.unread])} {verb} not shown by the text")
+        by_origin: dict[str, list[str]] = {}
+        for name, origin in zip(self.unread, self.origins, strict=True):
+            by_origin.setdefault(origin, []).append(f"`{name}`")
+        for origin, names in by_origin.items():
+            is_one = len(names) == 1
+            come = "comes" if is_one else "come"
+            verb = f"{come} from {origin}" if origin else f"{'is' if is_one else 'are'} not shown by the text"
+            lines.append(f"cannot tell: {join_with_and(names)} {verb}")
         return lines
 
     def to_text(self) -> str:

@@ -26,10 +26,11 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _BAR_IN_PARENTHESES = re.compile(r"\(([^()|]*\|[^()]*)\)")
 
 
-def unread_arguments(call: MixedLMCall) -> tuple[str, ...]:
-    """Return the names of the arguments that decide the model and that the text does not show."""
+def unread_arguments(call: MixedLMCall) -> tuple[tuple[str, str], ...]:
+    """Return the arguments that decide the model and that the text does not show, each with where it comes from."""
     names = _ARRAY_ARGUMENTS if call.api == "arrays" else _FORMULA_ARGUMENTS
-    return tuple(n for n in names if n in call.unknown or ("**" in call.unknown and n not in call.given))
+    hidden = [n for n in names if n in call.unknown or ("**" in call.unknown and n not in call.given)]
+    return tuple((n, call.origins.get(n, "")) for n in hidden)
 
 
 def read_as(call: MixedLMCall) -> tuple[str, ...]:
@@ -44,7 +45,7 @@ def read_as(call: MixedLMCall) -> tuple[str, ...]:
 
 def read_random(call: MixedLMCall) -> list[tuple[RandomTerm, ...]]:
     """Return the readings of the random effects, one or several; none where the text or lme4's notation lacks them."""
-    hidden = set(unread_arguments(call)) - {"formula"}
+    hidden = {name for name, _ in unread_arguments(call)} - {"formula"}
     if hidden or (call.groups is None and not call.is_one_group):
         return []
     group = () if call.is_one_group or call.groups is None else (call.groups,)

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from lmmtools.design.findings import Finding
     from lmmtools.linting.case import Case
 
-__all__ = ["run_rules"]
+__all__ = ["SEVERITIES", "run_rules"]
 
-_SEVERITIES = ("error", "warning", "info")
+SEVERITIES = ("error", "warning", "info")
 
 
 def run_rules(case: Case) -> tuple[Finding, ...]:
@@ -20,4 +20,4 @@ def run_rules(case: Case) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
         found.extend(importlib.import_module(f"{__name__}.{module}").check(case))
-    return tuple(sorted(found, key=lambda f: _SEVERITIES.index(f.severity)))
+    return tuple(sorted(found, key=lambda f: SEVERITIES.index(f.severity)))

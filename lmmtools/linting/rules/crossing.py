@@ -165,10 +165,11 @@ def _from_text(case: Case) -> Iterator[Finding]:
     call = case.call
     if call is None or call.groups is None or call.is_one_group or call.api != "formula":
         return
+    own = {call.groups, *call.made_of.get(call.groups, ())}
     for component in call.components:
-        factors = component.side.factors if component.side is not None else ()
-        if factors and call.groups not in factors:
-            name = ":".join(factors)
+        factors = call.labels_of(component) if component.side is not None else ()
+        if not set(factors) <= own:
+            name = ":".join(f for f in factors if f not in own)
             yield Finding(
                 "factor-inside",
                 "info",

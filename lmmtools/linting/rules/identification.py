@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from lmmtools.design.findings import Finding
 from lmmtools.formula.notation import write_comment
+from lmmtools.linting.call import read_side
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ def check(case: Case) -> Iterator[Finding]:
     """Yield a finding for each component with as many levels as rows, and for each pair that is one."""
     reading = case.reading
     if reading is None:
+        yield from _from_text(case)
         return
     for component in reading.components:
         if component.pieces and component.is_residual:
@@ -46,3 +49,38 @@ def check(case: Case) -> Iterator[Finding]:
                 f"{first} and {second} are the same random effects twice: only the sum of their variances is known.",
                 write_comment(f"Leave one of the two out: {second} adds nothing to {first}."),
             )
+
+
+def _from_text(case: Case) -> Iterator[Finding]:
+    """Yield a finding for each pair of terms that is one, as the groups are made of a component's columns."""
+    call = case.call
+    if call is None or call.groups is None or call.api == "arrays" or not call.shows("re_formula", "vc_formula"):
+        return
+    own = {call.groups, *call.made_of.get(call.groups, ())}
+    seen: dict[tuple[frozenset[str], tuple[str, ...]], str] = {}
+    side = read_side(call.re_formula) if call.re_formula is not None else None
+    if not call.is_one_group and side is not None and side.intercept:
+        seen[frozenset(), ()] = "re_formula"
+    for component in call.components:
+        side = component.side
+        if side is None or len(side.parts) + side.intercept != 1:
+            continue
+        labels = frozenset(call.labels_of(component)) - (set() if call.is_one_group else own)
+        slopes = tuple(sorted(v for p in side.parts for v in p.variables if not call.is_labels(v)))
+        first = seen.setdefault((labels, slopes), component.name)
+        if first != component.name:
+            yield _describe_pair(first, component.name, call.groups, own - {call.groups})
+
+
+def _describe_pair(first: str, second: str, group: str, parts: set[str]) -> Finding:
+    made = f" {group} is made of {join_with_and(sorted(parts))}, so that each {group} has one of each." if parts else ""
+    return Finding(
+        "same-component",
+        "error",
+        f"{first} and {second} are the same random effects twice, within {group}.{made} Only the sum of their "
+        "variances is known; the data cannot tell how much is whose.",
+        write_comment(
+            f"Leave {second} out; or, if it was meant across {group}, put all rows into one group and declare each "
+            "factor a component."
+        ),
+    )

@@ -15,6 +15,7 @@ from lmmtools.formula.terms import RandomTerm
 from lmmtools.formula.tokens import tokenize
 from lmmtools.linting.alternatives import write_model
 from lmmtools.linting.call import is_formula, split_formula
+from lmmtools.linting.readings import read_random
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +29,11 @@ __all__ = ["check"]
 def check(case: Case) -> Iterator[Finding]:
     """Yield findings on bars in formulas and on lists of groups."""
     call = case.call
-    if call is None or case.reading is not None:
+    if call is None:
         return
     yield from _check_bars(case, call)
+    if case.reading is not None:
+        return
     yield from _check_listed_groups(case, call)
     if call.groups is not None and is_formula(call.groups) and (case.frame is None or call.groups not in case.frame):
         factor = call.groups.removeprefix("C(").removesuffix(")") if call.groups.startswith("C(") else call.groups
@@ -61,11 +64,11 @@ def _check_bars(case: Case, call: MixedLMCall) -> Iterator[Finding]:
         return
     named = " and ".join(f"{where} ({text!r})" for where, text in found.items())
     yield Finding(
-        "lme4-bars",
+        "bar-in-formula" if "the formula" in found else "lme4-bars",
         "error",
         f"There is a bar of lme4's in {named}. MixedLM's formulas have no bars: patsy takes | for Python's 'or' of two "
-        "columns, which fails or makes one column of the fixed effects. Groups stand in groups=, effects in re_formula "
-        "and vc_formula.",
+        "columns, which fails, or makes one column of numbers among the fixed effects and no random effect. Groups "
+        "stand in groups=, effects in re_formula and vc_formula.",
         _write_model_of_bars(case, call, found),
     )
 
@@ -89,7 +92,9 @@ def _write_model_of_bars(case: Case, call: MixedLMCall, found: dict[str, str]) -
         return 'Write the model as lme4 does: lmt.lmm("y ~ x + (1 | g)", data)'
     formula = call.formula if model is None else f"{model.response} ~ {model.fixed}"
     plain = replace(call, formula=formula, re_formula=None, vc_formula=None)
-    return write_model(replace(case, call=plain), list(dict.fromkeys(terms)))
+    declared = [t for t in next(iter(read_random(plain)), ()) if all(t.factors != other.factors for other in terms)]
+    bare = replace(case, call=plain, model=None, reading=None)
+    return write_model(bare, list(dict.fromkeys([*declared, *terms])))
 
 
 def _check_listed_groups(case: Case, call: MixedLMCall) -> Iterator[Finding]:
@@ -107,5 +112,5 @@ def _check_listed_groups(case: Case, call: MixedLMCall) -> Iterator[Finding]:
         )
         terms = tuple(RandomTerm(True, (), (name,)) for name in names)
     yield Finding(
-        "groups-list", "error", message, write_model(replace(case, call=replace(call, groups_list=())), terms)
+        "groups-not-one-column", "error", message, write_model(replace(case, call=replace(call, groups_list=())), terms)
     )

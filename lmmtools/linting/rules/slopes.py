@@ -1,4 +1,4 @@
-"""Random slopes of variables that are constant within groups, and slopes without a correlation."""
+"""Random slopes without a fixed effect, of variables that are constant within groups, and without a correlation."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.findings import Finding
+from lmmtools.formula.notation import write_comment
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.linting.alternatives import reading_terms, write_lmm_call
+from lmmtools.linting.call import columns_in, read_side
+from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lmmtools.engines.mixedlm.reading import Component
+    from lmmtools.linting.call import Part
     from lmmtools.linting.case import Case
 
 __all__ = ["check"]
@@ -21,6 +25,7 @@ __all__ = ["check"]
 
 def check(case: Case) -> Iterator[Finding]:
     """Yield findings on random slopes."""
+    yield from _not_fixed(case)
     reading = case.reading
     if reading is None:
         return
@@ -71,3 +76,29 @@ def _uncorrelated(case: Case) -> Iterator[Finding]:
             "its groups only, through re_formula.",
             f"# If the correlation is wanted:\n{write_lmm_call(case, [joint, *others])}",
         )
+
+
+def _not_fixed(case: Case) -> Iterator[Finding]:
+    """Yield a finding for the random slopes of re_formula whose columns have no fixed effect."""
+    call = case.call
+    side = read_side(call.re_formula) if call is not None and call.re_formula is not None else None
+    if call is None or side is None or case.fixed is None or call.api == "arrays":
+        return
+    named = {n for p in side.parts for n in (*p.factors, *(c for v in p.variables for c in columns_in(v)))}
+    missing = sorted(named - case.fixed_columns)
+    if not missing:
+        return
+    group = call.groups or "the groups"
+    added = " + ".join(part for p in side.parts for part in [_write_part(p)] if columns_in(part) & set(missing))
+    yield Finding(
+        "slope-not-fixed",
+        "warning",
+        f"{join_with_and(missing)} {'has a random slope' if len(missing) == 1 else 'have random slopes'} by {group} "
+        "and no fixed effect: the mean of the slopes is taken for zero. What it really is goes into their "
+        "variance, which comes out too large.",
+        write_comment(f"Add the mean slope to the fixed effects: ... ~ {case.fixed_text} + {added}"),
+    )
+
+
+def _write_part(part: Part) -> str:
+    return ":".join((*(f"C({f})" for f in part.factors), *part.variables))

@@ -12,16 +12,19 @@ import lmmtools as lmt
 from lmmtools.cli import main
 
 CALLS = {
-    'smf.mixedlm("y ~ x", df, groups=["subj", "item"])': ("groups-list", "'item': '0 + C(item)'"),
-    'smf.mixedlm("y ~ x", df, groups=["subj"])': ("groups-list", "groups='subj'"),
-    'smf.mixedlm("y ~ x", df, groups=df[["subj", "item"]])': ("groups-list", "'item': '0 + C(item)'"),
-    'smf.mixedlm("y ~ x", df, groups=("subj", "item"), re_formula="~x")': ("groups-list", "'item': '0 + C(item)'"),
-    'smf.mixedlm("y ~ x + (1|subj)", df, groups="subj")': ("lme4-bars", "groups='subj'"),
+    'smf.mixedlm("y ~ x", df, groups=["subj", "item"])': ("groups-not-one-column", "'item': '0 + C(item)'"),
+    'smf.mixedlm("y ~ x", df, groups=["subj"])': ("groups-not-one-column", "groups='subj'"),
+    'smf.mixedlm("y ~ x", df, groups=df[["subj", "item"]])': ("groups-not-one-column", "'item': '0 + C(item)'"),
+    'smf.mixedlm("y ~ x", df, groups=("subj", "item"), re_formula="~x")': (
+        "groups-not-one-column",
+        "'item': '0 + C(item)'",
+    ),
+    'smf.mixedlm("y ~ x + (1|subj)", df, groups="subj")': ("bar-in-formula", "groups='subj'"),
     'smf.mixedlm("y ~ x", df, groups="subj", re_formula="1|subj")': ("lme4-bars", "groups='subj'"),
     'smf.mixedlm("y ~ x", df, groups="subj", re_formula="~x|subj")': ("lme4-bars", "re_formula='1 + x'"),
-    'smf.mixedlm("y ~ x + (x||subj)", df, groups="subj")': ("lme4-bars", "groups='subj'"),
+    'smf.mixedlm("y ~ x + (x||subj)", df, groups="subj")': ("bar-in-formula", "groups='subj'"),
     'smf.mixedlm("y ~ x", df, groups="subj", vc_formula={"item": "0 + (1|item)"})': ("lme4-bars", "'y ~ x'"),
-    'smf.mixedlm("y ~ x + us(x|subj)", df, groups="subj")': ("lme4-bars", "re_formula='1 + x'"),
+    'smf.mixedlm("y ~ x + us(x|subj)", df, groups="subj")': ("bar-in-formula", "re_formula='1 + x'"),
     'smf.mixedlm("y ~ x", df, groups="subj:item")': ("groups-formula", "groups"),
     'smf.mixedlm("y ~ x", df, groups="subj/item")': ("groups-formula", "groups='subj'"),
 }
@@ -31,7 +34,7 @@ RIGHT = [
     'smf.mixedlm("y ~ x", df, groups=df["subj"])',
     'smf.mixedlm("y ~ x", df, groups="subj", re_formula="1 + x")',
 ]
-NEW = {"groups-list", "lme4-bars", "groups-formula"}
+NEW = {"bar-in-formula", "groups-not-one-column", "lme4-bars", "groups-formula"}
 
 
 @pytest.fixture
@@ -74,6 +77,6 @@ def test_a_call_that_mixedlm_reads_has_none_of_these_findings(script, capsys, ca
 
 def test_lint_of_arguments_knows_names_from_the_groups_of_rows():
     data = lmt.datasets.load("sleepstudy")
-    assert "groups-list" in lmt.lint("Reaction ~ Days", groups=["Subject"], data=data).codes
+    assert "groups-not-one-column" in lmt.lint("Reaction ~ Days", groups=["Subject"], data=data).codes
     own = list(map(str, data.Subject))
-    assert "groups-list" not in lmt.lint("Reaction ~ Days", groups=own, data=data).codes
+    assert "groups-not-one-column" not in lmt.lint("Reaction ~ Days", groups=own, data=data).codes

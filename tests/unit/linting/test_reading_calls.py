@@ -9,8 +9,7 @@ import pytest
 
 from lmmtools.linting.call import MixedLMCall
 from lmmtools.linting.rules.coding import _looks_like_labels
-from lmmtools.linting.script.arguments import read_fit
-from lmmtools.linting.script.values import Scope
+from lmmtools.linting.script.reader import read_trees
 
 
 @pytest.mark.parametrize(
@@ -25,9 +24,9 @@ from lmmtools.linting.script.values import Scope
     ],
 )
 def test_a_fit_is_by_reml_unless_its_text_says_otherwise(text, reml) -> None:
-    call = ast.parse(text, mode="eval").body
-    assert isinstance(call, ast.Call)
-    assert read_fit(call, "fit", Scope()).reml is reml
+    made = "import statsmodels.formula.api as smf\nm = smf.mixedlm('y ~ x', d, groups='g')\n"
+    ((found,), _) = read_trees({None: ast.parse(made + text)})
+    assert found.calls[0].fits[0].reml is reml
 
 
 @pytest.mark.parametrize(("groups", "is_readable"), [("g", True), (None, False), ([1, 2], False)])

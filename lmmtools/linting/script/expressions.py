@@ -1,0 +1,468 @@
+"""Expressions of a script -> values, each kind of expression by a function; nothing is run."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.linting.script import frames, texts
+from lmmtools.linting.script.values import (
+    MAX_SIZE,
+    REST,
+    Choice,
+    Dotted,
+    Estimate,
+    Function,
+    Instance,
+    ModelRef,
+    Params,
+    ResultRef,
+    Scale,
+    Text,
+    Thing,
+    choose,
+    is_constant,
+    is_scalar,
+    lift,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lmmtools.linting.script.reader import Reader
+    from lmmtools.linting.script.values import Scope
+
+__all__ = ["HANDLERS", "unknown"]
+
+# Customary names of statsmodels: a part of a notebook may use them without the import.
+CUSTOMARY = {"smf": "statsmodels.formula.api", "sm": "statsmodels.api", "statsmodels": "statsmodels"}
+BARE = {"mixedlm": "statsmodels.formula.api.mixedlm", "MixedLM": "statsmodels.api.MixedLM"}
+# Longer integers take part in no model, and Python refuses to write them.
+_MOST_BITS = 1024
+_VARIANCE = re.compile(r".* (?:Var|Cov)")
+_CALLABLE_NAMES = ("mixedlm", "MixedLM", "formula", "api", "from_formula", "regression", "mixed_linear_model")
+
+
+def unknown(node: ast.expr, *operands: Any, kind: str = "") -> Thing:
+    """Return the value of an expression that the text does not show, made of operands."""
+    things = [v for o in operands for v in _inside(o) if isinstance(v, Thing)]
+    uses = frozenset(u for o in operands for v in _inside(o) if isinstance(v, Estimate) for u in v.uses)
+    origin = next((t.origin for t in things if t.origin), "")
+    is_dropped = any(t.is_dropped for t in things)
+    key = ("node", id(node))
+    holds = uses.union(*(t.holds for t in things))
+    return Thing(key, key, node, origin, kind=kind, is_dropped=is_dropped, holds=holds)
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Yield a value and the items that it holds, down to a few levels."""
+    waiting, count = [value], 0
+    while waiting and count < 50:
+        item = waiting.pop()
+        count += 1
+        yield item
+        if isinstance(item, tuple):
+            waiting += item[:50]
+        elif isinstance(item, dict):
+            waiting += list(item.values())[:50]
+        elif isinstance(item, Choice):
+            waiting += item.values
+
+
+def _constant(reader: Reader, node: ast.Constant, scope: Scope) -> Any:
+    value = node.value
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return unknown(node)
+    if isinstance(value, str):
+        # A lone surrogate, '\\ud800', cannot be printed.
+        return value if len(value) <= MAX_SIZE and _is_encodable(value) else unknown(node)
+    return value if value is None or is_scalar(value) else unknown(node)
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _name(reader: Reader, node: ast.Name, scope: Scope) -> Any:
+    if node.id in scope.values:
+        return scope.get(node.id)
+    path = CUSTOMARY.get(node.id) or BARE.get(node.id)
+    return Dotted(path) if path else Thing(("name", node.id), ("name", node.id), node)
+
+
+def _joined(reader: Reader, node: ast.JoinedStr, scope: Scope) -> Any:
+    pieces = []
+    for part in node.values:
+        value = reader.evaluate(part, scope)
+        pieces.append(value)
+    return lift(lambda *p: texts.join_parts([texts.write(v) for v in p]), *pieces)
+
+
+def _formatted(reader: Reader, node: ast.FormattedValue, scope: Scope) -> Any:
+    value = reader.evaluate(node.value, scope)
+    if node.format_spec is not None or node.conversion not in (-1, 115):
+        return Text((None,))
+    return lift(texts.write, value)
+
+
+def _binary(reader: Reader, node: ast.BinOp, scope: Scope) -> Any:
+    left, right = reader.evaluate(node.left, scope), reader.evaluate(node.right, scope)
+    return lift(lambda a, b: operate(reader, node, a, b), left, right)
+
+
+def operate(reader: Reader, node: ast.BinOp, left: Any, right: Any) -> Any:
+    """Return ``left op right``."""
+    op = node.op
+    if isinstance(left, Estimate | Scale) or isinstance(right, Estimate | Scale) or reader.is_tracked(left, right):
+        return _operate_estimates(reader, node, left, right)
+    if isinstance(op, ast.Add):
+        if texts.is_text(left) and texts.is_text(right):
+            return texts.join_parts([left, right])
+        if isinstance(left, tuple) and isinstance(right, tuple):
+            return left + right if len(left) + len(right) <= MAX_SIZE else unknown(node)
+        joined = frames.join_labels(left, right, ("node", id(node)), node)
+        if joined is not None:
+            return joined
+        if (isinstance(left, str) and isinstance(right, Thing)) or (isinstance(right, str) and isinstance(left, Thing)):
+            operand = left if isinstance(left, Thing) else right
+            if isinstance(operand, Thing) and operand.column is None and not operand.is_frame:
+                return texts.join_parts([texts.write(left), texts.write(right)])
+    if isinstance(op, ast.Mod) and isinstance(left, str):
+        return texts.format_percent(left, right)
+    if isinstance(op, ast.Mult):
+        items, times = (left, right) if isinstance(left, tuple) else (right, left)
+        if isinstance(items, tuple) and not isinstance(times, tuple):
+            is_one = bool(items) and is_constant(items) and len(set(map(str, items))) == 1
+            return unknown(node, times, kind="constant" if is_one else "")
+    if isinstance(op, ast.BitOr) and isinstance(left, dict) and isinstance(right, dict):
+        return {**left, **right}
+    is_mask = isinstance(op, ast.BitAnd | ast.BitOr)
+    made = unknown(node, left, right, kind="mask" if is_mask else "")
+    return _same_rows(made, left, right)
+
+
+def _same_rows(made: Thing, *operands: Any) -> Thing:
+    """Return a Thing with the rows of its operands, where these have the same."""
+    rows = {o.rows for o in operands if isinstance(o, Thing)}
+    if len(rows) != 1:
+        return made
+    return Thing(
+        made.key, rows.pop(), made.node, made.origin, kind=made.kind, holds=made.holds, is_dropped=made.is_dropped
+    )
+
+
+def _operate_estimates(reader: Reader, node: ast.BinOp, left: Any, right: Any) -> Any:
+    """Return a sum, product or ratio of variances read from ``params``, which are divided by the scale."""
+    both = [v for v in (left, right) if isinstance(v, Estimate)]
+    uses = frozenset(u for v in both for u in v.uses)
+    if isinstance(node.op, ast.Mult) and (isinstance(left, Scale) or isinstance(right, Scale)):
+        other = right if isinstance(left, Scale) else left
+        reader.clear_uses(other)
+        return unknown(node)
+    if isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div) and both:
+        is_plain = all(isinstance(v, Estimate | int | float) for v in (left, right))
+        if isinstance(node.op, ast.Div) and len(both) == 2:
+            # A ratio of two variances does not depend on the scale.
+            reader.clear_uses(both[0], both[1])
+            return unknown(node)
+        if is_plain:
+            return Estimate(uses)
+    return unknown(node, left, right)
+
+
+def _unary(reader: Reader, node: ast.UnaryOp, scope: Scope) -> Any:
+    value = reader.evaluate(node.operand, scope)
+    if isinstance(node.op, ast.USub) and isinstance(value, int | float):
+        return -value
+    if isinstance(node.op, ast.Not):
+        return lift(lambda v: unknown(node) if (t := truth(v)) is None else not t, value)
+    return unknown(node, value, kind="mask" if isinstance(node.op, ast.Invert) else "")
+
+
+def truth(value: Any) -> bool | None:
+    """Return whether a value is true; None if the text does not show it."""
+    if is_scalar(value) or value is None:
+        return bool(value)
+    if isinstance(value, tuple | dict):
+        return bool(value) if not (isinstance(value, dict) and set(value) == {REST}) else None
+    if isinstance(value, Text):
+        return True if any(value.parts) else None
+    return True if isinstance(value, Dotted | ModelRef | ResultRef | Function | Instance) else None
+
+
+def _bool(reader: Reader, node: ast.BoolOp, scope: Scope) -> Any:
+    values = [reader.evaluate(v, scope) for v in node.values]
+    is_or = isinstance(node.op, ast.Or)
+
+    def decide(*operands: Any) -> Any:
+        for operand in operands[:-1]:
+            known = truth(operand)
+            if known is None:
+                return unknown(node, *operands)
+            if known == is_or:
+                return operand
+        return operands[-1]
+
+    return lift(decide, *values)
+
+
+def _compare(reader: Reader, node: ast.Compare, scope: Scope) -> Any:
+    left, *rights = [reader.evaluate(v, scope) for v in (node.left, *node.comparators)]
+    if len(rights) > 1:
+        return unknown(node, left, *rights, kind="mask")
+    return lift(lambda a, b: _compare_two(node, a, b), left, rights[0])
+
+
+def _compare_two(node: ast.Compare, left: Any, right: Any) -> Any:
+    op = node.ops[0]
+    if isinstance(op, ast.Is | ast.IsNot) and right is None and truth(left) is not None:
+        return (left is None) == isinstance(op, ast.Is)
+    if (
+        isinstance(op, ast.In | ast.NotIn)
+        and is_scalar(left)
+        and isinstance(right, tuple | dict)
+        and is_constant(right)
+    ):
+        return (left in right) == isinstance(op, ast.In)
+    if is_constant(left) and is_constant(right):
+        if isinstance(op, ast.Eq | ast.NotEq):
+            return (left == right) == isinstance(op, ast.Eq)
+        if isinstance(left, int | float) and isinstance(right, int | float):
+            tests = {ast.Lt: left < right, ast.LtE: left <= right, ast.Gt: left > right, ast.GtE: left >= right}
+            return tests.get(type(op), unknown(node))
+    return unknown(node, left, right, kind="mask")
+
+
+def _conditional(reader: Reader, node: ast.IfExp, scope: Scope) -> Any:
+    test = reader.evaluate(node.test, scope)
+    site, arms = reader.arms_of(test, node.test, id(node))
+    if len(set(arms)) == 1:
+        taken, other = (node.body, node.orelse) if arms[0] else (node.orelse, node.body)
+        value = reader.evaluate(taken, scope)
+        reader.scan_later(other, scope)
+        return value
+    values = []
+    for i, is_true in enumerate(arms):
+        values.append(reader.evaluate(node.body if is_true else node.orelse, scope.branch(site, i)))
+    return choose(site, values)
+
+
+def _sequence(reader: Reader, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Any:
+    items: list[Any] = []
+    is_whole = True
+    for item in node.elts:
+        value = reader.evaluate(item.value if isinstance(item, ast.Starred) else item, scope)
+        if not isinstance(item, ast.Starred):
+            items.append(value)
+        elif isinstance(value, tuple):
+            items += value
+        else:
+            is_whole = False
+            items.append(value)
+        if len(items) > MAX_SIZE:
+            is_whole, items = False, items[:10]
+    # Sizes of nested lists multiply: what is made of large ones is not followed.
+    is_small = sum(len(i) if isinstance(i, tuple | dict | str) else 1 for i in items) <= MAX_SIZE
+    return tuple(items) if is_whole and is_small and reader.is_small(tuple(items)) else unknown(node, tuple(items[:20]))
+
+
+def _dict(reader: Reader, node: ast.Dict, scope: Scope) -> Any:
+    found: Any = {}
+    for key, value in zip(node.keys, node.values, strict=True):
+        content = reader.evaluate(value, scope)
+        if key is None:
+            found = lift(lambda d, c: {**d, **(c if isinstance(c, dict) else {REST: c})}, found, content)
+            continue
+        name = reader.evaluate(key, scope)
+        entry = lift(lambda d, n, c=content: {**d, **({n: c} if is_scalar(n) else {REST: c})}, found, name)
+        found = entry if len(node.keys) <= MAX_SIZE // 10 else {REST: unknown(node)}
+    return found if reader.is_small(found) else unknown(node)
+
+
+def _comprehension(
+    reader: Reader, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope
+) -> Any:
+    items: list[tuple[Any, Any]] = []
+    is_whole = _fill(reader, node, 0, scope.branch(), items)
+    if isinstance(node, ast.DictComp):
+        found: dict[Any, Any] = {}
+        for key, value in items:
+            found[key if is_scalar(key) else REST] = value
+        if not is_whole:
+            found[REST] = None
+        return found if reader.is_small(found) else unknown(node)
+    values = tuple(v for _, v in items)
+    if is_whole and reader.is_small(values):
+        return values
+    kinds = {frames.judge(v).kind if not isinstance(v, Thing) else v.kind for v in values}
+    kind = {"constant": _kind_of_items(values)}.get(k := kinds.pop(), k) if len(kinds) == 1 else ""
+    return unknown(node, *values[:5], kind=kind)
+
+
+def _kind_of_items(values: tuple[Any, ...]) -> str:
+    """Return the kind of a list of unknown length whose items read alike."""
+    if all(isinstance(v, Text) for v in values):
+        return "text"
+    return "constant" if all(is_scalar(v) for v in values) and len(set(map(str, values))) == 1 else "made"
+
+
+def _fill(reader: Reader, node: Any, level: int, scope: Scope, items: list[tuple[Any, Any]]) -> bool:
+    """Add the items of a comprehension; return whether they are all."""
+    if level == len(node.generators):
+        key = reader.evaluate(node.key, scope) if isinstance(node, ast.DictComp) else None
+        value = reader.evaluate(node.value if isinstance(node, ast.DictComp) else node.elt, scope)
+        items.append((key, value))
+        return True
+    generator = node.generators[level]
+    source = reader.evaluate(generator.iter, scope)
+    values = items_of(source)
+    is_whole = values is not None
+    for value in values if values else [element_of(source, generator.iter)]:
+        reader.bind(generator.target, value, None, scope)
+        tests = [reader.evaluate(test, scope) for test in generator.ifs]
+        truths = [truth(t) for t in tests]
+        if False in truths:
+            continue
+        is_whole = is_whole and None not in truths
+        is_whole = _fill(reader, node, level + 1, scope, items) and is_whole
+        if len(items) > MAX_SIZE or reader.is_repeat_over(node):
+            return False
+    return is_whole if values != () else True
+
+
+def items_of(value: Any) -> tuple[Any, ...] | None:
+    """Return the items of a collection that the text shows; None for others."""
+    if isinstance(value, dict):
+        return None if REST in value else tuple(value)
+    return value if isinstance(value, tuple) else None
+
+
+def element_of(value: Any, node: ast.expr) -> Any:
+    """Return an item of a collection that the text does not show."""
+    if isinstance(value, Thing):
+        key = ("element", id(node))
+        return Thing(key, key, node, value.origin, columns=value.columns, is_dropped=value.is_dropped)
+    return unknown(node)
+
+
+def _subscript(reader: Reader, node: ast.Subscript, scope: Scope) -> Any:
+    if isinstance(node.value, ast.Attribute) and node.value.attr in ("loc", "iloc", "at"):
+        owner = reader.evaluate(node.value.value, scope)
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        items = [slice(None) if _is_all(p) else reader.evaluate(p, scope) for p in parts]
+        return lift(lambda o, *i: _locate(reader, node, o, i), owner, *items)
+    owner, item = reader.evaluate(node.value, scope), reader.evaluate(node.slice, scope)
+    return lift(lambda o, i: subscript(reader, node, o, i), owner, item)
+
+
+def _is_all(node: ast.expr) -> bool:
+    return isinstance(node, ast.Slice) and node.lower is None and node.upper is None
+
+
+def _locate(reader: Reader, node: ast.Subscript, owner: Any, items: tuple[Any, ...]) -> Any:
+    if isinstance(owner, Params):
+        return subscript(reader, node, owner, items[0] if len(items) == 1 else None)
+    return frames.select_located(owner, items, node) if isinstance(owner, Thing) else unknown(node, owner)
+
+
+def subscript(reader: Reader, node: ast.Subscript | ast.Call, owner: Any, item: Any) -> Any:
+    """Return ``owner[item]``."""
+    if isinstance(owner, Params):
+        is_variance = (isinstance(item, str) and _VARIANCE.fullmatch(item)) or (type(item) is int and item == -1)
+        return reader.read_variance(owner.number, item, node) if is_variance else unknown(node)
+    if isinstance(owner, dict):
+        if is_scalar(item) and item in owner:
+            return owner[item]
+        return unknown(node, *list(owner.values())[:20])
+    if isinstance(owner, tuple):
+        if isinstance(item, int) and -len(owner) <= item < len(owner):
+            return owner[item]
+        return unknown(node, *owner[:20])
+    if isinstance(owner, Thing) and isinstance(node, ast.Subscript):
+        return frames.select(owner, item, node)
+    return unknown(node, owner)
+
+
+def _attribute(reader: Reader, node: ast.Attribute, scope: Scope) -> Any:
+    owner = reader.evaluate(node.value, scope)
+    return lift(lambda o: attribute(reader, node, o, scope), owner)
+
+
+def attribute(reader: Reader, node: ast.Attribute, owner: Any, scope: Scope) -> Any:
+    """Return ``owner.attr``."""
+    name = node.attr
+    if isinstance(owner, Dotted):
+        return Dotted(f"{owner.path}.{name}")
+    if isinstance(owner, Instance):
+        value = scope.get(owner.path(name))
+        if isinstance(value, Function):
+            return Function(value.node, value.scope, (owner,))
+        if owner.path(name) in scope.values:
+            return value
+        key = ("attribute", id(owner.node), name)
+        return Thing(key, key, node, f"attributes of `{owner.node.name}`")
+    if isinstance(owner, ResultRef):
+        if name in ("params", "scale", "model"):
+            return {"params": Params, "scale": Scale, "model": ModelRef}[name](owner.number)
+        return unknown(node)
+    if isinstance(owner, Params):
+        return owner if name in ("loc", "iloc", "values") else unknown(node)
+    if isinstance(owner, Thing):
+        root = node.value
+        if name in _CALLABLE_NAMES and isinstance(root, ast.Name) and root.id in CUSTOMARY:
+            return Dotted(f"{CUSTOMARY[root.id]}.{name}")
+        return frames.select_attribute(owner, name, node)
+    if owner is None and isinstance(node.value, ast.Name) and node.value.id in CUSTOMARY:
+        return Dotted(f"{CUSTOMARY[node.value.id]}.{name}")
+    return unknown(node, owner)
+
+
+def _lambda(reader: Reader, node: ast.Lambda, scope: Scope) -> Any:
+    return reader.define(node, scope)
+
+
+def _named(reader: Reader, node: ast.NamedExpr, scope: Scope) -> Any:
+    value = reader.evaluate(node.value, scope)
+    reader.bind(node.target, value, node.value, scope)
+    return value
+
+
+def _await(reader: Reader, node: ast.Await | ast.Starred, scope: Scope) -> Any:
+    return reader.evaluate(node.value, scope)
+
+
+def other(reader: Reader, node: ast.expr, scope: Scope) -> Any:
+    """Return the value of any other expression, of which nothing is known."""
+    return unknown(node, *(reader.evaluate(c, scope) for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)))
+
+
+HANDLERS: dict[type[ast.AST], Any] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.JoinedStr: _joined,
+    ast.FormattedValue: _formatted,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _bool,
+    ast.Compare: _compare,
+    ast.IfExp: _conditional,
+    ast.List: _sequence,
+    ast.Tuple: _sequence,
+    ast.Set: _sequence,
+    ast.Dict: _dict,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.Subscript: _subscript,
+    ast.Attribute: _attribute,
+    ast.Lambda: _lambda,
+    ast.NamedExpr: _named,
+    ast.Await: _await,
+    ast.Starred: _await,
+}
