@@ -94,6 +94,8 @@ class MixedLMCall:
         The frame that the groups are taken from, where it is not a name of a column.
     groups_list : tuple of str
         Names of columns, where the groups are given as a list of them.
+    groups_parts : tuple of str
+        Columns whose labels are joined to the groups, where these are an expression and no column.
     kinds : mapping of str to {"text", "category", "number"}
         Types that the code gives to columns (``df["g"] = df["g"].astype(str)``), where the text shows them.
     made : frozenset of str
@@ -124,6 +126,7 @@ class MixedLMCall:
     groups_text: str = ""
     groups_frame: str | None = None
     groups_list: tuple[str, ...] = ()
+    groups_parts: tuple[str, ...] = ()
     kinds: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     made: frozenset[str] = frozenset()
     fits: tuple[FitCall, ...] = ()

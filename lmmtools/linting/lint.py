@@ -263,6 +263,8 @@ class LintReport:
         if not self.is_text_only:
             return [f"This model is {self.lme4}"] if self.lme4 else []
         lines = [f"reads as {' or '.join(f'`{m}`' for m in self.lme4.split(' or '))}"] if self.lme4 else []
+        if not self.lme4 and not self.unread:
+            lines = ["reads as a model that lme4's notation cannot write"]
         by_origin: dict[str, list[str]] = {}
         for name, origin in zip(self.unread, self.origins, strict=True):
             by_origin.setdefault(origin, []).append(f"`{name}`")

@@ -39,16 +39,17 @@ def read_as(call: MixedLMCall) -> tuple[str, ...]:
     None where the text does not show the random effects, or where lme4 has no notation for them. What it does not
     show of the fixed effects is written ``?``.
     """
-    fixed = f"{_write_response(call)} ~ {_write_fixed(call)}"
+    fixed = " ".join(f"{_write_response(call)} ~ {_write_fixed(call)}".split())
     return tuple(" + ".join([fixed, *map(write_term, terms)]) for terms in read_random(call))
 
 
 def read_random(call: MixedLMCall) -> list[tuple[RandomTerm, ...]]:
     """Return the readings of the random effects, one or several; none where the text or lme4's notation lacks them."""
     hidden = {name for name, _ in unread_arguments(call)} - {"formula"}
-    if hidden or (call.groups is None and not call.is_one_group):
+    own = (call.groups,) if call.groups is not None else call.groups_parts
+    if hidden or not (own or call.is_one_group):
         return []
-    group = () if call.is_one_group or call.groups is None else (call.groups,)
+    group = () if call.is_one_group else own
     parts: list[list[tuple[RandomTerm, ...]]] = []
     if call.re_formula is not None or not call.vc_formula:
         side = read_side(call.re_formula or "1")

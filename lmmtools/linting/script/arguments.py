@@ -103,8 +103,13 @@ def _read_formula(given: Mapping[str, Any], nodes: Mapping[str, ast.expr], argum
     components = _read_components(given.get("vc_formula"), unknown)
     data = given.get("data")
     frame = data if isinstance(data, Thing) else None
-    groups = _read_groups(given.get("groups"), nodes.get("groups"), frame, data)
-    if groups.name is None and not groups.is_constant and not ("**" in unknown and "groups" not in given):
+    groups = _read_groups(given.get("groups"), nodes.get("groups"), frame)
+    if (
+        groups.name is None
+        and not groups.is_constant
+        and not groups.parts
+        and not ("**" in unknown and "groups" not in given)
+    ):
         _hide("groups", given.get("groups"), unknown)
     facts = frame.columns if frame is not None else {}
     missing = given.get("missing")
@@ -120,6 +125,7 @@ def _read_formula(given: Mapping[str, Any], nodes: Mapping[str, ast.expr], argum
         groups_text=groups.text,
         groups_frame=groups.frame,
         groups_list=groups.listed,
+        groups_parts=groups.parts,
         kinds={c: f.kind for c, f in facts.items() if f.kind in ("text", "category", "number")},
         made=frozenset(facts),
         made_of={c: f.sources for c, f in facts.items() if f.sources},
@@ -159,9 +165,15 @@ class _Groups:
     frame: str | None = None
     is_constant: bool = False
     listed: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the text shows which groups the rows have."""
+        return self.name is not None or self.is_constant or bool(self.parts)
 
 
-def _read_groups(value: Any, node: ast.expr | None, frame: Thing | None, data: Any) -> _Groups:
+def _read_groups(value: Any, node: ast.expr | None, frame: Thing | None, *, is_array: bool = False) -> _Groups:
     text = shorten(node) if node is not None else (repr(value) if isinstance(value, str | tuple) else "")
     if isinstance(value, str):
         is_one = frame is not None and value in frame.columns and frame.columns[value].kind == "constant"
@@ -170,20 +182,24 @@ def _read_groups(value: Any, node: ast.expr | None, frame: Thing | None, data: A
         is_list = 0 < len(value) <= _MOST_GROUPINGS and all(isinstance(v, str) for v in value)
         if is_list and len(set(value)) == len(value):
             return _Groups(None, text, listed=value)
+        if value and all(isinstance(v, Thing) and v.column is not None for v in value):
+            return _Groups(None, text, listed=tuple(v.column for v in value))
         return _Groups(
             None, text, is_constant=len(value) > 0 and is_scalar(value[0]) and len(set(map(str, value))) == 1
         )
     if not isinstance(value, Thing):
         return _Groups(None, text, is_constant=is_scalar(value))
     if value.selected and value.column is None:
-        if len(value.selected) == 1 and frame is not None and value.rows == frame.rows:
-            return _Groups(None, text, listed=value.selected)
+        if is_array and len(value.selected) == 1:
+            return _Groups(value.selected[0], text)
         return _Groups(None, text, listed=value.selected)
     is_same = frame is not None and value.rows == frame.rows
     if value.column is not None and (value.is_sure or is_same):
         is_one = value.kind == "constant"
         base = getattr(value.node, "value", None) if value.node is not None else None
         return _Groups(value.column, text, None if is_same or is_one else _root_text(base, text), is_one)
+    if len(value.sources) > 1 and is_same:
+        return _Groups(None, text, parts=tuple(sorted(value.sources)))
     return _Groups(None, text, is_constant=value.kind == "constant")
 
 
@@ -202,13 +218,13 @@ def _root_text(base: ast.AST | None, text: str) -> str:
 def _read_arrays(given: Mapping[str, Any], nodes: Mapping[str, ast.expr], arguments: Arguments) -> MixedLMCall:
     unknown: dict[str, str] = {"**": ""} if arguments.is_open else {}
     value = given.get("groups")
-    groups = _read_groups(value, nodes.get("groups"), None, None)
-    if groups.name is None and not groups.is_constant:
+    endog = given.get("endog")
+    groups = _read_groups(value, nodes.get("groups"), endog if isinstance(endog, Thing) else None, is_array=True)
+    if not groups.is_shown:
         _hide("groups", value, unknown)
     re_formula = _read_exog_re(given.get("exog_re"), unknown)
     if given.get("exog_vc") is not None:
         _hide("exog_vc", given["exog_vc"], unknown)
-    endog = given.get("endog")
     return MixedLMCall(
         api="arrays",
         groups=groups.name,
@@ -219,6 +235,7 @@ def _read_arrays(given: Mapping[str, Any], nodes: Mapping[str, ast.expr], argume
         data=shorten(nodes["endog"]) if "endog" in nodes else "data",
         groups_text=groups.text,
         groups_list=groups.listed,
+        groups_parts=groups.parts,
         shown_response=endog.column if isinstance(endog, Thing) and endog.is_sure else None,
         shown_fixed=_write_columns(given.get("exog")),
         origins=unknown,

@@ -15,6 +15,7 @@ from lmmtools.linting.script.values import (
     Choice,
     Dotted,
     Estimate,
+    Fact,
     Function,
     Instance,
     ModelRef,
@@ -139,12 +140,13 @@ def _call_known(reader: Reader, node: ast.Call, callee: Any, arguments: Argument
     return unknown(node, *things)
 
 
-def _add_constant(value: Thing, node: ast.expr) -> Any:
-    """Return the matrix with a column of ones."""
-    ones = Thing(("ones", id(node)), value.rows, node, kind="constant")
-    if value.column is not None or not value.selected:
-        return (ones, value) if value.column is not None else unknown(node, value)
-    return (ones, *(Thing(("item", value.key, c), value.rows, node, column=c) for c in value.selected))
+def _add_constant(value: Thing, node: ast.expr) -> Thing:
+    """Return the frame with a column of ones before the others."""
+    names = value.selected or ((value.column,) if value.column is not None else ())
+    columns = {**value.columns, "const": Fact("constant")}
+    key = ("const", value.key)
+    selected = ("const", *names) if names else ()
+    return Thing(key, value.rows, node, value.origin, is_frame=True, selected=selected, columns=columns)
 
 
 def api_of(path: str) -> str | None:

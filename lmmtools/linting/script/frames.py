@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.linting.script.values import Choice, Dotted, Fact, Function, Text, Thing, is_scalar
+from lmmtools.linting.script.values import Choice, Dotted, Fact, Function, Text, Thing, is_scalar, write_key
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -30,6 +30,10 @@ _SAME_FRAME = _names(
     "fillna replace drop rename_axis set_axis add_prefix add_suffix pipe round clip to_frame drop_columns "
     "with_columns insert "
 )
+# Attributes of a frame that are no columns.
+_NO_COLUMNS = _names("index columns shape size dtypes dtype ndim empty axes attrs")
+# Methods that give other rows, the same ones wherever they read the same.
+_OTHER_ROWS = _names("dropna query head tail sort_values sort_index drop_duplicates filter nlargest nsmallest loc")
 _KINDS = {
     **dict.fromkeys(("str", "string", "object", "O", "U"), "text"),
     "category": "category",
@@ -105,6 +109,7 @@ def select(owner: Thing, item: Any, node: ast.Subscript) -> Any:
         # A column whose name is not known, or rows.
         origin = item.origin if isinstance(item, Thing) else ""
         return Thing(key, key, node, origin or owner.origin, columns=owner.columns, is_dropped=owner.is_dropped)
+    key = ("rows", owner.key, write_key(node.slice))
     holds = owner.holds
     return Thing(
         key, key, node, owner.origin, None, True, True, (), owner.columns, is_dropped=owner.is_dropped, holds=holds
@@ -129,16 +134,19 @@ def _column(owner: Thing, name: str, key: Hashable, node: ast.expr, *, is_sure: 
 def select_attribute(owner: Thing, name: str, node: ast.expr) -> Thing:
     """Return ``owner.name``: perhaps a column."""
     key = ("item", owner.key, name)
-    if name in _SAME_VALUES or name in ("dt", "T"):
+    if name in _SAME_VALUES or name in ("dt", "T") or (name == "codes" and owner.column is not None):
         return replace(owner, node=node)
+    if name in _NO_COLUMNS:
+        return Thing(key, owner.rows, node, owner.origin)
     return _column(owner, name, key, node, is_sure=owner.is_frame)
 
 
 def select_located(owner: Thing, items: Sequence[Any], node: ast.Subscript) -> Any:
     """Return ``owner.loc[rows, columns]``."""
-    key = ("loc", owner.key, id(node))
     rows = items[0] if items else None
     is_all = isinstance(rows, slice) and rows == slice(None)
+    first = node.slice.elts[0] if isinstance(node.slice, ast.Tuple) and node.slice.elts else node.slice
+    key = ("rows", owner.key, write_key(first))
     frame = owner if is_all else replace(owner, key=key, rows=key, node=node, is_frame=True, column=None)
     if len(items) < 2:
         return frame
@@ -149,7 +157,9 @@ def select_located(owner: Thing, items: Sequence[Any], node: ast.Subscript) -> A
     return Thing(key, frame.rows, node, owner.origin)
 
 
-def array_of(path: str, arguments: Sequence[Any], named: Mapping[str, Any], node: ast.expr) -> Thing | None:
+def array_of(
+    path: str, arguments: Sequence[Any], named: Mapping[str, Any], node: ast.expr
+) -> Thing | tuple[Thing, ...] | None:
     """Return what a function of NumPy or pandas makes, by its last name; None for those that are not known here."""
     key, name = ("node", id(node)), path.rpartition(".")[2]
     first = arguments[0] if arguments else None
@@ -167,11 +177,12 @@ def array_of(path: str, arguments: Sequence[Any], named: Mapping[str, Any], node
         content = first if first is not None else named.get("data")
         if isinstance(content, Thing) and content.column is not None:
             kind = {"Categorical": "category", "factorize": "number"}.get(name, content.kind)
-            return replace(content, node=node, kind=kind)
+            column = replace(content, node=node, kind=kind)
+            return (column, Thing(key, key, node)) if name == "factorize" else column
         if isinstance(content, Thing) and content.is_frame:
             return replace(content, node=node)
         fact = judge(content) if content is not None else Fact("")
-        is_spread = fact.kind == "constant" and (name != "Series" or "index" in named or len(arguments) > 1)
+        is_spread = name != "Series" or "index" in named or len(arguments) > 1 or not is_scalar(content)
         kind = "category" if name == "Categorical" else fact.kind
         origin = content.origin if isinstance(content, Thing) else ""
         return Thing(key, key, node, origin, kind=kind if is_spread or kind != "constant" else "made")
@@ -216,7 +227,10 @@ def call_method(
         return _column(owner, arguments[0], key, node, is_sure=True)
     if name in ("groupby", "iterrows", "itertuples", "items"):
         return replace(owner, key=key, rows=key, node=node, column=None)
-    if name in ("dropna", "query", "sample", "head", "tail", "sort_values", "sort_index", "drop_duplicates", "filter"):
+    if name == "get_level_values" and arguments and isinstance(arguments[0], str):
+        return Thing(key, owner.rows, node, owner.origin, arguments[0])
+    if name in _OTHER_ROWS or name == "sample":
+        key = key if name == "sample" else ("rows", owner.key, name, write_key(*node.args, *node.keywords))
         is_dropped = owner.is_dropped or name == "dropna"
         return replace(owner, key=key, rows=key, node=node, is_dropped=is_dropped, is_frame=owner.column is None)
     if name in ("merge", "join", "melt", "explode", "pivot", "stack", "unstack", "append", "groupby", "agg"):

@@ -41,6 +41,7 @@ from lmmtools.linting.script.values import (
     leaves,
     lift,
     merge,
+    write_key,
 )
 
 if TYPE_CHECKING:
@@ -268,12 +269,9 @@ class Reader:
         known_truth = None if isinstance(test, Choice) else truth(test)
         if known_truth is not None:
             return number, [known_truth]
-        is_negated = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-        inner = node.operand if isinstance(node, ast.UnaryOp) and is_negated else node
-        if isinstance(inner, ast.Name):
-            owner = id(self.stack[-1]) if self.stack else 0
-            return ("if", owner, inner.id), [False, True] if is_negated else [True, False]
-        return number, [True, False]
+        owner = id(self.stack[-1]) if self.stack else 0
+        is_negated, inner = _strip_negation(node)
+        return ("if", owner, write_key(inner)), [False, True] if is_negated else [True, False]
 
     def _try(self, node: ast.Try, scope: Scope) -> bool:
         ways = [scope.branch(id(node), 0)]
@@ -581,6 +579,17 @@ class Reader:
                 self.cleared |= value.uses
             elif isinstance(value, Thing):
                 self.cleared |= value.holds
+
+
+def _strip_negation(node: ast.expr) -> tuple[bool, ast.expr]:
+    """Return whether a condition is the negation of another, and that one: ``x is not None``, ``x is None``."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        return True, node.operand
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        turned = {ast.IsNot: ast.Is, ast.NotEq: ast.Eq, ast.NotIn: ast.In}.get(type(node.ops[0]))
+        if turned is not None:
+            return True, ast.Compare(node.left, [turned()], node.comparators)
+    return False, node
 
 
 def _breaks(body: Sequence[ast.stmt]) -> bool:

@@ -40,6 +40,7 @@ __all__ = [
     "pick",
     "shorten",
     "sites",
+    "write_key",
 ]
 
 # Nothing that a model call needs is larger; a script that builds more is not followed.
@@ -361,6 +362,13 @@ def count_size(value: Any) -> int:
         elif isinstance(item, Choice):
             waiting += item.values
     return total
+
+
+def write_key(*nodes: ast.AST) -> Hashable:
+    """Return a key that expressions share which read the same; long ones share it with nothing."""
+    if all(sum(1 for _ in islice(ast.walk(n), MAX_NODES + 1)) <= MAX_NODES for n in nodes):
+        return tuple(ast.dump(n) for n in nodes)
+    return tuple(map(id, nodes))
 
 
 def shorten(node: ast.AST | None) -> str:
