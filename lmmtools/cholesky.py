@@ -1,4 +1,4 @@
-"""Cholesky factors of large matrices, their inverses, and the inverses of these, on several cores that others use too.
+"""Cholesky factors of large matrices and their inverses, made with several threads on cores that others use too.
 
 LAPACK's own versions in OpenBLAS meet at a barrier for every few columns, where each thread waits for the slowest: on a
 machine whose cores are busy they take three to ten times as long with two threads as with one, at 2,000 columns. Here

@@ -1,4 +1,4 @@
-"""What runs here: versions, the route of the kernels, the BLAS libraries and their threads."""
+"""``show_config()``: versions, whether kernels are compiled, and the BLAS libraries with their threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model frame leaves out, rows and columns and levels, and why: in numbers and in words."""
+"""Rows, columns and levels that the model leaves out, counted, and described in words with the reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings: what somebody should look at, how bad it is and what to do; those about factors as the data have them."""
+"""``Finding``: a fault or remark with its severity and cure; and the findings about the factors of the data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The terms of the fixed part, each with a column for every level: hypotheses on whole terms are made of them."""
+"""The terms of the fixed part, coded with a column for every level, from which hypotheses on whole terms are made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which variances the data tell apart: from the residual variance, and of two terms from each other.
+"""Whether the data identify each variance: beside the residual variance, and beside those of other terms.
 
 The covariance of the response is linear in the parameters, V = s R + sum_a c_a D_a, with R = W^-1 the residuals' and a
 matrix D_a = sum_g (z_gi z_gj' + z_gj z_gi') / (1 + [i = j]) for each variance or covariance of each term. The residual

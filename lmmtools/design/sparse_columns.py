@@ -1,4 +1,4 @@
-"""A wide model matrix held as it is filled: dense columns of numbers beside sparse columns of factors."""
+"""A wide model matrix: dense columns of numbers beside sparse columns of factors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default engine: the pls optimum; MixedLM evaluates its likelihood there once somebody looks at the fit."""
+"""The default engine: pls fits; MixedLM evaluates its likelihood at the optimum when a report is made."""
 
 from __future__ import annotations
 

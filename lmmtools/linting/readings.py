@@ -1,4 +1,4 @@
-"""What the text of a MixedLM call says that it fits, in lme4's notation."""
+"""The model that the text of a MixedLM call declares, in lme4's notation."""
 
 from __future__ import annotations
 

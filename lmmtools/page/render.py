@@ -1,4 +1,4 @@
-"""The HTML page of a fit: its parts, made fit for a page, put into the template."""
+"""The HTML page of a fit: its parts, adapted to a page, in the template."""
 
 from __future__ import annotations
 

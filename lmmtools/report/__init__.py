@@ -1,1 +1,1 @@
-"""What is said of results: tables of unrounded cells, sentences, and the formats that round and lay them out."""
+"""Reports of results: tables of unrounded cells, sentences, and the formats that round and lay them out."""

@@ -1,4 +1,4 @@
-"""The reach of a fit's numbers: how far each may lie from the optimum's if the criterion lies g above its minimum.
+"""The reach of a fit's numbers: how far each can lie from the optimum's where the criterion is g above its minimum.
 
 Fixed effects, their errors, variances, residual and criterion D are functions of theta. To second order the theta whose
 criterion lies within g of the optimum fill the ellipsoid d'Hd <= 2g, H the second derivatives of D, and a number q with

@@ -1,4 +1,4 @@
-"""What columns tell without a live fit: numbers of one that contradict each other, and rough bounds of differences.
+"""Checks of columns without a live fit: numbers of one that contradict each other, rough bounds of differences.
 
 A column whose criterion lies within g of the optimum has each fixed effect within sqrt(g) standard errors of its
 optimal value, since its point lies on the joint likelihood. A variance of m groups is known no better than

@@ -1,4 +1,4 @@
-"""Reading fits, records, printouts and linear models into columns of a table."""
+"""Fits, records, printouts and linear models read into columns of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fixed effects without some of the rows, theta and sigma held: V^-1 of what is left from that of the whole.
+"""The fixed effects without some of the rows, with theta and sigma held, from V^-1 of all rows.
 
 With I the rows left out, E their columns of the identity, S = E'V^-1 E, G = E'V^-1 X and e = E'V^-1 (y - X b),
 

@@ -1,4 +1,4 @@
-"""The fits of thousands of responses on one design: Newton's method on all of them in step, else one by one."""
+"""Fits of thousands of responses on one design, by Newton's method on all of them in step, or one by one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uncertainty of the variance parameters in the engine's own coordinates, which a singular fit has too.
+"""The covariance of the variance parameters in the engine's own coordinates, where it exists for singular fits too.
 
 With phi the coordinates of the relative covariances Sigma_k (see :mod:`~lmmtools.core.search.parameters`) and sigma**2
 profiled out, the inverse of half the criterion's Hessian is the asymptotic covariance of phi, and sigma**2 = r2 / dof

@@ -1,4 +1,4 @@
-"""Other starts of the search: one table of where from and when, in the order of the searches.
+"""Further starts of the search: a table of the starts, and when each is tried, in the order of the searches.
 
 In ``y ~ 0 + x + (1 | g) + (1 | h)`` nothing but the effects of g, or those of h, can hold the mean, which makes the
 variance of whichever holds it large: the criterion has an optimum for each. The same goes for any effect that several

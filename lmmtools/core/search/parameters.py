@@ -1,4 +1,4 @@
-"""The search's parameters phi: what the covariances of all terms say of their own parts, one after the other.
+"""The search's parameters phi: those of the covariances of all terms, one after the other.
 
 Each term's part is the business of its :class:`~lmmtools.core.model.covariance.Covariance`; nothing here, or above,
 knows what kinds there are. Beside phi stand the entries of Sigma of the data's effects, in which variances are

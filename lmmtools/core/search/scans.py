@@ -1,4 +1,4 @@
-"""Scans of the criterion along one variance at a time from an optimum, for a lower point where no search has been.
+"""Scans of the criterion from an optimum along one variance at a time, to find lower points that no search has reached.
 
 Each term is taken out, or one direction of a vector-valued one, and the criterion is a function of one variance again:
 that of what was taken out, everything else held (see :mod:`~lmmtools.core.search.section`). Its lowest value, zero

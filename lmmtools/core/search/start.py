@@ -1,4 +1,4 @@
-"""Starting values by moments: what the sums of squares between levels say of each variance."""
+"""Starting values by moments: variances estimated from the sums of squares between levels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MixedLM's own numbers at given parameters: its likelihood, its estimates, and the result its users would get."""
+"""MixedLM's numbers at given parameters: its likelihood, its estimates, and its result object on the data's scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The variance of the response part by part, and the share of each term and of the residual with its limits.
+"""The parts of the response's variance, and the share of each term and of the residual with limits.
 
 The variance of a random term is its contribution to Var(y) averaged over the rows, the mean of diag(Z_k Sigma_k Z_k');
 for an intercept it is the variance itself (Johnson 2014, Methods Ecol. Evol. 5, for slopes). The variance of the fixed
