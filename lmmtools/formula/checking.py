@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from lmmtools.errors import FormulaError
 from lmmtools.formula.functions import CONSTANTS, CONTRASTS, FUNCTIONS, R_CONTRASTS, UNARY
 
-__all__ = ["check_tree", "columns_asked", "largest_number", "read_python"]
+__all__ = ["check_tree", "columns_asked", "hide_quoted", "largest_number", "read_python"]
 
 _NODES = (
     *(ast.Expression, ast.Call, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.keyword, ast.Attribute),
@@ -101,7 +101,7 @@ def columns_asked(call: str) -> int:
     """Return how many columns a call in normal form asks for by number: ``bs(x, df=5)`` and ``poly(x, 5)`` for five."""
     if not any(f"{name}(" in call for name in ("poly", *_SPLINES)):
         return 0
-    tree = read_python(_QUOTED.sub("_", call))
+    tree = read_python(hide_quoted(call))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)] if tree is not None else []
     return sum(_columns_of_call(node) for node in calls if ast.unparse(node.func) in ("poly", *_SPLINES))
 
@@ -241,6 +241,11 @@ def _check_operand(node: ast.AST) -> None:
 
 # Python's compiler and other readers recurse into nested expressions; Python stops at about a thousand calls.
 _DEEPEST = 100
+
+
+def hide_quoted(call: str) -> str:
+    """Return a call in normal form with ``_`` for each name between back-ticks, so that Python's parser reads it."""
+    return _QUOTED.sub("_", call)
 
 
 def read_python(code: str) -> ast.Expression | None:

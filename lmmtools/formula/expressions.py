@@ -15,7 +15,7 @@ from itertools import count
 
 from lmmtools.audience import advice
 from lmmtools.errors import FormulaError
-from lmmtools.formula.checking import check_tree, read_python
+from lmmtools.formula.checking import check_tree, hide_quoted, read_python
 from lmmtools.formula.foreign import spline_cure
 from lmmtools.formula.functions import (
     CONSTANTS,
@@ -46,7 +46,6 @@ __all__ = [
 
 Spell = Callable[[str], str]
 _CODINGS = f"There are {', '.join(R_CONTRASTS)}, and contr.sdif, which is contr.diff."
-_QUOTED = re.compile("`[^`]*`")
 _LAG = re.compile(r"lag\(")
 _LAGGED = re.compile(r"(?<![\w.])lag\(\s*(`[^`]+`|[^\W\d][\w.]*)\s*(?:,\s*(?:k\s*=\s*)?(\d+)\s*)?\)")
 
@@ -166,13 +165,13 @@ def lagged_columns(text: str) -> tuple[tuple[str, int], ...]:
 
 def is_condition(call: str) -> bool:
     """Whether a call in normal form gives True and False: ``I(x > 0)``."""
-    tree = _parse_call(_QUOTED.sub("_", call)).body
+    tree = _parse_call(hide_quoted(call)).body
     return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "I" and _is_logical(tree.args[0])
 
 
 def computed_in(call: str) -> frozenset[str]:
     """Return the names that a call in normal form computes with: an operand of arithmetic, what a function takes."""
-    tree = _parse_call(_QUOTED.sub("_", call))
+    tree = _parse_call(hide_quoted(call))
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.BinOp) and not isinstance(node.op, (ast.BitAnd, ast.BitOr)):

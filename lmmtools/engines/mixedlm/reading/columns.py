@@ -284,7 +284,7 @@ def _by_factor(columns: Columns, groups: Groups, basis: NDArray[np.float64], nam
     label, declared = term_label(columns), _declared_levels(columns)
     own = label.factors or (name,)
     within = crosses_groups(columns, groups) is not False and groups.name not in own
-    codes, n_unplaced = _find_row_levels(columns, groups, label, declared)
+    codes = _find_row_levels(columns, groups, label, declared)
     if label.variables and label.factors:
         variables: tuple[str, ...] = (":".join(map(name_variable, label.variables)),)
     elif columns.n_merged or np.ptp(columns.values) == 0.0:
@@ -294,18 +294,20 @@ def _by_factor(columns: Columns, groups: Groups, basis: NDArray[np.float64], nam
     term = RandomTerm(not variables, variables, (groups.name, *own) if within else own)
     shown = [f"{groups.labels[g]}:{text}" for g, text in zip(columns.groups, declared, strict=True)]
     levels = pd.Index(shown if within else declared)
-    return Piece(term, codes, levels, basis, variables or ("(Intercept)",), tuple(declared), n_unplaced)
+    return Piece(term, codes, levels, basis, variables or ("(Intercept)",), tuple(declared))
 
 
-def _find_row_levels(
-    columns: Columns, groups: Groups, label: ColumnLabel, declared: list[str]
-) -> tuple[NDArray[np.intp], int]:
-    """Return each row's level; a row of zeros (a covariate that is 0) has the level that the data say."""
+def _find_row_levels(columns: Columns, groups: Groups, label: ColumnLabel, declared: list[str]) -> NDArray[np.intp]:
+    """Return each row's level, shape (n,).
+
+    A row of zeros (a covariate that is 0) has the level that the data say; without data, the first one of its group,
+    since the row has no part in the component.
+    """
     codes = np.full(len(groups.codes), -1, dtype=np.intp)
     codes[columns.rows] = columns.cols
     lost = np.flatnonzero(codes < 0)
     if not len(lost):
-        return codes, 0
+        return codes
     place = {key: j for j, key in enumerate(zip(columns.groups.tolist(), declared, strict=True))}
     if groups.frame is not None and label.factors and set(label.factors) <= set(groups.frame.columns):
         parts = [groups.frame[f].astype(str).to_numpy() for f in label.factors]
@@ -314,7 +316,7 @@ def _find_row_levels(
     unplaced = np.flatnonzero(codes < 0)
     first = {int(g): j for j, g in reversed(list(enumerate(columns.groups)))}
     codes[unplaced] = [first.get(int(g), 0) for g in groups.codes[unplaced]]
-    return codes, len(unplaced)
+    return codes
 
 
 def _write_factor(name: str, frame: pd.DataFrame | None) -> str:

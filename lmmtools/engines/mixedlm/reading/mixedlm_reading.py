@@ -52,8 +52,6 @@ class Piece:
         Names of the effects, ``"(Intercept)"`` for a column of ones.
     labels : tuple of str, length m
         The level as its author declared it, before MixedLM took it within its group: ``"A"`` in every plate.
-    n_unplaced : int
-        Rows without a part in the component whose level the arrays do not show; they were put with any level.
     """
 
     term: RandomTerm
@@ -62,7 +60,6 @@ class Piece:
     basis: NDArray[np.float64]
     cnames: tuple[str, ...]
     labels: tuple[str, ...]
-    n_unplaced: int = 0
 
     @property
     def m(self) -> int:
