@@ -35,9 +35,6 @@ CALLS = 2e5
 ENTRY = 40.0
 """Multiply-adds of LAPACK that take as long as moving one number of a front by index."""
 
-FULL_COST = 3.0
-"""Multiply-adds of a front of k columns in m, per k m**2: its elimination, its inverse and their products."""
-
 WORTH = 0.5
 """Share of the cost of dense algebra, about q**3 multiply-adds, that the sparse one may have."""
 
@@ -46,6 +43,15 @@ WASTE = 0.25
 
 SMALL_WASTE = 24
 """Or if it adds at most this many stored zeros."""
+
+FILLING = 0.05
+"""Share of level pairs that meet from which it is checked whether any order can keep fill low."""
+
+FULL = 0.9
+"""Share of level pairs that meet from which a graph counts as full; and the share of levels that is then still left."""
+
+BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
+"""Number of bits that are set, for each byte."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +140,7 @@ def plan_fronts(pattern: sparse.csc_matrix, levels: Levels) -> Fronts | None:
     k = tree.own.counts
     m = k + tree.others.counts
     shapes, shape_of = np.unique(np.column_stack([tree.height, k, m]), axis=0, return_inverse=True)
-    if CALLS * len(shapes) + float((FULL_COST * k * m.astype(float) ** 2 + ENTRY * m.astype(float) ** 2).sum()) > limit:
+    if CALLS * len(shapes) + float((3.0 * k * m.astype(float) ** 2 + ENTRY * m.astype(float) ** 2).sum()) > limit:
         return None
     return _lay_out(tree, shapes, shape_of.reshape(-1), pattern, levels)
 
@@ -150,11 +156,57 @@ def _level_graph(pattern: sparse.csc_matrix, levels: Levels) -> sparse.csc_matri
     return graph
 
 
+def fills_at_once(graph: sparse.csc_matrix) -> bool:
+    """Return whether eliminating the tenth of the levels with fewest neighbours joins nearly all the others.
+
+    The last front alone then exceeds what sparse algebra may cost, and no order need be searched for, which takes
+    seconds on such graphs. The neighbours of a level are held as bits.
+    """
+    n = graph.shape[0]
+    if graph.nnz < FILLING * float(n) ** 2:
+        return False
+    rows = np.concatenate([np.packbits(graph[:, i : i + 1024].toarray().T != 0, axis=1) for i in range(0, n, 1024)])
+    degree = np.diff(graph.indptr).astype(float)
+    for gone in range(int((1.0 - FULL) * n)):
+        v = int(np.argmin(degree))
+        byte, bit = v // 8, np.uint8(0xFF ^ (0x80 >> v % 8))
+        rows[v, byte] &= bit
+        met = np.flatnonzero(np.unpackbits(rows[v], count=n))
+        joined = rows[met] | rows[v]
+        joined[:, byte] &= bit
+        rows[met] = joined
+        degree[met] = BITS[joined].sum(axis=1, dtype=np.intp)
+        degree[v] = np.inf
+        left = n - gone - 1
+        if gone % 16 == 0 and degree[np.isfinite(degree)].sum() > FULL * float(left) ** 2:
+            return True
+    return False
+
+
+def _order_levels(graph: sparse.csc_matrix) -> Indices:
+    """Return the levels in an order with low fill, by minimum degree."""
+    from scipy.sparse.linalg import spilu
+
+    n = graph.shape[0]
+    # SuperLU orders before it factors; an incomplete factorisation that drops everything leaves the ordering alone.
+    heavy = (graph + sparse.eye(n, format="csc") * (2.0 * n)).tocsc()
+    factor = spilu(
+        heavy,
+        drop_tol=1e10,
+        fill_factor=1,
+        permc_spec="MMD_AT_PLUS_A",
+        diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True},
+    )
+    # perm_c gives each column its place.
+    return np.argsort(factor.perm_c)
+
+
 def _eliminate_symbolically(graph: sparse.csc_matrix, levels: Levels, limit: float) -> _Tree | None:
     """Return the forest of fronts, or None as soon as their work exceeds the limit."""
-    order = kernel.find_order(graph, limit * (graph.shape[0] / levels.widths.sum()) ** 3 / FULL_COST)
-    if order is None:
+    if fills_at_once(graph):
         return None
+    order = _order_levels(graph)
     lower = sparse.tril(graph[order][:, order], -1, format="csc")
     lower.sort_indices()
     found = kernel.find_fronts(lower.indptr, lower.indices, levels.widths[order], WASTE, SMALL_WASTE, limit)

@@ -1,69 +1,11 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
-"""In what order levels are eliminated and which make a front, compiled; numpy_fronts says what is returned."""
+"""Which levels of a sparse elimination make a front, compiled; numpy_fronts says what the function returns."""
 
 import numpy as np
 
-from lmmtools.core.kernels import numpy_fronts
-
 from libc.stdlib cimport qsort
 
-__all__ = ["find_fronts", "find_order"]
-
-MOST = 3000
-"""Levels whose meetings are held as bits (1 MB)."""
-
-
-def find_order(graph, double limit):
-    """Return the levels in an order with low fill, by minimum degree, or None where all orders fill."""
-    if graph.nnz < numpy_fronts.FILLING * float(graph.shape[0]) ** 2 or graph.shape[0] > MOST:
-        return numpy_fronts.find_order(graph, limit)
-    return order_by_bits(graph.indptr, graph.indices, limit)
-
-
-cdef inline int count_bits(unsigned long long x) noexcept nogil:
-    x = x - ((x >> 1) & 0x5555555555555555ULL)
-    x = (x & 0x3333333333333333ULL) + ((x >> 2) & 0x3333333333333333ULL)
-    return <int> ((((x + (x >> 4)) & 0x0F0F0F0F0F0F0F0FULL) * 0x0101010101010101ULL) >> 56)
-
-
-def order_by_bits(const int[::1] begin, const int[::1] met, double limit):
-    """Return the order of minimum degree: eliminating a level joins all that it meets."""
-    cdef Py_ssize_t n = begin.shape[0] - 1, words = (n + 63) // 64, u, v, t, i, w, best, least, j
-    cdef unsigned long long[:, ::1] meets = np.zeros((n, words), dtype=np.ulonglong)
-    cdef Py_ssize_t[::1] degree = np.zeros(n, dtype=np.intp)
-    cdef unsigned long long one = 1
-    cdef double work = 0.0
-    order = np.empty(n, dtype=np.intp)
-    cdef Py_ssize_t[::1] out = order
-    for v in range(n):
-        for t in range(begin[v], begin[v + 1]):
-            u = met[t]
-            if u != v:
-                meets[v, u // 64] |= one << (u % 64)
-                degree[v] += 1
-    for i in range(n):
-        best, least = -1, n
-        for v in range(n):
-            if 0 <= degree[v] < least:
-                best, least = v, degree[v]
-        v = out[i] = best
-        work += <double> (least + 1) * (least + 1)
-        if work > limit:
-            return None
-        for w in range(words):
-            for t in range(64):
-                if not (meets[v, w] >> t) & one:
-                    continue
-                u = 64 * w + t
-                for j in range(words):
-                    meets[u, j] |= meets[v, j]
-                meets[u, w] &= ~(one << t)
-                meets[u, v // 64] &= ~(one << (v % 64))
-                degree[u] = 0
-                for j in range(words):
-                    degree[u] += count_bits(meets[u, j])
-        degree[v] = -1
-    return order
+__all__ = ["find_fronts"]
 
 
 cdef int compare(const void* a, const void* b) noexcept nogil:

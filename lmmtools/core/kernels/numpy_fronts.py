@@ -1,86 +1,17 @@
-"""In what order levels are eliminated, and which of them make a front, by Python lists, NumPy and SuperLU."""
+"""Which levels of a sparse elimination make a front, by Python lists and NumPy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import spilu
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Indices = NDArray[np.intp]
 
-__all__ = ["fills_at_once", "find_fronts", "find_order"]
-
-FILLING = 0.05
-"""Share of level pairs that meet from which it is checked whether any order can keep fill low."""
-
-FULL = 0.9
-"""Share of level pairs that meet from which a graph counts as full; and the share of levels that is then still left."""
-
-BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
-"""Number of bits that are set, for each byte."""
-
-
-def find_order(graph: sparse.csc_matrix, limit: float) -> Indices | None:
-    """Return the levels in an order with low fill, by minimum degree, or None where all orders fill.
-
-    Parameters
-    ----------
-    graph : csc_matrix, shape (levels, levels)
-        Ones where two levels meet, and on the diagonal; symmetric.
-    limit : float
-        Sum over levels of the squared number of those that they meet when they are eliminated, beyond which no order
-        is wanted. It is looked at where that is cheap.
-    """
-    return None if fills_at_once(graph) else _order_levels(graph)
-
-
-def fills_at_once(graph: sparse.csc_matrix) -> bool:
-    """Return whether eliminating the tenth of the levels with fewest neighbours joins nearly all the others.
-
-    The last front alone then exceeds what sparse algebra may cost, and no order need be searched for, which takes
-    seconds on such graphs. The neighbours of a level are held as bits.
-    """
-    n = graph.shape[0]
-    if graph.nnz < FILLING * float(n) ** 2:
-        return False
-    rows = np.concatenate([np.packbits(graph[:, i : i + 1024].toarray().T != 0, axis=1) for i in range(0, n, 1024)])
-    degree = np.diff(graph.indptr).astype(float)
-    for gone in range(int((1.0 - FULL) * n)):
-        v = int(np.argmin(degree))
-        byte, bit = v // 8, np.uint8(0xFF ^ (0x80 >> v % 8))
-        rows[v, byte] &= bit
-        met = np.flatnonzero(np.unpackbits(rows[v], count=n))
-        joined = rows[met] | rows[v]
-        joined[:, byte] &= bit
-        rows[met] = joined
-        degree[met] = BITS[joined].sum(axis=1, dtype=np.intp)
-        degree[v] = np.inf
-        left = n - gone - 1
-        if gone % 16 == 0 and degree[np.isfinite(degree)].sum() > FULL * float(left) ** 2:
-            return True
-    return False
-
-
-def _order_levels(graph: sparse.csc_matrix) -> Indices:
-    """Return the levels in an order with low fill, by minimum degree."""
-    n = graph.shape[0]
-    # SuperLU orders before it factors; an incomplete factorisation that drops everything leaves the ordering alone.
-    heavy = (graph + sparse.eye(n, format="csc") * (2.0 * n)).tocsc()
-    factor = spilu(
-        heavy,
-        drop_tol=1e10,
-        fill_factor=1,
-        permc_spec="MMD_AT_PLUS_A",
-        diag_pivot_thresh=0.0,
-        options={"SymmetricMode": True},
-    )
-    # perm_c gives each column its place.
-    return np.argsort(factor.perm_c)
+__all__ = ["find_fronts"]
 
 
 def find_fronts(
