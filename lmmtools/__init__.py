@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.power.power_analysis import power
     from lmmtools.linting.lint import lint
     from lmmtools.printout.mixedlm import read_mixedlm_summary
-    from lmmtools.printout.read import read_lme4_summary
+    from lmmtools.printout.read import read_lme4_summary, read_printout
     from lmmtools.report.factors.structure import structure
     from lmmtools.results.fit_json import read_json
     from lmmtools.results.lmm_results import LMMResults
@@ -50,6 +50,7 @@ _HOME = {
     "random": "formula.declare",
     "read_json": "results.fit_json",
     "read_lme4_summary": "printout.read",
+    "read_printout": "printout.read",
     "read_mixedlm_summary": "printout.mixedlm",
     "show_config": "configuration",
     "structure": "report.factors.structure",
@@ -86,6 +87,7 @@ __all__ = [
     "read_json",
     "read_lme4_summary",
     "read_mixedlm_summary",
+    "read_printout",
     "show_config",
     "structure",
     "tables",

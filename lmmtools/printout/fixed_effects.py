@@ -221,16 +221,19 @@ def _split_names(names: Line, tail: Tail) -> list[str]:
     return [" ".join(piece.split()) for piece in pieces]
 
 
-def read_fixed_correlations(lines: Sequence[Line], p: int) -> tuple[tuple[PrintedNumber, ...], ...] | None:
-    """Return the lower triangle of the correlations of ``p`` fixed effects, row by row, the first row left out.
+def read_fixed_correlations(
+    lines: Sequence[Line], names: Sequence[str]
+) -> tuple[tuple[PrintedNumber, ...], ...] | None:
+    """Return the lower triangle of the correlations of the fixed effects, row by row, the first row left out.
 
     None if they are printed as symbols.
 
     Raises
     ------
     PrintoutError
-        If rows are missing.
+        If rows are missing, or are not those of the effects.
     """
+    p = len(names)
     filled = [line for line in lines if not line.is_blank]
     if any(map(is_numbers, filled)):
         filled = _unwrap_correlations(filled, p)
@@ -249,13 +252,20 @@ def read_fixed_correlations(lines: Sequence[Line], p: int) -> tuple[tuple[Printe
         for i, line in enumerate(block):
             due = min(max(i + 1 - done, 0), width)
             tail = read_tail(line.text)
-            if _count_correlations(line.text) < due:
+            if _count_correlations(line.text) < due or not _abbreviates(tail.label(due), names[i + 1]):
                 raise PrintoutError(
-                    f"Line {line.number}, in the correlations of the fixed effects, lacks numbers: {line.words!r}."
+                    f"Line {line.number}, in the correlations of the fixed effects, lacks numbers or is not the row of "
+                    f"{names[i + 1]}: {line.words!r}. Was a line lost?"
                 )
             rows[i].extend(tail.last(due))
         at, done = at + p, done + width
     return tuple(map(tuple, rows))
+
+
+def _abbreviates(label: str, name: str) -> bool:
+    """Whether a label has characters of the name alone, in their order, as R abbreviates names."""
+    rest = iter(name)
+    return all(sign in rest for sign in label if not sign.isspace())
 
 
 def _unwrap_correlations(filled: Sequence[Line], p: int) -> list[Line]:

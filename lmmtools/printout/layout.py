@@ -16,7 +16,7 @@ from lmmtools.printout.row import read_tail
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["Line", "Sections", "clean_lines", "find_sections"]
+__all__ = ["Line", "Sections", "clean_lines", "find_parts", "find_sections"]
 
 _PROMPT = re.compile(r"\s*(?:(?:[A-Za-z]\w*)?>|>>>|In ?\[\d*\]:)(?: |$)")
 # What R prints of a vector: [1] TRUE.
@@ -195,6 +195,11 @@ def find_sections(lines: Sequence[Line]) -> Sections:
         elif part not in parts:
             parts[part], first[part] = tuple(found), found[0].number
     return Sections(parts, tuple(dict.fromkeys(messages)))
+
+
+def find_parts(lines: Sequence[Line]) -> set[str]:
+    """Return the names of the parts of printed summaries in a text, however many it holds."""
+    return {part for part, _ in _blocks(lines)}
 
 
 def _blocks(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:

@@ -39,7 +39,7 @@ _MODEL = re.compile(r"Model:\s*MixedLM\b")
 _HEADING = re.compile(r"Coef\.\s+Std\.\s?Err\.\s+z\s+P>\|z\|\s+\[\s?(?P<low>0?\.\d+)\s+(?P<high>0?\.\d+)\s?\]")
 _RULE = re.compile(r"[-=]{5,}")
 # Later versions say Var and Cov, those before 0.10 RE of both.
-_VARIANCE = re.compile(r"(?P<name>.+) (?:Var|Cov|RE)")
+_VARIANCE = re.compile(r"(?P<name>.+) (?P<kind>Var|Cov|RE)")
 _COVARIANCE = re.compile(r"(?P<first>.+) x (?P<second>.+) (?:Cov|RE)")
 _COLUMNS = 6
 
@@ -165,6 +165,8 @@ def _read_table(lines: Sequence[Line]) -> tuple[list[PrintedCoefficient], list[_
 def _rows(lines: Sequence[Line]) -> Iterator[_Row]:
     """Yield name and numbers of each row, up to the rule that ends the table."""
     has_rows = False
+    # Where the first number of each row ends: they are aligned to the right.
+    ends: set[int] = set()
     for line in lines:
         if line.is_blank:
             continue
@@ -182,9 +184,23 @@ def _rows(lines: Sequence[Line]) -> Iterator[_Row]:
                 f"Line {line.number}, in the table of coefficients, has not {_COLUMNS} numbers after a name (one or "
                 f"two after that of a variance): {line.words!r:.120}. Was the text cut?"
             )
+        if count == 1 and _VARIANCE.fullmatch(name):
+            _check_place(line, ends)
+        elif count and line.text != line.words:
+            stop = tail.starts[len(tail) - count + 1] if count > 1 else len(line.text)
+            ends.add(len(line.text[:stop].rstrip()))
         has_rows = True
         yield name, tail.last(count)
     raise PrintoutError("The table of coefficients has no line === below it: was the text cut?")
+
+
+def _check_place(line: Line, ends: set[int]) -> None:
+    """Raise PrintoutError unless the one number in the row of a variance stands in the first column."""
+    if line.text != line.words and len(line.text.rstrip()) not in ends:
+        raise PrintoutError(
+            f"Line {line.number} has one number, and not in the column of the variances: {line.words!r:.120}. Was one "
+            "lost?"
+        )
 
 
 def _label(text: str) -> str:
@@ -266,7 +282,11 @@ def _read_triangle(rows: Sequence[_Row]) -> list[str]:
             break
         at = k + len(names)
         found = _VARIANCE.fullmatch(rows[at][0]) if at < len(rows) else None
-        if found is None or any(pair is not None and pair["second"] != found["name"] for pair in own):
+        if (
+            found is None
+            or found["kind"] == "Cov"
+            or any(pair is not None and pair["second"] != found["name"] for pair in own)
+        ):
             break
         names.append(found["name"])
         k = at + 1

@@ -125,11 +125,32 @@ def _read_labels(strip: _Strip, groups: set[str]) -> list[_Row]:
                 f"Line {line.number}, in the table of random effects, has no group or no effect: {line.words!r}."
             )
         numbers = tail.last(count)
+        if strip.amounts == 1 and count < len(tail):
+            _check_place(lines, tail, count, line)
         rows.append(_Row(group, name, above, [*numbers[: strip.amounts]], [*numbers[strip.amounts :]]))
         if group == RESIDUAL:
             _fill_correlations(rows, lines[i + 1 :])
             break
     return rows
+
+
+def _check_place(lines: Sequence[Line], tail: Tail, count: int, line: Line) -> None:
+    """Raise PrintoutError if a number may belong to the column and not to the name that it ends.
+
+    Without variance beside the standard deviation only the place tells: numbers of a column end at one place.
+    """
+    ends = {_end_of_number(read_tail(other.text), 1) for other in lines if len(read_tail(other.text)) == 1}
+    if _end_of_number(tail, count) not in ends:
+        raise PrintoutError(
+            f"Line {line.number}, in the table of random effects, does not tell which of its numbers ends the name: "
+            f'{line.words!r}. Print the fit with variances, print(fit, ranef.comp = c("Variance", "Std.Dev.")) in R.'
+        )
+
+
+def _end_of_number(tail: Tail, count: int) -> int:
+    """Return where the first of the last ``count`` numbers ends."""
+    stop = tail.starts[len(tail) - count + 1] if count > 1 else len(tail.text)
+    return len(tail.text[:stop].rstrip())
 
 
 def _split_label(label: str, place: int, groups: set[str]) -> tuple[str, str]:

@@ -11,7 +11,8 @@ from lmmtools.printout.fixed_effects import (
     read_fixed_correlations,
     read_fixed_effects,
 )
-from lmmtools.printout.layout import clean_lines, find_sections
+from lmmtools.printout.layout import clean_lines, find_parts, find_sections
+from lmmtools.printout.layouts import read_layout
 from lmmtools.printout.mixedlm import is_mixedlm_summary, read_mixedlm_summary
 from lmmtools.printout.number import PrintedNumber, is_count_text
 from lmmtools.printout.printed_fit import PrintedSummary
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from lmmtools.printout.layout import Sections
     from lmmtools.printout.printed_fit import PrintedCoefficient, PrintedMixedLM
+    from lmmtools.printout.printed_table import PrintedTable
 
 __all__ = ["read_lme4_summary", "read_printout"]
 
@@ -76,17 +78,53 @@ _SOURCES = (
 )
 
 
-def read_printout(text: str) -> PrintedSummary | PrintedMixedLM:
-    """Return the numbers of a printed fit: lme4's ``summary()``, or MixedLM's.
+def read_printout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable:
+    """Return the numbers of a printed fit, or of a printed table about one, each with the digits that it shows.
+
+    Reads ``summary()`` of lme4 and of MixedLM, and what R prints for ``anova()``, ``ranova()``, ``VarCorr()``,
+    ``fixef()``, ``ranef()``, ``confint()``, ``emmeans()`` and ``pairs()``. A number is read, or its line is named among
+    those left out.
+
+    Parameters
+    ----------
+    text : str
+        The printout; what is around it does not matter. One fit, or one table.
 
     Raises
     ------
     PrintoutError
-        If it is neither, is cut, or its numbers contradict each other.
+        If it is none of these, is cut, or its numbers contradict each other.
+
+    See Also
+    --------
+    compare : Holds each number against a fit's.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> print(lmt.read_printout('''
+    ...  Groups   Name        Std.Dev.
+    ...  Batch    (Intercept) 42.001
+    ...  Residual             49.510
+    ... '''))
+    printed by VarCorr() of lme4
+      Batch, (Intercept): Std.Dev. 42.001
+      Residual: Std.Dev. 49.510
     """
-    if isinstance(text, str) and is_mixedlm_summary(text):
-        return read_mixedlm_summary(text)
+    if isinstance(text, str):
+        if is_mixedlm_summary(text):
+            return read_mixedlm_summary(text)
+        if not is_lme4_summary(text):
+            found = read_layout(text)
+            if found is not None:
+                return found
     return read_lme4_summary(text)
+
+
+def is_lme4_summary(text: str) -> bool:
+    """Whether a text has the parts of a printed lmer() fit, and of no other package's."""
+    parts = find_parts(clean_lines(text))
+    return bool(parts & {"title", "reml"}) or {"random", "fixed", "nobs"} <= parts
 
 
 def read_lme4_summary(text: str) -> PrintedSummary:
@@ -178,7 +216,7 @@ def _assemble(sections: Sections) -> PrintedSummary:
     _check_fixed(formula, fixed, sections)
     correlations = None
     if "correlations" in sections and len(fixed) > 1:
-        correlations = read_fixed_correlations(sections.parts["correlations"], len(fixed))
+        correlations = read_fixed_correlations(sections.parts["correlations"], [c.name for c in fixed])
     method = _METHOD.search(sections.words("title") or "")
     return PrintedSummary(
         reml=reml,

@@ -57,6 +57,7 @@ Part = Literal[
     "groups",
     "singular",
     "seconds",
+    "printed",
 ]
 # Quantities that depend on the coding of X: not compared where two fits code it differently.
 _CODED: tuple[Part, ...] = (
@@ -136,6 +137,8 @@ class ComparisonRow:
     @property
     def name(self) -> str:
         """The row's header, ``"variance, plate (Intercept)"``."""
+        if self.part == "printed":
+            return self.label
         return f"{self.part}, {self.label}" if self.label else self.part
 
 

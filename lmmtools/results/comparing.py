@@ -12,11 +12,15 @@ from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
 from lmmtools.inference.wald_tests import ContrastTests, t_tests
 from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
+from lmmtools.printout.printed_table import PrintedTable
 from lmmtools.printout.read import read_printout
 from lmmtools.report.comparison import Comparison, compare_columns
 from lmmtools.report.comparison_column import ComparisonColumn, column_of_linear_model
+from lmmtools.report.comparison_tables import add_table
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.fitting import Asked, fit_all, read_mixedlm, warn_of
+from lmmtools.results.lmm_results import LMMResults
+from lmmtools.results.printed_tables import counterparts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +38,29 @@ def compare_items(items: Sequence[Any], names: Sequence[str] | None, reml: bool)
     if names is not None and len(names) != len(sources):
         raise DataError(f"names has {len(names)} headings for {len(sources)} fits; give one heading for each fit")
     criterion = next((s.reml for s in sources if isinstance(getattr(s, "reml", None), bool)), reml)
-    headings = [None] * len(sources) if names is None else names
-    columns = [as_column(s, name, reml=criterion) for s, name in zip(sources, headings, strict=True)]
-    if len(columns) < 2:
+    headings = [None] * len(sources) if names is None else list(names)
+    named = list(zip(sources, headings, strict=True))
+    fits = [(s, name) for s, name in named if not isinstance(s, PrintedTable)]
+    tables = [(s, name) for s, name in named if isinstance(s, PrintedTable)]
+    columns = [as_column(s, name, reml=criterion) for s, name in fits]
+    if len(columns) + len(tables) < 2:
         raise DataError("compare() needs at least two fits: give another fit, or a model and engine names")
-    return compare_columns(columns)
+    return _beside_tables(fits[0][0] if fits else None, columns, tables)
+
+
+def _beside_tables(
+    first: Any, columns: list[ComparisonColumn], tables: Sequence[tuple[PrintedTable, str | None]]
+) -> Comparison:
+    """Return the comparison of columns, with each number of printed tables beside the first fit's."""
+    if tables and not isinstance(first, LMMResults):
+        raise DataError(
+            f"what {tables[0][0].title} printed is compared with a fit that can be asked for the same numbers: give a "
+            "fit or a model first, compare(fit, text)"
+        )
+    found = compare_columns(columns) if len(columns) > 1 else Comparison((columns[0],), (), ())
+    for table, name in tables:
+        found = add_table(found, table, counterparts(first, table), name)
+    return found
 
 
 def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: str = "z") -> ComparisonColumn:
@@ -100,7 +122,9 @@ def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:
     engines = [other for other in others if isinstance(other, str)]
     made = iter(fit_all([(fit.design, fit.names, engine) for engine in engines], reml=fit.reml))
     sources = [next(made)[0] if isinstance(other, str) else other for other in others]
-    return compare_columns([as_column(source, reml=fit.reml) for source in (fit, *sources)])
+    tables = [(source, None) for source in sources if isinstance(source, PrintedTable)]
+    fits = [source for source in sources if not isinstance(source, PrintedTable)]
+    return _beside_tables(fit, [as_column(source, reml=fit.reml) for source in (fit, *fits)], tables)
 
 
 def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
