@@ -19,7 +19,6 @@ from lmmtools.report.comparison_column import ComparisonColumn, column_of_linear
 from lmmtools.report.comparison_tables import add_table
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.fitting import Asked, fit_all, read_mixedlm, warn_of
-from lmmtools.results.lmm_results import LMMResults
 from lmmtools.results.printed_tables import counterparts
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def _beside_tables(
     first: Any, columns: list[ComparisonColumn], tables: Sequence[tuple[PrintedTable, str | None]]
 ) -> Comparison:
     """Return the comparison of columns, with each number of printed tables beside the first fit's."""
-    if tables and not isinstance(first, LMMResults):
+    if tables and not (isinstance(first, Fit) and hasattr(first, "anova")):
         raise DataError(
             f"what {tables[0][0].title} printed is compared with a fit that can be asked for the same numbers: give a "
             "fit or a model first, compare(fit, text)"

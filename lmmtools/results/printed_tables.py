@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.printout.printed_table import PrintedRow, PrintedTable
-    from lmmtools.results.lmm_results import LMMResults
 
 __all__ = ["counterparts"]
 
@@ -48,8 +47,14 @@ _MEANS = {
 }
 
 
-def counterparts(fit: LMMResults, table: PrintedTable) -> list[Counterpart]:
+def counterparts(fit: Any, table: PrintedTable) -> list[Counterpart]:
     """Return each number of a printed table with the fit's own.
+
+    Parameters
+    ----------
+    fit : LMMResults
+        Asked for the same tests, means or intervals.
+    table : PrintedTable
 
     Raises
     ------
@@ -73,7 +78,7 @@ def _find(names: Iterable[Any], label: str) -> Any:
 # -- tests ---------------------------------------------------------------------------------------------------------
 
 
-def _of_anova(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_anova(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     method = table.facts.get("ddf") or "z"
     frame = fit.anova(table.facts["type"], ddf=method).to_frame()
     for row in table.rows:
@@ -97,7 +102,7 @@ def _bound_of_test(column: str, own: pd.Series) -> float:
     return LOOSE * abs(float(own[_TESTS[column]]))
 
 
-def _of_ranova(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_ranova(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     frame = fit.ranova().to_frame()
     for row in table.rows:
         term = next((t for t in frame.index if _same_term(str(t), row.labels[0])), None)
@@ -116,7 +121,7 @@ def _same_term(one: str, other: str) -> bool:
 # -- variances and effects -----------------------------------------------------------------------------------------
 
 
-def _of_variances(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_variances(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     frame = fit.varcorr.to_frame()
     own: dict[tuple[str, str], Any] = {}
     for grp, var1, var2, vcov, sdcor in frame.itertuples(index=False, name=None):
@@ -140,7 +145,7 @@ def _of_variances(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]
             yield _pair(row, column, value, 2.0 * LOOSE * abs(value or 0.0))
 
 
-def _of_coefficients(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_coefficients(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     has_df = any("df" in row.numbers for row in table.rows)
     frame = fit.tests(ddf="satterthwaite" if has_df else "z").to_frame()
     columns = {"Estimate": "estimate", "Std. Error": "std_error", "df": "df", "t value": "t", "Pr(>|t|)": "p"}
@@ -169,7 +174,7 @@ def _bound(column: str, own: Mapping[str, Any] | pd.Series, error: str) -> float
     return LOOSE * float(own[error])
 
 
-def _of_modes(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_modes(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     own: dict[tuple[str, str], float] = {}
     sizes: dict[str, float] = {}
     for factor, frame in fit.random_effects.items():
@@ -187,7 +192,7 @@ def _of_modes(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
 # -- intervals -----------------------------------------------------------------------------------------------------
 
 
-def _of_intervals(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_intervals(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     alpha = float(table.facts["alpha"])
     wald = fit.conf_int(alpha)
     of_variances = [row for row in table.rows if _is_variance(row)]
@@ -230,7 +235,7 @@ def _shows(frame: pd.DataFrame, table: PrintedTable) -> bool:
 # -- means ---------------------------------------------------------------------------------------------------------
 
 
-def _of_means(fit: LMMResults, table: PrintedTable) -> Iterator[Counterpart]:
+def _of_means(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     parts: dict[str, list[PrintedRow]] = {}
     for row in table.rows:
         has_part = row.labels[0] in ("emmeans", "emtrends", "contrasts")
@@ -245,7 +250,7 @@ def _levels(row: PrintedRow) -> dict[str, str]:
     return {name: level for name, sign, level in (each.partition(" = ") for each in row.labels) if sign}
 
 
-def _of_plain_means(fit: LMMResults, table: PrintedTable, rows: list[PrintedRow]) -> Iterator[Counterpart]:
+def _of_plain_means(fit: Any, table: PrintedTable, rows: list[PrintedRow]) -> Iterator[Counterpart]:
     factors = list(_levels(rows[0]))
     at = {name: v for name in factors if (v := _numbers_of(fit, name, rows)) is not None}
     trend = next((name for name in rows[0].numbers if name.endswith(".trend")), None)
@@ -257,7 +262,7 @@ def _of_plain_means(fit: LMMResults, table: PrintedTable, rows: list[PrintedRow]
     yield from _rows_of_means(frame, factors, columns, table, rows)
 
 
-def _of_contrasts(fit: LMMResults, table: PrintedTable, rows: list[PrintedRow]) -> Iterator[Counterpart]:
+def _of_contrasts(fit: Any, table: PrintedTable, rows: list[PrintedRow]) -> Iterator[Counterpart]:
     by = [name for name in _levels(rows[0]) if name != "contrast"]
     at = {name: v for name in by if (v := _numbers_of(fit, name, rows)) is not None}
     ddf = table.facts.get("ddf") or "z"
@@ -277,12 +282,12 @@ def _of_contrasts(fit: LMMResults, table: PrintedTable, rows: list[PrintedRow]) 
     raise DataError(f"the fit has no factor whose levels give the contrasts {', '.join(sorted(wanted))[:200]}")
 
 
-def _factor_sets(fit: LMMResults) -> list[list[str]]:
+def _factor_sets(fit: Any) -> list[list[str]]:
     """Return the factors of each term of the fixed part, alone and together."""
     return [str(term).split(":") for term in fit.anova(ddf="z").to_frame().index]
 
 
-def _numbers_of(fit: LMMResults, name: str, rows: list[PrintedRow]) -> list[float] | None:
+def _numbers_of(fit: Any, name: str, rows: list[PrintedRow]) -> list[float] | None:
     """Return the values of a column that are numbers in the fit's data; None for a factor."""
     frame = getattr(fit.design, "frame", None)
     values = None if frame is None or name not in frame else frame[name]
@@ -322,7 +327,7 @@ def _level_text(level: Any) -> str:
         return str(level)
 
 
-_BY_LAYOUT: dict[str, Callable[[LMMResults, PrintedTable], Iterator[Counterpart]]] = {
+_BY_LAYOUT: dict[str, Callable[[Any, PrintedTable], Iterator[Counterpart]]] = {
     "anova": _of_anova,
     "ranova": _of_ranova,
     "variances": _of_variances,

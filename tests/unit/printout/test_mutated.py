@@ -15,7 +15,7 @@ TEXTS = {
     for path in sorted((REFERENCE / folder).glob("*.txt"))
 }
 # Random changes of each kind for each text.
-DRAWS = 25
+DRAWS = 10
 
 
 def numbers_of(text):
@@ -65,7 +65,12 @@ def dropped(text, rng):
 
 
 def dropped_two(text, rng):
-    return dropped(dropped(text, rng), rng)
+    """Two lines lost that are no neighbours: of names over numbers two neighbours leave no trace."""
+    lines = text.splitlines()
+    first = rng.randrange(len(lines))
+    second = rng.randrange(len(lines))
+    lost = {first, second if abs(first - second) != 1 else first}
+    return "\n".join(line for k, line in enumerate(lines) if k not in lost)
 
 
 def wrapped(text, rng):
