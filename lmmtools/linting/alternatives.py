@@ -16,11 +16,20 @@ from lmmtools.formula.parser import parse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from lmmtools.engines.mixedlm.reading import MixedLMReading
     from lmmtools.formula.terms import ModelFormula, RandomTerm
     from lmmtools.linting.case import Case
 
-__all__ = ["BOUNDARY_5_PERCENT", "lowest_criterion", "reading_terms", "write_lmm_call", "write_model"]
+__all__ = [
+    "BOUNDARY_5_PERCENT",
+    "_frame_with_groups",
+    "lowest_criterion",
+    "reading_terms",
+    "write_lmm_call",
+    "write_model",
+]
 
 # A variance more lowers the criterion by more than this once in twenty where it is zero: half a chi-square with one
 # degree of freedom, as zero is on its boundary.
@@ -57,7 +66,7 @@ def write_lmm_call(case: Case, terms: Sequence[RandomTerm]) -> str:
 
 def _write_mixedlm_call(case: Case, formula: ModelFormula) -> str:
     """Return a MixedLM call of the model, the best for the data where there are data."""
-    frame = case.reading.frame if case.reading is not None else case.frame
+    frame = _frame_with_groups(case)
     if frame is not None:
         try:
             design = build_design(formula, frame)
@@ -71,7 +80,20 @@ def _write_mixedlm_call(case: Case, formula: ModelFormula) -> str:
 
 def _name_data(case: Case, code: str) -> str:
     """Return code whose ``data`` are the case's data, by their own name."""
+    reading, frame = case.reading, _frame_with_groups(case)
+    if reading is not None and frame is not None and frame is not reading.frame and reading.group in code:
+        code = f"data = data.assign(**{{{reading.group!r}: groups}})  # the groups given to MixedLM\n{code}"
     return code if case.data_name == "data" else f"data = {case.data_name}\n{code}"
+
+
+def _frame_with_groups(case: Case) -> pd.DataFrame | None:
+    """Return the data, with groups that were given as values as a column of their name."""
+    if case.reading is None or case.reading.frame is None:
+        return case.frame
+    frame, group = case.reading.frame, case.reading.group
+    if group in frame.columns or case.reading.n_groups < 2 or len(case.reading.groups) != len(frame):
+        return frame
+    return frame.reset_index(drop=True).assign(**{group: case.reading.groups})
 
 
 def reading_terms(reading: MixedLMReading) -> list[RandomTerm]:
@@ -84,7 +106,7 @@ def lowest_criterion(case: Case, terms: list[RandomTerm]) -> float | None:
 
     None without data, with too many rows, and for models that cannot be fitted.
     """
-    frame = case.reading.frame if case.reading is not None else case.frame
+    frame = _frame_with_groups(case)
     if frame is None or len(frame) > _MAX_ROWS:
         return None
     try:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from lmmtools.design.findings import Finding
 from lmmtools.formula.notation import write_text
+from lmmtools.formula.terms import RandomTerm
+from lmmtools.linting.alternatives import lowest_criterion, reading_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +76,8 @@ def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
         if column is not None:
             is_number = _looks_like_labels(column)
         if is_number and name not in case.fixed_columns:
+            if column is not None and not _is_better_as_labels(case, name):
+                continue
             seen = f" {column.nunique()} whole numbers in {len(column)} rows." if column is not None else ""
             yield Finding(
                 "number-as-slope",
@@ -82,6 +86,18 @@ def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
                 f"because its values are numbers.{seen} It is not in the fixed effects, as a covariate would be.",
                 f"vc_formula={{{write_text(component.name)}: {write_text(f'0 + C({name})')}}}",
             )
+
+
+def _is_better_as_labels(case: Case, name: str) -> bool:
+    """Whether a random slope of a column does not fit better than its values as labels."""
+    reading = case.reading
+    if reading is None:
+        return True
+    terms = reading_terms(reading)
+    group = (reading.group,) if reading.n_groups > 1 else ()
+    labels = [RandomTerm(True, (), (*group, name)) if t.variables == (name,) and not t.intercept else t for t in terms]
+    now, then = lowest_criterion(case, terms), lowest_criterion(case, labels)
+    return now is None or then is None or then <= now
 
 
 def _looks_like_labels(column: pd.Series) -> bool:

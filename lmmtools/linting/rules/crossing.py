@@ -40,9 +40,9 @@ def _describe(case: Case, component: Component, crossed: set[tuple[str, ...]]) -
     really = component.lme4
     start = f"{name} is declared inside {reading.group}, so that the model has {really}"
     if verdict.kind == "crossed":
-        terms = _with_main_effects(case, crossed)
-        then = lowest_criterion(case, terms)
-        gain = f" With the two crossed the lowest criterion is {then:.4f}." if then is not None else ""
+        terms, then = _choose_crossed(case, crossed)
+        both = " and their interaction" if any(component.piece.term.factors == t.factors for t in terms) else ""
+        gain = f" With the two crossed{both} the lowest criterion is {then:.4f}." if then is not None else ""
         yield Finding(
             "crossed-inside",
             "error",
@@ -146,11 +146,34 @@ def _after(evidence: str) -> str:
     return f" {evidence}" if evidence else ""
 
 
+def _choose_crossed(case: Case, crossed: set[tuple[str, ...]]) -> tuple[list[RandomTerm], float | None]:
+    """Return the terms that the author of a model meant with its crossed factors, and their lowest criterion.
+
+    The crossed factors stand beside the groups, which keep their effects. What the model has, the levels of a factor
+    within the groups, stays as an interaction where the data ask for it: the criterion is never above the model's own.
+    """
+    terms = _with_main_effects(case, crossed)
+    reading = case.reading
+    assert reading is not None
+    inside = [c.piece.term for c in reading.components if c.factors in crossed and not c.is_residual]
+    now, alone = lowest_criterion(case, reading_terms(reading)), lowest_criterion(case, terms)
+    if not inside:
+        return terms, alone
+    with_inside = list(dict.fromkeys([*terms, *inside]))
+    then = lowest_criterion(case, with_inside)
+    is_enough = alone is not None and (then is None or alone - then <= BOUNDARY_5_PERCENT)
+    if alone is not None and is_enough and (now is None or alone <= now):
+        return terms, alone
+    return with_inside, then
+
+
 def _with_main_effects(case: Case, crossed: set[tuple[str, ...]]) -> list[RandomTerm]:
-    """Return the terms of the model, with the crossed factors outside the groups."""
+    """Return the terms of the model, with the crossed factors outside the groups, and the groups' own intercept."""
     reading = case.reading
     assert reading is not None
     terms: dict[RandomTerm, None] = {}
+    if reading.n_groups > 1 and not any(t.factors == (reading.group,) for t in reading_terms(reading)):
+        terms[RandomTerm(True, (), (reading.group,))] = None
     for component in reading.components:
         for piece in component.pieces:
             old = piece.term
