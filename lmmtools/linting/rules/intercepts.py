@@ -98,7 +98,8 @@ def _from_columns(case: Case) -> Iterator[Finding]:
         return
     columns = np.asarray(model.exog_re, dtype=float)
     if columns.shape[1] and np.linalg.lstsq(columns, np.ones(len(columns)))[1].sum() > SMALL * len(columns):
-        yield _describe_missing(", ".join(map(str, model.exog_re_names)), case.reading.group if case.reading else "")
+        group = case.reading.group if case.reading is not None else "the groups"
+        yield _describe_missing(", ".join(map(str, model.data.exog_re_names)), group)
 
 
 def _describe_missing(columns: str, group: str) -> Finding:

