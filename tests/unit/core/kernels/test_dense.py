@@ -7,11 +7,13 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import core
+from lmmtools.core.kernels import routes
 from lmmtools.core.search.curvature import local_model
 from lmmtools.core.search.objective import evaluate_state
 from lmmtools.core.search.start import starting_lambdas, unit_lambdas
 
-pytest.importorskip("lmmtools.core.kernels._dense", reason="not built")
+if routes()["dense"] != "compiled":
+    pytest.skip(f"the kernel is {routes()['dense']}", allow_module_level=True)
 
 # Both are double precision in well-scaled coordinates; at most a few hundred roundings.
 SAME = 1e-11
