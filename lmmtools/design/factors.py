@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,10 +29,13 @@ __all__ = [
     "encode_factor",
     "is_nested",
     "match_levels",
+    "text_index",
 ]
 
 # Up to so many cells per row, a table of all possible combinations is faster than sorting the ones that occur.
 _DENSE_CELLS_PER_ROW = 4
+# Labels up to which an index is kept for the next model of the same ones.
+_FEW_LABELS = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,9 +130,20 @@ def combine_factors(factors: list[Factor]) -> Factor:
         members = np.column_stack([members[cells // m], cells % m])
     parts = tuple(f.levels for f in factors)
     labels = [[text[i] for i in members[:, j].tolist()] for j, text in enumerate(map(_write_levels, parts))]
-    levels = pd.Index([":".join(label) for label in zip(*labels, strict=True)])
+    levels = text_index(tuple(":".join(label) for label in zip(*labels, strict=True)))
     unused = tuple(u for f in factors for u in f.unused)
     return Factor(codes, levels, parts, members, unused)
+
+
+def text_index(labels: tuple[str, ...]) -> pd.Index[Any]:
+    """Return labels as an index; two of the same labels share what stands in them, and have names of their own."""
+    return _made_index(labels).view() if len(labels) <= _FEW_LABELS else pd.Index(list(labels))
+
+
+@lru_cache(maxsize=256)
+def _made_index(labels: tuple[str, ...]) -> pd.Index[Any]:
+    # Pandas takes longer to find out that these are text than a small model takes to fit.
+    return pd.Index(list(labels))
 
 
 def _write_levels(levels: pd.Index[Any]) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from lmmtools.design.factors import text_index
 from lmmtools.formula.terms import factor_parts
 from lmmtools.threads import single
 
@@ -24,7 +24,6 @@ __all__ = [
     "coefficients_by_factor",
     "compute_fitted",
     "covariances_by_factor",
-    "index_of",
     "modes_by_factor",
 ]
 
@@ -42,19 +41,6 @@ class FactorDict(dict[str, V]):
         raise KeyError(f"no grouping factor {key!r}; there are {', '.join(map(repr, self))}")
 
 
-def index_of(names: tuple[str, ...]) -> pd.Index[str]:
-    """Return names as an index: what stands in it is shared, its own name is not."""
-    return _made_index(names).view()
-
-
-@lru_cache(maxsize=256)
-def _made_index(names: tuple[str, ...]) -> pd.Index[str]:
-    # Pandas takes longer to find out that these are text than a small model takes to fit.
-    import pandas as pd
-
-    return pd.Index(list(names))
-
-
 def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> FactorDict[pd.DataFrame]:
     """Return the conditional modes, {factor: DataFrame level x effect}; terms on one factor stand side by side."""
     import pandas as pd
@@ -63,7 +49,7 @@ def modes_by_factor(design: Design, modes: Sequence[NDArray[np.float64]]) -> Fac
     for factor, indices in design.factors.items():
         names = tuple(name for i in indices for name in design.blocks[i].cnames)
         values = np.array(modes[indices[0]]) if len(indices) == 1 else np.hstack([modes[i] for i in indices])
-        frames[factor] = pd.DataFrame(values, index=design.blocks[indices[0]].levels, columns=index_of(names))
+        frames[factor] = pd.DataFrame(values, index=design.blocks[indices[0]].levels, columns=text_index(names))
     return frames
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
+from lmmtools.design.factors import text_index
 from lmmtools.engines import pls
 from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
 from lmmtools.fit.by_factor import (
@@ -16,7 +17,6 @@ from lmmtools.fit.by_factor import (
     coefficients_by_factor,
     compute_fitted,
     covariances_by_factor,
-    index_of,
     modes_by_factor,
 )
 from lmmtools.fit.redirects import redirect_keywords
@@ -214,7 +214,7 @@ class Fit:
 
     @cached_property
     def _x_index(self) -> pd.Index[str]:
-        return index_of(tuple(self.design.x_names))
+        return text_index(tuple(self.design.x_names))
 
     def _series(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
         import pandas as pd

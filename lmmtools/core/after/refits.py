@@ -9,7 +9,18 @@ import numpy as np
 
 from lmmtools.core.after.recover import recover_optimum
 from lmmtools.core.search import parameters
-from lmmtools.core.search.batch import BatchState, Dense, OneFactor, Responses, elimination_for, evaluate_batch, project
+from lmmtools.core.search.batch import (
+    BatchElimination,
+    BatchState,
+    Dense,
+    OneByOne,
+    OneFactor,
+    Points,
+    Responses,
+    elimination_for,
+    evaluate_batch,
+    project,
+)
 from lmmtools.core.search.certificate import SAME, null_slack, refuse_shared
 from lmmtools.core.search.descent import ROUNDING, ZERO_COLUMN
 from lmmtools.core.search.elsewhere import competing_effects
@@ -214,7 +225,7 @@ def _take_accepted(use: NDArray[np.bool_], new: _Moving, old: _Moving) -> _Movin
 
 def _fit_batch(
     problem: Problem,
-    kind: type[OneFactor] | type[Dense],
+    kind: type[OneFactor] | type[Dense] | type[OneByOne],
     y: Responses,
     rows: NDArray[np.intp],
     reml: bool,
@@ -260,7 +271,7 @@ def _starts(problem: Problem, y: Responses, reml: bool) -> tuple[Floats, ...]:
 
 def _is_lower_at_zero(
     problem: Problem,
-    kind: type[OneFactor] | type[Dense],
+    kind: type[OneFactor] | type[Dense] | type[OneByOne],
     y: Responses,
     lambdas: Sequence[Floats],
     objective: Floats,
@@ -286,7 +297,30 @@ def _differentiate(
     reml: bool,
 ) -> _Moving:
     """Return evaluated points with their derivatives and Newton's steps."""
-    B, p = len(rows), problem.p
+    dof, is_there = problem.n - problem.p if reml else problem.n, np.isfinite(s.objective)
+    elimination = s.elimination
+    if isinstance(elimination, OneByOne):
+        at = elimination.points(y, is_there, reml)
+    else:
+        at = _differentiate_in_step(problem, elimination, lambdas, s, reml)
+    for array in (at.g, at.exact, at.average, at.phi):
+        array[~is_there] = 0.0
+    step, expected = newton_steps(at.phi, at.g, at.exact, at.average, parameters.bounded(problem.covariances))
+    settled = _is_settled(at.G, at.T, at.lambdas, at.frames)
+    share = parameters.step_limit(problem.covariances, at.phi, step)
+    expected[~is_there] = np.inf
+    with np.errstate(invalid="ignore"):
+        noise = 8 * ROUNDING * np.maximum(np.maximum(1.0, np.abs(s.objective)), dof * y.yy / s.r2)
+    return _Moving(
+        rows, y, at.lambdas, at.frames, at.phi, at.g, step, s.objective, noise, expected, share, settled, tuple(at.T)
+    )
+
+
+def _differentiate_in_step(
+    problem: Problem, elimination: BatchElimination, lambdas: Sequence[Floats], s: BatchState, reml: bool
+) -> Points:
+    """Return the derivatives of all responses from their elimination in step."""
+    B, p = len(s.r2), problem.p
     dof = problem.n - p if reml else problem.n
     # Where a trial overflowed its criterion is infinite, and its other numbers are not used.
     frames, roots = parameters.frame(problem.covariances, [np.where(np.isfinite(lam), lam, 0.0) for lam in lambdas])
@@ -300,7 +334,7 @@ def _differentiate(
         Y = Y[:, :, :0]
     G: list[Floats] = [f] * len(lambdas)
     T: list[Floats] = [f] * len(lambdas)
-    for factor, t in zip(problem.structure.factors, s.elimination.blocks(), strict=True):
+    for factor, t in zip(problem.structure.factors, elimination.blocks(), strict=True):
         rank = Y[:, factor.columns].reshape(B, factor.m, factor.l, -1).transpose(0, 2, 1, 3).reshape(B, factor.l, -1)
         own = f[:, factor.columns].reshape(B, factor.m, factor.l).transpose(0, 2, 1)
         full = t - rank @ rank.transpose(0, 2, 1) - ratio[:, None, None] * (own @ own.transpose(0, 2, 1))
@@ -312,7 +346,7 @@ def _differentiate(
     sigma = parameters.sigma_directions(terms, framed, frames)
     D = parameters.apply_directions(f, sigma, problem.structure.factors)
     q = np.einsum("zqk,zq->zk", D, f)
-    Q2 = np.asarray(D.transpose(0, 2, 1) @ s.elimination.times_N(D))
+    Q2 = np.asarray(D.transpose(0, 2, 1) @ elimination.times_N(D))
     if p:
         z = np.linalg.solve(s.Lxx, s.Fx.transpose(0, 2, 1) @ D)
         Q2 = np.asarray(Q2 - z.transpose(0, 2, 1) @ z, dtype=float)
@@ -320,19 +354,9 @@ def _differentiate(
     rest = parameters.curvature(terms, G, framed, frames)
     rest -= np.einsum("zi,zj->zij", q, q) * (ratio / s.r2)[:, None, None]
     phi = parameters.pack(terms, roots)
-    exact = 2.0 * Q2 - s.elimination.squares(Y, sigma) + rest
+    exact = 2.0 * Q2 - elimination.squares(Y, sigma) + rest
     gradient = parameters.gradient(G, sigma)
-    bounded = parameters.bounded(problem.covariances)
-    bad = ~np.isfinite(s.objective)
-    for array in (gradient, exact, Q2, rest, phi):
-        array[bad] = 0.0
-    step, expected = newton_steps(phi, gradient, exact, Q2 + rest, bounded)
-    settled = _is_settled(G, T, framed, frames)
-    share = parameters.step_limit(terms, phi, step)
-    expected[bad] = np.inf
-    with np.errstate(invalid="ignore"):
-        noise = 8 * ROUNDING * np.maximum(np.maximum(1.0, np.abs(s.objective)), dof * y.yy / s.r2)
-    return _Moving(rows, y, framed, frames, phi, gradient, step, s.objective, noise, expected, share, settled, tuple(T))
+    return Points(frames, framed, G, T, phi, gradient, exact, Q2 + rest)
 
 
 def _is_settled(
@@ -348,7 +372,7 @@ def _is_settled(
 
 
 def _write_results(
-    problem: Problem, kind: type[OneFactor] | type[Dense], front: _Moving, reml: bool, out: Refits
+    problem: Problem, kind: type[OneFactor] | type[Dense] | type[OneByOne], front: _Moving, reml: bool, out: Refits
 ) -> None:
     """Write the fits of finished responses to ``out``, with vanished columns of lambda at exactly zero."""
     lambdas, tried = [], np.zeros(len(front.rows), dtype=bool)

@@ -1,7 +1,8 @@
 """The criterion and its derivatives for many responses at once, one theta each, for refit_many.
 
 Arrays have a leading axis B over responses. V is eliminated in one of two ways: level by level for a single grouping
-factor, whose levels are independent, and as a dense matrix for small models of any shape. Both answer for N = Z'V^-1Z.
+factor, whose levels are independent, and as a dense matrix for small models of any shape. Both answer for N = Z'V^-1Z. Where
+a compiled kernel holds the model it takes the responses one by one instead.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lmmtools.core.data.crossprod import project_response
+from lmmtools.core.data.crossprod import ResponseProducts, project_response
 from lmmtools.core.elimination.dense_rest import dense_blocks
 from lmmtools.core.elimination.parts import merge
 from lmmtools.core.kernels.numpy_blocks import small_inverse, small_logdet
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["BatchState", "Responses", "elimination_for", "evaluate_batch", "objectives_without_effects", "project"]
+__all__ = [
+    "BatchElimination",
+    "BatchState",
+    "OneByOne",
+    "Points",
+    "Responses",
+    "elimination_for",
+    "evaluate_batch",
+    "objectives_without_effects",
+    "project",
+]
 
 
 DENSE_BATCH_Q = 160
@@ -57,6 +68,10 @@ class Responses:
     def take(self, at: NDArray[np.intp]) -> Responses:
         """Return some of the responses."""
         return Responses(self.Zy[at], self.Xy[at], self.yy[at], self.centre[at], self.y_scale[at])
+
+    def one(self, z: int) -> ResponseProducts:
+        """Return one of the responses."""
+        return ResponseProducts(self.Zy[z], self.Xy[z], float(self.yy[z]), self.centre[z], float(self.y_scale[z]))
 
 
 class BatchElimination(Protocol):
@@ -191,10 +206,60 @@ class Dense:
         return out
 
 
-def elimination_for(problem: Problem) -> type[OneFactor] | type[Dense] | None:
+@dataclass(frozen=True, slots=True, eq=False)
+class OneByOne:
+    """A small model's responses, which the compiled kernel evaluates one after the other, each at lambda, (B, l, l)."""
+
+    problem: Problem
+    lambdas: Sequence[Floats]
+
+    def evaluate(self, y: Responses, reml: bool) -> BatchState:
+        """Return the criterion of each."""
+        problem, B, p = self.problem, len(y.yy), self.problem.p
+        model = problem.dense
+        assert model is not None
+        logdet, r2, b, L = np.full(B, np.nan), np.ones(B), np.zeros((B, p)), np.zeros((B, p, p))
+        for z in range(B):
+            found = model.criterion(y.one(z), tuple(lam[z] for lam in self.lambdas))
+            if found is not None:
+                own, own_x, r2[z], b[z], L[z], _ = found
+                logdet[z] = own + own_x if reml else own
+        dof = problem.n - p if reml else problem.n
+        objective = profile(logdet, r2, dof) + problem.constant(reml, y.y_scale)
+        objective = np.where(np.isfinite(objective), objective, np.inf)
+        return BatchState(objective, self, b[:, None], b, L, b, r2)
+
+    def points(self, y: Responses, is_there: NDArray[np.bool_], reml: bool) -> Points:
+        """Return the derivatives of those that could be evaluated; zeros for the others."""
+        problem, B, k = self.problem, len(y.yy), self.problem.design.k
+        model, dof = problem.dense, problem.n - problem.p if reml else problem.n
+        assert model is not None
+        vectors, matrices = np.zeros((B, 2, k)), np.zeros((B, 2, k, k))
+        blocks = [np.zeros((B, 5, l, l)) for l in problem.widths]
+        for z in np.flatnonzero(is_there).tolist():
+            found = model.point(y.one(z), tuple(lam[z] for lam in self.lambdas), reml, dof)
+            if found is not None:
+                vectors[z], matrices[z], own = found
+                for block, numbers in zip(blocks, own, strict=True):
+                    block[z] = numbers
+        return Points(
+            tuple(block[:, 0] for block in blocks),
+            tuple(block[:, 2] for block in blocks),
+            [block[:, 3] for block in blocks],
+            [block[:, 4] for block in blocks],
+            vectors[:, 0],
+            vectors[:, 1],
+            matrices[:, 0],
+            matrices[:, 1],
+        )
+
+
+def elimination_for(problem: Problem) -> type[OneFactor] | type[Dense] | type[OneByOne] | None:
     """Return the kind of elimination for a model; None where fitting responses one by one costs less."""
     if len(problem.structure.factors) == 1:
         return OneFactor
+    if problem.dense is not None:
+        return OneByOne
     return Dense if problem.structure.q <= DENSE_BATCH_Q else None
 
 
@@ -214,12 +279,37 @@ class BatchState:
     """
 
     objective: Floats
-    elimination: BatchElimination
+    elimination: BatchElimination | OneByOne
     Fx: Floats
     Fy: Floats
     Lxx: Floats
     b: Floats
     r2: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Points:
+    """The derivatives of the criterion of B responses at one lambda each.
+
+    Attributes
+    ----------
+    frames, lambdas : tuple of ndarray, each (B, l, l)
+        Q and Q L per block.
+    G, T : list of ndarray, each (B, l, l)
+        Derivatives of the criterion and of log|V| with respect to Sigma.
+    phi, g : ndarray, shape (B, k)
+    exact, average : ndarray, shape (B, k, k)
+        Hessians.
+    """
+
+    frames: tuple[Floats, ...]
+    lambdas: tuple[Floats, ...]
+    G: list[Floats]
+    T: list[Floats]
+    phi: Floats
+    g: Floats
+    exact: Floats
+    average: Floats
 
 
 def project(problem: Problem, Y: Floats) -> Responses:
@@ -232,11 +322,17 @@ def project(problem: Problem, Y: Floats) -> Responses:
 
 
 def evaluate_batch(
-    problem: Problem, kind: type[OneFactor] | type[Dense], y: Responses, lambdas: Sequence[Floats], reml: bool
+    problem: Problem,
+    kind: type[OneFactor] | type[Dense] | type[OneByOne],
+    y: Responses,
+    lambdas: Sequence[Floats],
+    reml: bool,
 ) -> BatchState:
     """Return the criterion of each response at its lambda, (B, l, l) per block; see objective.evaluate_state."""
     p, n, B = problem.p, problem.n, len(y.yy)
     elimination = kind(problem, lambdas)
+    if isinstance(elimination, OneByOne):
+        return elimination.evaluate(y, reml)
     Cy = y.Zy[:, :, None]
     Uy, Fy = elimination.solve(Cy)
     Hyy = y.yy - np.einsum("zqc,zqc->z", Cy, Uy)
