@@ -95,10 +95,36 @@ class RowData:
     @cached_property
     def dense(self) -> DenseModel | None:
         """The model as the compiled kernel takes it, None where it does not, or where X spans effects."""
-        if any(self.spanned):
+        are_plain = all(isinstance(term, (Scalar, Unstructured)) for term in self.covariances)
+        if any(self.spanned) or not are_plain:
             return None
-        units = [self._design.n / block.m for block in self._design.blocks]
-        return dense_model(self._structure, self._ZX, self._XX, units)
+        return dense_model(self._structure, self._ZX, self._XX, self.units)
+
+    @cached_property
+    def covariances(self) -> tuple[Covariance, ...]:
+        """How the covariance matrix of each block's effects is searched, in design order."""
+        triples = zip(self._design.blocks, self._scaling.basis_maps, self.units, strict=True)
+        return tuple(covariance_of(block, R, c) for block, R, c in triples)
+
+    @cached_property
+    def residual(self) -> ResidualModel:
+        """The residuals' covariance, of all rows."""
+        return KnownWeights(self._design.weights)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """l of each block in design order."""
+        return tuple(len(R) for R in self._scaling.basis_maps)
+
+    @cached_property
+    def log_x_map(self) -> float:
+        """2 log|x_map|: log|Hxx| in the engine's coordinates less that on the data's scale."""
+        return 2.0 * float(np.log(np.abs(np.diag(self._scaling.x_map))).sum())
+
+    @cached_property
+    def units(self) -> tuple[float, ...]:
+        """Information of an average level per block, n / m: a relative variance of 1 / units begins to matter."""
+        return tuple(self._design.n / b.m for b in self._design.blocks)
 
     @cached_property
     def Zt(self) -> sparse.csr_matrix:
@@ -155,11 +181,10 @@ class Problem:
         """What X spans of each block, None where that is nothing; see :class:`Spanned`."""
         return self.rows.spanned
 
-    @cached_property
+    @property
     def dense(self) -> DenseModel | None:
         """The model as the compiled kernel takes it, None where it does not."""
-        are_plain = all(isinstance(term, (Scalar, Unstructured)) for term in self.covariances)
-        return self.rows.dense if are_plain else None
+        return self.rows.dense
 
     def away_from_x(self, lambdas: Sequence[Floats]) -> tuple[Floats, ...]:
         """Return lambda per block, (l, l), without the directions that X spans; the REML criterion is the same."""
@@ -175,21 +200,20 @@ class Problem:
         """Number of fixed effects."""
         return int(self.XX.shape[0])
 
-    @cached_property
+    @property
     def covariances(self) -> tuple[Covariance, ...]:
         """How the covariance matrix of each block's effects is searched, in design order."""
-        triples = zip(self.design.blocks, self.scaling.basis_maps, self.units, strict=True)
-        return tuple(covariance_of(block, R, c) for block, R, c in triples)
+        return self.rows.covariances
 
-    @cached_property
+    @property
     def residual(self) -> ResidualModel:
         """The residuals' covariance, of all rows."""
-        return KnownWeights(self.design.weights)
+        return self.rows.residual
 
-    @cached_property
+    @property
     def widths(self) -> tuple[int, ...]:
         """l of each block in design order."""
-        return tuple(len(R) for R in self.scaling.basis_maps)
+        return self.rows.widths
 
     @cached_property
     def C(self) -> Floats:
@@ -209,15 +233,15 @@ class Problem:
         """C and H with the largest factor apart, for evaluations at many values of lambda at once."""
         return cut_largest(self.structure, self.C, self.H)
 
-    @cached_property
+    @property
     def log_x_map(self) -> float:
         """2 log|x_map|: log|Hxx| in the engine's coordinates less that on the data's scale."""
-        return 2.0 * float(np.log(np.abs(np.diag(self.scaling.x_map))).sum())
+        return self.rows.log_x_map
 
-    @cached_property
+    @property
     def units(self) -> tuple[float, ...]:
         """Information of an average level per block, n / m: a relative variance of 1 / units begins to matter."""
-        return tuple(self.n / b.m for b in self.design.blocks)
+        return self.rows.units
 
     def constant(self, reml: bool, y_scale: Floats | float | None = None) -> Any:
         """Return the criterion on the data's scale less that in the engine's coordinates, of the shape of ``y_scale``.

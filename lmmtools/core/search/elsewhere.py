@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -261,8 +262,19 @@ def competing_effects(design: Design) -> list[list[tuple[int, int]]]:
     return [effects for effects in unspanned_effects(design) if len(effects) > 1]
 
 
+_UNSPANNED: WeakKeyDictionary[Design, list[list[tuple[int, int]]]] = WeakKeyDictionary()
+"""What was found of designs that are still in use: all refits of one ask the same."""
+
+
 def unspanned_effects(design: Design) -> list[list[tuple[int, int]]]:
     """Return the (block, effect) of each column that terms have as an effect and X does not span."""
+    if design not in _UNSPANNED:
+        _UNSPANNED[design] = _find_unspanned(design)
+    return _UNSPANNED[design]
+
+
+def _find_unspanned(design: Design) -> list[list[tuple[int, int]]]:
+    """Return the same, found anew."""
     found: list[list[tuple[int, int]]] = []
     for k, block in enumerate(design.blocks):
         for e in range(block.l):
