@@ -1,8 +1,8 @@
 """The criterion and its derivatives for many responses at once, one theta each, for refit_many.
 
 Arrays have a leading axis B over responses. V is eliminated in one of two ways: level by level for a single grouping
-factor, whose levels are independent, and as a dense matrix for small models of any shape. Both answer for N = Z'V^-1Z. Where
-a compiled kernel holds the model it takes the responses one by one instead.
+factor, whose levels are independent, and as a dense matrix for small models of any shape. Both answer for N = Z'V^-1Z.
+Where a compiled kernel holds the model it takes the responses one by one instead.
 """
 
 from __future__ import annotations
