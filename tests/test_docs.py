@@ -26,7 +26,7 @@ PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if p.relative_to(DOCS).parts[0] 
 IDS = [p.relative_to(DOCS).as_posix() for p in PAGES]
 # Records that others hold for their own work: how a profile was computed, the parts of a printed table, the names of a
 # script (the scope of a certificate is a word).
-INSIDE = {"Prepared", "Coordinates", "Parameter", "Part", "Path", "Scope"}
+INSIDE = {"ColumnsLater", "Prepared", "Coordinates", "Parameter", "Part", "Path", "Scope"}
 # A block in another language would not be run.
 RUN = {"console", "rconsole"}
 
@@ -199,7 +199,9 @@ def codes_of_lint() -> dict[str, set[str]]:
             if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Finding":
                 code, severity = call.args[:2]
                 texts = {n.value for n in ast.walk(severity) if isinstance(n, ast.Constant)}
-                found.setdefault(ast.literal_eval(code), set()).update(texts & {"error", "warning", "info"})
+                arms = [code.body, code.orelse] if isinstance(code, ast.IfExp) else [code]
+                for arm in arms:
+                    found.setdefault(ast.literal_eval(arm), set()).update(texts & {"error", "warning", "info"})
     return found
 
 

@@ -28,7 +28,7 @@ from lmmtools.linting.script.values import (
 )
 
 if TYPE_CHECKING:
-    from lmmtools.linting.script.reader import Reader
+    from lmmtools.linting.script.interpreter import Interpreter
     from lmmtools.linting.script.values import Scope
 
 __all__ = ["call"]
@@ -39,7 +39,7 @@ _IN_PLACE = frozenset(["dropna", "reset_index", "set_index", "rename", "drop", "
 _SAME_SEQUENCE = frozenset({"list", "tuple", "sorted", "set", "reversed"})
 
 
-def call(reader: Reader, node: ast.Call, scope: Scope) -> Any:
+def call(reader: Interpreter, node: ast.Call, scope: Scope) -> Any:
     """Return the value of a call."""
     func = node.func
     owner = reader.evaluate(func.value, scope) if isinstance(func, ast.Attribute) else None
@@ -60,7 +60,7 @@ def call(reader: Reader, node: ast.Call, scope: Scope) -> Any:
     return value
 
 
-def _read_arguments(reader: Reader, node: ast.Call, scope: Scope) -> Arguments:
+def _read_arguments(reader: Interpreter, node: ast.Call, scope: Scope) -> Arguments:
     given = Arguments()
     for argument in node.args:
         if isinstance(argument, ast.Starred):
@@ -94,7 +94,7 @@ def _open(given: Arguments, value: Any) -> None:
         given.named[key] = lift(lambda d, k=key: d.get(k) if isinstance(d, dict) else None, value)
 
 
-def _call_known(reader: Reader, node: ast.Call, callee: Any, arguments: Arguments, scope: Scope) -> Any:
+def _call_known(reader: Interpreter, node: ast.Call, callee: Any, arguments: Arguments, scope: Scope) -> Any:
     if isinstance(callee, Bound):
         merged = Arguments(
             [*callee.positional, *arguments.positional],
@@ -160,7 +160,7 @@ def api_of(path: str) -> str | None:
     return "arrays" if path.endswith(".MixedLM") else None
 
 
-def _call_builtin(reader: Reader, node: ast.Call, name: str, arguments: Arguments, scope: Scope) -> Any:
+def _call_builtin(reader: Interpreter, node: ast.Call, name: str, arguments: Arguments, scope: Scope) -> Any:
     first = arguments.positional[0] if arguments.positional else None
     if name == "dict" and not arguments.is_open:
         return lift(lambda *v: _make_dict(reader, node, v), *arguments.positional[:1], arguments.named)
@@ -188,7 +188,7 @@ def _call_builtin(reader: Reader, node: ast.Call, name: str, arguments: Argument
     return unknown(node, *arguments.positional, *arguments.named.values(), kind=kind)
 
 
-def _make_dict(reader: Reader, node: ast.expr, values: tuple[Any, ...]) -> Any:
+def _make_dict(reader: Interpreter, node: ast.expr, values: tuple[Any, ...]) -> Any:
     *sources, named = values
     found: dict[Any, Any] = {}
     for source in sources:
@@ -204,7 +204,7 @@ def _make_dict(reader: Reader, node: ast.expr, values: tuple[Any, ...]) -> Any:
     return found if reader.is_small(found) else unknown(node)
 
 
-def _call_method(reader: Reader, node: ast.Call, func: ast.Attribute, owner: Any, arguments: Arguments) -> Any:
+def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner: Any, arguments: Arguments) -> Any:
     name = func.attr
     if isinstance(owner, ModelRef) and name in ("fit", "fit_regularized"):
         return reader.record_fit(owner.number, node, name, arguments)
@@ -246,7 +246,7 @@ def _call_dict_method(node: ast.Call, owner: dict[Any, Any], name: str, argument
 
 
 def _note_change(
-    reader: Reader, func: ast.Attribute, owner: Any, arguments: Arguments, value: Any, scope: Scope
+    reader: Interpreter, func: ast.Attribute, owner: Any, arguments: Arguments, value: Any, scope: Scope
 ) -> None:
     """Give the name of an owner that a method changes its new value."""
     if func.attr in _IN_PLACE and arguments.named.get("inplace") is True:

@@ -30,7 +30,7 @@ from lmmtools.linting.script.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lmmtools.linting.script.reader import Reader
+    from lmmtools.linting.script.interpreter import Interpreter
     from lmmtools.linting.script.values import Scope
 
 __all__ = ["HANDLERS", "unknown"]
@@ -70,7 +70,7 @@ def _inside(value: Any) -> Iterator[Any]:
             waiting += item.values
 
 
-def _constant(reader: Reader, node: ast.Constant, scope: Scope) -> Any:
+def _constant(reader: Interpreter, node: ast.Constant, scope: Scope) -> Any:
     value = node.value
     if isinstance(value, int) and value.bit_length() > _MOST_BITS:
         return unknown(node)
@@ -88,14 +88,14 @@ def _is_encodable(value: str) -> bool:
     return True
 
 
-def _name(reader: Reader, node: ast.Name, scope: Scope) -> Any:
+def _name(reader: Interpreter, node: ast.Name, scope: Scope) -> Any:
     if node.id in scope.values:
         return scope.get(node.id)
     path = CUSTOMARY.get(node.id) or BARE.get(node.id)
     return Dotted(path) if path else Thing(("name", node.id), ("name", node.id), node)
 
 
-def _joined(reader: Reader, node: ast.JoinedStr, scope: Scope) -> Any:
+def _joined(reader: Interpreter, node: ast.JoinedStr, scope: Scope) -> Any:
     pieces = []
     for part in node.values:
         value = reader.evaluate(part, scope)
@@ -103,19 +103,19 @@ def _joined(reader: Reader, node: ast.JoinedStr, scope: Scope) -> Any:
     return lift(lambda *p: texts.join_parts([texts.write(v) for v in p]), *pieces)
 
 
-def _formatted(reader: Reader, node: ast.FormattedValue, scope: Scope) -> Any:
+def _formatted(reader: Interpreter, node: ast.FormattedValue, scope: Scope) -> Any:
     value = reader.evaluate(node.value, scope)
     if node.format_spec is not None or node.conversion not in (-1, 115):
         return Text((None,))
     return lift(texts.write, value)
 
 
-def _binary(reader: Reader, node: ast.BinOp, scope: Scope) -> Any:
+def _binary(reader: Interpreter, node: ast.BinOp, scope: Scope) -> Any:
     left, right = reader.evaluate(node.left, scope), reader.evaluate(node.right, scope)
     return lift(lambda a, b: operate(reader, node, a, b), left, right)
 
 
-def operate(reader: Reader, node: ast.BinOp, left: Any, right: Any) -> Any:
+def operate(reader: Interpreter, node: ast.BinOp, left: Any, right: Any) -> Any:
     """Return ``left op right``."""
     op = node.op
     if isinstance(left, Estimate | Scale) or isinstance(right, Estimate | Scale) or reader.is_tracked(left, right):
@@ -156,7 +156,7 @@ def _same_rows(made: Thing, *operands: Any) -> Thing:
     )
 
 
-def _operate_estimates(reader: Reader, node: ast.BinOp, left: Any, right: Any) -> Any:
+def _operate_estimates(reader: Interpreter, node: ast.BinOp, left: Any, right: Any) -> Any:
     """Return a sum, product or ratio of variances read from ``params``, which are divided by the scale."""
     both = [v for v in (left, right) if isinstance(v, Estimate)]
     uses = frozenset(u for v in both for u in v.uses)
@@ -175,7 +175,7 @@ def _operate_estimates(reader: Reader, node: ast.BinOp, left: Any, right: Any) -
     return unknown(node, left, right)
 
 
-def _unary(reader: Reader, node: ast.UnaryOp, scope: Scope) -> Any:
+def _unary(reader: Interpreter, node: ast.UnaryOp, scope: Scope) -> Any:
     value = reader.evaluate(node.operand, scope)
     if isinstance(node.op, ast.USub) and isinstance(value, int | float):
         return -value
@@ -195,7 +195,7 @@ def truth(value: Any) -> bool | None:
     return True if isinstance(value, Dotted | ModelRef | ResultRef | Function | Instance) else None
 
 
-def _bool(reader: Reader, node: ast.BoolOp, scope: Scope) -> Any:
+def _bool(reader: Interpreter, node: ast.BoolOp, scope: Scope) -> Any:
     values = [reader.evaluate(v, scope) for v in node.values]
     is_or = isinstance(node.op, ast.Or)
 
@@ -211,7 +211,7 @@ def _bool(reader: Reader, node: ast.BoolOp, scope: Scope) -> Any:
     return lift(decide, *values)
 
 
-def _compare(reader: Reader, node: ast.Compare, scope: Scope) -> Any:
+def _compare(reader: Interpreter, node: ast.Compare, scope: Scope) -> Any:
     left, *rights = [reader.evaluate(v, scope) for v in (node.left, *node.comparators)]
     if len(rights) > 1:
         return unknown(node, left, *rights, kind="mask")
@@ -238,7 +238,7 @@ def _compare_two(node: ast.Compare, left: Any, right: Any) -> Any:
     return unknown(node, left, right, kind="mask")
 
 
-def _conditional(reader: Reader, node: ast.IfExp, scope: Scope) -> Any:
+def _conditional(reader: Interpreter, node: ast.IfExp, scope: Scope) -> Any:
     test = reader.evaluate(node.test, scope)
     site, arms = reader.arms_of(test, node.test, id(node))
     if len(set(arms)) == 1:
@@ -252,7 +252,7 @@ def _conditional(reader: Reader, node: ast.IfExp, scope: Scope) -> Any:
     return choose(site, values)
 
 
-def _sequence(reader: Reader, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Any:
+def _sequence(reader: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Any:
     items: list[Any] = []
     is_whole = True
     for item in node.elts:
@@ -271,7 +271,7 @@ def _sequence(reader: Reader, node: ast.List | ast.Tuple | ast.Set, scope: Scope
     return tuple(items) if is_whole and is_small and reader.is_small(tuple(items)) else unknown(node, tuple(items[:20]))
 
 
-def _dict(reader: Reader, node: ast.Dict, scope: Scope) -> Any:
+def _dict(reader: Interpreter, node: ast.Dict, scope: Scope) -> Any:
     found: Any = {}
     for key, value in zip(node.keys, node.values, strict=True):
         content = reader.evaluate(value, scope)
@@ -285,7 +285,7 @@ def _dict(reader: Reader, node: ast.Dict, scope: Scope) -> Any:
 
 
 def _comprehension(
-    reader: Reader, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope
+    reader: Interpreter, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope
 ) -> Any:
     items: list[tuple[Any, Any]] = []
     is_whole = _fill(reader, node, 0, scope.branch(), items)
@@ -311,7 +311,7 @@ def _kind_of_items(values: tuple[Any, ...]) -> str:
     return "constant" if all(is_scalar(v) for v in values) and len(set(map(str, values))) == 1 else "made"
 
 
-def _fill(reader: Reader, node: Any, level: int, scope: Scope, items: list[tuple[Any, Any]]) -> bool:
+def _fill(reader: Interpreter, node: Any, level: int, scope: Scope, items: list[tuple[Any, Any]]) -> bool:
     """Add the items of a comprehension; return whether they are all."""
     if level == len(node.generators):
         key = reader.evaluate(node.key, scope) if isinstance(node, ast.DictComp) else None
@@ -350,7 +350,7 @@ def element_of(value: Any, node: ast.expr) -> Any:
     return unknown(node)
 
 
-def _subscript(reader: Reader, node: ast.Subscript, scope: Scope) -> Any:
+def _subscript(reader: Interpreter, node: ast.Subscript, scope: Scope) -> Any:
     if isinstance(node.value, ast.Attribute) and node.value.attr in ("loc", "iloc", "at"):
         owner = reader.evaluate(node.value.value, scope)
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -364,13 +364,13 @@ def _is_all(node: ast.expr) -> bool:
     return isinstance(node, ast.Slice) and node.lower is None and node.upper is None
 
 
-def _locate(reader: Reader, node: ast.Subscript, owner: Any, items: tuple[Any, ...]) -> Any:
+def _locate(reader: Interpreter, node: ast.Subscript, owner: Any, items: tuple[Any, ...]) -> Any:
     if isinstance(owner, Params):
         return subscript(reader, node, owner, items[0] if len(items) == 1 else None)
     return frames.select_located(owner, items, node) if isinstance(owner, Thing) else unknown(node, owner)
 
 
-def subscript(reader: Reader, node: ast.Subscript | ast.Call, owner: Any, item: Any) -> Any:
+def subscript(reader: Interpreter, node: ast.Subscript | ast.Call, owner: Any, item: Any) -> Any:
     """Return ``owner[item]``."""
     if isinstance(owner, Params):
         is_variance = (isinstance(item, str) and _VARIANCE.fullmatch(item)) or (type(item) is int and item == -1)
@@ -388,12 +388,12 @@ def subscript(reader: Reader, node: ast.Subscript | ast.Call, owner: Any, item: 
     return unknown(node, owner)
 
 
-def _attribute(reader: Reader, node: ast.Attribute, scope: Scope) -> Any:
+def _attribute(reader: Interpreter, node: ast.Attribute, scope: Scope) -> Any:
     owner = reader.evaluate(node.value, scope)
     return lift(lambda o: attribute(reader, node, o, scope), owner)
 
 
-def attribute(reader: Reader, node: ast.Attribute, owner: Any, scope: Scope) -> Any:
+def attribute(reader: Interpreter, node: ast.Attribute, owner: Any, scope: Scope) -> Any:
     """Return ``owner.attr``."""
     name = node.attr
     if isinstance(owner, Dotted):
@@ -422,21 +422,21 @@ def attribute(reader: Reader, node: ast.Attribute, owner: Any, scope: Scope) -> 
     return unknown(node, owner)
 
 
-def _lambda(reader: Reader, node: ast.Lambda, scope: Scope) -> Any:
+def _lambda(reader: Interpreter, node: ast.Lambda, scope: Scope) -> Any:
     return reader.define(node, scope)
 
 
-def _named(reader: Reader, node: ast.NamedExpr, scope: Scope) -> Any:
+def _named(reader: Interpreter, node: ast.NamedExpr, scope: Scope) -> Any:
     value = reader.evaluate(node.value, scope)
     reader.bind(node.target, value, node.value, scope)
     return value
 
 
-def _await(reader: Reader, node: ast.Await | ast.Starred, scope: Scope) -> Any:
+def _await(reader: Interpreter, node: ast.Await | ast.Starred, scope: Scope) -> Any:
     return reader.evaluate(node.value, scope)
 
 
-def other(reader: Reader, node: ast.expr, scope: Scope) -> Any:
+def other(reader: Interpreter, node: ast.expr, scope: Scope) -> Any:
     """Return the value of any other expression, of which nothing is known."""
     return unknown(node, *(reader.evaluate(c, scope) for c in ast.iter_child_nodes(node) if isinstance(c, ast.expr)))
 
