@@ -189,7 +189,7 @@ class Design:
             for term, encoder, columns, names in sums
             if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
             and not has_all_margins(encoder.factors_by_term())
-            and (found := find_narrower(encoder, self.frame, as_array(columns), names)) is not None
+            and (found := find_narrower(encoder, self.frame, columns, names)) is not None
         )
 
     @property

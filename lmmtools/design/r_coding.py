@@ -17,6 +17,7 @@ import numpy as np
 
 from lmmtools.blas import product
 from lmmtools.design.columns import RANK_TOL, independent_columns
+from lmmtools.design.sparse_columns import as_array
 from lmmtools.formula.tokens import quote_name
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.encoders import Encoder
+    from lmmtools.design.sparse_columns import Matrix
 
     Floats = NDArray[np.float64]
 
@@ -116,7 +118,7 @@ def atoms_of(terms: Sequence[CodedTerm]) -> dict[Atom, None]:
     return found
 
 
-def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: Sequence[str]) -> NarrowerInR | None:
+def find_narrower(encoder: Encoder, frame: pd.DataFrame, X: Matrix, names: Sequence[str]) -> NarrowerInR | None:
     """Return the columns of a sum of terms that ``lmer()`` leaves out, None where its columns span the same.
 
     Parameters
@@ -125,7 +127,7 @@ def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: 
         The encoder of the terms.
     frame : pandas.DataFrame, n rows
         The rows used.
-    matrix : ndarray, shape (n, p)
+    X : ndarray or SparseColumns, shape (n, p)
         The columns here, of full rank.
     names : sequence of str, length p
     """
@@ -140,7 +142,7 @@ def find_narrower(encoder: Encoder, frame: pd.DataFrame, matrix: Floats, names: 
     kept = r_matrix(encoder, frame, in_r)
     # A call such as lag(x) lacks values in rows that were left out of the fit for them.
     is_whole = np.isfinite(kept).all(axis=1)
-    kept, matrix = kept[is_whole], matrix[is_whole]
+    kept, matrix = kept[is_whole], as_array(X)[is_whole]
     kept = kept[:, independent_columns(kept)]
     count = matrix.shape[1] - kept.shape[1]
     if count <= 0:

@@ -22,6 +22,7 @@ __all__ = [
     "LEAST_LEVELS",
     "LEAST_NUMBERS",
     "SparseColumns",
+    "TurnedColumns",
     "as_array",
     "from_codes",
     "left_beside",
@@ -171,16 +172,16 @@ class _Transposed:
         return out
 
 
-def times(X: Matrix, b: Floats) -> Floats:
+def times(X: Matrix | TurnedColumns, b: Floats) -> Floats:
     """Return X b, shape (n,) or (n, c), of b (p,) or (p, c)."""
     return product(X, b) if isinstance(X, np.ndarray) else X @ b
 
 
-def transposed_times(X: Matrix, A: Matrix) -> Floats:
+def transposed_times(X: Matrix | TurnedColumns, A: Matrix) -> Floats:
     """Return X'A, shape (p,) or (p, c), of A (n,) or (n, c), which has sparse columns only where X has."""
     if isinstance(X, np.ndarray):
         return product(X.T, as_array(A))
-    return X.T @ A
+    return X.T @ as_array(A) if isinstance(X, TurnedColumns) else X.T @ A
 
 
 def times_sparse(Zt: Any, X: Matrix) -> Floats:
@@ -221,6 +222,38 @@ def take_columns(X: Matrix, columns: NDArray[np.intp]) -> Matrix:
 def as_array(X: Matrix) -> Floats:
     """Return a model matrix as an array, shape (n, p)."""
     return X if isinstance(X, np.ndarray) else X.toarray()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TurnedColumns:
+    """The matrix X M, shape (n, p), of sparse columns X and a map M (p, p); never formed as a whole."""
+
+    of: SparseColumns
+    map: Floats
+
+    def __matmul__(self, B: Floats) -> Floats:
+        """Return X M B, shape (n,) or (n, c)."""
+        return self.of @ product(self.map, B)
+
+    @property
+    def T(self) -> _TurnedTransposed:
+        """(X M)', for products."""
+        return _TurnedTransposed(self)
+
+    def __getitem__(self, rows: Any) -> Floats:
+        """Return rows as an array."""
+        return product(self.of[rows].toarray(), self.map)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _TurnedTransposed:
+    """The transpose of turned columns."""
+
+    whole: TurnedColumns
+
+    def __matmul__(self, A: Floats) -> Floats:
+        """Return M'X'A, shape (p,) or (p, c)."""
+        return product(self.whole.map.T, self.whole.of.T @ A)
 
 
 def split_columns(X: Any) -> SparseColumns:

@@ -162,7 +162,7 @@ def _weighted_rows(problem: Problem, s: State) -> _Rows:
     residual = d.response - d.fixed @ found.beta
     for block, modes in zip(d.blocks, found.modes, strict=True):
         residual = residual - np.einsum("nl,nl->n", block.basis, modes[block.codes])
-    G = w[:, None] * (problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1])
+    G = w[:, None] * (problem.rows.Q[:] - problem.rows.Zt.T @ s.U[:, :-1])
     return _Rows(G, w * residual, w)
 
 

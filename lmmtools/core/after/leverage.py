@@ -55,9 +55,13 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     h = random_leverages(problem, s)
     if problem.p:
-        free = problem.rows.Q - problem.rows.Zt.T @ s.U[:, :-1]
-        x, _ = dtrtrs(s.Lxx, free.T, lower=1)
-        h += np.einsum("in,in->n", x, x)
+        Z = problem.rows.Zt.T.tocsr()
+        step = max(1, SOLVED_SIZE // problem.p)
+        for start in range(0, problem.n, step):
+            rows = slice(start, start + step)
+            free = problem.rows.Q[rows] - Z[rows] @ s.U[:, :-1]
+            x, _ = dtrtrs(s.Lxx, free.T, lower=1)
+            h[rows] += np.einsum("in,in->n", x, x)
     return problem.residual.weighted(h)
 
 

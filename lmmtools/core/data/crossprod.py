@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.model.residual import ResidualModel
-    from lmmtools.design.sparse_columns import Matrix
+    from lmmtools.design.sparse_columns import Matrix, TurnedColumns
 
     Floats = NDArray[np.float64]
 
@@ -387,7 +387,7 @@ def _sum_by_level(r: Floats, chunk: Chunk, levels: tuple[int, ...], maps: tuple[
 
 
 def project_response(
-    Zt: sparse.csr_matrix, Q: Floats, residual: ResidualModel, y: Floats
+    Zt: sparse.csr_matrix, Q: Floats | TurnedColumns, residual: ResidualModel, y: Floats
 ) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Return the products of B new responses with Z and X.
 
@@ -395,7 +395,7 @@ def project_response(
     ----------
     Zt : csr_matrix, shape (q, n)
         Z' in the engine's coordinates.
-    Q : ndarray, shape (n, p)
+    Q : ndarray or TurnedColumns, shape (n, p)
         X in the engine's coordinates.
     residual : ResidualModel
     y : ndarray, shape (n, B)
@@ -411,12 +411,11 @@ def project_response(
         If a response is not finite, or X reproduces it exactly.
     """
     n = y.shape[0]
-    WQ = residual.weighted(Q)
-    centre = product(WQ.T, y)
-    r = y - product(Q, centre)
-    again = product(WQ.T, r)
+    centre = transposed_times(Q, residual.weighted(y))
+    r = y - times(Q, centre)
+    again = transposed_times(Q, residual.weighted(r))
     centre += again
-    r -= product(Q, again)
+    r -= times(Q, again)
     Wr = residual.weighted(r)
     ss = np.einsum("ij,ij->j", r, Wr)
     size = np.einsum("ij,ij->j", y, residual.weighted(y))
@@ -427,4 +426,4 @@ def project_response(
             f"Response {at} of {len(bad)} is not finite, or the fixed effects reproduce it exactly (is it constant?)."
         )
     y_scale = np.sqrt(ss / n)
-    return (Zt @ Wr) / y_scale, product(WQ.T, r) / y_scale, ss / y_scale**2, centre, y_scale
+    return (Zt @ Wr) / y_scale, transposed_times(Q, Wr) / y_scale, ss / y_scale**2, centre, y_scale

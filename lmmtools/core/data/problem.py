@@ -35,6 +35,7 @@ from lmmtools.core.model.covariance import Covariance, covariance_of, places
 from lmmtools.core.model.residual import KnownWeights, ResidualModel
 from lmmtools.core.model.scalar import Scalar
 from lmmtools.core.model.unstructured import Unstructured
+from lmmtools.design.sparse_columns import TurnedColumns
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -137,9 +138,10 @@ class RowData:
         return Zt if np.array_equal(order, np.arange(len(order))) else Zt[order]
 
     @cached_property
-    def Q(self) -> Floats:
-        """X in the engine's coordinates, shape (n, p)."""
-        return product(self._design.X, self._scaling.x_map)
+    def Q(self) -> Floats | TurnedColumns:
+        """X in the engine's coordinates, shape (n, p); not formed where X has sparse columns."""
+        X, x_map = self._design.fixed, self._scaling.x_map
+        return product(X, x_map) if isinstance(X, np.ndarray) else TurnedColumns(X, x_map)
 
 
 @dataclass(frozen=True, eq=False)

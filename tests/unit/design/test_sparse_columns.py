@@ -101,6 +101,11 @@ def test_a_fit_is_that_of_the_dense_matrix(formula, options, data, hold_sparse):
     at = dense.theta
     values = [lmt.engines.pls.evaluate(fit.problem, at, reml).objective for fit in fits for reml in (True, False)]
     np.testing.assert_allclose(values[:2], values[2:], rtol=1e-12)
+    rows = [fit.problem.with_response(np.cos(np.arange(fit.nobs))).response for fit in fits]
+    assert rows[0].yy == pytest.approx(rows[1].yy, rel=1e-9)
+    assert rows[0].y_scale == pytest.approx(rows[1].y_scale, rel=1e-10)
+    leverages = [lmt.core.hat_values(fit.problem, at) for fit in fits]
+    np.testing.assert_allclose(*leverages, rtol=1e-8)
 
 
 def test_rows_without_a_value_are_left_out(data, hold_sparse):
