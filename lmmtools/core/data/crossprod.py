@@ -300,7 +300,7 @@ def _times_effects(chunk: Chunk, X: Matrix, counts: tuple[int, ...], maps: tuple
     for codes, basis, m, R in zip(chunk.codes, chunk.bases, counts, maps, strict=True):
         parts.append(np.zeros((m, len(R), X.shape[1])))
         levels.add_products(codes, basis, R, X, parts[-1])
-    return np.concatenate([part.reshape(-1, X.shape[1]) for part in parts])
+    return np.concatenate([part.reshape(len(part) * part.shape[1], X.shape[1]) for part in parts])
 
 
 def _orthonormal(XX: Floats) -> tuple[Floats, float]:
