@@ -26,6 +26,7 @@ from lmmtools.core.after.relative import RelativeUncertainty, nearby_thetas, rel
 from lmmtools.core.after.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
 from lmmtools.core.data.problem import Problem, prepare
 from lmmtools.core.elimination.many_points import work_of_one
+from lmmtools.core.search.again import Known, optimize_again
 from lmmtools.core.search.batch import objectives_without_effects
 from lmmtools.core.search.certificate import (
     Certificate,
@@ -46,6 +47,7 @@ __all__ = [
     "Deletions",
     "Evaluation",
     "FixedEffectsDerivatives",
+    "Known",
     "NullSpace",
     "Optimum",
     "Options",
@@ -72,6 +74,7 @@ __all__ = [
     "nearby_thetas",
     "objectives_without_effects",
     "optimize",
+    "optimize_again",
     "prediction_variances",
     "prepare",
     "recover",

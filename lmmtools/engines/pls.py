@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.core import Optimum, Options, Progress, evaluate, optimize, prepare, recover_optimum, with_reproduction
+from lmmtools.core import (
+    Known,
+    Optimum,
+    Options,
+    Progress,
+    evaluate,
+    optimize,
+    optimize_again,
+    prepare,
+    recover_optimum,
+    with_reproduction,
+)
 from lmmtools.engines.estimate import Estimate
 from lmmtools.threads import single
 
@@ -19,7 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Progress", "evaluate", "fit", "fit_problem"]
+__all__ = ["Progress", "evaluate", "fit", "fit_problem", "refit_problem"]
 
 
 @single
@@ -62,8 +73,14 @@ def fit(
 def fit_problem(
     problem: Problem, *, reml: bool = True, start: Floats | None = None, options: Options | None = None
 ) -> Estimate:
-    """Return the fit of a prepared problem (for a refit: ``problem.with_response(y)``)."""
+    """Return the fit of a prepared problem."""
     return _estimate(problem, optimize(problem, reml, start, options))
+
+
+@single
+def refit_problem(problem: Problem, known: Known) -> Estimate:
+    """Return the fit of ``known.problem.with_response(y)``, searched from the optimum that is known."""
+    return _estimate(problem, optimize_again(problem, known))
 
 
 def _estimate(problem: Problem, optimum: Optimum) -> Estimate:

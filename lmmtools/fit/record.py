@@ -727,7 +727,9 @@ class Fit:
         Intercept    1627.5
         Name: params, dtype: float64
         """
-        return self.on_design(replace(self.design, y=y), self.problem.with_response(y))
+        problem = self.problem.with_response(y)
+        estimate = pls.refit_problem(problem, core.Known(self.problem, self.estimate.theta, self.reml))
+        return self._rebuild(replace(self.design, y=y), estimate, problem)
 
     def without_found(self) -> Self:
         """Return the fit with its cross-products, but without other results computed so far, for another process.

@@ -157,7 +157,7 @@ class LMMResults(
         >>> fit.refit_many(draws).beta.shape
         (3, 1)
         """
-        return core.refit_many(self.problem, _as_floats(Y), self.reml)
+        return core.refit_many(self.problem, _as_floats(Y), self.reml, self.estimate.theta)
 
     # -- report ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lmmtools.core.after.recover import recover_optimum
 from lmmtools.core.search import parameters
+from lmmtools.core.search.again import Known, optimize_again
 from lmmtools.core.search.batch import (
     BatchElimination,
     BatchState,
@@ -87,7 +88,7 @@ class Refits:
 
 
 @single
-def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
+def refit_many(problem: Problem, Y: Floats, reml: bool = True, theta: Floats | None = None) -> Refits:
     """Return the fits of every column of Y on the design of ``problem``.
 
     Parameters
@@ -96,6 +97,8 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
     Y : ndarray, shape (n, B)
         Responses, offset included as in the design.
     reml : bool
+    theta : ndarray, shape (k,), optional
+        The optimum of the problem's own response, where it is known: large models are searched from there.
 
     Raises
     ------
@@ -107,9 +110,11 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True) -> Refits:
     if Y.ndim != 2 or Y.shape[0] != problem.n:
         raise EngineError(f"The responses have shape {Y.shape}; give {problem.n} rows, one column per response.")
     out = _fit_in_step(problem, Y, reml)
-    for i in np.flatnonzero(~out.converged):
+    left = np.flatnonzero(~out.converged)
+    known = None if theta is None else Known(problem, theta, reml, len(left))
+    for i in left:
         own = problem.with_response(Y[:, i])
-        optimum = optimize(own, reml)
+        optimum = optimize(own, reml) if known is None else optimize_again(own, known)
         found = recover_optimum(own, optimum)
         out.theta[i], out.beta[i], out.beta_cov[i] = found.theta, found.beta, found.beta_cov
         out.sigma[i], out.objective[i] = found.sigma, found.objective

@@ -187,7 +187,7 @@ def with_scope(certificate: Certificate, objective: float, lowest: LowestOfAll |
     return replace(certificate, scope=scope, reproduced_by=(0,) if lowest.falls else ())
 
 
-def certify_model(problem: Problem, m: LocalModel) -> Certificate:
+def certify_model(problem: Problem, m: LocalModel, *, exact: bool = True) -> Certificate:
     """Return the certificate of an evaluated point.
 
     The gradient is taken over the free elements of phi. A variance at zero is not free, nor is a column of lambda that
@@ -195,7 +195,7 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
     decrease is |g_i (B^-1 g)_i|.
 
     Where the exact Hessian is not cheap (see :mod:`~lmmtools.core.search.curvature`) B is the average information, and
-    the smallest curvature is the exact one along B's weakest direction.
+    the smallest curvature is the exact one along B's weakest direction, or, without ``exact``, B's own.
     """
     nulls, free = _null_spaces(problem, m.frames, m.roots, m.d, m.state.reml)
     at = np.flatnonzero(free)
@@ -208,7 +208,7 @@ def certify_model(problem: Problem, m: LocalModel) -> Certificate:
         return curvature_along(problem, m, full)
 
     return _make_certificate(
-        m.g[at], B[np.ix_(at, at)], room[at], nulls, m.d, None if m.exact is not None else exact_along
+        m.g[at], B[np.ix_(at, at)], room[at], nulls, m.d, exact_along if exact and m.exact is None else None
     )
 
 

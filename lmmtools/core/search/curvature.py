@@ -38,11 +38,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.core.data.problem import Problem
+    from lmmtools.core.elimination.chain import Elimination, Inverse
     from lmmtools.core.search.objective import State
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LocalModel", "curvature_along", "local_model", "quadratic_forms"]
+__all__ = ["LocalModel", "Shared", "curvature_along", "local_model", "quadratic_forms", "share"]
 
 
 DIFFERENCE = 0.02
@@ -64,7 +65,7 @@ class LocalModel:
     exact : ndarray, shape (k, k), or None
         The Hessian, where it is cheap.
     average : ndarray, shape (k, k)
-        The average-information approximation.
+        The average-information approximation, or a closer one.
     """
 
     state: State
@@ -103,7 +104,7 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
     return q, 0.5 * (Q + Q.T)
 
 
-def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalModel:
+def local_model(problem: Problem, state: State, *, once: bool = False, shared: Shared | None = None) -> LocalModel:
     """Return the quadratic model at an evaluated point, in the point's own frame.
 
     Parameters
@@ -112,6 +113,9 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     state : State
     once : bool
         Whether the exact Hessian may cost what is acceptable once per fit; else only what saves an iteration.
+    shared : Shared, optional
+        What is known of all responses at this theta, or of one nearby: then its traces make the average information
+        nearly exact.
     """
     found = None
     if problem.dense is not None:
@@ -129,7 +133,9 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
         state = replace(state, lambdas=tuple(Q @ L for Q, L in zip(frames, roots, strict=True)))
     sums = sums_of(problem, state)
     if sums is None:
-        inverse, Y = invert(state.elimination), projector(state)
+        is_there = shared is not None and state.elimination is shared.elimination
+        inverse = shared.inverse if shared is not None and is_there else invert(state.elimination)
+        Y = projector(state)
         d = derivatives_from(problem, state, inverse.T, Y)
     else:
         d = derivatives_from_sums(problem, state, sums)
@@ -148,7 +154,8 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
     if problem.structure.q_rest > KEEP_Q:
         # The elimination is not needed any more, and the next point needs its memory.
         state.solution.drop_factor()
-    exact, average = None if t is None else 2.0 * Q2 - t + rest, Q2 + rest
+    exact = None if t is None else 2.0 * Q2 - t + rest
+    average = Q2 + rest if shared is None else 2.0 * Q2 - shared.traces + rest
     held = _idle_elements(problem, frames) if state.reml and any(problem.spanned) else None
     if held is not None:
         g[held] = 0.0
@@ -156,6 +163,51 @@ def local_model(problem: Problem, state: State, *, once: bool = False) -> LocalM
             B[held], B[:, held] = 0.0, 0.0
             B[held, held] = 1.0
     return LocalModel(state, d, frames, roots, phi, g, exact, average)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """What does not depend on the response at one theta.
+
+    Attributes
+    ----------
+    lambdas : tuple of ndarray, each (l, l)
+    reml : bool
+    elimination : Elimination
+        The factor of V.
+    inverse : Inverse
+        The traces of N alone.
+    traces : ndarray, shape (k, k)
+        tr(P V_i P V_j).
+    """
+
+    lambdas: tuple[Floats, ...]
+    reml: bool
+    elimination: Elimination
+    inverse: Inverse
+    traces: Floats
+
+    def model(self, problem: Problem) -> LocalModel:
+        """Return the quadratic model of a response there."""
+        state = evaluate_state(problem, self.lambdas, self.reml, self.elimination)
+        return local_model(problem, state, shared=self)
+
+
+def share(problem: Problem, lambdas: tuple[Floats, ...], reml: bool) -> Shared | None:
+    """Return what all responses share at lambda, at a cost that is acceptable once for many; None where it costs more.
+
+    For scalar terms alone: of others, phi is in the frame of one point.
+    """
+    if max(problem.widths) > 1 or problem.structure.q_rest > KEEP_Q:
+        return None
+    state = evaluate_state(problem, lambdas, reml)
+    if problem.dense is not None or sums_of(problem, state) is not None:
+        return None
+    frames, _ = parameters.frame(problem.covariances, lambdas)
+    sigma = parameters.sigma_directions(problem.covariances, lambdas, frames)
+    inverse = invert(state.elimination)
+    t = trace_products_once(problem, state, inverse, projector(state), sigma)
+    return None if t is None else Shared(lambdas, reml, state.elimination, replace(inverse, W_rest=None), t)
 
 
 def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.bool_]:

@@ -16,8 +16,9 @@ import numpy as np
 
 from lmmtools.core import kernels
 from lmmtools.core.search import parameters
-from lmmtools.core.search.curvature import LocalModel, local_model
+from lmmtools.core.search.curvature import LocalModel, Shared, local_model
 from lmmtools.core.search.objective import State, evaluate_state
+from lmmtools.core.search.secants import corrected, error_after
 from lmmtools.core.search.start import starting_lambdas
 from lmmtools.errors import EngineError
 from lmmtools.threads import given_back
@@ -76,11 +77,18 @@ class Options:
         Expected decrease of the criterion at which to stop, absolute; never below the criterion's rounding error.
     callback : callable, optional
         Called with a :class:`Progress` after every evaluation; returning True stops the optimisation.
+    shared : Shared, optional
+        What all responses share at a theta nearby; by default the search starts there.
+    finish : float
+        Expected decrease at which, where the Hessian is not exact, one more step ends the search; its end is evaluated
+        without derivatives.
     """
 
     max_iter: int = 200
     tol: float = 1e-18
     callback: Callable[[Progress], object] | None = None
+    finish: float = 0.0
+    shared: Shared | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,12 +104,20 @@ class Descent:
         Why it stopped; empty where the expected decrease is within the tolerance.
     interrupted : bool
         Whether the user stopped it.
+    finish : State or None
+        The end of a last step that was evaluated without derivatives.
     """
 
     model: LocalModel
     n_evaluations: int
     message: str
     interrupted: bool = False
+    finish: State | None = None
+
+    @property
+    def end(self) -> State:
+        """The last point, evaluated."""
+        return self.model.state if self.finish is None else self.finish
 
 
 def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, options: Options) -> Descent:
@@ -122,15 +138,23 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     """
     terms = problem.covariances
     bounded = parameters.bounded(terms)
-    point = _evaluate_start(problem, starting_lambdas(problem) if start is None else start, reml)
+    shared = options.shared
+    if start is None and shared is not None:
+        point = shared.model(problem)
+    else:
+        point = _evaluate_start(problem, starting_lambdas(problem) if start is None else start, reml)
     count, last, stalls = 1, np.inf, 0
+    # Of scalar terms, which alone share, phi is in one frame at all points.
+    error = np.zeros_like(point.average)
     message, interrupted = "", False
+    finish: State | None = None
     try:
         while True:
             if _report_progress(options, count, point, bounded):
                 message, interrupted = "stopped by the callback", True
                 break
-            is_exact, step, expected = kernels.newton.step(point.phi, point.g, point.exact, point.average, bounded)
+            B = point.average if shared is None else corrected(point.average, error)
+            is_exact, step, expected = kernels.newton.step(point.phi, point.g, point.exact, B, bounded)
             rounding = _rounding(problem, point)
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
             if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
@@ -146,12 +170,17 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 if expected > UNFOUND:
                     message = f"no lower value of the criterion was found, where {expected:.2g} was expected"
                 break
-            point = local_model(problem, trial)
+            if not is_exact and expected <= options.finish:
+                finish = trial
+                break
+            old, point = point, local_model(problem, trial, shared=shared)
+            if shared is not None:
+                error = error_after(error, old, point)
         point, used = _drop_vanished_columns(problem, point)
         count += used
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
-    return Descent(point, count, message, interrupted)
+    return Descent(point, count, message, interrupted, finish)
 
 
 def _rounding(problem: Problem, point: LocalModel) -> float:

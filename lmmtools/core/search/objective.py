@@ -70,10 +70,12 @@ class Solution:
     problem : Problem
     lambdas : tuple of ndarray, each (l, l)
         Per block in design order.
+    elimination : Elimination, optional
+        The factor of V, if it is known.
     """
 
-    def __init__(self, problem: Problem, lambdas: tuple[Floats, ...]) -> None:
-        self._problem, self._lambdas = problem, lambdas
+    def __init__(self, problem: Problem, lambdas: tuple[Floats, ...], elimination: Elimination | None = None) -> None:
+        self._problem, self._lambdas, self._elimination = problem, lambdas, elimination
 
     @cached_property
     def lambdas(self) -> tuple[Floats, ...]:
@@ -83,7 +85,8 @@ class Solution:
     @cached_property
     def elimination(self) -> Elimination:
         """The factor of V."""
-        return eliminate(self._problem.structure, self.lambdas)
+        known = self._elimination
+        return eliminate(self._problem.structure, self.lambdas) if known is None else known
 
     @cached_property
     def _solved(self) -> tuple[Floats, Floats]:
@@ -103,6 +106,7 @@ class Solution:
         """Give the memory of the factor back; ``U`` and ``F`` stay."""
         self._solved  # noqa: B018  # they are made of it
         del self.elimination
+        self._elimination = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,10 +263,12 @@ def profile(logdet: Any, r2: Any, dof: int) -> Any:
     return logdet + dof * (1.0 + np.log(2.0 * np.pi * r2 / dof))
 
 
-def evaluate_state(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State:
+def evaluate_state(
+    problem: Problem, lambdas: Sequence[Floats], reml: bool, elimination: Elimination | None = None
+) -> State:
     """Return the criterion at lambda per block, in the engine's coordinates, with the quantities behind it."""
     lambdas, dof = tuple(lambdas), problem.n - problem.p if reml else problem.n
-    solution = Solution(problem, lambdas)
+    solution = Solution(problem, lambdas, elimination)
     found = None if problem.dense is None else problem.dense.criterion(problem.response, lambdas)
     logdet, logdet_x, r2, b, Lxx, modes = found or (*_regress(problem, solution), None)
     if not r2 > TINY:

@@ -268,7 +268,7 @@ def _run_piece(
     if statistic is not None:
         return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)
     try:
-        refits = core.refit_many(fit.problem, Y, fit.reml)
+        refits = core.refit_many(fit.problem, Y, fit.reml, fit.estimate.theta)
     except LmmError:
         # At least one response cannot be fitted: refit them one by one.
         return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)

@@ -124,3 +124,61 @@ def test_offset_is_taken_off_new_responses() -> None:
     assert refit.objective == pytest.approx(plain.objective, rel=SAME)
     many = core.refit_many(core.prepare(shifted), (d.y + offset)[:, None])
     assert many.objective[0] == pytest.approx(plain.objective, rel=SAME)
+
+
+def large_crossed(seed: int):
+    """Two crossed factors with 520 random effects: more than the search in step and the dense Hessian take."""
+    rng = np.random.default_rng(seed)
+    n = 4000
+    frame = pd.DataFrame({"a": rng.integers(400, size=n), "b": rng.integers(120, size=n), "x": rng.standard_normal(n)})
+    frame["y"] = frame.x + rng.normal(size=400)[frame.a] + 0.7 * rng.normal(size=120)[frame.b] + rng.normal(size=n)
+    return lmm("y ~ x + (1|a) + (1|b)", frame).design
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_refits_from_a_known_optimum_are_those_of_a_whole_search(reml: bool) -> None:
+    design = large_crossed(1)
+    problem = core.prepare(design)
+    theta = core.optimize(problem, reml).theta
+    rng = np.random.default_rng(2)
+    sizes = ((1.0, 0.7), (0.9, 0.75), (1.4, 0.5), (1.0, 0.7), (0.6, 1.2), (1.0, 0.0))
+    u = [[rng.normal(size=b.m) * s for b, s in zip(design.blocks, pair, strict=True)] for pair in sizes]
+    Y = np.column_stack([own[0][design.blocks[0].codes] + own[1][design.blocks[1].codes] for own in u])
+    Y += rng.normal(size=Y.shape)
+    many = core.refit_many(problem, Y, reml, theta)
+    assert many.converged.all()
+    for i in range(Y.shape[1]):
+        own = problem.with_response(Y[:, i])
+        whole = core.optimize(own, reml)
+        one = core.optimize_again(own, core.Known(problem, theta, reml))
+        for objective, found in ((many.objective[i], many.theta[i]), (one.objective, one.theta)):
+            # Criteria differ by what the last step leaves, some 1e-9, and theta by the root of that.
+            assert objective == pytest.approx(whole.objective, abs=1e-6), i
+            np.testing.assert_allclose(found, whole.theta, atol=2e-4)
+
+
+def test_a_refit_from_a_known_optimum_certifies_the_point_before_its_last_step() -> None:
+    design = large_crossed(3)
+    problem = core.prepare(design)
+    known = core.Known(problem, core.optimize(problem, True).theta, True, 10)
+    y = design.y + np.random.default_rng(4).normal(size=design.n)
+    found = core.optimize_again(problem.with_response(y), known)
+    assert found.converged
+    assert found.certificate.scope == "local"
+    assert found.certificate.expected_decrease <= 1e-6
+    there = core.certify(problem.with_response(y), found.theta)
+    assert there.holds
+    assert there.expected_decrease <= found.certificate.expected_decrease
+    assert there.min_curvature == pytest.approx(found.certificate.min_curvature, rel=0.05)
+
+
+def test_a_refit_near_the_boundary_takes_the_whole_search() -> None:
+    design = large_crossed(5)
+    problem = core.prepare(design)
+    known = core.Known(problem, core.optimize(problem, True).theta, True, 10)
+    rng = np.random.default_rng(6)
+    y = rng.normal(size=400)[design.blocks[0].codes] + rng.normal(size=design.n)
+    own = problem.with_response(y)
+    found, whole = core.optimize_again(own, known), core.optimize(own, True)
+    assert found.objective == pytest.approx(whole.objective, abs=1e-8)
+    np.testing.assert_array_equal(found.theta == 0, whole.theta == 0)
