@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lmmtools.printout.number import PrintedNumber
     from lmmtools.printout.row import Tail
 
-__all__ = ["has_stars", "read_fixed_correlations", "read_fixed_effects"]
+__all__ = ["check_end", "has_stars", "read_fixed_correlations", "read_fixed_effects"]
 
 _COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
 _HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
@@ -41,7 +41,9 @@ class _Strip:
     rows: list[tuple[PrintedNumber, ...]] = field(default_factory=list)
 
 
-def read_fixed_effects(lines: Sequence[Line], formula: str | None = None) -> list[PrintedCoefficient]:
+def read_fixed_effects(
+    lines: Sequence[Line], formula: str | None = None, *, is_z: bool = False
+) -> list[PrintedCoefficient]:
     """Return the fixed effects; none where the model has none.
 
     Parameters
@@ -50,6 +52,8 @@ def read_fixed_effects(lines: Sequence[Line], formula: str | None = None) -> lis
         What is printed from ``Fixed effects:`` to the next heading.
     formula : str, optional
         As printed: it tells a row that was cut from what is no row.
+    is_z : bool
+        Whether the table has z values; they are the ``t`` of the record.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def read_fixed_effects(lines: Sequence[Line], formula: str | None = None) -> lis
     if filled[0].words == "No fixed effect coefficients":
         return []
     if _HEADER.fullmatch(filled[0].words) or join_heading(filled, _HEADER):
-        return _read_table(lines, formula)
+        return _read_table(lines, formula, is_z)
     if len(read_tail(_STARS.sub("", filled[0].text))) > 1:
         raise PrintoutError(
             "The table of fixed effects has no heading 'Estimate Std. Error t value': paste it with its first line."
@@ -75,19 +79,31 @@ def has_stars(lines: Sequence[Line]) -> bool:
     return any(found is not None and found["stars"] for found in (_STARS.search(line.text) for line in lines))
 
 
+def check_end(lines: Sequence[Line]) -> None:
+    """Raise PrintoutError if the last row of a table ends before its heading: R aligns both, so that it may be cut."""
+    filled = [line for line in lines if not line.is_blank]
+    last = filled[-1]
+    if not _HEADER.fullmatch(filled[0].words) or last.text == last.words:
+        return
+    if len(_STARS.sub("", last.text).rstrip()) < len(filled[0].text.rstrip()):
+        raise PrintoutError(f"Line {last.number} ends before the table does: {last.words!r}. Was the text cut?")
+
+
 def _column_name(text: str) -> str:
     if text.startswith("Pr"):
         return "p"
     return {"E": "estimate", "S": "std_error", "d": "df", "t": "t", "z": "z"}[text[0]]
 
 
-def _read_table(lines: Sequence[Line], formula: str | None) -> list[PrintedCoefficient]:
+def _read_table(lines: Sequence[Line], formula: str | None, is_z: bool) -> list[PrintedCoefficient]:
     strips = _read_strips(_unwrap(lines), formula)
     if any(strip.names != strips[0].names for strip in strips):
         raise PrintoutError("The columns of the fixed effects have not the same rows: was the text cut?")
     if not strips[0].names:
         raise PrintoutError("The table of fixed effects has no rows: was the text cut?")
     columns = [c for strip in strips for c in strip.columns]
+    if is_z:
+        columns = ["t" if c == "z" else c for c in columns]
     if "z" in columns:
         raise PrintoutError("The fixed effects have z values: this is no linear mixed model of lme4 (glmer? glmmTMB?).")
     missing = [title for column, title in _NEEDED.items() if columns.count(column) != 1]

@@ -80,7 +80,7 @@ class PrintedCoefficient:
 
 @dataclass(frozen=True, slots=True)
 class PrintedSummary:
-    """The numbers of a printed lme4 fit; each is a float that also knows its text and its last digit.
+    """The numbers of a printed fit, of lme4 or of a package with such tables; each knows its text and last digit.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class PrintedSummary:
     messages : tuple of str
         What lme4 said of the fit: ``"boundary (singular) fit: ..."``, ``"Model failed to converge ..."``.
     engine : str
-        ``"lme4"``.
+        ``"lme4"``, ``"glmmTMB"``, ``"MixedModels.jl"``.
 
     Examples
     --------
@@ -196,7 +196,7 @@ class PrintedSummary:
 
     def __str__(self) -> str:
         rows = [
-            f"printed lme4 fit by {'REML' if self.reml else 'ML'}: {self.formula or 'formula not printed'}",
+            f"printed {self.engine} fit by {'REML' if self.reml else 'ML'}: {self.formula or 'formula not printed'}",
             f"  criterion {self.criterion}; {self.nobs} rows; "
             + ", ".join(f"{m} levels of {g}" for g, m in self.ngroups.items()),
         ]

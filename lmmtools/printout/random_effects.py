@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lmmtools.printout.number import PrintedNumber
     from lmmtools.printout.row import Tail
 
-__all__ = ["RESIDUAL", "read_random_effects"]
+__all__ = ["RESIDUAL", "read_random_effects", "read_variances"]
 
 RESIDUAL = "Residual"
 _COLUMN = re.compile(r"Groups|Name|Variance|Std\. ?Dev\.?|Corr|Cov")
@@ -60,7 +60,24 @@ class _Row:
 
 
 def read_random_effects(lines: Sequence[Line], groups: Iterable[str]) -> tuple[list[PrintedEffect], PrintedEffect]:
-    """Return the random effects, and the residual.
+    """Return the random effects, and the residual; parameters and errors as for ``read_variances``.
+
+    Raises
+    ------
+    PrintoutError
+        If there is no residual, as in a generalised model.
+    """
+    effects = read_variances(lines, groups)
+    if len(effects) < 2 or effects[-1].group != RESIDUAL:
+        raise PrintoutError(
+            "The table of random effects has no row 'Residual': paste it whole; a model without a residual variance "
+            "(glmer) is no linear mixed model."
+        )
+    return effects[:-1], effects[-1]
+
+
+def read_variances(lines: Sequence[Line], groups: Iterable[str]) -> list[PrintedEffect]:
+    """Return the rows of the table, the residual last where there is one.
 
     Parameters
     ----------
@@ -266,10 +283,8 @@ def _numbers_only(line: Line) -> tuple[PrintedNumber, ...]:
     return tail.numbers
 
 
-def _make_effects(
-    rows: Sequence[_Row], columns: Sequence[str], groups: Sequence[str]
-) -> tuple[list[PrintedEffect], PrintedEffect]:
-    """Return the effects and the residual as records; raise PrintoutError if a row lacks numbers."""
+def _make_effects(rows: Sequence[_Row], columns: Sequence[str], groups: Sequence[str]) -> list[PrintedEffect]:
+    """Return the rows as records; raise PrintoutError if a row lacks numbers."""
     effects: list[PrintedEffect] = []
     for row in rows:
         if len(row.amounts) != len(columns) or len(row.correlations) != row.above:
@@ -283,11 +298,6 @@ def _make_effects(
                 row.group, row.name, amounts.get("Variance"), amounts.get("Std.Dev."), tuple(row.correlations)
             )
         )
-    if len(effects) < 2 or effects[-1].group != RESIDUAL:
-        raise PrintoutError(
-            "The table of random effects has no row 'Residual': paste it whole; a model without a residual variance "
-            "(glmer) is no linear mixed model."
-        )
     there = {name for effect in effects for name in (effect.group, _TERM_NUMBER.sub("", effect.group))}
     missing = [group for group in groups if group not in there]
     if missing:
@@ -295,4 +305,4 @@ def _make_effects(
             f"The table of random effects has no row for {', '.join(missing)}, which 'Number of obs' lists: was a line "
             "lost?"
         )
-    return effects[:-1], effects[-1]
+    return effects

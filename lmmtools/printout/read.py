@@ -14,10 +14,11 @@ from lmmtools.printout.fixed_effects import (
 from lmmtools.printout.layout import clean_lines, find_parts, find_sections
 from lmmtools.printout.layouts import read_layout
 from lmmtools.printout.mixedlm import is_mixedlm_summary, read_mixedlm_summary
-from lmmtools.printout.number import PrintedNumber, is_count_text
+from lmmtools.printout.number import PrintedNumber
 from lmmtools.printout.printed_fit import PrintedSummary
 from lmmtools.printout.random_effects import read_random_effects
 from lmmtools.printout.row import read_tail
+from lmmtools.printout.sizes import read_criteria, read_pairs, read_sizes
 from lmmtools.printout.terms import has_no_fixed_effects, missing_terms
 from lmmtools.sentences import join_with_and
 
@@ -114,17 +115,13 @@ def read_printout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable:
     if isinstance(text, str):
         if is_mixedlm_summary(text):
             return read_mixedlm_summary(text)
-        if not is_lme4_summary(text):
-            found = read_layout(text)
-            if found is not None:
-                return found
+        lines = clean_lines(text)
+        parts = find_parts(lines)
+        is_summary = bool(parts & {"title", "reml"}) or {"random", "fixed", "nobs"} <= parts
+        found = read_layout(lines, is_fit=True) or (None if is_summary else read_layout(lines, is_fit=False))
+        if found is not None:
+            return found
     return read_lme4_summary(text)
-
-
-def is_lme4_summary(text: str) -> bool:
-    """Whether a text has the parts of a printed lmer() fit, and of no other package's."""
-    parts = find_parts(clean_lines(text))
-    return bool(parts & {"title", "reml"}) or {"random", "fixed", "nobs"} <= parts
 
 
 def read_lme4_summary(text: str) -> PrintedSummary:
@@ -207,9 +204,9 @@ def _check_complete(sections: Sections) -> None:
 
 
 def _assemble(sections: Sections) -> PrintedSummary:
-    criteria = _read_criteria(sections)
+    criteria = read_criteria(sections)
     reml, criterion = _read_criterion(sections, criteria)
-    nobs, ngroups = _read_sizes(sections.words("nobs") or "")
+    nobs, ngroups = read_sizes(sections.words("nobs") or "")
     effects, residual = read_random_effects(sections.parts["random"], ngroups)
     formula = sections.words("formula")
     fixed = read_fixed_effects(sections.parts["fixed"], formula) if "fixed" in sections else []
@@ -240,30 +237,6 @@ def _assemble(sections: Sections) -> PrintedSummary:
     )
 
 
-def _read_pairs(sections: Sections, part: str) -> dict[str, PrintedNumber]:
-    """Return the numbers by the names above them, from one pair of rows or several."""
-    names: list[str] = []
-    numbers: list[PrintedNumber] = []
-    for line in sections.block(part):
-        tail = read_tail(line.text)
-        if not tail.label(len(tail)):
-            numbers.extend(tail.numbers)
-        else:
-            names.extend(line.words.split())
-    return dict(zip(names, numbers, strict=False)) if len(names) == len(numbers) else {}
-
-
-def _read_criteria(sections: Sections) -> dict[str, PrintedNumber] | None:
-    if "criteria" not in sections:
-        return None
-    found = _read_pairs(sections, "criteria")
-    # Later versions of lme4 print -2*log(L) above the deviance.
-    criteria = {"deviance" if name.startswith("-2") else name: value for name, value in found.items()}
-    if "deviance" not in criteria:
-        raise PrintoutError("The table 'AIC BIC logLik deviance' has not a number below each name: was the text cut?")
-    return criteria
-
-
 def _read_criterion(sections: Sections, criteria: dict[str, PrintedNumber] | None) -> tuple[bool, PrintedNumber]:
     title = sections.words("title") or ""
     if "reml" in sections:
@@ -286,25 +259,8 @@ def _restore_zero(criterion: PrintedNumber) -> PrintedNumber:
     return PrintedNumber(criterion.text, _CRITERION_DECIMALS) if has_room else criterion
 
 
-def _read_sizes(words: str) -> tuple[int, dict[str, int]]:
-    """Return the number of rows and the levels per group in ``180, groups: Subject, 18; item, 20``."""
-    rows, _, listed = words.partition(",")
-    groups: dict[str, int] = {}
-    for entry in listed.partition("groups:")[2].split(";"):
-        name, _, count = entry.rpartition(",")
-        if not name.strip() or not is_count_text(count.strip()):
-            break
-        groups[name.strip()] = int(count)
-    else:
-        if is_count_text(rows.strip()):
-            return int(rows), groups
-    raise PrintoutError(
-        f"The line 'Number of obs: {words[:200]}' does not read as '180, groups: Subject, 18': was the text cut?"
-    )
-
-
 def _read_quantiles(sections: Sections) -> tuple[PrintedNumber, ...] | None:
-    found = _read_pairs(sections, "residuals")
+    found = read_pairs(sections, "residuals")
     return tuple(q.rounded_twice() for q in found.values()) if list(found) == _QUANTILES else None
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["as_column", "compare_beside", "compare_engines", "compare_items"]
 
+# Headings of columns.
+_ENGINES = {"mixedlm": "MixedLM"}
 # Stands for a fit until all fits are made together.
 _TO_BE_MADE = object()
 
@@ -89,9 +91,9 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
     if isinstance(source, FitRecord):
         return ComparisonColumn.from_result(source, name)
     if isinstance(source, PrintedSummary):
-        return ComparisonColumn.from_printed(source, name or "lme4")
+        return ComparisonColumn.from_printed(source, name or source.engine)
     if isinstance(source, PrintedMixedLM):
-        return ComparisonColumn.from_printed(source, name or "MixedLM")
+        return ComparisonColumn.from_printed(source, name or _ENGINES.get(source.engine, source.engine))
     if isinstance(source, dict):
         return ComparisonColumn.from_recorded(source, name or "lme4")
     if hasattr(source, "cov_re"):

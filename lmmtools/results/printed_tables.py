@@ -61,6 +61,11 @@ def counterparts(fit: Any, table: PrintedTable) -> list[Counterpart]:
     DataError
         If the fit has no such numbers.
     """
+    if table.layout not in _BY_LAYOUT:
+        raise DataError(
+            f"{table.title} printed a fit of the family {table.facts.get('family', 'unknown')}: lmmtools fits linear "
+            "mixed models, and has no numbers to compare with it"
+        )
     return list(_BY_LAYOUT[table.layout](fit, table))
 
 

@@ -11,12 +11,13 @@ import pkgutil
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.layout import clean_lines
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
+    from lmmtools.printout.layout import Line
     from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
     from lmmtools.printout.printed_table import PrintedTable
 
@@ -32,18 +33,16 @@ def describe_layouts() -> tuple[str, ...]:
     return tuple(str(module.TITLE) for module in _layouts())
 
 
-def read_layout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable | None:
-    """Return the record of the one printed fit or table in a text; None if there is none that a layout knows.
+def read_layout(lines: Sequence[Line], *, is_fit: bool) -> PrintedSummary | PrintedMixedLM | PrintedTable | None:
+    """Return the record of the one printed fit, or of the one table, in a text; None if no layout knows it.
 
     Raises
     ------
     PrintoutError
         If there are several, or it is cut, or its numbers contradict each other.
     """
-    lines = clean_lines(text)
-    found = [(module, start) for module in _layouts() if (start := module.begins(lines)) is not None]
-    fits = [(module, start) for module, start in found if module.IS_FIT]
-    found = fits or found
+    modules = [module for module in _layouts() if is_fit == module.IS_FIT]
+    found = [(module, start) for module in modules if (start := module.begins(lines)) is not None]
     if len(found) > 1:
         named = join_with_and([f"{m.TITLE} (line {lines[start].number})" for m, start in found])
         raise PrintoutError(f"The text holds what several functions print, {named}: give one at a time.")

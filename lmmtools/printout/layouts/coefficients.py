@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
-from lmmtools.printout.fixed_effects import read_fixed_effects
+from lmmtools.printout.fixed_effects import check_end, read_fixed_effects
 from lmmtools.printout.printed_table import PrintedRow, PrintedTable
 from lmmtools.printout.row import read_tail
 
@@ -49,7 +49,7 @@ def read(lines: Sequence[Line], start: int) -> PrintedTable:
     end = next((k for k in range(start, len(lines)) if lines[k].is_blank or lines[k].is_break), len(lines))
     found = read_fixed_effects(lines[start:end])
     if all(line.is_blank for line in lines[end:]):
-        _check_end(lines[start:end])
+        check_end(lines[start:end])
     if len({c.name for c in found}) < len(found):
         raise PrintoutError("The fixed effects have two of one name: give one printout.")
     rows = []
@@ -57,10 +57,3 @@ def read(lines: Sequence[Line], start: int) -> PrintedTable:
         numbers = {title: getattr(c, name) for title, name in _NUMBERS.items()}
         rows.append(PrintedRow((c.name,), {title: n for title, n in numbers.items() if n is not None}))
     return PrintedTable("coefficients", TITLE, tuple(rows))
-
-
-def _check_end(lines: Sequence[Line]) -> None:
-    """Raise PrintoutError unless the last number of the text ends under the names, as R aligns them: it may be cut."""
-    above, last = lines[0].text.rstrip(), lines[-1].text.rstrip()
-    if _TABLE.fullmatch(lines[0].words) and last != lines[-1].words and len(last) < len(above):
-        raise PrintoutError(f"Line {lines[-1].number} ends before the table does: {lines[-1].words!r}. Was it cut?")

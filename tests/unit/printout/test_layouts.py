@@ -82,6 +82,107 @@ def test_what_no_line_names_is_not_read(name):
         lmt.read_printout(text_of(name))
 
 
+FITS = [name for name, record in RECORDED.items() if "numbers" not in record]
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_fits_of_other_functions_are_read(name):
+    printed, record = lmt.read_printout(text_of(name)), RECORDED[name]
+    if isinstance(printed, PrintedTable):
+        criteria = printed.rows[0].numbers
+        sds = [row.numbers["Std.Dev."] for row in printed.rows[1:] if "Std.Dev." in row.numbers and row.labels[1]]
+        effects = [row for row in printed.rows if "Estimate" in row.numbers]
+        names = [row.labels[0] for row in effects]
+        columns = {column: [row.numbers[column] for row in effects] for column in effects[0].numbers}
+        assert int(printed.facts["nobs"]) == record["nobs"]
+    else:
+        criteria, sds = printed.criteria, list(printed.std_devs.values())
+        names = list(printed.fixef)
+        columns = {"Estimate": printed.fixef.values(), "Std. Error": printed.std_errors.values()}
+        columns |= {"z value": [c.t for c in printed.fixed], "Pr(>|z|)": [c.p for c in printed.fixed]}
+        assert printed.reml == name.endswith("reml")
+        assert printed.criterion.shows(record["criterion"])
+        assert printed.sigma.shows(record["sigma"])
+        assert [r.text for r in printed.correlations.values()] == [f"{r:.2f}" for r in record["correlations"]]
+    assert criteria["logLik"].shows(-0.5 * record["criterion"])
+    if "AIC" in criteria:
+        assert criteria["AIC"].shows(record["AIC"])
+        assert criteria["df.resid"].shows(record["df_resid"])
+    assert len(sds) == len(record["sds"])
+    assert all(abs(sd - value) <= 1.1 * sd.half_unit for sd, value in zip(sds, record["sds"], strict=True))
+    assert names == record["fixef_names"]
+    pairs = {"Estimate": "fixef", "Std. Error": "std_errors", "z value": "z", "Pr(>|z|)": "p"}
+    for column, key in pairs.items():
+        for found, value in zip(columns[column], record[key], strict=True):
+            assert found.shows(value) or abs(found - value) <= 1.1 * found.half_unit
+
+
+# What MixedModels.jl 4 prints of sleepstudy; the numbers are lme4's to the digits printed (-2 log L 1751.93934).
+JULIA = """\
+Linear mixed model fit by maximum likelihood
+ Reaction ~ 1 + Days + (1 + Days | Subject)
+   logLik   -2 logLik     AIC       AICc        BIC
+  -875.9697  1751.9393  1763.9393  1764.4249  1783.0971
+
+Variance components:
+            Column    Variance Std.Dev.   Corr.
+Subject  (Intercept)  565.5107 23.7805
+         Days          32.6821  5.7168  +0.08
+Residual              654.9415 25.5918
+ Number of obs: 180; levels of grouping factors: 18
+
+  Fixed-effects parameters:
+──────────────────────────────────────────────────
+                Coef.  Std. Error      z  Pr(>|z|)
+──────────────────────────────────────────────────
+(Intercept)  251.405      6.63226  37.91    <1e-99
+Days          10.4673     1.50224   6.97    <1e-11
+──────────────────────────────────────────────────
+"""
+
+
+def test_a_model_of_julia_is_read_and_compared():
+    printed = lmt.read_printout(JULIA)
+    assert (printed.engine, printed.reml, printed.nobs, printed.ngroups) == (
+        "MixedModels.jl",
+        False,
+        180,
+        {"Subject": 18},
+    )
+    assert printed.criteria == {"logLik": -875.9697, "AIC": 1763.9393, "BIC": 1783.0971}
+    assert [str(v) for v in printed.variances.values()] == ["565.5107", "32.6821"]
+    assert printed.correlations == {"Subject (Intercept), Days": 0.08}
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(reml=False)
+    assert lmt.compare(fit, JULIA).verdict in ("same to the digits shown", "looser convergence")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("1751.9393", "1715.9393", "-2 logLik"),
+        ("23.7805", "23.8705", "not square and root"),
+        ("1.50224", "1.52024", "z is not Coef. over Std. Error"),
+        ("factors: 18", "factors: 18, 6", "2 numbers of levels are printed for 1 grouping"),
+        ("Residual              654.9415 25.5918\n", "", "no row Residual"),
+        (
+            "Days          10.4673     1.50224   6.97    <1e-11\n──────────────────────────────────────────────────\n",
+            "",
+            "cut",
+        ),
+    ],
+)
+def test_a_changed_model_of_julia_is_refused(old, new, named):
+    assert old in JULIA
+    with pytest.raises(lmt.LmmError, match=named):
+        lmt.read_printout(JULIA.replace(old, new))
+
+
+def test_a_generalised_model_is_not_compared():
+    fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit()
+    with pytest.raises(lmt.LmmError, match="a fit of the family poisson: lmmtools fits linear"):
+        lmt.compare(fit, text_of("tmb_poisson"))
+
+
 def test_every_text_has_its_record():
     assert {path.stem for path in REFERENCE.glob("*.txt")} == set(RECORDED)
 
