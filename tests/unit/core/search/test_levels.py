@@ -69,3 +69,15 @@ def test_a_theta_that_is_too_large_is_an_error(frame):
     problem = core.prepare(lmt.lmm(FORMULAS[0], frame).design)
     with pytest.raises(lmt.EngineError, match="theta"):
         evaluate_state(problem, problem.to_lambdas(np.array([1e200, 0.0, 1e200])), True)
+
+
+@pytest.mark.parametrize("formula", ["y ~ 0 + (1|g)", "y ~ 0 + (1|g) + (1|h)"])
+def test_a_large_model_without_fixed_effects_is_evaluated(formula):
+    rng = np.random.default_rng(6)
+    g, h = rng.integers(0, 300, 900), rng.integers(0, 40, 900)
+    y = rng.normal(size=300)[g] + rng.normal(size=40)[h] + rng.normal(size=900)
+    design = lmt.lmm(formula, {"y": y, "g": g.astype(str), "h": h.astype(str)}).design
+    V = np.eye(900) + sum(0.36 * (block.codes[:, None] == block.codes) for block in design.blocks)
+    expected = np.linalg.slogdet(V)[1] + 900 * (1 + np.log(2 * np.pi * (y @ np.linalg.solve(V, y)) / 900))
+    found = core.evaluate(core.prepare(design), np.full(design.k, 0.6))
+    assert found.objective == pytest.approx(expected, rel=TOL)
