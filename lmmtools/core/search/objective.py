@@ -300,11 +300,7 @@ def _regress(problem: Problem, solution: Solution) -> tuple[float, float, float,
 
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
-    """Return G_k of every block, in the engine's coordinates."""
-    found = None if problem.dense is None else problem.dense.point(problem.response, s.lambdas, s.reml, s.dof)
-    if found is not None:
-        _, _, blocks = found
-        return Derivatives(tuple(block[3] for block in blocks), tuple(block[4] for block in blocks))
+    """Return G_k of every block, in the engine's coordinates, at the b and r2 that the state has."""
     if (sums := sums_of(problem, s)) is not None:
         return derivatives_from_sums(problem, s, sums)
     return derivatives_from(problem, s, traces(s.elimination), projector(s))

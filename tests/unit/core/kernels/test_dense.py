@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ import lmmtools as lmt
 from lmmtools import core
 from lmmtools.core.kernels import routes
 from lmmtools.core.search.curvature import local_model
-from lmmtools.core.search.objective import evaluate_state
+from lmmtools.core.search.objective import derivatives, evaluate_state
 from lmmtools.core.search.start import starting_lambdas, unit_lambdas
 
 if routes()["dense"] != "compiled":
@@ -93,6 +95,16 @@ def test_the_kernel_starts_where_the_moments_say(name: str, weighted: bool) -> N
     problem.rows.__dict__["dense"] = None
     for a, b in zip(ours, starting_lambdas(problem), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=SAME * (1 + np.abs(b).max()))
+
+
+def test_derivatives_are_those_at_the_fixed_effects_that_the_state_has() -> None:
+    problem = core.prepare(designs(MODELS["crossed"], False))
+    at = unit_lambdas(problem)
+    state, expected = evaluate_state(problem, at, False), general(problem, at, False)[0]
+    moved, other = (replace(s, b=s.b + 1.0, r2=2.0 * s.r2) for s in (state, expected))
+    for a, b in zip(derivatives(problem, moved).G, derivatives(problem, other).G, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e3 * SAME)
+    assert not np.allclose(derivatives(problem, moved).G[0], derivatives(problem, state).G[0])
 
 
 def test_variances_beyond_its_arithmetic_are_left_to_the_elimination() -> None:
