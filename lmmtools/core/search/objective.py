@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtrs
 
-from lmmtools.blas import dot, product
+from lmmtools.blas import add_gram, dot, product
 from lmmtools.core.data.spectrum import solve_lower
 from lmmtools.core.elimination.chain import Elimination, eliminate, solve, traces
 from lmmtools.core.elimination.parts import not_definite
@@ -282,21 +282,34 @@ def evaluate_state(
 def _regress(problem: Problem, solution: Solution) -> tuple[float, float, float, Floats, Floats]:
     """Return log|V|, log|Hxx|, r2, b (p,) and Lxx (p, p)."""
     p = problem.p
-    if (stage := levels_alone(problem)) is None:
-        logdet, taken = solution.elimination.logdet, problem.C.T @ solution.U
-    else:
+    if (stage := levels_alone(problem)) is not None:
         logdet, taken = eliminate_levels(problem, stage, solution.lambdas[0])
         if not isfinite(logdet):
             raise not_definite()
-    H = problem.H - taken
+        H = problem.H - taken
+    elif (roots := _scalar_roots(problem, solution)) is not None:
+        logdet, H = solution.elimination.logdet, np.array(problem.H, order="F")
+        # The lower triangle, of which all that follows is made.
+        add_gram(-1.0, problem.C * roots[:, None], H)
+    else:
+        logdet, H = solution.elimination.logdet, problem.H - problem.C.T @ solution.U
     if not p:
         return logdet, 0.0, float(H[0, 0]), np.zeros(0), H[:0, :0]
     Lxx, info = dpotrf(H[:p, :p], lower=1)
     if info:
         raise EngineError("X'V^-1X is not positive definite to working precision; theta is too large.")
-    z, _ = dtrtrs(Lxx, H[:p, p], lower=1)
+    z, _ = dtrtrs(Lxx, H[p, :p], lower=1)
     b, _ = dtrtrs(Lxx, z, lower=1, trans=1)
     return logdet, 2.0 * float(np.log(Lxx.diagonal()).sum()), float(H[p, p] - z @ z), b, Lxx
+
+
+def _scalar_roots(problem: Problem, solution: Solution) -> Floats | None:
+    """Return the roots of the diagonal of Lambda M^-1 Lambda', (q,), of one factor with one effect; None of others."""
+    st = problem.structure
+    if len(st.chain) != 1 or st.q_rest or st.chain[0].factor.l > 1:
+        return None
+    variance = float(solution.lambdas[0][0, 0]) ** 2
+    return np.asarray(np.sqrt(variance / (1.0 + variance * st.chain[0].A[:, 0, 0])))
 
 
 def derivatives(problem: Problem, s: State) -> Derivatives:
