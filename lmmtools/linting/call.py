@@ -75,8 +75,9 @@ class MixedLMCall:
 
     Attributes
     ----------
-    api : {"formula", "arrays"}
-        ``smf.mixedlm`` and ``MixedLM.from_formula``, or the class itself.
+    api : {"formula", "arrays", "bayes"}
+        ``smf.mixedlm`` and ``MixedLM.from_formula``, the class itself, or ``from_formula`` of the Bayesian generalised
+        models, whose components hold for all rows.
     formula, groups, re_formula : str or None
         ``groups`` is the name of a column. None if not given, or not shown by the text (then in ``unknown``).
     vc_formula : mapping of str to str, or None
@@ -114,7 +115,7 @@ class MixedLMCall:
         the scale.
     """
 
-    api: Literal["formula", "arrays"] = "formula"
+    api: Literal["formula", "arrays", "bayes"] = "formula"
     formula: str | None = None
     groups: str | None = None
     re_formula: str | None = None
@@ -167,6 +168,11 @@ class MixedLMCall:
     def shows(self, *names: str) -> bool:
         """Whether the text shows these arguments, or that they are not given."""
         return not any(n in self.unknown or ("**" in self.unknown and n not in self.given) for n in names)
+
+    @property
+    def components_name(self) -> str:
+        """The name of the argument that holds the components."""
+        return "vc_formulas" if self.api == "bayes" else "vc_formula"
 
     @property
     def components(self) -> tuple[DeclaredComponent, ...]:

@@ -19,6 +19,7 @@ __all__ = ["read_as", "read_random", "unread_arguments"]
 
 # Arguments that decide which model a call fits.
 _FORMULA_ARGUMENTS = ("formula", "groups", "re_formula", "vc_formula")
+_BAYES_ARGUMENTS = ("formula", "vc_formula")
 _ARRAY_ARGUMENTS = ("groups", "exog_re", "exog_vc")
 # Of components whose columns may be numbers or labels, each doubles the readings.
 _MOST_READINGS = 4
@@ -28,9 +29,9 @@ _BAR_IN_PARENTHESES = re.compile(r"\(([^()|]*\|[^()]*)\)")
 
 def unread_arguments(call: MixedLMCall) -> tuple[tuple[str, str], ...]:
     """Return the arguments that decide the model and that the text does not show, each with where it comes from."""
-    names = _ARRAY_ARGUMENTS if call.api == "arrays" else _FORMULA_ARGUMENTS
+    names = {"arrays": _ARRAY_ARGUMENTS, "bayes": _BAYES_ARGUMENTS}.get(call.api, _FORMULA_ARGUMENTS)
     hidden = [n for n in names if n in call.unknown or ("**" in call.unknown and n not in call.given)]
-    return tuple((n, call.origins.get(n, "")) for n in hidden)
+    return tuple((call.components_name if n == "vc_formula" else n, call.origins.get(n, "")) for n in hidden)
 
 
 def read_as(call: MixedLMCall) -> tuple[str, ...]:

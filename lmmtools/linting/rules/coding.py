@@ -57,7 +57,8 @@ def _intercept(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
         "warning",
         f"{component.name}: {side.text!r} has an intercept beside the levels of {', '.join(side.factors)}: a column of "
         f"ones, and contrasts with a reference level in place of indicators, all with one variance.{where}",
-        f"vc_formula={{{write_text(component.name)}: {write_text(f'0 + {factors}')}}}"
+        f"{case.call.components_name if case.call else 'vc_formula'}="
+        f"{{{write_text(component.name)}: {write_text(f'0 + {factors}')}}}"
         + (', or re_formula="1" for the groups' if is_own else ""),
     )
 
@@ -84,7 +85,7 @@ def _number(case: Case, component: DeclaredComponent) -> Iterator[Finding]:
                 "error" if column is not None else "warning",
                 f"{component.name}: {side.text!r} takes {name} for a covariate, one random slope for each group, "
                 f"because its values are numbers.{seen} It is not in the fixed effects, as a covariate would be.",
-                f"vc_formula={{{write_text(component.name)}: {write_text(f'0 + C({name})')}}}",
+                f"{call.components_name}={{{write_text(component.name)}: {write_text(f'0 + C({name})')}}}",
             )
 
 

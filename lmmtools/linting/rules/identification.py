@@ -54,9 +54,12 @@ def check(case: Case) -> Iterator[Finding]:
 def _from_text(case: Case) -> Iterator[Finding]:
     """Yield a finding for each pair of terms that is one, as the groups are made of a component's columns."""
     call = case.call
-    if call is None or call.groups is None or call.api == "arrays" or not call.shows("re_formula", "vc_formula"):
+    if call is None or call.api == "arrays" or not call.shows("re_formula", "vc_formula"):
         return
-    own = {call.groups, *call.made_of.get(call.groups, ())}
+    if call.groups is None and not call.is_one_group:
+        return
+    group = "all rows" if call.groups is None or call.is_one_group else call.groups
+    own = {group, *call.made_of.get(group, ())}
     seen: dict[tuple[frozenset[str], tuple[str, ...]], str] = {}
     side = read_side(call.re_formula) if call.re_formula is not None else None
     if not call.is_one_group and side is not None and side.intercept:
@@ -69,7 +72,7 @@ def _from_text(case: Case) -> Iterator[Finding]:
         slopes = tuple(sorted(v for p in side.parts for v in p.variables if not call.is_labels(v)))
         first = seen.setdefault((labels, slopes), component.name)
         if first != component.name:
-            yield _describe_pair(first, component.name, call.groups, own - {call.groups})
+            yield _describe_pair(first, component.name, group, own - {group})
 
 
 def _describe_pair(first: str, second: str, group: str, parts: set[str]) -> Finding:

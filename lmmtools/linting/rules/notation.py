@@ -84,6 +84,8 @@ def _has_bar(text: str) -> bool:
 
 def _write_model_of_bars(case: Case, call: MixedLMCall, found: dict[str, str]) -> str:
     """Return code of the model that the bars declare."""
+    if call.api == "bayes":
+        return '# Write each factor as a component:\nvc_formulas={"g": "0 + C(g)"}'
     try:
         terms = [t for text in found.values() for t in parse(f"y ~ 1 + ({text.strip().removeprefix('~')})").random]
         has_bar = "the formula" in found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ __all__ = ["Arguments", "read_calls", "read_fit"]
 
 _FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_sparse", "missing")
 _ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
+_BAYES_ORDER = ("formula", "vc_formulas", "data", "vcp_p", "fe_p")
+_ORDERS = {"formula": _FORMULA_ORDER, "arrays": _ARRAY_ORDER, "bayes": _BAYES_ORDER}
 _FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", "free", "full_output", "method")
 _FIT_REGULARIZED_ORDER = ("start_params", "method", "alpha", "ceps", "ptol", "maxit")
 # A longer list holds the groups of the rows and no names of columns.
@@ -51,20 +53,16 @@ def read_calls(arguments: Arguments, api: str) -> list[MixedLMCall]:
     Parameters
     ----------
     arguments : Arguments
-    api : {"formula", "arrays"}
+    api : {"formula", "arrays", "bayes"}
     """
-    values, nodes = arguments.bind(_ARRAY_ORDER if api == "arrays" else _FORMULA_ORDER)
+    values, nodes = arguments.bind(_ORDERS[api])
+    read = {"formula": _read_formula, "arrays": _read_arrays, "bayes": _read_bayes}[api]
     found: list[MixedLMCall] = []
     for way in _ways(values):
-        given = {k: v for k, v in way.items() if not isinstance(v, _Absent)}
-        call = _read_arrays(given, nodes, arguments) if api == "arrays" else _read_formula(given, nodes, arguments)
+        call = read(way, nodes, arguments)
         if call not in found:
             found.append(call)
     return found
-
-
-class _Absent:
-    """An argument that one way does not give."""
 
 
 def _ways(values: dict[str, Any]) -> list[dict[str, Any]]:
@@ -134,6 +132,13 @@ def _read_formula(given: Mapping[str, Any], nodes: Mapping[str, ast.expr], argum
         shown_fixed=fixed,
         origins=unknown,
     )
+
+
+def _read_bayes(given: Mapping[str, Any], nodes: Mapping[str, ast.expr], arguments: Arguments) -> MixedLMCall:
+    """Return the record of a call of a generalised model, whose components stand in one group that holds all rows."""
+    names = {"vc_formulas": "vc_formula"}
+    inner = {names.get(k, k): v for k, v in given.items()}
+    return replace(_read_formula({**inner, "groups": 1}, nodes, arguments), api="bayes", given=frozenset(inner))
 
 
 def _read_fixed(given: Mapping[str, Any], unknown: dict[str, str]) -> tuple[str | None, str | None, str | None]:

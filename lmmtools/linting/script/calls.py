@@ -150,13 +150,15 @@ def _add_constant(value: Thing, node: ast.expr) -> Thing:
 
 
 def api_of(path: str) -> str | None:
-    """Return "formula" or "arrays", the interface of MixedLM that a full name is; None for other names."""
+    """Return "formula", "arrays" or "bayes", the interface of a mixed model that a name is; None for other names."""
     root, dot, rest = path.partition(".")
     path = f"{CUSTOMARY[root]}{dot}{rest}" if root in CUSTOMARY else path
     if not path.startswith("statsmodels."):
         return None
     if path.endswith((".mixedlm", ".MixedLM.from_formula")):
         return "formula"
+    if path.endswith((".BinomialBayesMixedGLM.from_formula", ".PoissonBayesMixedGLM.from_formula")):
+        return "bayes"
     return "arrays" if path.endswith(".MixedLM") else None
 
 

@@ -149,3 +149,19 @@ def test_rows_that_the_script_drops_are_dropped_of_the_file_too(read) -> None:
     assert read(call.format("data", ', missing="drop"'), data) == [set()]
     assert read(call.format("data.dropna()", ""), data) == [set()]
     assert isinstance(data, pd.DataFrame)
+
+
+def test_components_of_generalised_models_are_read_by_the_same_rules(read) -> None:
+    from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
+
+    data = raters().assign(y=lambda d: (d["rt"] > 600).astype(int))
+    model = BinomialBayesMixedGLM.from_formula("y ~ 1", {"s": "C(subj)"}, data)
+    # An intercept and 19 contrasts with the first subject share one variance; indicators would be 20 of one kind.
+    first = np.asarray(model.exog_vc[:, [0]].todense()).ravel()
+    assert (first == 1).all()
+    head = "from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM as B\n"
+    text = "B.from_formula('y ~ x', {}, d).fit_vb()"
+    assert read(head + text.format("{'s': 'C(subj)'}")) == [{"intercept-inside"}]
+    assert read(head + text.format("{'s': '0 + C(subj)', 't': '0 + C(subj)'}")) == [{"same-component"}]
+    assert read(head + text.format("{'s': '0 + C(subj)', 'i': '0 + C(item)'}")) == [set()]
+    assert read(head + "B.from_formula('y ~ (1|g)', {'h': '0 + C(h)'}, d)") == [{"bar-in-formula"}]
