@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.script import frames, texts
 from lmmtools.linting.script.arguments import Arguments
-from lmmtools.linting.script.expressions import CUSTOMARY, items_of, subscript, unknown
+from lmmtools.linting.script.assigning import bind
+from lmmtools.linting.script.expressions import CUSTOMARY, subscript
+from lmmtools.linting.script.functions import follow
+from lmmtools.linting.script.unknowns import items_of, unknown
 from lmmtools.linting.script.values import (
     MAX_SIZE,
     REST,
@@ -104,15 +107,15 @@ def _call_known(reader: Interpreter, node: ast.Call, callee: Any, arguments: Arg
         )
         return _call_known(reader, node, callee.function, merged, scope)
     if isinstance(callee, Function):
-        return reader.follow(callee, arguments, node)
+        return follow(reader, callee, arguments, node)
     if isinstance(callee, Instance):
         start = scope.get(callee.path("__init__"))
         if isinstance(start, Function):
-            reader.follow(Function(start.node, start.scope, (callee,)), arguments, node)
+            follow(reader, Function(start.node, start.scope, (callee,)), arguments, node)
         return callee
     api = api_of(callee.path)
     if api is not None:
-        return reader.record(node, api, arguments)
+        return reader.register.add(reader.cell, node, api, arguments)
     name = callee.path.rpartition(".")[2]
     if name == "partial" and arguments.positional and not arguments.is_open:
         first = next((v for v in leaves(arguments.positional[0]) if isinstance(v, Dotted | Function)), None)
@@ -209,7 +212,7 @@ def _make_dict(reader: Interpreter, node: ast.expr, values: tuple[Any, ...]) -> 
 def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner: Any, arguments: Arguments) -> Any:
     name = func.attr
     if isinstance(owner, ModelRef) and name in ("fit", "fit_regularized"):
-        return reader.record_fit(owner.number, node, name, arguments)
+        return reader.register.add_fit(owner.number, node, name, arguments)
     if isinstance(owner, str | Text):
         value = texts.text_method(owner, name, arguments.positional, arguments.named)
         return unknown(node, *arguments.positional, kind="text") if value is NotImplemented else value
@@ -253,11 +256,11 @@ def _note_change(
     """Give the name of an owner that a method changes its new value."""
     if func.attr in _IN_PLACE and arguments.named.get("inplace") is True:
         if isinstance(owner, Thing):
-            reader.bind(func.value, value, None, scope)
+            bind(reader, func.value, value, None, scope)
     elif func.attr in _CHANGES and any(isinstance(v, tuple | dict | Thing) for v in leaves(owner)):
         changed = lift(lambda o, *a: _change(o, func.attr, a, arguments), owner, *arguments.positional)
         reader.charge(owner)
-        reader.bind(func.value, changed if reader.is_small(changed) else Thing(("changed", id(func))), None, scope)
+        bind(reader, func.value, changed if reader.is_small(changed) else Thing(("changed", id(func))), None, scope)
 
 
 def _change(owner: Any, name: str, positional: tuple[Any, ...], arguments: Arguments) -> Any:

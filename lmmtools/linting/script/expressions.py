@@ -7,10 +7,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.script import frames, texts
+from lmmtools.linting.script.assigning import bind
+from lmmtools.linting.script.containers import CONTAINERS
+from lmmtools.linting.script.functions import define
+from lmmtools.linting.script.unknowns import truth, unknown
 from lmmtools.linting.script.values import (
     MAX_SIZE,
-    REST,
-    Choice,
     Dotted,
     Estimate,
     Function,
@@ -28,12 +30,10 @@ from lmmtools.linting.script.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lmmtools.linting.script.interpreter import Interpreter
     from lmmtools.linting.script.values import Scope
 
-__all__ = ["HANDLERS", "unknown"]
+__all__ = ["BARE", "CUSTOMARY", "HANDLERS", "attribute", "operate", "other", "subscript"]
 
 # Customary names of statsmodels: a part of a notebook may use them without the import.
 CUSTOMARY = {"smf": "statsmodels.formula.api", "sm": "statsmodels.api", "statsmodels": "statsmodels"}
@@ -42,32 +42,6 @@ BARE = {"mixedlm": "statsmodels.formula.api.mixedlm", "MixedLM": "statsmodels.ap
 _MOST_BITS = 1024
 _VARIANCE = re.compile(r".* (?:Var|Cov)")
 _CALLABLE_NAMES = ("mixedlm", "MixedLM", "formula", "api", "from_formula", "regression", "mixed_linear_model")
-
-
-def unknown(node: ast.expr, *operands: Any, kind: str = "") -> Thing:
-    """Return the value of an expression that the text does not show, made of operands."""
-    things = [v for o in operands for v in _inside(o) if isinstance(v, Thing)]
-    uses = frozenset(u for o in operands for v in _inside(o) if isinstance(v, Estimate) for u in v.uses)
-    origin = next((t.origin for t in things if t.origin), "")
-    is_dropped = any(t.is_dropped for t in things)
-    key = ("node", id(node))
-    holds = uses.union(*(t.holds for t in things))
-    return Thing(key, key, node, origin, kind=kind, is_dropped=is_dropped, holds=holds)
-
-
-def _inside(value: Any) -> Iterator[Any]:
-    """Yield a value and the items that it holds, down to a few levels."""
-    waiting, count = [value], 0
-    while waiting and count < 50:
-        item = waiting.pop()
-        count += 1
-        yield item
-        if isinstance(item, tuple):
-            waiting += item[:50]
-        elif isinstance(item, dict):
-            waiting += list(item.values())[:50]
-        elif isinstance(item, Choice):
-            waiting += item.values
 
 
 def _constant(reader: Interpreter, node: ast.Constant, scope: Scope) -> Any:
@@ -118,7 +92,11 @@ def _binary(reader: Interpreter, node: ast.BinOp, scope: Scope) -> Any:
 def operate(reader: Interpreter, node: ast.BinOp, left: Any, right: Any) -> Any:
     """Return ``left op right``."""
     op = node.op
-    if isinstance(left, Estimate | Scale) or isinstance(right, Estimate | Scale) or reader.is_tracked(left, right):
+    if (
+        isinstance(left, Estimate | Scale)
+        or isinstance(right, Estimate | Scale)
+        or reader.register.is_tracked(left, right)
+    ):
         return _operate_estimates(reader, node, left, right)
     if isinstance(op, ast.Add):
         if texts.is_text(left) and texts.is_text(right):
@@ -162,13 +140,13 @@ def _operate_estimates(reader: Interpreter, node: ast.BinOp, left: Any, right: A
     uses = frozenset(u for v in both for u in v.uses)
     if isinstance(node.op, ast.Mult) and (isinstance(left, Scale) or isinstance(right, Scale)):
         other = right if isinstance(left, Scale) else left
-        reader.clear_uses(other)
+        reader.register.clear_uses(other)
         return unknown(node)
     if isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div) and both:
         is_plain = all(isinstance(v, Estimate | int | float) for v in (left, right))
         if isinstance(node.op, ast.Div) and len(both) == 2:
             # A ratio of two variances does not depend on the scale.
-            reader.clear_uses(both[0], both[1])
+            reader.register.clear_uses(both[0], both[1])
             return unknown(node)
         if is_plain:
             return Estimate(uses)
@@ -182,17 +160,6 @@ def _unary(reader: Interpreter, node: ast.UnaryOp, scope: Scope) -> Any:
     if isinstance(node.op, ast.Not):
         return lift(lambda v: unknown(node) if (t := truth(v)) is None else not t, value)
     return unknown(node, value, kind="mask" if isinstance(node.op, ast.Invert) else "")
-
-
-def truth(value: Any) -> bool | None:
-    """Return whether a value is true; None if the text does not show it."""
-    if is_scalar(value) or value is None:
-        return bool(value)
-    if isinstance(value, tuple | dict):
-        return bool(value) if not (isinstance(value, dict) and set(value) == {REST}) else None
-    if isinstance(value, Text):
-        return True if any(value.parts) else None
-    return True if isinstance(value, Dotted | ModelRef | ResultRef | Function | Instance) else None
 
 
 def _bool(reader: Interpreter, node: ast.BoolOp, scope: Scope) -> Any:
@@ -252,104 +219,6 @@ def _conditional(reader: Interpreter, node: ast.IfExp, scope: Scope) -> Any:
     return choose(site, values)
 
 
-def _sequence(reader: Interpreter, node: ast.List | ast.Tuple | ast.Set, scope: Scope) -> Any:
-    items: list[Any] = []
-    is_whole = True
-    for item in node.elts:
-        value = reader.evaluate(item.value if isinstance(item, ast.Starred) else item, scope)
-        if not isinstance(item, ast.Starred):
-            items.append(value)
-        elif isinstance(value, tuple):
-            items += value
-        else:
-            is_whole = False
-            items.append(value)
-        if len(items) > MAX_SIZE:
-            is_whole, items = False, items[:10]
-    # Sizes of nested lists multiply: what is made of large ones is not followed.
-    is_small = sum(len(i) if isinstance(i, tuple | dict | str) else 1 for i in items) <= MAX_SIZE
-    return tuple(items) if is_whole and is_small and reader.is_small(tuple(items)) else unknown(node, tuple(items[:20]))
-
-
-def _dict(reader: Interpreter, node: ast.Dict, scope: Scope) -> Any:
-    found: Any = {}
-    for key, value in zip(node.keys, node.values, strict=True):
-        content = reader.evaluate(value, scope)
-        if key is None:
-            found = lift(lambda d, c: {**d, **(c if isinstance(c, dict) else {REST: c})}, found, content)
-            continue
-        name = reader.evaluate(key, scope)
-        entry = lift(lambda d, n, c=content: {**d, **({n: c} if is_scalar(n) else {REST: c})}, found, name)
-        found = entry if len(node.keys) <= MAX_SIZE // 10 else {REST: unknown(node)}
-    return found if reader.is_small(found) else unknown(node)
-
-
-def _comprehension(
-    reader: Interpreter, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp, scope: Scope
-) -> Any:
-    items: list[tuple[Any, Any]] = []
-    is_whole = _fill(reader, node, 0, scope.branch(), items)
-    if isinstance(node, ast.DictComp):
-        found: dict[Any, Any] = {}
-        for key, value in items:
-            found[key if is_scalar(key) else REST] = value
-        if not is_whole:
-            found[REST] = None
-        return found if reader.is_small(found) else unknown(node)
-    values = tuple(v for _, v in items)
-    if is_whole and reader.is_small(values):
-        return values
-    kinds = {frames.judge(v).kind if not isinstance(v, Thing) else v.kind for v in values}
-    kind = {"constant": _kind_of_items(values)}.get(k := kinds.pop(), k) if len(kinds) == 1 else ""
-    return unknown(node, *values[:5], kind=kind)
-
-
-def _kind_of_items(values: tuple[Any, ...]) -> str:
-    """Return the kind of a list of unknown length whose items read alike."""
-    if all(isinstance(v, Text) for v in values):
-        return "text"
-    return "constant" if all(is_scalar(v) for v in values) and len(set(map(str, values))) == 1 else "made"
-
-
-def _fill(reader: Interpreter, node: Any, level: int, scope: Scope, items: list[tuple[Any, Any]]) -> bool:
-    """Add the items of a comprehension; return whether they are all."""
-    if level == len(node.generators):
-        key = reader.evaluate(node.key, scope) if isinstance(node, ast.DictComp) else None
-        value = reader.evaluate(node.value if isinstance(node, ast.DictComp) else node.elt, scope)
-        items.append((key, value))
-        return True
-    generator = node.generators[level]
-    source = reader.evaluate(generator.iter, scope)
-    values = items_of(source)
-    is_whole = values is not None
-    for value in values if values else [element_of(source, generator.iter)]:
-        reader.bind(generator.target, value, None, scope)
-        tests = [reader.evaluate(test, scope) for test in generator.ifs]
-        truths = [truth(t) for t in tests]
-        if False in truths:
-            continue
-        is_whole = is_whole and None not in truths
-        is_whole = _fill(reader, node, level + 1, scope, items) and is_whole
-        if len(items) > MAX_SIZE or reader.is_repeat_over(node):
-            return False
-    return is_whole if values != () else True
-
-
-def items_of(value: Any) -> tuple[Any, ...] | None:
-    """Return the items of a collection that the text shows; None for others."""
-    if isinstance(value, dict):
-        return None if REST in value else tuple(value)
-    return value if isinstance(value, tuple) else None
-
-
-def element_of(value: Any, node: ast.expr) -> Any:
-    """Return an item of a collection that the text does not show."""
-    if isinstance(value, Thing):
-        key = ("element", id(node))
-        return Thing(key, key, node, value.origin, columns=value.columns, is_dropped=value.is_dropped)
-    return unknown(node)
-
-
 def _subscript(reader: Interpreter, node: ast.Subscript, scope: Scope) -> Any:
     if isinstance(node.value, ast.Attribute) and node.value.attr in ("loc", "iloc", "at"):
         owner = reader.evaluate(node.value.value, scope)
@@ -374,7 +243,7 @@ def subscript(reader: Interpreter, node: ast.Subscript | ast.Call, owner: Any, i
     """Return ``owner[item]``."""
     if isinstance(owner, Params):
         is_variance = (isinstance(item, str) and _VARIANCE.fullmatch(item)) or (type(item) is int and item == -1)
-        return reader.read_variance(owner.number, item, node) if is_variance else unknown(node)
+        return reader.register.read_variance(owner.number, item, node) if is_variance else unknown(node)
     if isinstance(owner, dict):
         if is_scalar(item) and item in owner:
             return owner[item]
@@ -423,12 +292,12 @@ def attribute(reader: Interpreter, node: ast.Attribute, owner: Any, scope: Scope
 
 
 def _lambda(reader: Interpreter, node: ast.Lambda, scope: Scope) -> Any:
-    return reader.define(node, scope)
+    return define(reader, node, scope)
 
 
 def _named(reader: Interpreter, node: ast.NamedExpr, scope: Scope) -> Any:
     value = reader.evaluate(node.value, scope)
-    reader.bind(node.target, value, node.value, scope)
+    bind(reader, node.target, value, node.value, scope)
     return value
 
 
@@ -442,6 +311,7 @@ def other(reader: Interpreter, node: ast.expr, scope: Scope) -> Any:
 
 
 HANDLERS: dict[type[ast.AST], Any] = {
+    **CONTAINERS,
     ast.Constant: _constant,
     ast.Name: _name,
     ast.JoinedStr: _joined,
@@ -451,14 +321,6 @@ HANDLERS: dict[type[ast.AST], Any] = {
     ast.BoolOp: _bool,
     ast.Compare: _compare,
     ast.IfExp: _conditional,
-    ast.List: _sequence,
-    ast.Tuple: _sequence,
-    ast.Set: _sequence,
-    ast.Dict: _dict,
-    ast.ListComp: _comprehension,
-    ast.SetComp: _comprehension,
-    ast.GeneratorExp: _comprehension,
-    ast.DictComp: _comprehension,
     ast.Subscript: _subscript,
     ast.Attribute: _attribute,
     ast.Lambda: _lambda,

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.linting.script import frames
-from lmmtools.linting.script.arguments import read_calls, read_fit
+from lmmtools.linting.script.assigning import bind
 from lmmtools.linting.script.calls import call
 from lmmtools.linting.script.expressions import (
     BARE,
     HANDLERS,
     attribute,
-    element_of,
-    items_of,
     operate,
     other,
-    truth,
-    unknown,
 )
+from lmmtools.linting.script.functions import define, run_function
+from lmmtools.linting.script.register import FoundCall, Register
+from lmmtools.linting.script.unknowns import element_of, items_of, truth
 from lmmtools.linting.script.values import (
     MAX_SIZE,
     REST,
     Choice,
     Dotted,
-    Estimate,
     Function,
     Instance,
     ModelRef,
@@ -35,7 +32,6 @@ from lmmtools.linting.script.values import (
     Text,
     Thing,
     Work,
-    choose,
     count_size,
     is_scalar,
     leaves,
@@ -47,37 +43,11 @@ from lmmtools.linting.script.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lmmtools.linting.call import FitCall, MixedLMCall
-    from lmmtools.linting.script.arguments import Arguments
 
 __all__ = ["FoundCall", "read_trees"]
 
 # Loops over at most this many known items are followed pass by pass.
 MAX_PASSES = 50
-# Functions that call each other are followed this deep.
-_MOST_FRAMES = 6
-# A call that is reached more often is taken for what it was until then.
-_MOST_VISITS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class FoundCall:
-    """A MixedLM call and its place in the script.
-
-    Attributes
-    ----------
-    cell : int or None
-        The notebook's cell, from 1; None in a script.
-    line, column : int
-        From 1, in the script or the cell.
-    calls : tuple of MixedLMCall
-        What it is, one for each way to it that differs.
-    """
-
-    cell: int | None
-    line: int
-    column: int
-    calls: tuple[MixedLMCall, ...]
 
 
 def read_trees(trees: Mapping[int | None, ast.Module]) -> tuple[list[FoundCall], bool]:
@@ -99,18 +69,7 @@ def read_trees(trees: Mapping[int | None, ast.Module]) -> tuple[list[FoundCall],
         reader.cell = cell
         reader.run(tree.body, reader.top)
     reader.run_waiting()
-    found = sorted(map(reader.finish, reader.found), key=lambda f: (f.cell or 0, f.line, f.column))
-    return found, not reader.work.is_cut
-
-
-@dataclass(slots=True)
-class _Found:
-    cell: int | None
-    node: ast.Call
-    calls: list[MixedLMCall]
-    fits: list[FitCall]
-    uses: dict[int, str]
-    visits: int = 0
+    return reader.register.finish(), not reader.work.is_cut
 
 
 class Reader:
@@ -120,11 +79,7 @@ class Reader:
         self.top = Scope()
         self.work = Work()
         self.cell: int | None = None
-        self.found: list[_Found] = []
-        self.of_node: dict[int, int] = {}
-        self.fitted: set[int] = set()
-        self.uses: list[tuple[int, str]] = []
-        self.cleared: set[int] = set()
+        self.register = Register()
         self.waiting: deque[tuple[Function, int | None]] = deque()
         self.skipped: deque[tuple[Any, Scope, int | None]] = deque()
         self.known: dict[int, Function] = {}
@@ -149,7 +104,7 @@ class Reader:
             if self.waiting:
                 function, self.cell = self.waiting.popleft()
                 if id(function.node) not in self.followed:
-                    self._run_function(function, None)
+                    run_function(self, function, None)
                 continue
             part, scope, self.cell = self.skipped.popleft()
             if isinstance(part, ast.expr):
@@ -157,12 +112,6 @@ class Reader:
                     self.evaluate(part, scope)
             elif id(part[0]) not in self.seen:
                 self.run(part, scope)
-
-    def finish(self, found: _Found) -> FoundCall:
-        """Return the record of a call, with its fits and the variances read from its ``params``."""
-        uses = tuple(dict.fromkeys(text for use, text in found.uses.items() if use not in self.cleared))
-        calls = tuple(replace(c, fits=tuple(found.fits), scaled_uses=uses) for c in found.calls)
-        return FoundCall(found.cell, found.node.lineno, found.node.col_offset + 1, calls)
 
     # -- statements ---------------------------------------------------------------------------------------------------
 
@@ -193,11 +142,11 @@ class Reader:
     def _assign(self, node: ast.Assign, scope: Scope) -> None:
         value = self.evaluate(node.value, scope)
         for target in node.targets:
-            self.bind(target, value, node.value, scope)
+            bind(self, target, value, node.value, scope)
 
     def _annassign(self, node: ast.AnnAssign, scope: Scope) -> None:
         if node.value is not None:
-            self.bind(node.target, self.evaluate(node.value, scope), node.value, scope)
+            bind(self, node.target, self.evaluate(node.value, scope), node.value, scope)
 
     def _augassign(self, node: ast.AugAssign, scope: Scope) -> None:
         more = self.evaluate(node.value, scope)
@@ -206,7 +155,7 @@ class Reader:
             self.charge(old)
             sum_ = ast.copy_location(ast.BinOp(node.target, node.op, node.value), node)
             value = lift(lambda a, b: operate(self, sum_, a, b), old, more)
-            self.bind(node.target, value, None, scope)
+            bind(self, node.target, value, None, scope)
 
     def _return(self, node: ast.Return, scope: Scope) -> bool:
         value = self.evaluate(node.value, scope) if node.value is not None else None
@@ -217,7 +166,7 @@ class Reader:
     def _functiondef(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
         for child in (*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)):
             self.evaluate(child, scope)
-        scope.values[node.name] = self.define(node, scope)
+        scope.values[node.name] = define(self, node, scope)
 
     _asyncfunctiondef = _functiondef
 
@@ -229,7 +178,7 @@ class Reader:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.charge_visit(statement)
                 is_static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in statement.decorator_list)
-                method = self.define(statement, scope, () if is_static else (own,))
+                method = define(self, statement, scope, () if is_static else (own,))
                 scope.values[own.path(statement.name)] = method
             else:
                 self.statement(statement, inner)
@@ -305,7 +254,7 @@ class Reader:
                     self.work.is_cut = True
                     self._forget(node, scope)
                     break
-                self.bind(node.target, item, None, scope)
+                bind(self, node.target, item, None, scope)
                 if not self.run(node.body, scope) and _breaks(node.body):
                     break
         elif items == ():
@@ -322,9 +271,9 @@ class Reader:
             is_pair = len(node.target.elts) == 2
             for i, element in enumerate(node.target.elts):
                 part = replace(item, key=(item.key, i), rows=(item.key, i), is_frame=is_pair and i == 1)
-                self.bind(element, part if i else replace(part, columns={}), None, scope)
+                bind(self, element, part if i else replace(part, columns={}), None, scope)
         else:
-            self.bind(node.target, item, None, scope)
+            bind(self, node.target, item, None, scope)
         inner = scope.branch()
         self.run(node.body, inner)
         for name, value in inner.values.maps[0].items():
@@ -351,7 +300,7 @@ class Reader:
         for item in node.items:
             value = self.evaluate(item.context_expr, scope)
             if item.optional_vars is not None:
-                self.bind(item.optional_vars, value, None, scope)
+                bind(self, item.optional_vars, value, None, scope)
         return self.run(node.body, scope)
 
     _asyncwith = _with
@@ -361,141 +310,7 @@ class Reader:
             if isinstance(target, ast.Subscript):
                 owner, key = self.evaluate(target.value, scope), self.evaluate(target.slice, scope)
                 if isinstance(owner, dict) and is_scalar(key):
-                    self.bind(target.value, {k: v for k, v in owner.items() if k != key}, None, scope)
-
-    # -- names --------------------------------------------------------------------------------------------------------
-
-    def bind(self, target: ast.expr, value: Any, node: ast.expr | None, scope: Scope) -> None:
-        """Record the value that is assigned to a name, an attribute, a column or an entry of a dict."""
-        if isinstance(target, ast.Name):
-            scope.values[target.id] = value
-        elif isinstance(target, ast.Tuple | ast.List):
-            is_even = isinstance(value, tuple) and len(value) == len(target.elts)
-            is_starred = any(isinstance(e, ast.Starred) for e in target.elts)
-            for i, element in enumerate(target.elts):
-                if is_even and not is_starred:
-                    self.bind(element, value[i], None, scope)
-                else:
-                    origin = value.origin if isinstance(value, Thing) else ""
-                    key = ("part", id(target), i)
-                    self.bind(element, Thing(key, key, node, origin), None, scope)
-        elif isinstance(target, ast.Starred):
-            self.bind(target.value, value, node, scope)
-        elif isinstance(target, ast.Attribute):
-            owner = self.evaluate(target.value, scope)
-            if isinstance(owner, Instance):
-                scope.values[owner.path(target.attr)] = value
-            elif isinstance(owner, Thing):
-                self._rebind(target.value, frames.assign_column(owner, target.attr, value), scope)
-        elif isinstance(target, ast.Subscript):
-            self._bind_item(target, value, scope)
-
-    def _bind_item(self, target: ast.Subscript, value: Any, scope: Scope) -> None:
-        container = target.value
-        if isinstance(container, ast.Attribute) and container.attr in ("loc", "iloc", "at"):
-            parts = target.slice.elts if isinstance(target.slice, ast.Tuple) else []
-            owner = self.evaluate(container.value, scope)
-            name = self.evaluate(parts[1], scope) if len(parts) == 2 else None
-            if isinstance(owner, Thing) and isinstance(name, str):
-                is_all = isinstance(parts[0], ast.Slice) and parts[0].lower is None and parts[0].upper is None
-                given = value if is_all else Thing(("part", id(target)))
-                self._rebind(container.value, frames.assign_column(owner, name, given), scope)
-            return
-        owner, key = self.evaluate(container, scope), self.evaluate(target.slice, scope)
-        self.charge(owner)
-        self._rebind(container, lift(lambda o, k: self._with_item(o, k, value), owner, key), scope)
-
-    def _rebind(self, target: ast.expr, value: Any, scope: Scope) -> None:
-        if isinstance(target, ast.Name | ast.Attribute):
-            self.bind(target, value, None, scope)
-
-    def _with_item(self, owner: Any, key: Any, value: Any) -> Any:
-        if isinstance(owner, dict):
-            if len(owner) > MAX_SIZE // 10 or self.work.left < -MAX_SIZE * 10:
-                return {REST: None}
-            return {**owner, key: value} if is_scalar(key) else {REST: None}
-        if isinstance(owner, Thing):
-            if isinstance(key, str):
-                return frames.assign_column(owner, key, value)
-            return owner
-        return Thing(("items", id(owner))) if isinstance(owner, tuple) else owner
-
-    # -- functions ----------------------------------------------------------------------------------------------------
-
-    def define(
-        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, scope: Scope, first: tuple[Any, ...] = ()
-    ) -> Function:
-        """Return a function, which is read at its calls, or at the end if there is none."""
-        function = Function(node, scope, first)
-        if id(node) not in self.known:
-            self.known[id(node)] = function
-            self.waiting.append((function, self.cell))
-        return function
-
-    def follow(self, function: Function, arguments: Arguments, node: ast.Call) -> Any:
-        """Return what a function of the script returns for arguments."""
-        is_again = function.node in self.stack or len(self.stack) >= _MOST_FRAMES
-        if is_again or self.work.is_spent:
-            self.work.is_cut = self.work.is_cut or self.work.is_spent
-            return unknown(node, *arguments.positional, *arguments.named.values())
-        self.followed.add(id(function.node))
-        return self._run_function(function, arguments)
-
-    def _run_function(self, function: Function, arguments: Arguments | None) -> Any:
-        node, inner = function.node, function.scope.branch()
-        self._bind_parameters(function, arguments, inner)
-        self.stack.append(node)
-        self.returned.append([])
-        if isinstance(node, ast.Lambda):
-            self.returned[-1].append(self.evaluate(node.body, inner))
-        else:
-            self.run(node.body, inner)
-        self.stack.pop()
-        values = self.returned.pop()
-        self._export(function, inner)
-        return choose(("return", id(node)), values) if values else None
-
-    def _bind_parameters(self, function: Function, arguments: Arguments | None, inner: Scope) -> None:
-        node = function.node
-        given = node.args
-        names = [*given.posonlyargs, *given.args]
-        defaults = dict(zip((a.arg for a in names[len(names) - len(given.defaults) :]), given.defaults, strict=True))
-        defaults |= {a.arg: d for a, d in zip(given.kwonlyargs, given.kw_defaults, strict=True) if d is not None}
-        label = f"`{getattr(node, 'name', 'lambda')}()`"
-        for argument in (*names, *given.kwonlyargs, *(a for a in (given.vararg, given.kwarg) if a)):
-            key = ("parameter", id(node), argument.arg)
-            inner.values[argument.arg] = Thing(key, key, None, f"parameters of {label}")
-        for argument, value in zip(names, function.first, strict=False):
-            inner.values[argument.arg] = value
-        if arguments is None:
-            return
-        own = names[len(function.first) :]
-        is_open = arguments.is_open
-        for argument in (*own, *given.kwonlyargs):
-            if argument.arg in arguments.named:
-                inner.values[argument.arg] = arguments.named[argument.arg]
-            elif not is_open and argument.arg in defaults:
-                inner.values[argument.arg] = self.evaluate(defaults[argument.arg], function.scope)
-        for argument, value in zip(own, arguments.positional, strict=False):
-            inner.values[argument.arg] = value
-        if given.kwarg is not None and not is_open:
-            known = {a.arg for a in (*names, *given.kwonlyargs)}
-            inner.values[given.kwarg.arg] = {k: v for k, v in arguments.named.items() if k not in known}
-        if given.vararg is not None and not is_open:
-            inner.values[given.vararg.arg] = tuple(arguments.positional[len(own) :])
-
-    @staticmethod
-    def _export(function: Function, inner: Scope) -> None:
-        """Keep attributes that a method assigned, for the methods that are read after it."""
-        own = next((f for f in function.first if isinstance(f, Instance)), None)
-        if own is None:
-            return
-        for name, value in inner.values.maps[0].items():
-            if name.startswith(f"{id(own.node)}."):
-                old = own.scope.values.get(name)
-                is_other = name in own.scope.values and old != value
-                is_reference = any(isinstance(v, ModelRef | ResultRef) for v in leaves(value))
-                own.scope.values[name] = Thing(("attribute", name)) if is_other and not is_reference else value
+                    bind(self, target.value, {k: v for k, v in owner.items() if k != key}, None, scope)
 
     def scan_later(self, part: Any, scope: Scope) -> None:
         """Keep a part that is skipped here, to read it at the end if it is skipped everywhere."""
@@ -541,44 +356,6 @@ class Reader:
         """Whether a comprehension is not read further: no steps are left."""
         self.work.is_cut = self.work.is_cut or self.work.is_spent
         return self.work.is_spent
-
-    # -- calls of MixedLM ---------------------------------------------------------------------------------------------
-
-    def record(self, node: ast.Call, api: str, arguments: Arguments) -> ModelRef:
-        """Record a call of MixedLM; return its model."""
-        number = self.of_node.setdefault(id(node), len(self.found))
-        if number == len(self.found):
-            self.found.append(_Found(self.cell, node, [], [], {}))
-        found = self.found[number]
-        found.visits += 1
-        if found.visits <= _MOST_VISITS:
-            found.calls += [c for c in read_calls(arguments, api) if c not in found.calls]
-        return ModelRef(number)
-
-    def record_fit(self, number: int, node: ast.Call, name: str, arguments: Arguments) -> ResultRef:
-        """Record a fit of a model; return its result."""
-        if id(node) not in self.fitted:
-            self.fitted.add(id(node))
-            self.found[number].fits.append(read_fit(arguments, name))
-        return ResultRef(number)
-
-    def read_variance(self, number: int, item: Any, node: ast.expr) -> Estimate:
-        """Record that a variance is read from the ``params`` of a result; return it."""
-        use = id(node)
-        self.found[number].uses[use] = f"params[{item!r}]"
-        return Estimate(frozenset({use}))
-
-    def is_tracked(self, *values: Any) -> bool:
-        """Whether a value holds variances read from ``params``."""
-        return any(isinstance(v, Thing) and v.holds for v in values)
-
-    def clear_uses(self, *values: Any) -> None:
-        """Forget variances that are multiplied by the scale, as they ought to be."""
-        for value in values:
-            if isinstance(value, Estimate):
-                self.cleared |= value.uses
-            elif isinstance(value, Thing):
-                self.cleared |= value.holds
 
 
 def _strip_negation(node: ast.expr) -> tuple[bool, ast.expr]:
