@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lmmtools.errors import LmmError
 
-__all__ = ["free_memory", "need_memory", "say_bytes"]
+__all__ = ["free_memory", "need_memory", "out_of_memory", "say_bytes"]
 
 NUMBER = 8
 """Bytes of a float."""
@@ -45,6 +45,19 @@ def need_memory(numbers: float, error: type[LmmError], what: str, cure: str) -> 
     free = free_memory()
     if free is not None and needed > free:
         raise error(f"{what} needs about {say_bytes(needed)} of memory, where {say_bytes(free)} are free. {cure}")
+
+
+def out_of_memory(error: MemoryError) -> LmmError:
+    """Return the error for work that ran out of memory though its size was not foreseen."""
+    from lmmtools.errors import EngineError
+
+    asked = str(error).strip().rstrip(".") or "the memory that was asked for was not there"
+    free = free_memory()
+    left = "" if free is None else f"; {say_bytes(free)} are free"
+    return EngineError(
+        f"There is not enough memory: {asked}{left}. Ask for fewer draws, levels or columns at a time, or run it where "
+        "there is more memory."
+    )
 
 
 def say_bytes(number: float) -> str:

@@ -20,6 +20,8 @@ import threading
 from contextlib import AbstractContextManager, ContextDecorator, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
+from lmmtools.memory import out_of_memory
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -80,6 +82,11 @@ class Pool:
                 here.depth = 0
                 self._leave_last(here)
                 raise
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether this Python thread is inside a door."""
+        return self._here.depth > 0
 
     def leave(self) -> None:
         """Leave a door; the last one restores the numbers of threads that were found."""
@@ -241,12 +248,15 @@ class _Single(ContextDecorator):
     def __enter__(self) -> None:
         _POOL.enter()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         _POOL.leave()
+        if isinstance(error, MemoryError) and not _POOL.is_inside:
+            raise out_of_memory(error) from error
 
 
 single = _Single()
-"""A door to the engine, ``with single:`` or ``@single``: inside, BLAS takes one thread, or what ``cores_for`` says."""
+"""A door to the engine, ``with single:`` or ``@single``: inside, BLAS takes one thread, or what ``cores_for`` says. What
+runs out of memory inside, though its size was not foreseen, leaves the outermost door as an EngineError."""
 
 
 class _Wide(AbstractContextManager[None]):

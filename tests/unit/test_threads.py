@@ -20,6 +20,7 @@ import lmmtools as lmt
 from lmmtools import core, threads
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.fitting import evaluate_at, search
+from lmmtools.errors import EngineError
 from lmmtools.results import description_methods, diagnostic_methods, inference_methods
 from lmmtools.threads import Pool, cores_for, given_back, single
 
@@ -418,3 +419,39 @@ def test_workers_of_dask_in_this_process_leave_two(two_threads, sleep):
         futures = client.map(lambda i: model.fit(engine="pls").objective, range(12), pure=False)
         assert len(set(client.gather(futures))) == 1
     assert all(n == 2 for n in two_threads())
+
+
+def test_what_runs_out_of_memory_leaves_the_outermost_door_as_an_engine_error() -> None:
+    @single
+    def inner() -> None:
+        raise MemoryError("Unable to allocate 763. MiB for an array with shape (20000, 5000) and data type float64")
+
+    @single
+    def outer() -> None:
+        with pytest.raises(MemoryError):
+            inner()
+        inner()
+
+    with pytest.raises(EngineError, match=r"not enough memory: Unable to allocate 763. MiB .* Ask for fewer draws"):
+        outer()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of the address space are read from /proc")
+def test_too_many_draws_are_refused_by_an_error_of_the_package() -> None:
+    code = """import resource
+import numpy as np, pandas as pd
+import lmmtools as lmt
+rng = np.random.default_rng(0)
+data = pd.DataFrame({"y": rng.normal(size=20000), "g": rng.integers(500, size=20000)})
+data["y"] += rng.normal(size=500)[data["g"]]
+fit = lmt.lmm("y ~ 1 + (1 | g)", data).fit(engine="pls")
+fit.simulate(2, rng=1)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 200_000_000, resource.RLIM_INFINITY))
+try:
+    fit.simulate(5000, rng=1)
+except lmt.LmmError as error:
+    print(type(error).__name__, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("EngineError There is not enough memory: Unable to allocate 763. MiB")
