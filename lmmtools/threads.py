@@ -255,8 +255,10 @@ class _Single(ContextDecorator):
 
 
 single = _Single()
-"""A door to the engine, ``with single:`` or ``@single``: inside, BLAS takes one thread, or what ``cores_for`` says. What
-runs out of memory inside, though its size was not foreseen, leaves the outermost door as an EngineError."""
+"""A door to the engine, ``with single:`` or ``@single``: inside, BLAS takes one thread, or what ``cores_for`` says.
+
+What runs out of memory inside, though its size was not foreseen, leaves the outermost door as an EngineError.
+"""
 
 
 class _Wide(AbstractContextManager[None]):
