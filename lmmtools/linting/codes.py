@@ -63,6 +63,14 @@ _LIST = (
         "Rescale the covariate.",
     ),
     Code(
+        "bar-in-formula",
+        "error",
+        "There is a bar of lme4's in the formula of the fixed effects.",
+        "patsy takes ``|`` for Python's ``or`` of two columns: the call fails, or one column of numbers joins the "
+        "fixed effects and there is no random effect; MixedLM fits it and says nothing.",
+        "``groups``, ``re_formula`` and ``vc_formula`` in place of the bar, or ``lmm()``, which reads it.",
+    ),
+    Code(
         "boundary-false",
         "info",
         "MixedLM warns of the boundary, and the variance is small only because of its units.",
@@ -101,6 +109,13 @@ _LIST = (
         "Give lint the data, ``lmmtools lint SCRIPT --data FILE``; if the factor is crossed, declare it so.",
     ),
     Code(
+        "group-also-fixed",
+        "error",
+        "A factor has a fixed effect for each of its levels and a random intercept.",
+        "The fixed effects take all that tells the levels apart: the variance is zero, or where the optimiser stopped.",
+        "Leave the factor out of the fixed effects, or out of the random ones.",
+    ),
+    Code(
         "groups-elsewhere",
         "warning",
         "The groups come from another frame than the data.",
@@ -116,18 +131,18 @@ _LIST = (
         "Name one column as ``groups``; other factors are variance components.",
     ),
     Code(
-        "groups-list",
-        "error",
-        "``groups`` names several columns; MixedLM takes one.",
-        "The call fails when it is run.",
-        "One group for all rows, or the coarsest factor; the others are variance components.",
-    ),
-    Code(
         "groups-misaligned",
         "error",
         "The groups have another length than the data, or another index, which MixedLM does not look at.",
         "Rows get the groups of other rows: variances and standard errors belong to groups that nobody meant.",
         "Put the groups into the data as a column, which pandas aligns by the index.",
+    ),
+    Code(
+        "groups-not-one-column",
+        "error",
+        "``groups`` is a list of columns; MixedLM takes one column.",
+        "MixedLM takes the names for the groups of its rows, one for each, and the call fails when it is run.",
+        "One group for all rows, or the coarsest factor; the others are variance components.",
     ),
     Code(
         "intercept-inside",
@@ -148,9 +163,9 @@ _LIST = (
     Code(
         "lme4-bars",
         "error",
-        "There is a bar of lme4's in a formula of MixedLM, whose formulas have none.",
-        "patsy takes ``|`` for Python's ``or`` of two columns: the call fails, or a column of ones and zeros becomes a "
-        "fixed effect and the random effect is lost.",
+        "There is a bar of lme4's in ``re_formula`` or ``vc_formula``; the bar in the formula is ``bar-in-formula``.",
+        "patsy takes ``|`` for Python's ``or`` of two columns: the call fails, or the random effect is of one column "
+        "of numbers that nobody meant.",
         "``groups``, ``re_formula`` and ``vc_formula`` in place of the bar, or ``lmm()``, which reads it.",
     ),
     Code(
@@ -191,6 +206,14 @@ _LIST = (
         "Correct the call.",
     ),
     Code(
+        "no-random-intercept",
+        "warning",
+        "``exog_re`` has columns for slopes and no column of ones, whose place it takes.",
+        "The groups have random slopes and no random intercept: all have the same mean where the slope's column is "
+        "zero, and what sets them apart there goes into the slopes and the residual.",
+        '``sm.add_constant(exog_re, has_constant="add")``',
+    ),
+    Code(
         "not-run",
         "info",
         "A formula holds what lint does not evaluate; the call is linted from its text alone.",
@@ -212,6 +235,14 @@ _LIST = (
         "Its variance and the residual's cannot be told apart, only their sum is known; what is printed for the two is "
         "where the optimiser stopped.",
         "Leave the term out, or declare the coarser factor that was meant.",
+    ),
+    Code(
+        "params-scaled",
+        "error",
+        'The code takes entries of ``params``, ``bse`` or ``conf_int()`` for variances, ``params["Group Var"]``.',
+        "There variances and covariances are divided by the residual variance: a variance of 900 beside a residual "
+        "variance of 600 stands as 1.5, and shares of variance made of it are wrong.",
+        "``result.cov_re`` and ``result.vcomp``, beside ``result.scale``",
     ),
     Code(
         "penalised",
@@ -242,6 +273,14 @@ _LIST = (
         "The slope cannot be told from an intercept whose variance depends on the variable; with a correlation nothing "
         "of the three is identified.",
         "Leave the slope out; the fixed effect stays.",
+    ),
+    Code(
+        "slope-not-fixed",
+        "warning",
+        "A random slope has no fixed effect.",
+        "The mean of the slopes is taken for zero; what it really is goes into their variance, which comes out too "
+        "large.",
+        "Add the slope to the fixed effects.",
     ),
     Code(
         "stopped-short",

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.linting.call import MixedLMCall
-    from lmmtools.linting.script import FoundCall
+    from lmmtools.linting.script import FoundCall, Source
 
-__all__ = ["LintReport", "lint", "lint_file"]
+__all__ = ["LintReport", "lint", "lint_file", "lint_source"]
 
 # A model is made for each call that is linted with its data; no analysis has so many.
 MOST_MODELS, MOST_CALLS = 100, 1000
@@ -111,16 +111,23 @@ def lint_file(path: str, data: Any = None) -> tuple[list[LintReport], tuple[str,
     DataError
         If the file cannot be read, or is no Python.
     """
-    source = read_file(path)
+    return lint_source(read_file(path), data)
+
+
+def lint_source(source: Source, data: Any = None) -> tuple[list[LintReport], tuple[str, ...]]:
+    """Lint the MixedLM calls that were read of a file, as `lint_file` does."""
     reports = [
         _lint_found(source.path, found, data if number < MOST_MODELS else None)
         for number, found in enumerate(source.calls[:MOST_CALLS])
     ]
     unread = source.unread
     if len(source.calls) > MOST_CALLS:
-        unread = (*unread, f"{path}: of {len(source.calls):,} calls of MixedLM the first {MOST_CALLS:,} are linted")
+        unread = (
+            *unread,
+            f"{source.path}: of {len(source.calls):,} calls of MixedLM the first {MOST_CALLS:,} are linted",
+        )
     if data is not None and len(source.calls) > MOST_MODELS:
-        unread = (*unread, f"{path}: the first {MOST_MODELS} calls are linted with the data, the others without")
+        unread = (*unread, f"{source.path}: the first {MOST_MODELS} calls are linted with the data, the others without")
     return reports, unread
 
 

@@ -159,6 +159,8 @@ def in_scripts(text: str) -> Iterator[Callable[[], object]]:
         f"smf.mixedlm('y ~ x', df, groups='g', subset={text!r}, data={text!r})",
         # Not as text: the script's own code.
         f"smf.mixedlm('y ~ x', {OPEN}, groups={MAKE}, vc_formula={{'h': {OPEN}}}).fit(method={OPEN})",
+        f"%time {text}\n%timeit -n 1 {OPEN}\nx = %prun -q {OPEN}\nsmf.mixedlm('y ~ x', df, groups='g')",
+        f"smf.mixedlm('y ~ x', df, groups='g')  # lmmtools: ignore[{text}]",
         "!touch made\n%run -i made.py\nsmf.mixedlm('y ~ x', df, groups='g')\nx = %system touch made",
     ):
         script = f"import statsmodels.formula.api as smf\nimport statsmodels.api as sm\n{call}\n"
@@ -167,6 +169,7 @@ def in_scripts(text: str) -> Iterator[Callable[[], object]]:
         for name, content in {"script.py": script, "book.ipynb": notebook}.items():
             yield lambda name=name, content=content: run("lint", name, "--data", "d.csv", file=(name, content))
         yield lambda script=script: run("lint", "script.py", "--json", file=("script.py", script))
+        yield lambda: run("lint", "script.py", "book.ipynb", "--format", "sarif")
 
 
 def in_commands(text: str) -> Iterator[Callable[[], object]]:
@@ -178,6 +181,14 @@ def in_commands(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: run("compare", "d.csv", formula, "--engines", "pls,pls")
     yield lambda: run("structure", "d.csv", "g", text)
     yield lambda: run("lint", "script.py", "--data", "d.csv", "--factor", text, file=("script.py", ""))
+    for option in ("--select", "--ignore", "--exclude"):
+        yield lambda option=option: run("lint", "script.py", ".", option, text)
+    yield lambda: run("lint", text, f"*{text}*", "--format", "concise")
+    for option in ("select", "ignore", "exclude", f'"{OPEN}"'):
+        table = f"[tool.lmmtools.lint]\n{option} = [{json.dumps(text)}]\n"
+        yield lambda table=table: run("lint", "script.py", file=("pyproject.toml", table))
+    table = f"[tool.lmmtools.lint.per-file-ignores]\n{json.dumps(text)} = ['factor-inside']\n"
+    yield lambda table=table: run("lint", "script.py", file=("pyproject.toml", table))
 
 
 def in_names(text: str) -> Iterator[Callable[[], object]]:

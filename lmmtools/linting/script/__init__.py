@@ -1,6 +1,6 @@
 """MixedLM calls in Python files and notebooks, read without running them."""
 
-from lmmtools.linting.script.files import Source, read_file
+from lmmtools.linting.script.files import SUFFIXES, Source, may_have_calls, read_bytes, read_file, read_raw
 from lmmtools.linting.script.reader import FoundCall
 
-__all__ = ["FoundCall", "Source", "read_file"]
+__all__ = ["SUFFIXES", "FoundCall", "Source", "may_have_calls", "read_bytes", "read_file", "read_raw"]
