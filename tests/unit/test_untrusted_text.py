@@ -24,6 +24,15 @@ import lmmtools as lmt
 from lmmtools.cli import main
 from lmmtools.engines.mixedlm import MixedLMSpec, make_model
 
+# Printed tables with a name in each.
+TABLES = (
+    "Type III Analysis of Variance Table with Satterthwaite's method\n"
+    "      Sum Sq Mean Sq NumDF DenDF F value Pr(>F)\nTERM  1 1 1 17 45.853 0.1\n",
+    "Groups Name Std.Dev.\nTERM (Intercept) 42.0\nResidual 49.5\n",
+    "$TERM\n (Intercept)\nTERM 2.0\nb -2.0\n",
+    " 2.5 % 97.5 %\nTERM 2.0 3.0\n",
+    "TERM = TERM:\n TERM emmean SE df\n TERM 2.0 1.0 5\n",
+)
 MAKE = "__import__('pathlib').Path('made').touch()"
 OPEN = "open('made','w')"
 WAYS = [
@@ -290,6 +299,9 @@ def in_files(text: str) -> Iterator[Callable[[], object]]:
     for old, new in (("y ~ x +", f"y ~ {text} +"), ("DATA", text), (" g   ", f" {text} "), ("x      ", f"{text} ")):
         yield lambda old=old, new=new: str(lmt.compare(lmt.read_lme4_summary(PRINTED.replace(old, new)), FIT))
     yield lambda: lmt.read_lme4_summary(text)
+    yield lambda: lmt.read_printout(text)
+    for table in TABLES:
+        yield lambda table=table: str(lmt.compare(FIT, table.replace("TERM", text)))
 
 
 def in_results(text: str) -> Iterator[Callable[[], object]]:
