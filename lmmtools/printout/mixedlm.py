@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.printout.layout import Line
 
-__all__ = ["is_mixedlm_summary", "read_mixedlm_summary"]
+__all__ = ["correlation_of", "is_mixedlm_summary", "read_mixedlm_summary"]
 
 _KEYS = (
     "Model:",
@@ -93,7 +93,7 @@ def read_mixedlm_summary(text: str) -> PrintedMixedLM:
         variances=variances,
         covariances=covariances,
         correlations={
-            label: _correlation(value, *(variances[effect] for effect in pairs[label]))
+            label: correlation_of(value, *(variances[effect] for effect in pairs[label]))
             for label, value in covariances.items()
         },
         ratio_errors=errors,
@@ -297,7 +297,7 @@ def _read_triangle(rows: Sequence[_Row]) -> list[str]:
     return names
 
 
-def _correlation(covariance: PrintedNumber, first: PrintedNumber, second: PrintedNumber) -> RoundedNumber:
+def correlation_of(covariance: PrintedNumber, first: PrintedNumber, second: PrintedNumber) -> RoundedNumber:
     """Return the correlation, with the half unit that follows from the three numbers'."""
     least = max(first - first.half_unit, 0.0) * max(second - second.half_unit, 0.0)
     if least == 0:

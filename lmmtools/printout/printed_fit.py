@@ -246,7 +246,7 @@ class PrintedMixedLM:
     messages : tuple of str
         Empty: MixedLM prints no warnings.
     engine, method : str
-        ``"mixedlm"``, and what its p-values come from: ``"z"``.
+        ``"mixedlm"`` or ``"Stata"``, and what its p-values come from: ``"z"``.
     formula, is_singular, criteria, scaled_residuals, fixed_correlations : None
         None: lme4 prints these, MixedLM does not.
     """
@@ -303,8 +303,9 @@ class PrintedMixedLM:
         return {c.name: c.std_error for c in self.fixed if c.std_error is not None}
 
     def __str__(self) -> str:
+        name = "MixedLM" if self.engine == "mixedlm" else self.engine
         rows = [
-            f"printed MixedLM fit of {self.response or 'a response'} by {'REML' if self.reml else 'ML'}: "
+            f"printed {name} fit of {self.response or 'a response'} by {'REML' if self.reml else 'ML'}: "
             f"log-likelihood {self.log_likelihood}; {self.nobs} rows",
             *(f"  variance, {label}: {value}" for label, value in self.variances.items()),
             *(f"  covariance, {label}: {value}" for label, value in self.covariances.items()),

@@ -177,6 +177,65 @@ def test_a_changed_model_of_julia_is_refused(old, new, named):
         lmt.read_printout(JULIA.replace(old, new))
 
 
+RULE = 78 * "-"
+# What Stata's mixed prints of sleepstudy: estimates, errors and log-likelihood are lme4's (1.1-31, ML) to seven digits.
+STATA = f"""\
+Mixed-effects ML regression                     Number of obs     =        180
+Group variable: Subject                         Number of groups  =         18
+
+                                                Wald chi2(1)      =      48.55
+Log likelihood = -875.96967                     Prob > chi2       =     0.0000
+
+{RULE}
+    Reaction |      Coef.   Std. Err.      z    P>|z|     [95% Conf. Interval]
+-------------+----------------------------------------------------------------
+        Days |   10.46729   1.502237     6.97   0.000     7.522956    13.41162
+       _cons |   251.4051   6.632277    37.91   0.000     238.4061    264.4041
+{RULE}
+
+{RULE}
+  Random-effects Parameters  |   Estimate   Std. Err.     [95% Conf. Interval]
+-----------------------------+------------------------------------------------
+Subject: Unstructured        |
+                   var(Days) |    32.6822   13.62958      14.4281    74.02858
+                  var(_cons) |   565.5154   264.5891     226.0431    1414.822
+             cov(Days,_cons) |   11.05543   43.63889    -74.47538    96.58537
+-----------------------------+------------------------------------------------
+               var(Residual) |    654.941   77.18111     519.8406    825.1123
+{RULE}
+LR test vs. linear model: chi2(3) = 148.35                Prob > chi2 = 0.0000
+"""
+
+
+def test_a_model_of_stata_is_read_and_compared():
+    printed = lmt.read_printout(STATA)
+    assert (printed.engine, printed.reml, printed.nobs, printed.ngroups) == ("Stata", False, 180, {"Subject": 18})
+    assert {k: str(v) for k, v in printed.variances.items()} == {
+        "Subject Days": "32.6822",
+        "Subject (Intercept)": "565.5154",
+    }
+    assert str(printed.scale) == "654.941"
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(reml=False)
+    assert lmt.compare(fit, STATA).verdict == "same to the digits shown"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("6.97", "6.79", "z is not the coefficient over its error"),
+        ("13.41162", "13.14162", "is not the 95% limit"),
+        ("Subject: Unstructured        |\n", "", "belongs to no group"),
+        ("                  var(_cons) |   565.5154   264.5891     226.0431    1414.822\n", "", "lacks a variance"),
+        ("32.6822   13.62958", "13.62958", "no variance or covariance with its limits"),
+        ("Log likelihood", "Iteration", "'Log likelihood' is missing"),
+    ],
+)
+def test_a_changed_model_of_stata_is_refused(old, new, named):
+    assert old in STATA
+    with pytest.raises(lmt.LmmError, match=named):
+        lmt.read_printout(STATA.replace(old, new))
+
+
 def test_a_generalised_model_is_not_compared():
     fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit()
     with pytest.raises(lmt.LmmError, match="a fit of the family poisson: lmmtools fits linear"):
