@@ -21,16 +21,11 @@ if TYPE_CHECKING:
     from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
     from lmmtools.printout.printed_table import PrintedTable
 
-__all__ = ["describe_layouts", "read_layout"]
+__all__ = ["read_layout"]
 
 
 def _layouts() -> list[ModuleType]:
     return [importlib.import_module(f"{__name__}.{m.name}") for m in sorted(pkgutil.iter_modules(__path__))]
-
-
-def describe_layouts() -> tuple[str, ...]:
-    """Return what is read, layout by layout, in words."""
-    return tuple(str(module.TITLE) for module in _layouts())
 
 
 def read_layout(lines: Sequence[Line], *, is_fit: bool) -> PrintedSummary | PrintedMixedLM | PrintedTable | None:
