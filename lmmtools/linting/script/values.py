@@ -47,6 +47,8 @@ __all__ = [
 MAX_SIZE = 10_000
 # A value that is one of more than this, by branch, is taken for unknown.
 MOST_LEAVES = 16
+# Nor is a value followed in which so many are nested.
+MOST_PLACES = 100
 MAX_TEXT = 60
 # An expression of more nodes is not shown.
 MAX_NODES = 200
@@ -297,9 +299,14 @@ def choose(site: Hashable, values: Sequence[Any]) -> Any:
     first = values[0]
     if all(type(v) is type(first) and v == first for v in values[1:]):
         return first
-    if sum(1 for v in values for _ in leaves(v)) > MOST_LEAVES:
+    if sum(1 for v in values for _ in leaves(v)) > MOST_LEAVES or _is_tangled(values):
         return Thing(("many", site))
     return Choice(site, tuple(pick(v, site, i) for i, v in enumerate(values)))
+
+
+def _is_tangled(values: Sequence[Any]) -> bool:
+    """Whether values hold so many choices within each other, in dicts and lists too, that they are not followed."""
+    return sum(1 for _ in islice((place for v in values for place in sites(v)), MOST_PLACES + 1)) > MOST_PLACES
 
 
 def leaves(value: Any) -> Iterator[Any]:
