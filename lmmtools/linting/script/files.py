@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import DataError, caret
 from lmmtools.linting.script.comments import read_comments
-from lmmtools.linting.script.magics import Cell, read_cell
+from lmmtools.linting.script.magics import CellText, read_cell
 from lmmtools.linting.script.reader import FoundCall, read_trees
 
 if TYPE_CHECKING:
@@ -163,10 +163,10 @@ def _read_script(raw: bytes, path: str) -> Source:
         raise DataError(f"{path} is no text that Python reads: {error}") from error
     if len(text) > _MOST_CODE:
         raise DataError(f"{path} has {len(text):,} characters; lint reads scripts of up to {_MOST_CODE:,}")
-    return _source(path, {None: (Cell(text), _parse(text, path))}, ())
+    return _source(path, {None: (CellText(text), _parse(text, path))}, ())
 
 
-def _source(path: str, cells: Mapping[int | None, tuple[Cell, ast.Module]], unread: tuple[str, ...]) -> Source:
+def _source(path: str, cells: Mapping[int | None, tuple[CellText, ast.Module]], unread: tuple[str, ...]) -> Source:
     calls, is_whole = read_trees({number: tree for number, (_, tree) in cells.items()})
     if not is_whole:
         unread = (*unread, f"{path}: its loops are longer than lint follows; what they make is taken for unknown")
@@ -186,7 +186,7 @@ def _source(path: str, cells: Mapping[int | None, tuple[Cell, ast.Module]], unre
     )
 
 
-def _with_column(call: FoundCall, line: str, cell: Cell) -> FoundCall:
+def _with_column(call: FoundCall, line: str, cell: CellText) -> FoundCall:
     """Return a call whose column counts characters of the original line; the parser counts bytes of UTF-8."""
     before = line.encode("utf-8", "surrogatepass")[: call.column - 1].decode("utf-8", "replace")
     return replace(call, column=len(before) + 1 + cell.shifts.get(call.line, 0))
@@ -221,7 +221,7 @@ def _read_notebook(raw: bytes, path: str) -> Source:
     size = sum(map(len, texts.values()))
     if size > _MOST_CODE:
         raise DataError(f"{path} has {size:,} characters of code; lint reads up to {_MOST_CODE:,}")
-    cells: dict[int | None, tuple[Cell, ast.Module]] = {}
+    cells: dict[int | None, tuple[CellText, ast.Module]] = {}
     unread = []
     for number, text in texts.items():
         try:
@@ -234,7 +234,7 @@ def _read_notebook(raw: bytes, path: str) -> Source:
     return _source(path, cells, tuple(unread))
 
 
-def _parse_cell(text: str, where: str) -> tuple[Cell, ast.Module] | None:
+def _parse_cell(text: str, where: str) -> tuple[CellText, ast.Module] | None:
     """Return a cell with its syntax tree; None if it is in another language.
 
     What stands behind ``%time`` need not be Python: such a cell is read without it.

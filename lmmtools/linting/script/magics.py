@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["Cell", "read_cell"]
+__all__ = ["CellText", "read_cell"]
 
 _HELP = re.compile(r"[\w.]+\?{1,2}")
 _TARGETS = re.compile(r"[\w., \t]+")
@@ -20,7 +20,7 @@ _HEADED = frozenset({"timeit", "prun", "memit"})
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellText:
     """The code of a cell, or of a script.
 
     Attributes
@@ -35,7 +35,7 @@ class Cell:
     shifts: dict[int, int] = field(default_factory=dict)
 
 
-def read_cell(text: str, keep_timed: bool = True) -> Cell | None:
+def read_cell(text: str, keep_timed: bool = True) -> CellText | None:
     """Return a cell as Python, None if it is in another language (``%%R``).
 
     Parameters
@@ -59,7 +59,7 @@ def read_cell(text: str, keep_timed: bool = True) -> Cell | None:
         lines[i] = f"{prefix}{line[start:]}"
         if start != len(prefix):
             shifts[i + 1] = start - len(prefix)
-    return Cell("\n".join(lines), shifts)
+    return CellText("\n".join(lines), shifts)
 
 
 def _split_magic(line: str, keep_timed: bool) -> tuple[str, int]:
