@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
+    from lmmtools.core import ModelSize
     from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm import MixedLMSpec
     from lmmtools.formula.declare import Declaration
@@ -86,6 +87,26 @@ class Model:
         from lmmtools.engines import mixedlm
 
         return mixedlm.write_spec(self.design, mixedlm.lay_out(self.design))
+
+    @property
+    def size(self) -> ModelSize:
+        """How large the model is, and the memory that a fit by the engine pls takes, as an estimate from sizes.
+
+        Raises
+        ------
+        EngineError
+            If there is no random term, or there is no memory for the cross-products alone.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> print(lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).size)
+        180 rows, 2 fixed effects, 36 random effects, 3 variance parameters
+        a fit takes under 1 MB above its data, most of it for (Days | Subject)
+        """
+        from lmmtools import core
+
+        return core.model_size(self.design)
 
     def fit(
         self,

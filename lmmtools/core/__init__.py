@@ -24,7 +24,8 @@ from lmmtools.core.after.recover import (
 from lmmtools.core.after.refits import Refits, refit_many
 from lmmtools.core.after.relative import RelativeUncertainty, nearby_thetas, relative_uncertainty
 from lmmtools.core.after.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
-from lmmtools.core.data.problem import Problem, prepare
+from lmmtools.core.data.problem import Problem, model_size, prepare
+from lmmtools.core.data.room import ModelSize
 from lmmtools.core.elimination.many_points import work_of_one
 from lmmtools.core.search.again import Known, optimize_again
 from lmmtools.core.search.batch import objectives_without_effects
@@ -48,6 +49,7 @@ __all__ = [
     "Evaluation",
     "FixedEffectsDerivatives",
     "Known",
+    "ModelSize",
     "NullSpace",
     "Optimum",
     "Options",
@@ -71,6 +73,7 @@ __all__ = [
     "information",
     "lowest_shared",
     "mode_covariances",
+    "model_size",
     "nearby_thetas",
     "objectives_without_effects",
     "optimize",

@@ -104,6 +104,19 @@ def test_columns_beside_many_effects_are_refused(monkeypatch):
         model.fit(engine="pls")
 
 
+def test_the_size_of_a_model_names_the_term_that_takes_most_memory(monkeypatch):
+    model = crossed("y ~ x + (1|g) + (1|h)")
+    size = model.size
+    assert (size.rows, size.fixed_effects, size.random_effects) == (6000, 2, model.design.q)
+    assert size.term == "(1 | h)"
+    assert "2 variance parameters" in str(size)
+    assert "refuse" not in str(size)
+    free(monkeypatch, size.bytes / 2)
+    assert str(model.size).endswith("2 MB are free: fit() will refuse it and say what would help")
+    with pytest.raises(lmt.EngineError, match="The fit, with 400 random effects in"):
+        model.fit(engine="pls")
+
+
 def test_leaving_out_each_row_is_refused_where_its_covariances_do_not_fit(monkeypatch):
     model = crossed("y ~ x + (1|g)")
     fit = model.fit(engine="pls")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import memory
 from lmmtools.blas import dot, product
 from lmmtools.core.data.chunks import DesignChunks, indicator_rows
 from lmmtools.core.data.crossprod import (
@@ -25,7 +26,7 @@ from lmmtools.core.data.crossprod import (
     project_response,
 )
 from lmmtools.core.data.moments import MomentSystem, moment_system
-from lmmtools.core.data.room import check_products, check_rest
+from lmmtools.core.data.room import ModelSize, products_need, rest_need
 from lmmtools.core.data.small import DenseModel, accumulate_small, dense_model
 from lmmtools.core.data.spectrum import Spectrum, find_spectrum, solve_lower
 from lmmtools.core.elimination.many_points import Cut, cut_largest
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     from lmmtools.core.model.covariance import Covariance, covariance_of, places
 
-__all__ = ["Problem", "Spanned", "find_spanned", "prepare"]
+__all__ = ["Problem", "Spanned", "find_spanned", "model_size", "prepare"]
 
 
 LEFT = 1e-12
@@ -316,13 +317,41 @@ def prepare(design: Design) -> Problem:
         scaling, cross, structure = small
         rows = RowData(design, scaling, structure, cross.ZX, cross.XX)
         return Problem(design, scaling, structure, cross.ZX, cross.XX, cross.log_weights, cross.response, rows)
-    check_products(design)
+    products_need(design).check()
     scaling, cross = accumulate(DesignChunks(design))
+    structure = _plan(design, cross)
+    rest = rest_need(design, structure)
+    if rest is not None:
+        rest.check()
+    return _assemble(design, scaling, cross, structure)
+
+
+@single
+def model_size(design: Design) -> ModelSize:
+    """Return how large a model is and the memory that its fit takes; large designs are read once for it.
+
+    Raises
+    ------
+    EngineError
+        If there is no random term, or there is no memory for the cross-products alone.
+    """
+    if not design.blocks:
+        raise EngineError("The model has no random-effects term; this engine needs at least one.")
+    need = products_need(design)
+    if accumulate_small(design) is None:
+        need.check()
+        rest = rest_need(design, _plan(design, accumulate(DesignChunks(design))[1]))
+        if rest is not None:
+            need = replace(max(need, rest, key=lambda part: part.numbers), numbers=need.numbers + rest.numbers)
+    counts = design.n, design.p, design.q, design.k
+    return ModelSize(*counts, memory.NUMBER * need.numbers, need.term, memory.free_memory())
+
+
+def _plan(design: Design, cross: CrossProducts) -> Structure:
+    """Return the elimination plan of a design's cross-products."""
     levels = [b.m for b in design.blocks]
     groups = merge_blocks([b.codes for b in design.blocks], levels)
-    structure = build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
-    check_rest(design, structure)
-    return _assemble(design, scaling, cross, structure)
+    return build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
 
 
 def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure: Structure) -> Problem:

@@ -1,19 +1,21 @@
-"""Checks of memory for the engine's dense arrays, from their sizes, before they are filled."""
+"""The memory that the engine's arrays take, from their sizes, and checks of it before they are filled."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lmmtools.core.data.chunks import CHUNK_ROWS
 from lmmtools.core.elimination.sparse_rest import SparseLayout
 from lmmtools.errors import EngineError
 from lmmtools.memory import NUMBER, need_memory, say_bytes
+from lmmtools.sentences import count_noun
 
 if TYPE_CHECKING:
     from lmmtools.core.elimination.structure import Structure
     from lmmtools.design.matrices import Design
 
-__all__ = ["check_deletions", "check_dense", "check_products", "check_rest"]
+__all__ = ["ModelSize", "Need", "check_deletions", "check_dense", "products_need", "rest_need"]
 
 CHUNKS = 2
 """Copies of a chunk of X while its cross-products are made (measured)."""
@@ -31,20 +33,97 @@ PAIR = 5
 FRONT = 4
 """Arrays of the size of all fronts: those of elimination, those kept, those of the inverse, and scratch."""
 
+LITTLE = 1e6
+"""Bytes below which a size is not told more exactly."""
 
-def check_products(design: Design) -> None:
-    """Refuse a design whose cross-products of random effects with X do not fit into memory.
 
-    Raises
-    ------
-    EngineError
-        The message says how much is needed, why, and what would help.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Memory that a step of the fit takes.
+
+    Attributes
+    ----------
+    numbers : float
+        Floats held at once, at the peak.
+    term : str
+        The term that takes most of it.
+    what : str
+        What needs it, and why so many: the subject of an error's first sentence.
+    cure : str
+        What would help, a sentence.
     """
+
+    numbers: float
+    term: str
+    what: str
+    cure: str
+
+    def check(self) -> None:
+        """Raise an EngineError that says how much is needed, why, and what would help, if there is not so much."""
+        need_memory(self.numbers, EngineError, self.what, self.cure)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """How large a model is, and the memory that its fit takes.
+
+    Attributes
+    ----------
+    rows : int
+        n, complete rows.
+    fixed_effects : int
+        p, columns of X.
+    random_effects : int
+        q, columns of Z.
+    variance_parameters : int
+        k, entries of theta.
+    bytes : float
+        Peak of a fit by the engine pls above the design's own arrays, an estimate from sizes.
+    term : str
+        The term that takes most of it.
+    free : float or None
+        Bytes that this process may still take; None where the system does not say.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> size = lmt.lmm("diameter ~ 1 + (1|plate) + (1|sample)", lmt.datasets.load("Penicillin")).size
+    >>> print(size)
+    144 rows, 1 fixed effect, 30 random effects, 2 variance parameters
+    a fit takes under 1 MB above its data, most of it for (1 | plate)
+    >>> size.random_effects
+    30
+    """
+
+    rows: int
+    fixed_effects: int
+    random_effects: int
+    variance_parameters: int
+    bytes: float
+    term: str
+    free: float | None
+
+    def __str__(self) -> str:
+        counts = (
+            count_noun(self.rows, "row"),
+            count_noun(self.fixed_effects, "fixed effect"),
+            count_noun(self.random_effects, "random effect"),
+            count_noun(self.variance_parameters, "variance parameter"),
+        )
+        memory = f"about {say_bytes(self.bytes)}" if self.bytes >= LITTLE else f"under {say_bytes(LITTLE)}"
+        lines = [", ".join(counts), f"a fit takes {memory} above its data, most of it for {self.term}"]
+        if self.free is not None and self.bytes > self.free:
+            lines.append(f"{say_bytes(self.free)} are free: fit() will refuse it and say what would help")
+        return "\n".join(lines)
+
+
+def products_need(design: Design) -> Need:
+    """Return what the cross-products of random effects with X take."""
     p, q = design.p + 1, design.q
     widest = max(design.blocks, key=lambda block: block.q)
-    need_memory(
+    return Need(
         CHUNKS * min(design.n, CHUNK_ROWS) * p + PRODUCTS * q * p,
-        EngineError,
+        str(widest.term),
         f"The fit, with {design.p:,} columns of X beside {q:,} random effects, {widest.q:,} of them in {widest.term},",
         "Fewer fixed effects would help: a factor of many levels belongs after a bar, (1 | g).",
     )
@@ -56,7 +135,7 @@ def check_dense(n: int, p: int) -> None:
     Raises
     ------
     EngineError
-        As :func:`check_products`.
+        As :meth:`Need.check`.
     """
     need_memory(
         CHUNKS * n * p,
@@ -66,16 +145,10 @@ def check_dense(n: int, p: int) -> None:
     )
 
 
-def check_rest(design: Design, st: Structure) -> None:
-    """Refuse a plan whose rest, what crosses the chain of nested factors, does not fit into memory.
-
-    Raises
-    ------
-    EngineError
-        As :func:`check_products`.
-    """
+def rest_need(design: Design, st: Structure) -> Need | None:
+    """Return what a plan's rest takes, the factors that cross the chain of nested ones; None where there is none."""
     if not st.rest:
-        return
+        return None
     largest = max(st.rest, key=lambda factor: factor.q)
     term = " + ".join(str(design.blocks[k].term) for k in largest.blocks)
     q = st.q_rest
@@ -92,7 +165,7 @@ def check_rest(design: Design, st: Structure) -> None:
         numbers = copies * float(q) ** 2
         how = f"held in dense matrices of {say_bytes(NUMBER * float(q) ** 2)},"
     numbers += PAIR * sum(stage.coupling.pair_count for stage in st.chain if stage.coupling is not None)
-    need_memory(numbers, EngineError, f"The fit, with {q:,} random effects{where} that cross others, {how}", cure)
+    return Need(numbers, term, f"The fit, with {q:,} random effects{where} that cross others, {how}", cure)
 
 
 def check_deletions(sets: int, p: int) -> None:
@@ -101,7 +174,7 @@ def check_deletions(sets: int, p: int) -> None:
     Raises
     ------
     EngineError
-        As :func:`check_products`.
+        As :meth:`Need.check`.
     """
     need_memory(
         4.0 * sets * p * p,
