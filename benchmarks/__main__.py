@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.cases import CASES, Against, write_data
 from benchmarks.environments import HERE, RIVALS, Rival, find_rival
 from benchmarks.plot import draw
-from benchmarks.readme import RECORD, write_readme
-from benchmarks.runner import run_case
+from benchmarks.readme import QUIET, write_section
+from benchmarks.runner import busy, run_case
 from benchmarks.table import US, format_seconds, least_seconds, notes, render
 
 if TYPE_CHECKING:
@@ -28,9 +28,10 @@ WORK = HERE.parent / ".benchmarks"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 1 if lmmtools itself missed an optimum or failed."""
     options = _parse(arguments)
-    cases = tuple(c for c in CASES if not options.cases or any(word in c.name for word in options.cases))
+    listed = tuple(c for c in CASES if options.long or not c.is_long)
+    cases = tuple(c for c in listed if not options.cases or any(word in c.name for word in options.cases))
     if not cases:
-        raise SystemExit(f"no case has any of {options.cases} in its name; there are: {[c.name for c in CASES]}")
+        raise SystemExit(f"no case has any of {options.cases} in its name; there are: {[c.name for c in listed]}")
     rivals = _find(options.rivals, install=options.install)
     print("writing data", file=sys.stderr)
     write_data(WORK / "data", cases)
@@ -39,25 +40,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "rounds": options.rounds,
+        "busy": options.busy,
         "rivals": [r.name for r in rivals],
         "cases": [],
     }
     wrong = False
     for case in cases:
         slow = _find_slow(case.name, options.skip_slow)
-        outcomes = run_case(case, [r for r in rivals if r.name not in slow], WORK / "data", options.rounds)
+        with busy(options.busy):
+            outcomes = run_case(case, [r for r in rivals if r.name not in slow], WORK / "data", options.rounds)
         ours = outcomes[US]
         wrong |= ours.seconds is None or ours.gap is not None
         said = ", ".join(f"{n} {format_seconds(o.seconds) or o.failure}" for n, o in outcomes.items())
         print(f"{case.name}: {said}", file=sys.stderr, flush=True)
-        aim = asdict(case.aim) if isinstance(case.aim, Against) else case.aim
-        entry = {"name": case.name, "formula": case.formula, "task": case.task, "aim": aim, "aim_bytes": case.aim_bytes}
+        aims = [asdict(aim) if isinstance(aim, Against) else aim for aim in case.aims]
+        entry = {
+            "name": case.name,
+            "formula": case.formula,
+            "task": case.task,
+            "aims": aims,
+            "aim_bytes": case.aim_bytes,
+        }
         record["cases"].append({**entry, "outcomes": {n: asdict(o) for n, o in outcomes.items()}})
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "results.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     draw(record, options.out / "results.png")
     if options.readme:
-        write_readme(record)
+        write_section(record)
     print(render(record), "", *notes(record), sep="\n")
     return int(wrong)
 
@@ -74,16 +83,20 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="leave out rivals that took longer in the record of the README's table, which keeps that time",
     )
+    parser.add_argument("--long", action="store_true", help="also the cases that take minutes")
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="beside so many processes that count for ever")
     parser.add_argument("--out", type=Path, default=WORK, help="folder for results.json and results.png")
-    parser.add_argument("--readme", action="store_true", help="put the table into README.rst")
+    parser.add_argument(
+        "--readme", action="store_true", help="put the table into README.rst, or with --busy into docs/threads.rst"
+    )
     return parser.parse_args(arguments)
 
 
 def _find_slow(case: str, limit: float | None) -> set[str]:
     """Return the rivals that took longer than ``limit`` on a case in the record of the README's table."""
-    if limit is None or not RECORD.exists():
+    if limit is None or not QUIET.record.exists():
         return set()
-    kept = json.loads(RECORD.read_text(encoding="utf-8"))["cases"]
+    kept = json.loads(QUIET.record.read_text(encoding="utf-8"))["cases"]
     outcomes = next((c["outcomes"] for c in kept if c["name"] == case), {})
     return {name for name, o in outcomes.items() if name != US and (least_seconds(o) or 0.0) > limit}
 

@@ -8,30 +8,33 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.random import Generator
     from numpy.typing import NDArray
 
-__all__ = ["SEED", "simulate_all"]
+__all__ = ["SEED", "simulate"]
 
 SEED = 20261123
+FIRST = {"ratings1m", "ratings200k", "slopes", "nested", "maximal"}
 
 
-def simulate_all() -> dict[str, pd.DataFrame]:
-    """Return the simulated data sets by name.
+def simulate(names: set[str]) -> dict[str, pd.DataFrame]:
+    """Return the simulated data sets of these names.
 
     One generator makes the first five in this order: the optima in ``cases`` hold for these draws only (NumPy 2).
     """
-    rng = np.random.default_rng(SEED)
-    return {
-        "ratings1m": ratings(rng, 6_040, 3_706, 1_000_000),
-        "ratings200k": ratings(rng, 3_000, 1_500, 200_000),
-        "slopes": slopes(rng, 10_000, 10),
-        "nested": nested(rng, (20, 25, 10), 20),
-        "maximal": maximal(rng, 56, 32),
-        "movers": movers(np.random.default_rng(SEED + 1), 50_000, 10_000, 6),
-        "islands": islands(np.random.default_rng(SEED + 2), 5_000),
-        "answers": answers(np.random.default_rng(SEED + 3), 500, 40, 5_000),
-    }
+    found: dict[str, pd.DataFrame] = {}
+    if names & FIRST:
+        rng = np.random.default_rng(SEED)
+        found = {
+            "ratings1m": ratings(rng, 6_040, 3_706, 1_000_000),
+            "ratings200k": ratings(rng, 3_000, 1_500, 200_000),
+            "slopes": slopes(rng, 10_000, 10),
+            "nested": nested(rng, (20, 25, 10), 20),
+            "maximal": maximal(rng, 56, 32),
+        }
+    return {name: found[name] if name in FIRST else OTHERS[name]() for name in names}
 
 
 def ratings(rng: Generator, n_users: int, n_items: int, n_rows: int) -> pd.DataFrame:
@@ -130,3 +133,40 @@ def answers(rng: Generator, n_persons: int, n_items: int, n_rows: int) -> pd.Dat
     return pd.DataFrame(
         {"person": [f"p{k:03d}" for k in person], "item": [f"i{k:02d}" for k in item], "x": x, "y": np.round(y, 3)}
     )
+
+
+def covariates(rng: Generator, n_rows: int, n_columns: int, n_groups: int) -> pd.DataFrame:
+    """Rows with many numeric covariates, in groups."""
+    X = rng.standard_normal((n_rows, n_columns))
+    g = rng.integers(0, n_groups, n_rows)
+    y = X @ rng.normal(0, 0.1, n_columns) + rng.standard_normal(n_groups)[g] + rng.standard_normal(n_rows)
+    columns = {f"x{k}": np.round(x, 4) for k, x in enumerate(X.T, 1)}
+    return pd.DataFrame({"g": g, **columns, "y": np.round(y, 3)})
+
+
+def fixed_levels(rng: Generator, n_rows: int, n_levels: int, n_groups: int) -> pd.DataFrame:
+    """Rows with a fixed factor of many levels, in groups that cross it."""
+    f, g = rng.integers(0, n_levels, n_rows), rng.integers(0, n_groups, n_rows)
+    y = rng.normal(0, 0.5, n_levels)[f] + rng.standard_normal(n_groups)[g] + rng.standard_normal(n_rows)
+    return pd.DataFrame({"f": f, "g": g, "y": np.round(y, 3)})
+
+
+def term_of_many(rng: Generator, n_groups: int, n_rows: int, n_effects: int) -> pd.DataFrame:
+    """Groups with an intercept and slopes on numeric covariates, independent of each other."""
+    g = np.repeat(np.arange(n_groups), n_rows)
+    X = np.column_stack([np.ones(len(g)), rng.standard_normal((len(g), n_effects - 1))])
+    y = (X * rng.standard_normal((n_groups, n_effects))[g]).sum(1) + rng.standard_normal(len(g))
+    return pd.DataFrame({"g": g, **{f"x{k}": X[:, k] for k in range(1, n_effects)}, "y": y})
+
+
+OTHERS: dict[str, Callable[[], pd.DataFrame]] = {
+    "movers": lambda: movers(np.random.default_rng(SEED + 1), 50_000, 10_000, 6),
+    "islands": lambda: islands(np.random.default_rng(SEED + 2), 5_000),
+    "answers": lambda: answers(np.random.default_rng(SEED + 3), 500, 40, 5_000),
+    "slopes1m": lambda: slopes(np.random.default_rng(SEED + 4), 100_000, 10),
+    "covariates": lambda: covariates(np.random.default_rng(SEED + 5), 100_000, 49, 1_000),
+    "levels100": lambda: fixed_levels(np.random.default_rng(SEED + 6), 100_000, 100, 1_000),
+    "levels1000": lambda: fixed_levels(np.random.default_rng(SEED + 7), 100_000, 1_000, 1_000),
+    "crossed": lambda: ratings(np.random.default_rng(SEED + 8), 25_000, 5_000, 2_500_000),
+}
+"""Makers of the data sets that have a generator of their own, by name."""

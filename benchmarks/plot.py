@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 __all__ = ["draw"]
 
-MARKERS = "os^vDPX*"
+MARKERS = "os^vDPX*<>"
 # Okabe and Ito's palette, told apart by colour-blind readers; the markers differ as well.
-COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7")
+COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7", "#666666", "#999933")
 
 
 def draw(record: Mapping[str, Any], path: Path) -> None:

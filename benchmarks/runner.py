@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import statistics
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +17,13 @@ from benchmarks.environments import HERE
 from benchmarks.measure import BUDGET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.cases import Case
     from benchmarks.environments import Rival
 
-__all__ = ["Outcome", "run_case", "run_once"]
+__all__ = ["Outcome", "busy", "run_case", "run_once"]
 
 TIME_LIMIT = 300.0
 """Seconds after which a rival's process is stopped."""
@@ -37,20 +39,23 @@ class Outcome:
     Attributes
     ----------
     seconds : float or None
-        Median over all runs of all rounds; None if it failed.
+        Median over all runs of all rounds, by the clock; None if it failed.
+    cpu : float or None
+        Median of the processor time of all threads of the process; None where the rival does not tell it.
     fastest, slowest : float or None
     runs : int
     gap : float or None
         Its criterion less the optimum's, where the difference is more than rounding; None where it is not, or where
         the task has no criterion.
     peak_bytes : float or None
-        Peak memory of the whole process, data and interpreter included.
+        Peak memory of the process above what it held before the first run: interpreter, package and data frame.
     version : str
     failure : str
         Why there is no time.
     """
 
     seconds: float | None
+    cpu: float | None
     fastest: float | None
     slowest: float | None
     runs: int
@@ -71,6 +76,18 @@ def run_case(case: Case, rivals: Sequence[Rival], folder: Path, rounds: int) -> 
                 continue
             before.append(run_once(case, rival, folder))
     return {r.name: _summarise(case, r, answers[r.name]) for r in able}
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """Keep so many cores busy with processes that count for ever."""
+    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def run_once(case: Case, rival: Rival, folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -113,15 +130,17 @@ def _summarise(case: Case, rival: Rival, answers: Sequence[dict[str, Any]]) -> O
     last = answers[-1]
     version = str(last.get("version", ""))
     if "error" in last:
-        return Outcome(None, None, None, 0, None, last.get("peak_bytes"), version, last["error"])
+        return Outcome(None, None, None, None, 0, None, last.get("peak_bytes"), version, last["error"])
     seconds = [s for answer in answers for s in answer["seconds"]]
     optimum = case.optimum if rival.reml else case.optimum_ml
     criterion = last["criterion"]
-    gap = None if criterion is None else criterion - optimum
+    gap = None if criterion is None or math.isnan(optimum) else criterion - optimum
     if gap is not None and abs(gap) <= max(AT_OPTIMUM, 1e-9 * abs(optimum)):
         gap = None
     peak = max(a["peak_bytes"] or 0.0 for a in answers) or None
-    return Outcome(statistics.median(seconds), min(seconds), max(seconds), len(seconds), gap, peak, version, failure="")
+    cpu = [s for answer in answers for s in answer.get("cpu", ())]
+    middle = statistics.median(seconds), statistics.median(cpu) if cpu else None
+    return Outcome(*middle, min(seconds), max(seconds), len(seconds), gap, peak, version, failure="")
 
 
 def _name_end(status: int) -> str:

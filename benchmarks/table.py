@@ -26,16 +26,19 @@ HEADINGS = {
 
 
 def render(record: Mapping[str, Any]) -> str:
-    """Return the table as reStructuredText: a row per case, times the time of lmmtools per rival."""
+    """Return the table as reStructuredText: a row per case, a column per rival with multiples of the time of lmmtools.
+
+    A rival that reached the optimum in less time than lmmtools stands in bold type.
+    """
     rivals = [name for name in record["rivals"] if name != US and not _is_same_call(record, name)]
-    headers = ["", OUR_CALL, "aim", *(HEADINGS.get(name, name) for name in rivals)]
+    headers = ["", OUR_CALL, "processor", "memory", "aim", *(HEADINGS.get(name, name) for name in rivals)]
     remarks = _remarks(record)
     number = {text: i for i, text in enumerate(dict.fromkeys(remarks.values()), 1)}
     marks = {key: f" [{number[text]}]" for key, text in remarks.items()}
     rows = []
     for case in record["cases"]:
         ours = case["outcomes"][US]
-        row = [case["name"], format_seconds(ours["seconds"]), _aim(case)]
+        row = [case["name"], format_seconds(ours["seconds"]), format_seconds(ours["cpu"]), _bytes(ours), _aims(case)]
         for name in rivals:
             row.append(_times(case["outcomes"].get(name), ours) + marks.get((case["name"], name), ""))
         rows.append(row)
@@ -52,7 +55,7 @@ def _is_same_call(record: Mapping[str, Any], name: str) -> bool:
 
 
 def notes(record: Mapping[str, Any]) -> list[str]:
-    """Return the remarks that the table's marks point to, and what memory was needed where there is an aim for it."""
+    """Return the remarks that the table's marks point to, and the rivals' memory where there is an aim for it."""
     marked = [f"[{i}] {text}" for i, text in enumerate(dict.fromkeys(_remarks(record).values()), 1)]
     if PLS in record["rivals"] and _is_same_call(record, PLS):
         marked.append(f'engine="pls" by name takes the same time in every row, within a factor of {SAME_TIME:g}.')
@@ -63,11 +66,19 @@ def _memory(case: Mapping[str, Any]) -> str:
     aim, peaks = case["aim_bytes"], {n: o["peak_bytes"] for n, o in case["outcomes"].items() if o["peak_bytes"]}
     ours = peaks.pop(US)
     verdict = "met" if ours <= aim else f"missed by {ours / aim:.2g}x"
-    others = "".join(f"; {HEADINGS.get(n, n)} {b / 1e9:.2f} GB" for n, b in peaks.items())
+    others = "".join(f"; {HEADINGS.get(n, n)} {_megabytes(b)}" for n, b in peaks.items())
     return (
-        f"{case['name']}: {US} takes {ours / 1e9:.2f} GB at its peak, interpreter and data frame included (aim "
-        f"{aim / 1e9:g} GB: {verdict}){others}."
+        f"{case['name']}: {US} takes {_megabytes(ours)} at its peak above the data frame (aim {_megabytes(aim)}: "
+        f"{verdict}){others}."
     )
+
+
+def _bytes(outcome: Mapping[str, Any]) -> str:
+    return "" if outcome["peak_bytes"] is None else _megabytes(outcome["peak_bytes"])
+
+
+def _megabytes(number: float) -> str:
+    return f"{max(number / 1e6, 0.0):,.0f} MB"
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -84,9 +95,9 @@ def _times(outcome: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> str:
         return "-"
     ratio = least_seconds(outcome) / ours["seconds"]
     more = "> " if outcome["seconds"] is None else ""
-    if ratio < 0.095:
-        return f"{more}{ratio:.2f}x"
-    return more + (f"{ratio:.1f}x" if ratio < 10 else f"{ratio:.0f}x")
+    digits = 2 if ratio < 0.095 else 1 if ratio < 10 else 0
+    text = f"{more}{ratio:.{digits}f}x"
+    return f"**{text}**" if ratio < 1 and outcome["gap"] is None and not more else text
 
 
 def least_seconds(outcome: Mapping[str, Any]) -> Any:
@@ -95,19 +106,27 @@ def least_seconds(outcome: Mapping[str, Any]) -> Any:
     return float(stopped[1]) if stopped else outcome["seconds"]
 
 
-def _aim(case: Mapping[str, Any]) -> str:
-    """Return the aim and whether it is met, ``"0.50 s: missed by 1.7x"``."""
-    ours, aim = case["outcomes"][US]["seconds"], case["aim"]
-    if isinstance(aim, dict):
-        factor = f"{aim['factor']:g}x under " if aim["factor"] != 1 else ""
-        name = factor + HEADINGS.get(aim["rival"], aim["rival"])
-        rival = case["outcomes"].get(aim["rival"])
-        if rival is None or least_seconds(rival) is None:
-            return name
-        limit = least_seconds(rival) / aim["factor"]
-    else:
-        name, limit = format_seconds(aim), aim
-    return f"{name}: {'met' if ours <= limit else f'missed by {ours / limit:.3g}x'}"
+def _aims(case: Mapping[str, Any]) -> str:
+    """Return which aims are missed, and by how much, ``"0.50 s: missed by 1.7x"``, or that all are met."""
+    limits = dict(filter(None, (_limit(case, aim) for aim in case["aims"])))
+    ours = case["outcomes"][US]["seconds"]
+    missed = [f"{name}: missed by {ours / limit:.3g}x" for name, limit in limits.items() if ours > limit]
+    return "; ".join(missed) or ", ".join(limits) + ": met" * bool(limits)
+
+
+def _limit(case: Mapping[str, Any], aim: Any) -> tuple[str, float] | None:
+    """Return the name of an aim and its seconds; None where the rival that it needs did not run."""
+    if not isinstance(aim, dict):
+        return format_seconds(aim), aim
+    factor, name = aim["factor"], HEADINGS.get(aim["rival"], aim["rival"])
+    rival = case["outcomes"].get(aim["rival"])
+    if rival is None or least_seconds(rival) is None:
+        return None
+    if factor > 1:
+        name = f"{factor:g}x under {name}"
+    elif factor < 1:
+        name = f"{1 / factor:g} times {name}"
+    return name, least_seconds(rival) / factor
 
 
 def _remarks(record: Mapping[str, Any]) -> dict[tuple[str, str], str]:

@@ -11,9 +11,7 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.__main__ import WORK
 from benchmarks.cases import CASES, write_data
 from benchmarks.environments import Rival, find_rival
-from benchmarks.runner import run_once
+from benchmarks.runner import busy, run_once
 from benchmarks.table import US, format_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.cases import Case
 
@@ -40,7 +38,9 @@ REPEATS = 10
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return 1 if a case takes longer by default than the aim allows."""
     options = _parse(arguments)
-    cases = [replace(c, repeats=min(c.repeats, REPEATS)) for c in CASES if _is_wanted(c, options.cases)]
+    cases = [
+        replace(c, repeats=min(c.repeats, REPEATS)) for c in CASES if not c.is_long and _is_wanted(c, options.cases)
+    ]
     if not cases:
         raise SystemExit(f"no case has any of {options.cases} in its name; there are: {[c.name for c in CASES]}")
     write_data(WORK / "data", tuple(cases))
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for case in cases:
         for state in options.states:
-            with _busy(options.loops if state == "busy" else 0):
+            with busy(options.loops if state == "busy" else 0):
                 rows.append(_measure(case, rival, state, options.rounds))
             print(_line(rows[-1]), file=sys.stderr, flush=True)
     record = {
@@ -78,18 +78,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _is_wanted(case: Case, words: Sequence[str]) -> bool:
     return not words or any(word in case.name for word in words)
-
-
-@contextmanager
-def _busy(loops: int) -> Iterator[None]:
-    """Keep so many cores busy."""
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
-    try:
-        yield
-    finally:
-        for process in running:
-            process.kill()
-            process.wait()
 
 
 def _measure(case: Case, rival: Rival, state: str, rounds: int) -> dict[str, Any]:

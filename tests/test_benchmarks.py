@@ -3,33 +3,54 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
 
 import pytest
 
 from benchmarks.cases import CASES
 from benchmarks.generators import islands, movers
-from benchmarks.readme import RECORD, merge, read_section, render_section
+from benchmarks.readme import BUSY, QUIET, Place, merge, read_section, render_section
 from benchmarks.table import format_seconds, notes, render
 
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return json.loads(RECORD.read_text(encoding="utf-8"))
+    return json.loads(QUIET.record.read_text(encoding="utf-8"))
 
 
 def test_readme_shows_the_record_of_a_run_of_all_cases(record: dict) -> None:
-    assert read_section() == render_section(record)
+    assert read_section(QUIET) == render_section(record)
     assert [c["name"] for c in record["cases"]] == [c.name for c in CASES]
     assert all(c["outcomes"]["lmmtools"]["gap"] is None for c in record["cases"]), record["cases"]
 
 
+def test_the_table_of_a_busy_machine_is_that_of_its_record() -> None:
+    record = json.loads(BUSY.record.read_text(encoding="utf-8"))
+    assert record["busy"] == 2
+    assert read_section(BUSY) == render_section(record)
+    assert "beside 2 processes that count for ever" in read_section(BUSY)
+
+
+def test_the_exponents_of_the_docs_are_those_of_their_record() -> None:
+    from benchmarks import exponents
+
+    record = json.loads(exponents.RECORD.read_text(encoding="utf-8"))
+    with exponents.TABLE.open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file)) == exponents.rows(record)
+    assert [s["size"] for s in record["series"]] == [s.size for s in exponents.SERIES]
+
+
 def test_a_missed_aim_and_a_missed_optimum_are_told(record: dict) -> None:
     changed = copy.deepcopy(record)
-    case = next(c for c in changed["cases"] if isinstance(c["aim"], float) and "lme4" in c["outcomes"])
-    case["aim"] = case["outcomes"]["lmmtools"]["seconds"] / 2
-    case["outcomes"]["lme4"]["gap"] = 3.25
-    assert "missed by 2x" in render(changed)
+    case = next(c for c in changed["cases"] if "lme4" in c["outcomes"])
+    ours, lme4 = case["outcomes"]["lmmtools"], case["outcomes"]["lme4"]
+    case["aims"] = [ours["seconds"] / 2, {"rival": "lme4", "factor": 20.0}, {"rival": "not_run", "factor": 1.0}]
+    lme4.update(gap=3.25, seconds=5 * ours["seconds"])
+    row = next(line for line in render(changed).splitlines() if line.startswith(case["name"]))
+    assert "missed by 2x; 20x under lme4: missed by 4x" in row
+    case["aims"] = [{"rival": "lme4", "factor": 0.4}]
+    assert "2.5 times lme4: met" in render(changed)
     assert any("lme4" in note and "3.25 above" in note for note in notes(changed)), notes(changed)
 
 
@@ -50,12 +71,14 @@ def test_a_rival_ten_times_as_fast_is_not_told_to_take_no_time(record: dict) -> 
     changed = copy.deepcopy(record)
     outcomes = changed["cases"][0]["outcomes"]
     outcomes["lme4"]["seconds"] = 0.04 * outcomes["lmmtools"]["seconds"]
-    assert "0.04x" in render(changed)
+    assert "**0.04x**" in render(changed), "who is ahead stands in bold type"
+    outcomes["lme4"]["gap"] = 1.0
+    assert "**0.04x**" not in render(changed), "who misses the optimum is not ahead"
 
 
 def test_the_table_names_the_call_that_is_timed() -> None:
-    assert "lmm(...).fit()" in read_section().splitlines()[2]
-    source = (RECORD.parent / "rivals" / "lmmtools.py").read_text(encoding="utf-8")
+    assert "lmm(...).fit()" in read_section(QUIET).splitlines()[2]
+    source = (QUIET.record.parent / "rivals" / "lmmtools.py").read_text(encoding="utf-8")
     assert ".fit()" in source
     assert "engine=" not in source
 
@@ -69,7 +92,7 @@ def test_slow_rivals_are_left_out_on_request(tmp_path, monkeypatch, record: dict
     outcomes["lme4"]["seconds"], outcomes["mixedlm"]["seconds"] = 40.0, 20.0
     outcomes["statsmodels"].update(seconds=None, failure="over 300 s")
     (tmp_path / "results.json").write_text(json.dumps(changed))
-    monkeypatch.setattr(main, "RECORD", tmp_path / "results.json")
+    monkeypatch.setattr(main, "QUIET", Place(tmp_path / "README.rst", tmp_path / "results.json"))
     assert main._find_slow(changed["cases"][0]["name"], 30.0) == {"lme4", "statsmodels"}
 
 

@@ -11,6 +11,16 @@ budget <- as.numeric(arguments[6])
 data <- read.csv(arguments[2], colClasses = setNames(rep("character", length(factors)), factors))
 for (name in factors) data[[name]] <- factor(data[[name]])
 
+peak <- function() {
+  line <- grep("^VmHWM", readLines("/proc/self/status"), value = TRUE)
+  as.numeric(gsub("[^0-9]", "", line)) * 1024
+}
+# The peak from here on, above what the data frame and the packages take: Linux alone tells it.
+invisible(gc())
+is_linux <- file.exists("/proc/self/clear_refs")
+if (is_linux) try(writeLines("5", "/proc/self/clear_refs"), silent = TRUE)
+before <- if (is_linux) peak() else NA
+
 quiet <- function(expression) suppressMessages(suppressWarnings(expression))
 
 record <- function(fit) {
@@ -62,29 +72,36 @@ per_run <- if (task == "evaluation") 20 else 1
 now <- function() proc.time()[["elapsed"]]
 clock <- function() {
   start <- Sys.time()
+  used <- proc.time()
   value <- run()
-  list(seconds = as.numeric(Sys.time() - start, units = "secs") / per_run, value = value)
+  used <- proc.time() - used
+  list(
+    seconds = as.numeric(Sys.time() - start, units = "secs") / per_run,
+    cpu = (used[["user.self"]] + used[["sys.self"]]) / per_run,
+    value = value
+  )
 }
 
 first <- clock()
 criterion <- first$value
 seconds <- numeric(0)
+cpu <- numeric(0)
 started <- now()
 while (first$seconds * per_run < budget && length(seconds) < repeats && now() - started < budget) {
   timed <- clock()
   criterion <- timed$value
   seconds <- c(seconds, timed$seconds)
+  cpu <- c(cpu, timed$cpu)
 }
-if (length(seconds) == 0) seconds <- first$seconds
+if (length(seconds) == 0) {
+  seconds <- first$seconds
+  cpu <- first$cpu
+}
 
-peak <- NA
-if (file.exists("/proc/self/status")) {
-  line <- grep("^VmHWM", readLines("/proc/self/status"), value = TRUE)
-  peak <- as.numeric(gsub("[^0-9]", "", line)) * 1024
-}
 number <- function(x) if (is.na(x)) "null" else sprintf("%.17g", x)
 cat(sprintf(
-  '{"criterion": %s, "first": %s, "seconds": [%s], "median": %s, "peak_bytes": %s, "version": "%s (R %s)"}\n',
+  '{"criterion": %s, "first": %s, "seconds": [%s], "cpu": [%s], "median": %s, "peak_bytes": %s, "version": "%s (R %s)"}\n',
   number(criterion), number(first$seconds), paste(vapply(seconds, number, ""), collapse = ", "),
-  number(median(seconds)), number(peak), packageVersion("lme4"), getRversion()
+  paste(vapply(mean(cpu), number, ""), collapse = ", "), number(median(seconds)),
+  number(if (is_linux) peak() - before else NA), packageVersion("lme4"), getRversion()
 ))
