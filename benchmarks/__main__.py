@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for case in cases:
         slow = _find_slow(case.name, options.skip_slow)
         with busy(options.busy):
-            outcomes = run_case(case, [r for r in rivals if r.name not in slow], WORK / "data", options.rounds)
+            outcomes = run_case(
+                case, [r for r in rivals if r.name not in slow], WORK / "data", options.rounds, options.limit
+            )
         ours = outcomes[US]
         wrong |= ours.seconds is None or ours.gap is not None
         said = ", ".join(f"{n} {format_seconds(o.seconds) or o.failure}" for n, o in outcomes.items())
@@ -83,6 +85,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="SECONDS",
         help="leave out rivals that took longer in the record of the README's table, which keeps that time",
     )
+    parser.add_argument("--limit", type=float, default=300.0, metavar="SECONDS", help="stop a process after (300)")
     parser.add_argument("--long", action="store_true", help="also the cases that take minutes")
     parser.add_argument("--busy", type=int, default=0, metavar="N", help="beside so many processes that count for ever")
     parser.add_argument("--out", type=Path, default=WORK, help="folder for results.json and results.png")

@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "busy", "run_case", "run_once"]
 
-TIME_LIMIT = 300.0
-"""Seconds after which a rival's process is stopped."""
-
 AT_OPTIMUM = 1e-3
 """A criterion is at the optimum when it differs by no more than this, or by 1e-9 of its size."""
 
@@ -65,8 +62,13 @@ class Outcome:
     failure: str
 
 
-def run_case(case: Case, rivals: Sequence[Rival], folder: Path, rounds: int) -> dict[str, Outcome]:
-    """Return the outcome of each rival; those that take longer than the budget run in the first round only."""
+def run_case(
+    case: Case, rivals: Sequence[Rival], folder: Path, rounds: int, limit: float | None = None
+) -> dict[str, Outcome]:
+    """Return the outcome of each rival; those that take longer than the budget run in the first round only.
+
+    A process of a rival is stopped after ``limit`` seconds.
+    """
     able = [r for r in rivals if case.task in r.tasks]
     answers: dict[str, list[dict[str, Any]]] = {r.name: [] for r in able}
     for _ in range(rounds):
@@ -74,7 +76,7 @@ def run_case(case: Case, rivals: Sequence[Rival], folder: Path, rounds: int) -> 
             before = answers[rival.name]
             if before and ("error" in before[-1] or before[-1]["first"] > BUDGET):
                 continue
-            before.append(run_once(case, rival, folder))
+            before.append(run_once(case, rival, folder, limit=limit))
     return {r.name: _summarise(case, r, answers[r.name]) for r in able}
 
 
@@ -90,7 +92,13 @@ def busy(processes: int) -> Iterator[None]:
             process.wait()
 
 
-def run_once(case: Case, rival: Rival, folder: Path, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def run_once(
+    case: Case,
+    rival: Rival,
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    limit: float | None = None,
+) -> dict[str, Any]:
     """Return what one process of a rival answers: its times, or why there are none.
 
     Parameters
@@ -101,6 +109,8 @@ def run_once(case: Case, rival: Rival, folder: Path, environment: Mapping[str, s
         Where the data are.
     environment : mapping, optional
         Of the process; by default this one's.
+    limit : float, optional
+        Seconds after which the process is stopped.
     """
     data = folder / f"{case.data}.csv"
     if rival.script.suffix == ".R":
@@ -115,9 +125,9 @@ def run_once(case: Case, rival: Rival, folder: Path, environment: Mapping[str, s
     if rival.interpreter == sys.executable:
         environment["PYTHONPATH"] = str(HERE.parent)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False, env=environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False, env=environment)
     except subprocess.TimeoutExpired:
-        return {"error": f"over {TIME_LIMIT:.0f} s"}
+        return {"error": f"over {limit:.0f} s"}
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         said = (done.stderr or done.stdout).strip().splitlines()

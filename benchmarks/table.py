@@ -59,7 +59,12 @@ def notes(record: Mapping[str, Any]) -> list[str]:
     marked = [f"[{i}] {text}" for i, text in enumerate(dict.fromkeys(_remarks(record).values()), 1)]
     if PLS in record["rivals"] and _is_same_call(record, PLS):
         marked.append(f'engine="pls" by name takes the same time in every row, within a factor of {SAME_TIME:g}.')
-    return [*marked, *(_memory(case) for case in record["cases"] if case["aim_bytes"])]
+    return [*marked, *(_memory(case) for case in record["cases"] if _has_memory(case))]
+
+
+def _has_memory(case: Mapping[str, Any]) -> bool:
+    """Return whether a case has an aim of memory and the run measured it."""
+    return bool(case["aim_bytes"] and case["outcomes"][US]["peak_bytes"])
 
 
 def _memory(case: Mapping[str, Any]) -> str:
