@@ -89,8 +89,6 @@ class MixedLMCall:
         Whether all rows are known to be in one group.
     data : str
         The data as the code writes them.
-    groups_text : str
-        The groups as the code writes them.
     groups_frame : str or None
         The frame that the groups are taken from, where it is not a name of a column.
     groups_list : tuple of str
@@ -124,7 +122,6 @@ class MixedLMCall:
     unknown: frozenset[str] = frozenset()
     is_one_group: bool = False
     data: str = "data"
-    groups_text: str = ""
     groups_frame: str | None = None
     groups_list: tuple[str, ...] = ()
     groups_parts: tuple[str, ...] = ()

@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
-    from lmmtools.core.model.covariance import Covariance, covariance_of, places
 
 __all__ = ["Problem", "Spanned", "find_spanned", "model_size", "prepare"]
 
