@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["read_criteria", "read_pairs", "read_sizes"]
 
+_CRITERIA = ("AIC", "BIC", "logLik", "-2*log(L)", "deviance", "MLdeviance", "REMLdev", "REMLdeviance", "df.resid")
+
 
 def read_pairs(sections: Sections, part: str) -> dict[str, PrintedNumber]:
     """Return the numbers by the names above them, from one pair of rows or several."""
@@ -33,6 +35,9 @@ def read_criteria(sections: Sections) -> dict[str, PrintedNumber] | None:
     if "criteria" not in sections:
         return None
     found = read_pairs(sections, "criteria")
+    unknown = [name for name in found if name not in _CRITERIA]
+    if unknown:
+        raise PrintoutError(f"The table 'AIC BIC logLik deviance' has the name {unknown[0]!r}: was it broken by a page?")
     # Later versions of lme4 print -2*log(L) above the deviance.
     criteria = {"deviance" if name.startswith("-2") else name: value for name, value in found.items()}
     if "deviance" not in criteria:

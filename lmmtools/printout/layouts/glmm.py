@@ -16,7 +16,7 @@ from lmmtools.printout.rtable import name_line
 from lmmtools.printout.sizes import read_criteria, read_sizes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lmmtools.printout.layout import Line, Sections
     from lmmtools.printout.number import PrintedNumber
@@ -28,7 +28,11 @@ TITLE = "summary() of glmmTMB or glmer()"
 IS_FIT = True
 _FAMILY = re.compile(r"Family: (?P<family>[\w ]+?) ?\( ?(?P<link>\w+) ?\)")
 _CONDITIONAL = "Conditional model:"
-_OTHERS = ("Zero-inflation model:", "Dispersion model:")
+# How a further model is declared above the tables -> the heading of its tables.
+_FURTHER = {"Zero inflation:": "Zero-inflation model:", "Dispersion:": "Dispersion model:"}
+_MODELS = (_CONDITIONAL, *_FURTHER.values())
+_NOBS = re.compile(r"Number of obs ?: ?")
+_END = re.compile(r"---$|Signif\. ?codes|Number of obs ?:|Dispersion (?:parameter|estimate)|Random effects ?:")
 _NEEDED = {"criteria": "the table 'AIC BIC logLik'", "random": "the random effects", "nobs": "the line 'Number of obs'"}
 
 
@@ -41,12 +45,10 @@ def read(lines: Sequence[Line], start: int) -> PrintedSummary | PrintedTable:
     """Return the fit that begins at ``start``."""
     found = _FAMILY.match(lines[start].words)
     assert found is not None
-    other = next((line for line in lines[start:] if line.words in _OTHERS or _FAMILY.match(line.words)), lines[start])
-    if any(line.words in _OTHERS for line in lines[start:]):
-        other = next(line for line in lines[start:] if line.words in _OTHERS)
-        raise PrintoutError(f"The fit has a second model ({name_line(other)}), which is not read.")
     if sum(_FAMILY.match(line.words) is not None for line in lines) > 1:
         raise PrintoutError("The text holds more than one printed fit: give one.")
+    if any(line.words.startswith(tuple(_FURTHER)) or line.words in _FURTHER.values() for line in lines[start:]):
+        return _read_models(lines[start:], {"family": found["family"], "link": found["link"]})
     is_tmb = any(line.words == _CONDITIONAL for line in lines[start:])
     sections = find_sections(_as_of_glmer(lines[start:]) if is_tmb else lines[start:])
     missing = [what for part, what in _NEEDED.items() if part not in sections]
@@ -66,6 +68,60 @@ def read(lines: Sequence[Line], start: int) -> PrintedSummary | PrintedTable:
     facts |= {f"levels of {group}": str(m) for group, m in ngroups.items()}
     rows = [PrintedRow(("criteria",), criteria), *rows, *map(_coefficient_row, fixed)]
     return PrintedTable("glmm", TITLE, tuple(rows), facts)
+
+
+def _read_models(lines: Sequence[Line], facts: dict[str, str]) -> PrintedTable:
+    """Return a fit of glmmTMB with a model of zero inflation or of the dispersion."""
+    first = next((k for k, line in enumerate(lines) if line.words in _MODELS), len(lines))
+    for line in lines[:first]:
+        for declared, heading in _FURTHER.items():
+            if line.words.startswith(declared):
+                facts[declared.removesuffix(":").lower()] = line.words.removeprefix(declared).strip()
+                if not any(other.words == heading for other in lines):
+                    raise PrintoutError(f"{name_line(line)} declares a model whose table is missing: was the text cut?")
+    criteria = read_criteria(find_sections(lines[:first]))
+    if criteria is None:
+        raise PrintoutError(f"The printout is not complete; missing: {_NEEDED['criteria']}.")
+    rows = [PrintedRow(("criteria",), criteria)]
+    done: set[tuple[str, bool]] = set()
+    for model, block, below in _split_models(lines[first:]):
+        is_of_variances = next((line.words for line in block if not line.is_blank), "").startswith("Groups")
+        if (model, is_of_variances) in done:
+            raise PrintoutError(f"Two tables stand below {model!r}: was a heading lost, or are there two fits?")
+        done.add((model, is_of_variances))
+        if is_of_variances:
+            nobs, ngroups = read_sizes(_NOBS.sub("", below))
+            sizes = {"nobs": str(nobs)} | {f"levels of {g}": str(m) for g, m in ngroups.items()}
+            if any(facts.get(name, size) != size for name, size in sizes.items()):
+                raise PrintoutError("The models have not the same numbers of rows and levels: a digit was changed.")
+            facts |= sizes
+            # The residual variance is the dispersion model's.
+            own = [line for line in block if line.words != "Residual NA NA"]
+            found = [_row(effect) for effect in read_variances(own, ngroups)]
+        else:
+            found = [_coefficient_row(c) for c in read_fixed_effects(block, is_z=True)]
+            check_end(block)
+        part = () if model == _CONDITIONAL else (model.removesuffix(" model:").lower(),)
+        rows += [PrintedRow((*part, *row.labels), row.numbers) for row in found]
+    if not {(model, False) for model, _ in done} <= done or (_CONDITIONAL, False) not in done:
+        raise PrintoutError("The table of a model's effects is missing: was the text cut?")
+    return PrintedTable("glmm", TITLE, tuple(rows), facts)
+
+
+def _split_models(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line], str]]:
+    """Yield the heading of each table, its lines, and the words of the line that ends it."""
+    model = ""
+    block: list[Line] = []
+    for line in lines:
+        is_end = line.is_break or line.words in _MODELS or _END.match(line.words) is not None
+        if not is_end:
+            block.append(line)
+            continue
+        if model:
+            yield model, block, line.words
+        model, block = (line.words if line.words in _MODELS else ""), []
+    if model:
+        yield model, block, ""
 
 
 def _as_of_glmer(lines: Sequence[Line]) -> list[Line]:

@@ -146,6 +146,25 @@ record_fit("tmb_crossed", tmb(diameter ~ 1 + (1 | plate) + (1 | sample), penicil
 record_fit("tmb_poisson", tmb(TICKS ~ YEAR + (1 | BROOD), lme4::grouseticks, family = poisson))
 record_fit("tmb_negative_binomial", tmb(TICKS ~ YEAR + (1 | BROOD), lme4::grouseticks, family = nbinom2))
 
+# Models of zero inflation and of the dispersion: the numbers of each part, by the part's name.
+record_models <- function(id, fit) {
+  write_text(capture.output(quietly(print(summary(fit)))), id)
+  parts <- Filter(Negate(is.null), summary(fit)$coefficients)
+  records[[id]] <<- list(
+    criterion = unbox(-2 * as.numeric(logLik(fit))), AIC = unbox(AIC(fit)), BIC = unbox(BIC(fit)),
+    nobs = unbox(nobs(fit)), df_resid = unbox(df.residual(fit)),
+    sds = lapply(VarCorr(fit), function(part) unname(unlist(lapply(part, attr, "stddev")))),
+    parts = lapply(parts, function(table) {
+      list(names = rownames(table), fixef = unname(table[, 1]), std_errors = unname(table[, 2]), z = unname(table[, 3]), p = unname(table[, 4]))
+    })
+  )
+}
+record_models("tmb_zero_inflated", tmb(count ~ spp + mined + (1 | site), zi = ~ mined, family = nbinom2, Salamanders))
+record_models("tmb_zero_inflated_variances", tmb(count ~ mined + (1 | site), zi = ~ mined + (1 | site), family = poisson, Salamanders))
+record_models("tmb_zero_inflated_only", tmb(count ~ mined, zi = ~ mined + (1 | site), family = poisson, Salamanders))
+record_models("tmb_dispersion", tmb(Reaction ~ Days + (Days | Subject), sleep, dispformula = ~ Days))
+record_models("tmb_three_models", tmb(count ~ mined + (1 | site), zi = ~ mined, dispformula = ~ mined, family = nbinom2, Salamanders))
+
 versions <- lapply(c("lme4", "lmerTest", "emmeans", "glmmTMB", "pbkrtest"), function(p) unbox(as.character(packageVersion(p))))
 names(versions) <- c("lme4", "lmerTest", "emmeans", "glmmTMB", "pbkrtest")
 write_json(

@@ -14,6 +14,7 @@ RECORDED = json.loads((REFERENCE / "tables.json").read_text(encoding="utf-8"))["
 # Another function prints the same, and nothing in the text tells whose it is.
 UNKNOWN = ["ranef_worker", "varcorr_frame"]
 TABLES = [name for name, record in RECORDED.items() if "numbers" in record and name not in UNKNOWN]
+MODELS = [name for name, record in RECORDED.items() if "parts" in record]
 
 
 def text_of(name):
@@ -82,7 +83,33 @@ def test_what_no_line_names_is_not_read(name):
         lmt.read_printout(text_of(name))
 
 
-FITS = [name for name, record in RECORDED.items() if "numbers" not in record]
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_of_a_fit_is_read(name):
+    table, record = lmt.read_printout(text_of(name)), RECORDED[name]
+    assert table.rows[0].numbers["logLik"].shows(-0.5 * record["criterion"])
+    assert table.rows[0].numbers["df.resid"] == record["df_resid"]
+    sds = [row.numbers["Std.Dev."] for row in table.rows if "Std.Dev." in row.numbers]
+    assert [sd.shows(v) for sd, v in zip(sds, sum(record["sds"].values(), []), strict=True)] == [True] * len(sds)
+    for part, model in record["parts"].items():
+        label = {"zi": ("zero-inflation",), "disp": ("dispersion",)}.get(part, ())
+        rows = [row for row in table.rows if "Estimate" in row.numbers and row.labels[:-1] == label]
+        assert [row.labels[-1] for row in rows] == model["names"]
+        keys = {"Estimate": "fixef", "Std. Error": "std_errors", "z value": "z", "Pr(>|z|)": "p"}
+        for column, key in keys.items():
+            for row, value in zip(rows, model[key], strict=True):
+                found = row.numbers[column]
+                assert found.shows(value) or abs(found - value) <= 1.1 * found.half_unit
+
+
+def test_a_declared_model_without_its_table_is_refused():
+    text = text_of("tmb_zero_inflated")
+    with pytest.raises(lmt.LmmError, match="declares a model whose table is missing"):
+        lmt.read_printout(text[: text.index("Zero-inflation model:")])
+    with pytest.raises(lmt.LmmError, match="lmmtools fits linear"):
+        lmt.compare(lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(), text)
+
+
+FITS = [name for name, record in RECORDED.items() if "numbers" not in record and "parts" not in record]
 
 
 @pytest.mark.parametrize("name", FITS)

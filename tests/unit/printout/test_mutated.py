@@ -1,6 +1,7 @@
 """No change of a text (lines lost, pages narrowed, columns shifted, blanks lost) makes a number that is read wrong."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ TEXTS = {
 }
 # Random changes of each kind for each text.
 DRAWS = 10
+# Decimal commas and other kinds of minus are the same digits.
+SIGNS = str.maketrans({",": ".", "\u2212": "-", "\u2013": "-"})
 
 
 def numbers_of(text):
@@ -47,8 +50,10 @@ def _key(row, column):
 
 def is_right(key, digits, whole):
     """Whether a number is the one printed of it; under a name that was damaged, one of its column."""
+    digits = digits.translate(SIGNS)
     if key in whole:
-        return whole[key] == digits
+        return whole[key].translate(SIGNS) == digits
+    whole = {one: text.translate(SIGNS) for one, text in whole.items()}
     kinds = {(one[0] if one[0] in ("variance", "sd", "corr") else one[-1], text) for one, text in whole.items()}
     # The residual's are the fit's sigma.
     kinds |= {("sd", text) for one, text in whole.items() if one == ("sigma",)}
@@ -122,7 +127,27 @@ def cell_lost(text, rng):
     return "\n".join(lines)
 
 
-CHANGES = [dropped, dropped_two, wrapped, shifted, collapsed, cut, cell_lost]
+def marked(text, rng):
+    """As a page shows it: behind a mark, indented, with prose and prompts around it, with the line ends of Windows."""
+    mark = rng.choice(["#> ", "## ", "# ", "> ", "    ", "// ", "| "])
+    lines = [(mark + line).rstrip() if rng.random() < 0.98 else line for line in text.splitlines()]
+    before = rng.choice([[], ["> summary(fit)"], ["The fit of 12 models is:", ""], ["```r", "summary(fit)", "```"]])
+    after = rng.choice([[], ["", "We see that the effect is 3.5 (p = 0.02)."], ["> 1 + 1", "[1] 2"], ["```"]])
+    return rng.choice(["\n", "\r\n"]).join([*before, *lines, *after])
+
+
+def in_other_signs(text, rng):
+    """With decimal commas, another minus, tabs for blanks."""
+    kind = rng.randrange(4)
+    if kind == 0:
+        return re.sub(r"(?<=\d)\.(?=\d)", ",", text)
+    if kind == 1:
+        return re.sub(r"(?<![\w-])-(?=\d)", rng.choice(["\u2212", "\u2013"]), text)
+    gap = r"(?<=\S) {2,}(?=\S)" if kind == 2 else r"(?<=\S) +(?=\S)"
+    return re.sub(gap, "\t", text)
+
+
+CHANGES = [dropped, dropped_two, wrapped, shifted, collapsed, cut, cell_lost, marked, in_other_signs]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
