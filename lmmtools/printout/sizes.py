@@ -37,7 +37,9 @@ def read_criteria(sections: Sections) -> dict[str, PrintedNumber] | None:
     found = read_pairs(sections, "criteria")
     unknown = [name for name in found if name not in _CRITERIA]
     if unknown:
-        raise PrintoutError(f"The table 'AIC BIC logLik deviance' has the name {unknown[0]!r}: was it broken by a page?")
+        raise PrintoutError(
+            f"The table 'AIC BIC logLik deviance' has the name {unknown[0]!r}: was it broken by a page?"
+        )
     # Later versions of lme4 print -2*log(L) above the deviance.
     criteria = {"deviance" if name.startswith("-2") else name: value for name, value in found.items()}
     if "deviance" not in criteria:
