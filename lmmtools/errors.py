@@ -21,6 +21,7 @@ __all__ = [
     "PrintoutError",
     "ProfileLimitWarning",
     "ReproducedWarning",
+    "RowsNeeded",
     "StructureWarning",
     "TranslationError",
     "caret",
@@ -114,6 +115,17 @@ class EngineError(LmmError, RuntimeError):
     ... except lmt.EngineError as error:
     ...     print(error)
     there is no engine 'nlme'; write one of 'auto', 'lme4', 'mixedlm', 'pls'
+    """
+
+
+class RowsNeeded(LmmError, RuntimeError):
+    """What needs all rows in memory, of a fit whose rows are read from files or a query when they are needed.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> issubclass(lmt.errors.RowsNeeded, lmt.LmmError)
+    True
     """
 
 

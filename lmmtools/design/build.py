@@ -23,7 +23,7 @@ from lmmtools.design.checks import (
     check_weights,
 )
 from lmmtools.design.columns import independent_columns
-from lmmtools.design.dropped import Dropped, describe_undefined
+from lmmtools.design.dropped import Dropped, check_lost, describe_undefined
 from lmmtools.design.encoders import Encoder, learn_columns, learn_matrix
 from lmmtools.design.factors import Columns, Factor, combine_factors
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lmmtools.design.sparse_columns import Matrix
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
-__all__ = ["build_design", "used_columns"]
+__all__ = ["Sample", "build_design", "learn_column", "learn_response", "used_columns"]
 
 # Before pandas 3 a shallow copy of a frame changed with it.
 COPIES_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
@@ -107,8 +107,12 @@ def used_columns(formula: ModelFormula) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Sample:
-    """The rows used: the frame of complete cases, their positions, values given beside the data, and lost rows."""
+class Sample:
+    """The rows used: the frame of complete cases, their positions, values given beside the data, and lost rows.
+
+    A sample of other rows, from which only encoders are learned, says nothing of all rows: its infinite values, and
+    states that all rows decide, are left to the pass over them.
+    """
 
     frame: pd.DataFrame | ColumnsLater
     columns: Columns  # the frame's, taken out once: taking a column costs more than most work on it
@@ -118,6 +122,7 @@ class _Sample:
     n_input: int
     lost: dict[str, int]
     undefined: dict[str, str]
+    is_part: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,12 +159,12 @@ def _complete_cases(
     given: dict[str, NDArray[np.float64]],
     beside: Sequence[str],
     na_action: str,
-) -> _Sample:
+) -> Sample:
     """Return the rows without a missing value in any of the columns, nor in what is given ``beside`` the data."""
     columns = Columns({name: table[name] for name in names})
     missing = {name: is_missing(column) for name, column in columns.items()}
     missing |= {key: np.isnan(given[key]) for key in beside}
-    sample = _Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {}, {})
+    sample = Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {}, {})
     return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
 
 
@@ -174,30 +179,16 @@ def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame | C
 
 
 def _leave_out(
-    sample: _Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str, is_undefined: bool = False
-) -> _Sample:
+    sample: Sample, missing: Mapping[str, NDArray[np.bool_]], na_action: str, is_undefined: bool = False
+) -> Sample:
     """Return the sample without the rows where a column is missing, with the number of rows that each column loses."""
     if not missing:
         return sample
     lost = {name: int(where.sum()) for name, where in missing.items()}
-    counts = ", ".join(f"{describe_undefined(n) if is_undefined else n}: {count}" for n, count in lost.items())
     keep = ~np.any(list(missing.values()), axis=0)
-    if na_action == "raise":
-        raise DataError(
-            f"There are rows without a value of a function ({counts}), where its columns have values. Change the "
-            "expression or the data, or leave the rows out with na_action='drop'."
-            if is_undefined
-            else f"There are missing values ({counts}). Complete them, or leave their rows out with na_action='drop'."
-        )
-    if not keep.any():
-        raise DataError(
-            f"No row is left: of {len(keep)}, functions without a value take away {counts}. Change the expression."
-            if is_undefined
-            else f"No row is complete: of {len(keep)}, missing values take away {counts}. "
-            "Leave the emptiest column out of the model, or complete its values."
-        )
+    check_lost(lost, len(keep), bool(keep.any()), na_action, is_undefined)
     frame = _frame_of(sample).loc[keep]
-    return _Sample(
+    return Sample(
         frame,
         Columns({name: frame[name] for name in sample.columns}),
         sample.everything or sample.columns,
@@ -209,7 +200,7 @@ def _leave_out(
     )
 
 
-def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any] | None) -> _Evaluated:
+def _evaluate(formula: ModelFormula, sample: Sample, context: Mapping[str, Any] | None) -> _Evaluated:
     """Return the response, X, the bases and the offsets on the complete cases."""
     n = len(sample.rows)
     X, x_encoder = learn_columns(
@@ -221,12 +212,12 @@ def _evaluate(formula: ModelFormula, sample: _Sample, context: Mapping[str, Any]
             bases.append(_learn(term.basis, sample, context, constant="(Intercept)"))
         else:
             bases.append((np.ones((n, 1)), None))
-    offsets = [_learn_column(text, sample, "an offset", context) for text in formula.offsets]
-    return _Evaluated(_evaluate_response(formula.response, sample, context), X, x_encoder, bases, offsets)
+    offsets = [learn_column(text, sample, "an offset", context) for text in formula.offsets]
+    return _Evaluated(learn_response(formula.response, sample, context)[0], X, x_encoder, bases, offsets)
 
 
 def _learn(
-    text: str, sample: _Sample, context: Mapping[str, Any] | None, constant: str = "Intercept"
+    text: str, sample: Sample, context: Mapping[str, Any] | None, constant: str = "Intercept"
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return the matrix of a sum of terms on the rows used, shape (n, columns), and its encoder."""
     return learn_matrix(
@@ -239,13 +230,13 @@ def _learn(
     )
 
 
-def _rows_of(text: str, sample: _Sample) -> dict[str, Any]:
+def _rows_of(text: str, sample: Sample) -> dict[str, Any]:
     """Return what the encoder of terms learns of the rows that are left out, and which are used."""
     everything = _columns_of_all_rows(sample) if lags_in(text) else sample.everything
-    return {"everything": everything, "rows": sample.rows}
+    return {"everything": everything, "rows": sample.rows, "is_part": sample.is_part}
 
 
-def _columns_of_all_rows(sample: _Sample) -> dict[str, pd.Series[Any]]:
+def _columns_of_all_rows(sample: Sample) -> dict[str, pd.Series[Any]]:
     """Return the columns on all rows, those left out included; labels that no used row has are missing."""
     found = {}
     for name, column in sample.everything.items():
@@ -255,16 +246,18 @@ def _columns_of_all_rows(sample: _Sample) -> dict[str, pd.Series[Any]]:
     return found
 
 
-def _frame_of_all_rows(sample: _Sample) -> pd.DataFrame:
+def _frame_of_all_rows(sample: Sample) -> pd.DataFrame:
     """Return the frame of all rows, those left out included, numbered from 0."""
     return pd.DataFrame(_columns_of_all_rows(sample)).reset_index(drop=True)
 
 
-def _evaluate_response(text: str, sample: _Sample, context: Mapping[str, Any] | None) -> NDArray[np.float64]:
-    """Return the response, shape (n,)."""
+def learn_response(
+    text: str, sample: Sample, context: Mapping[str, Any] | None
+) -> tuple[NDArray[np.float64], Encoder | None]:
+    """Return the response, shape (n,), and its encoder, None where it is a column of numbers."""
     columns = sample.columns
     if text in columns and kind_of(columns[text]) == "number":
-        return columns.numbers(text, "the response")
+        return columns.numbers(text, "the response"), None
     for name in columns_of(text):
         if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
             raise DataError(
@@ -272,11 +265,11 @@ def _evaluate_response(text: str, sample: _Sample, context: Mapping[str, Any] | 
                 f"binary one needs a generalised linear mixed model. To go on anyway: "
                 + advice(f"data[{name!r}].astype(float).", "write 0 and 1.")
             )
-    return _learn_column(text, sample, "the response", context)[0]
+    return learn_column(text, sample, "the response", context)
 
 
-def _learn_column(
-    text: str, sample: _Sample, role: str, context: Mapping[str, Any] | None
+def learn_column(
+    text: str, sample: Sample, role: str, context: Mapping[str, Any] | None
 ) -> tuple[NDArray[np.float64], Encoder]:
     """Return one column of numbers, shape (n,), and its encoder."""
     for name in columns_of(text):
@@ -293,8 +286,8 @@ def _learn_column(
 
 
 def _leave_out_undefined(
-    formula: ModelFormula, sample: _Sample, parts: _Evaluated, na_action: str
-) -> tuple[_Sample, _Evaluated]:
+    formula: ModelFormula, sample: Sample, parts: _Evaluated, na_action: str
+) -> tuple[Sample, _Evaluated]:
     """Return sample and parts without the rows where an expression has no value, as log(-1) or the first of lag(x)."""
     missing: dict[str, NDArray[np.bool_]] = {}
 
@@ -326,7 +319,7 @@ def _leave_out_undefined(
 
 
 def _check_and_assemble(
-    formula: ModelFormula, sample: _Sample, parts: _Evaluated, columns: Mapping[str, str | None]
+    formula: ModelFormula, sample: Sample, parts: _Evaluated, columns: Mapping[str, str | None]
 ) -> Design:
     """Return the Design, checked; ``columns`` names the columns that weights and offset were given as."""
     check_response(parts.y, formula.response)
@@ -409,7 +402,7 @@ def _unused_levels(columns: Columns) -> dict[str, tuple[str, ...]]:
     return {name: unused for name in categorical if (unused := columns.factor(name).unused)}
 
 
-def _frame_of(sample: _Sample) -> pd.DataFrame:
+def _frame_of(sample: Sample) -> pd.DataFrame:
     """Return the complete cases."""
     return sample.frame.take() if isinstance(sample.frame, ColumnsLater) else sample.frame
 

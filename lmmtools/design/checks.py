@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -33,10 +33,12 @@ __all__ = [
     "check_levels",
     "check_magnitude",
     "check_order",
+    "check_range",
     "check_response",
     "check_seen",
     "check_weights",
     "describe_mismatch",
+    "refuse_weights",
 ]
 
 # Sums of squares are normal doubles (2e-308 to 2e308) between these.
@@ -74,9 +76,14 @@ def check_order(given: Any, index: pd.Index[Any], key: str) -> None:
 
 def check_response(y: NDArray[np.float64], name: str) -> None:
     """Raise a DataError if the response, shape (n,), is the same number in every row."""
-    if np.ptp(y) == 0.0:
+    check_range(float(y.min()), float(y.max()), len(y), name)
+
+
+def check_range(smallest: float, largest: float, n: int, name: str) -> None:
+    """Raise a DataError if the response, in n rows from ``smallest`` to ``largest``, is the same number in all."""
+    if smallest == largest:
         raise DataError(
-            f"The response {name} is constant: {y[0]:g} in all {len(y)} rows used. "
+            f"The response {name} is constant: {smallest:g} in all {n} rows used. "
             "There is no variance to divide; is it the right column?"
         )
 
@@ -110,10 +117,15 @@ def check_weights(weights: NDArray[np.float64], name: str) -> None:
     """Raise a DataError unless all weights, shape (n,), are positive."""
     bad = np.flatnonzero(weights <= 0)
     if len(bad):
-        raise DataError(
-            f"{name} must be positive: {len(bad)} of {len(weights)} are not, the first {weights[bad[0]]:g}. "
-            "A weight of zero leaves a row out of the fit: drop those rows from the data."
-        )
+        refuse_weights(len(bad), len(weights), float(weights[bad[0]]), name)
+
+
+def refuse_weights(count: int, n: int, first: float, name: str) -> NoReturn:
+    """Raise the DataError for ``count`` of n weights that are not positive."""
+    raise DataError(
+        f"{name} must be positive: {count} of {n} are not, the first {first:g}. "
+        "A weight of zero leaves a row out of the fit: drop those rows from the data."
+    )
 
 
 def check_levels(name: str, levels: pd.Index[Any]) -> None:

@@ -6,12 +6,20 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from lmmtools.errors import DataError
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Dropped", "describe_lost_columns", "describe_lost_rows", "describe_undefined", "list_unused_levels"]
+__all__ = [
+    "Dropped",
+    "check_lost",
+    "describe_lost_columns",
+    "describe_lost_rows",
+    "describe_undefined",
+    "list_unused_levels",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,38 @@ def describe_lost_rows(dropped: _LostRows) -> str:
         undefined[cause] = max(dropped.rows.get(name, 0), undefined.get(cause, 0))
     causes += [f"{cause} ({count})" for cause, count in undefined.items()]
     return f"{dropped.n_rows} of {dropped.n_input} rows left out for {' and '.join(causes)}"
+
+
+def check_lost(lost: Mapping[str, int], n: int, is_any_left: bool, na_action: str, is_undefined: bool) -> None:
+    """Raise a DataError if rows may not be left out, or none is left.
+
+    Parameters
+    ----------
+    lost : mapping of str to int
+        Rows that each column, or each expression, takes away.
+    n : int
+        Rows before.
+    is_any_left : bool
+        Whether rows are left.
+    na_action : {"drop", "raise"}
+    is_undefined : bool
+        Whether the rows have no value of an expression, rather than missing values.
+    """
+    counts = ", ".join(f"{describe_undefined(name) if is_undefined else name}: {count}" for name, count in lost.items())
+    if na_action == "raise":
+        raise DataError(
+            f"There are rows without a value of a function ({counts}), where its columns have values. Change the "
+            "expression or the data, or leave the rows out with na_action='drop'."
+            if is_undefined
+            else f"There are missing values ({counts}). Complete them, or leave their rows out with na_action='drop'."
+        )
+    if not is_any_left:
+        raise DataError(
+            f"No row is left: of {n}, functions without a value take away {counts}. Change the expression."
+            if is_undefined
+            else f"No row is complete: of {n}, missing values take away {counts}. "
+            "Leave the emptiest column out of the model, or complete its values."
+        )
 
 
 def list_unused_levels(levels: Sequence[str]) -> str:

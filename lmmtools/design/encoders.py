@@ -45,6 +45,7 @@ def learn_columns(
     everything: Mapping[str, pd.Series[Any]] | None = None,
     rows: NDArray[np.intp] | None = None,
     may_be_sparse: bool = False,
+    is_part: bool = False,
 ) -> tuple[Matrix, Encoder]:
     """Return the matrix of a sum of terms on complete cases, shape (n, p), and its encoder.
 
@@ -67,6 +68,8 @@ def learn_columns(
         Which rows of ``everything`` the columns are: ``lag(x)`` looks at the row before, whether that is one or not.
     may_be_sparse : bool
         Whether large columns of factors are held sparse.
+    is_part : bool
+        Whether the columns are some rows of many, whose infinite values are counted elsewhere.
 
     Raises
     ------
@@ -82,7 +85,14 @@ def learn_columns(
     if context is None:
         check_calls(text)
     matrix, encoder = learn_formulaic(
-        text, columns, constant, context or {}, everything or {}, rows, may_be_sparse=may_be_sparse
+        text,
+        columns,
+        constant,
+        context or {},
+        everything or {},
+        rows,
+        may_be_sparse=may_be_sparse,
+        is_part=is_part,
     )
     if len(matrix) != n:
         raise DataError(f"{text!r} has {len(matrix)} rows where the data have {n}: it needs a column in it.")

@@ -28,6 +28,7 @@ __all__ = [
     "count_pairs",
     "encode_factor",
     "is_nested",
+    "label_cells",
     "match_levels",
     "text_index",
 ]
@@ -129,10 +130,14 @@ def combine_factors(factors: list[Factor]) -> Factor:
         codes, cells = _renumber(codes.astype(np.int64) * m + factor.codes, len(members) * m)
         members = np.column_stack([members[cells // m], cells % m])
     parts = tuple(f.levels for f in factors)
-    labels = [[text[i] for i in members[:, j].tolist()] for j, text in enumerate(map(_write_levels, parts))]
-    levels = text_index(tuple(":".join(label) for label in zip(*labels, strict=True)))
     unused = tuple(u for f in factors for u in f.unused)
-    return Factor(codes, levels, parts, members, unused)
+    return Factor(codes, label_cells(parts, members), parts, members, unused)
+
+
+def label_cells(parts: tuple[pd.Index[Any], ...], members: NDArray[np.intp]) -> pd.Index[Any]:
+    """Return the labels of combinations, ``"a:A"``, given the levels of each part and which each cell combines."""
+    labels = [[text[i] for i in members[:, j].tolist()] for j, text in enumerate(map(_write_levels, parts))]
+    return text_index(tuple(":".join(label) for label in zip(*labels, strict=True)))
 
 
 def text_index(labels: tuple[str, ...]) -> pd.Index[Any]:

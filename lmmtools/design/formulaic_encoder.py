@@ -222,6 +222,7 @@ def learn_formulaic(
     rows: NDArray[np.intp] | None,
     *,
     may_be_sparse: bool = False,
+    is_part: bool = False,
 ) -> tuple[Matrix, FormulaicEncoder]:
     """Return the matrix of a sum of terms, made by formulaic, and its encoder; parameters as of `learn_matrix`."""
     from formulaic import Formula, ModelSpec
@@ -259,7 +260,7 @@ def learn_formulaic(
     names = [_restore(c, spelled) for c in made_spec.column_names]
     labels = tuple(constant if name == "Intercept" else name for name in names)
     _check_coded(made_spec, spelled)
-    if isinstance(matrix, np.ndarray):
+    if isinstance(matrix, np.ndarray) and not is_part:
         for j, label in enumerate(labels):
             check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
     return matrix, FormulaicEncoder(made_spec, sources, labels, text, spelled, context)

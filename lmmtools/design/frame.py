@@ -22,6 +22,7 @@ __all__ = [
     "as_frame",
     "as_numbers",
     "check_finite",
+    "describe_infinite",
     "is_factor",
     "is_missing",
     "kind_of",
@@ -204,12 +205,16 @@ def check_finite(values: NDArray[np.float64], what: str, hint: str = "", index: 
         count = int(infinite.sum())
         if count:
             first = int(np.flatnonzero(infinite if values.ndim == 1 else infinite.any(axis=1))[0])
-            where = name_row(first if index is None else index[first])
-            cure = hint or advice(
-                "Correct them, or set them to NaN to leave their rows out.",
-                "Correct them, or write NA to leave their rows out.",
-            )
-            raise DataError(f"{what} has {count} infinite value{'s' * (count > 1)} (first in {where}). {cure}")
+            raise DataError(describe_infinite(what, count, first if index is None else index[first], hint))
+
+
+def describe_infinite(what: str, count: int, row: Any, hint: str = "") -> str:
+    """Return how many values of something are infinite, the label of the first row that has one, and the cure."""
+    cure = hint or advice(
+        "Correct them, or set them to NaN to leave their rows out.",
+        "Correct them, or write NA to leave their rows out.",
+    )
+    return f"{what} has {count} infinite value{'s' * (count > 1)} (first in {name_row(row)}). {cure}"
 
 
 def _describe_contents(column: pd.Series[Any], name: str, kind: Kind) -> str:
