@@ -21,7 +21,7 @@ __all__ = [
     "PrintoutError",
     "ProfileLimitWarning",
     "ReproducedWarning",
-    "RowsNeeded",
+    "RowsNeededError",
     "StructureWarning",
     "TranslationError",
     "caret",
@@ -118,13 +118,13 @@ class EngineError(LmmError, RuntimeError):
     """
 
 
-class RowsNeeded(LmmError, RuntimeError):
+class RowsNeededError(LmmError, RuntimeError):
     """What needs all rows in memory, of a fit whose rows are read from files or a query when they are needed.
 
     Examples
     --------
     >>> import lmmtools as lmt
-    >>> issubclass(lmt.errors.RowsNeeded, lmt.LmmError)
+    >>> issubclass(lmt.errors.RowsNeededError, lmt.LmmError)
     True
     """
 

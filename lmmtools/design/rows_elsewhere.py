@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from lmmtools.errors import RowsNeeded
+from lmmtools.errors import RowsNeededError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +59,9 @@ class RowBatch:
 
 
 class RowsElsewhere:
-    """Stands for an array with a value for each row, of rows that are read when they are needed: only its shape is known.
+    """Stands for an array of a value for each row, where rows are read when they are needed: only its shape is known.
 
-    Anything else raises `RowsNeeded`.
+    Anything else raises `RowsNeededError`.
     """
 
     __slots__ = ("name", "shape", "what")
@@ -94,10 +94,10 @@ class RowsElsewhere:
         self._refuse()
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise RowsNeeded(
-            f"This needs {self.what} of all {self.shape[0]:,} rows in memory, and the rows are read from {self.name} when "
-            'they are needed. fit.augment("out/") writes fitted values, residuals and leverages beside the columns in '
-            "one pass; for anything else read the rows that you need, as a frame, and fit the model to them."
+        raise RowsNeededError(
+            f"This needs {self.what} of all {self.shape[0]:,} rows in memory, and the rows are read from {self.name} "
+            'when they are needed. fit.augment("out/") writes fitted values, residuals and leverages beside the columns '
+            "in one pass; for anything else read the rows that you need, as a frame, and fit the model to them."
         )
 
     __array__ = __array_ufunc__ = __array_function__ = _refuse
