@@ -237,6 +237,9 @@ def _name_near(system: FileSystem, pattern: str) -> str:
     folder = missing.parent
     there = sorted(i.base_name for i in system.get_file_info(FileSelector(str(folder))) if i.base_name[0] not in "._")
     where = "The current folder" if str(folder) == "." else str(folder)
+    if missing.name != PurePosixPath(pattern).name and not has_magic(missing.name):
+        close = get_close_matches(missing.name, there, 1, 0.6)
+        return f" There is no folder {missing}." + (f" Did you mean {folder / close[0]}?" if close else "")
     if not there:
         return f" {where} is empty."
     close = get_close_matches(missing.name, there, 1, 0.6)

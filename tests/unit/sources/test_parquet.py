@@ -182,7 +182,10 @@ def test_damaged_pages_are_named(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda f: (f / "part-1.parquet").unlink(), r"part-1\.parquet has vanished"),
-        (lambda f: write(f / "part-1.parquet", x=np.zeros(999)), r"part-1\.parquet has grown from"),
+        (
+            lambda f: write(f / "part-1.parquet", x=np.random.default_rng(1).normal(size=999)),
+            r"part-1\.parquet has grown from",
+        ),
         (lambda f: os.truncate(f / "part-1.parquet", 7), r"part-1\.parquet has shrunk from"),
         (lambda f: os.utime(f / "part-1.parquet", ns=(1, 1)), r"part-1\.parquet was written again"),
         (lambda f: write(f / "part-8.parquet", x=[1.0]), r"has new files since it was opened: .*part-8\.parquet"),
@@ -223,5 +226,5 @@ def test_a_name_that_occurs_twice_is_refused_where_it_is_wanted(tmp_path: Path) 
 
 
 def test_a_missing_column_names_the_closest(folder: Path) -> None:
-    with pytest.raises(DataError, match=r"has no column 'gg'\. It has: x, g, k"):
+    with pytest.raises(DataError, match=r"has no column 'gg'\. Did you mean 'g'"):
         read(folder, "gg")
