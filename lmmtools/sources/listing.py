@@ -33,6 +33,7 @@ COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 _PARTITION = re.compile(r"([^=/]+)=([^/]*)")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MOST_FILES = 5
+_LIKE = 0.75  # names of files share their endings
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +239,11 @@ def _name_near(system: FileSystem, pattern: str) -> str:
     there = sorted(i.base_name for i in system.get_file_info(FileSelector(str(folder))) if i.base_name[0] not in "._")
     where = "The current folder" if str(folder) == "." else str(folder)
     if missing.name != PurePosixPath(pattern).name and not has_magic(missing.name):
-        close = get_close_matches(missing.name, there, 1, 0.6)
+        close = get_close_matches(missing.name, there, 1, _LIKE)
         return f" There is no folder {missing}." + (f" Did you mean {folder / close[0]}?" if close else "")
     if not there:
         return f" {where} is empty."
-    close = get_close_matches(missing.name, there, 1, 0.6)
+    close = get_close_matches(missing.name, there, 1, _LIKE)
     if close and not has_magic(missing.name):
         return f" Did you mean {folder / close[0]}?"
     return f" {where} has: {list_first(there, _MOST_FILES)}."
