@@ -108,5 +108,6 @@ def load_package(name: str, what: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise EngineError(
-            f"{what} needs {package}, which is not installed: {how_to_install(chr(34) + 'lmmtools[scale]' + chr(34))}"
+            f"{what} needs {package}, which is not installed: {how_to_install(package)}. The extra scale of lmmtools has "
+            "all that data in files, databases and clusters need."
         ) from error

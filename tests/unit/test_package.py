@@ -41,7 +41,7 @@ def test_every_package_that_a_message_names_comes_with_an_extra():
 
 def test_the_tests_can_use_every_extra():
     extras = CONFIG["options.extras_require"]
-    for extra in ("plot", "report", "completion", "progress", "parquet"):
+    for extra in ("plot", "report", "completion", "progress", "parquet", "scale"):
         assert names(extras[extra]) <= names(extras["test"]), extra
 
 
