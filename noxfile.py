@@ -24,7 +24,7 @@ def oldest_versions() -> list[str]:
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     lines = config["options"]["install_requires"].splitlines()
-    for extra in ("plot", "report", "completion", "progress", "parallel", "parquet", "scale"):
+    for extra in ("plot", "report", "completion", "progress", "parallel", "parquet"):
         lines += config["options.extras_require"][extra].splitlines()
     bounds = dict(re.fullmatch(r"([\w.-]+)>=([\d.]+)", line).groups() for line in lines if line)
     return [f"{name}=={bound}.*" for name, bound in bounds.items()]

@@ -108,6 +108,6 @@ def load_package(name: str, what: str) -> ModuleType:
         return import_module(name)
     except ImportError as error:
         raise EngineError(
-            f"{what} needs {package}, which is not installed: {how_to_install(package)}. The extra scale of lmmtools has "
-            "all that data in files, databases and clusters need."
+            f"{what} needs {package}, which is not installed: {how_to_install(package)}. The extra scale of "
+            "lmmtools has all that data in files, databases and clusters need."
         ) from error
