@@ -23,6 +23,7 @@ from lmmtools.core.after.recover import (
 )
 from lmmtools.core.after.refits import Refits, refit_many
 from lmmtools.core.after.relative import RelativeUncertainty, nearby_thetas, relative_uncertainty
+from lmmtools.core.after.row_sets import RowSets
 from lmmtools.core.after.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
 from lmmtools.core.data.problem import Problem, model_size, prepare
 from lmmtools.core.data.room import ModelSize
@@ -58,6 +59,7 @@ __all__ = [
     "Recovered",
     "Refits",
     "RelativeUncertainty",
+    "RowSets",
     "Scope",
     "Unprofiled",
     "VarianceInformation",

@@ -16,8 +16,6 @@ from lmmtools.report.table import NumberFormat
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -186,10 +184,10 @@ def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influe
         level,
         labels,
         fit.design.x_names,
-        np.array([len(own) for own in sets]),
+        sets.sizes,
         cooks,
         covratio,
-        np.array([hat[own].sum() for own in sets]),
+        np.add.reduceat(hat[sets.rows], sets.starts),
         changes,
         changes / np.sqrt(np.einsum("rpp->rp", covariances)),
         tuple(reasons),
@@ -200,19 +198,18 @@ def influence(fit: Fit, level: str | None = None, refit: bool = False) -> Influe
     )
 
 
-def _rows_left_out(fit: Fit, level: str | None) -> tuple[tuple[Any, ...], list[Rows]]:
-    """Return the labels of the rows or levels to leave out, and the row indices of each."""
+def _rows_left_out(fit: Fit, level: str | None) -> tuple[tuple[Any, ...], core.RowSets]:
+    """Return the labels of the rows or levels to leave out, and the rows of each."""
     design = fit.design
     if level is None:
-        return tuple(design.frame.index), [np.array([i]) for i in range(design.n)]
+        return tuple(design.frame.index), core.RowSets.single(design.n)
     factor = design.find_factor(level)
     if factor is not None:
         block = design.blocks[design.factors[factor][0]]
         codes, labels = block.codes, tuple(block.levels)
     else:
         codes, labels = _combinations(fit, level)
-    order = np.argsort(codes, kind="stable")
-    return labels, np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    return labels, core.RowSets.of_levels(codes, len(labels))
 
 
 def _combinations(fit: Fit, level: str) -> tuple[Rows, tuple[Any, ...]]:
@@ -228,7 +225,7 @@ def _combinations(fit: Fit, level: str) -> tuple[Rows, tuple[Any, ...]]:
     return np.asarray(groups.ngroup(), dtype=np.intp), tuple(labels)
 
 
-def _refit_without(fit: Fit, sets: Sequence[Rows]) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
+def _refit_without(fit: Fit, sets: core.RowSets) -> tuple[Floats, Floats, Floats, list[str], list[str]]:
     """Return changes, covariances, variance parameters, reasons and notes of the fits without each set."""
     design, p, k = fit.design, fit.design.p, fit.design.k
     beta = core.recover(fit.problem, fit.theta, fit.reml).beta

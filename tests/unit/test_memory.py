@@ -123,7 +123,7 @@ def test_leaving_out_each_row_is_refused_where_its_covariances_do_not_fit(monkey
     problem = fit.problem
     free(monkeypatch, 1e5)
     with pytest.raises(lmt.EngineError, match=r"6,000 sets of rows.*influence\(level="):
-        core.delete_rows(problem, fit.theta, True, [np.array([i]) for i in range(6000)])
+        core.delete_rows(problem, fit.theta, True, core.RowSets.single(6000))
 
 
 def test_small_work_asks_nothing(monkeypatch):

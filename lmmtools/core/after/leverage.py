@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
 
+from lmmtools.blas import product
 from lmmtools.core.data.chunks import indicator_rows
 from lmmtools.core.elimination.chain import Inverse, invert, solve
 from lmmtools.core.elimination.coupling import DenseCoupling, SparseCoupling
@@ -20,7 +21,7 @@ from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["by_factor", "hat_values", "prediction_variances", "random_leverages"]
+__all__ = ["blocks_of_rows", "by_factor", "hat_values", "prediction_variances", "random_leverages", "times_rows"]
 
 SOLVED_COLUMNS = 256
 """New rows that one solve takes."""
@@ -55,11 +56,9 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     h = random_leverages(problem, s)
     if problem.p:
-        Z = problem.rows.Zt.T.tocsr()
-        step = max(1, SOLVED_SIZE // problem.p)
-        for start in range(0, problem.n, step):
-            rows = slice(start, start + step)
-            free = problem.rows.Q[rows] - Z[rows] @ s.U[:, :-1]
+        z = by_factor(problem, [b.basis for b in problem.design.blocks])
+        for rows in blocks_of_rows(problem.n, problem.p):
+            free = problem.rows.Q[rows] - times_rows(problem, z, rows, s.U[:, :-1])
             x, _ = dtrtrs(s.Lxx, free.T, lower=1)
             h[rows] += np.einsum("in,in->n", x, x)
     return problem.residual.weighted(h)
@@ -75,8 +74,24 @@ def random_leverages(problem: Problem, s: State) -> Floats:
 def by_factor(problem: Problem, bases: Sequence[Floats]) -> list[Floats]:
     """Return the bases in the engine's coordinates, those of blocks on one factor side by side, each (r, l)."""
     maps = problem.scaling.basis_maps
-    scaled = [np.linalg.solve(R.T, B.T).T for R, B in zip(maps, bases, strict=True)]
+    scaled = [product(B, np.asarray(np.linalg.inv(R), dtype=float)) for R, B in zip(maps, bases, strict=True)]
     return [np.concatenate([scaled[k] for k in f.blocks], axis=1) for f in problem.structure.factors]
+
+
+def blocks_of_rows(n: int, columns: int) -> Iterator[slice]:
+    """Yield the rows in blocks of which so many columns are held at once."""
+    step = max(1, SOLVED_SIZE // max(1, columns))
+    return (slice(start, start + step) for start in range(0, n, step))
+
+
+def times_rows(problem: Problem, z: Sequence[Floats], rows: slice, U: Floats) -> Floats:
+    """Return Z U of some rows, shape (r, c), from their entries in the columns of each factor."""
+    out: Floats | float = 0.0
+    for f, own in zip(problem.structure.factors, z, strict=True):
+        levels = problem.design.blocks[f.blocks[0]].codes[rows]
+        for a in range(f.l):
+            out = out + own[rows, a, None] * U[f.columns][a :: f.l][levels]
+    return np.asarray(out)
 
 
 def _quadratic_forms(

@@ -108,7 +108,7 @@ def test_rows_left_out_with_v_held(fit) -> None:
 
 def test_sets_of_mixed_sizes_are_each_left_out(fit) -> None:
     sets = [np.array([3]), np.arange(10, 30), np.array([1, 50, 33])]
-    found = core.delete_rows(fit.problem, fit.theta, fit.reml, sets)
+    found = core.delete_rows(fit.problem, fit.theta, fit.reml, core.RowSets.of(sets))
     for i, own in enumerate(sets):
         beta, C = without(fit, own)
         np.testing.assert_allclose(found.changes[i], beta - fit.params.to_numpy(), atol=EXACT)
