@@ -211,6 +211,8 @@ def _read_names_over_numbers(lines: Sequence[Line], formula: str | None) -> list
                 f"Line {filled[k].number}, in the fixed effects, has no line of numbers below it: "
                 f"{filled[k].words!r}. Was the text cut?"
             )
+        if filled[k + 1].text != filled[k + 1].words and len(filled[k + 1].text) < len(filled[k].text):
+            raise PrintoutError(f"Line {filled[k + 1].number} ends before the names above it: was the text cut?")
         names = _split_names(filled[k], tail)
         found.extend(PrintedCoefficient(name, value) for name, value in zip(names, tail.numbers, strict=True))
     if found[-1].estimate.decimals < found[0].estimate.decimals:

@@ -116,6 +116,9 @@ def _remove_line_numbers(rows: list[str]) -> list[str]:
     steps = sum(b - a == 1 for a, b in pairwise(numbers))
     if len(numbered) < max(_FEWEST, _MOST * filled) or steps < _MOST * (len(numbers) - 1):
         return rows
+    # The rows of a data frame are numbered too; a printout has lines without numbers.
+    if all(len(read_tail(m.string[m.end() :])) for m in numbered):
+        return rows
     width = max(m.end() for m in numbered) + 1
     # Numbers of one width; where they are not padded, one blank follows each.
     is_padded = all(not m.string[m.end() : width].strip() for m in numbered)

@@ -6,22 +6,20 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import DataError, LmmError
-from lmmtools.report.comparison_tables import Counterpart
 from lmmtools.report.effect_labels import group_key, level_key, match_key
+from lmmtools.results.printed_bounds import LOOSE, NOISE_OF_DF, bound_of, find_name, pair
+from lmmtools.results.printed_parameters import of_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
     from lmmtools.printout.printed_table import PrintedRow, PrintedTable
+    from lmmtools.report.comparison_tables import Counterpart
 
 __all__ = ["counterparts"]
 
-LOOSE = 1e-3
-"""How far an estimate of a fit that stopped early may lie, in standard errors or relative to its size."""
-NOISE_OF_DF = 2e-3
-"""Relative difference of degrees of freedom by two implementations' numerical derivatives."""
 _TESTS = {
     "Sum Sq": "sum_sq",
     "Mean Sq": "mean_sq",
@@ -69,17 +67,6 @@ def counterparts(fit: Any, table: PrintedTable) -> list[Counterpart]:
     return list(_BY_LAYOUT[table.layout](fit, table))
 
 
-def _pair(row: PrintedRow, column: str, value: Any, bound: float = 0.0, *, is_known: bool = True) -> Counterpart:
-    label = ", ".join(part for part in (*row.labels, column) if part)
-    number = None if value is None else float(value)
-    return Counterpart(label, row.numbers[column], number, bound, is_known)
-
-
-def _find(names: Iterable[Any], label: str) -> Any:
-    """Return the name that is the printed label in Python's spelling; None if there is none."""
-    return next((name for name in names if match_key(str(name)) == match_key(label)), None)
-
-
 # -- tests ---------------------------------------------------------------------------------------------------------
 
 
@@ -87,11 +74,11 @@ def _of_anova(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     method = table.facts.get("ddf") or "z"
     frame = fit.anova(table.facts["type"], ddf=method).to_frame()
     for row in table.rows:
-        term = _find(frame.index, row.labels[0])
+        term = find_name(frame.index, row.labels[0])
         own = None if term is None else frame.loc[term]
         for column in row.numbers:
             value = None if own is None else own[_TESTS[column]]
-            yield _pair(row, column, value, 0.0 if own is None else _bound_of_test(column, own))
+            yield pair(row, column, value, 0.0 if own is None else _bound_of_test(column, own))
 
 
 def _bound_of_test(column: str, own: pd.Series) -> float:
@@ -116,7 +103,7 @@ def _of_ranova(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
             bound = LOOSE
             if column == "Pr(>Chisq)" and value is not None:
                 bound = float(value) * math.expm1(LOOSE * 2.0)
-            yield _pair(row, column, value, bound)
+            yield pair(row, column, value, bound)
 
 
 def _same_term(one: str, other: str) -> bool:
@@ -144,10 +131,10 @@ def _of_variances(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
             if column.startswith("Corr with "):
                 other = column.removeprefix("Corr with ")
                 value = own.get((group_key(f"{group} {other}"), match_key(effect)))
-                yield _pair(row, column, value, 2.0 * LOOSE)
+                yield pair(row, column, value, 2.0 * LOOSE)
                 continue
             value = None if found is None else found[column != "Variance"]
-            yield _pair(row, column, value, 2.0 * LOOSE * abs(value or 0.0))
+            yield pair(row, column, value, 2.0 * LOOSE * abs(value or 0.0))
 
 
 def _of_coefficients(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
@@ -155,28 +142,11 @@ def _of_coefficients(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     frame = fit.tests(ddf="satterthwaite" if has_df else "z").to_frame()
     columns = {"Estimate": "estimate", "Std. Error": "std_error", "df": "df", "t value": "t", "Pr(>|t|)": "p"}
     for row in table.rows:
-        name = _find(frame.index, row.labels[0])
+        name = find_name(frame.index, row.labels[0])
         own = None if name is None else frame.loc[name]
         for column in row.numbers:
             value = None if own is None else own[columns[column]]
-            yield _pair(row, column, value, 0.0 if own is None else _bound(columns[column], own, "std_error"))
-
-
-def _bound(column: str, own: Mapping[str, Any] | pd.Series, error: str) -> float:
-    """Return how far a number of a row with estimate, error, df, t and p may lie apart."""
-    if column == "df":
-        return NOISE_OF_DF * float(own["df"]) if math.isfinite(own["df"]) else 0.0
-    if column == "t":
-        return LOOSE * (1.0 + abs(float(own["t"])))
-    if column == "p":
-        t, df = abs(float(own["t"])), float(own["df"])
-        change = (t + 1.0) * LOOSE * (1.0 + t)
-        if math.isfinite(df):
-            change += 0.5 * df * math.log1p(t * t / df) * NOISE_OF_DF
-        return float(own["p"]) * math.expm1(min(change, 50.0))
-    if column in ("lower", "upper"):
-        return 5.0 * LOOSE * float(own[error])
-    return LOOSE * float(own[error])
+            yield pair(row, column, value, 0.0 if own is None else bound_of(columns[column], own, "std_error"))
 
 
 def _of_modes(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
@@ -191,7 +161,7 @@ def _of_modes(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
     for row in table.rows:
         group, effect, level = row.labels
         key = group_key(f"{group} {effect}")
-        yield _pair(row, "mode", own.get((key, level_key(group, level))), LOOSE * sizes.get(key, 0.0))
+        yield pair(row, "mode", own.get((key, level_key(group, level))), LOOSE * sizes.get(key, 0.0))
 
 
 # -- intervals -----------------------------------------------------------------------------------------------------
@@ -211,14 +181,14 @@ def _of_intervals(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
             k = int(name[4:]) - 1
             own = variances[k] if k < len(variances) else None
         else:
-            own = "sigma" if name in (".sigma", "sigma") else _find(frame.index, name)
+            own = "sigma" if name in (".sigma", "sigma") else find_name(frame.index, name)
         limits = None if own is None or own not in frame.index else frame.loc[own].to_numpy(dtype=float)
         if limits is None and all(math.isnan(n) for n in row.numbers.values()):
             # Wald limits of variances are none, here and in R.
             limits = (math.nan, math.nan)
         for k, column in enumerate(("lower", "upper")):
             width = 0.0 if limits is None or math.isnan(limits[0]) else float(limits[1] - limits[0])
-            yield _pair(row, column, None if limits is None else limits[k], LOOSE * width)
+            yield pair(row, column, None if limits is None else limits[k], LOOSE * width)
 
 
 def _is_variance(row: PrintedRow) -> bool:
@@ -228,7 +198,7 @@ def _is_variance(row: PrintedRow) -> bool:
 def _shows(frame: pd.DataFrame, table: PrintedTable) -> bool:
     """Whether any interval is that of a frame, to a thousandth of its width."""
     for row in table.rows:
-        name = _find(frame.index, row.labels[0])
+        name = find_name(frame.index, row.labels[0])
         if name is not None:
             low, high = frame.loc[name].to_numpy(dtype=float)
             slack = row.numbers["lower"].half_unit + row.numbers["upper"].half_unit + LOOSE * (high - low)
@@ -316,13 +286,13 @@ def _rows_of_means(
         for column in row.numbers:
             name = columns[column]
             if mine is None:
-                yield _pair(row, column, None)
+                yield pair(row, column, None)
             elif name not in frame.columns:
-                yield _pair(row, column, math.nan, is_known=False)
+                yield pair(row, column, math.nan, is_known=False)
             else:
                 known = is_known or name in ("emmean", "estimate", "slope")
                 adjusted = name in ("lower", "upper") and "adjust_limits" in table.facts
-                yield _pair(row, column, mine[name], _bound(name, mine, "se"), is_known=known and not adjusted)
+                yield pair(row, column, mine[name], bound_of(name, mine, "se"), is_known=known and not adjusted)
 
 
 def _level_text(level: Any) -> str:
@@ -340,4 +310,5 @@ _BY_LAYOUT: dict[str, Callable[[Any, PrintedTable], Iterator[Counterpart]]] = {
     "modes": _of_modes,
     "intervals": _of_intervals,
     "means": _of_means,
+    "parameters": of_parameters,
 }

@@ -1,0 +1,80 @@
+# Print what packages for tables show about fits: broom.mixed, parameters, performance, sjPlot.
+#
+# Run from anywhere:  Rscript tests/reference/printed_parameters/make_parameters.R
+#
+# Writes <id>.txt, what R prints, and parameters.json, the frames behind the texts at 17 significant digits, with the
+# versions that made them.
+
+suppressPackageStartupMessages({
+  library(lme4)
+  library(lmerTest)
+  library(broom.mixed)
+  library(glmmTMB)
+  library(jsonlite)
+})
+options(contrasts = c("contr.treatment", "contr.treatment"), digits = 7, width = 80, warn = -1, cli.unicode = TRUE)
+
+flag <- grep("^--file=", commandArgs(FALSE), value = TRUE)
+here <- dirname(normalizePath(sub("^--file=", "", flag)))
+quietly <- function(expression) suppressMessages(suppressWarnings(expression))
+
+write_text <- function(text, id) {
+  connection <- file(file.path(here, paste0(id, ".txt")), "wb")
+  on.exit(close(connection))
+  writeLines(enc2utf8(text), connection, sep = "\n", useBytes = TRUE)
+}
+
+records <- list()
+
+# Record what `show` prints of a frame, and the frame; `fit` names the model.
+add <- function(id, frame, fit, show = print, width = 80) {
+  options(width = width)
+  write_text(capture.output(quietly(show(frame))), id)
+  options(width = 80)
+  records[[id]] <<- list(fit = unbox(fit), frame = as.data.frame(frame))
+}
+
+sleep <- lme4::sleepstudy
+machines <- nlme::Machines
+machines$Machine <- factor(as.character(machines$Machine))
+machines$Worker <- factor(as.character(machines$Worker))
+penicillin <- lme4::Penicillin
+
+slope <- lmerTest::lmer(Reaction ~ Days + (Days | Subject), sleep)
+plain <- lme4::lmer(Reaction ~ Days + (Days | Subject), sleep)
+worker <- lmerTest::lmer(score ~ Machine + (1 | Worker), machines)
+crossed <- lme4::lmer(diameter ~ 1 + (1 | plate) + (1 | sample), penicillin, REML = FALSE)
+zero <- glmmTMB(count ~ mined + (1 | site), zi = ~ mined, family = nbinom2, Salamanders)
+
+# -- broom.mixed
+frame <- function(x) print(as.data.frame(x))
+add("tidy_slope", tidy(slope), "slope")
+add("tidy_slope_wide", tidy(slope, conf.int = TRUE), "slope", width = 120)
+add("tidy_slope_narrow", tidy(slope, conf.int = TRUE), "slope", width = 60)
+add("tidy_slope_frame", tidy(slope, conf.int = TRUE), "slope", frame)
+add("tidy_slope_frame_narrow", tidy(slope, conf.int = TRUE), "slope", frame, width = 62)
+add("tidy_slope_kable", tidy(slope), "slope", function(x) print(knitr::kable(x)))
+add("tidy_slope_kable_digits", tidy(slope, conf.int = TRUE), "slope", function(x) print(knitr::kable(x, digits = 3)))
+add("tidy_slope_simple", tidy(slope), "slope", function(x) print(knitr::kable(x, "simple", digits = 2)))
+add("tidy_plain", tidy(plain), "slope")
+add("tidy_plain_limits", tidy(plain, conf.int = TRUE, effects = "fixed"), "slope")
+add("tidy_variances", tidy(plain, effects = "ran_pars", scales = "vcov"), "slope")
+add("tidy_modes", tidy(plain, effects = "ran_vals"), "slope")
+add("tidy_modes_all", tidy(plain, effects = "ran_vals"), "slope", function(x) print(x, n = 40))
+add("tidy_modes_frame", tidy(plain, effects = "ran_vals", conf.int = TRUE), "slope", frame, width = 100)
+add("tidy_kenward_roger", tidy(worker, ddf.method = "Kenward-Roger"), "worker")
+add("tidy_worker", tidy(worker), "worker")
+add("tidy_crossed", tidy(crossed), "crossed")
+add("tidy_zero_inflated", tidy(zero), "zero")
+add("glance_slope", glance(slope), "slope")
+add("glance_crossed", glance(crossed), "crossed")
+add("glance_slope_frame", glance(slope), "slope", frame)
+add("glance_slope_kable", glance(slope), "slope", function(x) print(knitr::kable(x)))
+
+packages <- c("lme4", "lmerTest", "glmmTMB", "broom.mixed", "tibble", "pillar", "knitr")
+versions <- lapply(packages, function(p) unbox(as.character(packageVersion(p))))
+names(versions) <- packages
+write_json(
+  list(R = unbox(R.version.string), versions = versions, tables = records),
+  file.path(here, "parameters.json"), digits = I(17), na = "null", pretty = 1
+)
