@@ -134,7 +134,10 @@ def inputs_of_fit(result: Any) -> Inputs | None:
     if design is not None:
         return inputs_of_design(design)
     came = getattr(result, "provenance", None)
-    return None if came is None else Inputs(Fingerprint(n=int(result.nobs), unordered=came.response_sha256))
+    if came is None:
+        return None
+    # Records without fingerprints are in format 1.
+    return Inputs(Fingerprint(n=int(result.nobs), unordered=came.response_sha256, is_text=True))
 
 
 def printed_tests(printed: PrintedSummary | PrintedMixedLM) -> FixedTests | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import platform
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -15,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from lmmtools._version import __version__
+from lmmtools.design.sparse_columns import SparseColumns
+from lmmtools.report.hashes import data_hash, hash_as_text, hash_rounded, round_to_digits
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.matrices import Design
@@ -28,20 +28,16 @@ __all__ = [
     "Fingerprint",
     "Inputs",
     "Provenance",
-    "data_hash",
     "fixed_levels",
     "have_same_sums",
     "inputs_of_arrays",
     "inputs_of_design",
     "provenance_of",
-    "sorted_hash",
     "versions",
 ]
 
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels")
 
-# Significant digits that are hashed: a value that went through a text file may come back one bit off.
-DIGITS = 12
 # Relative difference of sums that count as the same, where hashes differ by a value at a rounding edge.
 SUMS_REL = 1e-9
 Alike: TypeAlias = Literal["same", "other order", "other values", "unknown"]
@@ -60,7 +56,7 @@ class Provenance:
     data_sha256 : str
         SHA-256 of the complete cases of the columns used, rows in order (`data_hash`).
     response_sha256 : str
-        SHA-256 of the response alone, sorted (`sorted_hash`).
+        SHA-256 of the response alone, sorted: ``unordered`` of its fingerprint.
     written : str
         Time of the record, UTC, ISO 8601.
 
@@ -77,20 +73,6 @@ class Provenance:
     data_sha256: str
     response_sha256: str
     written: str
-
-
-def data_hash(frame: pd.DataFrame) -> str:
-    """Return the SHA-256 of a table's columns and values, rows in order; it does not depend on their types.
-
-    Numbers enter at full precision, everything else as text; the index does not enter.
-    """
-    total = hashlib.sha256()
-    for name in sorted(map(str, frame.columns)):
-        total.update(f"{name}\x00".encode())
-        column = frame[next(c for c in frame.columns if str(c) == name)]
-        total.update("\x1f".join(map(_hashed_text, column.tolist())).encode())
-        total.update(b"\x00")
-    return total.hexdigest()
 
 
 def versions() -> dict[str, str]:
@@ -112,17 +94,13 @@ def fixed_levels(design: Design) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _hashed_text(value: Any) -> str:
-    return repr(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
-
-
-def provenance_of(fit: Fit) -> Provenance:
-    """Return the provenance of a fit."""
+def provenance_of(fit: Fit, response: Fingerprint | None = None) -> Provenance:
+    """Return the provenance of a fit, from the fingerprint of its response where that is known."""
     return Provenance(
         call=_write_call(fit),
         versions=versions(),
         data_sha256=data_hash(fit.design.frame),
-        response_sha256=sorted_hash(fit.design.y),
+        response_sha256=(response or Fingerprint.of(fit.design.y)).unordered,
         written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
@@ -132,15 +110,6 @@ def _write_call(fit: Fit) -> str:
     options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
     formula = fit.design.formula.source or str(fit.design.formula)
     return f"lmt.lmm({formula!r}, {fit.names.data or 'data'}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
-
-
-def sorted_hash(values: NDArray[np.float64]) -> str:
-    """Return the SHA-256 of the sorted values, shape (n,), to twelve digits."""
-    return _hash_values(np.sort(values))
-
-
-def _hash_values(values: NDArray[np.float64]) -> str:
-    return hashlib.sha256("\n".join(f"{v:.{DIGITS}g}" for v in values.tolist()).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +124,10 @@ class Fingerprint:
         SHA-256 of the values to twelve digits, in the order of the rows and sorted.
     total, squares : float or None
         Sum, and sum of squares.
+    is_text : bool
+        Whether the hashes are of text, as records in format 1 have them, and not of the bytes of numbers.
+    values : ndarray, shape (n,), or None
+        The numbers themselves, by which the hashes of an older record can be told; None for records.
 
     Examples
     --------
@@ -170,13 +143,28 @@ class Fingerprint:
     unordered: str = ""
     total: float | None = None
     squares: float | None = None
+    is_text: bool = False
+    values: NDArray[np.float64] | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(cls, values: NDArray[np.float64]) -> Fingerprint:
         """Return the fingerprint of numbers, shape (n,)."""
         values = np.asarray(values, dtype=float)
-        total, squares = _sums(values)
-        return cls(len(values), _hash_values(values), sorted_hash(values), total, squares)
+        rounded = round_to_digits(values)
+        return cls(len(values), hash_rounded(rounded), hash_rounded(np.sort(rounded)), *_sums(values), values=values)
+
+    def without_values(self) -> Fingerprint:
+        """Return the fingerprint alone, as a record holds it."""
+        return replace(self, values=None)
+
+    def _as_text(self) -> Fingerprint:
+        """Return the fingerprint with hashes of text, or with none where the numbers are not at hand."""
+        if self.is_text:
+            return self
+        if self.values is None:
+            return replace(self, ordered="", unordered="", is_text=True)
+        ordered, unordered = hash_as_text(self.values), hash_as_text(np.sort(self.values))
+        return replace(self, ordered=ordered, unordered=unordered, is_text=True)
 
     def compare(self, other: Fingerprint) -> Alike:
         """Return whether another fingerprint is of the same numbers, from what both hold."""
@@ -185,6 +173,8 @@ class Fingerprint:
         has_sums = None not in (self.total, other.total, self.squares, other.squares)
         if has_sums and not self._has_sums_of(other):
             return "other values"
+        if self.is_text != other.is_text:
+            return self._as_text().compare(other._as_text())
         if self.ordered and self.ordered == other.ordered:
             return "same"
         has_hashes = bool(self.unordered and other.unordered)
@@ -212,10 +202,10 @@ def have_same_sums(one: tuple[float, float], other: tuple[float, float], n: int,
 
 def _sums(values: NDArray[np.float64]) -> tuple[float, float]:
     """Return the sum and the sum of squares; NaN where they overflow."""
-    try:
-        return math.fsum(values), math.fsum(values * values)
-    except (OverflowError, ValueError):
-        return math.nan, math.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        total, squares = float(np.sum(values)), float(np.sum(np.square(values)))
+    is_finite = math.isfinite(total) and math.isfinite(squares)
+    return (total, squares) if is_finite else (math.nan, math.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,19 +237,26 @@ class Inputs:
     offset: Fingerprint | None = None
     columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
+    def without_values(self) -> Inputs:
+        """Return the fingerprints alone, as a record holds them."""
+        weights, offset = (None if f is None else f.without_values() for f in (self.weights, self.offset))
+        return replace(self, response=self.response.without_values(), weights=weights, offset=offset)
+
 
 def inputs_of_design(design: Design) -> Inputs:
     """Return the fingerprints of a design's response, weights, offset and columns of X."""
-    return inputs_of_arrays(design.y, design.X, design.x_names, design.formula.response, design.weights, design.offset)
+    return inputs_of_arrays(
+        design.y, design.fixed, design.x_names, design.formula.response, design.weights, design.offset
+    )
 
 
 def inputs_of_arrays(y: Any, X: Any, names: Any, response: str = "", weights: Any = None, offset: Any = None) -> Inputs:
     """Return the fingerprints of y, shape (n,), X, shape (n, p), and of weights and offset, which may be None."""
-    matrix = np.asarray(X, dtype=float)
+    matrix = X if isinstance(X, SparseColumns) else np.asarray(X, dtype=float)
     return Inputs(
         Fingerprint.of(y),
         response,
         None if weights is None else Fingerprint.of(weights),
         None if offset is None else Fingerprint.of(offset),
-        {str(name): _sums(column) for name, column in zip(names, matrix.T, strict=True)},
+        {str(name): _sums(matrix[:, j]) for j, name in enumerate(names)},
     )

@@ -1,9 +1,9 @@
 r"""The JSON format of a fit, with every number at full precision, and its reader.
 
-A fit is one JSON object. Its keys in format 1:
+A fit is one JSON object. Its keys in format 2:
 
 ``kind``, ``format``
-    ``"lmmtools fit"`` and ``1``. A reader refuses a higher number, and ignores keys that it does not know.
+    ``"lmmtools fit"`` and ``2``. A reader refuses a higher number, and ignores keys that it does not know.
 ``lmmtools_version``, ``written``
     The version that wrote the file, and the time (UTC, ISO 8601).
 ``formula``, ``call``, ``engine``
@@ -39,7 +39,9 @@ A fit is one JSON object. Its keys in format 1:
 ``inputs``
     Fingerprints of what was fitted: ``name`` of the response; ``response``, ``weights`` and ``offset``, each null or
     ``n``, ``ordered`` and ``unordered`` (SHA-256 of the values to twelve digits, in the rows' order and sorted),
-    ``total`` and ``squares``; ``columns`` of X, name -> sum and sum of squares. Files of older versions do not have it.
+    ``total``, ``squares`` and ``hashed``: ``"numbers"``, as doubles rounded to twelve significant digits, lowest byte
+    first, or ``"text"``, as printed with twelve digits, in records that were in format 1; ``columns`` of X, name -> sum
+    and sum of squares. The first files of format 1 do not have it.
 
 ``reach``
     null, or how far each number may lie from the fit where the criterion is higher by a gap: ``version`` (1), ``gaps``,
@@ -322,7 +324,17 @@ def _read_fingerprint(entry: Entry | None) -> Fingerprint | None:
         entry["unordered"].text(),
         None if total is None else total.number(is_finite=False),
         None if squares is None else squares.number(is_finite=False),
+        _are_of_text(entry.get("hashed")),
     )
+
+
+def _are_of_text(entry: Entry | None) -> bool:
+    """Return whether hashes are of text; those of format 1 are, which does not say so."""
+    if entry is None:
+        return True
+    if entry.value not in ("numbers", "text"):
+        raise DataError(f'{entry.place} is {ascii(entry.value)[:40]}; it must be "numbers" or "text"')
+    return bool(entry.value == "text")
 
 
 def _read_reach(entry: Entry | None) -> ReachTable | None:

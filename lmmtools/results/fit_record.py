@@ -65,6 +65,7 @@ class FitRecord(StoredFit):
 def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False) -> FitRecord:
     """Return the record of a fit, on request with its conditional modes and with the reach of its numbers."""
     design, dropped = fit.design, fit.design.dropped
+    inputs = inputs_of_design(design).without_values()
     return FitRecord(
         formula=design.formula.source or str(design.formula),
         engine=fit.engine,
@@ -99,8 +100,8 @@ def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False
         ),
         warnings=fit.warnings,
         notes=report_notes(fit),
-        provenance=provenance_of(fit),
+        provenance=provenance_of(fit, inputs.response),
         random_effects=fit.random_effects if random_effects else None,
-        inputs=inputs_of_design(design),
+        inputs=inputs,
         reach=reach_of(fit) if curvature else None,
     )

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "KIND", "REACH_VERSION", "RowsLost", "StoredFit", "write_file", "write_json"]
 
 KIND = "lmmtools fit"
-FORMAT = 1
+FORMAT = 2
 REACH_VERSION = 1
 
 
@@ -356,6 +356,7 @@ def _fingerprint(found: Fingerprint | None) -> dict[str, Any] | None:
         "unordered": found.unordered,
         "total": _sum(found.total),
         "squares": _sum(found.squares),
+        "hashed": "text" if found.is_text else "numbers",
     }
 
 

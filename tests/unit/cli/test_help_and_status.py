@@ -211,7 +211,7 @@ def test_compare_reads_a_fit_from_standard_input_and_names_what_it_cannot_read(c
     path.write_text(fit.to_json(), encoding="utf-8-sig")
     monkeypatch.setattr(sys, "stdin", Input(fit.to_json().encode()))
     assert run(capsys, "compare", "--with", path, "-")[::2] == (terminal.DONE, "")
-    path.write_text(fit.to_json().replace('"format": 1', '"format": 99'))
+    path.write_text(fit.to_json().replace('"format": 2', '"format": 99'))
     code, _, err = run(capsys, "compare", "--with", path, path)
     assert code == terminal.WRONG
     assert err.startswith(f"lmmtools: {path}: ")

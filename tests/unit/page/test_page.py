@@ -247,7 +247,7 @@ def test_flags_say_what_a_second_engine_was_asked(sleep):
 
 
 def test_provenance_names_the_call_the_versions_and_the_data(sleep):
-    from lmmtools.report.provenance import data_hash
+    from lmmtools.report.hashes import data_hash
 
     part = section(sleep.to_report(compare=()), "provenance")
     assert data_hash(sleep.design.frame) in part

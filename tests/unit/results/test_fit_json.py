@@ -14,6 +14,7 @@ from lmmtools.errors import DataError, LmmWarning
 from lmmtools.results.stored_fit import FORMAT
 
 FORMAT_1 = Path(__file__).parent / "expected" / "fit_format_1.json"
+FORMAT_1_INPUTS = FORMAT_1.with_name("fit_format_1_inputs.json")
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +70,6 @@ def test_what_was_lost_and_said_is_recorded(sleep):
     assert back.provenance.versions["lmmtools"] == lmt.__version__
 
 
-def test_the_hash_of_the_data_sees_a_changed_value_and_not_the_types():
-    from lmmtools.report.provenance import data_hash, sorted_hash
-
-    data = pd.DataFrame({"y": [1.0, 2.5, 3.0], "g": ["a", "b", "b"]})
-    as_read = pd.DataFrame({"g": pd.Categorical(["a", "b", "b"]), "y": [1.0, 2.5, 3.0]}, index=[7, 8, 9])
-    assert data_hash(data) == data_hash(as_read)
-    assert data_hash(data) != data_hash(data.assign(g=["a", "b", "a"]))
-    y = data["y"].to_numpy()
-    assert sorted_hash(y) == sorted_hash(y[::-1] * (1 + 1e-15)) != sorted_hash(y + 1e-6)
-
-
 def test_a_file_is_written_and_read(singular, tmp_path):
     path = tmp_path / "fit.json"
     text = singular.to_json(path)
@@ -98,8 +88,38 @@ def test_a_file_of_format_1_is_read_for_ever():
     assert record.varcorr["Subject"].loc["Days", "Days"] == pytest.approx(35.07166, abs=1e-5)
     assert record.random_effects["Subject"].shape == (18, 2)
     assert "Number of obs: 180, groups:  Subject, 18" in str(record)
+    # Its response is known again by the hash of that format.
+    data = lmt.datasets.load("sleepstudy")
+    now = lmt.lmm("Reaction ~ Days + (Days | Subject)", data).fit(engine="pls")
+    later = lmt.lmm("Reaction ~ Days + (Days | Subject)", data.assign(Reaction=data["Reaction"] + 1e-6)).fit(
+        engine="pls"
+    )
+    assert "same values" not in str(lmt.compare(now, record))
+    assert "do not have the same values: another model" in str(lmt.compare(later, record))
     # Keys of a later version that says it is format 1 still are no fault.
     assert lmt.read_json(json.dumps({**json.loads(FORMAT_1.read_text()), "later": 1})).nobs == 180
+
+
+def test_fingerprints_of_format_1_are_compared_for_ever():
+    # Written by version 0.1.0 in format 1; this file must never be renewed.
+    record = lmt.read_json(FORMAT_1_INPUTS)
+    data = lmt.datasets.load("sleepstudy")
+    data["w"], data["o"] = 1.0 + np.arange(len(data)) % 3, np.arange(len(data)) / 7.0
+
+    def inputs_of(frame):
+        model = lmt.lmm("Reaction ~ Days + (Days | Subject)", frame, weights="w", offset="o")
+        return lmt.compare(model.fit(engine="pls"), record).columns[0].inputs
+
+    now, moved = inputs_of(data), inputs_of(data.iloc[::-1])
+    changed = inputs_of(data.assign(Reaction=data["Reaction"] * 1.001, w=data["w"] + 1e-3, o=data["o"] + 1e-3))
+    # Its text, written anew in today's format, keeps hashes of text.
+    for old in (record.inputs, lmt.read_json(record.to_json()).inputs):
+        for name in ("response", "weights", "offset"):
+            mine = getattr(old, name)
+            assert mine.is_text
+            assert mine.compare(getattr(now, name)) == "same", name
+            assert mine.compare(getattr(moved, name)) == "other order", name
+            assert mine.compare(getattr(changed, name)) == "other values", name
 
 
 @pytest.mark.parametrize(
