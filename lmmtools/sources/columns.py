@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.sources.schemas import is_text
+from lmmtools.sources.batches import TEXT
+from lmmtools.sources.schemas import is_text as is_text_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,22 +33,24 @@ def as_columns(batch: pa.RecordBatch, start: int = 0) -> dict[str, pd.Series[Any
         Number of the first row in the whole source: the index, which messages show.
     """
     index = pd.RangeIndex(start, start + batch.num_rows)
-    names: Iterable[str] = batch.schema.names
+    fields: Iterable[pa.Field] = batch.schema
     return {
-        name: pd.Series(as_column(values), index=index, name=name, copy=False)
-        for name, values in zip(names, batch.columns, strict=True)
+        field.name: pd.Series(
+            as_column(values, is_text=field.metadata == TEXT), index=index, name=field.name, copy=False
+        )
+        for field, values in zip(fields, batch.columns, strict=True)
     }
 
 
-def as_column(values: pa.Array) -> Any:
-    """Return one Arrow array as what a pandas Series of these values holds."""
+def as_column(values: pa.Array, *, is_text: bool = False) -> Any:
+    """Return one Arrow array as what a pandas Series of these values holds; dictionaries may be texts."""
     import pyarrow as pa
     import pyarrow.types as pt
 
     kind = values.type
     if pt.is_dictionary(kind):
-        return _from_dictionary(values, is_declared=True)
-    if is_text(kind):
+        return _from_dictionary(values, is_declared=not is_text)
+    if is_text_type(kind):
         return _from_dictionary(values.dictionary_encode(), is_declared=False)
     if pt.is_null(kind):
         return np.full(len(values), np.nan)
@@ -86,13 +89,15 @@ def _from_dictionary(values: pa.DictionaryArray, *, is_declared: bool) -> pd.Cat
     if labels.null_count:  # a missing value with a code of its own
         return _from_dictionary(values.cast(labels.type).dictionary_encode(), is_declared=is_declared)
     codes = values.indices
+    if pa.types.is_unsigned_integer(codes.type):
+        codes = codes.cast(pa.int64() if codes.type.bit_width >= 32 else pa.int32())
     if codes.null_count:
         codes = codes.fill_null(-1)
     numbers = codes.to_numpy(zero_copy_only=False)
     if not is_declared and len(labels) > 1:
         order = pa.compute.array_sort_indices(labels).to_numpy()
         rank = np.empty(len(order) + 1, dtype=np.int32)
-        rank[order], rank[-1] = np.arange(len(order), dtype=np.int32), -1
+        rank[order], rank[-1] = np.arange(len(order), dtype=np.int32), -1  # -1, for missing ones, is the last
         numbers, labels = rank[numbers], labels.take(pa.array(order))
     ordered = bool(is_declared and values.type.ordered)
     names = pd.Index(labels.to_pylist())

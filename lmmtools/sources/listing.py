@@ -20,7 +20,7 @@ from lmmtools.sources.source import load_package
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, FileSystem
 
-__all__ = ["FileList", "Kind", "ListedFile", "list_files"]
+__all__ = ["FileList", "Kind", "ListedFile", "list_files", "note_file"]
 
 Kind = Literal["parquet", "arrow", "text"]
 
@@ -69,15 +69,15 @@ class FileList:
     system : pyarrow.fs.FileSystem
     kind : {"parquet", "arrow", "text"}
     files : tuple of ListedFile
-    pattern : str
-        Path in the file system: a file, a folder or a pattern.
+    pattern : str or None
+        Path in the file system: a file, a folder or a pattern; None where the files were given one by one.
     """
 
     name: str
     system: FileSystem
     kind: Kind
     files: tuple[ListedFile, ...]
-    pattern: str
+    pattern: str | None
 
     def check_file(self, file: ListedFile) -> None:
         """Raise a DataError if a file is no longer as it was.
@@ -99,8 +99,9 @@ class FileList:
 
     def check_all(self) -> None:
         """Raise a DataError if files were added, removed or changed."""
-        now = {f.path for f in _list(self.system, self.pattern, self.name)[1]}
-        added = sorted(now.difference(f.path for f in self.files))
+        known = {f.path for f in self.files}
+        now = known if self.pattern is None else {f.path for f in _list(self.system, self.pattern, self.name)[1]}
+        added = sorted(now - known)
         if added:
             raise DataError(
                 f"{self.name} has new files since it was opened: {list_first(added, _MOST_FILES)}. {_AGAIN}"
@@ -145,7 +146,7 @@ def _list(system: FileSystem, pattern: str, name: str) -> tuple[Kind, tuple[List
 
     info = system.get_file_info(pattern)
     if info.type == FileType.File:
-        return _kind_of_file(pattern, name), (_listed(info),)
+        return _kind_of_file(pattern, name), (note_file(info),)
     if info.type == FileType.Directory:
         found = _walk(system, pattern)
     elif has_magic(pattern):
@@ -168,7 +169,7 @@ def _list(system: FileSystem, pattern: str, name: str) -> tuple[Kind, tuple[List
         raise DataError(f"{name} {what} (endings: {endings}).{others or _name_near(system, pattern)}")
     (kind,) = kinds
     assert kind is not None
-    return kind, tuple(sorted(map(_listed, tables), key=lambda f: f.path))
+    return kind, tuple(sorted(map(note_file, tables), key=lambda f: f.path))
 
 
 def _ending_kind(path: str) -> Kind | None:
@@ -249,7 +250,8 @@ def _name_near(system: FileSystem, pattern: str) -> str:
     return f" {where} has: {list_first(there, _MOST_FILES)}."
 
 
-def _listed(info: FileInfo) -> ListedFile:
+def note_file(info: FileInfo) -> ListedFile:
+    """Return a file as it is now."""
     return ListedFile(info.path, info.size, _changed(info), _read_partition(info.path))
 
 

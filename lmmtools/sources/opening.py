@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib import import_module
 from os import PathLike
 from typing import TYPE_CHECKING, Any
+
+from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     from lmmtools.sources.source import Source
 
 __all__ = ["open_source"]
+
+# Package and class -> the module here whose ``open_data`` takes it.
+_KINDS = {
+    ("pyarrow", "Dataset"): "dataset",
+    ("duckdb", "DuckDBPyRelation"): "duckdb_relation",
+    ("polars", "LazyFrame"): "polars_lazy",
+    ("dask", "DataFrame"): "dask_frame",
+}
 
 
 def open_source(data: Any) -> Source | None:
@@ -17,7 +29,8 @@ def open_source(data: Any) -> Source | None:
     Parameters
     ----------
     data : Any
-        A path or a URL of a file, a folder, or a pattern such as ``"ratings/*.parquet"``.
+        The path or URL of a file, a folder or a pattern such as ``"ratings/*.parquet"``; a pyarrow Dataset, a DuckDB
+        relation, a polars LazyFrame, a dask DataFrame, or a narwhals LazyFrame of one of these.
 
     Raises
     ------
@@ -30,4 +43,21 @@ def open_source(data: Any) -> Source | None:
         from lmmtools.sources.files import open_files
 
         return open_files(data)
-    return None
+    if isinstance(data, Iterator) or _is_a(data, "pyarrow", "RecordBatchReader") or _is_a(data, "pyarrow", "Scanner"):
+        raise DataError(
+            f"The data are a {type(data).__name__}, which can be read only once, and a fit reads its data several "
+            "times. Give what it reads from: a path, a dataset, a relation; or put it into a file first: "
+            'pyarrow.dataset.write_dataset(data, "rows", format="parquet"), then give "rows".'
+        )
+    if _is_a(data, "narwhals", "LazyFrame"):
+        return open_source(data.to_native())
+    module = next((module for (package, kind), module in _KINDS.items() if _is_a(data, package, kind)), None)
+    if module is None:
+        return None
+    source: Source = import_module(f"lmmtools.sources.{module}").open_data(data)
+    return source
+
+
+def _is_a(data: Any, package: str, kind: str) -> bool:
+    """Whether data are of a class of a package, which need not be imported to know."""
+    return any(c.__name__ == kind and c.__module__.lstrip("_").split(".")[0] == package for c in type(data).__mro__)

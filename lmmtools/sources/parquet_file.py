@@ -35,18 +35,15 @@ class ParquetPart:
     schema : pyarrow.Schema
     rows : int
     system : pyarrow.fs.FileSystem
-    groups : tuple of int
-        Rows of each row group that is read.
-    first : int
-        Number of the first row group that is read.
+    groups : tuple of (int, int)
+        Number and rows of each row group that is read.
     """
 
     name: str
     schema: pa.Schema
     rows: int
     system: FileSystem
-    groups: tuple[int, ...]
-    first: int = 0
+    groups: tuple[tuple[int, int], ...]
 
     def read(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Return the columns of ``schema`` in batches, texts as dictionaries."""
@@ -62,14 +59,14 @@ class ParquetPart:
                 buffer_size=_BUFFER if is_near else _BUFFER_ELSEWHERE,
                 read_dictionary=texts,
             )
-            groups = list(range(self.first, self.first + len(self.groups)))
+            groups = [number for number, _ in self.groups]
             yield from file.iter_batches(BATCH_ROWS, row_groups=groups, columns=schema.names, use_threads=False)
 
     def split(self, rows: int) -> Sequence[ParquetPart]:
         """Return runs of row groups with about so many rows each."""
         runs: list[ParquetPart] = []
         start, count = 0, 0
-        for i, size in enumerate(self.groups):
+        for i, (_, size) in enumerate(self.groups):
             if count and count + size > rows:
                 runs.append(self._take(start, i))
                 start, count = i, 0
@@ -78,7 +75,7 @@ class ParquetPart:
 
     def _take(self, start: int, stop: int) -> ParquetPart:
         groups = self.groups[start:stop]
-        return replace(self, rows=sum(groups), groups=groups, first=self.first + start)
+        return replace(self, rows=sum(size for _, size in groups), groups=groups)
 
 
 def open_part(files: FileList, file: ListedFile) -> ParquetPart:
@@ -96,7 +93,7 @@ def open_part(files: FileList, file: ListedFile) -> ParquetPart:
     with _naming(file.path), files.system.open_input_file(file.path) as stream:
         opened = pq.ParquetFile(stream)
         found = opened.metadata
-        groups = tuple(found.row_group(i).num_rows for i in range(found.num_row_groups))
+        groups = tuple((i, found.row_group(i).num_rows) for i in range(found.num_row_groups))
         return ParquetPart(file.path, opened.schema_arrow.remove_metadata(), found.num_rows, files.system, groups)
 
 

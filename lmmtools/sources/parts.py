@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lmmtools.errors import DataError
-from lmmtools.sources.schemas import common_type, describe_type, is_text
+from lmmtools.sources.batches import regroup
+from lmmtools.sources.schemas import common_type, describe_type
 from lmmtools.sources.source import check_wanted
 
 if TYPE_CHECKING:
@@ -92,10 +93,10 @@ class PartedSource:
 
         schema = pa.schema([self.schema.field(name) for name in wanted])
         self.check_same()
-        for piece in self.pieces:
-            for batch in piece.read(schema):
-                if batch.num_rows:
-                    yield convert_batch(batch, schema)
+        try:
+            yield from regroup((batch for piece in self.pieces for batch in piece.read(schema)), schema)
+        except pa.ArrowException as error:  # a value that the common type cannot hold
+            raise DataError(f"{self.name} cannot be read: {str(error).splitlines()[0]:.200}") from error
         self.check_same()
 
     def rows(self) -> int | None:
@@ -111,69 +112,81 @@ class PartedSource:
         return [replace(self, name=piece.name, pieces=(piece,)) for piece in pieces]
 
 
-def join_parts(name: str, pieces: Sequence[Part], check_same: Callable[[], None] = lambda: None) -> PartedSource:
-    """Return the source that parts make up, with types that hold the values of all."""
-    import pyarrow as pa
+def join_parts(
+    name: str,
+    pieces: Sequence[Part],
+    check_same: Callable[[], None] = lambda: None,
+    schema: pa.Schema | None = None,
+) -> PartedSource:
+    """Return the source that parts make up.
 
-    fields: dict[str, pa.Field] = {}
-    first_with: dict[str, str] = {}
+    A part that is known to have no rows adds nothing, whatever its columns are.
+
+    Parameters
+    ----------
+    name : str
+    pieces : sequence of Part
+        One or more.
+    check_same : callable
+        Raises a DataError if the parts are no longer those that were opened.
+    schema : pyarrow.Schema, optional
+        Types that the whole declares; by default those that hold the values of all parts.
+    """
+    pieces = [piece for piece in pieces if piece.rows != 0] or list(pieces)[:1]
     faults: dict[str, str] = {}
-    schemas: list[pa.Schema] = []
-    for piece in pieces:
-        if any(piece.schema is s or piece.schema.equals(s) for s in schemas[-1:]):
+    if schema is None:
+        schema, faults = _unify(pieces)
+    return PartedSource(name, schema, tuple(pieces), {**_find_missing(pieces, schema), **faults}, check_same)
+
+
+def _unify(pieces: Sequence[Part]) -> tuple[pa.Schema, dict[str, str]]:
+    """Return the columns of all parts with types that hold their values, and a message for each that has no such type.
+
+    A name that occurs twice in the first part does so in the schema, so that it is seen.
+    """
+    import pyarrow as pa
+
+    first = pieces[0]
+    kinds = {column.name: column.type for column in first.schema}
+    names = list(first.schema.names)
+    origin = dict.fromkeys(names, first.name)
+    faults: dict[str, str] = {}
+    last = first.schema
+    for piece in pieces[1:]:
+        schema = piece.schema
+        if schema.equals(last):
             continue
-        for column in piece.schema:
-            if column.name not in fields or not schemas:
-                fields.setdefault(column.name, column)
-                first_with.setdefault(column.name, piece.name)
+        for column in schema:
+            known = kinds.setdefault(column.name, column.type)
+            if origin.setdefault(column.name, piece.name) == piece.name:
+                names += [column.name] * (column.name not in names)
                 continue
-            known = fields[column.name].type
             both = common_type(known, column.type)
-            if both is None:
-                faults.setdefault(
-                    column.name,
-                    f"{piece.name} has {describe_type(column.type)} in column {column.name!r}, where "
-                    f"{first_with[column.name]} has {describe_type(known)}: parts of one table must agree. Convert one "
-                    "of them, or leave it out.",
-                )
-            else:
-                fields[column.name] = pa.field(column.name, both)
-        schemas.append(piece.schema)
+            if both is not None:
+                kinds[column.name] = both
+                continue
+            faults.setdefault(
+                column.name,
+                f"{piece.name} has {describe_type(column.type)} in column {column.name!r}, where {origin[column.name]} "
+                f"has {describe_type(known)}: parts of one table must agree. Convert one of them, or leave it out.",
+            )
+        last = schema
+    return pa.schema([pa.field(name, kinds[name]) for name in names]), faults
+
+
+def _find_missing(pieces: Sequence[Part], schema: pa.Schema) -> dict[str, str]:
+    """Return a message for each column that a part lacks."""
+    faults: dict[str, str] = {}
+    last: pa.Schema | None = None
     for piece in pieces:
-        there = set(piece.schema.names)
-        for column_name in fields:
-            if column_name not in there:
-                faults.setdefault(
-                    column_name,
-                    f"{piece.name} has no column {column_name!r}, which {first_with[column_name]} has. Add it there, "
-                    "or leave that part out.",
-                )
-    names = list(fields)
-    for doubled in pieces[0].schema.names:  # a name that occurs twice must be seen to do so
-        if pieces[0].schema.names.count(doubled) > names.count(doubled):
-            names.append(doubled)
-    return PartedSource(name, pa.schema([fields[n] for n in names]), tuple(pieces), faults, check_same)
-
-
-def convert_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch with the columns and types of ``schema``; texts that are dictionaries stay so."""
-    import pyarrow as pa
-
-    arrays = []
-    for wanted in schema:
-        values = batch.column(wanted.name)
-        if not values.type.equals(wanted.type) and not (
-            pa.types.is_dictionary(values.type) and is_text(values.type.value_type) and is_text(wanted.type)
-        ):
-            values = _convert(values, wanted.type)
-        arrays.append(values)
-    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
-
-
-def _convert(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(kind) and pa.types.is_dictionary(values.type):
-        labels = values.dictionary.cast(kind.value_type)
-        return pa.DictionaryArray.from_arrays(values.indices.cast(kind.index_type), labels, ordered=kind.ordered)
-    return values.cast(kind, safe=False) if pa.types.is_floating(kind) else values.cast(kind)
+        there = piece.schema
+        if last is not None and there.equals(last):
+            continue
+        for name in set(schema.names).difference(there.names):
+            other = next((p.name for p in pieces if name in p.schema.names), "the schema of the whole")
+            faults.setdefault(
+                name,
+                f"{piece.name} has no column {name!r}, which {other} has. Add it there, or leave that part out.",
+            )
+        last = there
+    return faults

@@ -67,6 +67,7 @@ def test_parts_are_the_rows_in_order(folder: Path) -> None:
 
 def test_row_groups_of_any_size_give_batches_of_bounded_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lmmtools.sources.parquet_file.BATCH_ROWS", 1000)
+    monkeypatch.setattr("lmmtools.sources.batches.BATCH_ROWS", 1000)
     for size in (10, 700, 100_000):
         pq.write_table(pa.table({"x": np.arange(4500)}), tmp_path / "t.parquet", row_group_size=size)
         source = open_source(tmp_path / "t.parquet")

@@ -1,0 +1,98 @@
+"""Arrow files, also called Feather or IPC, and files of Arrow's stream format."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+    from pyarrow.fs import FileSystem
+
+    from lmmtools.sources.listing import FileList, ListedFile
+
+__all__ = ["ArrowPart", "open_part"]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrowPart:
+    """An Arrow file.
+
+    Attributes
+    ----------
+    name : str
+        Path of the file.
+    schema : pyarrow.Schema
+    rows : int or None
+        None for the stream format, which does not tell.
+    system : pyarrow.fs.FileSystem
+    """
+
+    name: str
+    schema: pa.Schema
+    rows: int | None
+    system: FileSystem
+
+    def read(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Return the columns of ``schema`` in batches."""
+        wanted = [self.schema.get_field_index(name) for name in schema.names]
+        with _naming(self.name), self.system.open_input_file(self.name) as stream:
+            opened = _open(stream, wanted)
+            if self.rows is None:
+                yield from opened
+            else:
+                for i in range(opened.num_record_batches):
+                    yield opened.get_batch(i)
+
+    def split(self, rows: int) -> Sequence[ArrowPart]:
+        """Return the file itself: its batches cannot be chosen without reading those before them."""
+        return [self]
+
+
+def open_part(files: FileList, file: ListedFile) -> ArrowPart:
+    """Return an Arrow file, of which the schema was read.
+
+    Raises
+    ------
+    DataError
+        It is no Arrow file, or was cut.
+    """
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    with _naming(file.path), files.system.open_input_file(file.path) as stream:
+        opened = _open(stream, None)
+        is_file = isinstance(opened, pa.ipc.RecordBatchFileReader)
+        schema = opened.schema.remove_metadata()
+    rows = None
+    if is_file:
+        with _naming(file.path):
+            rows = ds.dataset(file.path, format="ipc", filesystem=files.system).count_rows()
+    return ArrowPart(file.path, schema, rows, files.system)
+
+
+def _open(stream: Any, columns: Sequence[int] | None) -> Any:
+    """Return a reader of a file or, where it is none, of a stream; of these columns, of all if None."""
+    import pyarrow as pa
+
+    options = pa.ipc.IpcReadOptions() if columns is None else pa.ipc.IpcReadOptions(included_fields=list(columns))
+    is_file = stream.read(6) == b"ARROW1"
+    stream.seek(0)
+    return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(stream, options=options)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Return a context in which faults of a file are errors that name it."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        said = str(error).split("\n")[0].rstrip(".")[:200]
+        raise DataError(f"{path} cannot be read as an Arrow file: {said}. Write it again, or leave it out.") from error
