@@ -23,6 +23,7 @@ __all__ = [
     "MixedLMCall",
     "Part",
     "Side",
+    "Use",
     "columns_in",
     "is_formula",
     "read_side",
@@ -52,6 +53,25 @@ class FitCall:
     method: tuple[str, ...] | None = None
     reml: bool | None = True
     is_penalised: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What the code does with a figure of a result that it is no good for.
+
+    Attributes
+    ----------
+    code : str
+        Of the finding.
+    text : str
+        The expression, as the code writes it.
+    other : str
+        The fixed effects of the fit whose figure it is compared with.
+    """
+
+    code: str
+    text: str
+    other: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +128,10 @@ class MixedLMCall:
         Columns that the code joins of the labels of others, and of which.
     is_dropped : bool
         Whether rows with missing values are dropped, by the call or before it.
-    scaled_uses : tuple of str
-        Variances that the code reads from ``params`` of the result, ``"params['Group Var']"``, and does not multiply by
-        the scale.
+    uses : tuple of Use
+        What the code does with figures of the result that they are no good for.
+    extras : mapping of str to str
+        Arguments that the interface does not have, as the code writes them.
     """
 
     api: Literal["formula", "arrays", "bayes"] = "formula"
@@ -133,7 +154,8 @@ class MixedLMCall:
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     made_of: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     is_dropped: bool = False
-    scaled_uses: tuple[str, ...] = ()
+    uses: tuple[Use, ...] = ()
+    extras: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def from_arguments(

@@ -109,6 +109,15 @@ _LIST = (
         "Give lint the data, ``lmmtools lint SCRIPT --data FILE``; if the factor is crossed, declare it so.",
     ),
     Code(
+        "fitted-as-fixed",
+        "error",
+        "The code takes ``fittedvalues`` for the fixed effects' part of a fit.",
+        "MixedLM's fitted values contain the predicted random effects: added to the variances of a fit, their "
+        "variance counts the "
+        "random effects a second time, and a marginal R² made of it comes out near the conditional one.",
+        "``result.model.exog @ result.fe_params``, or ``result.predict()``",
+    ),
+    Code(
         "group-also-fixed",
         "error",
         "A factor has a fixed effect for each of its levels and a random intercept.",
@@ -136,6 +145,14 @@ _LIST = (
         "The groups have another length than the data, or another index, which MixedLM does not look at.",
         "Rows get the groups of other rows: variances and standard errors belong to groups that nobody meant.",
         "Put the groups into the data as a column, which pandas aligns by the index.",
+    ),
+    Code(
+        "groups-missing",
+        "error",
+        "The call gives no ``groups``.",
+        "MixedLM takes groups by their name alone, the third argument by place is ``re_formula``; the call fails "
+        "when it is run.",
+        '``groups="..."``',
     ),
     Code(
         "groups-not-one-column",
@@ -214,6 +231,13 @@ _LIST = (
         '``sm.add_constant(exog_re, has_constant="add")``',
     ),
     Code(
+        "no-such-argument",
+        "error",
+        "The call gives an argument that MixedLM does not have: ``family=``, ``weights=``, ``reml=``.",
+        "The call fails when it is run; ``exog_re`` and ``exog_vc`` beside a formula are written over in silence.",
+        "What the cure names: the argument of ``fit()``, the right name, or the model that has it.",
+    ),
+    Code(
         "not-run",
         "info",
         "A formula holds what lint does not evaluate; the call is linted from its text alone.",
@@ -260,6 +284,24 @@ _LIST = (
         "Write ``0 + C(...)``.",
     ),
     Code(
+        "reml-aic",
+        "warning",
+        "The code reads ``aic`` or ``bic`` of a REML fit.",
+        "MixedLM gives nan. Every comparison with nan is false: a search for the lowest keeps the first model, a "
+        "sort leaves "
+        "the models in any order.",
+        "``model.fit(reml=False)``",
+    ),
+    Code(
+        "reml-compared",
+        "error",
+        "The code compares log-likelihoods of REML fits with different fixed effects.",
+        "Each is that of other contrasts of the data: the difference changes with the units of a covariate, and a "
+        "p-value made "
+        "of it means nothing.",
+        "``model.fit(reml=False)`` for each fit that is compared.",
+    ),
+    Code(
         "same-component",
         "error",
         "Two terms are the same random effects.",
@@ -303,6 +345,22 @@ _LIST = (
         "A categorical column has levels that no row has.",
         "In the fixed effects they make columns of zeros: MixedLM fails, or its estimates are not unique.",
         "``.cat.remove_unused_categories()``",
+    ),
+    Code(
+        "variance-pvalue",
+        "warning",
+        "The code reads the p-value or the z of a variance.",
+        "A Wald test takes the estimate for normal around zero, where its range ends: a variance that the data "
+        "are sure of may "
+        "have a p-value above 0.05.",
+        "The likelihood-ratio test of ``lmm()``'s ``ranova()``.",
+    ),
+    Code(
+        "vcomp-forgotten",
+        "warning",
+        "The code makes a total of ``cov_re`` and ``scale``, and the model has variance components beside them.",
+        "The total lacks their variances, and an ICC made of it is too large.",
+        "``result.cov_re.iloc[0, 0] + result.vcomp.sum() + result.scale``",
     ),
 )
 CODES = {code.name: code for code in _LIST}

@@ -19,6 +19,12 @@ _FORMULA_ORDER = ("formula", "data", "re_formula", "vc_formula", "subset", "use_
 _ARRAY_ORDER = ("endog", "exog", "groups", "exog_re", "exog_vc", "use_sqrt", "missing")
 _BAYES_ORDER = ("formula", "vc_formulas", "data", "vcp_p", "fe_p")
 _ORDERS = {"formula": _FORMULA_ORDER, "arrays": _ARRAY_ORDER, "bayes": _BAYES_ORDER}
+# Beside these orders, what the interfaces take by name.
+_BY_NAME = {
+    "formula": frozenset({"groups", "use_sqrt", "eval_env", "drop_cols", "missing_idx", "model_spec", "design_info"}),
+    "arrays": frozenset({"missing_idx", "model_spec", "design_info", "formula"}),
+    "bayes": frozenset({"family", "vcp_names", "vc_names"}),
+}
 _FIT_ORDER = ("start_params", "reml", "niter_sa", "do_cg", "fe_pen", "cov_pen", "free", "full_output", "method")
 _FIT_REGULARIZED_ORDER = ("start_params", "method", "alpha", "ceps", "ptol", "maxit")
 # A longer list holds the groups of the rows and no names of columns.
@@ -59,10 +65,16 @@ def read_calls(arguments: Arguments, api: str) -> list[MixedLMCall]:
     read = {"formula": _read_formula, "arrays": _read_arrays, "bayes": _read_bayes}[api]
     found: list[MixedLMCall] = []
     for way in _ways(values):
-        call = read(way, nodes, arguments)
+        call = replace(read(way, nodes, arguments), extras=_read_extras(way, nodes, api))
         if call not in found:
             found.append(call)
     return found
+
+
+def _read_extras(values: Mapping[str, Any], nodes: Mapping[str, ast.expr], api: str) -> dict[str, str]:
+    """Return the arguments that an interface does not have, as the code writes them."""
+    extras = {k: v for k, v in values.items() if v is not None and k not in _ORDERS[api] and k not in _BY_NAME[api]}
+    return {k: shorten(nodes[k]) if k in nodes else repr(v) if is_scalar(v) else "..." for k, v in extras.items()}
 
 
 def _ways(values: dict[str, Any]) -> list[dict[str, Any]]:

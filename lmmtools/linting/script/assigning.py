@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.script import frames
+from lmmtools.linting.script.figures import note_name
 from lmmtools.linting.script.values import MAX_SIZE, REST, Instance, Thing, is_scalar, lift
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["bind"]
 def bind(reader: Interpreter, target: ast.expr, value: Any, node: ast.expr | None, scope: Scope) -> None:
     """Record the value that is assigned to a name, an attribute, a column or an entry of a dict."""
     if isinstance(target, ast.Name):
+        note_name(reader, target.id, value)
         scope.values[target.id] = value
     elif isinstance(target, ast.Tuple | ast.List):
         is_even = isinstance(value, tuple) and len(value) == len(target.elts)
@@ -53,6 +55,8 @@ def _bind_item(reader: Interpreter, target: ast.Subscript, value: Any, scope: Sc
             _rebind(reader, container.value, frames.assign_column(owner, name, given), scope)
         return
     owner, key = reader.evaluate(container, scope), reader.evaluate(target.slice, scope)
+    if isinstance(key, str):
+        note_name(reader, key, value)
     reader.charge(owner)
     _rebind(reader, container, lift(lambda o, k: _with_item(reader, o, k, value), owner, key), scope)
 

@@ -9,6 +9,7 @@ from lmmtools.linting.script import frames, texts
 from lmmtools.linting.script.arguments import Arguments
 from lmmtools.linting.script.assigning import bind
 from lmmtools.linting.script.expressions import CUSTOMARY, subscript
+from lmmtools.linting.script.figures import note_comparison, note_sum, vary
 from lmmtools.linting.script.functions import follow
 from lmmtools.linting.script.unknowns import items_of, unknown
 from lmmtools.linting.script.values import (
@@ -23,6 +24,7 @@ from lmmtools.linting.script.values import (
     Instance,
     ModelRef,
     Params,
+    ResultRef,
     Text,
     Thing,
     is_scalar,
@@ -31,6 +33,8 @@ from lmmtools.linting.script.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lmmtools.linting.script.interpreter import Interpreter
     from lmmtools.linting.script.values import Scope
 
@@ -39,6 +43,8 @@ __all__ = ["call"]
 # Methods that change their owner: the name of the owner gets another value.
 _CHANGES = frozenset(["append", "extend", "update", "insert", "pop", "setdefault", "clear", "popitem", "remove", "add"])
 _IN_PLACE = frozenset(["dropna", "reset_index", "set_index", "rename", "drop", "sort_values", "fillna", "query"])
+_SUMS = frozenset({"sum", "nansum", "fsum"})
+_EXTREMES = frozenset({"min", "max"})
 _SAME_SEQUENCE = frozenset({"list", "tuple", "sorted", "set", "reversed"})
 
 
@@ -140,7 +146,14 @@ def _call_known(reader: Interpreter, node: ast.Call, callee: Any, arguments: Arg
     )
     if made is not None and not (isinstance(made, Choice) and None in made.values):
         return made
-    return unknown(node, *things)
+    return _reduce(reader, node, name, things)
+
+
+def _reduce(reader: Interpreter, node: ast.Call, name: str, values: Sequence[Any]) -> Thing:
+    """Return what a function makes of values that the text does not show."""
+    if name in _SUMS:
+        note_sum(reader, node, *values)
+    return vary(name, unknown(node, *values))
 
 
 def _add_constant(value: Thing, node: ast.expr) -> Thing:
@@ -189,8 +202,11 @@ def _call_builtin(reader: Interpreter, node: ast.Call, name: str, arguments: Arg
         return first if isinstance(first, Estimate) else unknown(node, first, kind="number")
     if name == "getattr" and len(arguments.positional) > 1 and isinstance(arguments.positional[1], str):
         return lift(lambda o: reader.attribute(ast.Attribute(node, arguments.positional[1]), o, scope), first)
-    kind = "text" if name == "str" else ""
-    return unknown(node, *arguments.positional, *arguments.named.values(), kind=kind)
+    if name == "str":
+        return unknown(node, *arguments.positional, kind="text")
+    if name in _EXTREMES and len(arguments.positional) == 2:
+        note_comparison(reader, node, *arguments.positional)
+    return _reduce(reader, node, name, [*arguments.positional, *arguments.named.values()])
 
 
 def _make_dict(reader: Interpreter, node: ast.expr, values: tuple[Any, ...]) -> Any:
@@ -212,7 +228,7 @@ def _make_dict(reader: Interpreter, node: ast.expr, values: tuple[Any, ...]) -> 
 def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner: Any, arguments: Arguments) -> Any:
     name = func.attr
     if isinstance(owner, ModelRef) and name in ("fit", "fit_regularized"):
-        return reader.register.add_fit(owner.number, node, name, arguments)
+        return reader.register.add_fit(owner, node, name, arguments)
     if isinstance(owner, str | Text):
         value = texts.text_method(owner, name, arguments.positional, arguments.named)
         return unknown(node, *arguments.positional, kind="text") if value is NotImplemented else value
@@ -222,6 +238,10 @@ def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner
         return _call_dict_method(node, owner, name, arguments)
     if isinstance(owner, tuple) and name == "copy":
         return owner
+    if isinstance(owner, ResultRef) and name == "conf_int":
+        return Params(owner, "conf_int()")
+    if isinstance(owner, Thing) and owner.figures:
+        return vary(name, unknown(node, owner, *arguments.positional, *arguments.named.values()))
     if isinstance(owner, Thing):
         if name == "parse_args":
             return Thing(("node", id(node)), ("node", id(node)), node, "the command line")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.linting.script import frames, texts
 from lmmtools.linting.script.assigning import bind
 from lmmtools.linting.script.containers import CONTAINERS
+from lmmtools.linting.script.figures import note_arithmetic, note_comparison, read_figure
 from lmmtools.linting.script.functions import define
 from lmmtools.linting.script.unknowns import truth, unknown
 from lmmtools.linting.script.values import (
@@ -17,10 +18,8 @@ from lmmtools.linting.script.values import (
     Estimate,
     Function,
     Instance,
-    ModelRef,
     Params,
     ResultRef,
-    Scale,
     Text,
     Thing,
     choose,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from lmmtools.linting.script.interpreter import Interpreter
     from lmmtools.linting.script.values import Scope
 
-__all__ = ["BARE", "CUSTOMARY", "HANDLERS", "attribute", "operate", "other", "subscript"]
+__all__ = ["BARE", "CUSTOMARY", "HANDLERS", "attribute", "combine", "other", "subscript"]
 
 # Customary names of statsmodels: a part of a notebook may use them without the import.
 CUSTOMARY = {"smf": "statsmodels.formula.api", "sm": "statsmodels.api", "statsmodels": "statsmodels"}
@@ -86,17 +85,20 @@ def _formatted(reader: Interpreter, node: ast.FormattedValue, scope: Scope) -> A
 
 def _binary(reader: Interpreter, node: ast.BinOp, scope: Scope) -> Any:
     left, right = reader.evaluate(node.left, scope), reader.evaluate(node.right, scope)
+    return combine(reader, node, left, right)
+
+
+def combine(reader: Interpreter, node: ast.BinOp, left: Any, right: Any) -> Any:
+    """Return ``left op right``, on each way to them, and record what it does with figures of results."""
+    note_arithmetic(reader, node, left, right)
     return lift(lambda a, b: operate(reader, node, a, b), left, right)
 
 
 def operate(reader: Interpreter, node: ast.BinOp, left: Any, right: Any) -> Any:
     """Return ``left op right``."""
     op = node.op
-    if (
-        isinstance(left, Estimate | Scale)
-        or isinstance(right, Estimate | Scale)
-        or reader.register.is_tracked(left, right)
-    ):
+    note_comparison(reader, node, left, right)
+    if any(isinstance(v, Estimate) for v in (left, right)) or reader.register.is_tracked(left, right):
         return _operate_estimates(reader, node, left, right)
     if isinstance(op, ast.Add):
         if texts.is_text(left) and texts.is_text(right):
@@ -130,7 +132,14 @@ def _same_rows(made: Thing, *operands: Any) -> Thing:
     if len(rows) != 1:
         return made
     return Thing(
-        made.key, rows.pop(), made.node, made.origin, kind=made.kind, holds=made.holds, is_dropped=made.is_dropped
+        made.key,
+        rows.pop(),
+        made.node,
+        made.origin,
+        kind=made.kind,
+        holds=made.holds,
+        is_dropped=made.is_dropped,
+        figures=made.figures,
     )
 
 
@@ -138,10 +147,9 @@ def _operate_estimates(reader: Interpreter, node: ast.BinOp, left: Any, right: A
     """Return a sum, product or ratio of variances read from ``params``, which are divided by the scale."""
     both = [v for v in (left, right) if isinstance(v, Estimate)]
     uses = frozenset(u for v in both for u in v.uses)
-    if isinstance(node.op, ast.Mult) and (isinstance(left, Scale) or isinstance(right, Scale)):
-        other = right if isinstance(left, Scale) else left
-        reader.register.clear_uses(other)
-        return unknown(node)
+    if isinstance(node.op, ast.Mult) and (_is_scale(left) or _is_scale(right)):
+        reader.register.clear_uses(right if _is_scale(left) else left)
+        return _without_uses(unknown(node, left, right))
     if isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div) and both:
         is_plain = all(isinstance(v, Estimate | int | float) for v in (left, right))
         if isinstance(node.op, ast.Div) and len(both) == 2:
@@ -149,8 +157,17 @@ def _operate_estimates(reader: Interpreter, node: ast.BinOp, left: Any, right: A
             reader.register.clear_uses(both[0], both[1])
             return unknown(node)
         if is_plain:
-            return Estimate(uses)
+            return Estimate(uses, both[0].result)
     return unknown(node, left, right)
+
+
+def _is_scale(value: Any) -> bool:
+    """Whether a value is the residual variance of a result."""
+    return isinstance(value, Thing) and bool(value.figures) and all(name == "scale" for _, name in value.figures)
+
+
+def _without_uses(made: Thing) -> Thing:
+    return Thing(made.key, made.rows, made.node, made.origin, figures=made.figures)
 
 
 def _unary(reader: Interpreter, node: ast.UnaryOp, scope: Scope) -> Any:
@@ -182,11 +199,12 @@ def _compare(reader: Interpreter, node: ast.Compare, scope: Scope) -> Any:
     left, *rights = [reader.evaluate(v, scope) for v in (node.left, *node.comparators)]
     if len(rights) > 1:
         return unknown(node, left, *rights, kind="mask")
-    return lift(lambda a, b: _compare_two(node, a, b), left, rights[0])
+    return lift(lambda a, b: _compare_two(reader, node, a, b), left, rights[0])
 
 
-def _compare_two(node: ast.Compare, left: Any, right: Any) -> Any:
+def _compare_two(reader: Interpreter, node: ast.Compare, left: Any, right: Any) -> Any:
     op = node.ops[0]
+    note_comparison(reader, node, left, right)
     if isinstance(op, ast.Is | ast.IsNot) and right is None and truth(left) is not None:
         return (left is None) == isinstance(op, ast.Is)
     if (
@@ -236,14 +254,14 @@ def _is_all(node: ast.expr) -> bool:
 def _locate(reader: Interpreter, node: ast.Subscript, owner: Any, items: tuple[Any, ...]) -> Any:
     if isinstance(owner, Params):
         return subscript(reader, node, owner, items[0] if len(items) == 1 else None)
-    return frames.select_located(owner, items, node) if isinstance(owner, Thing) else unknown(node, owner)
+    is_frame = isinstance(owner, Thing) and not owner.figures
+    return frames.select_located(owner, items, node) if is_frame else unknown(node, owner)
 
 
 def subscript(reader: Interpreter, node: ast.Subscript | ast.Call, owner: Any, item: Any) -> Any:
     """Return ``owner[item]``."""
     if isinstance(owner, Params):
-        is_variance = (isinstance(item, str) and _VARIANCE.fullmatch(item)) or (type(item) is int and item == -1)
-        return reader.register.read_variance(owner.number, item, node) if is_variance else unknown(node)
+        return _read_entry(reader, node, owner, item)
     if isinstance(owner, dict):
         if is_scalar(item) and item in owner:
             return owner[item]
@@ -252,9 +270,21 @@ def subscript(reader: Interpreter, node: ast.Subscript | ast.Call, owner: Any, i
         if isinstance(item, int) and -len(owner) <= item < len(owner):
             return owner[item]
         return unknown(node, *owner[:20])
-    if isinstance(owner, Thing) and isinstance(node, ast.Subscript):
+    if isinstance(owner, Thing) and not owner.figures and isinstance(node, ast.Subscript):
         return frames.select(owner, item, node)
     return unknown(node, owner)
+
+
+def _read_entry(reader: Interpreter, node: ast.Subscript | ast.Call, owner: Params, item: Any) -> Any:
+    """Return an entry of ``params``, or of what has the same entries."""
+    is_last = type(item) is int and item == -1
+    is_variance = (isinstance(item, str) and _VARIANCE.fullmatch(item) is not None) or is_last
+    if owner.name in ("pvalues", "tvalues"):
+        # That of a covariance is a test of a value inside its range.
+        if is_last or (isinstance(item, str) and item.endswith(" Var")):
+            reader.register.add_use(owner.result, "variance-pvalue", reader.cell, node)
+        return unknown(node)
+    return reader.register.read_variance(owner, item, node) if is_variance else unknown(node)
 
 
 def _attribute(reader: Interpreter, node: ast.Attribute, scope: Scope) -> Any:
@@ -276,11 +306,11 @@ def attribute(reader: Interpreter, node: ast.Attribute, owner: Any, scope: Scope
         key = ("attribute", id(owner.node), name)
         return Thing(key, key, node, f"attributes of `{owner.node.name}`")
     if isinstance(owner, ResultRef):
-        if name in ("params", "scale", "model"):
-            return {"params": Params, "scale": Scale, "model": ModelRef}[name](owner.number)
-        return unknown(node)
+        return read_figure(reader, owner, node, name)
     if isinstance(owner, Params):
         return owner if name in ("loc", "iloc", "values") else unknown(node)
+    if isinstance(owner, Thing) and owner.figures:
+        return unknown(node, owner)
     if isinstance(owner, Thing):
         root = node.value
         if name in _CALLABLE_NAMES and isinstance(root, ast.Name) and root.id in CUSTOMARY:

@@ -13,7 +13,7 @@ from lmmtools.linting.script.expressions import (
     BARE,
     HANDLERS,
     attribute,
-    operate,
+    combine,
     other,
 )
 from lmmtools.linting.script.functions import define, run_function
@@ -35,7 +35,6 @@ from lmmtools.linting.script.values import (
     count_size,
     is_scalar,
     leaves,
-    lift,
     merge,
     write_key,
 )
@@ -154,7 +153,7 @@ class Reader:
             old = self.evaluate(node.target, scope)
             self.charge(old)
             sum_ = ast.copy_location(ast.BinOp(node.target, node.op, node.value), node)
-            value = lift(lambda a, b: operate(self, sum_, a, b), old, more)
+            value = combine(self, sum_, old, more)
             bind(self, node.target, value, None, scope)
 
     def _return(self, node: ast.Return, scope: Scope) -> bool:

@@ -1,4 +1,4 @@
-"""The calls of MixedLM that a script was found to make: their fits, and the variances read from ``params``."""
+"""The calls of MixedLM that a script was found to make: their fits, and what it does with figures of the results."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.linting.call import Use
 from lmmtools.linting.script.arguments import read_calls, read_fit
-from lmmtools.linting.script.values import Estimate, ModelRef, ResultRef, Thing
+from lmmtools.linting.script.values import Estimate, ModelRef, ResultRef, Thing, shorten
 
 if TYPE_CHECKING:
     from lmmtools.linting.call import FitCall, MixedLMCall
     from lmmtools.linting.script.arguments import Arguments
+    from lmmtools.linting.script.values import Params
 
 __all__ = ["FoundCall", "Register"]
 
@@ -45,7 +47,8 @@ class _Found:
     node: ast.Call
     calls: list[MixedLMCall]
     fits: list[FitCall]
-    uses: dict[int, str]
+    scaled: dict[int, str]
+    uses: dict[tuple[Any, ...], Use]
     visits: int = 0
 
 
@@ -63,34 +66,48 @@ class Register:
         return sorted(map(self._finish, self.found), key=lambda f: (f.cell or 0, f.line, f.column))
 
     def _finish(self, found: _Found) -> FoundCall:
-        """Return the record of a call, with its fits and the variances read from its ``params``."""
-        uses = tuple(dict.fromkeys(text for use, text in found.uses.items() if use not in self.cleared))
-        calls = tuple(replace(c, fits=tuple(found.fits), scaled_uses=uses) for c in found.calls)
+        """Return the record of a call, with its fits and what the script does with their figures."""
+        scaled = [Use("params-scaled", text) for use, text in found.scaled.items() if use not in self.cleared]
+        uses = tuple(dict.fromkeys([*scaled, *found.uses.values()]))
+        calls = tuple(replace(c, fits=tuple(found.fits), uses=uses) for c in found.calls)
         return FoundCall(found.cell, found.node.lineno, found.node.col_offset + 1, calls)
 
     def add(self, cell: int | None, node: ast.Call, api: str, arguments: Arguments) -> ModelRef:
         """Record a call of MixedLM; return its model."""
         number = self.of_node.setdefault(id(node), len(self.found))
         if number == len(self.found):
-            self.found.append(_Found(cell, node, [], [], {}))
+            self.found.append(_Found(cell, node, [], [], {}, {}))
         found = self.found[number]
         found.visits += 1
         if found.visits <= _MOST_VISITS:
-            found.calls += [c for c in read_calls(arguments, api) if c not in found.calls]
+            here = read_calls(arguments, api)
+            found.calls += [c for c in here if c not in found.calls]
+            return ModelRef(number, tuple(found.calls.index(c) for c in here))
         return ModelRef(number)
 
-    def add_fit(self, number: int, node: ast.Call, name: str, arguments: Arguments) -> ResultRef:
+    def add_fit(self, model: ModelRef, node: ast.Call, name: str, arguments: Arguments) -> ResultRef:
         """Record a fit of a model; return its result."""
+        fit = read_fit(arguments, name)
         if id(node) not in self.fitted:
             self.fitted.add(id(node))
-            self.found[number].fits.append(read_fit(arguments, name))
-        return ResultRef(number)
+            self.found[model.number].fits.append(fit)
+        return ResultRef(model, fit.reml)
 
-    def read_variance(self, number: int, item: Any, node: ast.expr) -> Estimate:
+    def read_variance(self, owner: Params, item: Any, node: ast.expr) -> Estimate:
         """Record that a variance is read from the ``params`` of a result; return it."""
         use = id(node)
-        self.found[number].uses[use] = f"params[{item!r}]"
-        return Estimate(frozenset({use}))
+        self.found[owner.result.model.number].scaled[use] = f"{owner.name}[{item!r}]"
+        return Estimate(frozenset({use}), owner.result)
+
+    def add_use(self, result: ResultRef, code: str, cell: int | None, node: ast.expr, other: str = "") -> None:
+        """Record what the script does with a figure of a result."""
+        key = (code, cell, node.lineno, node.col_offset)
+        self.found[result.model.number].uses.setdefault(key, Use(code, shorten(node), other))
+
+    def calls_of(self, result: ResultRef) -> list[MixedLMCall]:
+        """Return the calls that the model of a result may be."""
+        calls = self.found[result.model.number].calls
+        return [calls[way] for way in result.model.ways]
 
     def is_tracked(self, *values: Any) -> bool:
         """Whether a value holds variances read from ``params``."""

@@ -22,18 +22,31 @@ from lmmtools.linting.script.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["element_of", "items_of", "truth", "unknown"]
+__all__ = ["element_of", "figures_in", "items_of", "truth", "unknown"]
 
 
 def unknown(node: ast.expr, *operands: Any, kind: str = "") -> Thing:
     """Return the value of an expression that the text does not show, made of operands."""
     things = [v for o in operands for v in _inside(o) if isinstance(v, Thing)]
     uses = frozenset(u for o in operands for v in _inside(o) if isinstance(v, Estimate) for u in v.uses)
+    figures = figures_in(*operands)
     origin = next((t.origin for t in things if t.origin), "")
     is_dropped = any(t.is_dropped for t in things)
     key = ("node", id(node))
     holds = uses.union(*(t.holds for t in things))
-    return Thing(key, key, node, origin, kind=kind, is_dropped=is_dropped, holds=holds)
+    return Thing(key, key, node, origin, kind=kind, is_dropped=is_dropped, holds=holds, figures=figures)
+
+
+def figures_in(*values: Any) -> frozenset[tuple[ResultRef, str]]:
+    """Return the figures of results that went into values, on any of the ways to them."""
+    found: set[tuple[ResultRef, str]] = set()
+    for value in values:
+        for item in _inside(value):
+            if isinstance(item, Thing):
+                found |= item.figures
+            elif isinstance(item, Estimate):
+                found.add((item.result, "params"))
+    return frozenset(found)
 
 
 def _inside(value: Any) -> Iterator[Any]:

@@ -25,7 +25,6 @@ __all__ = [
     "ModelRef",
     "Params",
     "ResultRef",
-    "Scale",
     "Scope",
     "Text",
     "Thing",
@@ -103,6 +102,8 @@ class Thing:
         Whether rows with missing values were dropped.
     holds : frozenset of int
         Variances read from ``params`` that went into it.
+    figures : frozenset of (ResultRef, str)
+        Figures of results that went into it, by their names: ``(result, "scale")``.
     """
 
     key: Hashable
@@ -118,6 +119,7 @@ class Thing:
     sources: frozenset[str] = frozenset()
     is_dropped: bool = False
     holds: frozenset[int] = frozenset()
+    figures: frozenset[tuple[ResultRef, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,30 +158,41 @@ class Dotted:
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """The model of a call found, by the call's number."""
+    """The model of a call found.
+
+    Attributes
+    ----------
+    number : int
+        Of the call, in the order in which calls are reached.
+    ways : tuple of int
+        Which of the calls that it may be, by their places in the record of the call.
+    """
 
     number: int
+    ways: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ResultRef:
-    """The result of a fit of that model."""
+    """The result of a fit.
 
-    number: int
+    Attributes
+    ----------
+    model : ModelRef
+    is_reml : bool or None
+        None if not shown by the text.
+    """
+
+    model: ModelRef
+    is_reml: bool | None = True
 
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The ``params`` of a result."""
+    """The ``params`` of a result, or what has the same entries: ``name`` is ``"bse"``, ``"pvalues"``, ..."""
 
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """The ``scale`` of a result."""
-
-    number: int
+    result: ResultRef
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +200,7 @@ class Estimate:
     """Variances or covariances read from ``params``, by the numbers of the places where they are read."""
 
     uses: frozenset[int]
+    result: ResultRef
 
 
 @dataclass(frozen=True, slots=True, eq=False)
