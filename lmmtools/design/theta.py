@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.linalg.lapack import dgeqrf
 
 from lmmtools.design.columns import largest_sizes
 
@@ -42,6 +43,9 @@ __all__ = [
 
 SINGULAR_TOL = 1e-4
 """lme4's default tolerance of isSingular()."""
+
+LEAST = 1e-200
+"""Sums of squares between this and its reciprocal lose no digits to what a double can hold."""
 
 
 @cache
@@ -90,6 +94,13 @@ def triangular_factor(cov: Floats) -> Floats:
 
 def lower_root(root: Floats) -> Floats:
     """Return L with LL' = root root', lower triangular (..., r, min(r, c)), diagonal not negative, of (..., r, c)."""
+    if root.ndim == 2 and root.shape[0] == root.shape[1]:
+        # One small matrix: NumPy's qr takes longer around LAPACK than LAPACK.
+        columns, rows = upper_triangle(len(root))
+        turned = dgeqrf(root.T)[0]
+        L = np.zeros_like(root)
+        L[rows, columns] = turned[columns, rows]
+        return L * np.where(turned.diagonal() < 0, -1.0, 1.0)
     R = np.asarray(np.linalg.qr(root.swapaxes(-1, -2), mode="r"), dtype=float)
     signs = np.where(R.diagonal(axis1=-2, axis2=-1) < 0, -1.0, 1.0)
     return np.asarray((R * signs[..., None]).swapaxes(-1, -2))
@@ -127,6 +138,9 @@ def lambdas_per_row(theta: Floats, blocks: Sequence[Block], weights: Floats | No
 def row_sizes(basis: Floats, weights: Floats | None = None) -> Floats:
     """Return the weighted root mean square of each column, shape (l,)."""
     rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
+    squares = np.einsum("ij,ij->j", rows, rows)
+    if squares.min(initial=1.0) > LEAST and squares.max(initial=1.0) < 1.0 / LEAST:
+        return np.asarray(np.sqrt(squares / len(rows)))
     # Squares of the largest numbers would overflow. A power of two changes no digit.
     largest = largest_sizes(rows)
     scale = np.exp2(np.floor(np.log2(np.where(largest > 0, largest, 1.0))))

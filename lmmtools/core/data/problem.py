@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf
 
 from lmmtools import memory
 from lmmtools.blas import dot, product
@@ -31,7 +33,7 @@ from lmmtools.core.data.small import DenseModel, accumulate_small, dense_model
 from lmmtools.core.data.spectrum import Spectrum, find_spectrum, solve_lower
 from lmmtools.core.elimination.many_points import Cut, cut_largest
 from lmmtools.core.elimination.parts import merge
-from lmmtools.core.elimination.structure import Structure, build_structure, diagonal_blocks, merge_blocks
+from lmmtools.core.elimination.structure import Structure, build_structure, merge_blocks, total_block
 from lmmtools.core.model.covariance import Covariance, covariance_of, places
 from lmmtools.core.model.residual import KnownWeights, ResidualModel
 from lmmtools.core.model.scalar import Scalar
@@ -59,6 +61,9 @@ LEFT = 1e-12
 ORTHOGONAL = 1e-6
 """Sine of the angle between a direction and a subspace that counts as rounding."""
 
+CLEAR = 1e-9
+"""Share of all directions' squared length, left beside X, from which a factor spans none: far from rounding."""
+
 PIVOT = 1e-6
 """Smallest share of a spanned direction at which an effect can be left out for it."""
 
@@ -85,7 +90,10 @@ class RowData:
     @cached_property
     def L(self) -> Floats:
         """Lower Cholesky factor of X'WX, shape (p, p)."""
-        return np.asarray(np.linalg.cholesky(self._XX), dtype=float)
+        L, info = dpotrf(self._XX, lower=1) if len(self._XX) else (self._XX, 0)
+        if info:
+            raise EngineError("X is rank deficient to working precision.")
+        return np.asarray(L)
 
     @cached_property
     def spanned(self) -> tuple[Spanned | None, ...]:
@@ -251,7 +259,8 @@ class Problem:
         ``y_scale`` is the scale of each response, by default that of the problem's own.
         """
         dof = self.n - self.p if reml else self.n
-        out = 2.0 * dof * np.log(self.response.y_scale if y_scale is None else y_scale) - self.log_weights
+        log_scale = log(self.response.y_scale) if y_scale is None else np.log(y_scale)
+        out = 2.0 * dof * log_scale - self.log_weights
         return out - self.log_x_map if reml else out
 
     def to_lambdas(self, theta: Floats) -> tuple[Floats, ...]:
@@ -412,12 +421,16 @@ def find_spanned(st: Structure, ZX: Floats, L: Floats, maps: Sequence[Floats]) -
     diagonal = st.diagonal()
     for f in st.factors:
         if f.l == 1:
-            told, total = C[f.columns], float(diagonal[f.columns].sum())
-            if total - dot(told, told) > LEFT * total:
+            told, size = C[f.columns], float(diagonal[f.columns].sum())
+            if size - dot(told, told) > LEFT * size:
                 continue
-        total = diagonal_blocks(st, f).sum(axis=0)
+        total = total_block(st, f)
         told = C[f.columns].reshape(f.m, f.l, -1).transpose(1, 0, 2).reshape(f.l, -1)
         left = total - product(told, told.T)
+        least = CLEAR * float(total.trace())
+        if f.l > 1 and dpotrf(left - least * np.eye(f.l))[1] == 0:
+            # No eigenvalue is below, nor one of a part.
+            continue
         for k, part in f.parts():
             values, vectors = np.linalg.eigh(left[part, part])
             V = vectors[:, values <= LEFT * float(np.trace(total[part, part]))]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
 
     Floats = NDArray[np.float64]
+    Criterion = tuple[float, float, float, Floats, Floats, Floats]
 
 __all__ = ["DenseModel", "accumulate_small", "dense_model"]
 
@@ -61,16 +62,18 @@ class DenseModel:
     M: Floats
     units: Floats
 
-    def criterion(
-        self, y: ResponseProducts, lambdas: tuple[Floats, ...]
-    ) -> tuple[float, float, float, Floats, Floats, Floats] | None:
+    def criterion(self, y: ResponseProducts, lambdas: tuple[Floats, ...]) -> Criterion | None:
         """Return log|V|, log|Hxx|, r2, b, Lxx and the modes, None beyond what the kernel holds."""
         return kernels.dense.criterion(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, lambdas)
 
+    def at_zero(self, y: ResponseProducts, lambdas: tuple[Floats, ...]) -> Floats | None:
+        """Return log|V|, log|Hxx| and r2 with each block at zero, the others held, (blocks, 3)."""
+        return kernels.dense.at_zero(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, lambdas)
+
     def point(
         self, y: ResponseProducts, lambdas: tuple[Floats, ...], reml: bool, dof: int
-    ) -> tuple[Floats, Floats, list[Floats]] | None:
-        """Return phi and the gradient, exact and average Hessian, and Q, L, Q L, G, T per block."""
+    ) -> tuple[Criterion, Floats, Floats, list[Floats]] | None:
+        """Return what ``criterion`` does, phi and the gradient, both Hessians, and Q, L, Q L, G, T per block."""
         return kernels.dense.point(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, lambdas, reml, dof)
 
     def start(self, y: ResponseProducts, n: int, floor: float, spread: float) -> tuple[Floats, ...] | None:

@@ -11,10 +11,11 @@ of any size have a small problem.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dgeqrf, dorgqr, dsyevd, dtrtrs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,27 +90,37 @@ def find_spectrum(a: Floats, ZX: Floats, L: Floats) -> Spectrum | None:
     p = ZX.shape[1]
     order = np.argsort(a, kind="stable")
     sorted_a = a[order]
-    first = np.flatnonzero(np.concatenate([[True], np.diff(sorted_a) > EQUAL * sorted_a[1:]]))
-    counts = np.diff(np.append(first, len(a)))
-    sizes = np.minimum(counts, p)
-    d = int(sizes.sum())
+    starts = [0, *((sorted_a[1:] - sorted_a[:-1] > EQUAL * sorted_a[1:]).nonzero()[0] + 1).tolist()]
+    counts = [stop - start for start, stop in pairwise([*starts, len(a)])]
+    sizes = [min(count, p) for count in counts]
+    d = sum(sizes)
     if d > LARGEST or d * len(a) > LARGEST_MAP:
         return None
     C = solve_lower(L, ZX.T).T[order]
     reduce, half = np.zeros((len(a), d)), np.zeros((d, p))
     at = 0
-    for start, count, size in zip(first.tolist(), counts.tolist(), sizes.tolist(), strict=True):
+    for start, count, size in zip(starts, counts, sizes, strict=True):
         rows, columns = slice(start, start + count), slice(at, at + size)
         if count <= p:
             reduce[rows, columns] = np.eye(count)
             half[columns] = C[rows]
         else:
-            reduce[rows, columns], half[columns] = np.linalg.qr(C[rows])
+            reduce[rows, columns], half[columns] = _orthogonal(C[rows])
         at += size
-    group = np.repeat(np.arange(len(first)), sizes)
-    values, vectors = np.linalg.eigh(np.diag(sorted_a[first][group]) - half @ half.T)
+    first, group = np.array(starts), np.repeat(np.arange(len(starts)), sizes)
+    distinct = sorted_a[first]
+    B = -half @ half.T
+    B[range(d), range(d)] += distinct[group]
+    values, vectors = (dsyevd(B)[:2]) if d else (np.zeros(0), B)
     values[values <= NULL * sorted_a[-1]] = 0.0
-    return Spectrum(order, first, sorted_a[first], counts.astype(float), reduce, group, vectors, values, L, C)
+    return Spectrum(order, first, distinct, np.array(counts, dtype=float), reduce, group, vectors, values, L, C)
+
+
+def _orthogonal(C: Floats) -> tuple[Floats, Floats]:
+    """Return Q (s, p) with orthonormal columns and R (p, p), upper triangular, with Q R = C, s >= p."""
+    turned, tau, _, _ = dgeqrf(C)
+    p = C.shape[1]
+    return dorgqr(turned, tau)[0], np.triu(turned[:p])
 
 
 def solve_lower(L: Floats, B: Floats) -> Floats:

@@ -38,6 +38,7 @@ __all__ = [
     "merge_blocks",
     "order_columns",
     "order_factors",
+    "total_block",
 ]
 
 SMALL_Q = 64
@@ -320,6 +321,14 @@ def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
         if stage.factor is factor:
             return stage.A
     return _cut_blocks(st.A, factor)
+
+
+def total_block(st: Structure, factor: Factor) -> Floats:
+    """Return the sum of the factor's diagonal blocks of A, shape (l, l)."""
+    if isinstance(st.products, np.ndarray):
+        own = st.products[factor.columns, factor.columns].reshape(factor.m, factor.l, factor.m, factor.l)
+        return np.asarray(np.einsum("gagb->ab", own))
+    return np.asarray(diagonal_blocks(st, factor).sum(axis=0))
 
 
 def _cut_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:

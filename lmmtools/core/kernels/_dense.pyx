@@ -13,7 +13,7 @@ from libc.string cimport memcpy, memset
 from scipy.linalg.cython_blas cimport dgemm, dgemv, dsymm, dsyrk, dtrsm
 from scipy.linalg.cython_lapack cimport dgesdd, dgesv, dpotrf, dsyev
 
-__all__ = ["criterion", "point", "start"]
+__all__ = ["at_zero", "criterion", "point", "start"]
 
 cdef enum:
     MOST = 8  # effects per level
@@ -325,9 +325,6 @@ def criterion(const int[::1] sizes, const double[:, ::1] M, const double[::1] un
               const double[::1] Xy, double yy, tuple lambdas):
     cdef Model m
     cdef Work s
-    cdef int i, j, p, p1
-    cdef double[::1] b, u
-    cdef double[:, ::1] L
     if not read_model(&m, sizes, M, units, Zy, Xy, yy, lambdas):
         return None
     merge(&m)
@@ -337,20 +334,60 @@ def criterion(const int[::1] sizes, const double[:, ::1] M, const double[::1] un
     try:
         if not factorise(&m, &s):
             return None
-        find_modes(&m, &s)
-        p, p1 = m.p, m.p + 1
-        b_array, u_array, L_array = np.empty(p), np.empty(m.q), np.zeros((p, p))
-        u = u_array
-        memcpy(&u[0], s.u, m.q * sizeof(double))
-        if p:
-            b, L = b_array, L_array
-            memcpy(&b[0], s.b, p * sizeof(double))
-            for i in range(p):
-                for j in range(i + 1):
-                    L[i, j] = s.H[j * p1 + i]
-        return s.logdet, s.logdet_x, s.r2, b_array, L_array, u_array
+        return parts_of(&m, &s)
     finally:
         free(s.memory)
+
+
+cdef tuple parts_of(Model* m, Work* s):
+    """What criterion returns, of a model that is factorised."""
+    cdef int i, j, p = m.p, p1 = m.p + 1
+    cdef double[::1] b, u
+    cdef double[:, ::1] L
+    find_modes(m, s)
+    b_array, u_array, L_array = np.empty(p), np.empty(m.q), np.zeros((p, p))
+    u = u_array
+    memcpy(&u[0], s.u, m.q * sizeof(double))
+    if p:
+        b, L = b_array, L_array
+        memcpy(&b[0], s.b, p * sizeof(double))
+        for i in range(p):
+            for j in range(i + 1):
+                L[i, j] = s.H[j * p1 + i]
+    return s.logdet, s.logdet_x, s.r2, b_array, L_array, u_array
+
+
+def at_zero(const int[::1] sizes, const double[:, ::1] M, const double[::1] units, const double[::1] Zy,
+            const double[::1] Xy, double yy, tuple lambdas):
+    cdef Model m
+    cdef Work s
+    cdef int k, l
+    cdef double[:, ::1] out
+    if not read_model(&m, sizes, M, units, Zy, Xy, yy, lambdas):
+        return None
+    if not make_work(&m, &s):
+        raise MemoryError
+    result = np.empty((m.blocks, 3))
+    out = result
+    try:
+        for k in range(m.blocks):
+            merge(&m)
+            clear(&m, k)
+            s.logdet = s.logdet_x = 0.0
+            if not factorise(&m, &s):
+                return None
+            out[k, 0], out[k, 1], out[k, 2] = s.logdet, s.logdet_x, s.r2
+        return result
+    finally:
+        free(s.memory)
+
+
+cdef void clear(Model* m, int k) noexcept nogil:
+    """Set the lambda of one block to zero within that of its factor."""
+    cdef int i, j, f = m.factor[k], o = m.offset[k]
+    for i in range(m.width[k]):
+        for j in range(m.width[k]):
+            m.root[f][(o + i) * m.l[f] + o + j] = 0.0
 
 
 cdef bint find_frame(int l, double* lam, double* Q, double* roots) noexcept nogil:
@@ -412,7 +449,7 @@ def point(const int[::1] sizes, const double[:, ::1] M, const double[::1] units,
             blocks.append(block_array)
         if not differentiate(&m, &s, reml, dof, Q, roots, &vectors[0, 0], &matrices[0, 0, 0], blocks):
             raise MemoryError
-        return vectors_array, matrices_array, blocks
+        return parts_of(&m, &s), vectors_array, matrices_array, blocks
     finally:
         free(s.memory)
 

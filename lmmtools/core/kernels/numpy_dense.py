@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Criterion = tuple[float, float, float, Floats, Floats, Floats]
 
-__all__ = ["criterion", "point", "start"]
+__all__ = ["at_zero", "criterion", "point", "start"]
 
 LARGEST = 0
 """Columns of [Z X] up to which the kernel is used."""
@@ -26,7 +27,7 @@ TERMS, WIDEST = 0, 0
 
 def criterion(
     sizes: NDArray[np.intc], M: Floats, units: Floats, Zy: Floats, Xy: Floats, yy: float, lambdas: tuple[Floats, ...]
-) -> tuple[float, float, float, Floats, Floats, Floats] | None:
+) -> Criterion | None:
     """Return log|V|, log|Hxx|, r2, b (p,), Lxx (p, p) and the modes u (q,), with V = I + Z Lambda Lambda' Z'.
 
     Parameters
@@ -56,11 +57,19 @@ def point(
     lambdas: tuple[Floats, ...],
     reml: bool,
     dof: int,
-) -> tuple[Floats, Floats, list[Floats]] | None:
-    """Return phi and the gradient (2, k), exact and average Hessian (2, k, k), and per block Q, L, Q L, G, T (5, l, l).
+) -> tuple[Criterion, Floats, Floats, list[Floats]] | None:
+    """Return what ``criterion`` does, and the derivatives.
 
-    These are the frame of lambda, and the derivatives with respect to Sigma of the criterion and of log|V|.
+    phi and the gradient (2, k), exact and average Hessian (2, k, k), and per block Q, L, Q L, G, T (5, l, l): the frame
+    of lambda, and the derivatives with respect to Sigma of the criterion and of log|V|.
     """
+    return None
+
+
+def at_zero(
+    sizes: NDArray[np.intc], M: Floats, units: Floats, Zy: Floats, Xy: Floats, yy: float, lambdas: tuple[Floats, ...]
+) -> Floats | None:
+    """Return log|V|, log|Hxx| and r2 with the lambda of each block at zero and the others held, (blocks, 3)."""
     return None
 
 

@@ -142,6 +142,8 @@ def lower_triangular(lam: Floats) -> Floats:
     Any root is a rotation away from it. Vanished columns of lam stay exactly zero, the last of the root, and an effect
     without variance has neither row nor column.
     """
+    if lam.ndim == 2 and lam.shape[0] == lam.shape[1] and lam.any(axis=0).all() and lam.any(axis=1).all():
+        return lower_root(lam) + 0.0
     r, present = lam.shape[-2], lam.any(axis=-2)
     turned = lam
     if not present.all():

@@ -239,7 +239,7 @@ class OneByOne:
         for z in np.flatnonzero(is_there).tolist():
             found = model.point(y.one(z), tuple(lam[z] for lam in self.lambdas), reml, dof)
             if found is not None:
-                vectors[z], matrices[z], own = found
+                _, vectors[z], matrices[z], own = found
                 for block, numbers in zip(blocks, own, strict=True):
                     block[z] = numbers
         return Points(

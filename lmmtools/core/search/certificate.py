@@ -197,10 +197,13 @@ def certify_model(problem: Problem, m: LocalModel, *, exact: bool = True) -> Cer
     Where the exact Hessian is not cheap (see :mod:`~lmmtools.core.search.curvature`) B is the average information, and
     the smallest curvature is the exact one along B's weakest direction, or, without ``exact``, B's own.
     """
-    nulls, free = _null_spaces(problem, m.frames, m.roots, m.d, m.state.reml)
-    at = np.flatnonzero(free)
     B = m.average if m.exact is None else m.exact
     room = np.where(parameters.bounded(problem.covariances), m.phi, np.inf)
+    is_free = not any(is_null(L.diagonal(), c).any() for L, c in zip(m.roots, problem.units, strict=True))
+    if is_free and m.exact is not None:
+        return _make_certificate(m.g, B, room, (), m.d)
+    nulls, free = _null_spaces(problem, m.frames, m.roots, m.d, m.state.reml)
+    at = np.flatnonzero(free)
 
     def exact_along(direction: Floats) -> float:
         full = np.zeros_like(m.g)
@@ -267,7 +270,7 @@ def _null_spaces(
                 nulls.append(NullSpace(k, np.eye(l)[:, list(span.effects)], 0.0, is_spanned=True))
                 basis = basis[:, ~span.is_idle(basis)]
             if basis.size:
-                smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0])
+                smallest = float(np.linalg.eigvalsh(basis.T @ G @ basis)[0]) if l > 1 else float(G[0, 0])
                 # A direction v of the engine's basis is R'v on the data's scale.
                 original = np.linalg.qr(R.T @ basis)[0] if l > 1 else np.ones((1, 1))
                 nulls.append(NullSpace(k, original, smallest))

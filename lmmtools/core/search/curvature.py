@@ -23,11 +23,13 @@ from lmmtools.core.search import parameters
 from lmmtools.core.search.levels import quadratic_forms_from
 from lmmtools.core.search.objective import (
     Derivatives,
+    Solution,
     derivatives,
     derivatives_from,
     derivatives_from_sums,
     evaluate_state,
     projector,
+    state_of,
     sums_of,
 )
 from lmmtools.core.search.traces import trace_products, trace_products_from, trace_products_once
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LocalModel", "Shared", "curvature_along", "local_model", "quadratic_forms", "share"]
+__all__ = ["LocalModel", "Shared", "curvature_along", "evaluate_local", "local_model", "quadratic_forms", "share"]
 
 
 DIFFERENCE = 0.02
@@ -104,6 +106,19 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
     return q, 0.5 * (Q + Q.T)
 
 
+def evaluate_local(problem: Problem, lambdas: tuple[Floats, ...], reml: bool) -> LocalModel:
+    """Return the quadratic model at lambda per block; of a small model, the point and it are evaluated at once."""
+    if problem.dense is not None:
+        dof = problem.n - problem.p if reml else problem.n
+        found = problem.dense.point(problem.response, lambdas, reml, dof)
+        if found is not None:
+            parts, (phi, g), (exact, average), blocks = found
+            frames, roots, turned, G, T = zip(*blocks, strict=True)
+            state = state_of(problem, turned, reml, Solution(problem, turned), *parts)
+            return LocalModel(state, Derivatives(G, T), frames, roots, phi, g, exact, average)
+    return local_model(problem, evaluate_state(problem, lambdas, reml))
+
+
 def local_model(problem: Problem, state: State, *, once: bool = False, shared: Shared | None = None) -> LocalModel:
     """Return the quadratic model at an evaluated point, in the point's own frame.
 
@@ -117,15 +132,14 @@ def local_model(problem: Problem, state: State, *, once: bool = False, shared: S
         What is known of all responses at this theta, or of one nearby: then its traces make the average information
         nearly exact.
     """
-    found = None
     if problem.dense is not None:
         found = problem.dense.point(problem.response, state.lambdas, state.reml, state.dof)
-    if found is not None:
-        (phi, g), (exact, average), blocks = found
-        frames, roots, lambdas, G, T = zip(*blocks, strict=True)
-        if max(problem.widths) > 1:
-            state = replace(state, lambdas=lambdas)
-        return LocalModel(state, Derivatives(G, T), frames, roots, phi, g, exact, average)
+        if found is not None:
+            _, (phi, g), (exact, average), blocks = found
+            frames, roots, lambdas, G, T = zip(*blocks, strict=True)
+            if max(problem.widths) > 1:
+                state = replace(state, lambdas=lambdas)
+            return LocalModel(state, Derivatives(G, T), frames, roots, phi, g, exact, average)
     terms = problem.covariances
     frames, roots = parameters.frame(terms, state.lambdas)
     if max(problem.widths) > 1:

@@ -16,7 +16,7 @@ import numpy as np
 
 from lmmtools.core import kernels
 from lmmtools.core.search import parameters
-from lmmtools.core.search.curvature import LocalModel, Shared, local_model
+from lmmtools.core.search.curvature import LocalModel, Shared, evaluate_local, local_model
 from lmmtools.core.search.objective import State, evaluate_state
 from lmmtools.core.search.secants import corrected, error_after
 from lmmtools.core.search.start import starting_lambdas
@@ -200,7 +200,7 @@ def _evaluate_start(problem: Problem, start: Sequence[Floats], reml: bool) -> Lo
     shrink = min(1.0, LARGEST_START / largest) if largest > 0 else 1.0
     while True:
         try:
-            return local_model(problem, evaluate_state(problem, tuple(lam * shrink for lam in start), reml))
+            return evaluate_local(problem, tuple(lam * shrink for lam in start), reml)
         except EngineError:
             shrink *= 0.1
             if shrink < 1e-12:
@@ -252,14 +252,14 @@ def _search_along(
 
 def _drop_vanished_columns(problem: Problem, point: LocalModel) -> tuple[LocalModel, int]:
     """Return the point with nearly zero columns of lambda at zero, if the criterion is no higher; and evaluations."""
-    lambdas = [lam.copy() for lam in point.state.lambdas]
-    changed = False
-    for lam, T in zip(lambdas, point.d.T, strict=True):
-        for column in range(len(lam)) if len(lam) > 1 else ():
-            c = lam[:, column]
-            if c.any() and c @ T @ c < ZERO_COLUMN:
-                lam[:, column] = 0.0
-                changed = True
+    if max(problem.widths) == 1:
+        return point, 0
+    lambdas, changed = list(point.state.lambdas), False
+    for k, (lam, T) in enumerate(zip(lambdas, point.d.T, strict=True)):
+        is_small = (lam * (T @ lam)).sum(axis=0) < ZERO_COLUMN
+        if len(lam) > 1 and is_small.any() and lam[:, is_small].any():
+            lambdas[k] = np.where(is_small, 0.0, lam)
+            changed = True
     if not changed:
         return point, 0
     state = evaluate_state(problem, tuple(lambdas), point.state.reml)

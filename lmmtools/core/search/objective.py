@@ -55,6 +55,7 @@ __all__ = [
     "objectives_at_zero",
     "profile",
     "projector",
+    "state_of",
     "sums_of",
 ]
 
@@ -267,10 +268,32 @@ def evaluate_state(
     problem: Problem, lambdas: Sequence[Floats], reml: bool, elimination: Elimination | None = None
 ) -> State:
     """Return the criterion at lambda per block, in the engine's coordinates, with the quantities behind it."""
-    lambdas, dof = tuple(lambdas), problem.n - problem.p if reml else problem.n
+    lambdas = tuple(lambdas)
     solution = Solution(problem, lambdas, elimination)
     found = None if problem.dense is None else problem.dense.criterion(problem.response, lambdas)
-    logdet, logdet_x, r2, b, Lxx, modes = found or (*_regress(problem, solution), None)
+    return state_of(problem, lambdas, reml, solution, *(found or (*_regress(problem, solution), None)))
+
+
+def state_of(
+    problem: Problem,
+    lambdas: tuple[Floats, ...],
+    reml: bool,
+    solution: Solution,
+    logdet: float,
+    logdet_x: float,
+    r2: float,
+    b: Floats,
+    Lxx: Floats,
+    modes: Floats | None,
+) -> State:
+    """Return the criterion from log|V|, log|Hxx|, r2, b (p,), Lxx (p, p) and the modes (q,) where they are known.
+
+    Raises
+    ------
+    EngineError
+        If no residual is left, or the criterion is not finite.
+    """
+    dof = problem.n - problem.p if reml else problem.n
     if not r2 > TINY:
         raise EngineError("The random effects reproduce the response exactly; no residual variance is left.")
     objective = float(profile(logdet + logdet_x if reml else logdet, r2, dof) + problem.constant(reml))

@@ -70,6 +70,8 @@ def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> L
     scan : bool
         Whether to look along each variance, or at zeros alone.
     """
+    if not scan and _is_lower_than_zeros(problem, state, least):
+        return None
     found = [_evaluate_at_zero(problem, state.reml)]
     if problem.design.k > 1:
         for k, base in without_a_term(problem, state):
@@ -83,6 +85,19 @@ def find_lower(problem: Problem, state: State, least: float, *, scan: bool) -> L
                 found += _scan_columns(problem, state, k)
     lowest = min(found, key=lambda one: one.objective)
     return lowest if lowest.objective < least else None
+
+
+def _is_lower_than_zeros(problem: Problem, state: State, least: float) -> bool:
+    """Return whether ``least`` is no higher than the criterion with each term, or all, at zero; False may be either.
+
+    Of a small model, at the price of one call.
+    """
+    found = None if problem.dense is None else problem.dense.at_zero(problem.response, state.lambdas)
+    if found is None:
+        return False
+    logdet = found[:, 0] + found[:, 1] if state.reml else found[:, 0]
+    values = profile(logdet, found[:, 2], state.dof) + problem.constant(state.reml)
+    return bool(values.min() >= least) and _evaluate_at_zero(problem, state.reml).objective >= least
 
 
 def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:

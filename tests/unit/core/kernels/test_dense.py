@@ -10,7 +10,7 @@ import pytest
 import lmmtools as lmt
 from lmmtools import core
 from lmmtools.core.kernels import routes
-from lmmtools.core.search.curvature import local_model
+from lmmtools.core.search.curvature import evaluate_local, local_model
 from lmmtools.core.search.objective import derivatives, evaluate_state
 from lmmtools.core.search.start import starting_lambdas, unit_lambdas
 
@@ -119,3 +119,31 @@ def test_effects_that_x_spans_are_left_to_the_elimination() -> None:
     data = {"g": np.repeat(list("abcdef"), 5), "x": np.tile(np.arange(5.0), 6)}
     data["y"] = np.random.default_rng(0).normal(size=30)
     assert core.prepare(lmt.lmm("y ~ g + x + (1 | g)", data).design).dense is None
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_point_evaluated_at_once_is_the_criterion_and_then_its_derivatives(name: str, reml: bool) -> None:
+    problem = core.prepare(designs(MODELS[name], False))
+    for lambdas in points(problem):
+        ours, theirs = (
+            evaluate_local(problem, lambdas, reml),
+            local_model(problem, evaluate_state(problem, lambdas, reml)),
+        )
+        assert ours.objective == pytest.approx(theirs.objective, rel=SAME)
+        np.testing.assert_allclose(ours.state.u, theirs.state.u, rtol=0, atol=SAME * (1 + np.abs(theirs.state.u).max()))
+        np.testing.assert_allclose(ours.g, theirs.g, rtol=SAME, atol=SAME)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+@pytest.mark.parametrize("name", MODELS)
+def test_the_criterion_with_each_term_at_zero_is_that_of_the_model_without_it(name: str, reml: bool) -> None:
+    problem = core.prepare(designs(MODELS[name], True))
+    assert problem.dense is not None
+    lambdas = unit_lambdas(problem)
+    for k, (logdet, logdet_x, r2) in enumerate(problem.dense.at_zero(problem.response, lambdas)):
+        without = tuple(np.zeros_like(lam) if j == k else lam for j, lam in enumerate(lambdas))
+        expected, _ = general(problem, without, reml)
+        assert logdet == pytest.approx(expected.logdet, rel=SAME, abs=SAME)
+        assert logdet_x == pytest.approx(2.0 * np.log(expected.Lxx.diagonal()).sum(), rel=SAME, abs=SAME)
+        assert r2 == pytest.approx(expected.r2, rel=SAME)
