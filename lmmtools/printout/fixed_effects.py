@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lmmtools.printout.number import PrintedNumber
     from lmmtools.printout.row import Tail
 
-__all__ = ["check_end", "has_stars", "read_fixed_correlations", "read_fixed_effects"]
+__all__ = ["check_end", "has_stars", "read_fixed_correlations", "read_fixed_effects", "split_names"]
 
 _COLUMN = re.compile(r"Estimate|Std\. ?Error|df|[tz][ -]?value|Pr\([^)]*\)")
 _HEADER = re.compile(rf"(?:(?:{_COLUMN.pattern})(?: |$))+")
@@ -213,7 +213,7 @@ def _read_names_over_numbers(lines: Sequence[Line], formula: str | None) -> list
             )
         if filled[k + 1].text != filled[k + 1].words and len(filled[k + 1].text) < len(filled[k].text):
             raise PrintoutError(f"Line {filled[k + 1].number} ends before the names above it: was the text cut?")
-        names = _split_names(filled[k], tail)
+        names = split_names(filled[k], tail)
         found.extend(PrintedCoefficient(name, value) for name, value in zip(names, tail.numbers, strict=True))
     if found[-1].estimate.decimals < found[0].estimate.decimals:
         raise PrintoutError(
@@ -223,7 +223,7 @@ def _read_names_over_numbers(lines: Sequence[Line], formula: str | None) -> list
     return found
 
 
-def _split_names(names: Line, tail: Tail) -> list[str]:
+def split_names(names: Line, tail: Tail) -> list[str]:
     """Return the names over numbers: by words, or where they have blanks, by the ends of the numbers."""
     words = _WORD.findall(names.text)
     if len(words) == len(tail):

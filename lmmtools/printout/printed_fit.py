@@ -72,9 +72,9 @@ class PrintedCoefficient:
 
     name: str
     estimate: PrintedNumber
-    std_error: PrintedNumber | None = None
+    std_error: PrintedNumber | RoundedNumber | None = None
     df: PrintedNumber | None = None
-    t: PrintedNumber | None = None
+    t: PrintedNumber | RoundedNumber | None = None
     p: PrintedNumber | None = None
 
 
@@ -111,7 +111,7 @@ class PrintedSummary:
     messages : tuple of str
         What lme4 said of the fit: ``"boundary (singular) fit: ..."``, ``"Model failed to converge ..."``.
     engine : str
-        ``"lme4"``, ``"glmmTMB"``, ``"MixedModels.jl"``.
+        ``"lme4"``, ``"glmmTMB"``, ``"nlme"``, ``"MixedModels.jl"``.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class PrintedSummary:
     """
 
     reml: bool
-    criterion: PrintedNumber
+    criterion: PrintedNumber | RoundedNumber
     random: tuple[PrintedEffect, ...]
     residual: PrintedEffect
     nobs: int
@@ -178,7 +178,7 @@ class PrintedSummary:
         return {c.name: c.estimate for c in self.fixed}
 
     @property
-    def std_errors(self) -> dict[str, PrintedNumber]:
+    def std_errors(self) -> dict[str, PrintedNumber | RoundedNumber]:
         """Standard errors by R's names; empty if they are not printed."""
         return {c.name: c.std_error for c in self.fixed if c.std_error is not None}
 
@@ -197,7 +197,7 @@ class PrintedSummary:
     def __str__(self) -> str:
         rows = [
             f"printed {self.engine} fit by {'REML' if self.reml else 'ML'}: {self.formula or 'formula not printed'}",
-            f"  criterion {self.criterion}; {self.nobs} rows; "
+            f"  criterion {self.criterion.text}; {self.nobs} rows; "
             + ", ".join(f"{m} levels of {g}" for g, m in self.ngroups.items()),
         ]
         for effect in (*self.random, self.residual):
@@ -206,7 +206,7 @@ class PrintedSummary:
             rows.append(f"  {effect.group} {effect.name}".rstrip() + ": " + ", ".join(values + correlated))
         for c in self.fixed:
             columns = (("", c.estimate), ("se ", c.std_error), ("df ", c.df), ("t ", c.t), ("p ", c.p))
-            rows.append(f"  {c.name}: " + ", ".join(f"{k}{v}" for k, v in columns if v is not None))
+            rows.append(f"  {c.name}: " + ", ".join(f"{k}{v.text}" for k, v in columns if v is not None))
         return "\n".join([*rows, *(f"  {m}" for m in self.messages)])
 
 
@@ -298,7 +298,7 @@ class PrintedMixedLM:
         return {c.name: c.estimate for c in self.fixed}
 
     @property
-    def std_errors(self) -> dict[str, PrintedNumber]:
+    def std_errors(self) -> dict[str, PrintedNumber | RoundedNumber]:
         """Standard errors by statsmodels' names; empty for those that are not printed."""
         return {c.name: c.std_error for c in self.fixed if c.std_error is not None}
 

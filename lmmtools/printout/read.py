@@ -51,13 +51,13 @@ _SOURCES = (
     (
         r"Linear mixed-effects model fit by|Number of Observations: ?\d",
         "a fit of nlme's lme()",
-        "fit the model with lme4's lmer() and paste its summary",
+        "lmmtools.read_printout(text) reads it",
     ),
     (r"Generali[sz]ed least squares fit by", "a fit of nlme's gls()", ""),
     (
         r"(?m)^\s*Conditional model:|Family: gaussian *\( ?identity",
         "a fit of glmmTMB",
-        "fit the model with lme4's lmer() and paste its summary",
+        "lmmtools.read_printout(text) reads it",
     ),
     (
         r"Mixed Linear Model Regression Results",
@@ -67,12 +67,12 @@ _SOURCES = (
     (
         r"Variance components:|-2 logLik\b.*\bAICc",
         "a fit of MixedModels.jl",
-        "fit the model with lme4's lmer() and paste its summary",
+        "lmmtools.read_printout(text) reads it",
     ),
     (r"Robust linear mixed model fit", "a fit of robustlmm", ""),
     (r"blmerMod|Cov prior", "a fit of blme, whose criterion has priors in it", ""),
     (r"The Mixed Procedure|Covariance Parameter Estimates", "output of SAS PROC MIXED", ""),
-    (r"Mixed-effects (?:REML|ML) regression", "output of Stata's mixed", ""),
+    (r"Mixed-effects (?:REML|ML) regression", "output of Stata's mixed", "lmmtools.read_printout(text) reads it"),
     (r"Group-Level Effects:|Population-Level Effects:|Multilevel Hyperparameters:", "a fit of brms", ""),
     (r"Estimates of Covariance Parameters|Tests of Fixed Effects", "output of SPSS MIXED", ""),
     (r"Residual standard error:", "a linear model of R's lm(), without random effects", ""),
