@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.audience import how_to_install
-from lmmtools.design.numerals import is_numeral, to_float
 from lmmtools.errors import DataError
+from lmmtools.sources.cells import convert_cells, is_numeral, to_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
-__all__ = ["as_labels", "convert_cells", "load_pandas", "read_data", "read_input"]
+__all__ = ["as_labels", "load_pandas", "read_data", "read_input"]
 
 # Ending -> the separator of columns that is tried first.
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
@@ -31,10 +31,6 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 _GZIP_MARK, _PARQUET_MARK = b"\x1f\x8b", b"PAR1"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _DECLARED_SEPARATOR = re.compile(r"\ufeff?sep=(.)")
-_DECIMAL_COMMA = re.compile(r"[-+]?\d*,?\d+(?:[eE][-+]?\d+)?", re.ASCII)
-# Between three digits each, a comma separates thousands as well as decimals.
-_PERHAPS_THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})*", re.ASCII)
-_TRUE, _FALSE = ("T", "TRUE", "true", "True"), ("F", "FALSE", "false", "False")
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,36 +325,6 @@ def _describe_encoding(source: _Source, dialect: _Dialect, reason: str) -> str:
     )
 
 
-def convert_cells(column: pd.Series[Any], missing: Collection[str], separator: str) -> pd.Series[Any]:
-    """Return a column of cells as numbers or truth values if all of them are, else as texts.
-
-    Parameters
-    ----------
-    column : Series
-        As pandas reads it, with ``missing`` as the only words for missing values.
-    missing : collection of str
-        Cells that stand for a missing value. An empty cell does so in columns of numbers; elsewhere it is a text.
-    separator : str
-        Separator of columns; if it is not a comma, commas may be those of decimals.
-    """
-    import pandas as pd
-
-    if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_bool_dtype(column.dtype):
-        return column
-    cells = column.dropna().unique().tolist()
-    if not all(isinstance(cell, str) for cell in cells):  # truth values beside missing ones
-        return column
-    stripped = {cell: cell.strip() for cell in cells}
-    present = {cell: text for cell, text in stripped.items() if text and text not in missing}
-    values = _truth_values(present) or _numbers(present.values(), separator)
-    if values is None:
-        return column.astype(object)
-    mapped = column.astype(object).map({cell: values[text] for cell, text in present.items()})
-    if not any(isinstance(value, bool) for value in values.values()):
-        return mapped.astype("float64")
-    return mapped.astype(bool) if mapped.notna().all() else mapped
-
-
 def as_labels(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column as a factor; labels of a text are kept as written, and sorted as numbers if all are numbers."""
     import pandas as pd
@@ -373,19 +339,3 @@ def as_labels(column: pd.Series[Any]) -> pd.Series[Any]:
         ordered = sorted(labels)
     cells = column.astype(object).where(column.isin(ordered))
     return pd.Series(pd.Categorical(cells, categories=ordered), index=column.index, name=column.name)
-
-
-def _truth_values(cells: Collection[str]) -> dict[str, Any] | None:
-    """Return the value of each cell if all are truth values, without blanks around them; None otherwise."""
-    return {cell: cell in _TRUE for cell in cells} if cells and all(cell in _TRUE + _FALSE for cell in cells) else None
-
-
-def _numbers(texts: Collection[str], separator: str) -> dict[str, Any] | None:
-    """Return the value of each text if all are numbers; None if they are labels."""
-    if all(map(is_numeral, texts)):
-        return {text: to_float(text) for text in texts}
-    # With a semicolon between columns, a comma in a number is a decimal one by convention.
-    is_decimal = separator == ";" or (separator != "," and not all(map(_PERHAPS_THOUSANDS.fullmatch, texts)))
-    if is_decimal and all(_DECIMAL_COMMA.fullmatch(text) or is_numeral(text) for text in texts):
-        return {text: float(text.replace(",", ".")) for text in texts}
-    return None

@@ -8,17 +8,14 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.audience import advice
+from lmmtools.sources.cells import is_numeral
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-__all__ = ["describe_text", "is_numeral", "name_row", "to_float"]
-
-_NUMERAL = re.compile(r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|0[xX][\da-fA-F]+)", re.ASCII)
-_NO_NUMBERS = ("nan", "NaN")
-_INFINITE = ("inf", "infinity")
+__all__ = ["describe_text", "name_row"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +55,6 @@ _NEARLY = (
     _NearNumeral(re.compile(_CURRENCY), "a currency"),
     _NearNumeral(re.compile(r"[-+]?\d+(?:[.,]\d+)?\s*[^\W\d_][\w/^\u00b2\u00b3]*"), "a unit"),
 )
-
-
-def is_numeral(text: str) -> bool:
-    """Whether R and Python read a text as a number, blanks around it left out."""
-    text = text.strip()
-    return bool(_NUMERAL.fullmatch(text)) or text in _NO_NUMBERS or text.lstrip("+-").lower() in _INFINITE
-
-
-def to_float(text: str) -> float:
-    """Return the number that a numeral is."""
-    text = text.strip()
-    return float(int(text, 16)) if "x" in text.lower() else float(text)
 
 
 def name_row(label: Any) -> str:

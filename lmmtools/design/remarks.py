@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.audience import advice
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
-from lmmtools.design.numerals import is_numeral
 from lmmtools.design.plain_encoder import PlainEncoder
 from lmmtools.sentences import list_first
+from lmmtools.sources.cells import is_numeral
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

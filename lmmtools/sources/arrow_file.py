@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lmmtools.sources.listing import FileList, ListedFile
 
-__all__ = ["ArrowPart", "open_part"]
+__all__ = ["ArrowPart", "open_parts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,18 @@ class ArrowPart:
         return [self]
 
 
-def open_part(files: FileList, file: ListedFile) -> ArrowPart:
-    """Return an Arrow file, of which the schema was read.
+def open_parts(files: FileList) -> list[ArrowPart]:
+    """Return the files, of which the schemas were read.
 
     Raises
     ------
     DataError
-        It is no Arrow file, or was cut.
+        One is no Arrow file, or was cut.
     """
+    return [_open_part(files, file) for file in files.files]
+
+
+def _open_part(files: FileList, file: ListedFile) -> ArrowPart:
     import pyarrow as pa
     import pyarrow.dataset as ds
 

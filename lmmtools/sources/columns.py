@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
-
 from lmmtools.sources.batches import TEXT
 from lmmtools.sources.schemas import is_text as is_text_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import pandas as pd
     import pyarrow as pa
 
 __all__ = ["as_column", "as_columns"]
@@ -32,6 +30,8 @@ def as_columns(batch: pa.RecordBatch, start: int = 0) -> dict[str, pd.Series[Any
     start : int
         Number of the first row in the whole source: the index, which messages show.
     """
+    import pandas as pd
+
     index = pd.RangeIndex(start, start + batch.num_rows)
     fields: Iterable[pa.Field] = batch.schema
     return {
@@ -44,6 +44,7 @@ def as_columns(batch: pa.RecordBatch, start: int = 0) -> dict[str, pd.Series[Any
 
 def as_column(values: pa.Array, *, is_text: bool = False) -> Any:
     """Return one Arrow array as what a pandas Series of these values holds; dictionaries may be texts."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -69,6 +70,7 @@ def as_column(values: pa.Array, *, is_text: bool = False) -> Any:
 
 def _from_whole(values: pa.Array) -> Any:
     """Return whole numbers or truth values, with a mask where some are missing."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.types as pt
 
@@ -83,6 +85,8 @@ def _from_whole(values: pa.Array) -> Any:
 
 def _from_dictionary(values: pa.DictionaryArray, *, is_declared: bool) -> pd.Categorical:
     """Return a dictionary array as a categorical; labels that were not declared are sorted."""
+    import numpy as np
+    import pandas as pd
     import pyarrow as pa
 
     labels = values.dictionary

@@ -12,7 +12,7 @@ from lmmtools.sources.placed import GuardedPart, PlacedPart, partition_values
 if TYPE_CHECKING:
     from os import PathLike
 
-    from lmmtools.sources.parts import PartedSource
+    from lmmtools.sources.parts import Part, PartedSource
 
 __all__ = ["open_files"]
 
@@ -28,8 +28,7 @@ def open_files(path: str | PathLike[str]) -> PartedSource:
         pyarrow is not installed.
     """
     files = list_files(path)
-    open_part = import_module(f"lmmtools.sources.{files.kind}_file").open_part
-    pieces = [open_part(files, file) for file in files.files]
+    pieces: list[Part] = import_module(f"lmmtools.sources.{files.kind}_file").open_parts(files)
     values = partition_values(files.files)
     placed = [PlacedPart(piece, given) if given else piece for piece, given in zip(pieces, values, strict=True)]
     guarded = [GuardedPart(piece, files, file) for piece, file in zip(placed, files.files, strict=True)]

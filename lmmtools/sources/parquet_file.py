@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.sources.listing import FileList, ListedFile
 
-__all__ = ["ParquetPart", "open_part"]
+__all__ = ["ParquetPart", "open_parts"]
 
 # Bytes of each column that are read at once. Without this a whole row group of a column is read before its first row.
 _BUFFER, _BUFFER_ELSEWHERE = 1 << 20, 8 << 20
@@ -78,14 +78,18 @@ class ParquetPart:
         return replace(self, rows=sum(size for _, size in groups), groups=groups)
 
 
-def open_part(files: FileList, file: ListedFile) -> ParquetPart:
-    """Return a Parquet file, of which the footer was read.
+def open_parts(files: FileList) -> list[ParquetPart]:
+    """Return the files, of which the footers were read.
 
     Raises
     ------
     DataError
-        It is no Parquet file, or was cut.
+        One is no Parquet file, or was cut.
     """
+    return [_open_part(files, file) for file in files.files]
+
+
+def _open_part(files: FileList, file: ListedFile) -> ParquetPart:
     import pyarrow.parquet as pq
 
     if not file.size:
