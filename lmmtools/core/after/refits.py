@@ -23,7 +23,8 @@ from lmmtools.core.search.batch import (
     project,
 )
 from lmmtools.core.search.certificate import SAME, null_slack, refuse_shared
-from lmmtools.core.search.descent import ROUNDING, ZERO_COLUMN
+from lmmtools.core.search.descent import ZERO_COLUMN
+from lmmtools.core.search.objective import ROUNDING
 from lmmtools.core.search.elsewhere import competing_effects
 from lmmtools.core.search.newton import newton_steps
 from lmmtools.core.search.objective import objectives_at_zero

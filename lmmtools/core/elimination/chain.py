@@ -106,6 +106,10 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
         if not np.isfinite(change):
             raise not_definite()
         logdet += change
+        done.append(EliminatedStage(stage, A[i], w, J, tuple(links[i]), couplings[i]))
+        if not w.any():
+            # Its variance is zero: it takes nothing off the others.
+            continue
         scaled = [blocks.multiply(T, link) for link in links[i]]
         for step, link in enumerate(stage.links):
             j = i + 1 + step
@@ -125,7 +129,6 @@ def eliminate(st: Structure, lambdas: tuple[Floats, ...]) -> Elimination:
                 product = kind.scale(scaled[step].transpose(0, 2, 1), Y)
                 couplings[i + 1 + step] = above - kind.lift(step, product)
             kind.subtract_gram(T, values, A_rest)
-        done.append(EliminatedStage(stage, A[i], w, J, tuple(links[i]), values))
     if A_rest is None:
         return Elimination(st, tuple(done), None, logdet)
     rest = st.layout.factorise(A_rest, lambdas[n_chain:])

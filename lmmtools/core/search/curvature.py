@@ -11,7 +11,7 @@ Where all of Z'PZ is cheap to have, the trace itself is used and Newton's method
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,13 +29,14 @@ from lmmtools.core.search.objective import (
     derivatives_from_sums,
     evaluate_state,
     projector,
+    rounding_of,
     state_of,
     sums_of,
 )
-from lmmtools.core.search.traces import trace_products, trace_products_from, trace_products_once
+from lmmtools.core.search.traces import FewLevels, trace_products, trace_products_from, trace_products_once
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,7 +50,15 @@ __all__ = ["LocalModel", "Shared", "curvature_along", "evaluate_local", "local_m
 
 
 DIFFERENCE = 0.02
-"""Step of the difference, as a share of the distance over which the criterion rises by one half."""
+"""Step of a difference of gradients, as a share of the distance over which the criterion rises by one half."""
+
+LEAST_STEP, LARGEST_STEP = 0.03, 0.1
+"""The same of a difference of values, which takes no inverse: its error of third order is a third of the step, that of
+gradients half of it. The largest that is taken to keep rounding small; beyond, gradients are differenced."""
+
+NOISE, VALUE_ERROR = 16.0, 4e-6
+"""Rounding errors in twice a difference of values, and what they may change the curvature by, a fraction of the
+certificate's tolerance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +76,9 @@ class LocalModel:
     exact : ndarray, shape (k, k), or None
         The Hessian, where it is cheap.
     average : ndarray, shape (k, k)
-        The average-information approximation, or a closer one.
+        The average-information approximation, with the exact elements of factors with few levels, or a closer one.
+    few : mapping of int to ndarray, each (m * l, m * l)
+        Z'V^-1Z among the effects of terms with few levels, by their place in the design, where it was made.
     """
 
     state: State
@@ -78,6 +89,7 @@ class LocalModel:
     g: Floats
     exact: Floats | None
     average: Floats
+    few: Mapping[int, Floats] = field(default_factory=dict)
 
     @property
     def objective(self) -> float:
@@ -162,6 +174,7 @@ def local_model(problem: Problem, state: State, *, once: bool = False, shared: S
     else:
         q, Q2 = quadratic_forms_from(problem, sums, sigma)
         t = trace_products_from(problem, sums, sigma, reml=state.reml)
+    few = FewLevels.of(problem, state) if t is None and shared is None else None
     Q2 *= state.dof / state.r2
     rest = parameters.curvature(terms, d.G, state.lambdas, frames)
     rest -= np.outer(q, q) * (state.dof / state.r2**2)
@@ -170,13 +183,16 @@ def local_model(problem: Problem, state: State, *, once: bool = False, shared: S
         state.solution.drop_factor()
     exact = None if t is None else 2.0 * Q2 - t + rest
     average = Q2 + rest if shared is None else 2.0 * Q2 - shared.traces + rest
+    if few is not None:
+        known, is_known = few.traces(problem, Y, sigma)
+        average = np.where(is_known, 2.0 * Q2 - known + rest, average)
     held = _idle_elements(problem, frames) if state.reml and any(problem.spanned) else None
     if held is not None:
         g[held] = 0.0
         for B in (average,) if exact is None else (average, exact):
             B[held], B[:, held] = 0.0, 0.0
             B[held, held] = 1.0
-    return LocalModel(state, d, frames, roots, phi, g, exact, average)
+    return LocalModel(state, d, frames, roots, phi, g, exact, average, {} if few is None else few.blocks())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +249,9 @@ def _idle_elements(problem: Problem, frames: Sequence[Floats]) -> NDArray[np.boo
 
 
 def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float:
-    """Return the exact second derivative of the criterion along a direction of phi, by one difference of gradients.
+    """Return the exact second derivative of the criterion along a direction of phi, by one difference.
+
+    That of values, the gradient at the point being known, or of gradients where rounding would be seen.
 
     Parameters
     ----------
@@ -244,14 +262,17 @@ def curvature_along(problem: Problem, m: LocalModel, direction: Floats) -> float
     """
     terms = problem.covariances
     limits = parameters.bounded(terms)
-    h = DIFFERENCE
     room = _distance_to_bound(m.phi, direction, limits)
-    if room < 2.0 * h:
+    if room < 2.0 * LARGEST_STEP:
         # Variances have no upper bound.
         direction = -direction
         room = _distance_to_bound(m.phi, direction, limits)
-    h = min(h, 0.4 * room)
+    h = max(LEAST_STEP, np.sqrt(NOISE * rounding_of(problem, m.state) / VALUE_ERROR))
+    is_by_value = h <= min(LARGEST_STEP, 0.4 * room)
+    h = h if is_by_value else min(DIFFERENCE, 0.4 * room)
     state = evaluate_state(problem, parameters.unpack(terms, m.phi + h * direction, m.frames), m.state.reml)
+    if is_by_value:
+        return float(2.0 * (state.objective - m.objective - h * float(direction @ m.g)) / h**2)
     sigma = parameters.sigma_directions(terms, state.lambdas, m.frames)
     moved = parameters.gradient(derivatives(problem, state).G, sigma)
     return float(direction @ (moved - m.g)) / h

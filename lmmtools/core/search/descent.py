@@ -17,7 +17,7 @@ import numpy as np
 from lmmtools.core import kernels
 from lmmtools.core.search import parameters
 from lmmtools.core.search.curvature import LocalModel, Shared, evaluate_local, local_model
-from lmmtools.core.search.objective import State, evaluate_state
+from lmmtools.core.search.objective import State, evaluate_state, rounding_of
 from lmmtools.core.search.secants import corrected, error_after
 from lmmtools.core.search.start import starting_lambdas
 from lmmtools.errors import EngineError
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["Descent", "Options", "Progress", "descend"]
-
-ROUNDING = 4e-16
-"""Relative rounding error of the criterion, a few units in the last place."""
 
 UNFOUND = 1e-6
 """Expected decrease that is reported where it was not found; less changes no estimate visibly."""
@@ -155,9 +152,9 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
                 break
             B = point.average if shared is None else corrected(point.average, error)
             is_exact, step, expected = kernels.newton.step(point.phi, point.g, point.exact, B, bounded)
-            rounding = _rounding(problem, point)
+            rounding = rounding_of(problem, point.state)
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
-            if expected <= (options.tol if is_exact else max(options.tol, 0.25 * rounding)) or stalls > 1:
+            if expected <= (options.tol if is_exact else max(options.tol, rounding)) or stalls > 1:
                 break
             if count >= options.max_iter:
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"
@@ -181,12 +178,6 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
     except KeyboardInterrupt:
         message, interrupted = f"interrupted by the user after {count} evaluations", True
     return Descent(point, count, message, interrupted, finish)
-
-
-def _rounding(problem: Problem, point: LocalModel) -> float:
-    """Return the rounding error of the criterion; r2 has the rounding error of y'y, from which it is computed."""
-    s = point.state
-    return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
 
 
 def _evaluate_start(problem: Problem, start: Sequence[Floats], reml: bool) -> LocalModel:
@@ -229,7 +220,7 @@ def _search_along(
         Evaluations.
     """
     objective = point.objective
-    noise = 8 * _rounding(problem, point)
+    noise = 8 * rounding_of(problem, point.state)
     for used in range(1, 40):
         phi = point.phi + share * step
         phi[bounded] = np.maximum(phi[bounded], 0.0)
@@ -263,6 +254,6 @@ def _drop_vanished_columns(problem: Problem, point: LocalModel) -> tuple[LocalMo
     if not changed:
         return point, 0
     state = evaluate_state(problem, tuple(lambdas), point.state.reml)
-    if state.objective > point.objective + 8 * _rounding(problem, point):
+    if state.objective > point.objective + 8 * rounding_of(problem, point.state):
         return point, 1
     return local_model(problem, state), 1

@@ -55,9 +55,13 @@ __all__ = [
     "objectives_at_zero",
     "profile",
     "projector",
+    "rounding_of",
     "state_of",
     "sums_of",
 ]
+
+ROUNDING = 4e-16
+"""Relative rounding error of the criterion, a few units in the last place."""
 
 TINY = 1e-300
 """r2 must exceed this (in units of y's own spread): at less the random effects reproduce y exactly."""
@@ -333,6 +337,11 @@ def _scalar_roots(problem: Problem, solution: Solution) -> Floats | None:
         return None
     variance = float(solution.lambdas[0][0, 0]) ** 2
     return np.asarray(np.sqrt(variance / (1.0 + variance * st.chain[0].A[:, 0, 0])))
+
+
+def rounding_of(problem: Problem, s: State) -> float:
+    """Return the rounding error of the criterion; r2 has the rounding error of y'y, from which it is computed."""
+    return ROUNDING * max(1.0, abs(s.objective), s.dof * problem.response.yy / s.r2)
 
 
 def derivatives(problem: Problem, s: State) -> Derivatives:

@@ -186,7 +186,7 @@ def _go_lower(problem: Problem, reml: bool, options: Options, run: _Run) -> _Run
             break
         objective = run.best.model.objective
         scan = BestSoFar(problem, run.best, run.certificate).is_worth_scanning
-        found = find_lower(problem, run.best.model.state, objective - SAME * _criterion_size(run), scan=scan)
+        found = find_lower(problem, run.best.model, objective - SAME * _criterion_size(run), scan=scan)
         if found is None:
             break
         run = _keep_lower(run, _search(problem, reml, found.lambdas, options, found.name), found.name)
