@@ -24,10 +24,9 @@ from lmmtools.core.search.batch import (
 )
 from lmmtools.core.search.certificate import SAME, null_slack, refuse_shared
 from lmmtools.core.search.descent import ZERO_COLUMN
-from lmmtools.core.search.objective import ROUNDING
 from lmmtools.core.search.elsewhere import competing_effects
 from lmmtools.core.search.newton import newton_steps
-from lmmtools.core.search.objective import objectives_at_zero
+from lmmtools.core.search.objective import ROUNDING, objectives_at_zero
 from lmmtools.core.search.optimum import optimize
 from lmmtools.core.search.section import find_lowest, section_of
 from lmmtools.core.search.start import joint_lambdas, starting_roots, starting_sigmas

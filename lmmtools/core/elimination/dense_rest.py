@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
-__all__ = ["DenseLayout", "DenseRest", "dense_blocks", "symmetric"]
+__all__ = ["DenseLayout", "DenseRest", "PartlyZeroRest", "dense_blocks", "symmetric"]
 
 SMALL_GAIN = 1e-3
 """Below this mean of lambda' N lambda the trace m I - sum [M^-1] would lose digits to cancellation."""
@@ -92,7 +92,7 @@ class DenseLayout:
             return self.A.copy(order="F") if self.is_lower else self.A
         return np.asarray(self.A.toarray(order="F"))
 
-    def factorise(self, A: Floats, lambdas: tuple[Floats, ...]) -> DenseRest:
+    def factorise(self, A: Floats, lambdas: tuple[Floats, ...]) -> DenseRest | PartlyZeroRest:
         """Return I + Lambda'A Lambda factored.
 
         Raises
@@ -140,8 +140,7 @@ class DenseRest:
     @property
     def columns(self) -> tuple[slice, ...]:
         """Columns of each factor within the rest."""
-        ends = list(accumulate((f.q for f in self.factors), initial=0))
-        return tuple(slice(a, b) for a, b in pairwise(ends))
+        return _columns(self.factors)
 
     @property
     def is_comfortable(self) -> bool:
@@ -191,7 +190,7 @@ class DenseRest:
             _mirror(inverse)
         W = self._weighted(inverse, is_full=full)
         for i in weak:
-            T[i] = self._weak_trace(W, self.columns[i], self.factors[i])
+            T[i] = _weak_trace(self.products(), W, self.columns[i], self.factors[i], self.is_lower)
         return W, T
 
     def traces(self) -> list[Floats]:
@@ -247,25 +246,101 @@ class DenseRest:
         W = _times_lambda(inverse, self.factors, self.lambdas, transpose=True)
         return np.asfortranarray(_times_lambda(W.T, self.factors, self.lambdas, transpose=True))
 
-    def _weak_trace(self, W: Floats, s: slice, f: Factor) -> Floats:
-        """Return the trace of N over one factor without dividing by its lambda."""
-        A = self.products()
-        if self.is_lower:
-            own = symmetric(np.asfortranarray(A[s, s]))
-            rows = np.concatenate([A[s, : s.start], own, A[s.stop :, s].T], axis=1)
-        else:
-            own, rows = A[s, s], A[s]
-        # Rows of A W, from the lower triangle of W.
-        with cores_for(rows.size * len(W)):
-            right = dsymm(1.0, W, rows, lower=1, side=1).reshape(f.m, f.l, -1)
-        if f.l == 1:
-            return np.array([[own.trace() - dot(right, rows)]])
-        quadratic = np.einsum("eak,ebk->ab", right, rows.reshape(f.m, f.l, -1))
-        return np.asarray(dense_blocks(own, f.m, f.l).sum(0) - quadratic)
+
+class PartlyZeroRest:
+    """The rest at a theta at which variances are zero: I + Lambda'A Lambda of the other factors is all there is of it.
+
+    Attributes
+    ----------
+    factors : tuple of Factor
+    others : DenseRest or None
+        Of the factors whose lambda is not zero; None where all are.
+    at : ndarray of int
+        Their columns.
+    A : ndarray, shape (q_rest, q_rest)
+        Cross-products in the metric of the chain.
+    is_lower : bool
+        Whether A holds its lower triangle only.
+    logdet : float
+        log|I + Lambda'A Lambda|.
+    """
+
+    __slots__ = ("A", "at", "factors", "is_lower", "is_zero", "logdet", "others")
+
+    def __init__(self, factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], is_lower: bool) -> None:
+        self.factors, self.A, self.is_lower = factors, A, is_lower
+        self.is_zero = tuple(not lam.any() for lam in lambdas)
+        kept = [f for f, zero in zip(factors, self.is_zero, strict=True) if not zero]
+        parts = [
+            np.arange(s.start, s.stop) for s, zero in zip(_columns(factors), self.is_zero, strict=True) if not zero
+        ]
+        self.at = np.concatenate([np.zeros(0, dtype=np.intp), *parts])
+        self.others = None
+        if kept:
+            own = np.asfortranarray(A[np.ix_(self.at, self.at)])
+            nonzero = tuple(lam for lam, zero in zip(lambdas, self.is_zero, strict=True) if not zero)
+            self.others = _factor_all(tuple(kept), own, nonzero, is_lower=is_lower)
+        self.logdet = 0.0 if self.others is None else self.others.logdet
+
+    def solve(self, C: Floats) -> tuple[Floats, Floats]:
+        """Return U = Lambda (I + Lambda'A Lambda)^-1 Lambda'C and C - A U, shape (q_rest, b)."""
+        U = np.zeros(C.shape)
+        if self.others is None:
+            return U, C.copy()
+        U[self.at] = self.others.solve(C[self.at])[0]
+        return U, C - (dsymm(1.0, self.A, U, lower=1) if self.is_lower else product(self.A, U))
+
+    def invert(self, *, full: bool) -> tuple[Floats, list[Floats]]:
+        """Return W = Lambda (I + Lambda'A Lambda)^-1 Lambda' and the traces of N = A - A W A."""
+        W = np.zeros(self.A.shape, order="F")
+        known: list[Floats] = []
+        if self.others is not None:
+            W[np.ix_(self.at, self.at)], known = self.others.invert(full=full)
+        found = iter(known)
+        T = [
+            _weak_trace(self.A, W, s, f, self.is_lower) if zero else next(found)
+            for f, s, zero in zip(self.factors, _columns(self.factors), self.is_zero, strict=True)
+        ]
+        return W, T
+
+    def traces(self) -> list[Floats]:
+        """Return the traces of N alone."""
+        return self.invert(full=False)[1]
 
 
-def _factorise(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], *, is_lower: bool) -> DenseRest:
+def _columns(factors: Sequence[Factor]) -> tuple[slice, ...]:
+    """Return the columns of each factor within the rest."""
+    ends = list(accumulate((f.q for f in factors), initial=0))
+    return tuple(slice(a, b) for a, b in pairwise(ends))
+
+
+def _weak_trace(A: Floats, W: Floats, s: slice, f: Factor, is_lower: bool) -> Floats:
+    """Return the trace of N = A - A W A over one factor, without dividing by its lambda."""
+    if is_lower:
+        own = symmetric(np.asfortranarray(A[s, s]))
+        rows = np.concatenate([A[s, : s.start], own, A[s.stop :, s].T], axis=1)
+    else:
+        own, rows = A[s, s], A[s]
+    # Rows of A W, from the lower triangle of W.
+    with cores_for(rows.size * len(W)):
+        right = dsymm(1.0, W, rows, lower=1, side=1).reshape(f.m, f.l, -1)
+    if f.l == 1:
+        return np.array([[own.trace() - dot(right, rows)]])
+    quadratic = np.einsum("eak,ebk->ab", right, rows.reshape(f.m, f.l, -1))
+    return np.asarray(dense_blocks(own, f.m, f.l).sum(0) - quadratic)
+
+
+def _factorise(
+    factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], *, is_lower: bool
+) -> DenseRest | PartlyZeroRest:
     """Return I + Lambda'A Lambda factored; A is overwritten where it is large and can be spared."""
+    if all(lam.any() for lam in lambdas):
+        return _factor_all(factors, A, lambdas, is_lower=is_lower)
+    return PartlyZeroRest(factors, A, lambdas, is_lower)
+
+
+def _factor_all(factors: tuple[Factor, ...], A: Floats, lambdas: tuple[Floats, ...], *, is_lower: bool) -> DenseRest:
+    """Return I + Lambda'A Lambda factored, no lambda zero; A is overwritten where it is large and can be spared."""
     scale = None
     kept: Floats | None = A
     if all(len(lam) == 1 for lam in lambdas):

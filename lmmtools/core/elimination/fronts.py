@@ -39,19 +39,20 @@ WORTH = 0.5
 """Share of the cost of dense algebra, about q**3 multiply-adds, that the sparse one may have."""
 
 WASTE = 0.25
-"""A child is merged with its parent if no more than this share of its columns' numbers become stored zeros."""
+"""A child is merged with its parent if no more than this share of the numbers of all columns merged are zeros."""
 
 SMALL_WASTE = 24
-"""Or if it adds at most this many stored zeros."""
+"""Or if they are at most this many."""
+
+WORK = 3.0
+"""Multiply-adds that a front of k own columns and m in all takes, as a multiple of k m**2."""
 
 FILLING = 0.05
-"""Share of level pairs that meet from which it is checked whether any order can keep fill low."""
+"""Share of level pairs that meet from which the order is found with neighbours as bits, and the search for it is given
+up as soon as it costs too much; SuperLU's takes seconds on such graphs."""
 
 FULL = 0.9
-"""Share of level pairs that meet from which a graph counts as full; and the share of levels that is then still left."""
-
-BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1, dtype=np.uint8)
-"""Number of bits that are set, for each byte."""
+"""Share of level pairs that meet from which a graph counts as full."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,71 +124,50 @@ class _Lists:
         return np.asarray(self.entries[self.begins[chosen][:, None] + np.arange(count)])
 
 
-def plan_fronts(pattern: sparse.csc_matrix, levels: Levels) -> Fronts | None:
-    """Return the plan for a symmetric pattern, or None where dense algebra costs less.
+def plan_fronts(graph: sparse.spmatrix, levels: Levels) -> tuple[Fronts, sparse.csc_matrix] | None:
+    """Return the plan and the pattern of columns that it is for, or None where dense algebra costs less.
+
+    The pattern, (q, q), is a lower triangle, sorted; columns of one level meet the same columns.
 
     Parameters
     ----------
-    pattern : csc_matrix, shape (q, q)
-        Lower triangle with the whole diagonal, sorted; columns of one level meet the same columns.
+    graph : sparse matrix, shape (levels, levels)
+        Which levels meet, symmetric, each level with itself.
     levels : Levels
     """
-    q = pattern.shape[0]
+    q = len(levels.of_column)
     limit = WORTH * float(q) ** 3
-    tree = _eliminate_symbolically(_level_graph(pattern, levels), levels, limit)
+    graph = graph.tocsc()
+    tree = _eliminate_symbolically(graph, levels, limit / WORK)
     if tree is None:
         return None
     k = tree.own.counts
     m = k + tree.others.counts
     shapes, shape_of = np.unique(np.column_stack([tree.height, k, m]), axis=0, return_inverse=True)
-    if CALLS * len(shapes) + float((3.0 * k * m.astype(float) ** 2 + ENTRY * m.astype(float) ** 2).sum()) > limit:
+    if CALLS * len(shapes) + float((WORK * k * m.astype(float) ** 2 + ENTRY * m.astype(float) ** 2).sum()) > limit:
         return None
-    return _lay_out(tree, shapes, shape_of.reshape(-1), pattern, levels)
+    pattern = _columns_of(graph, levels)
+    return _lay_out(tree, shapes, shape_of.reshape(-1), pattern, levels), pattern
 
 
-def _level_graph(pattern: sparse.csc_matrix, levels: Levels) -> sparse.csc_matrix:
-    """Return which levels meet, as a symmetric matrix of ones, from the pattern of their columns."""
-    n = len(levels.widths)
-    entries = pattern.tocoo()
-    ends = levels.of_column[entries.row], levels.of_column[entries.col]
-    lower = sparse.coo_matrix((np.ones(entries.nnz), ends), shape=(n, n)).tocsc()
-    graph = (lower + lower.T).tocsc()
-    graph.data[:] = 1.0
-    return graph
+def _columns_of(graph: sparse.csc_matrix, levels: Levels) -> sparse.csc_matrix:
+    """Return which columns meet, as ones in a sorted lower triangle, from which levels do."""
+    if len(levels.widths) < len(levels.of_column):
+        ones, begins = np.ones(len(levels.of_column)), np.arange(len(levels.of_column) + 1)
+        of_level = sparse.csr_matrix((ones, levels.of_column, begins))
+        graph = of_level @ graph @ of_level.T
+    lower = sparse.tril(graph, format="csc")
+    lower.sort_indices()
+    return lower
 
 
-def fills_at_once(graph: sparse.csc_matrix) -> bool:
-    """Return whether eliminating the tenth of the levels with fewest neighbours joins nearly all the others.
-
-    The last front alone then exceeds what sparse algebra may cost, and no order need be searched for, which takes
-    seconds on such graphs. The neighbours of a level are held as bits.
-    """
-    n = graph.shape[0]
-    if graph.nnz < FILLING * float(n) ** 2:
-        return False
-    rows = np.concatenate([np.packbits(graph[:, i : i + 1024].toarray().T != 0, axis=1) for i in range(0, n, 1024)])
-    degree = np.diff(graph.indptr).astype(float)
-    for gone in range(int((1.0 - FULL) * n)):
-        v = int(np.argmin(degree))
-        byte, bit = v // 8, np.uint8(0xFF ^ (0x80 >> v % 8))
-        rows[v, byte] &= bit
-        met = np.flatnonzero(np.unpackbits(rows[v], count=n))
-        joined = rows[met] | rows[v]
-        joined[:, byte] &= bit
-        rows[met] = joined
-        degree[met] = BITS[joined].sum(axis=1, dtype=np.intp)
-        degree[v] = np.inf
-        left = n - gone - 1
-        if gone % 16 == 0 and degree[np.isfinite(degree)].sum() > FULL * float(left) ** 2:
-            return True
-    return False
-
-
-def _order_levels(graph: sparse.csc_matrix) -> Indices:
-    """Return the levels in an order with low fill, by minimum degree."""
+def _order_levels(graph: sparse.csc_matrix, limit: float) -> Indices | None:
+    """Return the levels in an order with low fill, by minimum degree; None where that exceeds the limit of work."""
     from scipy.sparse.linalg import spilu
 
     n = graph.shape[0]
+    if graph.nnz > FILLING * float(n) ** 2:
+        return kernel.order_by_degree(graph.indptr, graph.indices, FULL, limit)
     # SuperLU orders before it factors; an incomplete factorisation that drops everything leaves the ordering alone.
     heavy = (graph + sparse.eye(n, format="csc") * (2.0 * n)).tocsc()
     factor = spilu(
@@ -203,10 +183,10 @@ def _order_levels(graph: sparse.csc_matrix) -> Indices:
 
 
 def _eliminate_symbolically(graph: sparse.csc_matrix, levels: Levels, limit: float) -> _Tree | None:
-    """Return the forest of fronts, or None as soon as their work exceeds the limit."""
-    if fills_at_once(graph):
+    """Return the forest of fronts, or None as soon as their work, the sum of k m**2, exceeds the limit."""
+    order = _order_levels(graph, limit / float(levels.widths.min()) ** 3)
+    if order is None:
         return None
-    order = _order_levels(graph)
     lower = sparse.tril(graph[order][:, order], -1, format="csc")
     lower.sort_indices()
     found = kernel.find_fronts(lower.indptr, lower.indices, levels.widths[order], WASTE, SMALL_WASTE, limit)

@@ -108,22 +108,19 @@ def sparse_layout(
         Of the rest.
     """
     levels = Levels.of(factors)
-    q = A.shape[0]
-    ones = np.ones(q)
-    to_level = sparse.csr_matrix((ones, levels.of_column, np.arange(q + 1)), shape=(q, len(levels.widths)))
-    graph = _pattern_of(to_level.T @ _pattern_of(A) @ to_level + sparse.eye(len(levels.widths)))
+    q, n = A.shape[0], len(levels.widths)
+    graph = _meeting(_pattern_of(A), levels, both=True) + sparse.eye(n)
     for meets in patterns:
-        by_level = _pattern_of(_pattern_of(meets) @ to_level)
+        by_level = _meeting(_pattern_of(meets), levels)
         if float((np.diff(by_level.indptr).astype(float) ** 2).sum()) > MAX_JOINS:
             return None
         graph = graph + by_level.T @ by_level
-    if graph.nnz > DENSE_SHARE * float(graph.shape[0]) ** 2:
+    if graph.nnz > DENSE_SHARE * float(n) ** 2:
         return None
-    lower = sparse.tril(to_level @ _pattern_of(graph) @ to_level.T, format="csc")
-    lower.sort_indices()
-    fronts = plan_fronts(lower, levels)
-    if fronts is None:
+    plan = plan_fronts(graph, levels)
+    if plan is None:
         return None
+    fronts, lower = plan
     keys = np.repeat(np.arange(q), np.diff(lower.indptr)) * q + lower.indices
     entries = A.tocoo()
     is_lower = entries.row >= entries.col
@@ -138,6 +135,15 @@ def _pattern_of(A: sparse.spmatrix) -> sparse.csr_matrix:
     out = sparse.csr_matrix(A, copy=True)
     out.data[:] = 1.0
     return out
+
+
+def _meeting(pattern: sparse.csr_matrix, levels: Levels, *, both: bool = False) -> sparse.csr_matrix:
+    """Return a pattern by levels, not columns, of the rest: its columns or, with ``both``, its rows too."""
+    if len(levels.widths) == len(levels.of_column):
+        return pattern
+    q = len(levels.of_column)
+    of_level = sparse.csr_matrix((np.ones(q), levels.of_column, np.arange(q + 1)), shape=(q, len(levels.widths)))
+    return _pattern_of(of_level.T @ pattern @ of_level if both else pattern @ of_level)
 
 
 class SparseRest:

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["LowerPoint", "alone", "exchanges", "find_lower"]
+__all__ = ["LowerPoint", "alone", "exchanges", "find_lower", "objective_without", "without_a_term"]
 
 
-WELL = 1e-6
-"""Smallest eigenvalue of I - Lambda'N Lambda of a term from which taking the term out keeps ten digits."""
+MOST_GAIN = 1e4
+"""Largest relative variance times a level's information of a term that is taken out of an elimination: eight digits of
+K are left."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,9 +139,7 @@ def _evaluate_at_zero(problem: Problem, reml: bool) -> LowerPoint:
     return LowerPoint("all variances at zero", None, float(value), zeros)
 
 
-def without_a_term(
-    problem: Problem, state: State, left_out: Collection[int] = ()
-) -> Iterator[tuple[int, State]]:
+def without_a_term(problem: Problem, state: State, left_out: Collection[int] = ()) -> Iterator[tuple[int, State]]:
     """Yield each term and the state with that term at zero, the others held; ``state`` itself where it is zero."""
     for k, lam in enumerate(state.lambdas):
         if k in left_out:
@@ -156,13 +155,19 @@ def without_a_term(
 
 
 def _is_higher_without(problem: Problem, state: State, k: int, N: Floats) -> bool:
-    """Return whether the criterion is known to be higher where a term of few levels is at zero, the others held.
+    """Return whether the criterion is known to be higher with a term of few levels at zero, the others held."""
+    objective = objective_without(problem, state, k, N)
+    return objective is not None and objective > state.objective
+
+
+def objective_without(problem: Problem, state: State, k: int, N: Floats) -> float | None:
+    """Return the criterion with one term at zero, the others held, from the elimination with it.
 
     With V_0 = V - Z_k Lambda_k Lambda_k' Z_k', K = I - Lambda_k' N Lambda_k and G = Lambda_k' Z_k' V^-1 [X y],
 
         log|V_0| = log|V| + log|K| ,   H_0 = H + G' K^-1 G
 
-    so that the elimination at hand tells it. Not where K is nearly singular, which costs digits.
+    None where the variance is so large that K is nearly singular, which costs digits.
 
     Parameters
     ----------
@@ -175,10 +180,10 @@ def _is_higher_without(problem: Problem, state: State, k: int, N: Floats) -> boo
     """
     f = next(f for f in problem.structure.factors if k in f.blocks)
     part, lam, p = dict(f.parts())[k], state.lambdas[k], problem.p
+    if float((lam * lam).sum() * problem.structure.diagonal()[f.columns].max()) > MOST_GAIN:
+        return None
     Lambda = np.kron(np.eye(f.m), lam)
     values, vectors = np.linalg.eigh(np.eye(len(N)) - Lambda.T @ N @ Lambda)
-    if values[0] < WELL:
-        return False
     F = state.F[f.columns].reshape(f.m, f.l, -1)[:, part].reshape(len(N), -1)
     G = (vectors / np.sqrt(values)).T @ (Lambda.T @ F)
     H = G.T @ G
@@ -190,8 +195,7 @@ def _is_higher_without(problem: Problem, state: State, k: int, N: Floats) -> boo
     logdet = state.logdet + float(np.log(values).sum())
     if state.reml:
         logdet += 2.0 * float(np.log(L.diagonal()).sum())
-    objective = profile(logdet, H[p, p] - z @ z, state.dof) + problem.constant(state.reml)
-    return bool(objective > state.objective)
+    return float(profile(logdet, H[p, p] - z @ z, state.dof) + problem.constant(state.reml))
 
 
 def _evaluate_or_none(problem: Problem, lambdas: Sequence[Floats], reml: bool) -> State | None:

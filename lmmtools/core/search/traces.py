@@ -73,8 +73,8 @@ PAIR_COST = 150.0
 """Dense multiply-adds that take as long as one pair of entries in a product of sparse matrices."""
 
 FEW_Q = 32
-"""Random effects of a factor, or of several, up to which its columns of Z'PZ cost less than the iteration that they save:
-the average information is off by a share of about m**-1/2, where m levels are few."""
+"""Random effects of a factor, or of several, up to which their columns of Z'PZ cost less than the iteration that they
+save: the average information is off by a share of about m**-1/2, where m levels are few."""
 
 SLAB = 2000
 """Levels that are copied to dense rows at a time."""

@@ -24,10 +24,10 @@ class Case:
         meet = meet | meet.T | np.eye(50, dtype=bool)
         self.q = len(levels.of_column)
         pattern = np.tril(meet[np.ix_(levels.of_column, levels.of_column)])
-        lower = sparse.csc_matrix(pattern.astype(float))
         monkeypatch.setattr(fronts, "WORTH", 1e12)
         monkeypatch.setattr(fronts, "WASTE", waste)
-        self.plan = fronts.plan_fronts(lower, levels)
+        self.plan, lower = fronts.plan_fronts(sparse.csc_matrix(meet.astype(float)), levels)
+        assert np.array_equal(lower.toarray(), pattern)
         M = rng.normal(size=(self.q, self.q)) * pattern
         self.A = M + M.T + 20.0 * np.eye(self.q)
         self.rows, self.columns = lower.indices, np.repeat(np.arange(self.q), np.diff(lower.indptr))

@@ -73,5 +73,34 @@ def test_work_beyond_the_limit_ends_the_search(route):
     widths = np.ones(30, dtype=np.intp)
     find = route("fronts").find_fronts
     assert find(full.indptr, full.indices, widths, 0.25, 24, 100.0) is None
-    # One front of 30 columns: its work is counted as it grows.
-    assert find(full.indptr, full.indices, widths, 0.25, 24, 30.0 * 30.0**3) is not None
+    # One front of 30 columns: 30**3, whatever was merged into it.
+    assert find(full.indptr, full.indices, widths, 0.25, 24, 30.0**3) is not None
+    assert find(full.indptr, full.indices, widths, 0.25, 24, 30.0**3 - 1.0) is None
+
+
+def by_definition(M, full):
+    """Return minimum degree's order on a dense matrix of marks, ties by number, and the work of its fronts."""
+    M, left, order, work = M | M.T, list(range(len(M))), [], 0.0
+    while left:
+        degree = M[np.ix_(left, left)].sum(axis=1)
+        if degree.sum() >= full * len(left) ** 2:
+            return [*order, *left], work + len(left) ** 3
+        v = left.pop(int(np.argmin(degree)))
+        order.append(v)
+        work += (degree.min() + 1) ** 2
+        met = [u for u in left if M[v, u]]
+        M[np.ix_(met, met)] = True
+        np.fill_diagonal(M, False)
+    return order, work
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("n", [1, 7, 64, 130])
+def test_order_is_that_of_minimum_degree_and_its_limit_the_work_of_the_fronts(route, seed, n):
+    M, _ = graph(n, 0.08, np.random.default_rng(seed))
+    order_by_degree = route("fronts").order_by_degree
+    whole = sparse.csc_matrix(M | M.T | np.eye(n, dtype=bool))
+    order, work = by_definition(M, 0.9)
+    assert order_by_degree(whole.indptr, whole.indices, 0.9, work).tolist() == order
+    if n > 7:
+        assert order_by_degree(whole.indptr, whole.indices, 0.9, 0.99 * work) is None
