@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.sparse_columns import Matrix, SparseColumns
 
-__all__ = ["FormulaicEncoder", "Source", "learn_formulaic"]
+__all__ = ["FormulaicEncoder", "Source", "evaluate_part", "learn_formulaic"]
 
 # Contrasts that have a number in most rows.
 _DENSE_CONTRASTS = re.compile(r"contr\.(poly|helmert|diff|custom)|\b(Poly|Helmert|Diff)\b", re.IGNORECASE)
@@ -264,6 +264,19 @@ def learn_formulaic(
         for j, label in enumerate(labels):
             check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
     return matrix, FormulaicEncoder(made_spec, sources, labels, text, spelled, context)
+
+
+def evaluate_part(encoder: FormulaicEncoder, part: str, columns: Mapping[str, pd.Series[Any]]) -> NDArray[np.float64]:
+    """Return the values of an expression in safe names, on the rows where none of its own columns is missing."""
+    from formulaic import Formula, ModelSpec
+
+    used = {safe: source for safe, source in encoder.sources.items() if safe in part}
+    complete = ~np.any([is_missing(columns[s.name]) for s in used.values()], axis=0)
+    if not complete.any():
+        return np.empty(0)
+    table = {safe: source.encode(columns)[complete] for safe, source in used.items()}
+    spec = ModelSpec(formula=Formula(f"0 + I({part})"), na_action="ignore", output="numpy")
+    return np.asarray(_materialise(spec, table, encoder), dtype=np.float64)[:, 0]
 
 
 def _choose_sparse(widths: list[tuple[str, int]], n: int) -> bool:

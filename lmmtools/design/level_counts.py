@@ -54,10 +54,10 @@ class _Tally:
 
 
 class LevelCounts:
-    """The levels of one column, and the rows of each."""
+    """The levels of one column, and the rows of each; categories have an order where they are declared."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, is_declared: bool = True) -> None:
+        self.name, self._is_declared = name, is_declared
         self._categories: pd.Index[Any] | None = None
         self._by_category = np.empty(0, dtype=np.int64)
         self._base, self._table = 0, np.empty(0, dtype=np.int64)
@@ -115,7 +115,7 @@ class LevelCounts:
 
     def _add_categories(self, categories: pd.Index[Any], counts: NDArray[np.int64]) -> None:
         """Count rows by category; where parts declare different ones, there is no order that all have."""
-        if self._categories is None and not self._others:
+        if self._is_declared and self._categories is None and not self._others:
             self._categories, self._by_category = categories, counts
         elif self._categories is not None and categories.equals(self._categories):
             self._by_category = self._by_category + counts

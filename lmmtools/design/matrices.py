@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lmmtools.design.rows_elsewhere import RowBatch
 from lmmtools.design.sparse_columns import as_array
 from lmmtools.design.theta import lambda_factors
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
     from lmmtools.design.dropped import Dropped
     from lmmtools.design.sparse_columns import Matrix
+    from lmmtools.design.streamed_rows import StreamedRows
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 
@@ -104,6 +106,8 @@ class Design:
         All rows of the data, where the fixed part looks at rows before, ``lag(x)``, and some were left out.
     shared : tuple of tuple of int
         Sets of blocks that have one covariance matrix between them; empty except for a MixedLM model that was read.
+    streamed : StreamedRows or None
+        Where the rows are read from when they are needed; the arrays above then have a shape alone. None: in memory.
 
     Examples
     --------
@@ -130,6 +134,24 @@ class Design:
     has_given_offset: bool = False
     shared: tuple[tuple[int, ...], ...] = ()
     whole: pd.DataFrame | None = None
+    streamed: StreamedRows | None = None
+
+    def batches(self, rows: int) -> Iterator[RowBatch]:
+        """Yield the rows in order, in batches of at most ``rows``: views of the arrays, or read and coded."""
+        if self.streamed is not None:
+            yield from self.streamed.batches(rows)
+            return
+        for start in range(0, self.n, rows):
+            s = slice(start, start + rows)
+            yield RowBatch(
+                self.y[s],
+                self.fixed[s],
+                None if self.weights is None else self.weights[s],
+                None if self.offset is None else self.offset[s],
+                tuple(b.codes[s] for b in self.blocks),
+                tuple(b.basis[s] for b in self.blocks),
+                self.rows[s],
+            )
 
     @cached_property
     def frame(self) -> pd.DataFrame:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Moments", "NumberSummary", "Survey", "SurveyPlan"]
+__all__ = ["Moments", "NumberSummary", "Survey", "SurveyPlan", "as_plain"]
 
 HEAD = 2000
 """Complete rows that are kept: what expressions make of rows is learned from them."""
@@ -91,6 +91,8 @@ class NumberSummary:
     n_infinite : int
     first_infinite : int or None
         Position of the first row that is infinite.
+    n_nonpositive, first_nonpositive : int and float
+        Numbers that are not above zero, and the first of them.
     values : set of float or None
         The distinct numbers where they are at most two.
     """
@@ -100,6 +102,8 @@ class NumberSummary:
     largest: float = float("-inf")
     n_infinite: int = 0
     first_infinite: int | None = None
+    n_nonpositive: int = 0
+    first_nonpositive: float = 0.0
     values: set[float] | None = field(default_factory=set)
 
     def add(self, values: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
@@ -119,6 +123,10 @@ class NumberSummary:
             self.values |= {low, high}
             if len(self.values) > 2 or not ((values == low) | (values == high)).all():
                 self.values = None
+        if low <= 0:
+            if not self.n_nonpositive:
+                self.first_nonpositive = float(values[np.argmax(values <= 0)])
+            self.n_nonpositive += int((values <= 0).sum())
         self.smallest, self.largest = min(self.smallest, low), max(self.largest, high)
         self.moments.add(values)
 
@@ -126,6 +134,9 @@ class NumberSummary:
         """Add the numbers of another part, whose rows follow from position ``start`` on."""
         self.moments.merge(other.moments)
         self.smallest, self.largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
+        if not self.n_nonpositive:
+            self.first_nonpositive = other.first_nonpositive
+        self.n_nonpositive += other.n_nonpositive
         self.n_infinite += other.n_infinite
         if self.first_infinite is None and other.first_infinite is not None:
             self.first_infinite = start + other.first_infinite
@@ -140,6 +151,8 @@ class Survey:
     Attributes
     ----------
     plan : SurveyPlan
+    declared : frozenset of str
+        Columns whose categories have an order that the data declare; others are texts, held as categories.
     n_input : int
         Rows read.
     n : int
@@ -158,8 +171,8 @@ class Survey:
         The first complete rows.
     """
 
-    def __init__(self, plan: SurveyPlan) -> None:
-        self.plan = plan
+    def __init__(self, plan: SurveyPlan, declared: frozenset[str] = frozenset()) -> None:
+        self.plan, self.declared = plan, declared
         self.n_input = self.n = 0
         self.lost: dict[str, int] = {}
         self.levels: dict[str, LevelCounts] = {}
@@ -201,7 +214,7 @@ class Survey:
         kind = kind_of(column)
         used = _take(column, is_complete)
         if name in self.plan.labels or kind in ("factor", "boolean"):
-            self.levels.setdefault(name, LevelCounts(name)).add(used)
+            self.levels.setdefault(name, LevelCounts(name, name in self.declared)).add(used)
         if name in self.plan.numeric and kind in ("number", "boolean"):
             values = _as_floats(used)
             summary = self.numbers.setdefault(name, NumberSummary())
@@ -214,7 +227,7 @@ class Survey:
         for name, count in other.lost.items():
             self.lost[name] = self.lost.get(name, 0) + count
         for name, levels in other.levels.items():
-            self.levels.setdefault(name, LevelCounts(name)).merge(levels)
+            self.levels.setdefault(name, LevelCounts(name, name in self.declared)).merge(levels)
         for name, summary in other.numbers.items():
             self.numbers.setdefault(name, NumberSummary()).merge(summary, self.n_input)
         for name, moments in other.own.items():
@@ -237,8 +250,17 @@ class Survey:
 
 
 def _take(column: pd.Series[Any], rows: NDArray[np.bool_] | None) -> pd.Series[Any]:
-    """Return the values where ``rows`` is true, all for None."""
-    return column if rows is None else column[rows]
+    """Return the values where ``rows`` is true, all for None; none of them is missing."""
+    return as_plain(column if rows is None else column[rows])
+
+
+def as_plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column without missing values, of a type that has none."""
+    dtype = column.dtype
+    plain = getattr(dtype, "numpy_dtype", None)
+    if isinstance(dtype, (np.dtype, pd.CategoricalDtype)) or not isinstance(plain, np.dtype) or plain.kind not in "biuf":
+        return column
+    return pd.Series(column.to_numpy(dtype=plain), index=column.index, name=column.name)
 
 
 def _as_floats(column: pd.Series[Any]) -> NDArray[np.float64]:

@@ -1,0 +1,180 @@
+"""``RowStatistics``: sums over all rows of a design, and few rows that span what all rows span."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.linalg.lapack import dpotrf, dtrtri
+
+from lmmtools.blas import product
+from lmmtools.design.survey import Moments
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lmmtools.design.rows_elsewhere import RowBatch
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["RowStatistics"]
+
+WIDEST = 400
+"""Columns of X and the bases together up to which rows that span all are looked for."""
+
+OUTSIDE = 1e-9
+"""Share of a row, in units of each column, that lies outside the span of others and is no rounding."""
+
+HEAD = 500
+"""Rows from the start that are kept beside those that span more."""
+
+
+class RowStatistics:
+    """Sums over the rows of a design that are read in batches.
+
+    Attributes
+    ----------
+    n : int
+    response : Moments
+        Of the response less the offset.
+    weights, inverse_weights, offset : Moments
+        Of those that there are.
+    largest : ndarray, shape (p,)
+        Largest size in each column of X.
+    sums : ndarray, shape (p,)
+        Column sums of X.
+    squares : ndarray, shape (b, b), of the bases of all blocks side by side
+        Their products B'B.
+    weighted : ndarray, shape (b,)
+        Diagonal of B'WB.
+    rows : pandas.DataFrame
+        Rows, in the data's columns, that span with X and the bases all that the rows of the design span.
+    """
+
+    def __init__(self, p: int, widths: tuple[int, ...], pairs: tuple[tuple[int, int, int], ...]) -> None:
+        b = sum(widths)
+        self.n = 0
+        self.response, self.weights, self.inverse_weights, self.offset = Moments(), Moments(), Moments(), Moments()
+        self.largest, self.sums = np.zeros(p), np.zeros(p)
+        self.squares, self.weighted = np.zeros((b, b)), np.zeros(b)
+        self._turn: Floats | None = None
+        self._products = np.zeros((p, p))
+        # Blocks i, j with the same number of levels: the level of j that each level of i had first; None once two.
+        self._partners = {(i, j): np.full(m, -1, dtype=np.intp) for i, j, m in pairs}
+        self.alike = dict.fromkeys(self._partners, True)
+        self._is_spanning = p + b <= WIDEST
+        self._frames: list[pd.DataFrame] = []
+        self._kept = 0
+        self._unit: Floats | None = None
+        self._span = np.zeros((0, p + b))
+        self._outside: Floats | None = None
+
+    @classmethod
+    def for_rows(cls, rows: Any) -> RowStatistics:
+        """Return statistics without any row yet, for the rows of a stream."""
+        coder = rows.coder
+        p = len(coder.encoder.column_names) if coder.kept is None else len(coder.kept)
+        blocks = coder.blocks
+        pairs = tuple(
+            (i, j, len(a.known))
+            for i, a in enumerate(blocks)
+            for j, b in enumerate(blocks)
+            if i < j and a.factors != b.factors and len(a.known) == len(b.known)
+        )
+        return cls(p, tuple(b.width for b in blocks), pairs)
+
+    def add(self, batch: RowBatch) -> None:
+        """Add the rows of a batch."""
+        X = np.asarray(batch.X)
+        self.n += len(batch)
+        self.response.add(batch.response)
+        if batch.weights is not None:
+            self.weights.add(batch.weights)
+            self.inverse_weights.add(1.0 / batch.weights)
+        if batch.offset is not None:
+            self.offset.add(batch.offset)
+        if X.shape[1]:
+            self.largest = np.maximum(self.largest, [max(c.max(), -c.min()) for c in X.T])
+            self.sums += X.sum(axis=0)
+            if self._turn is None:
+                self._turn = _turn(X)
+            turned = product(X, self._turn)
+            self._products += product(turned.T, turned)
+        B = np.hstack(batch.bases) if batch.bases else np.empty((len(batch), 0))
+        self.squares += product(B.T, B)
+        if batch.weights is not None:
+            self.weighted += batch.weights @ B**2
+        else:
+            self.weighted = self.squares.diagonal().copy()
+        self._compare_levels(batch)
+        if self._is_spanning:
+            self._span_rows(np.hstack([X, B]), batch)
+
+    def _compare_levels(self, batch: RowBatch) -> None:
+        for (i, j), first in self._partners.items():
+            if self.alike[i, j]:
+                a, b = batch.codes[i], batch.codes[j]
+                unknown = first[a] < 0
+                first[a[unknown]] = b[unknown]
+                self.alike[i, j] = bool(np.array_equal(first[a], b))
+
+    def _span_rows(self, M: Floats, batch: RowBatch) -> None:
+        """Keep rows that are outside the span of those kept."""
+        assert batch.frame is not None
+        if self._unit is None:
+            largest = np.abs(M).max(axis=0, initial=0.0)
+            self._unit = np.where(largest > 0, largest, 1.0)
+        chosen: list[int] = []
+        if self._kept < HEAD:
+            chosen = list(range(min(len(M), HEAD - self._kept)))
+            self._kept += len(chosen)
+            self._learn_span(M[chosen] / self._unit)
+        assert self._outside is not None
+        while self._outside.shape[1]:
+            left = np.abs(product(M / self._unit, self._outside)).max(axis=1, initial=0.0)
+            row = int(left.argmax())
+            if left[row] <= OUTSIDE:
+                break
+            chosen.append(row)
+            self._learn_span(M[[row]] / self._unit)
+        if chosen:
+            self._frames.append(batch.frame.iloc[chosen])
+
+    def _learn_span(self, rows: Floats) -> None:
+        _, d, V = np.linalg.svd(np.vstack([self._span, rows]), full_matrices=True)
+        rank = int((d > OUTSIDE * d.max(initial=0.0)).sum())
+        self._span, self._outside = V[:rank], np.ascontiguousarray(V[rank:].T)
+
+    @property
+    def rows(self) -> pd.DataFrame | None:
+        """Rows in the data's columns that span all; None where X has too many columns to look for them."""
+        return pd.concat(self._frames) if self._is_spanning else None
+
+    @property
+    def root(self) -> Floats:
+        """Upper R, shape (p, p), with R'R = X'X."""
+        p = len(self.sums)
+        if not p:
+            return np.zeros((0, 0))
+        assert self._turn is not None
+        scale = np.sqrt(self._products.diagonal())
+        L, info = dpotrf(self._products / scale / scale[:, None], lower=1)
+        if info:
+            raise np.linalg.LinAlgError("X'X has no Cholesky factor")
+        return np.asarray(np.linalg.solve(self._turn.T, (np.tril(L) * scale[:, None])).T)
+
+    def mean_square(self, at: slice) -> Floats:
+        """Return B'B / n of the bases' columns ``at``."""
+        return np.asarray(self.squares[at, at] / self.n)
+
+
+def _turn(X: Floats) -> Floats:
+    """Return the upper map that makes the columns of X orthonormal, of length one where they are dependent."""
+    norms = np.sqrt((X**2).sum(axis=0))
+    unit = np.where(norms > 0, norms, 1.0)
+    if len(X) >= X.shape[1]:
+        R = np.asarray(np.linalg.qr(X / unit, mode="r"))
+        if np.abs(R.diagonal()).min(initial=1.0) > 1e-6:
+            return np.asarray(dtrtri(R)[0]) / unit[:, None]
+    return np.diag(1.0 / unit)

@@ -1,0 +1,332 @@
+"""``StreamedRows``: the rows of a design, read from a source and coded batch by batch, as often as they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.design.factors import match_levels
+from lmmtools.design.frame import is_missing
+from lmmtools.design.row_statistics import RowStatistics
+from lmmtools.design.rows_elsewhere import RowBatch
+from lmmtools.design.survey import as_plain
+from lmmtools.errors import DataError
+from lmmtools.sources import as_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from lmmtools.design.encoders import Encoder
+    from lmmtools.design.survey import Survey
+    from lmmtools.sources import Source
+
+    Floats = NDArray[np.float64]
+    AnyColumns = Mapping[str, pd.Series[Any]]
+
+__all__ = ["BlockCoder", "Coder", "LevelFinder", "StreamedRows", "complete_rows", "read_columns"]
+
+WIDEST_TABLE = 1 << 24
+"""Integers within a range of this length, and so many possible combinations, are looked up in a table."""
+
+MOST_NUMBERS = 1 << 24
+"""Numbers in the rows of X that are coded at a time: 128 MB."""
+
+
+def read_columns(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pd.Series[Any]], int]]:
+    """Yield the columns of each batch, and the position of its first row."""
+    start = 0
+    # A table needs one column at least to have rows.
+    wanted = tuple(names) or source.columns[:1]
+    for batch in source.batches(wanted):
+        yield as_columns(batch, start), start
+        start += batch.num_rows
+
+
+def complete_rows(columns: AnyColumns, names: Sequence[str]) -> dict[str, pd.Series[Any]]:
+    """Return the columns on the rows without a missing value in any of them."""
+    missing = [where for name in names if (where := is_missing(columns[name])).any()]
+    keep = ~np.any(missing, axis=0) if missing else None
+    return {name: as_plain(columns[name] if keep is None else columns[name][keep]) for name in names}
+
+
+class LevelFinder:
+    """Finds the place of each value of a column among levels, by a table where the levels are integers that lie near."""
+
+    def __init__(self, levels: pd.Index[Any]) -> None:
+        self.levels = levels
+        self._table: NDArray[np.intp] | None = None
+        self._base = 0
+        if levels.dtype.kind in "iu" and len(levels):
+            low, high = int(levels.min()), int(levels.max())
+            if high - low < WIDEST_TABLE:
+                self._base = low
+                self._table = np.full(high - low + 1, -1, dtype=np.intp)
+                self._table[levels.to_numpy() - low] = np.arange(len(levels))
+
+    def of(self, column: pd.Series[Any]) -> NDArray[np.intp]:
+        """Return the places, shape (r,), -1 for values that are none of the levels."""
+        if self._table is None or not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iu":
+            return np.asarray(match_levels([column], (self.levels,), np.empty((0, 1), dtype=np.intp)), dtype=np.intp)
+        values = column.to_numpy()
+        if not len(values):
+            return np.empty(0, dtype=np.intp)
+        if int(values.min()) < self._base or int(values.max()) >= self._base + len(self._table):
+            inside = (values >= self._base) & (values < self._base + len(self._table))
+            out = np.full(len(values), -1, dtype=np.intp)
+            out[inside] = self._table[values[inside] - self._base]
+            return out
+        return self._table[values - self._base if self._base else values]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockCoder:
+    """Codes the rows of one random-effects term.
+
+    Attributes
+    ----------
+    factors : tuple of str
+    sizes : tuple of int
+        Levels of each factor.
+    members : ndarray of intp, shape (m, factors)
+    encoder : Encoder or None
+        Makes the basis; None where it is the constant.
+    width : int
+    known : ndarray of int64, shape (m,)
+        Each level as one number, increasing.
+    table : ndarray of intp or None
+        The level of each possible combination, -1 for those that do not occur.
+    """
+
+    factors: tuple[str, ...]
+    sizes: tuple[int, ...]
+    members: NDArray[np.intp]
+    encoder: Encoder | None
+    width: int
+    known: NDArray[np.int64]
+    table: NDArray[np.intp] | None
+
+    @classmethod
+    def of(
+        cls, factors: tuple[str, ...], sizes: tuple[int, ...], members: NDArray[np.intp], encoder: Any, width: int
+    ) -> BlockCoder:
+        """Return the coder of a term."""
+        known = _as_one(list(members.T), sizes)
+        table = None
+        if len(factors) > 1 and np.prod([float(s) for s in sizes]) <= WIDEST_TABLE:
+            table = np.full(int(np.prod(sizes)), -1, dtype=np.intp)
+            table[known] = np.arange(len(known))
+        return cls(factors, sizes, members, encoder, width, known, table)
+
+    def codes(self, by_factor: Mapping[str, NDArray[np.intp]]) -> NDArray[np.intp]:
+        """Return the level of each row, shape (r,), -1 where it is not known."""
+        if len(self.factors) == 1:
+            return by_factor[self.factors[0]]
+        parts = [by_factor[name] for name in self.factors]
+        cells = _as_one(parts, self.sizes)
+        if self.table is not None:
+            found = self.table[np.maximum(cells, 0)]
+        else:
+            place = np.minimum(np.searchsorted(self.known, cells), len(self.known) - 1)
+            found = np.where(self.known[place] == cells, place, -1)
+        lost = np.any([part < 0 for part in parts], axis=0)
+        return np.where(lost, -1, found) if lost.any() else found
+
+
+def _as_one(parts: Sequence[NDArray[np.intp]], sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Return the combination of each row as one number, in lexicographic order."""
+    out = parts[0].astype(np.int64)
+    for part, size in zip(parts[1:], sizes[1:], strict=True):
+        out = out * size + part
+    return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coder:
+    """Codes rows as a design codes them.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns used.
+    response : str
+        Column or expression.
+    response_encoder : Encoder or None
+        None where the response is a column of numbers.
+    encoder : Encoder
+        Makes X, with columns that depend on others.
+    kept : ndarray of intp, shape (p,), or None
+        The columns of X that are kept; None for all.
+    offset_encoders : tuple of Encoder
+    weights, offset : str or None
+        Columns.
+    levels : dict of str to LevelFinder
+        Of the columns that are factors in X or a basis, and of grouping columns.
+    labels : frozenset of str
+        Columns that are factors in X or a basis and hold no numbers.
+    blocks : tuple of BlockCoder
+    may_be_undefined : bool
+        Whether an expression may have no value in some rows, which are left out.
+    """
+
+    names: tuple[str, ...]
+    response: str
+    response_encoder: Encoder | None
+    encoder: Encoder
+    kept: NDArray[np.intp] | None
+    offset_encoders: tuple[Encoder, ...]
+    weights: str | None
+    offset: str | None
+    levels: dict[str, LevelFinder]
+    labels: frozenset[str]
+    blocks: tuple[BlockCoder, ...]
+    may_be_undefined: bool
+
+    def code(self, columns: AnyColumns, with_frame: bool = False) -> RowBatch:
+        """Return complete rows coded, those left out in which an expression has no value."""
+        index = next(iter(columns.values())).index
+        codes = {f: self._find(f, columns[f]) for f in dict.fromkeys(f for b in self.blocks for f in b.factors)}
+        coded = {
+            name: pd.Series(
+                pd.Categorical.from_codes(
+                    codes[name] if name in codes else self._find(name, column),
+                    categories=self.levels[name].levels,
+                ),
+                index=index,
+                copy=False,
+            )
+            if name in self.labels
+            else column
+            for name, column in columns.items()
+        }
+        frame = pd.DataFrame(coded, index=index, copy=False)
+        X = self.encoder.encode(frame)
+        if self.kept is not None:
+            X = np.ascontiguousarray(X[:, self.kept])
+        made: dict[int, Floats] = {}
+        bases = []
+        for block in self.blocks:
+            if block.encoder is None:
+                bases.append(np.ones((len(frame), 1)))
+            else:
+                key = id(block.encoder)
+                made[key] = made[key] if key in made else block.encoder.encode(frame)
+                bases.append(made[key])
+        y = (
+            np.asarray(columns[self.response].to_numpy(), dtype=np.float64)
+            if self.response_encoder is None
+            else self.response_encoder.encode(frame)[:, 0]
+        )
+        offsets = [encoder.encode(frame)[:, 0] for encoder in self.offset_encoders]
+        if self.offset is not None:
+            offsets.append(np.asarray(columns[self.offset].to_numpy(), dtype=np.float64))
+        batch = RowBatch(
+            y,
+            X,
+            None if self.weights is None else np.asarray(columns[self.weights].to_numpy(), dtype=np.float64),
+            np.sum(offsets, axis=0) if offsets else None,
+            tuple(block.codes(codes) for block in self.blocks),
+            tuple(bases),
+            np.asarray(index),
+            pd.DataFrame(dict(columns), index=index, copy=False) if with_frame else None,
+        )
+        return self._leave_out_undefined(batch) if self.may_be_undefined else batch
+
+    def _find(self, name: str, column: pd.Series[Any]) -> NDArray[np.intp]:
+        """Return the level of each row."""
+        return self.levels[name].of(column)
+
+    def _leave_out_undefined(self, batch: RowBatch) -> RowBatch:
+        parts = [batch.y[:, None], np.asarray(batch.X), *batch.bases]
+        parts += [] if batch.offset is None else [batch.offset[:, None]]
+        undefined = [np.isnan(part).any(axis=1) for part in parts if np.isnan(np.add.reduce(part, axis=None))]
+        return take_rows(batch, ~np.any(undefined, axis=0)) if undefined else batch
+
+
+def take_rows(batch: RowBatch, rows: Any) -> RowBatch:
+    """Return some rows of a batch, by a mask or a slice."""
+    return RowBatch(
+        batch.y[rows],
+        batch.X[rows],
+        None if batch.weights is None else batch.weights[rows],
+        None if batch.offset is None else batch.offset[rows],
+        tuple(c[rows] for c in batch.codes),
+        tuple(b[rows] for b in batch.bases),
+        batch.rows[rows],
+        None if batch.frame is None else batch.frame[rows],
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedRows:
+    """The rows of a design that are read from a source.
+
+    Attributes
+    ----------
+    source : Source
+    coder : Coder
+    n : int
+        Rows used.
+    survey : Survey
+        Of the rows used.
+    """
+
+    source: Source
+    coder: Coder
+    n: int
+    survey: Survey
+    _found: list[RowStatistics] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What the source is called."""
+        return self.source.name
+
+    def batches(self, rows: int, with_frame: bool = False) -> Iterator[RowBatch]:
+        """Yield the rows used in batches of at most ``rows``, in order; a whole pass also makes the statistics.
+
+        Raises
+        ------
+        DataError
+            The data are no longer those that were surveyed.
+        """
+        statistics = None if self._found else RowStatistics.for_rows(self)
+        n = 0
+        for columns, _ in read_columns(self.source, self.coder.names):
+            for batch in self._code(complete_rows(columns, self.coder.names), rows, with_frame or statistics is not None):
+                if any((codes < 0).any() for codes in batch.codes):
+                    raise DataError(_changed(self.name))
+                if statistics is not None:
+                    statistics.add(batch)
+                n += len(batch)
+                yield batch
+        if n != self.n:
+            raise DataError(_changed(self.name))
+        if statistics is not None and not self._found:
+            self._found.append(statistics)
+
+    def _code(self, columns: AnyColumns, rows: int, with_frame: bool) -> Iterator[RowBatch]:
+        """Yield coded pieces of a batch of columns."""
+        r = len(next(iter(columns.values())))
+        step = max(1, min(rows, MOST_NUMBERS // max(len(self.coder.encoder.column_names), 1)))
+        for start in range(0, r, step):
+            piece = {name: column.iloc[start : start + step] for name, column in columns.items()} if r > step else columns
+            batch = self.coder.code(piece, with_frame)
+            if len(batch):
+                yield batch
+
+    @property
+    def statistics(self) -> RowStatistics:
+        """What all rows tell once they are coded; a pass of its own if none was made yet."""
+        if not self._found:
+            for _ in self.batches(1 << 18):
+                pass
+        return self._found[0]
+
+
+def _changed(name: str) -> str:
+    return f"{name} changed after its rows were first read: it has other rows or levels now. Declare the model again."
