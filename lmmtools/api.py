@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
-from lmmtools.engines import load_engine
-from lmmtools.errors import CodingWarning, EngineError
-from lmmtools.fit.record import Names
+from lmmtools.design.streamed import build_streamed_design
+from lmmtools.engines import load_engine, pls
+from lmmtools.errors import CodingWarning, EngineError, RowsNeededError
+from lmmtools.fit.record import Names, Prepared
 from lmmtools.formula.parser import parse
 from lmmtools.progress import watch
 from lmmtools.results.fitting import make_fit, read_mixedlm, warn_of
 from lmmtools.results.lmm_results import LMMResults
+from lmmtools.sources import open_source
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-    from lmmtools.core import ModelSize
+    from lmmtools.core import ModelSize, Problem
     from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm import MixedLMSpec
     from lmmtools.formula.declare import Declaration
@@ -87,6 +89,12 @@ class Model:
         from lmmtools.engines import mixedlm
 
         return mixedlm.write_spec(self.design, mixedlm.lay_out(self.design))
+
+    @cached_property
+    def _problem(self) -> Problem:
+        from lmmtools import core
+
+        return core.prepare(self.design)
 
     @property
     def size(self) -> ModelSize:
@@ -166,6 +174,16 @@ class Model:
         if reml not in (True, False):
             raise EngineError(f"reml={reml!r:.40} is not an option; write True (REML) or False (maximum likelihood)")
         module = load_engine(engine)
+        prepared = Prepared()
+        if self.design.streamed is not None:
+            if engine not in ("auto", "pls"):
+                raise RowsNeededError(
+                    f"engine={engine!r} takes all rows in memory, and these are read from {self.design.streamed.name} "
+                    'when they are needed: fit by "pls", or read the data into a frame first.'
+                )
+            # One pass over the rows serves all fits of the model.
+            prepared = Prepared(self._problem)
+            module, options = pls, {"problem": self._problem, **options}
         if check:
             check_identified(self.design, reml)
         started = time.perf_counter()
@@ -176,7 +194,8 @@ class Model:
         said = "" if check else describe_unidentified(self.design, reml)
         if said:
             estimate = replace(estimate, messages=(*estimate.messages, said))
-        result, found = make_fit(LMMResults, self.design, self.names, estimate, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        result, found = make_fit(LMMResults, self.design, self.names, estimate, seconds, prepared)
         warn_of(found)
         return result
 
@@ -237,9 +256,19 @@ def lmm(
     <lmmtools model Reaction ~ Days + (Days | Subject): 180 rows>
     """
     parsed = parse(formula, random, trusted=trusted)
+    source = open_source(data)
     with single:
-        design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
-    names = Names(data_name or _name_of(data), _name_argument(weights, "weights"), _name_argument(offset, "offset"))
+        if source is None:
+            design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
+        else:
+            # Values given beside the rows are refused there.
+            beside: Any = {"weights": weights, "offset": offset}
+            design = build_streamed_design(parsed, source, na_action=na_action, **beside)
+    names = Names(
+        data_name or (_name_of(data) if source is None else source.name),
+        _name_argument(weights, "weights"),
+        _name_argument(offset, "offset"),
+    )
     warn_of((CodingWarning, text) for text in design.narrower_in_r)
     return Model(parsed, design, names)
 

@@ -17,7 +17,7 @@ from lmmtools.memory import need_memory
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -98,17 +98,26 @@ def check_fixed(n: int, names: Sequence[str], remarks: Sequence[str]) -> None:
         )
 
 
-def check_distance(X: Matrix, names: Sequence[str], kept: NDArray[np.intp]) -> None:
-    """Raise a DataError for a column too far from zero for its spread: in double precision it is a constant."""
+def check_distance(
+    X: Matrix,
+    names: Sequence[str],
+    kept: NDArray[np.intp],
+    ends: Callable[[str], tuple[float, float] | None] = lambda _: None,
+) -> None:
+    """Raise a DataError for a column too far from zero for its spread: in double precision it is a constant.
+
+    ``ends`` returns the smallest and largest value of a column where X has some rows of many.
+    """
     far = lost_by_distance(X, kept)
     if len(far):
         name, column = names[far[0]], X[:, far[0]]
+        low, high = ends(name) or (column.min(), column.max())
         python = f"data[{name!r}] -= data[{name!r}].mean(), or center({quote_name(name)}) in the formula"
         is_column = "(" not in name and ":" not in name
         centre = advice(python, f"center({quote_name(name)}) in the formula") if is_column else "by the column in it"
         raise DataError(
-            f"{name} is too far from zero for its spread: its values go from {column.min():.15g} to "
-            f"{column.max():.15g}, and beside a constant nothing of them is left in double precision. "
+            f"{name} is too far from zero for its spread: its values go from {low:.15g} to "
+            f"{high:.15g}, and beside a constant nothing of them is left in double precision. "
             f"Centre it: {centre}."
         )
 

@@ -25,7 +25,9 @@ from scipy.linalg import lstsq
 from scipy.linalg import qr as scipy_qr
 
 from lmmtools.audience import advice
+from lmmtools.design.facts import spanning_rows
 from lmmtools.design.frame import show_value
+from lmmtools.design.newdata import encode_basis
 from lmmtools.errors import DataError
 from lmmtools.sentences import join_with_and
 
@@ -135,6 +137,9 @@ def residual_direction(design: Design, reml: bool) -> Direction | None:
     rank = design.n - design.p if reml else design.n
     if design.q < rank:  # The terms' part of V has at most this rank, the residuals' the other.
         return None
+    if design.streamed is not None:
+        # About as many effects as rows: these can be held in memory, since the effects' products are.
+        design = design.streamed.collect(design)
     w = np.ones(design.n) if design.weights is None else design.weights / design.weights.mean()
     root = np.sqrt(w)
     bases = [_orthonormal(block.basis * root[:, None]) for block in design.blocks]
@@ -314,20 +319,33 @@ def find_ambiguities(design: Design) -> tuple[Ambiguity, ...]:
     found = []
     together = {frozenset(pair) for members in design.shared for pair in combinations(members, 2)}
     for (i, a), (j, b) in combinations(enumerate(design.blocks), 2):
-        if frozenset((i, j)) in together or not _split_alike(a, b):
+        if frozenset((i, j)) in together or not _split_alike(design, a, b):
             continue
-        count = _common_directions(a.basis, b.basis)
+        count = _common_directions(*_bases_of(design, a, b))
         if count:
             found.append(Ambiguity(str(a.term), str(b.term), (a.group, b.group), count, count == max(a.l, b.l)))
     return tuple(found)
 
 
-def _split_alike(a: Block, b: Block) -> bool:
+def _bases_of(design: Design, a: Block, b: Block) -> tuple[Floats, Floats]:
+    """Return the bases of two blocks on rows enough to show what the columns of both span."""
+    if design.streamed is None:
+        return a.basis, b.basis
+    # Effects with a constant each need no rows, and one alone is the constant.
+    if a.encoder is None and b.encoder is None:
+        return np.ones((1, 1)), np.ones((1, 1))
+    rows = spanning_rows(design)
+    return encode_basis(a, rows), encode_basis(b, rows)
+
+
+def _split_alike(design: Design, a: Block, b: Block) -> bool:
     """Whether two blocks have the same levels in the same rows."""
     if a.m != b.m:
         return False
     if a.codes is b.codes or a.group == b.group:
         return True
+    if design.streamed is not None:
+        return design.streamed.are_alike(a.codes, b.codes)
     # A level of the one for each of the other.
     first = np.zeros(a.m, dtype=np.intp)
     first[a.codes] = b.codes

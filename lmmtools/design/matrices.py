@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lmmtools.design.dropped import Dropped
     from lmmtools.design.sparse_columns import Matrix
     from lmmtools.design.streamed_rows import StreamedRows
-    from lmmtools.formula.terms import ModelFormula, RandomTerm
+    from lmmtools.formula.terms import ModelFormula
 
 
 __all__ = ["ColumnsLater", "Design"]
@@ -139,7 +139,11 @@ class Design:
     def batches(self, rows: int) -> Iterator[RowBatch]:
         """Yield the rows in order, in batches of at most ``rows``: views of the arrays, or read and coded."""
         if self.streamed is not None:
-            yield from self.streamed.batches(rows)
+            for batch in self.streamed.batches(rows):
+                # The blocks may be fewer than those that are coded, or have fewer columns.
+                codes: Any = [b.codes for b in self.blocks]
+                bases: Any = [b.basis for b in self.blocks]
+                yield replace(batch, codes=tuple(c.of(batch) for c in codes), bases=tuple(b.of(batch) for b in bases))
             return
         for start in range(0, self.n, rows):
             s = slice(start, start + rows)
@@ -201,18 +205,26 @@ class Design:
     def narrower_in_r(self) -> tuple[str, ...]:
         """What ``lmer()`` would leave out of X and of each term's columns, a sentence or two each."""
         from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
+        from lmmtools.design.facts import spanning_rows
+        from lmmtools.design.newdata import encode_basis, encode_fixed
         from lmmtools.design.r_coding import find_narrower, has_all_margins
 
-        sums: list[tuple[RandomTerm | None, Any, Matrix, tuple[str, ...]]]
-        sums = [(None, self.encoder, self.fixed, self.x_names)]
-        sums += [(b.term, b.encoder, b.basis, b.cnames) for b in self.blocks]
-        return tuple(
-            f"In {term}: {found}" if term is not None else f"{found}"
-            for term, encoder, columns, names in sums
-            if isinstance(encoder, (PlainEncoder, FormulaicEncoder))
-            and not has_all_margins(encoder.factors_by_term())
-            and (found := find_narrower(encoder, self.frame, columns, names)) is not None
-        )
+        sums: list[tuple[Block | None, Any, tuple[str, ...]]]
+        sums = [(None, self.encoder, self.x_names), *((b, b.encoder, b.cnames) for b in self.blocks)]
+        said = []
+        for block, encoder, names in sums:
+            is_known = isinstance(encoder, (PlainEncoder, FormulaicEncoder))
+            if not is_known or has_all_margins(encoder.factors_by_term()):
+                continue
+            if self.streamed is None:
+                rows, columns = self.frame, self.fixed if block is None else block.basis
+            else:
+                rows = spanning_rows(self)
+                columns = encode_fixed(self, rows) if block is None else encode_basis(block, rows)
+            found = find_narrower(encoder, rows, columns, names)
+            if found is not None:
+                said.append(f"{found}" if block is None else f"In {block.term}: {found}")
+        return tuple(said)
 
     @property
     def response(self) -> NDArray[np.float64]:

@@ -44,9 +44,9 @@ class RowStatistics:
         Largest size in each column of X.
     sums : ndarray, shape (p,)
         Column sums of X.
-    squares : ndarray, shape (b, b), of the bases of all blocks side by side
-        Their products B'B.
-    weighted : ndarray, shape (b,)
+    squares : ndarray, shape (1 + b, 1 + b)
+        B'B of a column of ones and the bases of all blocks side by side.
+    weighted : ndarray, shape (1 + b,)
         Diagonal of B'WB.
     rows : pandas.DataFrame
         Rows, in the data's columns, that span with X and the bases all that the rows of the design span.
@@ -57,7 +57,7 @@ class RowStatistics:
         self.n = 0
         self.response, self.weights, self.inverse_weights, self.offset = Moments(), Moments(), Moments(), Moments()
         self.largest, self.sums = np.zeros(p), np.zeros(p)
-        self.squares, self.weighted = np.zeros((b, b)), np.zeros(b)
+        self.squares, self.weighted = np.zeros((1 + b, 1 + b)), np.zeros(1 + b)
         self._turn: Floats | None = None
         self._products = np.zeros((p, p))
         # Blocks i, j with the same number of levels: the level of j that each level of i had first; None once two.
@@ -101,7 +101,7 @@ class RowStatistics:
                 self._turn = _turn(X)
             turned = product(X, self._turn)
             self._products += product(turned.T, turned)
-        B = np.hstack(batch.bases) if batch.bases else np.empty((len(batch), 0))
+        B = np.hstack([np.ones((len(batch), 1)), *batch.bases])
         self.squares += product(B.T, B)
         if batch.weights is not None:
             self.weighted += batch.weights @ B**2
@@ -109,7 +109,7 @@ class RowStatistics:
             self.weighted = self.squares.diagonal().copy()
         self._compare_levels(batch)
         if self._is_spanning:
-            self._span_rows(np.hstack([X, B]), batch)
+            self._span_rows(np.hstack([X, B[:, 1:]]), batch)
 
     def _compare_levels(self, batch: RowBatch) -> None:
         for (i, j), first in self._partners.items():
@@ -163,10 +163,6 @@ class RowStatistics:
         if info:
             raise np.linalg.LinAlgError("X'X has no Cholesky factor")
         return np.asarray(np.linalg.solve(self._turn.T, (np.tril(L) * scale[:, None])).T)
-
-    def mean_square(self, at: slice) -> Floats:
-        """Return B'B / n of the bases' columns ``at``."""
-        return np.asarray(self.squares[at, at] / self.n)
 
 
 def _turn(X: Floats) -> Floats:

@@ -10,14 +10,22 @@ import numpy as np
 from lmmtools.errors import RowsNeededError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Literal
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.sparse_columns import Matrix
+    from lmmtools.design.streamed_rows import StreamedRows
+    from lmmtools.design.survey import Moments
 
     Floats = NDArray[np.float64]
 
-__all__ = ["RowBatch", "RowsElsewhere"]
+__all__ = ["RowBatch", "RowsElsewhere", "StreamedBasis", "StreamedCodes", "StreamedColumn", "have_same_levels"]
+
+CONSTANT = -1
+"""In the columns of a basis: a column of ones that the data's terms need not have."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,3 +113,109 @@ class RowsElsewhere:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
     __matmul__ = __rmatmul__ = __pow__ = __neg__ = __abs__ = _refuse
     __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+
+class StreamedColumn(RowsElsewhere):
+    """Weights or an offset of rows that are read when they are needed; the mean is known after any pass."""
+
+    __slots__ = ("key", "rows")
+
+    def __init__(
+        self, what: str, shape: tuple[int, ...], rows: StreamedRows, key: Literal["weights", "offset"]
+    ) -> None:
+        super().__init__(what, shape, rows.name)
+        self.rows, self.key = rows, key
+
+    def __reduce__(self) -> Any:
+        return StreamedColumn, (self.what, self.shape, self.rows, self.key)
+
+    def mean(self) -> float:
+        """Return the mean of all rows."""
+        found: Moments = getattr(self.rows.statistics, self.key)
+        return found.mean
+
+
+class StreamedCodes(RowsElsewhere):
+    """The level of each row, of rows that are read when they are needed.
+
+    Attributes
+    ----------
+    at : int
+        The term among those that the rows are coded for.
+    counts : ndarray of int, shape (m,)
+        Rows of each level.
+    """
+
+    __slots__ = ("at", "counts")
+
+    def __init__(self, what: str, shape: tuple[int, ...], name: str, at: int, counts: NDArray[np.int64]) -> None:
+        super().__init__(what, shape, name)
+        self.at, self.counts = at, counts
+
+    def __reduce__(self) -> Any:
+        return StreamedCodes, (self.what, self.shape, self.name, self.at, self.counts)
+
+    def of(self, batch: RowBatch) -> NDArray[np.intp]:
+        """Return the levels of a batch of rows."""
+        return batch.codes[self.at]
+
+
+def have_same_levels(a: Any, b: Any) -> bool:
+    """Whether two arrays of levels of rows are equal; those that are not in memory are where they are of one factor."""
+    if isinstance(a, StreamedCodes) or isinstance(b, StreamedCodes):
+        return a is b
+    return bool(np.array_equal(a, b))
+
+
+class StreamedBasis(RowsElsewhere):
+    """Columns of a term's basis, of rows that are read when they are needed.
+
+    Attributes
+    ----------
+    rows : StreamedRows
+    at : int
+        The term among those that the rows are coded for.
+    columns : tuple of int
+        Its columns; `CONSTANT` for one of ones.
+    """
+
+    __slots__ = ("at", "columns", "rows")
+
+    def __init__(self, what: str, rows: StreamedRows, at: int, columns: tuple[int, ...]) -> None:
+        super().__init__(what, (rows.n, len(columns)), rows.name)
+        self.rows, self.at, self.columns = rows, at, columns
+
+    def __reduce__(self) -> Any:
+        return StreamedBasis, (self.what, self.rows, self.at, self.columns)
+
+    def take(self, columns: Sequence[int]) -> StreamedBasis:
+        """Return some of the columns."""
+        return StreamedBasis(self.what, self.rows, self.at, tuple(self.columns[j] for j in columns))
+
+    def with_constant(self) -> StreamedBasis:
+        """Return a column of ones and all columns but the first."""
+        return StreamedBasis(self.what, self.rows, self.at, (CONSTANT, *self.columns[1:]))
+
+    def of(self, batch: RowBatch) -> Floats:
+        """Return the columns on a batch of rows, shape (r, l)."""
+        own = batch.bases[self.at]
+        if self.columns == tuple(range(own.shape[1])):
+            return own
+        ones = np.ones(len(own))
+        return np.column_stack([ones if j == CONSTANT else own[:, j] for j in self.columns])
+
+    @property
+    def places(self) -> NDArray[np.intp]:
+        """The columns among those whose products are summed over all rows."""
+        start = 1 + sum(self.rows.widths[: self.at])
+        return np.array([0 if j == CONSTANT else start + j for j in self.columns], dtype=np.intp)
+
+    def products(self, other: StreamedBasis) -> Floats:
+        """Return B'C of this basis and another, over all rows, shape (l, l of the other)."""
+        return np.asarray(self.rows.statistics.squares[np.ix_(self.places, other.places)])
+
+    def sizes(self, *, is_weighted: bool) -> Floats:
+        """Return the root mean square of each column, weighted or not, shape (l,)."""
+        found = self.rows.statistics
+        squares = found.weighted if is_weighted else found.squares.diagonal()
+        return np.asarray(np.sqrt(squares[self.places] / found.n))

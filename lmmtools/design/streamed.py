@@ -7,7 +7,6 @@ or the columns of X may depend on each other; the engine's pass comes after that
 
 from __future__ import annotations
 
-import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +23,7 @@ from lmmtools.design.checks import (
     check_range,
     refuse_weights,
 )
+from lmmtools.design.coded_rows import CodedRows
 from lmmtools.design.columns import RANK_TOL, independent_columns
 from lmmtools.design.dropped import Dropped, check_lost, describe_undefined
 from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder, learn_matrix
@@ -31,15 +31,17 @@ from lmmtools.design.factors import Columns, Factor, encode_factor, label_cells
 from lmmtools.design.frame import as_numbers, describe_infinite, need_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.remarks import remark_on_numbers
-from lmmtools.design.rows_elsewhere import RowsElsewhere
+from lmmtools.design.row_by_row import check_row_by_row, may_be_undefined, texts_of
+from lmmtools.design.rows_elsewhere import RowsElsewhere, StreamedBasis, StreamedCodes, StreamedColumn
 from lmmtools.design.streamed_rows import BlockCoder, Coder, LevelFinder, StreamedRows, complete_rows, read_columns
-from lmmtools.design.survey import Moments, Survey, SurveyPlan
-from lmmtools.errors import DataError, FormulaError
-from lmmtools.formula.expressions import check_calls, columns_of, fold_calls
+from lmmtools.design.streamed_states import learn_states
+from lmmtools.design.survey import Survey, SurveyPlan
+from lmmtools.errors import DataError
+from lmmtools.formula.expressions import columns_of, fold_calls
 from lmmtools.formula.tokens import tokenize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -53,16 +55,6 @@ __all__ = ["build_streamed_design", "plan_survey", "take_survey"]
 
 _CLEAR = 100 * RANK_TOL
 """Share of a column beside the others, as a lower bound from few rows, above which all rows need not be asked."""
-
-_WHOLE = {
-    "poly": "poly(x, 2, raw=True), whose columns are powers of x",
-    "bs": "I(x**2), I(x**3) or poly(x, 3, raw=True)",
-    "cr": "I(x**2), I(x**3) or poly(x, 3, raw=True)",
-    "cc": "I(x**2), I(x**3) or poly(x, 3, raw=True)",
-    "cs": "I(x**2), I(x**3) or poly(x, 3, raw=True)",
-    "lag": "a column of the data with the values of the rows before",
-}
-"""Functions of a column as a whole, which no pass in batches computes, and what to write instead."""
 
 
 def build_streamed_design(
@@ -102,56 +94,10 @@ def build_streamed_design(
     return _Builder(formula, source, weights, offset, na_action, survey).build()
 
 
-def check_row_by_row(formula: ModelFormula, name: str) -> None:
-    """Raise an error for a function that needs a whole column: rows are read in batches."""
-    texts = [formula.response, formula.fixed, *formula.offsets, *(v for t in formula.random for v in t.variables)]
-    for text in texts:
-        try:
-            check_calls(text)
-        except FormulaError as error:
-            raise DataError(
-                f"{error}\nWhere rows are read in batches from {name}, a formula calls known functions alone, with "
-                "trusted=True too: others may look at other rows."
-            ) from error
-        for call in _calls(text):
-            for function, node in _functions(call):
-                if function in _WHOLE and not (function == "poly" and _is_raw(node)):
-                    raise DataError(
-                        f"{call} needs the whole column at once, and the rows of {name} are read in batches. Write "
-                        f"{_WHOLE[function]}, or fit to a frame in memory."
-                    )
-
-
-def _calls(text: str) -> list[str]:
-    """Return the calls in a part of a formula, columns under names that Python reads."""
-    tokens = fold_calls(tokenize(text), text, trusted=True, spell=_spell)
-    return [t.text for t in tokens if t.kind in ("call", "offset")]
-
-
-def _spell(name: str) -> str:
-    return name if name.isidentifier() else f"column_{abs(hash(name))}"
-
-
-def _functions(call: str) -> Iterator[tuple[str, ast.Call]]:
-    """Yield the name of each function in a call, and where it is called."""
-    try:
-        tree = ast.parse(call, mode="eval")
-    except SyntaxError:
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func).rpartition(".")[2], node
-
-
-def _is_raw(node: ast.Call) -> bool:
-    return any(k.arg == "raw" and isinstance(k.value, ast.Constant) and k.value.value is True for k in node.keywords)
-
-
 def plan_survey(formula: ModelFormula, weights: str | None, offset: str | None) -> SurveyPlan:
     """Return what a survey for a model has to look for."""
     beside = [name for name in (weights, offset) if name is not None]
-    texts = [formula.response, formula.fixed, *formula.offsets]
-    texts += [variable for term in formula.random for variable in term.variables]
+    texts = texts_of(formula)
     coded: set[str] = set()
     for text in texts:
         for token in fold_calls(tokenize(text), text, trusted=True):
@@ -203,7 +149,7 @@ class _Builder:
             lost = {name: survey.lost[name] for name in survey.plan.names if name in survey.lost}
             check_lost(lost, survey.n_input, survey.n > 0, self.na_action, is_undefined=False)
         self._check_numbers()
-        factors = {name: encode_factor(counts.column()[0]) for name, counts in survey.levels.items()}
+        factors = _factors_of(survey)
         sample = self._sample(factors)
         y_encoder = learn_response(self.formula.response, sample, None)[1]
         options: dict[str, Any] = {"is_part": True}
@@ -216,7 +162,7 @@ class _Builder:
         ]
         offsets = tuple(learn_column(text, sample, "an offset", None)[1] for text in self.formula.offsets)
         encoders = [e for e in (y_encoder, encoder, *bases, *offsets) if isinstance(e, FormulaicEncoder)]
-        self._learn_states(encoders)
+        learn_states(encoders, survey, self.source)
         coder = self._coder(factors, survey, y_encoder, encoder, bases, offsets)
         return self._finish(coder, factors)
 
@@ -239,15 +185,17 @@ class _Builder:
                 levels = survey.levels[name].column()[0]
                 columns[name] = levels.iloc[at % len(levels)].reset_index(drop=True)
             else:
-                columns[name] = complete_rows({name: column}, (name,))[name].iloc[at % len(column)].reset_index(drop=True)
+                columns[name] = (
+                    complete_rows({name: column}, (name,))[name].iloc[at % len(column)].reset_index(drop=True)
+                )
         known = Columns(columns)
         for name in coded:
             known._factors[name] = replace(
                 factors[name], codes=np.asarray(factors[name].codes[at % len(factors[name].levels)])
             )
-        for name in (self.weights, self.offset):
-            if name is not None:
-                as_numbers(columns[name], name, f"the {'weights' if name == self.weights else 'offset'}")
+        for key, beside in (("weights", self.weights), ("offset", self.offset)):
+            if beside is not None:
+                as_numbers(columns[beside], beside, f"the {key}")
         return Sample(pd.DataFrame(columns), known, {}, at, {}, length, {}, {}, is_part=True)
 
     def _is_coded(self, name: str) -> bool:
@@ -257,44 +205,6 @@ class _Builder:
         texts = [self.formula.fixed, *(v for t in self.formula.random for v in t.variables)]
         tokens = [t for text in texts for t in fold_calls(tokenize(text), text, trusted=True)]
         return any(t.kind == "call" and t.text.startswith("C(") and name in t.columns for t in tokens)
-
-    def _learn_states(self, encoders: list[FormulaicEncoder]) -> None:
-        """Put the means and spreads of all rows into ``scale(x)``, ``center(x)`` and the like."""
-        wanted: dict[str, tuple[FormulaicEncoder, list[dict[str, Any]], ast.Call]] = {}
-        for encoder in encoders:
-            for key, state in encoder.spec.transform_state.items():
-                node = ast.parse(key, mode="eval").body
-                if isinstance(state, dict) and {"center", "scale"} & set(state) and isinstance(node, ast.Call):
-                    own = _restore_names(ast.unparse(node.args[0]), encoder)
-                    wanted.setdefault(f"{ast.unparse(node)} {own}", (encoder, [], node))[1].append(state)
-        rest = []
-        for encoder, states, node in wanted.values():
-            source = encoder.sources.get(ast.unparse(node.args[0]))
-            if source is not None:
-                for state in states:
-                    _set_state(state, self.survey.own[source.name], node)
-            else:
-                rest.append((encoder, states, node))
-        for _, _, node in rest:
-            if any(isinstance(n, ast.Call) and n is not node and _is_stateful(n) for n in ast.walk(node)):
-                raise DataError(
-                    "A formula that centres or scales what is centred or scaled needs a pass over the rows for each; "
-                    "make the inner one a column of the data."
-                )
-        if rest:
-            self._learn_from_rows(rest)
-
-    def _learn_from_rows(self, rest: list[tuple[FormulaicEncoder, list[dict[str, Any]], ast.Call]]) -> None:
-        """Learn the states of calls whose argument is an expression, in a pass over the rows."""
-        from lmmtools.design.formulaic_encoder import evaluate_part
-
-        found = [Moments() for _ in rest]
-        for columns, _ in read_columns(self.source, self.survey.plan.names):
-            for moments, (encoder, _, node) in zip(found, rest, strict=True):
-                moments.add(evaluate_part(encoder, ast.unparse(node.args[0]), columns))
-        for moments, (_, states, node) in zip(found, rest, strict=True):
-            for state in states:
-                _set_state(state, moments, node)
 
     def _coder(
         self,
@@ -316,13 +226,7 @@ class _Builder:
             )
             width = 1 if basis is None else len(basis.column_names)
             blocks.append(BlockCoder.of(term.factors, tuple(len(f.levels) for f in own), members, basis, width))
-        labels = frozenset(
-            name
-            for name in survey.levels
-            if name not in survey.numbers and name in survey.plan.numeric
-        )
-        texts = [self.formula.response, self.formula.fixed, *self.formula.offsets]
-        texts += [v for t in self.formula.random for v in t.variables]
+        labels = frozenset(name for name in survey.levels if name not in survey.numbers and name in survey.plan.numeric)
         return Coder(
             survey.plan.names,
             self.formula.response,
@@ -335,7 +239,7 @@ class _Builder:
             {name: LevelFinder(factor.levels) for name, factor in factors.items()},
             labels,
             tuple(blocks),
-            any(_may_be_undefined(call) for text in texts for call in _calls(text)),
+            may_be_undefined(self.formula),
         )
 
     def _finish(self, coder: Coder, factors: Mapping[str, Factor]) -> Design:
@@ -345,7 +249,7 @@ class _Builder:
         head = coder.code(complete_rows(survey.head_columns(), survey.plan.names))
         undefined: dict[str, int] = {}
         if coder.may_be_undefined or not self._is_clearly_full(np.asarray(head.X), coder.encoder):
-            found = _CodedRows(coder, names, formula.response)
+            found = CodedRows(coder, names, formula.response)
             for columns, start in read_columns(self.source, coder.names):
                 found.add(complete_rows(columns, coder.names), start)
             found.check_infinite()
@@ -353,10 +257,7 @@ class _Builder:
             if undefined:
                 check_lost(undefined, survey.n, found.n > 0, self.na_action, is_undefined=True)
                 survey = self._survey_defined(coder)
-                again = {
-                    name: encode_factor(counts.column()[0]) if name in survey.levels else factors[name]
-                    for name, counts in survey.levels.items()
-                }
+                again = _factors_of(survey)
                 blocks = [b.encoder for b in coder.blocks]
                 grouping = {name for t in formula.random for name in t.factors}
                 factors = {name: again[name] if name in grouping else factors[name] for name in factors}
@@ -367,7 +268,7 @@ class _Builder:
                 coder = replace(recoded, levels={**recoded.levels, **first})
             kept = independent_columns(found.R) if len(names) else np.arange(0)
             largest, y_range = found.largest, found.y_range
-            sample = np.asarray(found.head(coder).X)
+            sample = np.asarray(found.head().X)
         else:
             kept = np.arange(len(names))
             largest = self._largest(coder.encoder)
@@ -380,20 +281,19 @@ class _Builder:
         self._check_weights(survey)
         dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
         if dropped:
-            check_distance(sample, names, kept)
+            check_distance(sample, names, kept, self._ends)
             coder = replace(coder, kept=kept)
         if len(kept) >= survey.n:
             check_fixed(survey.n, [names[j] for j in kept], remark_on_numbers(coder.encoder))
         n = survey.n
-        blocks_made = [self._block(k, coder, factors, n) for k in range(len(formula.random))]
-        check_effects(blocks_made)
-        ordered = order_blocks(blocks_made)
-        coder = replace(coder, blocks=tuple(coder.blocks[next(i for i, b in enumerate(blocks_made) if b is o)] for o in ordered))
-        unused = {name: f.unused for name, f in self._used_factors(survey).items() if f.unused}
         rows = StreamedRows(self.source, coder, n, survey)
+        shared: dict[tuple[str, ...], Any] = {}
+        blocks_made = [self._block(k, rows, factors, shared) for k in range(len(formula.random))]
+        check_effects(blocks_made)
+        unused = {name: f.unused for name, f in _factors_of(survey).items() if f.unused}
 
         def elsewhere(what: str, *shape: int) -> Any:
-            return RowsElsewhere(what, (n, *shape), self.source.name)
+            return RowsElsewhere(what, (n, *shape), rows.name)
 
         has_offset = bool(formula.offsets) or self.offset is not None
         return Design(
@@ -401,14 +301,17 @@ class _Builder:
             y=elsewhere("the response"),
             fixed=elsewhere("the columns of the fixed effects", len(kept)),
             x_names=tuple(names[j] for j in kept),
-            blocks=ordered,
-            weights=None if self.weights is None else elsewhere("the weights"),
-            offset=elsewhere("the offset") if has_offset else None,
+            blocks=order_blocks(blocks_made),
+            weights=None if self.weights is None else _column("the weights", rows, "weights"),
+            offset=_column("the offset", rows, "offset") if has_offset else None,
             rows=elsewhere("the positions"),
             complete=elsewhere("the columns"),
             dropped=Dropped(
                 n_input=self.survey.n_input,
-                rows={**{name: self.survey.lost[name] for name in survey.plan.names if name in self.survey.lost}, **undefined},
+                rows={
+                    **{name: self.survey.lost[name] for name in survey.plan.names if name in self.survey.lost},
+                    **undefined,
+                },
                 n_rows=self.survey.n_input - n,
                 columns=dropped,
                 levels=unused,
@@ -422,9 +325,6 @@ class _Builder:
             streamed=rows,
         )
 
-    def _used_factors(self, survey: Survey) -> dict[str, Factor]:
-        return {name: encode_factor(counts.column()[0]) for name, counts in survey.levels.items()}
-
     def _survey_defined(self, coder: Coder) -> Survey:
         """Return the survey of the rows in which all expressions have a value."""
         survey = Survey(self.survey.plan, self.survey.declared)
@@ -435,15 +335,24 @@ class _Builder:
         survey.own = self.survey.own
         return survey
 
-    def _block(self, k: int, coder: Coder, factors: Mapping[str, Factor], n: int) -> Block:
-        """Return the block of the k-th random term."""
-        term, own = self.formula.random[k], coder.blocks[k]
+    def _block(
+        self, k: int, rows: StreamedRows, factors: Mapping[str, Factor], shared: dict[tuple[str, ...], Any]
+    ) -> Block:
+        """Return the block of the k-th random term; terms of one factor share what stands for its levels."""
+        term, own = self.formula.random[k], rows.coder.blocks[k]
         parts = tuple(factors[name].levels for name in term.factors)
+        if len(parts) > 1:
+            counts = rows.survey.cells[term.factors].members(parts)[1]
+        else:
+            column, unordered = rows.survey.levels[term.factors[0]].column()
+            counts = unordered[np.argsort(encode_factor(column).codes)]
+        codes = StreamedCodes(f"the levels of {term.group}", (rows.n,), rows.name, k, counts)
+        basis: Any = StreamedBasis(f"the columns of {term}", rows, k, tuple(range(own.width)))
         return Block(
             term=term,
             levels=parts[0] if len(parts) == 1 else label_cells(parts, own.members),
-            codes=RowsElsewhere(f"the levels of {term.group}", (n,), self.source.name),  # type: ignore[arg-type]
-            basis=RowsElsewhere(f"the columns of {term}", (n, own.width), self.source.name),  # type: ignore[arg-type]
+            codes=shared.setdefault(term.factors, codes),
+            basis=basis,
             cnames=("(Intercept)",) if own.encoder is None else own.encoder.column_names,
             encoder=own.encoder,
             parts=parts,
@@ -458,6 +367,11 @@ class _Builder:
         if summary.n_nonpositive:
             refuse_weights(summary.n_nonpositive, survey.n, summary.first_nonpositive, "The weights")
         check_magnitude(np.array([[summary.largest]]), ["the weights"])
+
+    def _ends(self, name: str) -> tuple[float, float] | None:
+        """Return the smallest and the largest number of a column."""
+        found = self.survey.numbers.get(name)
+        return None if found is None else (found.smallest, found.largest)
 
     def _largest(self, encoder: Encoder) -> Floats:
         """Return bounds of the sizes of the columns of X that are made of plain columns."""
@@ -479,121 +393,14 @@ class _Builder:
         largest = self._largest(encoder)
         if len(X) < X.shape[1] or not (largest > 0).all():
             return not X.shape[1]
-        left = np.abs(np.linalg.qr(X / largest, mode="r").diagonal())
+        R = np.asarray(np.linalg.qr(X / largest, mode="r"))
+        left = np.abs(R.diagonal())
         return bool((left > _CLEAR * np.sqrt(self.survey.n)).all())
 
 
-class _CodedRows:
-    """What a pass over coded rows tells before columns are left out."""
-
-    def __init__(self, coder: Coder, names: tuple[str, ...], response: str) -> None:
-        self.coder = replace(coder, may_be_undefined=False)
-        self.names = names
-        self.n = 0
-        self.undefined: dict[str, int] = {}
-        self.largest = np.zeros(len(names))
-        self.y_range = (np.inf, -np.inf)
-        self._unit: Floats | None = None
-        self._R = np.zeros((0, len(names)))
-        self._infinite: dict[str, tuple[int, int]] = {}
-        self._labels: list[str] = [response, *names]
-        for block in coder.blocks:
-            self._labels += [] if block.encoder is None else list(block.encoder.column_names)
-        self._labels += [encoder.column_names[0] for encoder in coder.offset_encoders]
-        self._head: dict[str, pd.Series[Any]] | None = None
-
-    def add(self, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
-        """Add complete rows."""
-        r = len(next(iter(columns.values())))
-        step = max(1, min(1 << 18, (1 << 24) // max(len(self.names), 1)))
-        for at in range(0, r, step):
-            self._add({name: column.iloc[at : at + step] for name, column in columns.items()})
-
-    def _add(self, columns: Mapping[str, pd.Series[Any]]) -> None:
-        batch = self.coder.code(columns)
-        parts = [batch.y[:, None], np.asarray(batch.X)]
-        for block, basis in zip(self.coder.blocks, batch.bases, strict=True):
-            parts += [] if block.encoder is None else [basis]
-        if self.coder.offset_encoders:
-            frame = pd.DataFrame(dict(columns), copy=False)
-            parts += [encoder.encode(frame) for encoder in self.coder.offset_encoders]
-        everything = np.hstack(parts)
-        if not np.isfinite(np.add.reduce(everything, axis=None)):
-            for j, label in enumerate(self._labels):
-                infinite = np.isinf(everything[:, j])
-                if infinite.any():
-                    count, first = self._infinite.get(label, (0, int(batch.rows[np.argmax(infinite)])))
-                    self._infinite[label] = (count + int(infinite.sum()), first)
-                lost = int(np.isnan(everything[:, j]).sum())
-                if lost:
-                    self.undefined[label] = self.undefined.get(label, 0) + lost
-            keep = ~np.isnan(everything).any(axis=1)
-            y, X = batch.y[keep], np.asarray(batch.X)[keep]
-            columns = {name: column[keep] for name, column in columns.items()}
-        else:
-            y, X = batch.y, np.asarray(batch.X)
-        self.n += len(y)
-        if not len(y):
-            return
-        self.y_range = (min(self.y_range[0], float(y.min())), max(self.y_range[1], float(y.max())))
-        if self._head is None:
-            self._head = {name: column.iloc[:2000] for name, column in columns.items()}
-        if X.shape[1]:
-            self.largest = np.maximum(self.largest, np.abs(X).max(axis=0))
-            if self._unit is None:
-                size = self.largest
-                self._unit = np.where(size > 0, np.exp2(-np.floor(np.log2(np.where(size > 0, size, 1.0)))), 1.0)
-            with np.errstate(over="ignore", invalid="ignore"):
-                if np.isfinite(X).all():
-                    self._R = np.linalg.qr(np.vstack([self._R, X * self._unit]), mode="r")
-
-    def check_infinite(self) -> None:
-        """Raise a DataError for an expression with infinite values."""
-        for label, (count, first) in self._infinite.items():
-            hint = "Leave those rows out, or transform the column so that all are finite."
-            raise DataError(describe_infinite(label, count, first, hint))
-
-    @property
-    def R(self) -> Floats:
-        """The triangular factor of X on the rows that are used, in units that differ by powers of two."""
-        return self._R
-
-    def head(self, coder: Coder) -> Any:
-        """Return the first rows used, coded."""
-        assert self._head is not None
-        return self.coder.code(self._head)
+def _column(what: str, rows: StreamedRows, key: Literal["weights", "offset"]) -> Any:
+    return StreamedColumn(what, (rows.n,), rows, key)
 
 
-def _may_be_undefined(call: str) -> bool:
-    """Whether an expression may have no finite value where its columns have one: all but codings and plain scalings."""
-    plain = {"C", "scale", "center", "standardize", "factor"}
-    return not all(function in plain or "contr" in function or function[:1].isupper() for function, _ in _functions(call)) or (
-        any(isinstance(node, ast.BinOp) for node in ast.walk(ast.parse(call, mode="eval")))
-    )
-
-
-def _is_stateful(node: ast.Call) -> bool:
-    return ast.unparse(node.func).rpartition(".")[2] in ("scale", "center", "standardize")
-
-
-def _restore_names(text: str, encoder: FormulaicEncoder) -> str:
-    """Return an expression with columns under their own names."""
-    for safe, source in encoder.sources.items():
-        text = text.replace(safe, repr(source.name))
-    return text
-
-
-def _set_state(state: dict[str, Any], moments: Moments, node: ast.Call) -> None:
-    """Put the mean and the spread of all rows where a call has learned them from few."""
-    given = dict(zip(("data", "center", "scale", "ddof"), node.args, strict=False))
-    given |= {k.arg: k.value for k in node.keywords if k.arg is not None}
-    learns: Callable[[str], bool] = lambda key: key not in given or (
-        isinstance(given[key], ast.Constant) and given[key].value is True
-    )
-    if state.get("center") is not None and learns("center"):
-        state["center"] = np.float64(moments.mean)
-    if state.get("scale") is not None and learns("scale"):
-        centre = 0.0 if state.get("center") is None else float(state["center"])
-        state["scale"] = np.float64(moments.spread_about(centre, state.get("ddof", 1)))
-
-
+def _factors_of(survey: Survey) -> dict[str, Factor]:
+    return {name: encode_factor(counts.column()[0]) for name, counts in survey.levels.items()}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from lmmtools.design.factors import match_levels
+from lmmtools.design.facts import spanning_rows
 from lmmtools.design.frame import is_missing
 from lmmtools.design.row_statistics import RowStatistics
 from lmmtools.design.rows_elsewhere import RowBatch
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.design.encoders import Encoder
+    from lmmtools.design.matrices import Design
     from lmmtools.design.survey import Survey
     from lmmtools.sources import Source
 
@@ -55,7 +57,7 @@ def complete_rows(columns: AnyColumns, names: Sequence[str]) -> dict[str, pd.Ser
 
 
 class LevelFinder:
-    """Finds the place of each value of a column among levels, by a table where the levels are integers that lie near."""
+    """Finds the place of each value of a column among levels, by a table where the levels are integers."""
 
     def __init__(self, levels: pd.Index[Any]) -> None:
         self.levels = levels
@@ -80,7 +82,7 @@ class LevelFinder:
             out = np.full(len(values), -1, dtype=np.intp)
             out[inside] = self._table[values[inside] - self._base]
             return out
-        return self._table[values - self._base if self._base else values]
+        return np.asarray(self._table[values - self._base if self._base else values])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -286,6 +288,61 @@ class StreamedRows:
         """What the source is called."""
         return self.source.name
 
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of the basis of each term."""
+        return tuple(block.width for block in self.coder.blocks)
+
+    def are_alike(self, a: Any, b: Any) -> bool:
+        """Whether two terms, by their codes, have the same levels in the same rows."""
+        pair = (a.at, b.at) if a.at < b.at else (b.at, a.at)
+        alone = self.coder.blocks[a.at].factors == self.coder.blocks[b.at].factors
+        return bool(self.statistics.alike.get(pair, alone))
+
+    def collect(self, design: Design) -> Design:
+        """Return the design with its rows in memory, as arrays."""
+        batches = list(design.batches(1 << 18))
+
+        def joined(parts: list[Any]) -> Any:
+            return None if parts[0] is None else np.concatenate(parts)
+
+        blocks = tuple(
+            replace(block, codes=joined([b.codes[k] for b in batches]), basis=joined([b.bases[k] for b in batches]))
+            for k, block in enumerate(design.blocks)
+        )
+        return replace(
+            design,
+            y=joined([b.y for b in batches]),
+            fixed=joined([b.X for b in batches]),
+            blocks=blocks,
+            weights=joined([b.weights for b in batches]),
+            offset=joined([b.offset for b in batches]),
+            rows=joined([b.rows for b in batches]),
+            streamed=None,
+        )
+
+    def few(self, design: Design) -> Design:
+        """Return a design of few rows in memory that span, with X and the bases, all that its rows span."""
+        rows = spanning_rows(design)
+        batch = self.coder.code(complete_rows({name: rows[name] for name in self.coder.names}, self.coder.names))
+        codes: Any = [b.codes for b in design.blocks]
+        bases: Any = [b.basis for b in design.blocks]
+        blocks = tuple(
+            replace(block, codes=c.of(batch), basis=b.of(batch))
+            for block, c, b in zip(design.blocks, codes, bases, strict=True)
+        )
+        return replace(
+            design,
+            y=batch.y,
+            fixed=batch.X,
+            blocks=blocks,
+            weights=batch.weights,
+            offset=batch.offset,
+            rows=batch.rows,
+            complete=rows,
+            streamed=None,
+        )
+
     def batches(self, rows: int, with_frame: bool = False) -> Iterator[RowBatch]:
         """Yield the rows used in batches of at most ``rows``, in order; a whole pass also makes the statistics.
 
@@ -297,7 +354,9 @@ class StreamedRows:
         statistics = None if self._found else RowStatistics.for_rows(self)
         n = 0
         for columns, _ in read_columns(self.source, self.coder.names):
-            for batch in self._code(complete_rows(columns, self.coder.names), rows, with_frame or statistics is not None):
+            for batch in self._code(
+                complete_rows(columns, self.coder.names), rows, with_frame or statistics is not None
+            ):
                 if any((codes < 0).any() for codes in batch.codes):
                     raise DataError(_changed(self.name))
                 if statistics is not None:
@@ -314,7 +373,9 @@ class StreamedRows:
         r = len(next(iter(columns.values())))
         step = max(1, min(rows, MOST_NUMBERS // max(len(self.coder.encoder.column_names), 1)))
         for start in range(0, r, step):
-            piece = {name: column.iloc[start : start + step] for name, column in columns.items()} if r > step else columns
+            piece = (
+                {name: column.iloc[start : start + step] for name, column in columns.items()} if r > step else columns
+            )
             batch = self.coder.code(piece, with_frame)
             if len(batch):
                 yield batch

@@ -61,14 +61,15 @@ class Moments:
         if len(values):
             mean = float(values.mean())
             left = values - mean
-            self.merge(Moments(len(values), mean, float(left @ left)))
+            with np.errstate(over="ignore"):
+                self.merge(Moments(len(values), mean, float(left @ left)))
 
     def merge(self, other: Moments) -> None:
         """Add the numbers of another part."""
         if not other.count:
             return
         count, gap = self.count + other.count, other.mean - self.mean
-        self.squares += other.squares + gap**2 * self.count * other.count / count
+        self.squares += other.squares + gap * gap * self.count * other.count / count
         self.mean += gap * other.count / count
         self.count = count
 
@@ -258,7 +259,11 @@ def as_plain(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column without missing values, of a type that has none."""
     dtype = column.dtype
     plain = getattr(dtype, "numpy_dtype", None)
-    if isinstance(dtype, (np.dtype, pd.CategoricalDtype)) or not isinstance(plain, np.dtype) or plain.kind not in "biuf":
+    if (
+        isinstance(dtype, (np.dtype, pd.CategoricalDtype))
+        or not isinstance(plain, np.dtype)
+        or plain.kind not in "biuf"
+    ):
         return column
     return pd.Series(column.to_numpy(dtype=plain), index=column.index, name=column.name)
 

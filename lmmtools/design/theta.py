@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg.lapack import dgeqrf
 
 from lmmtools.design.columns import largest_sizes
+from lmmtools.design.rows_elsewhere import StreamedBasis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +138,8 @@ def lambdas_per_row(theta: Floats, blocks: Sequence[Block], weights: Floats | No
 
 def row_sizes(basis: Floats, weights: Floats | None = None) -> Floats:
     """Return the weighted root mean square of each column, shape (l,)."""
+    if isinstance(basis, StreamedBasis):
+        return basis.sizes(is_weighted=weights is not None)
     rows = basis if weights is None else basis * np.sqrt(weights)[:, None]
     squares = np.einsum("ij,ij->j", rows, rows)
     if squares.min(initial=1.0) > LEAST and squares.max(initial=1.0) < 1.0 / LEAST:

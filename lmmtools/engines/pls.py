@@ -42,6 +42,7 @@ def fit(
     max_iter: int = 200,
     tol: float = 1e-18,
     callback: Callable[[Progress], Any] | None = None,
+    problem: Problem | None = None,
 ) -> Estimate:
     """Return the fit of a design by penalised least squares.
 
@@ -58,13 +59,15 @@ def fit(
         Expected decrease of the criterion at which to stop.
     callback : callable, optional
         Called with a :class:`~lmmtools.core.Progress` after every evaluation; returning True stops.
+    problem : Problem, optional
+        The design's cross-products, where they were made before.
 
     Raises
     ------
     EngineError
         If the model cannot be fitted to working precision; the message says what to change.
     """
-    problem = prepare(design)
+    problem = prepare(design) if problem is None else problem
     optimum = optimize(problem, reml, start, Options(max_iter, tol, callback))
     return _estimate(problem, with_reproduction(problem, optimum))
 

@@ -11,6 +11,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.audience import advice
 from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows
+from lmmtools.design.facts import mean_weight, response_spread
 from lmmtools.design.identification import check_identified, find_ambiguities
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.engines import load_engine
@@ -56,9 +57,16 @@ REPRODUCED = 1e-5
 # An expected decrease below this is rounding; the certificate then fails for another reason.
 DECREASE_SHOWN = 1e-6
 
+_UNPREPARED = Prepared()
+
 
 def make_fit(
-    kind: type[AnyFit], design: Design, names: Names, estimate: Estimate, seconds: float
+    kind: type[AnyFit],
+    design: Design,
+    names: Names,
+    estimate: Estimate,
+    seconds: float,
+    prepared: Prepared = _UNPREPARED,
 ) -> tuple[AnyFit, list[Finding]]:
     """Return an estimate as a fit of a class, its findings among its ``warnings``, and the findings with their classes.
 
@@ -73,8 +81,11 @@ def make_fit(
         What the engine returned for the design.
     seconds : float
         Wall-clock time of the engine, used where the estimate has none of its own.
+    prepared : Prepared
+        What was computed before.
     """
-    fit = kind(design, estimate, names, seconds if estimate.seconds is None else estimate.seconds)
+    seconds = seconds if estimate.seconds is None else estimate.seconds
+    fit = kind(design, estimate, names, seconds, prepared=prepared)
     found = find_findings(fit)
     texts = (*(text for _, text in found), *design.narrower_in_r, *estimate.messages)
     return replace(fit, warnings=tuple(dict.fromkeys(texts))), found
@@ -192,8 +203,4 @@ def _find_doubts(result: Fit) -> list[Finding]:
 def _residual_share(result: Fit) -> float:
     """Return the residual standard deviation of an average row divided by the response's, whatever its unit."""
     design = result.design
-    y = design.response
-    # Dividing first keeps squares of large numbers finite.
-    size = float(np.abs(y).max()) or 1.0
-    weight = 1.0 if design.weights is None else float(design.weights.mean())
-    return float(result.sigma / size / np.sqrt(weight) / np.std(y / size, ddof=1))
+    return float(result.sigma / np.sqrt(mean_weight(design)) / response_spread(design))

@@ -69,7 +69,7 @@ class ChunkSource(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DesignChunks:
-    """The rows of a Design held in memory."""
+    """The rows of a Design, held in memory or read from elsewhere."""
 
     design: Design
     rows: int = CHUNK_ROWS
@@ -85,18 +85,9 @@ class DesignChunks:
         return tuple(b.m for b in self.design.blocks)
 
     def __iter__(self) -> Iterator[Chunk]:
-        """Yield chunks in row order, as views of the design's arrays."""
-        d = self.design
-        y = d.response
-        for start in range(0, d.n, self.rows):
-            s = slice(start, start + self.rows)
-            yield Chunk(
-                y[s],
-                d.fixed[s],
-                KnownWeights(None if d.weights is None else d.weights[s]),
-                tuple(b.codes[s] for b in d.blocks),
-                tuple(b.basis[s] for b in d.blocks),
-            )
+        """Yield chunks in row order: views of the design's arrays, or rows that are read and coded."""
+        for batch in self.design.batches(self.rows):
+            yield Chunk(batch.response, batch.X, KnownWeights(batch.weights), batch.codes, batch.bases)
 
 
 def indicator_rows(

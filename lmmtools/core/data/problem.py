@@ -320,7 +320,7 @@ def prepare(design: Design) -> Problem:
     """
     if not design.blocks:
         raise EngineError("The model has no random-effects term; this engine needs at least one.")
-    small = accumulate_small(design)
+    small = accumulate_small(design) if design.streamed is None else None
     if small is not None:
         scaling, cross, structure = small
         rows = RowData(design, scaling, structure, cross.ZX, cross.XX)
@@ -346,7 +346,7 @@ def model_size(design: Design) -> ModelSize:
     if not design.blocks:
         raise EngineError("The model has no random-effects term; this engine needs at least one.")
     need = products_need(design)
-    if accumulate_small(design) is None:
+    if design.streamed is not None or accumulate_small(design) is None:
         need.check()
         rest = rest_need(design, _plan(design, accumulate(DesignChunks(design))[1]))
         if rest is not None:

@@ -19,6 +19,7 @@ from lmmtools.core.elimination.coupling import couple_dense, couple_sparse, is_d
 from lmmtools.core.elimination.dense_rest import DenseLayout
 from lmmtools.core.elimination.parts import Factor, Link
 from lmmtools.core.elimination.sparse_rest import sparse_layout
+from lmmtools.design.rows_elsewhere import have_same_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,7 +159,7 @@ def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> li
     for i, (code, m) in enumerate(zip(codes, levels, strict=True)):
         for group in groups:
             j = group[0]
-            if levels[j] == m and (codes[j] is code or np.array_equal(codes[j], code)):
+            if levels[j] == m and (codes[j] is code or have_same_levels(codes[j], code)):
                 group.append(i)
                 break
         else:

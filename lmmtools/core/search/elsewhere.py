@@ -269,7 +269,9 @@ _UNSPANNED: WeakKeyDictionary[Design, list[list[tuple[int, int]]]] = WeakKeyDict
 def unspanned_effects(design: Design) -> list[list[tuple[int, int]]]:
     """Return the (block, effect) of each column that terms have as an effect and X does not span."""
     if design not in _UNSPANNED:
-        _UNSPANNED[design] = _find_unspanned(design)
+        # Few rows that span all show which columns are equal, or combinations of others, in all.
+        rows = design if design.streamed is None else design.streamed.few(design)
+        _UNSPANNED[design] = _find_unspanned(rows)
     return _UNSPANNED[design]
 
 
@@ -303,6 +305,8 @@ def _holding_means(
     design = problem.design
     if not unspanned:
         return None
+    if design.streamed is not None:
+        return _move_to_means(lambdas, unspanned, *_regress_by_products(problem, unspanned))
     residual_model = problem.residual
     columns = np.column_stack([design.response, *(_column(design, g) for g in unspanned)])
     left = left_beside(residual_model.whitened(design.fixed), residual_model.whitened(columns))
@@ -310,9 +314,38 @@ def _holding_means(
     coefficients = np.linalg.lstsq(left[:, 1:] / lengths, left[:, 0], rcond=None)[0]
     rest = left[:, 0] - left[:, 1:] / lengths @ coefficients
     residual = float(rest @ rest) / max(design.n - design.p - len(unspanned), 1)
+    return _move_to_means(lambdas, unspanned, coefficients / lengths, residual)
+
+
+def _regress_by_products(problem: Problem, unspanned: list[list[tuple[int, int]]]) -> tuple[Floats, float]:
+    """Return the means that effects have to hold, and the residual variance beside them, from cross-products.
+
+    A column of a basis is Z times a vector: its effect at every level. Both numbers are in units of the engine's y.
+    """
+    st = problem.structure
+    V = np.zeros((st.q, len(unspanned)))
+    for column, (k, e) in enumerate(effects[0] for effects in unspanned):
+        for f in st.factors:
+            for own, part in f.parts():
+                if own == k:
+                    at = np.zeros((f.m, f.l))
+                    at[:, part] = problem.scaling.basis_maps[k][:, e]
+                    V[f.columns, column] = at.reshape(-1)
+    across, to_x = V.T @ (st.A @ V), V.T @ problem.ZX
+    S = across - to_x @ np.linalg.solve(problem.XX, to_x.T)
+    s = V.T @ problem.response.Zy - to_x @ np.linalg.solve(problem.XX, problem.response.Xy)
+    lengths = np.sqrt(np.maximum(S.diagonal(), 0.0))
+    means = np.linalg.lstsq(S / lengths / lengths[:, None], s / lengths, rcond=None)[0] / lengths
+    left = problem.response.yy - float(means @ s)
+    return means, max(left, 0.0) / max(problem.n - problem.p - len(unspanned), 1)
+
+
+def _move_to_means(
+    lambdas: Sequence[Floats], unspanned: list[list[tuple[int, int]]], means: Floats, residual: float
+) -> list[Floats] | None:
+    """Return lambda per block with variances as large as squared means, None where no variance is far from that."""
     if residual == 0:
         return None
-    means = coefficients / lengths
     moved, is_new = [lam.copy() for lam in lambdas], False
     for mean, effects in zip(means, unspanned, strict=True):
         k, e = max(effects, key=lambda at: float(lambdas[at[0]][at[1]] @ lambdas[at[0]][at[1]]))

@@ -1,0 +1,189 @@
+"""What all rows of a design tell in a number or few: of the arrays in memory, or of sums that passes over rows made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lmmtools.design.columns import largest_sizes
+from lmmtools.design.factors import encode_factor
+from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.rows_elsewhere import StreamedBasis, StreamedCodes
+from lmmtools.errors import RowsNeededError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from lmmtools.design.blocks import Block
+    from lmmtools.design.matrices import Design
+
+    Floats = NDArray[np.float64]
+
+__all__ = [
+    "ColumnFacts",
+    "are_in_memory",
+    "basis_products",
+    "count_rows",
+    "fixed_root",
+    "fixed_variance",
+    "largest_fixed",
+    "mean_inverse_weight",
+    "mean_weight",
+    "response_spread",
+    "spanning_rows",
+]
+
+FEW_VALUES = 2
+"""Distinct numbers of a column up to which they are known without its rows."""
+
+
+def are_in_memory(design: Design) -> bool:
+    """Whether the rows are in memory."""
+    return design.streamed is None
+
+
+def mean_weight(design: Design) -> float:
+    """Return the mean prior weight, 1 without any."""
+    return 1.0 if design.weights is None else float(design.weights.mean())
+
+
+def mean_inverse_weight(design: Design) -> float:
+    """Return the mean of one over the prior weights, 1 without any."""
+    if design.weights is None:
+        return 1.0
+    if design.streamed is not None:
+        return design.streamed.statistics.inverse_weights.mean
+    return float(np.mean(1.0 / design.weights))
+
+
+def response_spread(design: Design) -> float:
+    """Return the standard deviation of the response less the offset."""
+    if design.streamed is not None:
+        found = design.streamed.statistics.response
+        return found.spread_about(found.mean, 1)
+    y = design.response
+    # Dividing first keeps squares of large numbers finite.
+    size = float(np.abs(y).max()) or 1.0
+    return size * float(np.std(y / size, ddof=1))
+
+
+def count_rows(block: Block) -> NDArray[np.intp]:
+    """Return the rows of each level, shape (m,)."""
+    codes: Any = block.codes
+    if isinstance(codes, StreamedCodes):
+        return codes.counts.astype(np.intp)
+    return np.bincount(block.codes, minlength=block.m).astype(np.intp)
+
+
+def basis_products(a: Block, b: Block) -> Floats:
+    """Return B'C of two blocks' bases over all rows, shape (l of a, l of b)."""
+    one, other = a.basis, b.basis
+    if isinstance(one, StreamedBasis) and isinstance(other, StreamedBasis):
+        return one.products(other)
+    return np.asarray(one.T @ other)
+
+
+def largest_fixed(design: Design) -> Floats:
+    """Return the largest size in each column of X, shape (p,)."""
+    return largest_sizes(design.fixed) if design.streamed is None else design.streamed.statistics.largest
+
+
+def fixed_root(design: Design) -> Floats:
+    """Return R, shape (p, p) or (n, p), with R'R = X'X: X itself in memory."""
+    return design.X if design.streamed is None else design.streamed.statistics.root
+
+
+def fixed_variance(design: Design, beta: Floats) -> float:
+    """Return the variance of X beta over the rows, divided by n - 1."""
+    if not design.p:
+        return 0.0
+    if design.streamed is None:
+        return float(np.var(design.fixed @ beta, ddof=1))
+    found = design.streamed.statistics
+    total = float(np.sum((found.root @ beta) ** 2)) - float(found.sums @ beta) ** 2 / found.n
+    return max(total, 0.0) / (found.n - 1)
+
+
+def spanning_rows(design: Design) -> pd.DataFrame:
+    """Return rows of the data that span, with X and the bases, all that the rows used span: all rows in memory.
+
+    Raises
+    ------
+    RowsNeededError
+        The rows are not in memory, and X has too many columns to find few that span them.
+    """
+    if design.streamed is None:
+        return design.seen
+    found = design.streamed.statistics.rows
+    if found is None:
+        raise RowsNeededError(
+            f"X has {design.p} columns, too many to say from few rows what all rows of {design.streamed.name} span; "
+            "fit to a frame in memory for this."
+        )
+    return found
+
+
+class ColumnFacts:
+    """What is known of the columns of the data used, without their rows where these are not in memory.
+
+    Parameters
+    ----------
+    design : Design
+    """
+
+    def __init__(self, design: Design) -> None:
+        self._design = design
+        self._survey = None if design.streamed is None else design.streamed.survey
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        if self._survey is not None:
+            return self._survey.plan.names
+        return tuple(map(str, self._design.frame.columns))
+
+    def is_factor(self, name: str) -> bool:
+        """Whether a column is a factor by its values: text, categories, True and False."""
+        if self._survey is None:
+            return is_factor(self._design.frame[name], name)
+        return name in self._survey.levels and not self._holds_numbers(name)
+
+    def _holds_numbers(self, name: str) -> bool:
+        assert self._survey is not None
+        column = self._survey.levels[name].column()[0]
+        return not is_factor(column, name)
+
+    def levels(self, name: str) -> pd.Index[Any]:
+        """Return the levels that the rows used have, in order."""
+        if self._survey is None:
+            return encode_factor(self._design.frame[name]).levels
+        return encode_factor(self._survey.levels[name].column()[0]).levels
+
+    def distinct(self, name: str, most: int | None = None) -> list[Any] | None:
+        """Return the distinct numbers of a column in order; None where they are more than ``most``."""
+        if self._survey is None:
+            found: list[Any] = np.unique(self._design.frame[name].to_numpy()).tolist()
+            return found if most is None or len(found) <= most else None
+        if name in self._survey.levels:
+            values = self.levels(name).tolist()
+            return values if most is None or len(values) <= most else None
+        few = self._survey.numbers[name].values
+        if few is None and (most is None or most > FEW_VALUES):
+            raise RowsNeededError(f"The distinct values of {name} need a pass over the rows; write which are wanted.")
+        return None if few is None else sorted(few)
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a column of numbers."""
+        if self._survey is None:
+            return float(np.mean(as_numbers(self._design.frame[name], name, "numeric in the model")))
+        return self._survey.numbers[name].moments.mean
+
+    def ends(self, name: str) -> tuple[float, float]:
+        """Return the smallest and the largest number of a column."""
+        if self._survey is None:
+            values = as_numbers(self._design.frame[name], name, "numeric in the model")
+            return float(values.min()), float(values.max())
+        found = self._survey.numbers[name]
+        return found.smallest, found.largest
