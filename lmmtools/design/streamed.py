@@ -176,7 +176,8 @@ class _Builder:
         """Return few rows with every level of each column, from which encoders are learned."""
         survey = self.survey
         head = survey.head_columns()
-        coded = {c for c in survey.plan.numeric if c in survey.levels and self._is_coded(c)}
+        used = {c for t in (self.formula.fixed, *_basis_texts(self.formula)) for c in columns_of(t)}
+        coded = {c for c in used if c in survey.levels and self._is_coded(c)}
         length = max([len(next(iter(head.values()))), *(len(factors[name].levels) for name in coded)])
         at = np.arange(length)
         columns = {}
@@ -185,9 +186,9 @@ class _Builder:
                 levels = survey.levels[name].column()[0]
                 columns[name] = levels.iloc[at % len(levels)].reset_index(drop=True)
             else:
-                columns[name] = (
-                    complete_rows({name: column}, (name,))[name].iloc[at % len(column)].reset_index(drop=True)
-                )
+                is_text = isinstance(column.dtype, pd.CategoricalDtype) and name not in survey.declared
+                own = column.astype(object) if is_text else complete_rows({name: column}, (name,))[name]
+                columns[name] = own.iloc[at % len(column)].reset_index(drop=True)
         known = Columns(columns)
         for name in coded:
             known._factors[name] = replace(
@@ -202,7 +203,7 @@ class _Builder:
         """Whether a column's levels have columns of their own in X or a basis: no number, or a number in C()."""
         if name not in self.survey.numbers or name not in self.survey.plan.labels:
             return name in self.survey.levels
-        texts = [self.formula.fixed, *(v for t in self.formula.random for v in t.variables)]
+        texts = [self.formula.fixed, *_basis_texts(self.formula)]
         tokens = [t for text in texts for t in fold_calls(tokenize(text), text, trusted=True)]
         return any(t.kind == "call" and t.text.startswith("C(") and name in t.columns for t in tokens)
 
@@ -396,6 +397,10 @@ class _Builder:
         R = np.asarray(np.linalg.qr(X / largest, mode="r"))
         left = np.abs(R.diagonal())
         return bool((left > _CLEAR * np.sqrt(self.survey.n)).all())
+
+
+def _basis_texts(formula: ModelFormula) -> list[str]:
+    return [variable for term in formula.random for variable in term.variables]
 
 
 def _column(what: str, rows: StreamedRows, key: Literal["weights", "offset"]) -> Any:

@@ -59,9 +59,9 @@ class Moments:
     def add(self, values: NDArray[np.float64]) -> None:
         """Add numbers."""
         if len(values):
-            mean = float(values.mean())
-            left = values - mean
-            with np.errstate(over="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean = float(values.mean())
+                left = values - mean
                 self.merge(Moments(len(values), mean, float(left @ left)))
 
     def merge(self, other: Moments) -> None:
