@@ -129,7 +129,7 @@ WRONG = (
     ("y ~ np.log(x - x) + (1|g)", lambda d: d),
     ("f ~ x + (1|g)", lambda d: d),
     ("b ~ x + (1|g)", lambda d: d),
-    ("y ~ np.log(f) + (1|g)", lambda d: d),
+    ("y ~ np.log(f) + (1|g)", lambda d: d.assign(f=np.sort(d.f))),
     ("y ~ x + day + (1|g)", lambda d: d.assign(day=pd.Timestamp("2026-01-01"))),
     ("y ~ x + nothing + (1|g)", lambda d: d),
     ("y ~ x + (1|g)", lambda d: d.assign(x=np.nan)),
