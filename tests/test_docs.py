@@ -26,7 +26,7 @@ PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if p.relative_to(DOCS).parts[0] 
 IDS = [p.relative_to(DOCS).as_posix() for p in PAGES]
 # Records that others hold for their own work: how a profile was computed, the parts of a printed table, the names of a
 # script (the scope of a certificate is a word).
-INSIDE = {"ColumnsLater", "Prepared", "Coordinates", "Parameter", "Part", "Path", "Scope", "StreamedRows"}
+INSIDE = {"ColumnsLater", "Prepared", "Coordinates", "Parameter", "Part", "Path", "Scope", "Stream"}
 # A block in another language would not be run.
 RUN = {"console", "rconsole"}
 

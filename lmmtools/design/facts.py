@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.matrices import Design
+    from lmmtools.design.row_statistics import RowStatistics
+    from lmmtools.design.survey import Survey
 
     Floats = NDArray[np.float64]
 
@@ -44,6 +46,13 @@ def are_in_memory(design: Design) -> bool:
     return design.streamed is None
 
 
+def _statistics(design: Design) -> RowStatistics:
+    """Return the sums over all rows of a design whose rows are not in memory."""
+    assert design.streamed is not None
+    found: RowStatistics = design.streamed.statistics
+    return found
+
+
 def mean_weight(design: Design) -> float:
     """Return the mean prior weight, 1 without any."""
     return 1.0 if design.weights is None else float(design.weights.mean())
@@ -54,14 +63,14 @@ def mean_inverse_weight(design: Design) -> float:
     if design.weights is None:
         return 1.0
     if design.streamed is not None:
-        return design.streamed.statistics.inverse_weights.mean
+        return _statistics(design).inverse_weights.mean
     return float(np.mean(1.0 / design.weights))
 
 
 def response_spread(design: Design) -> float:
     """Return the standard deviation of the response less the offset."""
     if design.streamed is not None:
-        found = design.streamed.statistics.response
+        found = _statistics(design).response
         return found.spread_about(found.mean, 1)
     y = design.response
     # Dividing first keeps squares of large numbers finite.
@@ -87,12 +96,12 @@ def basis_products(a: Block, b: Block) -> Floats:
 
 def largest_fixed(design: Design) -> Floats:
     """Return the largest size in each column of X, shape (p,)."""
-    return largest_sizes(design.fixed) if design.streamed is None else design.streamed.statistics.largest
+    return largest_sizes(design.fixed) if design.streamed is None else _statistics(design).largest
 
 
 def fixed_root(design: Design) -> Floats:
     """Return R, shape (p, p) or (n, p), with R'R = X'X: X itself in memory."""
-    return design.X if design.streamed is None else design.streamed.statistics.root
+    return design.X if design.streamed is None else _statistics(design).root
 
 
 def fixed_variance(design: Design, beta: Floats) -> float:
@@ -101,7 +110,7 @@ def fixed_variance(design: Design, beta: Floats) -> float:
         return 0.0
     if design.streamed is None:
         return float(np.var(design.fixed @ beta, ddof=1))
-    found = design.streamed.statistics
+    found = _statistics(design)
     total = float(np.sum((found.root @ beta) ** 2)) - float(found.sums @ beta) ** 2 / found.n
     return max(total, 0.0) / (found.n - 1)
 
@@ -116,7 +125,7 @@ def spanning_rows(design: Design) -> pd.DataFrame:
     """
     if design.streamed is None:
         return design.seen
-    found = design.streamed.statistics.rows
+    found = _statistics(design).rows
     if found is None:
         raise RowsNeededError(
             f"X has {design.p} columns, too many to say from few rows what all rows of {design.streamed.name} span; "
@@ -135,7 +144,7 @@ class ColumnFacts:
 
     def __init__(self, design: Design) -> None:
         self._design = design
-        self._survey = None if design.streamed is None else design.streamed.survey
+        self._survey: Survey | None = None if design.streamed is None else design.streamed.survey
 
     @property
     def names(self) -> tuple[str, ...]:

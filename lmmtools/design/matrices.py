@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.dropped import Dropped
+    from lmmtools.design.rows_elsewhere import Stream
     from lmmtools.design.sparse_columns import Matrix
-    from lmmtools.design.streamed_rows import StreamedRows
     from lmmtools.formula.terms import ModelFormula
 
 
@@ -106,7 +106,7 @@ class Design:
         All rows of the data, where the fixed part looks at rows before, ``lag(x)``, and some were left out.
     shared : tuple of tuple of int
         Sets of blocks that have one covariance matrix between them; empty except for a MixedLM model that was read.
-    streamed : StreamedRows or None
+    streamed : Stream or None
         Where the rows are read from when they are needed; the arrays above then have a shape alone. None: in memory.
 
     Examples
@@ -134,7 +134,7 @@ class Design:
     has_given_offset: bool = False
     shared: tuple[tuple[int, ...], ...] = ()
     whole: pd.DataFrame | None = None
-    streamed: StreamedRows | None = None
+    streamed: Stream | None = None
 
     def batches(self, rows: int) -> Iterator[RowBatch]:
         """Yield the rows in order, in batches of at most ``rows``: views of the arrays, or read and coded."""
@@ -205,8 +205,6 @@ class Design:
     def narrower_in_r(self) -> tuple[str, ...]:
         """What ``lmer()`` would leave out of X and of each term's columns, a sentence or two each."""
         from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder
-        from lmmtools.design.facts import spanning_rows
-        from lmmtools.design.newdata import encode_basis, encode_fixed
         from lmmtools.design.r_coding import find_narrower, has_all_margins
 
         sums: list[tuple[Block | None, Any, tuple[str, ...]]]
@@ -216,12 +214,10 @@ class Design:
             is_known = isinstance(encoder, (PlainEncoder, FormulaicEncoder))
             if not is_known or has_all_margins(encoder.factors_by_term()):
                 continue
-            if self.streamed is None:
-                rows, columns = self.frame, self.fixed if block is None else block.basis
-            else:
-                rows = spanning_rows(self)
-                columns = encode_fixed(self, rows) if block is None else encode_basis(block, rows)
-            found = find_narrower(encoder, rows, columns, names)
+            if self.streamed is not None:
+                return tuple(self.streamed.few(self).narrower_in_r)
+            columns = self.fixed if block is None else block.basis
+            found = find_narrower(encoder, self.frame, columns, names)
             if found is not None:
                 said.append(f"{found}" if block is None else f"In {block.term}: {found}")
         return tuple(said)

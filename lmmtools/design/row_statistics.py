@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.linalg.lapack import dpotrf, dtrtri
 
 from lmmtools.blas import product
-from lmmtools.design.survey import Moments
+from lmmtools.design.moments import Moments
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import numpy as np
 
 from lmmtools.errors import RowsNeededError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Literal
 
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.design.moments import Moments
     from lmmtools.design.sparse_columns import Matrix
-    from lmmtools.design.streamed_rows import StreamedRows
-    from lmmtools.design.survey import Moments
 
     Floats = NDArray[np.float64]
 
-__all__ = ["RowBatch", "RowsElsewhere", "StreamedBasis", "StreamedCodes", "StreamedColumn", "have_same_levels"]
+__all__ = [
+    "RowBatch",
+    "RowsElsewhere",
+    "Stream",
+    "StreamedBasis",
+    "StreamedCodes",
+    "StreamedColumn",
+    "have_same_levels",
+]
 
 CONSTANT = -1
 """In the columns of a basis: a column of ones that the data's terms need not have."""
@@ -64,6 +71,42 @@ class RowBatch:
 
     def __len__(self) -> int:
         return len(self.y)
+
+
+class Stream(Protocol):
+    """What a design asks of the rows that are read when they are needed; ``StreamedRows`` answers."""
+
+    @property
+    def name(self) -> str:
+        """What the source is called."""
+
+    @property
+    def n(self) -> int:
+        """Rows used."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of the basis of each term that is coded."""
+
+    @property
+    def survey(self) -> Any:
+        """The survey of the rows used."""
+
+    @property
+    def statistics(self) -> Any:
+        """Sums over all rows; a pass of its own if none was made yet."""
+
+    def batches(self, rows: int, with_frame: bool = False) -> Iterator[RowBatch]:
+        """Yield the rows used in batches of at most ``rows``, in order."""
+
+    def are_alike(self, a: Any, b: Any) -> bool:
+        """Whether two terms, by their codes, have the same levels in the same rows."""
+
+    def few(self, design: Any) -> Any:
+        """Return a design of few rows in memory that span all that its rows span."""
+
+    def collect(self, design: Any) -> Any:
+        """Return the design with its rows in memory, as arrays."""
 
 
 class RowsElsewhere:
@@ -120,9 +163,7 @@ class StreamedColumn(RowsElsewhere):
 
     __slots__ = ("key", "rows")
 
-    def __init__(
-        self, what: str, shape: tuple[int, ...], rows: StreamedRows, key: Literal["weights", "offset"]
-    ) -> None:
+    def __init__(self, what: str, shape: tuple[int, ...], rows: Stream, key: Literal["weights", "offset"]) -> None:
         super().__init__(what, shape, rows.name)
         self.rows, self.key = rows, key
 
@@ -172,7 +213,7 @@ class StreamedBasis(RowsElsewhere):
 
     Attributes
     ----------
-    rows : StreamedRows
+    rows : Stream
     at : int
         The term among those that the rows are coded for.
     columns : tuple of int
@@ -181,7 +222,7 @@ class StreamedBasis(RowsElsewhere):
 
     __slots__ = ("at", "columns", "rows")
 
-    def __init__(self, what: str, rows: StreamedRows, at: int, columns: tuple[int, ...]) -> None:
+    def __init__(self, what: str, rows: Stream, at: int, columns: tuple[int, ...]) -> None:
         super().__init__(what, (rows.n, len(columns)), rows.name)
         self.rows, self.at, self.columns = rows, at, columns
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.formulaic_encoder import evaluate_part
+from lmmtools.design.moments import Moments
 from lmmtools.design.streamed_rows import read_columns
-from lmmtools.design.survey import Moments
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite, sqrt
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,13 +11,14 @@ import pandas as pd
 
 from lmmtools.design.frame import is_missing, kind_of
 from lmmtools.design.level_counts import CellCounts, LevelCounts
+from lmmtools.design.moments import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-__all__ = ["Moments", "NumberSummary", "Survey", "SurveyPlan", "as_plain"]
+__all__ = ["NumberSummary", "Survey", "SurveyPlan", "as_plain"]
 
 HEAD = 2000
 """Complete rows that are kept: what expressions make of rows is learned from them."""
@@ -43,41 +44,6 @@ class SurveyPlan:
     labels: frozenset[str]
     numeric: frozenset[str]
     cells: tuple[tuple[str, ...], ...]
-
-
-@dataclass(slots=True)
-class Moments:
-    """Count, mean and sum of squares about the mean of some numbers; those of parts are merged exactly.
-
-    Source: Chan, Golub & LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
-    """
-
-    count: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
-
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Add numbers."""
-        if len(values):
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean = float(values.mean())
-                left = values - mean
-                self.merge(Moments(len(values), mean, float(left @ left)))
-
-    def merge(self, other: Moments) -> None:
-        """Add the numbers of another part."""
-        if not other.count:
-            return
-        count, gap = self.count + other.count, other.mean - self.mean
-        self.squares += other.squares + gap * gap * self.count * other.count / count
-        self.mean += gap * other.count / count
-        self.count = count
-
-    def spread_about(self, centre: float, ddof: float) -> float:
-        """Return the root of the sum of squares about a value, divided by the count less ``ddof``."""
-        left = self.count - ddof
-        total = self.squares + self.count * (self.mean - centre) ** 2
-        return sqrt(total / left) if left > 0 else float("nan")
 
 
 @dataclass(slots=True)
