@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from lmmtools.printout.layout import Line
 
-__all__ = ["Grid", "GridRow", "cells_of_bars", "check_end", "number_of", "read_bars", "read_grid"]
+__all__ = ["Grid", "GridRow", "cells_of_bars", "number_of", "read_bars", "read_grid"]
 
 _RULE = re.compile(r"[-:=+|\s\u2500\u253c]*[-=\u2500]{2}[-:=+|\s\u2500\u253c]*")
 _DASHES = re.compile(r"-{3,}(?: +-{3,})+")
@@ -79,11 +79,11 @@ def read_grid(lines: Sequence[Line]) -> Grid:
     if _TYPES.fullmatch(second.words):
         return _read_tibble(lines)
     grid = _read_ruled(lines) if _DASHES.fullmatch(second.text.strip()) else _read_frame(lines)
-    check_end(lines[: grid.used], lines)
+    _check_end(lines[: grid.used], lines)
     return grid
 
 
-def check_end(table: Sequence[Line], lines: Sequence[Line]) -> None:
+def _check_end(table: Sequence[Line], lines: Sequence[Line]) -> None:
     """Raise PrintoutError if the text ends with the table, and its last number has fewer decimals than those above.
 
     Parameters
@@ -105,10 +105,18 @@ def check_end(table: Sequence[Line], lines: Sequence[Line]) -> None:
 # -- bars ----------------------------------------------------------------------------------------------------------
 
 
-def cells_of_bars(text: str) -> list[str]:
-    """Return the cells between bars; one bar at each end may be there or not."""
-    text = text.strip().replace("\u2502", "|")
-    text = text.removeprefix("|").removesuffix("|")
+def cells_of_bars(text: str, *, is_closed: bool = True) -> list[str]:
+    """Return the cells between bars; one bar at each end may be there or not.
+
+    Parameters
+    ----------
+    text : str
+        The row.
+    is_closed : bool
+        Whether a bar at the end closes the last cell; else an empty cell follows it.
+    """
+    text = text.strip().replace("\u2502", "|").removeprefix("|")
+    text = text.removesuffix("|") if is_closed else text
     return [" ".join(cell.split()) for cell in text.split("|")]
 
 
@@ -126,7 +134,7 @@ def read_bars(lines: Sequence[Line]) -> Grid:
         if line.is_blank or line.is_break or not (is_rule or "|" in line.text):
             break
         used += 1
-        cells = cells_of_bars(line.text)
+        cells = cells_of_bars(line.text, is_closed=is_closed)
         if is_rule:
             continue
         if len(cells) == len(columns) and (line.text.endswith("|") or not is_closed):

@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 
 __all__ = ["of_parameters"]
 
-# Heading of a column -> what it is.
-_COLUMNS = {
-    "estimate": "estimate",
-    "std.error": "std_error",
-    "statistic": "t",
-    "df": "df",
-    "p.value": "p",
-    "conf.low": "lower",
-    "conf.high": "upper",
+# What a column is -> its headings.
+_NAMES = {
+    "estimate": ("estimate", "Coefficient"),
+    "std_error": ("std.error", "SE"),
+    "t": ("statistic", "t", "z"),
+    "df": ("df", "df_error"),
+    "p": ("p.value", "p"),
+    "lower": ("conf.low", "CI low"),
+    "upper": ("conf.high", "CI high"),
 }
+_COLUMNS = {heading: kind for kind, headings in _NAMES.items() for heading in headings}
 _KINDS = ("fixed", "sd", "variance", "correlation", "covariance", "mode", "fit")
 _TESTS = ("df", "p", "lower", "upper")
 # Order in which methods are tried: the quick ones first.
@@ -201,19 +202,40 @@ def _of_modes(fit: Any, rows: Sequence[PrintedRow]) -> Iterator[Counterpart]:
 _FIGURES: dict[str, Callable[[Any], float]] = {
     "nobs": lambda fit: fit.nobs,
     "sigma": lambda fit: fit.sigma,
+    "Sigma": lambda fit: fit.sigma,
     "logLik": lambda fit: fit.llf,
     "AIC": lambda fit: fit.aic,
     "BIC": lambda fit: fit.bic,
+    "AICc": lambda fit: _corrected_aic(fit),
     "df.residual": lambda fit: fit.df_resid,
+    "RMSE": lambda fit: math.sqrt(math.fsum(r * r for r in map(float, fit.resid)) / fit.nobs),
+    "R2 (cond.)": lambda fit: fit.r2().conditional,
+    "R2 (marg.)": lambda fit: fit.r2().marginal,
+    "Conditional R2": lambda fit: fit.r2().conditional,
+    "Marginal R2": lambda fit: fit.r2().marginal,
+    "ICC": lambda fit: fit.icc().adjusted,
+    "Adjusted ICC": lambda fit: fit.icc().adjusted,
+    "Unadjusted ICC": lambda fit: fit.icc().unadjusted,
+    "Conditional ICC": lambda fit: fit.icc().unadjusted,
 }
+# Versions of performance refit by ML, or by REML, for these.
+_REFITTED = ("AIC", "AICc", "BIC")
+
+
+def _corrected_aic(fit: Any) -> float:
+    k = fit.nobs - fit.df_resid
+    return float(fit.aic + 2.0 * k * (k + 1.0) / (fit.nobs - k - 1.0))
 
 
 def _of_figures(fit: Any, rows: Sequence[PrintedRow]) -> Iterator[Counterpart]:
     for row in rows:
-        for column in row.numbers:
+        for column, printed in row.numbers.items():
             if column in ("REMLcrit", "deviance"):
                 is_its = fit.reml == (column == "REMLcrit")
                 yield pair(row, column, fit.objective if is_its else math.nan, LOOSE, is_known=is_its)
                 continue
             value = float(_FIGURES[column](fit)) if column in _FIGURES else math.nan
-            yield pair(row, column, value, LOOSE * max(1.0, abs(value)), is_known=column in _FIGURES)
+            is_known = column in _FIGURES
+            if column in _REFITTED and "RMSE" in row.numbers:
+                is_known = abs(value - printed) <= printed.half_unit + LOOSE
+            yield pair(row, column, value, LOOSE * max(1.0, abs(value)), is_known=is_known)

@@ -71,7 +71,29 @@ add("glance_crossed", glance(crossed), "crossed")
 add("glance_slope_frame", glance(slope), "slope", frame)
 add("glance_slope_kable", glance(slope), "slope", function(x) print(knitr::kable(x)))
 
-packages <- c("lme4", "lmerTest", "glmmTMB", "broom.mixed", "tibble", "pillar", "knitr")
+# -- parameters and performance: the frames have the columns that are printed
+sexes <- lme4::lmer(distance ~ age * Sex + (age | Subject), nlme::Orthodont)
+apart <- lme4::lmer(Reaction ~ Days + (1 | Subject), sleep, REML = FALSE)
+mp <- parameters::model_parameters
+markdown <- function(x) cat(parameters::print_md(x), sep = "\n")
+add("parameters_slope", mp(plain), "slope")
+add("parameters_sexes", mp(sexes), "sexes")
+add("parameters_kenward", mp(worker, ci_method = "kenward", effects = "fixed"), "worker")
+add("parameters_satterthwaite", mp(worker, ci_method = "satterthwaite", effects = "fixed", digits = 3), "worker", function(x) print(x, digits = 3))
+add("parameters_level", mp(apart, ci = 0.9), "apart")
+add("parameters_random", mp(sexes, effects = "random"), "sexes")
+add("parameters_markdown", mp(sexes), "sexes", markdown)
+add("parameters_wald", mp(worker, ci_method = "wald", effects = "fixed"), "worker")
+add("parameters_summary", mp(sexes), "sexes", function(x) invisible(summary(x)))
+add("parameters_zero_inflated", mp(zero), "zero")
+add("parameters_lme", mp(nlme::lme(distance ~ age * Sex, nlme::Orthodont, random = ~ age | Subject)), "sexes")
+add("performance_slope", performance::model_performance(plain), "slope")
+add("performance_apart", performance::model_performance(apart), "apart")
+unlisted <- function(x) as.data.frame(unclass(x)[sapply(x, is.numeric)])
+add("icc_slope", unlisted(performance::icc(plain)), "slope", function(x) print(performance::icc(plain)))
+add("r2_slope", unlisted(performance::r2(plain)), "slope", function(x) print(performance::r2(plain)))
+
+packages <- c("lme4", "lmerTest", "glmmTMB", "broom.mixed", "tibble", "pillar", "knitr", "parameters", "performance")
 versions <- lapply(packages, function(p) unbox(as.character(packageVersion(p))))
 names(versions) <- packages
 write_json(
