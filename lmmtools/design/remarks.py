@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lmmtools.audience import advice
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
 from lmmtools.design.plain_encoder import PlainEncoder
@@ -15,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
+    from numpy.typing import NDArray
 
     from lmmtools.design.matrices import Design
+
+    Bytes = NDArray[np.uint8]
 
 __all__ = ["remark_on_columns", "remark_on_labels", "remark_on_numbers"]
 
@@ -25,6 +30,9 @@ _LEAST_NUMBERS = 4
 _SHARE_OF_NUMBERS = 0.8
 _MOST_SHOWN = 3
 _SEPARATOR = "\x00"
+# Bytes of blanks, as str.split has them, and of characters beyond ASCII, which may have other forms.
+_FOLDED = np.array([*(i for i in range(128) if chr(i).isspace()), *range(128, 256)])
+_UPPER, _LOWER = np.arange(ord("A"), ord("Z") + 1), np.arange(ord("a"), ord("z") + 1)
 
 
 def remark_on_columns(design: Design) -> tuple[str, ...]:
@@ -52,10 +60,12 @@ def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[s
     """Return a sentence if some labels of a factor differ only by case, blanks or characters that look alike."""
     if getattr(getattr(levels, "dtype", None), "kind", "O") not in "OTU":
         return []
+    if _are_of_one_case(_characters(levels)):
+        return []
     # Text that Arrow holds is ten times slower to go through than a list.
     listed = levels.tolist() if hasattr(levels, "tolist") else levels
     labels = [label for label in listed if isinstance(label, str)]
-    if _are_plainly_different(labels) or len({_without_case_and_blanks(label) for label in labels}) == len(labels):
+    if _differ_by_more_than_case(labels) or len({_without_case_and_blanks(label) for label in labels}) == len(labels):
         return []
     alike: dict[str, list[str]] = {}
     for label in labels:
@@ -68,8 +78,32 @@ def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[s
     ]
 
 
-def _are_plainly_different(labels: Sequence[str]) -> bool:
-    """Return whether labels without blanks differ by more than case, which is quick to see; False may be either."""
+def _are_of_one_case(text: Bytes) -> bool:
+    """Return whether characters are plain, without blanks and of one case: distinct labels of them differ by more."""
+    found = np.zeros(256, dtype=bool)
+    found[text] = True
+    return not (found[_FOLDED].any() or (found[_UPPER].any() and found[_LOWER].any()))
+
+
+def _characters(levels: Sequence[Any] | pd.Index[Any]) -> Bytes:
+    """Return the bytes of all labels that are text, UTF-8, in any order; those that Arrow holds as they lie there."""
+    if getattr(getattr(levels, "dtype", None), "storage", None) == "pyarrow":
+        held = levels.array.__arrow_array__()  # type: ignore[union-attr]
+        chunks = getattr(held, "chunks", [held])
+        return np.concatenate([np.zeros(0, dtype=np.uint8), *map(_bytes_in_arrow, chunks)])
+    listed = levels.tolist() if hasattr(levels, "tolist") else levels
+    joined = "".join(label for label in listed if isinstance(label, str))
+    return np.frombuffer(joined.encode("utf-8", "surrogatepass"), dtype=np.uint8)
+
+
+def _bytes_in_arrow(chunk: Any) -> Bytes:
+    """Return the bytes of an Arrow array of text, and perhaps of more that lies beside it."""
+    *_, data = chunk.buffers()
+    return np.zeros(0, dtype=np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
+
+
+def _differ_by_more_than_case(labels: Sequence[str]) -> bool:
+    """Return whether plain labels without blanks differ by more than case, quickly seen; False may be either."""
     text = _SEPARATOR.join(labels)
     if not text.isascii() or text.split() != [text]:
         return False

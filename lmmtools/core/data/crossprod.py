@@ -356,7 +356,7 @@ def _project(
         r = y - times(X, T @ centre) if p else y
         Wr = chunk.residual.weighted(r)
         Xy = Xy + transposed_times(X, Wr)
-        Zy += _sum_by_level(Wr, chunk, source.levels, maps)
+        Zy += _times_effects(chunk, Wr[:, None], source.levels, maps)[:, 0]
         yy += dot(r, Wr)
         size += dot(y, chunk.residual.weighted(y))
     rest = T.T @ Xy
@@ -375,15 +375,6 @@ def _project(
         unit * scale,
         ResponseProducts(Zy / scale, (rest - XX) / scale, yy / scale**2, unit * centre, unit * scale),
     )
-
-
-def _sum_by_level(r: Floats, chunk: Chunk, levels: tuple[int, ...], maps: tuple[Floats, ...]) -> Floats:
-    """Return Z'r, shape (q,), in the engine's coordinates."""
-    parts = []
-    for codes, basis, m, R in zip(chunk.codes, chunk.bases, levels, maps, strict=True):
-        sums = np.array([np.bincount(codes, r * column, m) for column in basis.T])
-        parts.append(solve_triangular(R, sums, trans="T", lower=True, check_finite=False).T.reshape(-1))
-    return np.concatenate(parts)
 
 
 def project_response(

@@ -93,7 +93,7 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
         M[:-1, :-1] = weighted.T @ (B * B) @ onehot
     else:
         left = a - np.einsum("qp,qp->q", C, C)
-        M[:-1, :-1] = _squares(st, C, onehot, weighted)
+        M[:-1, :-1] = _squares_in_levels(st, C, inverse) if len(st.factors) == 1 else _squares(st, C, onehot, weighted)
     M[:-1, -1] = weighted.T @ left
     M[-1, :-1] = onehot.T @ left
     M[-1, -1] = n - p
@@ -115,6 +115,20 @@ def _squares(st: Structure, C: Floats, onehot: Floats, weighted: Floats) -> Floa
         out[:, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
         G = product(C[mine].T, C[mine])
         out[:, t] += weighted.T @ np.einsum("qp,qp->q", product(C, G), C)
+    return out
+
+
+def _squares_in_levels(st: Structure, C: Floats, inverse: Floats) -> Floats:
+    """Return what :func:`_squares` does, where one factor is all, from 1 / a: A is its blocks then."""
+    (f,) = st.factors
+    A, own, weights = diagonal_blocks(st, f), C.reshape(f.m, f.l, -1), inverse.reshape(f.m, f.l)
+    grams = [product(own[:, t].T, own[:, t]) for t in range(f.l)]
+    out = np.empty((f.l, f.l))
+    for s in range(f.l):
+        for t in range(f.l):
+            squares = A[:, s, t] * (A[:, s, t] - 2.0 * np.einsum("mp,mp->m", own[:, s], own[:, t]))
+            squares += np.einsum("mp,mp->m", product(own[:, s], grams[t]), own[:, s])
+            out[s, t] = weights[:, s] @ squares
     return out
 
 

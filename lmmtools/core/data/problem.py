@@ -64,6 +64,9 @@ ORTHOGONAL = 1e-6
 CLEAR = 1e-9
 """Share of all directions' squared length, left beside X, from which a factor spans none: far from rounding."""
 
+NARROW = 32
+"""Numbers of Z'WX in a level up to which the products of all of them take less time than solving for each level."""
+
 PIVOT = 1e-6
 """Smallest share of a spanned direction at which an effect can be left out for it."""
 
@@ -417,16 +420,14 @@ def find_spanned(st: Structure, ZX: Floats, L: Floats, maps: Sequence[Floats]) -
         R per block: the engine's effects are R times the data's.
     """
     found: list[Spanned | None] = [None] * len(maps)
-    C = solve_lower(L, ZX.T).T
     diagonal = st.diagonal()
     for f in st.factors:
         if f.l == 1:
-            told, size = C[f.columns], float(diagonal[f.columns].sum())
+            told, size = solve_lower(L, ZX[f.columns].T), float(diagonal[f.columns].sum())
             if size - dot(told, told) > LEFT * size:
                 continue
         total = total_block(st, f)
-        told = C[f.columns].reshape(f.m, f.l, -1).transpose(1, 0, 2).reshape(f.l, -1)
-        left = total - product(told, told.T)
+        left = total - _told_by_columns(ZX[f.columns], L, f.l)
         least = CLEAR * float(total.trace())
         if f.l > 1 and dpotrf(left - least * np.eye(f.l))[1] == 0:
             # No eigenvalue is below, nor one of a part.
@@ -437,6 +438,17 @@ def find_spanned(st: Structure, ZX: Floats, L: Floats, maps: Sequence[Floats]) -
             if V.shape[1]:
                 found[k] = Spanned(np.eye(len(V)) - V @ V.T, *_leave_out(V, maps[k]))
     return tuple(found)
+
+
+def _told_by_columns(C: Floats, L: Floats, l: int) -> Floats:
+    """Return the sum over levels of C_e (X'WX)^-1 C_e', shape (l, l), of Z'WX of one factor, (m l, p)."""
+    p = C.shape[1]
+    if l * p <= NARROW:
+        rows = C.reshape(-1, l * p)
+        inverse = solve_lower(L, np.eye(p))
+        return np.asarray(np.einsum("acbd,ec,ed->ab", product(rows.T, rows).reshape(l, p, l, p), inverse, inverse))
+    told = solve_lower(L, C.T).T.reshape(-1, l, p).transpose(1, 0, 2).reshape(l, -1)
+    return product(told, told.T)
 
 
 def _leave_out(V: Floats, R: Floats) -> tuple[Floats, tuple[int, ...]]:

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Descent", "Options", "Progress", "descend"]
 
+EXACT_SHARE = 1e-7
+"""Expected decrease, as a share of the criterion's rounding error, at which a search with exact derivatives stops: with
+millions of rows the rounding errors of derivatives alone make an expected decrease of 1e-18."""
+
 UNFOUND = 1e-6
 """Expected decrease that is reported where it was not found; less changes no estimate visibly."""
 
@@ -71,7 +75,8 @@ class Options:
     max_iter : int
         Evaluations of the criterion allowed.
     tol : float
-        Expected decrease of the criterion at which to stop, absolute; never below the criterion's rounding error.
+        Expected decrease of the criterion at which to stop, absolute; never below a share of the criterion's rounding
+        error, by which a large criterion is known less exactly.
     callback : callable, optional
         Called with a :class:`Progress` after every evaluation; returning True stops the optimisation.
     shared : Shared, optional
@@ -154,7 +159,7 @@ def descend(problem: Problem, reml: bool, start: Sequence[Floats] | None, option
             is_exact, step, expected = kernels.newton.step(point.phi, point.g, point.exact, B, bounded)
             rounding = rounding_of(problem, point.state)
             stalls = stalls + 1 if expected <= rounding and expected > 0.25 * last else 0
-            if expected <= (options.tol if is_exact else max(options.tol, rounding)) or stalls > 1:
+            if expected <= max(options.tol, (EXACT_SHARE if is_exact else 1.0) * rounding) or stalls > 1:
                 break
             if count >= options.max_iter:
                 message = f"max_iter={options.max_iter} evaluations reached; another {expected:.2g} is expected"

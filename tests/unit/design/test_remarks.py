@@ -31,6 +31,18 @@ def test_labels_that_hardly_differ_are_remarked_on(labels, how):
     assert repr(labels[0]) in text
 
 
+@pytest.mark.parametrize("kind", ["str", "string[python]", object, "category"])
+@pytest.mark.parametrize(
+    "labels", [["S1", "s1"], ["s1", "s 1", "s  1"], ["\u00e9", "e\u0301"], ["Z", "A", "a"], ["a", "A", None]]
+)
+def test_labels_are_seen_however_they_are_held(labels, kind):
+    held = pd.Index(pd.Series(labels, dtype=object).dropna().astype(kind))
+    assert len(remark_on_labels("g", held)) == 1
+    assert remark_on_labels("g", held[:1]) == []
+    # What lies beside a slice of Arrow's text does no harm.
+    assert remark_on_labels("g", pd.Index(pd.Series([*labels, "z1", "z2"]).astype("str"))[-2:]) == []
+
+
 @pytest.mark.parametrize(
     "labels", [["A", "B"], ["a1", "a 1"], ["1", "01"], ["A\x00", "A"], [], [1, 2], pd.Index([1.0, 2.0]), ["-", "_"]]
 )

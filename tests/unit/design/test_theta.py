@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.design.theta import SINGULAR_TOL, are_singular, pack_lambda, triangular_factor, unpack_lambda
+from lmmtools.design.theta import SINGULAR_TOL, are_singular, pack_lambda, row_sizes, triangular_factor, unpack_lambda
 
 SAME = 1e-4
 """Of variances in another unit: what the searches' tolerances leave."""
@@ -102,3 +102,10 @@ def test_an_effect_of_a_covariate_is_judged_in_any_unit_of_it(rows: pd.DataFrame
         rms = float(np.sqrt(np.mean(rows.x**2)))
         theta = np.array([[0.99], [1.01]]) * SINGULAR_TOL / rms / unit
         assert are_singular(theta, design.blocks, design.weights).tolist() == [True, False], unit
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e170, 1e-170, 1e305])
+def test_the_size_of_a_column_is_its_root_mean_square_in_any_unit(unit):
+    basis = np.array([[1.0, 3.0], [1.0, -4.0]]) * [1.0, unit]  # by hand: 1, and sqrt(12.5) in that unit
+    np.testing.assert_allclose(row_sizes(basis), [1.0, np.sqrt(12.5) * unit], rtol=1e-15)
+    np.testing.assert_allclose(row_sizes(basis, np.array([4.0, 9.0])), [np.sqrt(6.5), np.sqrt(90.0) * unit], rtol=1e-15)
