@@ -444,7 +444,7 @@ def _told_by_columns(C: Floats, L: Floats, l: int) -> Floats:
     """Return the sum over levels of C_e (X'WX)^-1 C_e', shape (l, l), of Z'WX of one factor, (m l, p)."""
     p = C.shape[1]
     if l * p <= NARROW:
-        rows = C.reshape(-1, l * p)
+        rows = C.reshape(len(C) // l, l * p)
         inverse = solve_lower(L, np.eye(p))
         return np.asarray(np.einsum("acbd,ec,ed->ab", product(rows.T, rows).reshape(l, p, l, p), inverse, inverse))
     told = solve_lower(L, C.T).T.reshape(-1, l, p).transpose(1, 0, 2).reshape(l, -1)

@@ -39,6 +39,10 @@ def test_squares_of_each_pair_of_columns_are_summed(l, is_crossed, monkeypatch):
     np.testing.assert_allclose(moments.M[:K, :K], expected, rtol=CLOSE)
 
 
+def test_no_columns_of_x_tell_nothing():
+    assert not problems._told_by_columns(np.zeros((6, 0)), np.zeros((0, 0)), 2).any()
+
+
 @pytest.mark.parametrize("l", [1, 2, 3])
 def test_what_x_tells_of_the_effects_is_summed_over_levels_by_either_route(l, monkeypatch):
     take("chain, dense coupling", monkeypatch)
