@@ -7,7 +7,7 @@ batch the columns that the design reads.
 from __future__ import annotations
 
 from lmmtools.sources.columns import as_columns
-from lmmtools.sources.opening import open_source
+from lmmtools.sources.opening import open_files, open_source
 from lmmtools.sources.source import BATCH_ROWS, Source
 
-__all__ = ["BATCH_ROWS", "Source", "as_columns", "open_source"]
+__all__ = ["BATCH_ROWS", "Source", "as_columns", "open_files", "open_source"]

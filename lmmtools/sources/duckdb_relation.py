@@ -10,7 +10,7 @@ from lmmtools.sources.source import BATCH_ROWS
 from lmmtools.sources.streams import StreamSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterator, Sequence
 
     import pyarrow as pa
 
@@ -34,13 +34,23 @@ def open_data(relation: Any) -> StreamSource:
     return StreamSource("the DuckDB relation", schema, partial(_run, relation, []), (duckdb.Error, OSError))
 
 
-def _run(relation: Any, last: list[Any], columns: Sequence[str]) -> Iterable[pa.RecordBatch]:
+def _run(relation: Any, last: list[Any], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Return the batches of a query; the last one, if it was not read to its end, is given up: it blocks this one."""
     while last:
         last.pop().close()
     chosen = relation.project(", ".join('"' + name.replace('"', '""') + '"' for name in columns))
     # Older versions have the second name alone.
-    read = getattr(chosen, "to_arrow_reader", None) or chosen.fetch_record_batch
-    last.append(read(BATCH_ROWS))
-    batches: Iterable[pa.RecordBatch] = last[0]
-    return batches
+    reader = (getattr(chosen, "to_arrow_reader", None) or chosen.fetch_record_batch)(BATCH_ROWS)
+    last.append(reader)
+    try:
+        for batch in reader:
+            yield batch
+            if last != [reader]:
+                break
+        if last != [reader]:
+            raise DataError(
+                "The DuckDB relation was read again before a pass over it came to its end: one connection runs one "
+                "query at a time."
+            )
+    finally:
+        reader.close()

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lmmtools.errors import DataError
 from lmmtools.sources.listing import list_files
 from lmmtools.sources.parts import join_parts
 from lmmtools.sources.placed import GuardedPart, PlacedPart, partition_values
+from lmmtools.sources.text_file import TextRules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
     from lmmtools.sources.parts import Part, PartedSource
 
-__all__ = ["open_files"]
+__all__ = ["open_listed"]
 
 
-def open_files(path: str | PathLike[str]) -> PartedSource:
-    """Return the source of a file, a folder or a pattern: Parquet, Arrow or text by the files' endings.
-
-    Raises
-    ------
-    DataError
-        There is no such file, or one cannot be read.
-    EngineError
-        pyarrow is not installed.
-    """
+def open_listed(path: str | PathLike[str], missing: Sequence[str] = (), encoding: str | None = None) -> PartedSource:
+    """Return the source of the files that a path means; the options are those of texts."""
     files = list_files(path)
-    pieces: list[Part] = import_module(f"lmmtools.sources.{files.kind}_file").open_parts(files)
+    options: dict[str, Any] = {}
+    if files.kind == "text":
+        options["rules"] = TextRules(("NA", *missing), encoding or "utf-8")
+    elif missing or encoding:
+        raise DataError(f"{files.name} is no text: words for missing values and an encoding go with texts alone.")
+    pieces: list[Part] = import_module(f"lmmtools.sources.{files.kind}_file").open_parts(files, **options)
     values = partition_values(files.files)
     placed = [PlacedPart(piece, given) if given else piece for piece, given in zip(pieces, values, strict=True)]
     guarded = [GuardedPart(piece, files, file) for piece, file in zip(placed, files.files, strict=True)]

@@ -8,11 +8,14 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import DataError
+from lmmtools.sources.watched import WatchedSource
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lmmtools.sources.source import Source
 
-__all__ = ["open_source"]
+__all__ = ["open_files", "open_source"]
 
 # Package and class -> the module here whose ``open_data`` takes it.
 _KINDS = {
@@ -24,7 +27,7 @@ _KINDS = {
 
 
 def open_source(data: Any) -> Source | None:
-    """Return the source that data are, None for a table that is in memory already.
+    """Return the source that data are, None for a table that is in memory already; a source is returned as it is.
 
     Parameters
     ----------
@@ -39,9 +42,9 @@ def open_source(data: Any) -> Source | None:
     EngineError
         A package that this kind of source needs is not installed.
     """
+    if isinstance(data, WatchedSource):
+        return data
     if isinstance(data, (str, PathLike)):
-        from lmmtools.sources.files import open_files
-
         return open_files(data)
     if isinstance(data, Iterator) or _is_a(data, "pyarrow", "RecordBatchReader") or _is_a(data, "pyarrow", "Scanner"):
         raise DataError(
@@ -54,8 +57,30 @@ def open_source(data: Any) -> Source | None:
     module = next((module for (package, kind), module in _KINDS.items() if _is_a(data, package, kind)), None)
     if module is None:
         return None
-    source: Source = import_module(f"lmmtools.sources.{module}").open_data(data)
-    return source
+    return WatchedSource(import_module(f"lmmtools.sources.{module}").open_data(data))
+
+
+def open_files(path: str | PathLike[str], missing: Sequence[str] = (), encoding: str | None = None) -> Source:
+    """Return the source of a file, a folder or a pattern: Parquet, Arrow or text by the files' endings.
+
+    Parameters
+    ----------
+    path : str or path-like
+    missing : sequence of str
+        Cells of a text that stand for a missing value, beside ``NA`` (and empty cells of columns of numbers).
+    encoding : str, optional
+        Of texts; UTF-8 by default.
+
+    Raises
+    ------
+    DataError
+        There is no such file, or one cannot be read.
+    EngineError
+        pyarrow is not installed.
+    """
+    from lmmtools.sources.files import open_listed
+
+    return WatchedSource(open_listed(path, missing, encoding))
 
 
 def _is_a(data: Any, package: str, kind: str) -> bool:

@@ -11,7 +11,7 @@ from lmmtools.sources.schemas import common_type, describe_type
 from lmmtools.sources.source import check_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -19,6 +19,10 @@ __all__ = ["Part", "PartedSource", "join_parts"]
 
 PART_ROWS = 4_000_000
 """Rows from which a file of several row groups is more than one part."""
+
+
+def _check_nothing() -> None:
+    """Do nothing, for parts that cannot change."""
 
 
 class Part(Protocol):
@@ -73,14 +77,14 @@ class PartedSource:
     schema: pa.Schema
     pieces: tuple[Part, ...]
     faults: Mapping[str, str] = field(default_factory=dict)
-    check_same: Callable[[], None] = lambda: None
+    check_same: Callable[[], None] = _check_nothing
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(self.schema.names)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
         """Return the rows in batches, with these columns."""
         wanted = check_wanted(self, columns)
         for name in wanted:
@@ -88,7 +92,7 @@ class PartedSource:
                 raise DataError(self.faults[name])
         return self._read(wanted)
 
-    def _read(self, wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    def _read(self, wanted: tuple[str, ...]) -> Generator[pa.RecordBatch, None, None]:
         import pyarrow as pa
 
         schema = pa.schema([self.schema.field(name) for name in wanted])
@@ -115,7 +119,7 @@ class PartedSource:
 def join_parts(
     name: str,
     pieces: Sequence[Part],
-    check_same: Callable[[], None] = lambda: None,
+    check_same: Callable[[], None] = _check_nothing,
     schema: pa.Schema | None = None,
 ) -> PartedSource:
     """Return the source that parts make up.

@@ -10,7 +10,7 @@ from lmmtools.errors import DataError, EngineError
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from types import ModuleType
 
     import pyarrow as pa
@@ -48,7 +48,7 @@ class Source(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
         """Return the rows, ``BATCH_ROWS`` or fewer at a time, with these columns in this order.
 
         Raises

@@ -10,7 +10,7 @@ from lmmtools.sources.batches import regroup
 from lmmtools.sources.source import check_wanted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     import pyarrow as pa
 
@@ -44,11 +44,11 @@ class StreamSource:
         """Names of the columns."""
         return tuple(self.schema.names)
 
-    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: Sequence[str]) -> Generator[pa.RecordBatch, None, None]:
         """Return the rows in batches, with these columns."""
         return self._read(check_wanted(self, columns))
 
-    def _read(self, wanted: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    def _read(self, wanted: tuple[str, ...]) -> Generator[pa.RecordBatch, None, None]:
         import pyarrow as pa
 
         schema = pa.schema([self.schema.field(name) for name in wanted])

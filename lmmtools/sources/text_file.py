@@ -112,7 +112,7 @@ class TextPart:
         return [self]
 
 
-def open_parts(files: FileList, rules: TextRules | None = None) -> list[TextPart]:
+def open_parts(files: FileList, rules: TextRules) -> list[TextPart]:
     """Return the texts, all of whose cells were read once.
 
     Raises
@@ -122,7 +122,6 @@ def open_parts(files: FileList, rules: TextRules | None = None) -> list[TextPart
     """
     import pyarrow as pa
 
-    rules = rules or TextRules()
     tallies: dict[str, Tally] = {}
     layouts: list[_Layout] = []
     counts: list[int] = []

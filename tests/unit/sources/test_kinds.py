@@ -217,6 +217,8 @@ def test_a_pass_that_was_given_up_does_not_block_the_next() -> None:
     next(given_up)
     for _ in range(2):
         assert sum(b.num_rows for b in source.batches(["x"])) == 3_000_000
+    with pytest.raises(DataError, match="was read again before a pass over it came to its end"):
+        next(given_up)
 
 
 def test_quotes_in_names_reach_no_sql() -> None:
