@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import isnan
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -22,11 +22,11 @@ from lmmtools.design.checks import (
     check_response,
     check_weights,
 )
-from lmmtools.design.columns import independent_columns
+from lmmtools.design.columns import independent_columns, is_clearly_full
 from lmmtools.design.dropped import Dropped, check_lost, describe_undefined
 from lmmtools.design.encoders import Encoder, learn_columns, learn_matrix
 from lmmtools.design.factors import Columns, Factor, combine_factors
-from lmmtools.design.frame import as_frame, as_numbers, is_missing, kind_of, need_columns
+from lmmtools.design.frame import as_frame, as_numbers, kind_of, need_columns
 from lmmtools.design.matrices import ColumnsLater, Design
 from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.sparse_columns import take_columns
@@ -40,11 +40,6 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula, RandomTerm
 
 __all__ = ["Sample", "build_design", "learn_column", "learn_response", "used_columns"]
-
-# Before pandas 3 a shallow copy of a frame changed with it.
-COPIES_ON_WRITE = int(pd.__version__.split(".")[0]) >= 3
-# Cells of a table up to which the rest of it may be kept for as long as the design.
-_SMALL_TABLE = 100_000
 
 
 def build_design(
@@ -116,7 +111,7 @@ class Sample:
 
     frame: pd.DataFrame | ColumnsLater
     columns: Columns  # the frame's, taken out once: taking a column costs more than most work on it
-    everything: dict[str, pd.Series[Any]]  # the same columns before rows were left out; empty when none were
+    everything: Mapping[str, pd.Series[Any]]  # the same columns before rows were left out; empty when none were
     rows: NDArray[np.intp]
     given: dict[str, NDArray[np.float64]]
     n_input: int
@@ -161,21 +156,12 @@ def _complete_cases(
     na_action: str,
 ) -> Sample:
     """Return the rows without a missing value in any of the columns, nor in what is given ``beside`` the data."""
-    columns = Columns({name: table[name] for name in names})
-    missing = {name: is_missing(column) for name, column in columns.items()}
-    missing |= {key: np.isnan(given[key]) for key in beside}
-    sample = Sample(_take_columns(table, names), columns, {}, np.arange(len(table)), given, len(table), {}, {})
-    return _leave_out(sample, {name: lost for name, lost in missing.items() if lost.any()}, na_action)
-
-
-def _take_columns(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame | ColumnsLater:
-    """Return ``table[list(names)]``, of a small table later, where its copies do not change with it (pandas 3)."""
-    if not table.columns.is_unique:
-        return table[list(names)]
-    places = tuple(cast("int", table.columns.get_loc(name)) for name in names)
-    if COPIES_ON_WRITE and table.size <= _SMALL_TABLE:
-        return ColumnsLater(table.copy(deep=False), places)
-    return table.take(list(places), axis=1)
+    columns = Columns.of(table, names)
+    missing = {name: lost for name in names if (lost := columns.missing(name)) is not None}
+    missing |= {key: lost for key in beside if (lost := np.isnan(given[key])).any()}
+    later = ColumnsLater(columns.copies(), table.index, table.columns.name, dict(table.attrs))
+    sample = Sample(later, columns, {}, np.arange(len(table)), given, len(table), {}, {})
+    return _leave_out(sample, missing, na_action)
 
 
 def _leave_out(
@@ -190,7 +176,7 @@ def _leave_out(
     frame = _frame_of(sample).loc[keep]
     return Sample(
         frame,
-        Columns({name: frame[name] for name in sample.columns}),
+        Columns.of(frame, sample.columns),
         sample.everything or sample.columns,
         sample.rows[keep],
         {key: values[keep] for key, values in sample.given.items()},
@@ -256,10 +242,10 @@ def learn_response(
 ) -> tuple[NDArray[np.float64], Encoder | None]:
     """Return the response, shape (n,), and its encoder, None where it is a column of numbers."""
     columns = sample.columns
-    if text in columns and kind_of(columns[text]) == "number":
+    if text in columns and columns.kind(text) == "number":
         return columns.numbers(text, "the response"), None
     for name in columns_of(text):
-        if name in sample.columns and kind_of(sample.columns[name]) == "boolean":
+        if name in sample.columns and sample.columns.kind(name) == "boolean":
             raise DataError(
                 f"The response column {name!r} holds True and False. A linear mixed model has a normal response; a "
                 f"binary one needs a generalised linear mixed model. To go on anyway: "
@@ -324,21 +310,26 @@ def _check_and_assemble(
     """Return the Design, checked; ``columns`` names the columns that weights and offset were given as."""
     check_response(parts.y, formula.response)
     check_magnitude(parts.y[:, None], [f"the response {formula.response}"])
-    check_magnitude(parts.X, parts.x_encoder.column_names)
-    for basis, encoder in parts.bases:
-        if encoder is not None:
-            check_magnitude(basis, encoder.column_names)
+    # Neither magnitude nor rank of such columns needs another look.
+    is_full = is_clearly_full(parts.X)
+    if not is_full:
+        check_magnitude(parts.X, parts.x_encoder.column_names)
+    doubtful = [
+        (basis, encoder) for basis, encoder in parts.bases if encoder is not None and not is_clearly_full(basis)
+    ]
+    for basis, encoder in doubtful:
+        check_magnitude(basis, encoder.column_names)
     weights = sample.given.get("weights")
     if weights is not None:
         check_weights(weights, "The weights")
         check_magnitude(weights[:, None], ["the weights"])
-    kept = independent_columns(parts.X)
+    kept = np.arange(parts.X.shape[1]) if is_full else independent_columns(parts.X)
     names = parts.x_encoder.column_names
     dropped = () if len(kept) == len(names) else tuple(name for j, name in enumerate(names) if j not in set(kept))
     if dropped:
         check_distance(parts.X, names, kept)
-    for basis, encoder in parts.bases:
-        if encoder is not None and basis.shape[1] > 1 and len(own := independent_columns(basis)) < basis.shape[1]:
+    for basis, encoder in doubtful:
+        if basis.shape[1] > 1 and len(own := independent_columns(basis)) < basis.shape[1]:
             check_distance(basis, encoder.column_names, own)
     if len(kept) >= len(parts.y):
         check_fixed(len(parts.y), [names[j] for j in kept], remark_on_numbers(parts.x_encoder))
@@ -398,7 +389,7 @@ def _make_block(
 
 def _unused_levels(columns: Columns) -> dict[str, tuple[str, ...]]:
     """Return {categorical column: its levels that no row has}."""
-    categorical = [name for name, column in columns.items() if isinstance(column.dtype, pd.CategoricalDtype)]
+    categorical = [name for name in columns if columns.is_categorical(name)]
     return {name: unused for name in categorical if (unused := columns.factor(name).unused)}
 
 

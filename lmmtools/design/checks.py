@@ -43,12 +43,18 @@ __all__ = [
 
 # Sums of squares are normal doubles (2e-308 to 2e308) between these.
 _SMALLEST, _LARGEST = 1e-152, 1e153
+# A sum of squares between this and its reciprocal is one of numbers between those.
+_PLAIN = 1e-280
 # Columns or levels that a message names.
 _MOST_SHOWN = 8
 
 
 def check_magnitude(values: Matrix, names: Sequence[str]) -> None:
     """Raise a DataError for a column, of shape (n, columns), whose squares are too large or small for a double."""
+    if isinstance(values, np.ndarray):
+        squares = np.einsum("ij,ij->j", values, values)
+        if squares.min(initial=1.0) > _PLAIN and squares.max(initial=1.0) < 1.0 / _PLAIN:
+            return
     largest = largest_sizes(values)
     beyond = np.flatnonzero((largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0.0)))
     if len(beyond):

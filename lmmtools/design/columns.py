@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lmmtools.design.sparse_columns import Matrix
 
 
-__all__ = ["RANK_TOL", "find_order", "in_order", "independent_columns", "largest_sizes", "places_of"]
+__all__ = ["RANK_TOL", "find_order", "in_order", "independent_columns", "is_clearly_full", "largest_sizes", "places_of"]
 
 # R's lm and lme4 call a column dependent when less than this share of its norm is left beside the columns before it.
 RANK_TOL = 1e-7
@@ -47,8 +47,8 @@ def independent_columns(X: Matrix) -> NDArray[np.intp]:
 
     Equivalent to sorting R's ``qr(X, tol = 1e-7)$pivot[1:rank]``: the unit of a column does not matter.
     """
-    n, p = X.shape
-    if n >= p and _is_clearly_full(X):
+    p = X.shape[1]
+    if is_clearly_full(X):
         return np.arange(p)
     if isinstance(X, SparseColumns):
         found = _independent_by_products(X)
@@ -133,18 +133,25 @@ def _left_by_rows(
     return float(np.linalg.norm(left))
 
 
-def _is_clearly_full(X: Matrix) -> bool:
+def is_clearly_full(X: Matrix) -> bool:
     """Whether each column of X is far from dependent on the ones before it, and its squares from the limits of doubles.
 
     The smallest share is a diagonal element of Cholesky's factor of X'X with columns of unit norm.
     """
-    G = transposed_times(X, X)
+    n, p = X.shape
+    if n < p:
+        return False
+    if p == 0:
+        return True
+    # What overflows is infinite, and so not below the limit.
+    with np.errstate(over="ignore", invalid="ignore"):
+        G = transposed_times(X, X)
     squares = G.diagonal()
-    if not (squares.min(initial=1.0) > _LEAST_SQUARES and squares.max(initial=1.0) < 1.0 / _LEAST_SQUARES):
+    if not (squares.min() > _LEAST_SQUARES and squares.max() < 1.0 / _LEAST_SQUARES):
         return False
     norms = np.sqrt(squares)
-    L, info = dpotrf(G / norms / norms[:, None], lower=1) if len(G) else (G, 0)
-    return info == 0 and bool(L.diagonal().min(initial=1.0) > _CLEAR_SHARE)
+    L, info = dpotrf(G / norms / norms[:, None], lower=1)
+    return bool(info == 0 and L.diagonal().min() > _CLEAR_SHARE)
 
 
 def lost_by_distance(X: Matrix, kept: NDArray[np.intp]) -> NDArray[np.intp]:

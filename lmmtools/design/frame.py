@@ -115,8 +115,8 @@ def need_columns(frame: pd.DataFrame, names: Iterable[str], purpose: str = "the 
                 raise DataError(f"The data have {count} columns named {name!r}. Rename or drop all but one of them.")
 
 
-def kind_of(column: pd.Series[Any]) -> Kind:
-    """Return what a column holds, whatever its dtype: objects are looked into."""
+def kind_of(column: Any) -> Kind:
+    """Return what a Series or an array of one holds, whatever its dtype: objects are looked into."""
     dtype = column.dtype
     if isinstance(dtype, (pd.CategoricalDtype, pd.StringDtype, pd.IntervalDtype)):
         return "factor"
@@ -129,15 +129,16 @@ def kind_of(column: pd.Series[Any]) -> Kind:
     return "factor"
 
 
-def is_missing(column: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Return where a column has no value (NaN, None, NA, NaT), shape (n,)."""
+def is_missing(column: Any) -> NDArray[np.bool_]:
+    """Return where a Series or an array of one has no value (NaN, None, NA, NaT), shape (n,)."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
         return np.zeros(len(column), dtype=bool)
     if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
-        return np.asarray(np.isnan(column.to_numpy()))
+        return np.asarray(np.isnan(np.asarray(column)))
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return np.asarray(column.array.codes < 0)
-    return column.isna().to_numpy(dtype=bool)
+        values: Any = column.array if isinstance(column, pd.Series) else column
+        return np.asarray(values.codes < 0)
+    return np.asarray(pd.isna(column), dtype=bool)
 
 
 def as_numbers(column: pd.Series[Any], name: str, role: str) -> NDArray[np.float64]:

@@ -42,22 +42,31 @@ class _Fitted(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnsLater:
-    """Some columns of a table, taken when they are looked at: that takes longer than all else to be made of few rows.
+    """Columns of a table, made a frame when it is looked at: that takes longer than all else to be made of few rows.
 
     Attributes
     ----------
-    table : pandas.DataFrame
-        A copy that later changes of the data do not reach.
-    places : tuple of int
-        Of the columns.
+    arrays : dict of str to ndarray or ExtensionArray, each shape (n,)
+        Copies that later changes of the data do not reach.
+    index : pandas.Index, shape (n,)
+    name : hashable
+        Of the columns' index.
+    attrs : dict
+        The table's.
     """
 
-    table: pd.DataFrame
-    places: tuple[int, ...]
+    arrays: dict[str, Any]
+    index: pd.Index[Any]
+    name: Any
+    attrs: dict[Any, Any]
 
     def take(self) -> pd.DataFrame:
         """Return the columns."""
-        return self.table.take(list(self.places), axis=1)
+        import pandas as pd
+
+        frame = pd.DataFrame(self.arrays, index=self.index, copy=False)
+        frame.columns.name, frame.attrs = self.name, self.attrs
+        return frame
 
     def __reduce__(self) -> Any:
         # Elsewhere nobody needs the other columns.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import numpy as np
 from lmmtools.design.checks import check_columns, check_levels, check_seen
 from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import Columns, match_levels
-from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.frame import as_numbers
 from lmmtools.design.sparse_columns import LEAST_LEVELS, LEAST_NUMBERS, from_codes
 from lmmtools.formula.tokens import quote_name
 
@@ -146,18 +146,22 @@ def learn_plain(
 
     Large columns of factors are held sparse where they may be.
     """
-    columns_read = data if isinstance(data, Columns) else Columns(data)
+    columns_read = data if isinstance(data, Columns) else Columns.of(data, data)
     names = tuple(dict.fromkeys(name for term in terms for name in term))
     values: dict[str, list[NDArray[np.float64]]] = {}
     levels: dict[str, pd.Index[Any]] = {}
     codes: dict[str, NDArray[np.intp]] = {}
     for name in names:
-        if is_factor(columns_read[name], name):
+        if columns_read.is_factor(name):
             factor = columns_read.factor(name)
             check_levels(name, factor.levels)
             codes[name], levels[name] = factor.codes, factor.levels
         else:
             values[name] = [columns_read.numbers(name, "numeric in the model")]
+    if not levels:
+        encoder = _encoder_of_numbers(terms, constant)
+        check_columns(((label, 1) for label in encoder.column_names), n)
+        return _assemble(encoder.terms, {id(c): values[c.name] for term in encoder.terms for c in term}, n), encoder
     coding = _decide_coding(terms, set(levels))
     if coding is None:
         return None
@@ -183,6 +187,15 @@ def learn_plain(
     if wide:
         return _assemble_sparse(plain, wide, _assemble(narrow, made, n), codes, values), encoder
     return _assemble(plain, made, n), encoder
+
+
+@lru_cache(maxsize=256)
+def _encoder_of_numbers(terms: tuple[tuple[str, ...], ...], constant: str) -> PlainEncoder:
+    """Return the encoder of columns of numbers and their products, which depends on no data."""
+    columns = {name: PlainColumn(name) for term in terms for name in term}
+    plain = tuple(tuple(columns[name] for name in term) for term in terms)
+    labels = (label for term in terms for label in _name_columns([[name] for name in term], constant))
+    return PlainEncoder(plain, tuple(labels))
 
 
 def _choose_sparse(terms: Sequence[tuple[PlainColumn, ...]], n: int) -> list[tuple[PlainColumn, ...]]:

@@ -11,6 +11,8 @@ import pytest
 
 from lmmtools.datasets import load
 from lmmtools.design.build import build_design, used_columns
+from lmmtools.design.factors import Columns
+from lmmtools.design.frame import kind_of
 from lmmtools.errors import DataError
 from lmmtools.formula.declare import crossed
 from lmmtools.formula.parser import parse
@@ -477,3 +479,40 @@ def test_a_design_that_is_sent_elsewhere_takes_the_columns_used_alone() -> None:
     sent = pickle.loads(pickle.dumps(build_design(parse("y ~ 1 + (1 | g)"), data)))
     assert list(sent.frame.columns) == ["y", "g"]
     assert list(sent.complete.columns) == ["y", "g"]
+
+
+def test_columns_of_a_table_are_read_as_pandas_reads_them() -> None:
+    data = pd.DataFrame(
+        {
+            "y": [1.0, np.nan, 4.0],
+            "k": [1, 2, 3],
+            "n": pd.array([1, None, 3], dtype="Int64"),
+            "b": [True, False, True],
+            "c": pd.Categorical(["a", None, "b"], categories=["b", "z", "a"]),
+            "t": ["u", "v", None],
+            "o": [1, "x", None],
+            "d": pd.to_datetime(["2020-01-01", None, "2020-01-03"]),
+        },
+        index=list("pqr"),
+    )
+    columns = Columns.of(data, data.columns)
+    for name in data.columns:
+        pd.testing.assert_series_equal(columns[name], data[name])
+        assert columns.kind(name) == kind_of(data[name])
+        missing = columns.missing(name)
+        assert (np.zeros(3, dtype=bool) if missing is None else missing).tolist() == data[name].isna().tolist()
+    assert [columns.is_factor(name) for name in "yknbcto"] == [False, False, False, True, True, True, True]
+
+
+def test_columns_of_a_table_with_two_columns_of_one_name_are_read_by_name() -> None:
+    data = pd.DataFrame([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]], columns=["y", "x", "x"])
+    assert Columns.of(data, ["y"])["y"].tolist() == [1.0, 4.0]
+
+
+def test_the_frame_keeps_labels_names_and_attributes() -> None:
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "g": list("aabb"), "other": range(4)}, index=list("wxyz"))
+    data.columns.name, data.attrs["name"] = "measured", "mine"
+    design = build_design(parse("y ~ 1 + (1 | g)"), data)
+    pd.testing.assert_frame_equal(design.frame, data[["y", "g"]])
+    assert design.frame.columns.name == "measured"
+    assert design.frame.attrs == {"name": "mine"}
