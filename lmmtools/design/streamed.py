@@ -189,7 +189,7 @@ class _Builder:
                 is_text = isinstance(column.dtype, pd.CategoricalDtype) and name not in survey.declared
                 own = column.astype(object) if is_text else complete_rows({name: column}, (name,))[name]
                 columns[name] = own.iloc[at % len(column)].reset_index(drop=True)
-        known = Columns(columns)
+        known = Columns.of(columns, columns)
         for name in coded:
             known._factors[name] = replace(
                 factors[name], codes=np.asarray(factors[name].codes[at % len(factors[name].levels)])
