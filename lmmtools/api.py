@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
+from lmmtools.design.redeclare import Given
 from lmmtools.design.streamed import build_streamed_design
 from lmmtools.engines import load_engine, pls
 from lmmtools.errors import CodingWarning, EngineError, RowsNeededError
@@ -17,6 +18,7 @@ from lmmtools.formula.parser import parse
 from lmmtools.progress import watch
 from lmmtools.results.fitting import make_fit, read_mixedlm, warn_of
 from lmmtools.results.lmm_results import LMMResults
+from lmmtools.results.updating import update_declared
 from lmmtools.sources import open_source
 from lmmtools.threads import single
 
@@ -199,6 +201,34 @@ class Model:
         warn_of(found)
         return result
 
+    def update(self, change: str, data: Any = None) -> Model:
+        """Return the model with another formula, as R's ``update``: ``"~ . + x"``, ``"log(.) ~ . - (1 | g)"``.
+
+        Parameters
+        ----------
+        change : str
+            A dot is what the model has on that side; ``+`` adds terms and ``-`` takes them away.
+        data : DataFrame, optional
+            Other data; by default those of the model, with all rows that are complete for the new formula.
+
+        Raises
+        ------
+        FormulaError
+            If the change does not read as one, or takes away what the model does not have.
+        DataError
+            If the model's data are gone or were changed, or the new model cannot be fitted to them.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> model = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy"))
+        >>> model.update("~ . - (Days | Subject) + (1 | Subject)")
+        <lmmtools model Reaction ~ Days + (1 | Subject): 180 rows>
+        """
+        design, names = update_declared(self.design, self.names, change, data)
+        warn_of((CodingWarning, text) for text in design.narrower_in_r)
+        return Model(design.formula, design, names)
+
     def __repr__(self) -> str:
         return f"<lmmtools model {self.formula}: {self.design.n} rows>"
 
@@ -268,6 +298,7 @@ def lmm(
         data_name or (_name_of(data) if source is None else source.name),
         _name_argument(weights, "weights"),
         _name_argument(offset, "offset"),
+        Given(data, source),
     )
     warn_of((CodingWarning, text) for text in design.narrower_in_r)
     return Model(parsed, design, names)

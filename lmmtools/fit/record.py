@@ -10,6 +10,7 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.design.factors import text_index
+from lmmtools.design.redeclare import Given
 from lmmtools.engines import pls
 from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
 from lmmtools.fit.by_factor import (
@@ -42,6 +43,8 @@ class Names:
     Attributes
     ----------
     data, weights, offset : str or None
+    given : Given
+        The data themselves, while somebody holds them.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class Names:
     data: str | None = None
     weights: str | None = None
     offset: str | None = None
+    given: Given = field(default_factory=Given, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

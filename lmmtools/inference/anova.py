@@ -46,11 +46,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["AnovaTable", "AnovaType", "anova_table", "term_hypotheses"]
+__all__ = [
+    "METHOD_IN_TITLE",
+    "NO_TERMS",
+    "AnovaTable",
+    "AnovaType",
+    "anova_table",
+    "columns_of_terms",
+    "term_hypotheses",
+]
 
 DIGITS = 5
 ROMAN = {1: "I", 2: "II", 3: "III"}
 METHOD_IN_TITLE = {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}
+
+NO_TERMS = "the fixed part has no term beside the constant"
 
 AnovaType = Literal[1, 2, 3]
 
@@ -93,7 +103,7 @@ class AnovaTable(Tabular):
 
     @property
     def _table(self) -> ResultTable:
-        notes = dict.fromkeys(note for t in self.tests for note in t.notes)
+        notes = dict.fromkeys(note for t in self.tests for note in t.notes) if self.tests else (NO_TERMS,)
         return ResultTable(
             "anova",
             (
@@ -110,8 +120,6 @@ def anova_table(fit: Fit, type: object = 3, ddf: str = "satterthwaite") -> Anova
     """Return an F test of each term of the fixed part; see :meth:`LMMResults.anova`."""
     kind, method = _read_type(type), check_ddf(ddf)
     hypotheses = term_hypotheses(fit.design, kind)
-    if not hypotheses:
-        raise DataError("the fixed part has no term beside the constant, so that there is nothing to test")
     tests = tuple(joint_test(fit, L, None, method) for _, L in hypotheses)
     return AnovaTable(tuple(n for n, _ in hypotheses), tests, tuple(L for _, L in hypotheses), kind, method)
 
@@ -140,7 +148,7 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
         If the design has no terms.
     """
     terms = fixed_terms(design)
-    own = _columns_of_terms(design, terms)
+    own = columns_of_terms(design, terms)
     # A term all of whose columns were dropped as dependent is not in the model: the others are tested without it.
     kept = [t if columns else replace(t, columns=t.columns[:, :0]) for t, columns in zip(terms, own, strict=True)]
     A, X = _in_common_basis([t.columns for t in _scale_covariates(kept)], design.X)
@@ -193,7 +201,7 @@ def _is_contained(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_fac
     return own & numbers[0] == other & numbers[1] and own - numbers[0] < other - numbers[1]
 
 
-def _columns_of_terms(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
+def columns_of_terms(design: Design, terms: Sequence[FixedTerm]) -> list[list[int]]:
     """Return the indices of each term's columns in X, without columns that were dropped as dependent."""
     places = {name: at for at, name in enumerate(design.x_names)}
     by_term = design.encoder.columns_by_term()

@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from lmmtools.design.blocks import Block
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
+    from lmmtools.formula.terms import ModelFormula, RandomTerm
 
     Floats = NDArray[np.float64]
 
-__all__ = ["RandomAnova", "random_anova"]
+__all__ = ["RandomAnova", "random_anova", "reduced_formulas"]
 
 DIGITS = 5
 
@@ -143,6 +144,20 @@ def random_anova(
     formula = fit.design.formula.source or str(fit.design.formula)
     columns: list[Any] = [*zip(*rows, strict=True), formula, tuple(notes)]
     return RandomAnova(*columns)
+
+
+def reduced_formulas(design: Design) -> dict[str, ModelFormula]:
+    """Return the model without each of its random effects, by the names that :func:`random_anova` gives them."""
+    found = {}
+    for smaller in _reductions(_with_constants(design)):
+        written = sorted((block.term for block in smaller.design.blocks), key=lambda term: _place(term, design))
+        found[smaller.name] = replace(design.formula, random=tuple(written), source="")
+    return found
+
+
+def _place(term: RandomTerm, design: Design) -> int:
+    """Return where the first term on a factor stands in the formula."""
+    return next(at for at, other in enumerate(design.formula.random) if set(other.factors) == set(term.factors))
 
 
 def _refit_if_above(fit: Fit, nulls: list[tuple[_Reduction, _NullFit]], notes: list[str]) -> Fit:

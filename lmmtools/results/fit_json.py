@@ -189,7 +189,7 @@ def _read_record(content: Entry) -> FitRecord:
         boundary=optimum["boundary"].texts(),
         expected_decrease=optimum["expected_decrease"].number(is_finite=False),
         fit_seconds=optimum["seconds"].number(is_finite=False),
-        names=Names(*(_optional_text(names[name]) for name in ("data", "weights", "offset"))),
+        names=Names(_optional_text(names["data"]), _optional_text(names["weights"]), _optional_text(names["offset"])),
         is_weighted=names["is_weighted"].flag(),
         has_offset=names["has_offset"].flag(),
         dropped=_read_rows_lost(content["dropped"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.fit.record import Fit
 from lmmtools.threads import single
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.inference.anova import AnovaTable
+    from lmmtools.inference.drop1 import SingleDeletions, SingleLikelihoodRatios
     from lmmtools.inference.profile.profile_result import Profile
     from lmmtools.inference.ranova import RandomAnova
+    from lmmtools.inference.step import Steps
     from lmmtools.inference.wald_tests import ContrastTests, FTest
 
 __all__ = ["InferenceMethods"]
@@ -204,6 +206,114 @@ class InferenceMethods(Fit):
         from lmmtools.inference.ranova import random_anova
 
         return random_anova(self, reduce_terms=reduce_terms, n_sim=n_sim, rng=rng)
+
+    @single
+    def drop1(
+        self, test: Literal["F", "chisq"] = "F", ddf: str = "satterthwaite"
+    ) -> SingleDeletions | SingleLikelihoodRatios:
+        """Return a test of each term of the fixed part that no other term contains, as lmerTest's ``drop1``.
+
+        Parameters
+        ----------
+        test : {"F", "chisq"}
+            F tests of this fit, as lmerTest; or likelihood ratios of the smaller models, fitted by maximum likelihood,
+            and their AIC, as lme4's ``drop1(fit, test="Chisq")``.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+            Degrees of freedom of F tests, as for :meth:`tests`.
+
+        Returns
+        -------
+        SingleDeletions or SingleLikelihoodRatios
+            Without rows where the fixed part has no term beside the constant.
+
+        Raises
+        ------
+        DataError
+            If there is no such test or method.
+
+        See Also
+        --------
+        anova : A test of every term.
+        step : Terms left out one after the other.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("angle ~ recipe + temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit(engine="pls")
+        >>> fit.drop1().to_frame()[["den_df", "F"]].round(2)
+                den_df      F
+        recipe    42.0   0.25
+        temp     224.0  94.98
+        """
+        from lmmtools.inference.drop1 import drop_one
+
+        return drop_one(self, test, ddf)
+
+    @single
+    def step(
+        self,
+        *,
+        alpha_random: float = 0.1,
+        alpha_fixed: float = 0.05,
+        keep: str | Sequence[str] = (),
+        reduce_random: bool = True,
+        reduce_fixed: bool = True,
+        ddf: str = "satterthwaite",
+    ) -> Steps:
+        """Return what backward elimination leaves out, as lmerTest's ``step``: random effects, then fixed terms.
+
+        At each step the effect with the largest p-value goes, while that is above the level: of random effects by
+        :meth:`ranova` (from the chi-squared distribution, as lmerTest), of fixed terms by :meth:`drop1`.
+
+        Parameters
+        ----------
+        alpha_random, alpha_fixed : float
+            Levels.
+        keep : str or sequence of str
+            Terms that stay, as the formula has them: ``"x"``, ``"(Days | Subject)"``.
+        reduce_random, reduce_fixed : bool
+            Which part to reduce.
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+
+        Returns
+        -------
+        Steps
+            ``.random`` and ``.fixed`` are the tables, ``.fit`` the fit of the model found, ``.formula`` its formula.
+
+        Raises
+        ------
+        DataError
+            If a level is none, or ``keep`` names no term of the model.
+
+        Notes
+        -----
+        P-values and intervals of a model that was chosen by them are too small and too short.
+
+        See Also
+        --------
+        update : Another model by a change of the formula.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("angle ~ recipe * temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit(engine="pls")
+        >>> fit.step().fixed.to_frame()[["eliminated", "p"]].round(4)
+                     eliminated       p
+        recipe:temp           1  0.9592
+        recipe                2  0.7809
+        temp                  0  0.0000
+        """
+        from lmmtools.inference.step import step_backward
+
+        return step_backward(
+            self,
+            alpha_random=alpha_random,
+            alpha_fixed=alpha_fixed,
+            keep=keep,
+            reduce_random=reduce_random,
+            reduce_fixed=reduce_fixed,
+            ddf=ddf,
+        )
 
     @single
     def conf_int(

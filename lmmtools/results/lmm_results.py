@@ -90,6 +90,52 @@ class LMMResults(
         """
         return search_again(self.design, self.estimate)
 
+    # -- other models ---------------------------------------------------------------------------------------------
+
+    def update(
+        self, change: str, data: Any = None, *, reml: bool | None = None, engine: str | None = None
+    ) -> LMMResults:
+        """Return the fit of the model with another formula, as R's ``update``: ``"~ . + x"``, ``"~ . - (1 | g)"``.
+
+        Parameters
+        ----------
+        change : str
+            A dot is what the model has on that side; ``+`` adds terms and ``-`` takes them away.
+        data : DataFrame, optional
+            Other data; by default those of the fit, with all rows that are complete for the new formula.
+        reml : bool, optional
+            Criterion; by default that of this fit.
+        engine : str, optional
+            As for :meth:`Model.fit`; by default that of this fit.
+
+        Raises
+        ------
+        FormulaError
+            If the change does not read as one, or takes away what the model does not have.
+        DataError
+            If the fit's data are gone or were changed, or the new model cannot be fitted to them.
+
+        See Also
+        --------
+        drop1, step : Models without some of the terms.
+        lmmtools.anova : Compare the two fits.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit()
+        >>> fit.update("~ . - (Days | Subject) + (1 | Subject)")
+        <LMMResults Reaction ~ Days + (1 | Subject): REML criterion 1786.47, engine 'pls'>
+        """
+        from lmmtools.results.fitting import fit_all, warn_of
+        from lmmtools.results.updating import update_declared
+
+        design, names = update_declared(self.design, self.names, change, data)
+        asked = [(design, names, self.engine if engine is None else engine)]
+        ((fit, found),) = fit_all(asked, reml=self.reml if reml is None else reml)
+        warn_of(found)
+        return LMMResults.of(fit)
+
     # -- other responses, same design -----------------------------------------------------------------------------
 
     def refit(self, y: ArrayLike) -> LMMResults:

@@ -1,0 +1,154 @@
+"""Another model on the rows of a design."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from lmmtools.design.build import build_design, used_columns
+from lmmtools.design.frame import as_frame
+from lmmtools.design.matrices import ColumnsLater
+from lmmtools.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lmmtools.design.matrices import Design
+    from lmmtools.formula.terms import ModelFormula
+
+__all__ = ["Given", "redeclare", "redeclare_on"]
+
+
+class Given:
+    """The data that a model was declared on, while somebody else holds them.
+
+    Parameters
+    ----------
+    data : object
+        What the user gave; only a weak reference to it is kept, so that no fit keeps data alive.
+    """
+
+    __slots__ = ("_look",)
+
+    def __init__(self, data: Any = None) -> None:
+        self._look: Callable[[], Any]
+        try:
+            self._look = weakref.ref(data)
+        except TypeError:  # a dict, None
+            self._look = _nothing
+
+    def look(self) -> Any:
+        """Return the data, None where they are gone."""
+        return self._look()
+
+    def __reduce__(self) -> Any:
+        return Given, ()
+
+    def __deepcopy__(self, memo: Any) -> Given:
+        return self
+
+
+def _nothing() -> None:
+    return None
+
+
+def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any = None) -> Design:
+    """Return the design of a formula on the data that another design was made of, or on other data.
+
+    Parameters
+    ----------
+    design : Design
+    formula : ModelFormula
+    given : Given
+        The data of the design; where they are gone and no other data are given, its own rows and columns serve if they
+        have all that the formula needs.
+    data : DataFrame, optional
+        Other data.
+
+    Raises
+    ------
+    DataError
+        If the data are gone or were changed since, or weights or an offset given as values do not go with the rows.
+    """
+    if data is None:
+        data = given.look()
+        if data is not None:
+            _check_unchanged(design, data)
+        elif isinstance(design.complete, ColumnsLater):
+            data = design.complete.table
+    if data is None:
+        if design.dropped.n_rows or not set(used_columns(formula)) <= set(design.frame.columns):
+            raise DataError(
+                "the data of this fit are not held any more, and the changed model needs them: give them again, "
+                "update(change, data=...)"
+            )
+        return redeclare(design, formula)
+    weights, offset = _given_arguments(design)
+    for key, values in (("weights", weights), ("offset", offset)):
+        if isinstance(values, np.ndarray) and design.dropped.n_rows:
+            raise DataError(
+                f"{key}= were given as values, and rows were left out: declare the changed model with "
+                f"lmm(formula, data, {key}=...)"
+            )
+    return build_design(formula, data, weights=weights, offset=offset)
+
+
+def _check_unchanged(design: Design, data: Any) -> None:
+    """Raise a DataError if data no longer hold the values of a design."""
+    names = list(design.frame.columns)
+    table = as_frame(data, names)
+    is_same = set(names) <= set(table.columns) and len(table) == design.dropped.n_input
+    if is_same:
+        rows = table[names].iloc[design.rows]
+        is_same = all(_are_equal(rows[name], design.frame[name]) for name in names)
+    if not is_same:
+        raise DataError(
+            "the data were changed since the fit: say which data the changed model is for, update(change, data=...)"
+        )
+
+
+def _are_equal(column: pd.Series[Any], other: pd.Series[Any]) -> bool:
+    if isinstance(column.dtype, pd.CategoricalDtype):  # levels that no row has were taken out
+        return list(column) == list(other)
+    return bool(np.array_equal(column.to_numpy(), other.to_numpy()))
+
+
+def redeclare(design: Design, formula: ModelFormula) -> Design:
+    """Return the design of a formula on the rows of another design, with its weights and offset.
+
+    Raises
+    ------
+    DataError
+        If the design has no formula or looks at rows that were left out (``lag(x)``), or the formula uses columns that
+        the design does not have.
+    """
+    if design.encoder is None:
+        raise DataError(
+            "this model was read from MixedLM's arrays and has no formula; declare it with lmm(formula, data)"
+        )
+    if design.whole is not None:
+        raise DataError("lag(x) looks at rows that were left out; declare the other model with lmm(formula, data)")
+    weights, offset = _given_arguments(design)
+    return build_design(formula, design.frame, weights=weights, offset=offset, na_action="raise")
+
+
+def _given_arguments(design: Design) -> tuple[Any, Any]:
+    """Return ``weights=`` and ``offset=`` as they were given: a column's name, values of the rows used, or None.
+
+    Raises
+    ------
+    DataError
+        If an offset was given as values beside one in the formula: only their sum is known.
+    """
+    weights = design.weights if design.weights_column is None else design.weights_column
+    if not design.has_given_offset or design.offset_column is not None:
+        return weights, design.offset_column
+    if design.formula.offsets:
+        raise DataError(
+            "an offset was given as values beside one in the formula: declare the other model with "
+            "lmm(formula, data, offset=...)"
+        )
+    return weights, design.offset
