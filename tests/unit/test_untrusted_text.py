@@ -306,6 +306,9 @@ def in_files(text: str) -> Iterator[Callable[[], object]]:
 
 def in_results(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: FIT.t_test(text)
+    for change in ("~ . + {}", "{} ~ .", "~ . - {}", "~ . + ({} | g)", "~ .:{}"):
+        yield lambda change=change: FIT.update(change.format(text))
+    yield lambda: FIT.step(keep=text)
     yield lambda: FIT.f_test(f"{text} = 0")
     yield lambda: FIT.marginal_means(text)
     yield lambda: FIT.pairwise(text)
