@@ -11,13 +11,16 @@ import pandas as pd
 from lmmtools.design.build import build_design, used_columns
 from lmmtools.design.frame import as_frame
 from lmmtools.design.matrices import ColumnsLater
+from lmmtools.design.streamed import build_streamed_design
 from lmmtools.errors import DataError
+from lmmtools.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lmmtools.design.matrices import Design
     from lmmtools.formula.terms import ModelFormula
+    from lmmtools.sources import Source
 
 __all__ = ["Given", "redeclare", "redeclare_on"]
 
@@ -29,11 +32,14 @@ class Given:
     ----------
     data : object
         What the user gave; only a weak reference to it is kept, so that no fit keeps data alive.
+    source : Source, optional
+        Where the rows are read from if they are not in memory.
     """
 
-    __slots__ = ("_look",)
+    __slots__ = ("_look", "source")
 
-    def __init__(self, data: Any = None) -> None:
+    def __init__(self, data: Any = None, source: Source | None = None) -> None:
+        self.source = source
         self._look: Callable[[], Any]
         try:
             self._look = weakref.ref(data)
@@ -65,7 +71,7 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
     given : Given
         The data of the design; where they are gone and no other data are given, its own rows and columns serve if they
         have all that the formula needs.
-    data : DataFrame, optional
+    data : DataFrame or source of rows, optional
         Other data.
 
     Raises
@@ -73,6 +79,9 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
     DataError
         If the data are gone or were changed since, or weights or an offset given as values do not go with the rows.
     """
+    source = given.source if data is None else open_source(data)
+    if source is not None:
+        return build_streamed_design(formula, source, weights=design.weights_column, offset=design.offset_column)
     if data is None:
         data = given.look()
         if data is not None:
