@@ -26,7 +26,19 @@ PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if p.relative_to(DOCS).parts[0] 
 IDS = [p.relative_to(DOCS).as_posix() for p in PAGES]
 # Records that others hold for their own work: how a profile was computed, the parts of a printed table, the names of a
 # script (the scope of a certificate is a word), where data are held; methods return fits as ``LMMResults``.
-INSIDE = {"ColumnsLater", "Fit", "Given", "Prepared", "Coordinates", "Parameter", "Part", "Path", "Scope", "Stream"}
+INSIDE = {
+    "ColumnsLater",
+    "Fit",
+    "Given",
+    "Prepared",
+    "Coordinates",
+    "Parameter",
+    "Part",
+    "Path",
+    "Rows",
+    "Scope",
+    "Stream",
+}
 # A block in another language would not be run.
 RUN = {"console", "rconsole"}
 

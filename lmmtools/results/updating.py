@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.design.redeclare import Given, redeclare_on
 from lmmtools.formula.parser import parse
 from lmmtools.formula.updating import update_formula
+from lmmtools.sources import open_source
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def update_declared(design: Design, names: Names, change: str, data: Any) -> tup
         changed = redeclare_on(design, formula, names.given, data)
     if data is None:
         return changed, names
+    source = open_source(data)
     attributes = getattr(data, "attrs", None)
     called = attributes.get("name") if isinstance(attributes, dict) else None
-    return changed, replace(names, data=called, given=Given(data))
+    return changed, replace(names, data=called if source is None else source.name, given=Given(data, source))
