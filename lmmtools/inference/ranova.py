@@ -261,10 +261,11 @@ def _draw_null_ratios(fit: Fit, null: _NullFit, n_sim: int, rng: np.random.Gener
     """Return draws of the likelihood ratio under the smaller model, shape (n_sim,), and in words how they were made."""
     blocks = fit.design.blocks
     if len(blocks) == 1 and blocks[0].l == 1 and blocks[0].m <= LARGEST:
-        A = fit.problem.structure.A.toarray()
+        A = fit.problem.structure.toarray()
         ZX = fit.problem.ZX
-        residual = np.linalg.eigvalsh(A - ZX @ np.linalg.solve(fit.problem.XX, ZX.T))
-        draws = exact_draws(residual, np.linalg.eigvalsh(A), fit.reml, fit.nobs, fit.design.p, n_sim, rng)
+        residual = np.asarray(np.linalg.eigvalsh(A - ZX @ np.linalg.solve(fit.problem.XX, ZX.T)), dtype=float)
+        whole = np.asarray(np.linalg.eigvalsh(A), dtype=float)
+        draws = exact_draws(residual, whole, fit.reml, fit.nobs, fit.design.p, n_sim, rng)
         return draws, f"{n_sim} draws from the exact distribution at this sample size"
     Y = simulate(fit.design, null.beta, null.theta, null.sigma, n_sim, rng)
     larger = core.refit_many(fit.problem, Y, fit.reml).objective

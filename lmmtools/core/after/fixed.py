@@ -146,7 +146,7 @@ def adjusted_covariance(problem: Problem, theta: Floats) -> AdjustedCovariance:
     P[:k], P[k] = made.P, s.Hxx - np.einsum("i,ipq->pq", phi, made.P)
     # X'V^-1 V_i V^-1 V_j V^-1X = moved_i' (Z'V^-1Z) moved_j.
     right = made.moved.transpose(1, 0, 2).reshape(-1, k * p)
-    _, N = solve(s.elimination, problem.structure.A @ right)
+    _, N = solve(s.elimination, problem.structure.times(right))
     Q = np.empty((k + 1, k + 1, p, p))
     Q[:k, :k] = (right.T @ N).reshape(k, p, k, p).transpose(0, 2, 1, 3)
     Q[:k, k] = made.P - np.einsum("j,ijpq->ipq", phi, Q[:k, :k])

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from lmmtools.core.elimination.coupling import SparseCoupling
-from lmmtools.core.kernels import levels as level_sums
+from lmmtools.core.kernels import cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,7 +151,7 @@ def gram_of_sets(el: Elimination, rows: ReducedRows, sets: RowSets, w: Floats, c
     B = np.concatenate([*rows.z, columns], axis=1)
     cell, first = _number_cells(own, rows.levels[0])
     gram = np.zeros((len(first), B.shape[1], B.shape[1]))
-    level_sums.add_squares(cell, B, np.eye(B.shape[1]), w, gram)
+    cells.add_squares(cell, B, w, gram)
     for k, stage in enumerate(el.stages):
         l = stage.A.shape[1]
         D = stage.w[rows.levels[k][first]]

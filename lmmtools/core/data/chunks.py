@@ -10,9 +10,11 @@ from scipy import sparse
 from scipy.linalg import solve_triangular
 
 from lmmtools.core.model.residual import KnownWeights
+from lmmtools.design.rows_elsewhere import have_same_levels
+from lmmtools.design.sparse_columns import SparseColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -22,10 +24,19 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CHUNK_ROWS", "Chunk", "ChunkSource", "DesignChunks", "indicator_rows"]
+__all__ = ["CHUNK_ROWS", "Chunk", "ChunkSource", "DesignChunks", "chunk_rows", "indicator_rows", "merge_blocks"]
 
 CHUNK_ROWS = 1 << 18
 """Rows of a chunk: many enough that calls cost little, few enough to bound the working memory."""
+
+
+CHUNK_NUMBERS = 1 << 22
+"""Numbers (32 MB) in the columns of X of a chunk, where they are many: they are copied beside those of y."""
+
+
+def chunk_rows(p: int) -> int:
+    """Return how many rows a chunk has beside p columns of X."""
+    return min(CHUNK_ROWS, max(CHUNK_ROWS >> 6, CHUNK_NUMBERS // (p + 1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +51,7 @@ class Chunk:
     residual : ResidualModel
         Of these rows.
     codes : tuple of ndarray of int, each (r,)
-        Level of each row, one array per block.
+        Level of each row, one array per block; blocks of one factor may share theirs.
     bases : tuple of ndarray, each (r, l)
         Basis of each row, one array per block.
     """
@@ -63,8 +74,12 @@ class ChunkSource(Protocol):
     def levels(self) -> tuple[int, ...]:
         """Number of levels of each block."""
 
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The blocks of each grouping factor, which have equal codes, in order of the first."""
+
     def __iter__(self) -> Iterator[Chunk]:
-        """Yield chunks in row order."""
+        """Yield chunks in row order, the same on every pass; none is empty."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +87,7 @@ class DesignChunks:
     """The rows of a Design, held in memory or read from elsewhere."""
 
     design: Design
-    rows: int = CHUNK_ROWS
+    rows: int | None = None
 
     @property
     def n(self) -> int:
@@ -84,10 +99,32 @@ class DesignChunks:
         """Number of levels of each block."""
         return tuple(b.m for b in self.design.blocks)
 
+    @property
+    def groups(self) -> tuple[tuple[int, ...], ...]:
+        """The blocks of each grouping factor."""
+        return tuple(map(tuple, merge_blocks([b.codes for b in self.design.blocks], self.levels)))
+
     def __iter__(self) -> Iterator[Chunk]:
         """Yield chunks in row order: views of the design's arrays, or rows that are read and coded."""
-        for batch in self.design.batches(self.rows):
-            yield Chunk(batch.response, batch.X, KnownWeights(batch.weights), batch.codes, batch.bases)
+        X = self.design.fixed
+        rows = self.rows or chunk_rows(X.dense.shape[1] if isinstance(X, SparseColumns) else X.shape[1])
+        for batch in self.design.batches(rows):
+            if len(batch):
+                yield Chunk(batch.response, batch.X, KnownWeights(batch.weights), batch.codes, batch.bases)
+
+
+def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
+    """Return the blocks of each grouping factor, in order of the first; blocks with equal codes share a factor."""
+    groups: list[list[int]] = []
+    for i, (code, m) in enumerate(zip(codes, levels, strict=True)):
+        for group in groups:
+            j = group[0]
+            if levels[j] == m and (codes[j] is code or have_same_levels(codes[j], code)):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    return groups
 
 
 def indicator_rows(

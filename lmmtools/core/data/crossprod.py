@@ -1,39 +1,50 @@
-"""Cross-products A = Z'WZ, Z'W[X y] and [X y]'W[X y], accumulated over chunks of rows.
+"""Cross-products Z'WZ, Z'W[X y] and [X y]'W[X y], in one pass over the rows.
 
 The model is held in coordinates of its own, so that the rest of the engine meets numbers near one whatever the data's
 units: X times an upper-triangular map (orthonormal columns), y less its regression on X and divided by its spread, and
 every random-effects basis times the inverse of a lower-triangular map.  The criterion, beta and theta are mapped back
 exactly: a lower-triangular map keeps lambda_k lower triangular and the signs of its diagonal.
 
-The map of X is Cholesky's of X'WX, applied to the products alone where their condition number leaves all digits that
-matter.  Elsewhere X is multiplied by it first and the products are made anew, which is as accurate as a QR
-decomposition of all rows at a fraction of its cost; columns of factors, which are held sparse, stay as they are.
+:mod:`~lmmtools.core.data.coordinates` chooses coordinates from the first rows; what those leave is corrected by algebra
+on the products at the end. Where that would lose digits, another pass is made in better coordinates: over y alone where
+its regression was off, over X and y, or over everything where a basis was.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 from scipy.linalg import solve_triangular
-from scipy.linalg.blas import dnrm2
-from scipy.linalg.lapack import dpotrf, dtrtri
 
-from lmmtools.blas import dot, product
-from lmmtools.core.data.chunks import Chunk, ChunkSource, indicator_rows
-from lmmtools.core.data.room import check_dense
-from lmmtools.core.kernels import levels
-from lmmtools.design.sparse_columns import as_array, times, times_sparse, transposed_times
-from lmmtools.design.theta import lower_root
+from lmmtools.blas import product
+from lmmtools.core.data.coordinates import (
+    LOSS,
+    RANK_TOL,
+    TURNED_LOSS,
+    Coordinates,
+    better_columns,
+    choose_coordinates,
+    least_left,
+    lower_map,
+    orthonormal,
+    shifted,
+)
+from lmmtools.core.data.products import Products, Work
+from lmmtools.core.elimination.gram import Gram
+from lmmtools.design.sparse_columns import times, transposed_times
 from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+    from scipy import sparse
+
+    from lmmtools.core.data.chunks import ChunkSource
     from lmmtools.core.model.residual import ResidualModel
-    from lmmtools.design.sparse_columns import Matrix, TurnedColumns
+    from lmmtools.design.sparse_columns import TurnedColumns
 
     Floats = NDArray[np.float64]
 
@@ -42,27 +53,21 @@ __all__ = [
     "ResponseProducts",
     "Scaling",
     "accumulate",
+    "accumulate_by",
     "project_response",
 ]
 
-LOSS = 1e4
-"""Sum of the reciprocal eigenvalues of X'WX, its diagonal ones, up to which its Cholesky factor keeps twelve digits."""
-
-SPARSE_LOSS = 1e8
-"""The same for columns that are held sparse: their products are sums of few different numbers, which round little."""
-
-TURNED_LOSS = 1e10
-"""Up to here X times the map has columns so nearly orthogonal that the second map leaves all digits."""
-
-LEAST = 1e-280
-"""Squares between this and its reciprocal lose no digits to what a double can hold."""
-
-RANK_TOL = 1e-11
-"""Length of a column of X or of a basis after orthogonalisation, relative to before, below which it is scaled only: the
-map back would multiply rounding errors by the reciprocal."""
-
 EXACT_TOL = 1e-14
 """Residuals of the regression on X below this fraction of y are rounding errors of y, not variation."""
+
+RESPONSE_LOSS = 1e3
+"""Ratio of y'Wy, after the preliminary regression, to what X leaves of it, up to which the difference keeps digits."""
+
+PASSES = 6
+"""Passes over the rows at most: each leaves columns that are nearer to orthogonal by about eight digits."""
+
+OFF = 2.0
+"""Factor by which the mean square of a basis may be off one, and the loss of its products, without a correction."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,7 +99,7 @@ class ResponseProducts:
     Attributes
     ----------
     Zy : ndarray, shape (q,)
-        Z'Wr, r the scaled residual of y.
+        Z'Wr, r the scaled residual of y; in the order of Z'WX.
     Xy : ndarray, shape (p,)
         X'Wr, zero but for rounding.
     yy : float
@@ -118,10 +123,12 @@ class CrossProducts:
 
     Attributes
     ----------
-    A : csr_matrix, or ndarray of a small model, shape (q, q)
-        Z'WZ, blocks in design order, level by level and effect by effect within a level.
+    groups : tuple of tuple of int
+        Blocks of each factor.
+    A : Gram, or ndarray of a small model, shape (q, q)
+        Z'WZ by factors in the order of ``groups``, level by level and effect by effect within a level.
     ZX : ndarray, shape (q, p)
-        Z'WX.
+        Z'WX, in the same order.
     XX : ndarray, shape (p, p)
         X'WX, the identity but for rounding.
     log_weights : float
@@ -130,251 +137,233 @@ class CrossProducts:
         The parts that depend on y.
     """
 
-    A: sparse.csr_matrix | Floats
+    groups: tuple[tuple[int, ...], ...]
+    A: Gram | Floats
     ZX: Floats
     XX: Floats
     log_weights: float
     response: ResponseProducts
 
 
-def _basis_map(B: Floats) -> Floats:
-    """Return the lower-triangular R with ``B @ inv(R)`` orthonormal on average over the rows, B whitened."""
-    n, l = B.shape
-    # Norms without squares, which overflow from 1e154 on.
-    norms = _nonzero(np.array([dnrm2(column) for column in B.T]) / np.sqrt(n))
-    if l == 1:
-        return norms.reshape(1, 1)
-    if n >= l:
-        # R'R = B'B: reversing rows and columns turns the upper triangle of a QR factorisation into a lower one.
-        R = lower_root((B / norms)[:, ::-1].T).T[::-1, ::-1] / np.sqrt(n)
-        if np.diag(R).min() > RANK_TOL:
-            return np.asarray(R * norms)
-    return np.diag(norms)
-
-
-def _nonzero(norms: Floats) -> Floats:
-    """Return the norms with ones in place of zeros."""
-    return np.where(norms > 0, norms, 1.0)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Columns:
-    """The columns in which products with X are made: X itself, or X turned until its columns are orthogonal.
-
-    Attributes
-    ----------
-    turn : ndarray, shape (p, p), or None
-        Upper triangular; columns that are held sparse are turned only where ``is_dense``.
-    is_dense : bool
-        Whether X is made dense, a chunk of rows at a time.
-    """
-
-    turn: Floats | None = None
-    is_dense: bool = False
-
-    def of(self, X: Matrix) -> Matrix:
-        """Return the columns on the rows of X, shape (r, p)."""
-        if self.turn is None:
-            return X
-        if isinstance(X, np.ndarray) or self.is_dense:
-            return product(as_array(X), self.turn)
-        return X.with_dense(product(X.dense, self.turn[np.ix_(X.at_dense, X.at_dense)]))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Products:
-    """Products with X: Z'WX (q, p), X'WX (p, p), and X'Wy (p,) of y in units of its largest value."""
-
-    ZX: Floats
-    XX: Floats
-    Xy: Floats
-
-
 def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
     """Return the coordinates chosen and the cross-products in them.
 
-    The rows are read once for X and Z, once more for the response less its regression on X, and again where columns of
-    X are so nearly dependent that they are made orthogonal before they are multiplied.
+    The rows are read once, and again where coordinates chosen from the first of them lose digits.
 
     Raises
     ------
     EngineError
         If X has no full column rank to working precision, as many columns as rows, or explains y exactly.
     """
-    first = next(iter(source), None)
-    if first is None:
-        raise EngineError("The design has no rows; a mixed model needs at least two.")
-    n, p = source.n, first.X.shape[1]
-    if n <= p:
-        raise EngineError(f"X has {p} columns for {n} rows: no degrees of freedom are left for the residual.")
-    maps = tuple(_basis_map(first.residual.whitened(b)) for b in first.bases)
-    unit = _largest_response(source)
-    columns, found, T = _multiply_columns(source, first, maps, unit)
-    A, log_weights = _multiply_effects(source, maps)
-    centre, y_scale, response = _project(source, columns, maps, unit, T, found)
-    x_map = T if columns.turn is None else columns.turn @ T
-    scaling = Scaling(x_map, centre, y_scale, maps)
-    return scaling, CrossProducts(A, product(found.ZX, T), T.T @ found.XX @ T, log_weights, response)
+
+    def read(products: Products) -> Products:
+        for chunk in source:
+            products.add(chunk)
+        return products
+
+    return accumulate_by(choose_coordinates(source), read)
 
 
-def _largest_response(source: ChunkSource) -> float:
-    """Return the largest size of the response, 1 where it is zero."""
-    return max(float(np.abs(chunk.y).max(initial=0.0)) for chunk in source) or 1.0
+def accumulate_by(at: Coordinates, read: Callable[[Products], Products]) -> tuple[Scaling, CrossProducts]:
+    """Return what :func:`accumulate` does, by any way of reading the rows.
 
+    Parameters
+    ----------
+    at : Coordinates
+    read : callable
+        Adds all rows to the products that it is given, or to copies of them that it merges, and returns the sums.
 
-def _multiply_effects(source: ChunkSource, maps: tuple[Floats, ...]) -> tuple[sparse.csr_matrix, float]:
-    """Return Z'WZ, shape (q, q), and the sum of the logarithms of the weights."""
-    A, log_weights = None, 0.0
-    if len(maps) == 1 and next(iter(source)).residual.is_diagonal:
-        return _square_one_term(source, maps[0])
-    for chunk in source:
-        Z = indicator_rows(chunk.codes, chunk.bases, source.levels, maps)
-        gram = Z.T @ chunk.residual.weighted_rows(Z)
-        A = gram if A is None else A + gram
-        log_weights += chunk.residual.log_weights
-    return sparse.csr_matrix(A), log_weights
-
-
-def _square_one_term(source: ChunkSource, R: Floats) -> tuple[sparse.csr_matrix, float]:
-    """Return what :func:`_multiply_effects` does, of independent rows and a single term: only its own blocks."""
-    m, l = source.levels[0], len(R)
-    blocks, log_weights = np.zeros((m, l, l)), 0.0
-    for chunk in source:
-        ones = np.ones(len(chunk.y))
-        w = chunk.residual.weighted(ones)
-        levels.add_squares(chunk.codes[0], chunk.bases[0], R, None if w is ones else w, blocks)
-        log_weights += chunk.residual.log_weights
-    columns = np.broadcast_to(np.arange(m * l).reshape(m, 1, l), blocks.shape)
-    ends = np.arange(0, m * l * l + 1, l)
-    return sparse.csr_matrix((blocks.ravel(), columns.ravel(), ends), shape=(m * l, m * l)), log_weights
-
-
-def _multiply_columns(
-    source: ChunkSource, first: Chunk, maps: tuple[Floats, ...], unit: float
-) -> tuple[_Columns, _Products, Floats]:
-    """Return columns of X far enough from dependent, their products, and the upper T that makes them orthonormal.
-
-    Products of columns lose as many digits as the condition number of X'WX has.
+    Raises
+    ------
+    EngineError
+        As :func:`accumulate`.
     """
-    columns = _Columns()
-    plain = found = _add_products(source, columns, maps, unit)
-    T, loss = _orthonormal(found.XX)
-    if loss > LOSS:
-        columns = _Columns(_turn(first.X, first.residual, plain.XX))
-        found = _add_products(source, columns, maps, unit)
-        T, loss = _orthonormal(found.XX)
-    if loss > SPARSE_LOSS and not isinstance(first.X, np.ndarray):
-        check_dense(*first.X.shape)
-        columns = _Columns(_turn(first.X.toarray(), first.residual, plain.XX), is_dense=True)
-        found = _add_products(source, columns, maps, unit)
-        T, loss = _orthonormal(found.XX)
-    if loss < 1.0 / RANK_TOL:
-        return columns, found, T
-    if not np.isfinite(found.XX).all():
-        raise EngineError("X holds values that are not finite numbers.")
-    if not np.diag(found.XX).all():
-        raise EngineError("A column of X is zero in every row; leave it out.")
-    raise EngineError("The columns of X are linearly dependent to working precision; leave one of them out.")
-
-
-def _add_products(source: ChunkSource, columns: _Columns, maps: tuple[Floats, ...], unit: float) -> _Products:
-    """Return the products with X of all rows."""
-    total: list[Floats] = []
-    for chunk in source:
-        X = columns.of(chunk.X)
-        WX = chunk.residual.weighted(X)
-        new = [
-            _times_effects(chunk, WX, source.levels, maps),
-            transposed_times(X, WX),
-            transposed_times(WX, chunk.y / unit),
-        ]
-        total = [a + b for a, b in zip(total, new, strict=True)] if total else new
-    return _Products(*total)
-
-
-def _times_effects(chunk: Chunk, X: Matrix, counts: tuple[int, ...], maps: tuple[Floats, ...]) -> Floats:
-    """Return Z'X, shape (q, p), in the engine's coordinates."""
-    if not isinstance(X, np.ndarray):
-        return times_sparse(indicator_rows(chunk.codes, chunk.bases, counts, maps).T, X)
-    parts = []
-    for codes, basis, m, R in zip(chunk.codes, chunk.bases, counts, maps, strict=True):
-        parts.append(np.zeros((m, len(R), X.shape[1])))
-        levels.add_products(codes, basis, R, X, parts[-1])
-    return np.concatenate([part.reshape(len(part) * part.shape[1], X.shape[1]) for part in parts])
-
-
-def _orthonormal(XX: Floats) -> tuple[Floats, float]:
-    """Return the upper T, shape (p, p), with T'XX T = I, and the digits that products lose, as a factor on rounding.
-
-    The factor is the sum of the reciprocal eigenvalues of XX with a diagonal of ones; infinite where there is no T.
-    """
-    p, squares = len(XX), np.diag(XX)
-    if p == 0:
-        return np.zeros((0, 0)), 1.0
-    if not (squares.min() > LEAST and squares.max() < 1.0 / LEAST):
-        return np.eye(p), np.inf
-    d = np.sqrt(squares)
-    L, info = dpotrf(XX / d / d[:, None], lower=1)
-    if info:
-        return np.eye(p), np.inf
-    T = dtrtri(L, lower=1)[0].T
-    loss = float(np.vdot(T, T))
-    return T / d[:, None], loss if np.isfinite(loss) else np.inf
-
-
-def _turn(X: Matrix, residual: ResidualModel, XX: Floats) -> Floats:
-    """Return the upper map, shape (p, p), that makes dense columns of X orthogonal and leaves others as they are."""
-    p = X.shape[1]
-    at = np.arange(p) if isinstance(X, np.ndarray) else X.at_dense
-    dense = residual.whitened(X if isinstance(X, np.ndarray) else X.dense)
-    out = np.eye(p)
-    T, loss = _orthonormal(XX[np.ix_(at, at)])
-    out[np.ix_(at, at)] = T if loss < TURNED_LOSS else _turn_by_qr(dense)
-    return out
-
-
-def _turn_by_qr(X: Floats) -> Floats:
-    """Return the upper map that makes the columns of X, (r, c), orthonormal; of length one where they are dependent."""
-    c = X.shape[1]
-    # Norms without squares, which overflow from 1e154 on.
-    norms = _nonzero(np.array([dnrm2(column) for column in X.T]))
-    R = np.asarray(np.linalg.qr(X / norms, mode="r")) if len(X) >= c else np.zeros((0, 0))
-    if len(R) < c or np.abs(np.diag(R)).min(initial=1.0) <= RANK_TOL:
-        return np.diag(1.0 / norms)
-    return np.asarray(solve_triangular(R, np.eye(c), check_finite=False) / norms[:, None])
-
-
-def _project(
-    source: ChunkSource, columns: _Columns, maps: tuple[Floats, ...], unit: float, T: Floats, found: _Products
-) -> tuple[Floats, float, ResponseProducts]:
-    """Return the regression of y on X in the engine's coordinates, y's scale, and the products of what it leaves."""
-    p = len(T)
-    centre = T.T @ found.Xy
-    Zy, Xy, yy, size = np.zeros(len(found.ZX)), np.zeros(p), 0.0, 0.0
-    for chunk in source:
-        X, y = columns.of(chunk.X), chunk.y / unit
-        r = y - times(X, T @ centre) if p else y
-        Wr = chunk.residual.weighted(r)
-        Xy = Xy + transposed_times(X, Wr)
-        Zy += _times_effects(chunk, Wr[:, None], source.levels, maps)[:, 0]
-        yy += dot(r, Wr)
-        size += dot(y, chunk.residual.weighted(y))
-    rest = T.T @ Xy
-    ZX, XX = found.ZX @ (T @ rest), T.T @ (found.XX @ (T @ rest))
-    centre, Zy = centre + rest, Zy - ZX
-    yy += float(rest @ XX - 2.0 * (rest @ rest))
-    scale = float(np.sqrt(max(yy, 0.0) / source.n))
-    if not np.isfinite(scale * unit):
-        raise EngineError("The response, X or a random-effects basis holds values that are not finite numbers.")
-    if scale <= EXACT_TOL * np.sqrt(size / source.n):
-        raise EngineError(
-            "The fixed effects reproduce the response exactly (is it constant?), so no variance can be estimated."
+    found = _Found(done := read(Products(at)), done, done)
+    for _ in range(PASSES - 1):
+        again = found.better()
+        if again is None:
+            break
+        done = read(again)
+        found = _Found(
+            done if again.work == Work.ALL else found.effects,
+            found.columns if again.work == Work.RESPONSE else done,
+            done,
         )
-    return (
-        unit * centre,
-        unit * scale,
-        ResponseProducts(Zy / scale, (rest - XX) / scale, yy / scale**2, unit * centre, unit * scale),
-    )
+    return found.finish()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The latest sums of each kind.
+
+    Attributes
+    ----------
+    effects, columns, response : Products
+        Of the last pass that has Z'WZ; Z'WX and X'WX; and Z'Wy, X'Wy, y'Wy.
+    """
+
+    effects: Products
+    columns: Products
+    response: Products
+
+    def better(self) -> Products | None:
+        """Return empty products in better coordinates, for another pass; None where no digits are lost."""
+        last, XX = self.response, self.columns.XX
+        at, work = last.at, Work.RESPONSE
+        T, loss = orthonormal(XX)
+        b = T @ (T.T @ last.Xr) if loss <= TURNED_LOSS else np.zeros(at.p)
+        left = last.rr - float(b @ last.Xr)
+        if np.isfinite(last.rr) and last.rr <= EXACT_TOL**2 * last.size:
+            return None
+        is_off = not last.rr <= RESPONSE_LOSS * left
+        centre, unit = at.centre + b, at.unit
+        if not np.isfinite(last.rr) or not np.isfinite(centre).all():
+            # Squares beyond what a double holds: a pass in the largest unit, which finds a better one.
+            is_off = bool(0.0 < last.largest < np.inf and at.unit != last.largest)
+            centre, unit = np.zeros(at.p), last.largest
+        elif left > 0.0:
+            size = float(np.sqrt(left / at.n))
+            centre, unit = centre / size, unit * size
+        columns = better_columns(at, XX) if last.work > Work.RESPONSE else None
+        if columns is not None:
+            at, work = replace(at, columns=columns[0]), Work.COLUMNS
+            centre = solve_triangular(columns[1], centre, check_finite=False)
+        if last.work == Work.ALL:
+            maps = _better_maps(last)
+            if maps is not None:
+                at, work = replace(at, maps=maps[0], doubted=maps[1], dependent=maps[2]), Work.ALL
+        if work == Work.RESPONSE and not is_off:
+            return None
+        return Products(replace(at, centre=centre, unit=unit), work)
+
+    def finish(self) -> tuple[Scaling, CrossProducts]:
+        """Return the coordinates and the cross-products in them.
+
+        Raises
+        ------
+        EngineError
+            As :func:`accumulate`.
+        """
+        at, n, XX = self.response.at, self.response.at.n, self.columns.XX
+        T, loss = orthonormal(XX)
+        if loss >= 1.0 / RANK_TOL or least_left(self.columns.at.columns, XX) < RANK_TOL:
+            raise _why_dependent(XX)
+        rr, size = self.response.rr, self.response.size
+        rest = T.T @ self.response.Xr
+        unit_XX = product(T.T, product(XX, T))
+        yy = rr + float(rest @ (unit_XX @ rest) - 2.0 * (rest @ rest))
+        scale = float(np.sqrt(max(yy, 0.0) / n))
+        if not np.isfinite(scale * at.unit):
+            raise EngineError("The response, X or a random-effects basis holds values that are not finite numbers.")
+        if scale <= EXACT_TOL * np.sqrt(size / n):
+            raise EngineError(
+                "The fixed effects reproduce the response exactly (is it constant?), so no variance can be estimated."
+            )
+        turns = self._turns()
+        ZX, Zy = [], []
+        for g, ((m, l), M) in enumerate(zip(at.sizes, turns, strict=True)):
+            x_part, r_part = self.columns.beside_x(g), self.response.beside_r(g)
+            if M is not None:
+                x_part = np.matmul(M.T, x_part.reshape(m, l, at.p)).reshape(m * l, at.p)
+                r_part = (r_part.reshape(m, l) @ M).reshape(-1)
+            ZX.append(product(x_part, T))
+            Zy.append((r_part - product(ZX[-1], rest)) / scale)
+        x_map = T if at.columns.turn is None else at.columns.turn @ T
+        centre, y_scale = at.unit * (T.T @ (XX @ at.centre) + rest), at.unit * scale
+        maps = list(at.maps)
+        for group, M in zip(at.groups, turns, strict=True):
+            if M is not None:
+                for k, part in at.parts(group):
+                    maps[k] = np.asarray(np.linalg.solve(M[part, part], maps[k]), dtype=float)
+        groups, gram, (ZX_all, Zy_all) = _join_same(
+            at.groups, self.effects.gram(turns), self.effects.same_factors(), (ZX, [z[:, None] for z in Zy])
+        )
+        response = ResponseProducts(Zy_all[:, 0], (rest - unit_XX @ rest) / scale, yy / scale**2, centre, y_scale)
+        cross = CrossProducts(groups, gram, ZX_all, unit_XX, self.effects.log_weights, response)
+        return Scaling(x_map, centre, y_scale, tuple(maps)), cross
+
+    def _turns(self) -> list[Floats | None]:
+        """Return the inverse map, (l, l) per factor, to bases that are orthonormal on average; None where they are."""
+        at = self.effects.at
+        out: list[Floats | None] = []
+        for g, group in enumerate(at.groups):
+            G, R = self.effects.mean_squares(g), np.eye(at.sizes[g][1])
+            for k, part in at.parts(group):
+                own = G[part, part]
+                squares, (_, loss) = np.diag(own), orthonormal(own)
+                is_off = squares.max() > OFF or squares[squares > 0].min(initial=1.0) < 1.0 / OFF
+                if k not in at.dependent and (is_off or loss > OFF * len(own)) and loss <= TURNED_LOSS:
+                    R[part, part] = lower_map(own)
+                elif is_off and np.isfinite(squares).all():
+                    R[part, part] = np.diag(np.sqrt(np.where(squares > 0, squares, 1.0)))
+            out.append(None if np.array_equal(R, np.eye(len(R))) else np.asarray(np.linalg.inv(R), dtype=float))
+        return out
+
+
+def _better_maps(done: Products) -> tuple[tuple[Floats, ...], frozenset[int], frozenset[int]] | None:
+    """Return maps of the bases where products in the present ones lose digits, and the blocks doubted and dependent."""
+    at = done.at
+    maps, doubted, dependent = list(at.maps), set(at.doubted), set(at.dependent)
+    for g, group in enumerate(at.groups):
+        G = done.mean_squares(g)
+        for k, part in at.parts(group):
+            own = G[part, part]
+            _, loss = orthonormal(own)
+            if len(own) == 1 or k in dependent or loss <= LOSS or not np.isfinite(own).all():
+                continue
+            if loss < TURNED_LOSS:
+                maps[k] = lower_map(own) @ maps[k]
+            elif k not in doubted:
+                maps[k] = lower_map(shifted(own)) @ maps[k]
+                doubted.add(k)
+            else:
+                squares = np.diag(maps[k].T @ own @ maps[k])
+                maps[k] = np.diag(np.sqrt(np.where(squares > 0, squares, 1.0)))
+                dependent.add(k)
+    if all(a is b for a, b in zip(maps, at.maps, strict=True)):
+        return None
+    return tuple(maps), frozenset(doubted), frozenset(dependent)
+
+
+def _why_dependent(XX: Floats) -> EngineError:
+    """Return the error of X that has no full column rank."""
+    if not np.isfinite(XX).all():
+        return EngineError("X holds values that are not finite numbers.")
+    if not np.diag(XX).all():
+        return EngineError("A column of X is zero in every row; leave it out.")
+    return EngineError("The columns of X are linearly dependent to working precision; leave one of them out.")
+
+
+def _join_same(
+    groups: tuple[tuple[int, ...], ...],
+    gram: Gram,
+    same: Sequence[tuple[int, int]],
+    right: Sequence[list[Floats]],
+) -> tuple[tuple[tuple[int, ...], ...], Gram, list[Floats]]:
+    """Return groups, Z'WZ and products beside it, (q, c) each, with factors of the same levels in every row made one.
+
+    Parameters
+    ----------
+    groups : tuple of tuple of int
+    gram : Gram
+    same : sequence of (int, int)
+        Factors whose levels are the same, the earlier first.
+    right : sequence of list of ndarray
+        What stands beside the effects, (m * l, c) per factor.
+    """
+    heads: dict[int, int] = {}
+    for i, j in same:
+        heads.setdefault(j, heads.get(i, i))
+    if not heads:
+        return groups, gram, [np.concatenate(parts) for parts in right]
+    sets = [[i, *(j for j, head in heads.items() if head == i)] for i in range(len(groups)) if i not in heads]
+    joined = tuple(tuple(k for i in own for k in groups[i]) for own in sets)
+    beside = []
+    for parts in right:
+        c = parts[0].shape[1]
+        split = [[parts[i].reshape(len(gram.own[i]), -1, c) for i in own] for own in sets]
+        beside.append(np.concatenate([np.concatenate(levels, axis=1).reshape(-1, c) for levels in split]))
+    return joined, gram.joined(sets), beside
 
 
 def project_response(

@@ -106,12 +106,10 @@ def moment_system(st: Structure, ZX: Floats, n: int) -> MomentSystem:
 
 def _squares(st: Structure, C: Floats, onehot: Floats, weighted: Floats) -> Floats:
     """Return sum_gh B_gh^2 / a_g over the columns g and h of each pair of types, (types, types), without B."""
-    squares = st.A.copy()
-    squares.data = squares.data**2
-    out = np.asarray(weighted.T @ (squares @ onehot))
+    out = np.asarray(weighted.T @ st.gram.times_squares(onehot))
     for t in range(onehot.shape[1]):
         mine = onehot[:, t] > 0
-        AC = st.A @ (C * mine[:, None])
+        AC = st.times(C * mine[:, None])
         out[:, t] -= 2.0 * (weighted.T @ np.einsum("qp,qp->q", AC, C))
         G = product(C[mine].T, C[mine])
         out[:, t] += weighted.T @ np.einsum("qp,qp->q", product(C, G), C)

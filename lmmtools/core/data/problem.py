@@ -31,9 +31,10 @@ from lmmtools.core.data.moments import MomentSystem, moment_system
 from lmmtools.core.data.room import ModelSize, products_need, rest_need
 from lmmtools.core.data.small import DenseModel, accumulate_small, dense_model
 from lmmtools.core.data.spectrum import Spectrum, find_spectrum, solve_lower
+from lmmtools.core.elimination.gram import Gram
 from lmmtools.core.elimination.many_points import Cut, cut_largest
 from lmmtools.core.elimination.parts import merge
-from lmmtools.core.elimination.structure import Structure, build_structure, merge_blocks, total_block
+from lmmtools.core.elimination.structure import Structure, build_structure, total_block
 from lmmtools.core.model.covariance import Covariance, covariance_of, places
 from lmmtools.core.model.residual import KnownWeights, ResidualModel
 from lmmtools.core.model.scalar import Scalar
@@ -360,14 +361,17 @@ def model_size(design: Design) -> ModelSize:
 
 def _plan(design: Design, cross: CrossProducts) -> Structure:
     """Return the elimination plan of a design's cross-products."""
-    levels = [b.m for b in design.blocks]
-    groups = merge_blocks([b.codes for b in design.blocks], levels)
-    return build_structure(cross.A, groups, levels, [b.l for b in design.blocks])
+    assert isinstance(cross.A, Gram)
+    return build_structure(cross.A, cross.groups, [b.m for b in design.blocks], [b.l for b in design.blocks])
 
 
 def _assemble(design: Design, scaling: Scaling, cross: CrossProducts, structure: Structure) -> Problem:
     """Return the problem with its arrays in the engine's order."""
-    order = structure.order
+    # From factors in the order of their blocks to that of elimination.
+    places, ends = {}, np.cumsum([0, *(f.q for f in sorted(structure.factors, key=lambda f: f.blocks))])
+    for f, start in zip(sorted(structure.factors, key=lambda f: f.blocks), ends, strict=False):
+        places[f.blocks] = np.arange(start, start + f.q)
+    order = np.concatenate([places[f.blocks] for f in structure.factors])
     response = replace(cross.response, Zy=cross.response.Zy[order])
     ZX = cross.ZX[order]
     rows = RowData(design, scaling, structure, ZX, cross.XX)

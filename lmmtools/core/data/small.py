@@ -15,8 +15,9 @@ import numpy as np
 from scipy.linalg.lapack import dpotrf, dtrtri, dtrtrs
 
 from lmmtools.core import kernels
+from lmmtools.core.data.chunks import merge_blocks
 from lmmtools.core.data.crossprod import EXACT_TOL, CrossProducts, ResponseProducts, Scaling
-from lmmtools.core.elimination.structure import Structure, chain_of_sizes, merge_blocks, order_columns, order_factors
+from lmmtools.core.elimination.structure import Structure, chain_of_sizes, order_columns, order_factors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,8 +91,7 @@ def dense_model(st: Structure, ZX: Floats, XX: Floats, units: Sequence[float]) -
         # All of it, of which Z'WZ and Z'WX are parts.
         whole = st.products.base
     else:
-        A = st.products if isinstance(st.products, np.ndarray) else st.products.toarray()
-        whole = np.block([[A, ZX], [ZX.T, XX]])
+        whole = np.block([[st.toarray(), ZX], [ZX.T, XX]])
     places = {k: (i, part.start, part.stop - part.start) for i, f in enumerate(st.factors) for k, part in f.parts()}
     sizes = [len(st.factors), len(units), p]
     sizes += [size for f in st.factors for size in (f.m, f.l)]
@@ -151,7 +151,11 @@ def accumulate_small(design: Design) -> tuple[Scaling, CrossProducts, Structure]
     response = ResponseProducts(M[:q, -1].copy(), M[q:-1, -1].copy(), float(M[-1, -1]), centre, y_scale)
     scaling = Scaling(x_map, centre, y_scale, tuple(maps))
     structure = Structure(factors, n_chain, {}, order_columns(groups, levels, widths), M[:q, :q])
-    return scaling, CrossProducts(M[:q, :q], M[:q, q:-1], M[q:-1, q:-1], log_weights, response), structure
+    return (
+        scaling,
+        CrossProducts(tuple(map(tuple, groups)), M[:q, :q], M[:q, q:-1], M[q:-1, q:-1], log_weights, response),
+        structure,
+    )
 
 
 def _orthonormal(X: Floats) -> tuple[Floats, Floats] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from lmmtools.blas import add_gram, dot, product
+from lmmtools.core.elimination.gram import slices_of
 from lmmtools.core.kernels import pairs as kernel
 from lmmtools.threads import cores
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.core.elimination.gram import Pair
     from lmmtools.core.elimination.parts import Coupling, Layout, Link
 
     Floats = NDArray[np.float64]
@@ -68,12 +70,17 @@ class DenseCoupling:
 
     def subtract_gram(self, T: Floats, values: Floats, S: Floats) -> None:
         """Subtract sum_e (T_e values_e)'(T_e values_e) from S."""
-        flat = self.scale(T, values).reshape(-1, values.shape[2])
-        add_gram(-1.0, flat, S)
+        for scaled in self._scaled_slices(T, values):
+            add_gram(-1.0, scaled.reshape(-1, values.shape[2]), S)
+
+    def _scaled_slices(self, T: Floats, values: Floats) -> Iterator[Floats]:
+        """Yield T_e values_e of some levels at a time, so that nothing of the coupling's size is copied."""
+        for some in slices_of(len(values), values[0].size):
+            yield self.scale(T[some], values[some])
 
     def times(self, values: Floats, B: Floats) -> Floats:
         """Return values_e B."""
-        return np.asarray(np.matmul(values, B))
+        return product(values.reshape(-1, values.shape[2]), B).reshape(*values.shape[:2], -1)
 
     def transpose_times(self, values: Floats, V: Floats) -> Floats:
         """Return sum_e values_e' V_e."""
@@ -81,20 +88,25 @@ class DenseCoupling:
 
     def quadratic(self, J: Floats, values: Floats, W: Floats) -> Floats:
         """Return sum_e J_e values_e W values_e' J_e'."""
-        scaled = self.scale(J, values)
-        m, l, q = scaled.shape
-        right = product(scaled.reshape(-1, q), W).reshape(m, l, q)
-        if l == 1:
-            return np.array([[dot(scaled, right)]])
-        return np.asarray(np.matmul(scaled, right.transpose(0, 2, 1)).sum(0))
+        l, q = values.shape[1:]
+        out = np.zeros((l, l))
+        for scaled in self._scaled_slices(J, values):
+            right = product(scaled.reshape(-1, q), W).reshape(scaled.shape)
+            for a, b in np.ndindex(l, l):
+                out[a, b] += dot(scaled[:, a], right[:, b]) if l == 1 else np.vdot(scaled[:, a], right[:, b])
+        return out
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
         """Return values_e W values_e'."""
-        return self.contract(self.restrict(values, W), values)
+        parts = [
+            self.contract(self.restrict(values[some], W), values[some])
+            for some in slices_of(len(values), values[0].size)
+        ]
+        return np.concatenate(parts)
 
     def restrict(self, values: Floats, W: Floats) -> Floats:
         """Return values_e W."""
-        return np.asarray(np.matmul(values, W))
+        return product(values.reshape(-1, values.shape[2]), W).reshape(values.shape)
 
     def contract(self, left: Floats, right: Floats) -> Floats:
         """Return left_e right_e'."""
@@ -291,31 +303,42 @@ def light_levels(indptr: NDArray[np.int32], layout: Layout) -> tuple[NDArray[np.
     return np.sort(order[:count]), np.sort(order[count:])
 
 
-def is_dense(pieces: Sequence[sparse.csr_matrix]) -> bool:
-    """Return whether the couplings of a chain with the rest, (m*l, q_rest) per factor, are better held dense."""
-    numbers = sum(p.shape[0] * p.shape[1] for p in pieces)
-    stored = sum(p.nnz for p in pieces)
-    return numbers <= DENSE_SIZE or bool(stored > DENSE_FILL * numbers and numbers <= DENSE_LIMIT)
+def is_dense(pieces: Sequence[Sequence[Pair]]) -> bool:
+    """Return whether the couplings of a chain with the rest are better held dense.
+
+    Parameters
+    ----------
+    pieces : sequence of sequence of csr_matrix or ndarray, each (m*l, columns of a factor of the rest)
+        One sequence per factor of the chain.
+    """
+    numbers = sum(p.shape[0] * p.shape[1] for row in pieces for p in row)
+    if numbers <= DENSE_SIZE:
+        return True
+    # A chain of one factor is eliminated in slices, and none of its coupling is copied.
+    largest = numbers if len(pieces) == 1 and all(isinstance(p, np.ndarray) for p in pieces[0]) else DENSE_LIMIT
+    if numbers > largest:
+        return False
+    stored = sum(np.count_nonzero(p) if isinstance(p, np.ndarray) else p.nnz for row in pieces for p in row)
+    return bool(stored > DENSE_FILL * numbers)
 
 
 def couple_dense(
-    pieces: Sequence[sparse.csr_matrix], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
+    pieces: Sequence[Sequence[Pair]], widths: Sequence[int], links: Sequence[tuple[Link, ...]]
 ) -> list[Coupling]:
     """Return the dense couplings of a whole chain with the rest.
 
     Parameters
     ----------
-    pieces : sequence of csr_matrix, each (m*l, q_rest)
-        Cross-products of each chain factor with the rest, finest first.
+    pieces : sequence of sequence of csr_matrix or ndarray, each (m*l, columns of a factor of the rest)
+        Cross-products of each chain factor, finest first, with the factors of the rest.
     widths : sequence of int
         l of each factor.
     links : sequence of tuple of Link
         Links of each factor to the coarser ones.
     """
-    return [
-        DenseCoupling(p.toarray().reshape(-1, l, p.shape[1]), link)
-        for p, l, link in zip(pieces, widths, links, strict=True)
-    ]
+    rows = [[p if isinstance(p, np.ndarray) else p.toarray() for p in row] for row in pieces]
+    whole = [np.ascontiguousarray(row[0]) if len(row) == 1 else np.hstack(row) for row in rows]
+    return [DenseCoupling(p.reshape(-1, l, p.shape[1]), link) for p, l, link in zip(whole, widths, links, strict=True)]
 
 
 def meeting_patterns(

@@ -59,7 +59,7 @@ def cut_largest(structure: Structure, C: Floats, H: Floats) -> Cut:
     beside, rest = C[largest.columns], H
     if others:
         columns = np.concatenate([np.arange(f.start, f.start + f.q) for f in others])
-        A = structure.A[:, columns].toarray()
+        A = structure.toarray()[:, columns]
         beside = np.column_stack([A[largest.columns], beside])
         rest = np.block([[A[columns], C[columns]], [C[columns].T, rest]])
     return Cut(largest, others, diagonal_blocks(structure, largest), beside.reshape(largest.m, largest.l, -1), rest)

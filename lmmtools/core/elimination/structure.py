@@ -17,15 +17,16 @@ from scipy import sparse
 
 from lmmtools.core.elimination.coupling import couple_dense, couple_sparse, is_dense, meeting_patterns
 from lmmtools.core.elimination.dense_rest import DenseLayout
+from lmmtools.core.elimination.gram import Gram, as_sparse, slices_of
 from lmmtools.core.elimination.parts import Factor, Link
 from lmmtools.core.elimination.sparse_rest import sparse_layout
-from lmmtools.design.rows_elsewhere import have_same_levels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from lmmtools.core.elimination.gram import Pair
     from lmmtools.core.elimination.parts import Coupling, Layout
 
     Floats = NDArray[np.float64]
@@ -36,7 +37,6 @@ __all__ = [
     "build_structure",
     "chain_of_sizes",
     "diagonal_blocks",
-    "merge_blocks",
     "order_columns",
     "order_factors",
     "total_block",
@@ -76,7 +76,7 @@ class Stage:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """A model's elimination plan with its numbers, which are cut out of Z'WZ when something first needs them.
+    """A model's elimination plan with its numbers, which are made ready when something first needs them.
 
     Attributes
     ----------
@@ -87,21 +87,37 @@ class Structure:
     parents : dict of (int, int) to ndarray of int
         The level of a coarser factor of the chain that each level of a finer one lies in, by their places.
     order : ndarray of int, shape (q,)
-        Column of Z (merged blocks in design order) at each place of the engine's order.
-    products : csr_matrix or ndarray, shape (q, q)
-        Z'WZ in the engine's order; dense in a small model.
+        Column of Z (blocks in design order) at each place of the engine's order.
+    products : Gram or ndarray, shape (q, q)
+        Z'WZ in the engine's order; an array in a small model.
     """
 
     factors: tuple[Factor, ...]
     n_chain: int
     parents: dict[tuple[int, int], NDArray[np.intp]]
     order: NDArray[np.intp]
-    products: sparse.csr_matrix | Floats
+    products: Gram | Floats
 
     @cached_property
-    def A(self) -> sparse.csr_matrix:
-        """Z'WZ, sparse, for products with it."""
-        return sparse.csr_matrix(self.products)
+    def gram(self) -> Gram:
+        """Z'WZ by factors."""
+        if isinstance(self.products, Gram):
+            return self.products
+        return Gram.of_dense(self.products, [(f.m, f.l) for f in self.factors])
+
+    def times(self, B: Floats) -> Floats:
+        """Return Z'WZ B, shape (q, b), of B (q, b)."""
+        return self.products @ B
+
+    def toarray(self) -> Floats:
+        """Return Z'WZ as an array, (q, q), which is not to be overwritten."""
+        return self.products if isinstance(self.products, np.ndarray) else self.products.toarray()
+
+    def columns(self, factors: Sequence[Factor]) -> Floats:
+        """Return Z'WZ in the columns of some factors, one after the other, shape (q, columns)."""
+        if isinstance(self.products, np.ndarray):
+            return np.hstack([self.products[:, f.columns] for f in factors])
+        return self.products.columns_of([self.factors.index(f) for f in factors])
 
     @property
     def rest(self) -> tuple[Factor, ...]:
@@ -121,15 +137,15 @@ class Structure:
     @cached_property
     def _numbers(self) -> tuple[tuple[Stage, ...], Layout]:
         """The chain, and the layout of the rest."""
-        chain, A, first = self.factors[: self.n_chain], self.A, self.q_chain
+        chain = self.factors[: self.n_chain]
         if not chain and isinstance(self.products, np.ndarray):
             return (), DenseLayout(np.asfortranarray(self.products.T), self.rest, False)
-        links = _links(A, chain, self.parents)
-        A_rest = A[first:, first:] if chain else A
-        couplings, layout = _make_couplings(A[:first, first:], A_rest, chain, links, self.rest)
+        gram = self.gram
+        links = _links(gram, chain, self.parents)
+        couplings, layout = _make_couplings(gram, chain, links, self.rest)
         stages = tuple(
-            Stage(f, _cut_blocks(A, f), link, coupling)
-            for f, link, coupling in zip(chain, links, couplings, strict=True)
+            Stage(f, own, link, coupling)
+            for f, own, link, coupling in zip(chain, gram.own[: len(chain)], links, couplings, strict=True)
         )
         return stages, layout
 
@@ -153,49 +169,27 @@ class Structure:
         return np.asarray(self.products.diagonal())
 
 
-def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:
-    """Return the blocks of each grouping factor, in order of the first; blocks with equal codes share a factor."""
-    groups: list[list[int]] = []
-    for i, (code, m) in enumerate(zip(codes, levels, strict=True)):
-        for group in groups:
-            j = group[0]
-            if levels[j] == m and (codes[j] is code or have_same_levels(codes[j], code)):
-                group.append(i)
-                break
-        else:
-            groups.append([i])
-    return groups
-
-
 def build_structure(
-    A: sparse.csr_matrix, groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]
+    gram: Gram, groups: Sequence[Sequence[int]], levels: Sequence[int], widths: Sequence[int]
 ) -> Structure:
-    """Return the plan from Z'WZ (blocks in design order).
+    """Return the plan from Z'WZ of the factors in the order of ``groups``, their blocks.
 
-    The pattern of A alone decides what is nested and what is crossed.
+    Which levels meet decides alone what is nested and what is crossed.
     """
-    columns = _merged_columns(groups, levels, widths)
-    sizes = [len(c) for c in columns]
-    chain_groups: list[int] = []
-    chain_links: dict[tuple[int, int], NDArray[np.intp]] = {}
-    q = sum(sizes)
-    if chain_of_sizes(q, len(groups)) != 0:
-        pattern = _level_patterns(A, columns, [sum(widths[k] for k in g) for g in groups])
-        chain_groups, chain_links = _longest_chain(pattern, sizes)
-        if q <= MEDIUM_Q and len(chain_groups) < len(groups):
-            chain_groups = []
-    sequence = [*chain_groups, *(g for g in range(len(groups)) if g not in chain_groups)]
-    order = np.concatenate([columns[g] for g in sequence])
-    if not np.array_equal(order, np.arange(len(order))):
-        A = A[order][:, order].tocsr()
-    place = {g: i for i, g in enumerate(chain_groups)}
-    parents = {
-        (place[i], place[j]): parent
-        for (i, j), parent in chain_links.items()
-        if i in place and j in place and place[i] < place[j]
-    }
-    factors = order_factors([groups[g] for g in sequence], levels, widths)
-    return Structure(factors, len(chain_groups), parents, order, A)
+    chain: list[int] = []
+    found: dict[tuple[int, int], NDArray[np.intp]] = {}
+    if chain_of_sizes(gram.q, len(groups)) != 0:
+        found = _find_parents(gram)
+        chain = _longest_chain(found, gram.sizes)
+        if gram.q <= MEDIUM_Q and len(chain) < len(groups):
+            chain = []
+    sequence = [*chain, *(g for g in range(len(groups)) if g not in chain)]
+    parents = {(i, j): found[chain[i], chain[j]] for i in range(len(chain)) for j in range(i + 1, len(chain))}
+    ordered = [groups[g] for g in sequence]
+    factors = order_factors(ordered, levels, widths)
+    order = np.concatenate(_merged_columns(ordered, levels, widths))
+    products = gram if sequence == sorted(sequence) else gram.in_order(sequence)
+    return Structure(factors, len(chain), parents, order, products)
 
 
 def chain_of_sizes(q: int, factors: int) -> int | None:
@@ -234,34 +228,47 @@ def _merged_columns(
     return out
 
 
-def _level_patterns(
-    A: sparse.csr_matrix, columns: Sequence[NDArray[np.intp]], widths: Sequence[int]
-) -> dict[tuple[int, int], sparse.csr_matrix]:
-    """Return which levels meet for every ordered pair of factors, each (m_i, m_j)."""
+def _find_parents(gram: Gram) -> dict[tuple[int, int], NDArray[np.intp]]:
+    """Return, for each factor whose levels lie in one level each of another that is no larger, that level."""
     found = {}
-    for i in range(len(columns)):
-        rows = A[columns[i]]
-        for j in range(i + 1, len(columns)):
-            block = rows[:, columns[j]].tocoo()
-            shape = (len(columns[i]) // widths[i], len(columns[j]) // widths[j])
-            ones = np.ones(block.nnz, dtype=bool)
-            meet = sparse.csr_matrix((ones, (block.row // widths[i], block.col // widths[j])), shape=shape)
-            found[i, j] = meet
-            found[j, i] = meet.T.tocsr()
+    for (i, j), pair in gram.between.items():
+        l_i, l_j = gram.own[i].shape[1], gram.own[j].shape[1]
+        meet = _meeting_levels(pair, l_i, l_j)
+        if meet is None:
+            continue
+        for a, b, pattern in ((i, j, meet), (j, i, meet.T.tocsr())):
+            counts = np.diff(pattern.indptr)
+            if gram.sizes[a] >= gram.sizes[b] and counts.max(initial=0) <= 1:
+                parent = np.zeros(pattern.shape[0], dtype=np.intp)
+                parent[counts == 1] = pattern.indices
+                found[a, b] = parent
     return found
 
 
-def _longest_chain(
-    pattern: dict[tuple[int, int], sparse.csr_matrix], sizes: Sequence[int]
-) -> tuple[list[int], dict[tuple[int, int], NDArray[np.intp]]]:
-    """Return the chain of nested factors with the most columns, finest first, and the parents of levels per pair."""
-    parents = {}
-    for (i, j), meet in pattern.items():
-        counts = np.diff(meet.indptr)
-        if counts.max(initial=0) <= 1 and sizes[i] >= sizes[j]:
-            parent = np.zeros(meet.shape[0], dtype=np.intp)
-            parent[counts == 1] = meet.indices
-            parents[i, j] = parent
+def _meeting_levels(pair: Pair, l_i: int, l_j: int) -> sparse.csr_matrix | None:
+    """Return which levels of two factors meet, (m_i, m_j); None where they are too many for either to be nested."""
+    m_i, m_j = pair.shape[0] // l_i, pair.shape[1] // l_j
+    if isinstance(pair, np.ndarray):
+        rows, columns, count = [], [], 0
+        for part in slices_of(m_i, l_i * pair.shape[1]):
+            cut = pair[part.start * l_i : part.stop * l_i].reshape(-1, l_i, m_j, l_j)
+            row, column = np.nonzero(cut.any(axis=(1, 3)) if l_i * l_j > 1 else cut[:, 0, :, 0])
+            count += len(row)
+            if count > max(m_i, m_j):
+                return None
+            rows.append(row + part.start)
+            columns.append(column)
+        row, column = np.concatenate(rows), np.concatenate(columns)
+    else:
+        entries = pair.tocoo()
+        row, column = entries.row // l_i, entries.col // l_j
+        if len(row) > l_i * l_j * max(m_i, m_j):
+            return None
+    return sparse.csr_matrix((np.ones(len(row), dtype=bool), (row, column)), shape=(m_i, m_j))
+
+
+def _longest_chain(parents: dict[tuple[int, int], NDArray[np.intp]], sizes: Sequence[int]) -> list[int]:
+    """Return the chain of nested factors with the most columns, finest first."""
     best: list[int] = []
     for first in sorted(range(len(sizes)), key=lambda g: -sizes[g]):
         chain = [first]
@@ -270,11 +277,11 @@ def _longest_chain(
                 chain.append(g)
         if sum(sizes[g] for g in chain) > sum(sizes[g] for g in best):
             best = chain
-    return best, parents
+    return best
 
 
 def _links(
-    A: sparse.csr_matrix, factors: Sequence[Factor], parents: dict[tuple[int, int], NDArray[np.intp]]
+    gram: Gram, factors: Sequence[Factor], parents: dict[tuple[int, int], NDArray[np.intp]]
 ) -> list[tuple[Link, ...]]:
     """Return the links of each factor of the chain to the coarser ones, nearest first."""
     out = []
@@ -285,7 +292,7 @@ def _links(
             parent = parents[i, j]
             ones = np.ones(factor.m)
             gather = sparse.csr_matrix((ones, (parent, np.arange(factor.m))), shape=(coarser.m, factor.m))
-            block = A[factor.columns, coarser.columns].tocoo()
+            block = as_sparse(gram.between[i, j]).tocoo()
             values = np.zeros((factor.m, factor.l, coarser.l))
             values[block.row // factor.l, block.row % factor.l, block.col % coarser.l] = block.data
             links.append(Link(parent, gather, values))
@@ -294,34 +301,33 @@ def _links(
 
 
 def _make_couplings(
-    B: sparse.csr_matrix,
-    A_rest: sparse.csr_matrix,
-    chain: Sequence[Factor],
-    links: Sequence[tuple[Link, ...]],
-    rest: tuple[Factor, ...],
+    gram: Gram, chain: Sequence[Factor], links: Sequence[tuple[Link, ...]], rest: tuple[Factor, ...]
 ) -> tuple[Sequence[Coupling | None], Layout]:
-    """Return the chain's couplings with the rest, cut from B (q_chain, q_rest), and the rest's layout."""
+    """Return the chain's couplings with the rest, and the rest's layout."""
+    k, count = len(chain), len(gram.own)
+    if not rest:
+        return [None] * k, DenseLayout(np.zeros((0, 0), order="F"), rest, is_lower=True)
+    A_rest = gram.in_order(range(k, count)).tocsr()
     dense = DenseLayout.of(A_rest, rest, is_lower=bool(chain))
-    if not (chain and rest):
-        return [None] * len(chain), dense
-    pieces, widths = [B[f.columns].tocsr() for f in chain], [f.l for f in chain]
+    if not chain:
+        return [], dense
+    pieces = [[gram.between[i, j] for j in range(k, count)] for i in range(k)]
+    widths = [f.l for f in chain]
     if is_dense(pieces):
         return couple_dense(pieces, widths, links), dense
-    patterns = meeting_patterns(pieces, widths, links)
+    rows = [as_sparse(sparse.hstack([as_sparse(p) for p in row], format="csr")) for row in pieces]
+    patterns = meeting_patterns(rows, widths, links)
     layout = (sparse_layout(A_rest, patterns, rest) if A_rest.shape[0] >= SPARSE_REST else None) or dense
-    return couple_sparse(pieces, patterns, links, layout), layout
+    return couple_sparse(rows, patterns, links, layout), layout
 
 
 def diagonal_blocks(st: Structure, factor: Factor) -> Floats:
-    """Return the factor's diagonal blocks of A, shape (m, l, l), from the chain where it has them."""
+    """Return the factor's diagonal blocks of A, shape (m, l, l)."""
+    if isinstance(st.products, Gram):
+        return st.products.own[st.factors.index(factor)]
     m, l = factor.m, factor.l
-    if isinstance(st.products, np.ndarray):
-        own = st.products[factor.columns, factor.columns].reshape(m, l, m, l)
-        return np.asarray(own.diagonal(axis1=0, axis2=2).transpose(2, 0, 1))
-    for stage in st.chain:
-        if stage.factor is factor:
-            return stage.A
-    return _cut_blocks(st.A, factor)
+    own = st.products[factor.columns, factor.columns].reshape(m, l, m, l)
+    return np.asarray(own.diagonal(axis1=0, axis2=2).transpose(2, 0, 1))
 
 
 def total_block(st: Structure, factor: Factor) -> Floats:
@@ -330,11 +336,3 @@ def total_block(st: Structure, factor: Factor) -> Floats:
         own = st.products[factor.columns, factor.columns].reshape(factor.m, factor.l, factor.m, factor.l)
         return np.asarray(np.einsum("gagb->ab", own))
     return np.asarray(diagonal_blocks(st, factor).sum(axis=0))
-
-
-def _cut_blocks(A: sparse.csr_matrix, factor: Factor) -> Floats:
-    """Return the factor's diagonal blocks of A, shape (m, l, l)."""
-    block = A[factor.columns, factor.columns].tocoo()
-    values = np.zeros((factor.m, factor.l, factor.l))
-    values[block.row // factor.l, block.row % factor.l, block.col % factor.l] = block.data
-    return values

@@ -15,10 +15,10 @@ from lmmtools.errors import EngineError
 
 if TYPE_CHECKING:
     from lmmtools.core.kernels import numpy_blocks as blocks
+    from lmmtools.core.kernels import numpy_cells as cells
     from lmmtools.core.kernels import numpy_dense as dense
     from lmmtools.core.kernels import numpy_eliminated as eliminated
     from lmmtools.core.kernels import numpy_fronts as fronts
-    from lmmtools.core.kernels import numpy_levels as levels
     from lmmtools.core.kernels import numpy_newton as newton
     from lmmtools.core.kernels import numpy_pairs as pairs
     from lmmtools.core.kernels import numpy_sections as sections
@@ -27,10 +27,10 @@ __all__ = [
     "NOUNS",
     "VARIABLE",
     "blocks",
+    "cells",
     "dense",
     "eliminated",
     "fronts",
-    "levels",
     "newton",
     "pairs",
     "routes",
@@ -40,7 +40,7 @@ __all__ = [
 VARIABLE = "LMMTOOLS_KERNELS"
 """The environment variable that chooses the route; it is read when the kernels are imported."""
 
-NOUNS = ("blocks", "dense", "eliminated", "fronts", "levels", "newton", "pairs", "sections")
+NOUNS = ("blocks", "cells", "dense", "eliminated", "fronts", "newton", "pairs", "sections")
 """The kernels."""
 
 _CHOICES = ("auto", "numpy", "compiled")
@@ -79,10 +79,10 @@ def _load(noun: str) -> Any:
 
 if not TYPE_CHECKING:
     blocks = _load("blocks")
+    cells = _load("cells")
     dense = _load("dense")
     eliminated = _load("eliminated")
     fronts = _load("fronts")
-    levels = _load("levels")
     newton = _load("newton")
     pairs = _load("pairs")
     sections = _load("sections")

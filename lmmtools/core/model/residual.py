@@ -14,7 +14,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from scipy import sparse
 
     from lmmtools.design.sparse_columns import SparseColumns
 
@@ -26,20 +25,16 @@ M = TypeVar("M", bound="Floats | SparseColumns")
 
 
 class ResidualModel(Protocol):
-    """The residuals' covariance over r rows, relative to sigma**2: R, (r, r)."""
+    """The residuals' covariance over r independent rows, relative to sigma**2: R, (r, r), diagonal."""
 
     def weighted(self, A: M) -> M:
         """Return R^-1 A, of the shape of A, (r,) or (r, c), and its kind; A itself where R is the identity."""
 
-    def weighted_rows(self, Z: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Return R^-1 Z, (r, q)."""
-
     def whitened(self, A: M) -> M:
         """Return R^-1/2 A, of the shape of A, (r,) or (r, c), and its kind; A itself where R is the identity."""
 
-    @property
-    def is_diagonal(self) -> bool:
-        """Whether the rows are independent, so that R^-1 1 is the diagonal of R^-1."""
+    def take(self, rows: slice) -> ResidualModel:
+        """Return the residuals' covariance over some of the rows."""
 
     @property
     def log_weights(self) -> float:
@@ -64,10 +59,6 @@ class KnownWeights:
             return A
         return cast("M", A * (self.w if A.ndim == 1 else self.w[:, None]))
 
-    def weighted_rows(self, Z: sparse.csr_matrix) -> sparse.csr_matrix:
-        """Return W Z."""
-        return Z if self.w is None else Z.multiply(self.w[:, None]).tocsr()
-
     def whitened(self, A: M) -> M:
         """Return W^1/2 A."""
         if self.w is None:
@@ -75,10 +66,9 @@ class KnownWeights:
         root = np.sqrt(self.w)
         return cast("M", A * (root if A.ndim == 1 else root[:, None]))
 
-    @property
-    def is_diagonal(self) -> bool:
-        """Yes."""
-        return True
+    def take(self, rows: slice) -> KnownWeights:
+        """Return some of the weights."""
+        return self if self.w is None else KnownWeights(self.w[rows])
 
     @property
     def log_weights(self) -> float:

@@ -148,7 +148,7 @@ class Dense:
     def __init__(self, problem: Problem, lambdas: Sequence[Floats]) -> None:
         st = problem.structure
         self.factors = st.factors
-        self.A = st.layout.products() if not st.chain else st.A.toarray()
+        self.A = st.layout.products() if not st.chain else st.toarray()
         B = len(lambdas[0])
         self.lams = [merge(f, lambdas) for f in st.factors]
         half = self._scale(np.broadcast_to(self.A, (B, *self.A.shape)), transpose=False)

@@ -110,7 +110,7 @@ def quadratic_forms(problem: Problem, s: State, sigma: Sequence[Floats]) -> tupl
     f = s.f
     D = parameters.apply_directions(f, sigma, problem.structure.factors)
     q = D.T @ f
-    _, N = solve(s.elimination, problem.structure.A @ D)
+    _, N = solve(s.elimination, problem.structure.times(D))
     Q = D.T @ N
     if problem.p:
         z, _ = dtrtrs(s.Lxx, s.F[:, :-1].T @ D, lower=1)

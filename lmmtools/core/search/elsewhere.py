@@ -331,7 +331,7 @@ def _regress_by_products(problem: Problem, unspanned: list[list[tuple[int, int]]
                     at = np.zeros((f.m, f.l))
                     at[:, part] = problem.scaling.basis_maps[k][:, e]
                     V[f.columns, column] = at.reshape(-1)
-    across, to_x = V.T @ (st.A @ V), V.T @ problem.ZX
+    across, to_x = V.T @ st.times(V), V.T @ problem.ZX
     S = across - to_x @ np.linalg.solve(problem.XX, to_x.T)
     s = V.T @ problem.response.Zy - to_x @ np.linalg.solve(problem.XX, problem.response.Xy)
     lengths = np.sqrt(np.maximum(S.diagonal(), 0.0))

@@ -263,7 +263,7 @@ def section_along(problem: Problem, base: State, k: int, root: Floats) -> Sectio
     E[range(f.m), part, range(f.m)] = root
     full = np.zeros((st.q, f.m * c))
     full[f.columns] = E.reshape(f.q, f.m * c)
-    _, F = solve(base.elimination, st.A @ full)
+    _, F = solve(base.elimination, st.times(full))
     N = full.T @ F
     N = 0.5 * (N + N.T)
     z = full.T @ base.f

@@ -219,7 +219,7 @@ def trace_products(problem: Problem, s: State, inverse: Inverse, Y: Floats, sigm
         A = st.layout.products()
         N = A - product(product(A, inverse.W_rest), A)
     else:
-        _, N = solve(s.elimination, st.A.toarray())
+        _, N = solve(s.elimination, st.toarray())
     N = N - product(Y, Y.T)
     out = np.zeros((k := sum(len(x) for x in sigma), k))
     for other in st.factors:
@@ -254,7 +254,7 @@ class FewLevels:
         if not few:
             return None
         at = np.concatenate([np.arange(f.start, f.start + f.q) for f in few])
-        return cls(tuple(few), at, solve(s.elimination, st.A[:, at].toarray())[1])
+        return cls(tuple(few), at, solve(s.elimination, st.columns(few))[1])
 
     def traces(self, problem: Problem, Y: Floats, sigma: Sequence[Floats]) -> tuple[Floats, NDArray[np.bool_]]:
         """Return tr(P V_i P V_j), shape (k, k), where i or j is of one of the factors, and which pairs those are."""
@@ -286,7 +286,7 @@ def trace_products_by_columns(problem: Problem, s: State, Y: Floats, sigma: Sequ
     """Return tr(P V_i P V_j), shape (k, k), for any size: from some columns of Z'PZ at a time, in memory of order q."""
     st = problem.structure
     out = np.zeros((k := sum(len(x) for x in sigma), k))
-    A: Any = st.A.tocsc()
+    A: Any = st.gram.tocsr().tocsc()
     for other in st.factors:
         step = max(1, COLUMNS // other.l)
         for first in range(0, other.m, step):

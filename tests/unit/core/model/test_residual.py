@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import sparse
 
 from lmmtools.core.model.residual import KnownWeights
 
@@ -19,7 +18,6 @@ def test_products_are_those_of_the_inverse_covariance_and_of_its_root(w):
     for x in (A, A[:, 0]):
         np.testing.assert_allclose(model.weighted(x), inverse @ x, rtol=1e-14)
         np.testing.assert_allclose(model.whitened(x), np.sqrt(inverse) @ x, rtol=1e-14)
-    np.testing.assert_allclose(model.weighted_rows(sparse.csr_matrix(A)).toarray(), inverse @ A, rtol=1e-14)
     np.testing.assert_allclose(model.log_weights, -np.linalg.slogdet(R)[1], rtol=1e-14, atol=1e-15)
 
 
@@ -27,3 +25,8 @@ def test_without_weights_nothing_is_copied():
     A = np.ones((3, 2))
     assert KnownWeights(None).weighted(A) is A
     assert KnownWeights(None).whitened(A) is A
+
+
+def test_some_rows_have_their_own_weights():
+    np.testing.assert_array_equal(KnownWeights(W).take(slice(1, 3)).w, W[1:])
+    assert KnownWeights(None).take(slice(1, 3)).w is None
