@@ -178,18 +178,20 @@ def accumulate_by(at: Coordinates, read: Callable[[Products], Products]) -> tupl
     EngineError
         As :func:`accumulate`.
     """
-    found = _Found(done := read(Products(at)), done, done)
-    for _ in range(PASSES - 1):
-        again = found.better()
-        if again is None:
-            break
-        done = read(again)
-        found = _Found(
-            done if again.work == Work.ALL else found.effects,
-            found.columns if again.work == Work.RESPONSE else done,
-            done,
-        )
-    return found.finish()
+    # What overflows is read again in a larger unit, or said not to be finite.
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _Found(done := read(Products(at)), done, done)
+        for _ in range(PASSES - 1):
+            again = found.better()
+            if again is None:
+                break
+            done = read(again)
+            found = _Found(
+                done if again.work == Work.ALL else found.effects,
+                found.columns if again.work == Work.RESPONSE else done,
+                done,
+            )
+        return found.finish()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
