@@ -10,7 +10,6 @@ import pandas as pd
 
 from lmmtools.design.build import build_design, used_columns
 from lmmtools.design.frame import as_frame
-from lmmtools.design.matrices import ColumnsLater
 from lmmtools.design.streamed import build_streamed_design
 from lmmtools.errors import DataError
 from lmmtools.sources import open_source
@@ -86,8 +85,6 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
         data = given.look()
         if data is not None:
             _check_unchanged(design, data)
-        elif isinstance(design.complete, ColumnsLater):
-            data = design.complete.table
     if data is None:
         if design.dropped.n_rows or not set(used_columns(formula)) <= set(design.frame.columns):
             raise DataError(
