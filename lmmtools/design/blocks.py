@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.rows_elsewhere import StreamedBasis
 from lmmtools.formula.terms import order_written
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from lmmtools.formula.terms import RandomTerm
 
-__all__ = ["Block", "order_blocks"]
+__all__ = ["Block", "order_blocks", "take_effects"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +104,13 @@ class Block:
         rows = np.repeat(np.arange(n), l)
         cols = (self.codes[:, None] * l + np.arange(l)).ravel()
         return sparse.csc_array((self.basis.ravel(), (rows, cols)), shape=(n, self.q))
+
+
+def take_effects(block: Block, keep: Sequence[int], **changes: Any) -> Block:
+    """Return a block with some of its effects, by their places, and other changes."""
+    basis: Any = block.basis
+    basis = basis.take(keep) if isinstance(basis, StreamedBasis) else np.ascontiguousarray(basis[:, list(keep)])
+    return replace(block, basis=basis, cnames=tuple(block.cnames[j] for j in keep), **changes)
 
 
 def order_blocks(blocks: Sequence[Block]) -> tuple[Block, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.blocks import Block
     from lmmtools.design.matrices import Design
+    from lmmtools.design.moments import Moments
     from lmmtools.design.row_statistics import RowStatistics
     from lmmtools.design.survey import Survey
 
@@ -27,8 +28,10 @@ __all__ = [
     "ColumnFacts",
     "are_in_memory",
     "basis_products",
+    "column_sums",
     "count_rows",
     "fixed_root",
+    "fixed_sums",
     "fixed_variance",
     "largest_fixed",
     "mean_inverse_weight",
@@ -104,6 +107,19 @@ def fixed_root(design: Design) -> Floats:
     return design.X if design.streamed is None else _statistics(design).root
 
 
+def fixed_sums(design: Design) -> list[tuple[float, float]]:
+    """Return the sum and the sum of squares of each column of X, of rows that are not in memory."""
+    found = _statistics(design)
+    squares = (found.root**2).sum(axis=0)
+    return list(zip(found.sums.tolist(), squares.tolist(), strict=True))
+
+
+def column_sums(design: Design, key: Literal["y", "weights", "offset"]) -> tuple[float, float]:
+    """Return the sum and the sum of squares of the response, weights or offset, of rows that are not in memory."""
+    found: Moments = getattr(_statistics(design), key)
+    return found.sums
+
+
 def fixed_variance(design: Design, beta: Floats) -> float:
     """Return the variance of X beta over the rows, divided by n - 1."""
     if not design.p:
@@ -169,6 +185,13 @@ class ColumnFacts:
         if self._survey is None:
             return encode_factor(self._design.frame[name]).levels
         return encode_factor(self._survey.levels[name].column()[0]).levels
+
+    def most_frequent(self, name: str) -> Any:
+        """Return the level with most rows, the first of several, of rows that are not in memory."""
+        assert self._survey is not None
+        column, counts = self._survey.levels[name].column()
+        order = np.argsort(encode_factor(column).codes)
+        return column.iloc[int(order[np.argmax(counts[order])])]
 
     def distinct(self, name: str, most: int | None = None) -> list[Any] | None:
         """Return the distinct numbers of a column in order; None where they are more than ``most``."""

@@ -70,6 +70,8 @@ def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
         If the design has columns and no terms (a MixedLM model that was read from its arrays).
     """
     encoder = design.encoder
+    if design.streamed is not None:
+        design = design.streamed.few(design)
     if isinstance(encoder, PlainEncoder):
         return tuple(_plain(encoder, design))
     if isinstance(encoder, FormulaicEncoder):
@@ -82,6 +84,8 @@ def fixed_terms(design: Design) -> tuple[FixedTerm, ...]:
 
 def treatment_coding(design: Design) -> tuple[Floats, list[list[int]]] | None:
     """Return X coded by treatment contrasts, shape (n, p), and each term's columns of it; None if X is coded so."""
+    if design.streamed is not None:
+        design = design.streamed.few(design)
     coded = design.encoder.by_treatment(design.seen) if isinstance(design.encoder, FormulaicEncoder) else None
     if coded is None:
         return None

@@ -25,9 +25,7 @@ from scipy.linalg import lstsq
 from scipy.linalg import qr as scipy_qr
 
 from lmmtools.audience import advice
-from lmmtools.design.facts import spanning_rows
 from lmmtools.design.frame import show_value
-from lmmtools.design.newdata import encode_basis
 from lmmtools.errors import DataError
 from lmmtools.sentences import join_with_and
 
@@ -331,11 +329,11 @@ def _bases_of(design: Design, a: Block, b: Block) -> tuple[Floats, Floats]:
     """Return the bases of two blocks on rows enough to show what the columns of both span."""
     if design.streamed is None:
         return a.basis, b.basis
-    # Effects with a constant each need no rows, and one alone is the constant.
-    if a.encoder is None and b.encoder is None:
+    if a.encoder is None and b.encoder is None and a.l == b.l == 1:
         return np.ones((1, 1)), np.ones((1, 1))
-    rows = spanning_rows(design)
-    return encode_basis(a, rows), encode_basis(b, rows)
+    few = design.streamed.few(design)
+    at = [i for i, block in enumerate(design.blocks) if block in (a, b)]
+    return few.blocks[at[0]].basis, few.blocks[at[1]].basis
 
 
 def _split_alike(design: Design, a: Block, b: Block) -> bool:

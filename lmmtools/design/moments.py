@@ -42,6 +42,11 @@ class Moments:
         self.mean += gap * other.count / count
         self.count = count
 
+    @property
+    def sums(self) -> tuple[float, float]:
+        """The sum and the sum of squares."""
+        return self.count * self.mean, self.squares + self.count * self.mean**2
+
     def spread_about(self, centre: float, ddof: float) -> float:
         """Return the root of the sum of squares about a value, divided by the count less ``ddof``."""
         left = self.count - ddof

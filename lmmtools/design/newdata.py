@@ -9,7 +9,8 @@ import pandas as pd
 
 from lmmtools.design.checks import check_order, describe_mismatch
 from lmmtools.design.factors import match_levels
-from lmmtools.design.frame import as_frame, as_numbers, is_factor, is_missing, need_columns
+from lmmtools.design.facts import ColumnFacts
+from lmmtools.design.frame import as_frame, as_numbers, is_missing, need_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of
 from lmmtools.sentences import list_first
@@ -59,7 +60,7 @@ def encode_fixed(design: Design, newdata: Any) -> NDArray[np.float64]:
 def is_categorical(design: Design, name: str) -> bool:
     """Whether a column enters the fixed effects by its levels: a factor, or numbers within ``C(...)``."""
     sources = getattr(design.encoder, "sources", {}).values()
-    return is_factor(design.frame[name], name) or any(s.is_coded and s.name == name for s in sources)
+    return ColumnFacts(design).is_factor(name) or any(s.is_coded and s.name == name for s in sources)
 
 
 def encode_basis(block: Block, newdata: Any) -> NDArray[np.float64]:

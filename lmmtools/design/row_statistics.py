@@ -36,8 +36,8 @@ class RowStatistics:
     Attributes
     ----------
     n : int
-    response : Moments
-        Of the response less the offset.
+    y, response : Moments
+        Of the response, and of the response less the offset.
     weights, inverse_weights, offset : Moments
         Of those that there are.
     largest : ndarray, shape (p,)
@@ -55,6 +55,7 @@ class RowStatistics:
     def __init__(self, p: int, widths: tuple[int, ...], pairs: tuple[tuple[int, int, int], ...]) -> None:
         b = sum(widths)
         self.n = 0
+        self.y = Moments()
         self.response, self.weights, self.inverse_weights, self.offset = Moments(), Moments(), Moments(), Moments()
         self.largest, self.sums = np.zeros(p), np.zeros(p)
         self.squares, self.weighted = np.zeros((1 + b, 1 + b)), np.zeros(1 + b)
@@ -88,6 +89,7 @@ class RowStatistics:
         """Add the rows of a batch."""
         X = np.asarray(batch.X)
         self.n += len(batch)
+        self.y.add(batch.y)
         self.response.add(batch.response)
         if batch.weights is not None:
             self.weights.add(batch.weights)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from lmmtools.design.factors import text_index
+from lmmtools.fit.by_rows import fitted_rows, join_rows
 from lmmtools.formula.terms import factor_parts
 from lmmtools.threads import single
 
@@ -106,9 +107,6 @@ def covariances_by_factor(design: Design, covariances: Sequence[NDArray[np.float
 @single
 def compute_fitted(design: Design, estimate: Estimate) -> NDArray[np.float64]:
     """Return X b + Z u + offset on the fitted rows, shape (n,), in units of y."""
-    mean = design.fixed @ estimate.beta
-    if design.offset is not None:
-        mean = mean + design.offset
-    for block, modes in zip(design.blocks, estimate.modes, strict=True):
-        mean = mean + np.einsum("nl,nl->n", block.basis, modes[block.codes])
-    return np.asarray(mean)
+    if design.streamed is not None:
+        return join_rows(design, lambda rows: fitted_rows(rows, estimate))
+    return fitted_rows(next(design.batches(design.n)), estimate)

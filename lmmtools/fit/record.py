@@ -20,6 +20,14 @@ from lmmtools.fit.by_factor import (
     covariances_by_factor,
     modes_by_factor,
 )
+from lmmtools.fit.by_rows import (
+    BATCH_ROWS,
+    fitted_rows,
+    join_rows,
+    positions,
+    quantiles_of_parts,
+    scaled_residuals,
+)
 from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import SecondLook, has_mixedlm_result, take_second_look
 from lmmtools.fit.varcorr import VarCorr, variance_standard_errors
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
     from lmmtools.engines.estimate import Agreement, Certificate, Estimate
 
 __all__ = ["Fit", "Names", "Prepared"]
+
+QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -615,6 +625,9 @@ class Fit:
         1   -14.63
         Name: resid, dtype: float64
         """
+        if self.design.streamed is not None:
+            left = join_rows(self.design, lambda rows: rows.y - fitted_rows(rows, self.estimate))
+            return self.label_rows(left, "resid")
         return self.label_rows(self.design.y - self.fittedvalues.to_numpy(), "resid")
 
     @property
@@ -628,8 +641,29 @@ class Fit:
         >>> fit.scaled_resid[:2].round(3).tolist()
         [-0.16, -0.571]
         """
+        if self.design.streamed is not None:
+            return join_rows(self.design, lambda rows: scaled_residuals(rows, self.estimate))
         root = 1.0 if self.design.weights is None else np.sqrt(self.design.weights)
         return np.asarray(self.resid.to_numpy() * root / self.sigma)
+
+    @cached_property
+    def residual_quantiles(self) -> NDArray[np.float64]:
+        """Smallest, quartiles and largest of the scaled residuals, shape (5,); passes where rows are not in memory.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.residual_quantiles.round(3).tolist()
+        [-3.954, -0.463, 0.023, 0.463, 5.179]
+        """
+        if self.design.streamed is None:
+            return np.quantile(self.scaled_resid, QUARTILES)
+        return quantiles_of_parts(
+            lambda: (scaled_residuals(rows, self.estimate) for rows in self.design.batches(BATCH_ROWS)),
+            QUARTILES,
+            self.design.n,
+        )
 
     def label_rows(self, values: NDArray[np.float64], name: str) -> pd.Series[float]:
         """Return one value per row used, shape (n,), as a series called ``name``, indexed as the rows used.
@@ -645,7 +679,8 @@ class Fit:
         """
         import pandas as pd
 
-        return pd.Series(values, index=self.design.frame.index, name=name)
+        index = self.design.frame.index if self.design.streamed is None else positions(self.design)
+        return pd.Series(values, index=index, name=name)
 
     @cached_property
     def hat_values(self) -> pd.Series[float]:

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from lmmtools.design.facts import fixed_root
 from lmmtools.design.fixed_terms import FixedTerm, fixed_terms, treatment_coding
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import METHODS, check_ddf
@@ -151,7 +152,10 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
     own = columns_of_terms(design, terms)
     # A term all of whose columns were dropped as dependent is not in the model: the others are tested without it.
     kept = [t if columns else replace(t, columns=t.columns[:, :0]) for t, columns in zip(terms, own, strict=True)]
-    A, X = _in_common_basis([t.columns for t in _scale_covariates(kept)], design.X)
+    few = design if design.streamed is None else design.streamed.few(design)
+    A, X = _in_common_basis([t.columns for t in _scale_covariates(kept)], few.X)
+    # Rows are eliminated from the products of all rows; which hypotheses are estimable, few rows that span them tell.
+    whole = X if design.streamed is None else fixed_root(design)
     # With one term all types are the same hypothesis; lmerTest writes it in the rows of type I.
     kind = kind if sum(bool(t.name) for t in terms) > 1 else 1
     to_treatment, own_treated = _treatment_coded(design, own) if kind == 3 else (np.eye(design.p), own)
@@ -161,13 +165,13 @@ def term_hypotheses(design: Design, kind: AnovaType) -> list[tuple[str, Floats]]
             continue
         above = [j for j in range(len(terms)) if _is_contained(i, j, terms, matrices_as_factors=kind == 2)]
         if kind == 1:
-            contrasts = _eliminate_columns(X, [c for columns in own[:i] for c in columns], own[i])
+            contrasts = _eliminate_columns(whole, [c for columns in own[:i] for c in columns], own[i])
         elif not above:
             # No term contains it: the hypothesis is that its own coefficients are zero.
             contrasts = np.asarray(np.linalg.inv(to_treatment)[own_treated[i]], dtype=float)
         elif kind == 2:
             before = [c for j, columns in enumerate(own) if j != i and j not in above for c in columns]
-            contrasts = _eliminate_columns(X, before, own[i])
+            contrasts = _eliminate_columns(whole, before, own[i])
         else:
             third = _independent_rows(_type_three_weights(i, terms, A) @ X)
             contrasts = _reduced_row_echelon(third @ to_treatment, X @ to_treatment) @ np.linalg.inv(to_treatment)
@@ -181,7 +185,8 @@ def _treatment_coded(design: Design, own: list[list[int]]) -> tuple[Floats, list
     coded = treatment_coding(design)
     if coded is None:
         return np.eye(design.p), own
-    return np.asarray(np.linalg.lstsq(design.X, coded[0], rcond=None)[0], dtype=float), coded[1]
+    few = design if design.streamed is None else design.streamed.few(design)
+    return np.asarray(np.linalg.lstsq(few.X, coded[0], rcond=None)[0], dtype=float), coded[1]
 
 
 def _is_contained(i: int, j: int, terms: Sequence[FixedTerm], *, matrices_as_factors: bool) -> bool:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
+from lmmtools.design.blocks import take_effects
 from lmmtools.design.identification import find_ambiguities
+from lmmtools.design.rows_elsewhere import StreamedBasis
 from lmmtools.design.theta import lambda_factors, pack_lambda, theta_slices, upper_triangle
 from lmmtools.engines import pls
 from lmmtools.errors import DataError
@@ -303,7 +305,9 @@ def _with_constants(design: Design) -> Design:
 
     An effect of every level spans a constant: taking f out of the term leaves ``(1 | g)``, and not nothing.
     """
-    return replace(design, blocks=tuple(_with_constant(b) if _spans_constant(b) else b for b in design.blocks))
+    few = design if design.streamed is None else design.streamed.few(design)
+    pairs = zip(design.blocks, few.blocks, strict=True)
+    return replace(design, blocks=tuple(_with_constant(b) if _spans_constant(some) else b for b, some in pairs))
 
 
 def _spans_constant(block: Block) -> bool:
@@ -314,7 +318,11 @@ def _spans_constant(block: Block) -> bool:
 
 def _with_constant(block: Block) -> Block:
     """Return the block ``(0 + f | g)`` in the basis of ``(1 + f | g)``."""
-    basis = np.column_stack([np.ones(len(block.basis)), block.basis[:, 1:]])
+    basis: Any = block.basis
+    if isinstance(basis, StreamedBasis):
+        basis = basis.with_constant()
+    else:
+        basis = np.column_stack([np.ones(len(basis)), basis[:, 1:]])
     return replace(block, basis=basis, cnames=("(Intercept)", *block.cnames[1:]), encoder=None)
 
 
@@ -385,7 +393,5 @@ def _remove_columns(design: Design, k: int, variable: str, columns: tuple[int, .
     keep = [j for j in range(block.l) if j not in columns]
     left = tuple(v for v in block.term.variables if v != variable)
     term = replace(block.term, intercept=block.term.intercept or not left, variables=left)
-    smaller = replace(
-        block, term=term, basis=np.ascontiguousarray(block.basis[:, keep]), cnames=tuple(block.cnames[j] for j in keep)
-    )
+    smaller = take_effects(block, keep, term=term)
     return replace(design, blocks=tuple(smaller if i == k else b for i, b in enumerate(design.blocks)))

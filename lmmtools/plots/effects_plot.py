@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.facts import ColumnFacts
 from lmmtools.design.newdata import encode_fixed, is_categorical
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, plain_name
@@ -88,9 +89,10 @@ def effects(
     mean = X @ fit.estimate.beta
     half = t_quantile(0.5 - level / 2, method.df(X)) * np.sqrt(((X @ method.cov) * X).sum(axis=1))
     ax = new_axes(ax)
-    y = fit.design.response
     as_levels = is_categorical(fit.design, variable)
-    _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if as_levels else None)
+    if fit.design.streamed is None:
+        y = fit.design.response
+        _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if as_levels else None)
     name = f"mean, {100 * level:g}% interval ({'normal' if ddf == 'z' else f't, {ddf}'})"
     if as_levels:
         shown: Any = ax.errorbar(range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, lw=2, zorder=3)
@@ -114,8 +116,10 @@ def reference_grid(fit: Fit, variable: str) -> tuple[pd.DataFrame, dict[str, Any
     """
     import pandas as pd
 
-    frame = fit.design.frame
     design = fit.design
+    if design.streamed is not None:
+        return _grid_of_facts(design, variable)
+    frame = design.frame
     held = {name: _centre(design, name) for name in columns_of(design.formula.fixed) if name != variable}
     column = frame[variable]
     if is_categorical(design, variable):
@@ -130,6 +134,23 @@ def reference_grid(fit: Fit, variable: str) -> tuple[pd.DataFrame, dict[str, Any
         if frame[name].dtype == "category":
             grid[name] = grid[name].astype(frame[name].dtype)
     return grid, held
+
+
+def _grid_of_facts(design: Design, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the same of rows that are not in memory, a factor held at its first level among the most frequent."""
+    import pandas as pd
+
+    facts = ColumnFacts(design)
+
+    def centre(name: str) -> Any:
+        return facts.most_frequent(name) if is_categorical(design, name) else facts.mean(name)
+
+    held = {name: centre(name) for name in columns_of(design.formula.fixed) if name != variable}
+    if is_categorical(design, variable):
+        along: Any = list(facts.levels(variable))
+    else:
+        along = np.linspace(*facts.ends(variable), _POINTS)
+    return pd.DataFrame({variable: along, **dict.fromkeys(held)}).assign(**held), held
 
 
 def is_identified(X: NDArray[np.float64]) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from lmmtools._version import __version__
+from lmmtools.design.facts import ColumnFacts, column_sums, fixed_sums
 from lmmtools.design.sparse_columns import SparseColumns
 from lmmtools.report.hashes import data_hash, hash_as_text, hash_rounded, round_to_digits
 
@@ -54,7 +55,8 @@ class Provenance:
     versions : dict of str to str
         Package -> version.
     data_sha256 : str
-        SHA-256 of the complete cases of the columns used, rows in order (`data_hash`).
+        SHA-256 of the complete cases of the columns used, rows in order (`data_hash`); empty where they are not in
+        memory.
     response_sha256 : str
         SHA-256 of the response alone, sorted: ``unordered`` of its fingerprint.
     written : str
@@ -85,12 +87,11 @@ def fixed_levels(design: Design) -> dict[str, tuple[str, ...]]:
     """Return {column: levels in order} of the factors that the fixed effects are coded from."""
     names = " ".join(design.x_names)
     found = {}
-    for column in map(str, design.frame.columns):
+    facts = ColumnFacts(design)
+    for column in facts.names:
         if re.search(rf"(?<![\w.]){re.escape(column)}(?:, [^\[\]]*)?\)?\[", names) is None:
             continue
-        from lmmtools.design.factors import encode_factor
-
-        found[column] = tuple(map(str, encode_factor(design.frame[column]).levels))
+        found[column] = tuple(map(str, facts.levels(column)))
     return found
 
 
@@ -99,7 +100,7 @@ def provenance_of(fit: Fit, response: Fingerprint | None = None) -> Provenance:
     return Provenance(
         call=_write_call(fit),
         versions=versions(),
-        data_sha256=data_hash(fit.design.frame),
+        data_sha256=data_hash(fit.design.frame) if fit.design.streamed is None else "",
         response_sha256=(response or Fingerprint.of(fit.design.y)).unordered,
         written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
@@ -245,9 +246,24 @@ class Inputs:
 
 def inputs_of_design(design: Design) -> Inputs:
     """Return the fingerprints of a design's response, weights, offset and columns of X."""
+    if design.streamed is not None:
+        # Sums know the data again; hashes would need their values in memory.
+        return Inputs(
+            _of_sums(design, "y"),
+            design.formula.response,
+            None if design.weights is None else _of_sums(design, "weights"),
+            None if design.offset is None else _of_sums(design, "offset"),
+            dict(zip(design.x_names, fixed_sums(design), strict=True)),
+        )
     return inputs_of_arrays(
         design.y, design.fixed, design.x_names, design.formula.response, design.weights, design.offset
     )
+
+
+def _of_sums(design: Design, key: Literal["y", "weights", "offset"]) -> Fingerprint:
+    """Return the fingerprint of a column of rows that are not in memory: their number and sums."""
+    total, squares = column_sums(design, key)
+    return Fingerprint(design.n, total=total, squares=squares)
 
 
 def inputs_of_arrays(y: Any, X: Any, names: Any, response: str = "", weights: Any = None, offset: Any = None) -> Inputs:

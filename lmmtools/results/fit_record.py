@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lmmtools.report.provenance import fixed_levels, inputs_of_design, provenance_of
 from lmmtools.report.reach import reach_of
 from lmmtools.results.stored_fit import RowsLost, StoredFit, write_json
@@ -85,7 +83,7 @@ def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False
         beta=fit.estimate.beta,
         beta_cov=fit.estimate.beta_cov,
         fixed_levels=fixed_levels(design),
-        scaled_residuals=np.quantile(fit.scaled_resid, (0.0, 0.25, 0.5, 0.75, 1.0)),
+        scaled_residuals=fit.residual_quantiles,
         is_singular=fit.is_singular,
         converged=fit.converged,
         scope=fit.certificate.scope,

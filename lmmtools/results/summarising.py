@@ -39,7 +39,7 @@ def summarise_results(fit: Fit, ddf: str | None = None) -> Summary:
         x_names=fit.design.x_names,
         beta=fit.estimate.beta,
         beta_cov=fit.estimate.beta_cov,
-        scaled_residuals=fit.scaled_resid,
+        scaled_residuals=fit.residual_quantiles,
         notes=report_notes(fit),
         tests=None if ddf is None else t_tests(fit, None, ddf),
     )

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.factors import encode_factor
-from lmmtools.design.frame import as_numbers, is_factor
+from lmmtools.design.facts import ColumnFacts, spanning_rows
 from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, lagged_columns
@@ -98,7 +97,7 @@ def reference_cells(
         raise DataError("the model has no fixed effects, and so no marginal means")
     if at is not None and not isinstance(at, Mapping):
         raise DataError(f'at={at!r} must be a dict of values by column, {{"x": [0, 1]}}')
-    predictors = [name for name in columns_of(design.formula.fixed) if name in design.frame]
+    predictors = [name for name in columns_of(design.formula.fixed) if name in ColumnFacts(design).names]
     at = dict(at or {})
     for name in [*names, *at, *([slope_of] if slope_of else [])]:
         if name not in predictors:
@@ -147,19 +146,17 @@ def _interacting_factors(design: Design, by_axis: Floats, names: Sequence[str]) 
 
 def _grid_values(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
     """Return the values of a predictor in the grid: levels, both of two values, or the mean."""
-    column = design.frame[name]
+    facts = ColumnFacts(design)
     if name in at:
         given = at[name]
         values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
         if not values or any(v is None or v != v for v in values):
             raise DataError(f"at= has {'a missing' if values else 'no'} value for {name!r}")
         return values
-    if is_factor(column, name):
-        return list(encode_factor(column).levels)
-    found = np.unique(column.to_numpy())
-    if is_categorical(design, name) or len(found) <= 2:
-        return list(found.tolist())
-    return [float(np.mean(as_numbers(column, name, "numeric in the model")))]
+    if facts.is_factor(name):
+        return list(facts.levels(name))
+    found = facts.distinct(name, most=None if is_categorical(design, name) else 2)
+    return [facts.mean(name)] if found is None else found
 
 
 def _encode_grid(design: Design, grid: pd.DataFrame) -> Floats:
@@ -182,14 +179,13 @@ def _encode_grid(design: Design, grid: pd.DataFrame) -> Floats:
 
 def _encode_slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
     """Return the derivative of each row of X along a covariate, by central differences."""
-    column = design.frame[name]
     if is_categorical(design, name):
         raise DataError(f"slope_of={name!r} is a factor; slopes are taken along numbers")
-    values = as_numbers(column, name, "numeric in the model")
+    smallest, largest = ColumnFacts(design).ends(name)
     base = grid[name].to_numpy(dtype=float)
 
     def slope(step: float, low: float, high: float) -> Floats:
-        half = step * float(np.ptp(values))
+        half = step * (largest - smallest)
         below, above = np.clip(base - half, low, high), np.clip(base + half, low, high)
         rise = _encode_grid(design, grid.assign(**{name: above})) - _encode_grid(design, grid.assign(**{name: below}))
         return np.asarray(rise / (above - below)[:, None])
@@ -197,9 +193,9 @@ def _encode_slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
     try:
         return slope(STEP, -np.inf, np.inf)
     except DataError:  # a spline that ends with the data has a slope to one side there
-        if base.min() < values.min() or base.max() > values.max():
+        if base.min() < smallest or base.max() > largest:
             raise
-        return slope(ONE_SIDED, float(values.min()), float(values.max()))
+        return slope(ONE_SIDED, smallest, largest)
 
 
 def _drop_columns(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -210,7 +206,10 @@ def _drop_columns(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool
     if len(kept) == len(names):
         return L, np.ones(len(L), dtype=bool)
     lost = [j for j in range(len(names)) if j not in kept]
-    X = design.take_used(design.encoder.encode(design.seen))
+    if design.streamed is None:
+        X = design.take_used(design.encoder.encode(design.seen))
+    else:
+        X = design.encoder.encode(spanning_rows(design))
     dependence, *_ = np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)
     gap = np.abs(full[:, lost] - L @ dependence).max(axis=1)
     return L, gap <= ESTIMABLE * max(1.0, float(np.abs(full).max()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.facts import ColumnFacts, largest_fixed
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.grid import Cells, reference_cells
@@ -198,8 +199,8 @@ def estimate_rows(
         If a row of L is zero: the coefficients do not enter it.
     """
     # Rounding errors of weights scale with the column and, for slopes, with one over the covariate.
-    reach = 1.0 if slope_of is None else float(np.abs(fit.design.frame[slope_of].to_numpy(dtype=float)).max())
-    size = np.abs(fit.design.X).max(axis=0) / reach
+    reach = 1.0 if slope_of is None else max(map(abs, ColumnFacts(fit.design).ends(slope_of)))
+    size = largest_fixed(fit.design) / reach
     is_zero = (np.abs(L) <= ROUNDING * size).all(axis=1)
     if (is_zero & is_estimable).any():
         label = labels[int(np.flatnonzero(is_zero & is_estimable)[0])]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools import core
+from lmmtools.design.blocks import take_effects
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import DataError, EngineError
@@ -166,9 +167,7 @@ def _fit_without_effect(design: Design, k: int, j: int) -> Point:
     """Return the maximum-likelihood fit without effect j of block k, as a point of the whole model."""
     block = design.blocks[k]
     keep = [i for i in range(block.l) if i != j]
-    smaller = replace(
-        block, basis=np.ascontiguousarray(block.basis[:, keep]), cnames=tuple(block.cnames[i] for i in keep)
-    )
+    smaller = take_effects(block, keep)
     blocks = tuple(smaller if i == k else b for i, b in enumerate(design.blocks))
     fit = pls.fit_problem(core.prepare(replace(design, blocks=blocks)), reml=False)
     phi = [fit.sigma**2 * (lam @ lam.T) for lam in lambda_factors(fit.theta, blocks)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.design.facts import basis_products, count_rows
 from lmmtools.errors import DataError
 from lmmtools.inference.variance.partition import COUNT, NUMBER, SHARE, notes_on, variance_parts
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["ICC", "R2", "DesignEffect", "design_effect", "icc", "r2"]
+
+BATCH = 1 << 18
+"""Rows whose sums by level are added at a time."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -155,7 +159,7 @@ def design_effect(fit: Fit, factor: str | None = None) -> DesignEffect:
     whole = icc(fit, by_group=True)
     assert whole.by_group is not None
     share = np.array([whole.by_group[whole.groups.index(name), 0] for name in factors])
-    counts = [np.bincount(fit.design.blocks[i[0]].codes).astype(float) for i in factors.values()]
+    counts = [count_rows(fit.design.blocks[i[0]]).astype(float) for i in factors.values()]
     size = np.array([float((c**2).sum() / c.sum()) for c in counts])
     joined = np.array([_joined_rows(fit, blocks) for blocks in factors.values()])
     effect = 1.0 + (joined - 1.0) * share
@@ -170,9 +174,11 @@ def _joined_rows(fit: Fit, blocks: Sequence[int]) -> float:
     terms = tuple(fit.varcorr)
     for k in blocks:
         block, cov = fit.design.blocks[k], np.asarray(terms[k].cov, dtype=float) / fit.scale
-        sums = np.column_stack([np.bincount(block.codes, column, block.m) for column in block.basis.T])
+        sums = np.zeros((block.m, block.l))
+        for rows in fit.design.batches(BATCH):
+            sums += np.column_stack([np.bincount(rows.codes[k], column, block.m) for column in rows.bases[k].T])
         total += float(((sums @ cov) * sums).sum())
-        own += float(((block.basis.T @ block.basis) * cov).sum())
+        own += float((basis_products(block, block) * cov).sum())
     return total / own if own > 0 else 1.0
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools import core
+from lmmtools.design.facts import basis_products, fixed_variance, mean_inverse_weight
 from lmmtools.errors import EngineError
 from lmmtools.inference.tails import check_alpha
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
@@ -147,11 +148,10 @@ class Parts:
 def variance_parts(fit: Fit) -> Parts:
     """Return the variance of each part of a fit's model."""
     design = fit.design
-    moments = tuple(b.basis.T @ b.basis / design.n for b in design.blocks)
+    moments = tuple(basis_products(b, b) / design.n for b in design.blocks)
     terms = np.array([float((t.cov * M).sum()) for t, M in zip(fit.varcorr, moments, strict=True)])
-    fixed = float(np.var(design.fixed @ fit.estimate.beta, ddof=1)) if design.p else 0.0
-    precision = 1.0 if design.weights is None else float(np.mean(1.0 / design.weights))
-    return Parts(fixed, terms, fit.scale * precision, moments)
+    fixed = fixed_variance(design, fit.estimate.beta)
+    return Parts(fixed, terms, fit.scale * mean_inverse_weight(design), moments)
 
 
 def notes_on(fit: Fit) -> tuple[str, ...]:
