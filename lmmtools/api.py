@@ -15,7 +15,7 @@ from lmmtools.engines import load_engine, pls
 from lmmtools.errors import CodingWarning, EngineError, RowsNeededError
 from lmmtools.fit.record import Names, Prepared
 from lmmtools.formula.parser import parse
-from lmmtools.progress import watch
+from lmmtools.progress import watch, watch_rows
 from lmmtools.results.fitting import make_fit, read_mixedlm, warn_of
 from lmmtools.results.lmm_results import LMMResults
 from lmmtools.results.updating import update_declared
@@ -184,7 +184,8 @@ class Model:
                     'when they are needed: fit by "pls", or read the data into a frame first.'
                 )
             # One pass over the rows serves all fits of the model.
-            prepared = Prepared(self._problem)
+            with watch_rows(progress=progress):
+                prepared = Prepared(self._problem)
             module, options = pls, {"problem": self._problem, **options}
         if check:
             check_identified(self.design, reml)
@@ -243,6 +244,7 @@ def lmm(
     na_action: Literal["drop", "raise"] = "drop",
     data_name: str | None = None,
     trusted: bool = False,
+    progress: bool = False,
 ) -> Model:
     """Return the linear mixed model that ``formula`` (and ``random``) declares on ``data``.
 
@@ -250,8 +252,10 @@ def lmm(
     ----------
     formula : str
         As lme4 writes it, ``"diameter ~ 1 + (1|plate) + (1|sample)"``; the fixed part may use what formulaic offers.
-    data : DataFrame
-        pandas, or any frame that narwhals accepts (polars, pyarrow).
+    data : DataFrame, str, path-like or lazy frame
+        pandas, or any frame that narwhals accepts (polars, pyarrow). Rows are read in batches, however many there are,
+        of a path (Parquet, Arrow or CSV: a file, a folder, a pattern such as ``"ratings/*.parquet"``), a pyarrow
+        Dataset, a DuckDB relation, a polars LazyFrame or a dask DataFrame.
     random : Declaration, optional
         ``crossed("plate", "sample")``, ``nested("batch", "cask")``, ``random("Subject", "1 + Days")``; they add up,
         with each other and with terms in the formula.
@@ -266,6 +270,8 @@ def lmm(
     trusted : bool
         Let the formula call any Python function. By default it may call known functions alone, so that the text of a
         formula from elsewhere cannot run code.
+    progress : bool
+        Show the pass over rows that are read in batches in a progress bar (needs tqdm).
 
     Raises
     ------
@@ -287,7 +293,7 @@ def lmm(
     """
     parsed = parse(formula, random, trusted=trusted)
     source = open_source(data)
-    with single:
+    with single, watch_rows(progress=progress):
         if source is None:
             design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
         else:

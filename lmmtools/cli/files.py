@@ -8,11 +8,13 @@ import sys
 import warnings
 from dataclasses import dataclass
 from functools import partial
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError
+from lmmtools.memory import MATTERS, free_memory
 from lmmtools.sources.cells import convert_cells, is_numeral, to_float
 
 if TYPE_CHECKING:
@@ -20,13 +22,16 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["as_labels", "load_pandas", "read_data", "read_input"]
+__all__ = ["as_labels", "is_read_in_batches", "load_pandas", "read_data", "read_input"]
 
 # Ending -> the separator of columns that is tried first.
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 _OTHER_SEPARATORS = (",", "\t", ";", "|")
 _BLANKS = r"\s+"
 PARQUET = (".parquet", ".pq")
+ARROW = (".arrow", ".feather", ".ipc")
+# Bytes of memory that a byte of a file takes while a model is fitted to all its columns; those of a packed file.
+_GROWTH, _UNPACKED = 8, 4
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 _GZIP_MARK, _PARQUET_MARK = b"\x1f\x8b", b"PAR1"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -92,6 +97,18 @@ def load_pandas(path: str) -> None:
         import pandas  # noqa: F401
     finally:
         del sys.modules["pyarrow"]
+
+
+def is_read_in_batches(path: str) -> bool:
+    """Whether data are read in batches: a folder, a pattern, an address, an Arrow file, a file too large for memory."""
+    file = Path(path)
+    if path == "-" or (not file.exists() and "://" not in path):
+        return has_magic(path)
+    if not file.is_file() or file.suffix.lower() in ARROW:
+        return True
+    needed = file.stat().st_size * _GROWTH * (_UNPACKED if file.suffix.lower() in COMPRESSED else 1)
+    free = free_memory() if needed > MATTERS else None
+    return free is not None and needed > free
 
 
 def read_data(

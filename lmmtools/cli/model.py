@@ -6,8 +6,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli.completion import complete_columns, complete_data, complete_engines, complete_methods, set_completer
-from lmmtools.cli.files import load_pandas, read_data
+from lmmtools.cli.files import is_read_in_batches, load_pandas, read_data
 from lmmtools.cli.terminal import waiting
+from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
     import argparse
@@ -21,9 +22,9 @@ __all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_ch
 DATA = "CSV, TSV or Parquet file; - reads a table from standard input; or the name of a data set of the package"
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
+def add_data(parser: argparse.ArgumentParser, text: str = DATA) -> None:
     """Add the argument DATA."""
-    set_completer(parser.add_argument("data", metavar="DATA", help=DATA), complete_data)
+    set_completer(parser.add_argument("data", metavar="DATA", help=text), complete_data)
 
 
 def add_reading(parser: argparse.ArgumentParser) -> None:
@@ -51,9 +52,29 @@ def read_chosen_data(path: str, options: argparse.Namespace) -> pd.DataFrame:
     return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
 
 
+def open_chosen_data(path: str, options: argparse.Namespace) -> Any:
+    """Return the table in a file, or a source that is read in batches where it is more or larger than that.
+
+    Raises
+    ------
+    DataError
+        An option does not go with data that are read in batches.
+    """
+    if not is_read_in_batches(path):
+        return read_chosen_data(path, options)
+    if options.factor:
+        raise DataError(
+            f"--factor {options.factor[0]} goes with a file that is read whole, and {path} is read in batches. Write "
+            f"C({options.factor[0]}) in the formula; what stands behind | is a factor anyhow"
+        )
+    from lmmtools.sources import open_files
+
+    return open_files(path, options.na, options.encoding)
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add DATA, FORMULA and the options that say how it is fitted."""
-    add_data(parser)
+    add_data(parser, f"{DATA}; or a folder or a quoted pattern of files, read in batches as very large files are")
     parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
     criterion = parser.add_mutually_exclusive_group()
     criterion.add_argument(
@@ -90,8 +111,8 @@ def fit_model(options: argparse.Namespace, engine: str) -> LMMResults:
 
     if options.ddf is not None:
         check_ddf(options.ddf)
-    data = read_chosen_data(options.data, options)
     with warnings.catch_warnings(), waiting("fitting") as show:
+        data = open_chosen_data(options.data, options)
         # The report has the same notes.
         warnings.simplefilter("ignore", LmmWarning)
         model = lmm(options.formula, data, weights=options.weights, offset=options.offset)

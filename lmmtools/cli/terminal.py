@@ -10,10 +10,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from lmmtools.progress import on_rows
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lmmtools.progress import Step
+    from lmmtools.progress import Rows, Step
 
 __all__ = [
     "DONE",
@@ -93,12 +95,16 @@ def print_report(text: str) -> None:
 def waiting(what: str) -> Iterator[Callable[[Step], None] | None]:
     """Show what is being done, for how long and how far, on standard error if that is a terminal.
 
-    Yields a callback for ``model.fit`` that adds evaluations and criterion to the line; None if nothing is shown.
+    Rows that are read in batches are counted, with their rate and the time to go. Yields a callback for ``model.fit``
+    that adds evaluations and criterion to the line; None if nothing is shown.
     """
     if not is_terminal(sys.stderr):
         yield None
         return
     started, over, last = time.monotonic(), threading.Event(), [""]
+
+    def show_rows(rows: Rows) -> None:
+        last[0] = f", {rows}"
 
     def show(step: Step) -> None:
         plural = "s" * (step.n_evaluations != 1)
@@ -118,7 +124,8 @@ def waiting(what: str) -> Iterator[Callable[[Step], None] | None]:
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     try:
-        yield show
+        with on_rows(show_rows):
+            yield show
     finally:
         over.set()
         thread.join()

@@ -136,7 +136,12 @@ def list_files(path: str | PathLike[str]) -> FileList:
             ) from error
     else:
         system, pattern = fs.LocalFileSystem(), Path(name).expanduser().as_posix()
-    kind, files = _list(system, pattern, name)
+    try:
+        kind, files = _list(system, pattern, name)
+    except (OSError, ValueError) as error:  # also what a system takes for no name of a file
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{name} cannot be opened: {str(error).splitlines()[0]:.200}") from error
     return FileList(name, system, kind, files, pattern)
 
 
@@ -221,7 +226,8 @@ def _match(system: FileSystem, pattern: str) -> list[FileInfo]:
         if is_last:
             files = [i for i in found if i.is_file]
             return files + [f for i in found if not i.is_file and part != "**" for f in _walk(system, i.path)]
-        places = (places if part == "**" else []) + [i.path for i in found if not i.is_file]
+        below = [i.path for i in found if not i.is_file]
+        places = list(dict.fromkeys([*places, *below] if part == "**" else below))
     return []
 
 

@@ -324,7 +324,15 @@ def run(*arguments: str, file: tuple[str, str] | None = None) -> None:
         main(arguments)
 
 
-DOORS = (in_formulas, in_declarations, in_calls, in_scripts, in_commands, in_names, in_files, in_results)
+def in_paths(text: str) -> Iterator[Callable[[], object]]:
+    """Paths and patterns of data."""
+    yield lambda: lmt.lmm("y ~ x + (1|g)", text)
+    for path in (f"{text}*.csv", f"**/{text}*", f"{text}/d.csv", f"x://{text}", f"file://{text}", f"{text}\0"):
+        yield lambda path=path: lmt.lmm("y ~ x + (1|g)", path)
+        yield lambda path=path: run("fit", path, "y ~ x + (1|g)")
+
+
+DOORS = (in_paths, in_formulas, in_declarations, in_calls, in_scripts, in_commands, in_names, in_files, in_results)
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda d: d.__name__)
