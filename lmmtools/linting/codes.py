@@ -253,6 +253,14 @@ _LIST = (
         "Write ``0 + C(...)``.",
     ),
     Code(
+        "one-level",
+        "warning",
+        "A random effect is of a factor with one level, as of one group that holds all rows.",
+        "There is no variance between levels to estimate; what is printed for it is where the optimiser stopped. "
+        "lme4 refuses it.",
+        "Leave ``re_formula`` out.",
+    ),
+    Code(
         "one-row-per-level",
         "error",
         "A term has one row for each level.",
@@ -307,6 +315,13 @@ _LIST = (
         "Two terms are the same random effects.",
         "Only the sum of their variances is known; how it is divided is where the optimiser stopped.",
         "Leave one of the two out.",
+    ),
+    Code(
+        "shared-variance",
+        "warning",
+        "A variance component has effects of several kinds: an intercept and a slope, or two factors.",
+        "They all have one variance by declaration; with a covariate among them, the fit depends on its units.",
+        "A component for each kind.",
     ),
     Code(
         "slope-constant",

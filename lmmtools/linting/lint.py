@@ -12,7 +12,7 @@ from lmmtools.design.findings import Finding
 from lmmtools.errors import DataError
 from lmmtools.linting.call import columns_in, split_formula
 from lmmtools.linting.case import Case, case_of_call, case_of_model
-from lmmtools.linting.readings import read_as, unread_arguments
+from lmmtools.linting.readings import name_model, read_as, unread_arguments
 from lmmtools.linting.rules import SEVERITIES, run_rules
 from lmmtools.linting.script import read_file
 from lmmtools.sentences import join_with_and
@@ -180,7 +180,8 @@ def _make_report(case: Case, place: str = "") -> LintReport:
         findings = (failure, *findings)
     if case.refusal:
         findings = (*findings, _describe_refusal(case.refusal))
-    return LintReport(findings, case.reading.formula if case.reading is not None else "", place)
+    named, differs = name_model(case) if case.reading is not None else ("", "")
+    return LintReport(findings, named, place, differs=differs)
 
 
 def _describe_refusal(refusal: str) -> Finding:
@@ -212,6 +213,8 @@ class LintReport:
         Where each of these comes from, ``"parameters of `run()`"``; empty where nothing better than the call is known.
     is_text_only : bool
         Whether the text of a call was read, without its data.
+    differs : str
+        Why lme4's notation has no such model, in a sentence; empty where it has.
 
     Examples
     --------
@@ -228,6 +231,7 @@ class LintReport:
     unread: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     is_text_only: bool = False
+    differs: str = ""
 
     def __len__(self) -> int:
         return len(self.findings)
@@ -268,7 +272,7 @@ class LintReport:
     def _verdict(self) -> list[str]:
         """Return the lines that say which model it is."""
         if not self.is_text_only:
-            return [f"This model is {self.lme4}"] if self.lme4 else []
+            return [f"This model is {self.lme4}"] if self.lme4 else [self.differs] if self.differs else []
         lines = [f"reads as {' or '.join(f'`{m}`' for m in self.lme4.split(' or '))}"] if self.lme4 else []
         if not self.lme4 and not self.unread:
             lines = ["reads as a model that lme4's notation cannot write"]

@@ -6,16 +6,24 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lmmtools.formula.notation import write_expression, write_term
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.linting.call import read_side, split_formula
 
+# What is left of columns that others span, relative to their size.
+SPANNED = 1e-8
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lmmtools.linting.call import DeclaredComponent, MixedLMCall, Part, Side
+    from numpy.typing import NDArray
 
-__all__ = ["read_as", "read_random", "unread_arguments"]
+    from lmmtools.linting.call import DeclaredComponent, MixedLMCall, Part, Side
+    from lmmtools.linting.case import Case
+
+__all__ = ["name_model", "read_as", "read_random", "unread_arguments"]
 
 # Arguments that decide which model a call fits.
 _FORMULA_ARGUMENTS = ("formula", "groups", "re_formula", "vc_formula")
@@ -25,6 +33,35 @@ _ARRAY_ARGUMENTS = ("groups", "exog_re", "exog_vc")
 _MOST_READINGS = 4
 _NAME = re.compile(r"[^\W\d]\w*")
 _BAR_IN_PARENTHESES = re.compile(r"\(([^()|]*\|[^()]*)\)")
+
+
+def name_model(case: Case) -> tuple[str, str]:
+    """Return the formula of a model in lme4's notation; where the notation has no such model, "" and why.
+
+    Effects of one level that the fixed effects contain do not count: whatever their variance, the fit is the same.
+    """
+    reading = case.reading
+    assert reading is not None
+    terms: dict[RandomTerm, None] = {}
+    reasons = [f"{c.name}: {caveat}" for c in reading.components for caveat in c.caveats]
+    for component in reading.components:
+        for piece in component.pieces:
+            if piece.m == 1:
+                if not _is_spanned(piece.basis, case.model.exog):
+                    reasons.append(f"{component.name} has random effects of one level alone")
+                continue
+            terms[piece.term] = None
+            columns = set(map(str, reading.frame.columns)) if reading.frame is not None else set(component.factors)
+            reasons += [f"{component.name}: {f} is no column" for f in component.factors if f not in columns]
+    if reasons:
+        return "", f"lme4's notation has no such model. {'; '.join(dict.fromkeys(reasons))}."
+    return f"{reading.response} ~ {' + '.join([reading.fixed, *map(write_term, terms)])}", ""
+
+
+def _is_spanned(columns: NDArray[np.float64], by: NDArray[np.float64]) -> bool:
+    """Whether columns are combinations of others."""
+    rest = columns - by @ np.linalg.lstsq(by, columns, rcond=None)[0]
+    return bool(np.linalg.norm(rest) <= SPANNED * np.linalg.norm(columns))
 
 
 def unread_arguments(call: MixedLMCall) -> tuple[tuple[str, str], ...]:

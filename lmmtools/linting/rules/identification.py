@@ -41,6 +41,8 @@ def check(case: Case) -> Iterator[Finding]:
                 "term, whose variance is told from the residual variance only where the rows differ in their effects.",
                 "# Use a coarser factor, or leave the term out.",
             )
+        for name in sorted({":".join(p.term.factors) for p in component.pieces if p.m == 1 and component.is_exact}):
+            yield _describe_one_level(component.name, name, any(c.source == "vc" for c in reading.components))
     for first, second in reading.confounded:
         if second != "Residual":
             yield Finding(
@@ -51,11 +53,25 @@ def check(case: Case) -> Iterator[Finding]:
             )
 
 
+def _describe_one_level(component: str, factor: str, has_components: bool) -> Finding:
+    return Finding(
+        "one-level",
+        "warning",
+        f"{component} has a random effect of {factor}, which has one level: there is no variance between levels to "
+        "estimate. The fixed effects take the effect; the variance is where the optimiser stopped.",
+        "# Leave re_formula out: one group that holds all rows has no effect of its own."
+        if has_components
+        else 'groups="..."  # a column with several levels; without one, there is no mixed model',
+    )
+
+
 def _from_text(case: Case) -> Iterator[Finding]:
     """Yield a finding for each pair of terms that is one, as the groups are made of a component's columns."""
     call = case.call
     if call is None or call.api == "arrays" or not call.shows("re_formula", "vc_formula"):
         return
+    if call.api == "formula" and call.is_one_group and (call.re_formula is not None or not call.vc_formula):
+        yield _describe_one_level("The call", "the groups", bool(call.vc_formula))
     if call.groups is None and not call.is_one_group:
         return
     group = "all rows" if call.groups is None or call.is_one_group else call.groups

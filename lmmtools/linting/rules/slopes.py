@@ -16,7 +16,7 @@ from lmmtools.sentences import join_with_and
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lmmtools.engines.mixedlm.reading import Component
+    from lmmtools.engines.mixedlm.reading import Piece
     from lmmtools.linting.call import Part
     from lmmtools.linting.case import Case
 
@@ -32,7 +32,7 @@ def check(case: Case) -> Iterator[Finding]:
     for component in reading.components:
         for piece in component.pieces:
             for j, name in enumerate(piece.cnames):
-                if name != "(Intercept)" and _is_constant_within(component, j):
+                if name != "(Intercept)" and _is_constant_within(piece, j):
                     yield Finding(
                         "slope-constant",
                         "error" if "correlated" in component.kind else "warning",
@@ -43,8 +43,7 @@ def check(case: Case) -> Iterator[Finding]:
     yield from _uncorrelated(case)
 
 
-def _is_constant_within(component: Component, j: int) -> bool:
-    piece = component.piece
+def _is_constant_within(piece: Piece, j: int) -> bool:
     values = piece.basis[:, j]
     if piece.m == len(values):
         return False
@@ -59,8 +58,11 @@ def _uncorrelated(case: Case) -> Iterator[Finding]:
     reading = case.reading
     assert reading is not None
     by_factor: dict[tuple[str, ...], list[RandomTerm]] = {}
+    # Pieces of one component share its variance: there is no correlation to speak of.
+    own = {p.term for c in reading.components if c.is_exact and len(c.pieces) == 1 for p in c.pieces}
     for term in reading_terms(reading):
-        by_factor.setdefault(term.factors, []).append(term)
+        if term in own:
+            by_factor.setdefault(term.factors, []).append(term)
     for factors, terms in by_factor.items():
         slopes = [v for t in terms for v in t.variables]
         if len(terms) < 2 or not slopes or not any(t.intercept for t in terms):

@@ -181,6 +181,43 @@ def test_a_main_effect_within_chance_leaves_labels_reused(seed, gain) -> None:
     assert lmt.lint("y ~ 1", "g", "1", {"k": "0 + C(k)"}, data).codes == ("nested-by-labels",)
 
 
+def test_an_empty_vc_formula_is_an_intercept_of_the_groups() -> None:
+    assert lmt.lint("Reaction ~ Days", "Subject", None, {}, sleep()).lme4 == "Reaction ~ Days + (1|Subject)"
+
+
+def test_effects_of_one_variance_depend_on_units() -> None:
+    data = sleep().assign(hours=lambda d: d["Days"] * 24)
+    found = [lmt.lint(f"Reaction ~ {x}", "Subject", None, {"s": f"1 + {x}"}, data) for x in ("Days", "hours")]
+    assert [r.codes for r in found] == [("shared-variance",)] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        models = [
+            smf.mixedlm(f"Reaction ~ {x}", data, groups="Subject", vc_formula={"s": f"1 + {x}"})
+            for x in ("Days", "hours")
+        ]
+        fits = [-2 * m.fit(reml=False, method=["powell", "bfgs"], ftol=1e-12).llf for m in models]
+        apart = smf.mixedlm(
+            "Reaction ~ Days",
+            data,
+            groups="Subject",
+            vc_formula=eval(f"dict({_cure(found[0], 'shared-variance')})")["vc_formula"],
+        ).fit(reml=False, method=["powell", "bfgs"], ftol=1e-12)
+    # Variances of their own, in any units: lme4's (Days || Subject), 1752.00.
+    assert fits[1] > fits[0] + 5 > -2 * apart.llf + 5
+    assert -2 * apart.llf == pytest.approx(1752.0, abs=0.01)
+
+
+def test_a_variance_of_one_level_is_anything() -> None:
+    data = one_group(sleep())
+    model = smf.mixedlm(
+        "Reaction ~ Days", data, groups="everything", re_formula="1", vc_formula={"s": "0 + C(Subject)"}
+    )
+    model.cov_pen = model.fe_pen = None
+    at = lambda v: model.loglike(np.sqrt([v, 1.4]), profile_fe=True)  # noqa: E731
+    assert at(0.5) == pytest.approx(at(50.0), abs=1e-6)
+    assert lmt.lint(model).codes == ("one-level",)
+
+
 def test_as_many_levels_as_rows_with_a_covariate() -> None:
     data = sleep().assign(row=np.arange(180), everything=1, day=lambda d: d["Days"] + 1)
     found = lmt.lint("Reaction ~ day", "everything", None, {"r": "0 + C(row):day"}, data)

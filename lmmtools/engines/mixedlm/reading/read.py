@@ -215,6 +215,8 @@ def _read_re(model: Any, groups: Groups, free: NDArray[np.bool_] | None) -> list
         return []
     exog_re = np.asarray(model.exog_re, dtype=float)
     names = [str(name).removesuffix(" Var") for name in model.data.exog_re_names]
+    # With an empty vc_formula MixedLM makes an intercept and gives it no name.
+    names += [groups.name] * (model.k_re - len(names))
     return [_re_component(exog_re, names, groups, columns, free) for columns in _correlated_sets(model.k_re, free)]
 
 
