@@ -22,7 +22,7 @@ examples:
     lmmtools lint analysis.ipynb --data pastes.csv
   For a program, or a check before a commit (status 1 if there is something):
     lmmtools lint analysis.py --json
-    git show HEAD:analysis.py | lmmtools lint -
+    git show HEAD:analysis.py | lmmtools lint - --stdin-filename analysis.py
   A whole project, for an editor and for a code host:
     lmmtools lint . --format concise
     lmmtools lint . --exclude old --format sarif
@@ -46,6 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="FILE", help="the data of its calls (CSV, TSV, Parquet), so that lint can look"
     )
     add_reading(parser)
+    parser.add_argument(
+        "--stdin-filename",
+        metavar="FILE",
+        help="the name of what comes on standard input, by which its kind and its settings are told",
+    )
     parser.add_argument("--select", metavar="CODE[,CODE]", help="report these codes only")
     parser.add_argument("--ignore", metavar="CODE[,CODE]", help="do not report these codes")
     parser.add_argument(
@@ -66,8 +71,16 @@ def run(options: argparse.Namespace) -> int:
     from lmmtools.linting.formats import write
 
     data = read_chosen_data(options.data, options) if options.data else None
+    if options.stdin_filename is not None and "-" not in options.scripts:
+        raise DataError(
+            "--stdin-filename names what comes on standard input; write lmmtools lint - --stdin-filename FILE"
+        )
     linter = Linter(
-        data, _codes(options.select, "--select"), _codes(options.ignore, "--ignore"), tuple(options.exclude)
+        data,
+        _codes(options.select, "--select"),
+        _codes(options.ignore, "--ignore"),
+        tuple(options.exclude),
+        options.stdin_filename or "",
     )
     alone = is_single(options.scripts)
     reports = [linter.lint_file(options.scripts[0])] if alone else list(linter.lint_paths(options.scripts))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lmmtools.linting.lint import LintReport
+    from lmmtools.linting.script import FoundCall, Place
 
 __all__ = ["CallReport", "FileReport", "Linter", "is_single", "show_text"]
 
@@ -36,6 +37,8 @@ class CallReport:
         From 1, in the script or the cell.
     ignored : tuple of str
         Codes of findings that comments or options leave out.
+    file_line, file_column : int
+        The same place in the file: of a notebook, in its JSON.
     """
 
     report: LintReport
@@ -43,6 +46,8 @@ class CallReport:
     line: int
     column: int
     ignored: tuple[str, ...] = ()
+    file_line: int = 1
+    file_column: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as a dictionary, for JSON."""
@@ -106,12 +111,15 @@ class Linter:
         In the place of those of a pyproject.toml, if given.
     exclude : tuple of str
         Patterns beside those of a pyproject.toml, of paths below the current folder.
+    stdin_name : str
+        The name of the file that comes on standard input, by which it is read and its settings are found.
     """
 
     data: Any = None
     select: frozenset[str] | None = None
     ignore: frozenset[str] | None = None
     exclude: tuple[str, ...] = ()
+    stdin_name: str = ""
     known: dict[str, Settings] = field(default_factory=dict)
 
     def lint_file(self, path: str, is_alone: bool = True) -> FileReport:
@@ -129,23 +137,25 @@ class Linter:
         DataError
             If it cannot be read, or its pyproject.toml.
         """
-        settings = self._settings_of(os.path.dirname(path) if path != "-" else "").override(self.select, self.ignore)
+        name = self.stdin_name if path == "-" and self.stdin_name else path
+        settings = self._settings_of(os.path.dirname(name) if name != "-" else "").override(self.select, self.ignore)
         raw = read_bytes(path)
-        if not is_alone and not may_have_calls(raw, path):
-            return FileReport(path)
-        source = read_raw(raw, path if path == "-" else show_path(path))
+        if not is_alone and not may_have_calls(raw, name):
+            return FileReport(name)
+        source = read_raw(raw, name if name == "-" else show_path(name))
         reports, unread = lint_source(source, self.data)
         calls = [
-            self._choose(report, settings.hidden_codes(path, frozenset(report.codes)) | ignored, found)
-            for report, found, ignored in zip(reports, source.calls, source.ignored, strict=False)
+            self._choose(report, settings.hidden_codes(name, frozenset(report.codes)) | ignored, found, place)
+            for report, found, ignored, place in zip(reports, source.calls, source.ignored, source.places, strict=False)
         ]
-        return FileReport(path, tuple(calls), unread)
+        return FileReport(name, tuple(calls), unread)
 
     @staticmethod
-    def _choose(report: LintReport, hidden: frozenset[str], found: Any) -> CallReport:
+    def _choose(report: LintReport, hidden: frozenset[str], found: FoundCall, place: Place) -> CallReport:
         kept = tuple(f for f in report.findings if f.code not in hidden)
         ignored = tuple(dict.fromkeys(f.code for f in report.findings if f.code in hidden))
-        return CallReport(replace(report, findings=kept), found.cell, found.line, found.column, ignored)
+        shown = replace(report, findings=kept)
+        return CallReport(shown, found.cell, found.line, found.column, ignored, place.line, place.column)
 
     def lint_paths(self, paths: Iterable[str]) -> Iterator[FileReport]:
         """Yield the report on each file; what cannot be read is a report that says so.

@@ -64,12 +64,10 @@ def _rule(name: str) -> dict[str, Any]:
 def _result(file: FileReport, call: CallReport, finding: Finding) -> dict[str, Any]:
     location: dict[str, Any] = {"physicalLocation": {"artifactLocation": _artifact(file.path)}}
     text = show_text(finding.message)
-    if call.cell is None:
-        location["physicalLocation"]["region"] = {"startLine": call.line, "startColumn": call.column}
-    else:
+    location["physicalLocation"]["region"] = {"startLine": call.file_line, "startColumn": call.file_column}
+    if call.cell is not None:
         # Lines of a cell are no lines of the file.
         cell = f"cell {call.cell}, line {call.line}"
-        location["physicalLocation"]["region"] = {"startLine": 1}
         location["logicalLocations"] = [{"name": cell}]
         text = f"{cell}: {text}"
     return {

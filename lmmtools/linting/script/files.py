@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.errors import DataError, caret
 from lmmtools.linting.script.comments import read_comments
 from lmmtools.linting.script.magics import CellText, read_cell
+from lmmtools.linting.script.positions import Place, Places
 from lmmtools.linting.script.reader import FoundCall, read_trees
 
 if TYPE_CHECKING:
@@ -48,12 +49,15 @@ class Source:
         Why cells of a notebook could not be read, one sentence each; a script is read whole or not at all.
     ignored : tuple of frozenset of str
         The codes that comments ignore at each call.
+    places : tuple of Place
+        Where each call stands in the file.
     """
 
     path: str
     calls: tuple[FoundCall, ...]
     unread: tuple[str, ...] = ()
     ignored: tuple[frozenset[str], ...] = ()
+    places: tuple[Place, ...] = ()
 
 
 def read_file(path: str) -> Source:
@@ -163,7 +167,8 @@ def _read_script(raw: bytes, path: str) -> Source:
         raise DataError(f"{path} is no text that Python reads: {error}") from error
     if len(text) > _MOST_CODE:
         raise DataError(f"{path} has {len(text):,} characters; lint reads scripts of up to {_MOST_CODE:,}")
-    return _source(path, {None: (CellText(text), _parse(text, path))}, ())
+    source = _source(path, {None: (CellText(text), _parse(text, path))}, ())
+    return replace(source, places=tuple(Place(call.line, call.column) for call in source.calls))
 
 
 def _source(path: str, cells: Mapping[int | None, tuple[CellText, ast.Module]], unread: tuple[str, ...]) -> Source:
@@ -231,7 +236,10 @@ def _read_notebook(raw: bytes, path: str) -> Source:
         else:
             if found is not None:
                 cells[number] = found
-    return _source(path, cells, tuple(unread))
+    source = _source(path, cells, tuple(unread))
+    places = Places(raw.decode("utf-8-sig"))
+    there = [places.find(call.cell or 0, call.line, call.column) for call in source.calls]
+    return replace(source, places=tuple(place or Place(1, 1) for place in there))
 
 
 def _parse_cell(text: str, where: str) -> tuple[CellText, ast.Module] | None:

@@ -443,6 +443,60 @@ def test_sarif_has_the_structure_that_the_standard_requires(desk, capsys):
     assert [n["level"] for n in invocation["toolExecutionNotifications"]] == ["error", "warning"]
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda lines: json.dumps(book(lines), indent=1),
+        lambda lines: json.dumps(book(lines), indent=1, ensure_ascii=False),
+        lambda lines: json.dumps(book(["".join(lines)]), indent=1),
+        lambda lines: json.dumps(book("".join(lines)), indent=None),
+        lambda lines: json.dumps(book(lines), indent=1).replace("\n", "\r\n"),
+        lambda lines: json.dumps({"worksheets": [{"cells": old(lines)}], "metadata": {}, "nbformat": 3}, indent=1),
+    ],
+)
+def test_sarif_has_the_place_of_a_call_in_the_notebook_s_file(desk, capsys, write):
+    line = '%time é = "\\t😀"; m = smf.mixedlm("y ~ 1", df, groups="batch", vc_formula={"cask": "0 + C(cask)"})\n'
+    text = write([START, "\n", "# a\tb\n", line, "m.fit()"])
+    desk("b.ipynb", text)
+    (found, _) = json.loads(lint(capsys, "b.ipynb", "--format", "sarif")[1])["runs"][0]["results"]
+    region = found["locations"][0]["physicalLocation"]["region"]
+    rows = text.split("\n")
+    assert rows[region["startLine"] - 1][region["startColumn"] - 1 :].startswith('smf.mixedlm(\\"y ~ 1')
+    assert found["locations"][0]["logicalLocations"] == [{"name": "cell 2, line 4"}]
+    assert found["message"]["text"].startswith("cell 2, line 4: ")
+
+
+def book(source) -> dict:
+    """A notebook whose second cell has a source, with text like a cell's in an output and in metadata."""
+    other = {"cells": [{"source": ["smf.mixedlm("]}]}
+    code = {"cell_type": "code", "metadata": other, "source": source, "outputs": [{"text": ["smf.mixedlm("]}]}
+    return {"metadata": other, "cells": [{"cell_type": "markdown", "source": ["a [ { , \\ "]}, code], "nbformat": 4}
+
+
+def old(source) -> list[dict]:
+    return [{"cell_type": "heading", "source": ["A"]}, {"cell_type": "code", "input": source, "language": "python"}]
+
+
+def test_standard_input_has_the_name_that_it_is_given(desk, capsys, monkeypatch):
+    desk("src/pyproject.toml", '[tool.lmmtools.lint]\nper-file-ignores = {"a.py" = ["factor-inside"]}\n')
+    pipe(monkeypatch, WRONG)
+    found = lint_json(capsys, "-", "--stdin-filename", "src/a.py")
+    assert codes_of(found["calls"][0]) == ["no-group-intercept"]
+    assert found["calls"][0]["place"] == "src/a.py, line 2"
+    pipe(monkeypatch, WRONG)
+    status, out, _ = lint(capsys, "-", "--stdin-filename", "src/a.py", "--format", "concise")
+    assert out.startswith("src/a.py:2:5: no-group-intercept ")
+    assert status == 1
+    pipe(monkeypatch, "{}")
+    assert "src/a.ipynb is no notebook" in lint(capsys, "-", "--stdin-filename", "src/a.ipynb")[2]
+    pipe(monkeypatch, notebook("x = 1", WRONG))
+    result = json.loads(lint(capsys, "-", "--stdin-filename", "b.ipynb", "--format", "sarif")[1])["runs"][0]["results"][
+        0
+    ]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "b.ipynb"
+    assert "--stdin-filename names what comes on standard input" in lint(capsys, "b.py", "--stdin-filename", "a.py")[2]
+
+
 def test_sarif_of_one_file_and_of_none_is_valid(desk, capsys):
     jsonschema = pytest.importorskip("jsonschema")
     desk("a.py", RIGHT), Path("empty").mkdir()
