@@ -286,7 +286,9 @@ def _check_last_of_tibble(types: Line, kind: str, line: Line) -> None:
     Powers and counts end at one place; other numbers have three digits at least, or as many as there are.
     """
     word = line.words.split()[-1]
-    is_short = len(line.text) < len(types.text) and (kind == "<int>" or "e" in word)
+    is_short = len(line.text) < len(types.text) and (
+        kind == "<int>" or "e" in word or word[-1:].isdigit() > ("." in word)
+    )
     digits = re.sub(r"e.*|\D", "", word).lstrip("0")
     if is_short or (line.text == line.words and "e" in word) or (kind == "<dbl>" and 0 < len(digits) < 3):
         raise PrintoutError(f"Line {line.number} may end before the table does: {line.words!r:.120}. Was the text cut?")

@@ -297,7 +297,7 @@ def _read_triangle(rows: Sequence[_Row]) -> list[str]:
     return names
 
 
-def correlation_of(covariance: PrintedNumber, first: PrintedNumber, second: PrintedNumber) -> RoundedNumber:
+def correlation_of(covariance: RoundedNumber, first: RoundedNumber, second: RoundedNumber) -> RoundedNumber:
     """Return the correlation, with the half unit that follows from the three numbers'."""
     least = max(first - first.half_unit, 0.0) * max(second - second.half_unit, 0.0)
     if least == 0:

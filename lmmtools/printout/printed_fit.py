@@ -220,7 +220,7 @@ class PrintedMixedLM:
         Whether the fit is by REML.
     log_likelihood : PrintedNumber
         (Restricted) log-likelihood, with the constants that lme4's ``logLik()`` has.
-    scale : PrintedNumber
+    scale : RoundedNumber
         Residual variance, in squared units of y.
     nobs : int
         Rows used.
@@ -229,10 +229,10 @@ class PrintedMixedLM:
         variance may be one of a component inside the groups.
     fixed : tuple of PrintedCoefficient
         The fixed effects; ``t`` is MixedLM's z.
-    variances : dict of str to PrintedNumber
+    variances : dict of str to RoundedNumber
         ``"Subject (Intercept)"`` -> variance, in squared units of y. MixedLM prints the name of a variance component
         and not its grouping: ``cask`` inside ``batch`` is ``"cask (Intercept)"``.
-    covariances : dict of str to PrintedNumber
+    covariances : dict of str to RoundedNumber
         ``"Subject (Intercept), Days"`` -> covariance.
     correlations : dict of str to RoundedNumber
         The covariances as correlations, with the half unit that follows from the printed digits.
@@ -253,12 +253,12 @@ class PrintedMixedLM:
 
     reml: bool
     log_likelihood: PrintedNumber
-    scale: PrintedNumber
+    scale: RoundedNumber
     nobs: int
     ngroups: Mapping[str, int]
     fixed: tuple[PrintedCoefficient, ...]
-    variances: Mapping[str, PrintedNumber]
-    covariances: Mapping[str, PrintedNumber]
+    variances: Mapping[str, RoundedNumber]
+    covariances: Mapping[str, RoundedNumber]
     correlations: Mapping[str, RoundedNumber]
     ratio_errors: Mapping[str, PrintedNumber]
     converged: bool | None = None
@@ -283,7 +283,7 @@ class PrintedMixedLM:
         return self.scale.root()
 
     @property
-    def residual_variance(self) -> PrintedNumber:
+    def residual_variance(self) -> RoundedNumber:
         """Residual variance, in squared units of y."""
         return self.scale
 
@@ -307,9 +307,9 @@ class PrintedMixedLM:
         rows = [
             f"printed {name} fit of {self.response or 'a response'} by {'REML' if self.reml else 'ML'}: "
             f"log-likelihood {self.log_likelihood}; {self.nobs} rows",
-            *(f"  variance, {label}: {value}" for label, value in self.variances.items()),
-            *(f"  covariance, {label}: {value}" for label, value in self.covariances.items()),
-            f"  variance, residual: {self.scale}",
+            *(f"  variance, {label}: {value.text}" for label, value in self.variances.items()),
+            *(f"  covariance, {label}: {value.text}" for label, value in self.covariances.items()),
+            f"  variance, residual: {self.scale.text}",
             *(f"  {c.name}: {c.estimate}" + (f", se {c.std_error}" if c.std_error else "") for c in self.fixed),
         ]
         return "\n".join(rows)

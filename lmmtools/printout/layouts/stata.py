@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lmmtools.errors import PrintoutError
 from lmmtools.printout.mixedlm import correlation_of
-from lmmtools.printout.number import PrintedNumber, is_number_text, is_quotient
+from lmmtools.printout.number import PrintedNumber, RoundedNumber, is_number_text, is_quotient
 from lmmtools.printout.printed_fit import PrintedCoefficient, PrintedMixedLM
 from lmmtools.printout.rtable import name_line
 
@@ -22,15 +22,22 @@ __all__ = ["IS_FIT", "TITLE", "begins", "read"]
 
 TITLE = "Stata's mixed"
 IS_FIT = True
-_TITLE = re.compile(r"Mixed-effects (?P<method>REML|ML) regression Number of obs ?= ?(?P<nobs>[\d,]+)")
-_LIKELIHOOD = re.compile(r"[Ll]og (?:restricted-)?likelihood ?= ?(?P<value>-?[\d.]+)")
-_GROUPS = re.compile(r"Group variable: (?P<name>\S+) Number of groups ?= ?(?P<count>[\d,]+)")
+_COUNT = r"\d{1,3}(?:[.,]\d{3})+|\d+"
+_TITLE = re.compile(rf"Mixed-effects (?P<method>REML|ML) regression Number of obs ?= ?(?P<nobs>{_COUNT})$")
+_LIKELIHOOD = re.compile(r"[Ll]og (?:restricted-)?likelihood ?= ?(?P<value>\S+)(?: |$)")
+_GROUPS = re.compile(rf"Group variable: (?P<name>\S+) Number of groups ?= ?(?P<count>{_COUNT})$")
 _FIXED = re.compile(
-    r"(?P<response>\S+) \| (?:Coef\.|Coefficient) Std\. [Ee]rr\. z P>\|z\| \[95% [Cc]onf\. [Ii]nterval\]"
+    r"(?P<response>\S+) \| (?:Coef\.|Coefficient) Std\. [Ee]rr\. (?P<test>[tz]) P>\|[tz]\| "
+    r"\[(?P<level>\d+(?:\.\d+)?)% [Cc]onf\. [Ii]nterval\]"
 )
-_RANDOM = re.compile(r"Random-effects [Pp]arameters \| Estimate Std\. [Ee]rr\. \[95% [Cc]onf\. [Ii]nterval\]")
+_RANDOM = re.compile(r"Random-effects [Pp]arameters \| Estimate Std\. [Ee]rr\. \[[\d.]+% [Cc]onf\. [Ii]nterval\]")
+_DEGREES = re.compile(r"DF method: (?P<method>.+?)(?: DF: .*)?")
+_LEVELS = re.compile(rf"(?P<name>\S+) \| (?P<count>{_COUNT}) [\d.,]+ [\d.,]+ [\d.,]+")
 _STRUCTURE = re.compile(r"(?P<group>[\w.]+): (?:Identity|Independent|Unstructured)(?: \|)?")
-_PARAMETER = re.compile(r"(?P<kind>var|cov)\((?P<names>[^()]+)\)")
+_PARAMETER = re.compile(r"(?P<kind>var|cov|sd|corr)\((?P<names>[^()]+)\)")
+# Levels of a factor as random effects; within all rows, or within a group.
+_FACTOR, _EVERYWHERE = "R.", "_all"
+_DASH = re.compile(r"[\u2010-\u2014]")
 _RULE = re.compile(r"[-+─┼]{20,}")
 _END = re.compile(r"-{20,}|─{20,}")
 
@@ -51,25 +58,49 @@ def read(lines: Sequence[Line], start: int) -> PrintedMixedLM:
     if llf is None or not is_number_text(llf["value"]):
         raise PrintoutError("The line 'Log likelihood' is missing, or has no number: was the text cut?")
     response, fixed = _read_fixed(lines)
-    variances, covariances, scale = _read_random(lines)
-    groups = next((m for line in lines if (m := _GROUPS.match(line.words))), None)
+    variances, covariances, correlations, scale = _read_random(lines)
+    degrees = next((m["method"] for line in lines if (m := _DEGREES.fullmatch(line.words))), None)
     return PrintedMixedLM(
         reml=title["method"] == "REML",
         log_likelihood=PrintedNumber(llf["value"]),
         scale=scale,
-        nobs=int(title["nobs"].replace(",", "")),
-        ngroups={} if groups is None else {groups["name"]: int(groups["count"].replace(",", ""))},
+        nobs=_count(title["nobs"]),
+        ngroups=_read_groups(lines),
         fixed=tuple(fixed),
         variances=variances,
         covariances=covariances,
-        correlations={
+        correlations=correlations
+        | {
             label: correlation_of(value, *(variances[name] for name in _pair(label)))
             for label, value in covariances.items()
         },
         ratio_errors={},
         response=response,
         engine="Stata",
+        method="z" if degrees is None else f"t-tests use Stata's {_DASH.sub('-', degrees)}",
     )
+
+
+def _count(text: str) -> int:
+    """Return a number of rows or groups, without the signs between its thousands."""
+    return int(re.sub(r"[.,]", "", text))
+
+
+def _read_groups(lines: Sequence[Line]) -> dict[str, int]:
+    """Return the numbers of groups: of the one, or of each in the table of nested groups."""
+    alone = next((m for line in lines if (m := _GROUPS.match(line.words))), None)
+    if alone is not None:
+        return {alone["name"]: _count(alone["count"])}
+    found: dict[str, int] = {}
+    path: list[str] = []
+    k = next((k for k, line in enumerate(lines) if line.words.startswith("Group variable |")), len(lines))
+    for line in lines[k + 2 :]:
+        row = _LEVELS.fullmatch(line.words)
+        if row is None:
+            break
+        path.append(row["name"])
+        found[":".join(path)] = _count(row["count"])
+    return found
 
 
 def _pair(label: str) -> tuple[str, str]:
@@ -103,6 +134,8 @@ def _rows(
 
 def _read_fixed(lines: Sequence[Line]) -> tuple[str, list[PrintedCoefficient]]:
     heading = next((m for line in lines if (m := _FIXED.fullmatch(line.words))), None)
+    if heading is None:
+        raise PrintoutError("The table of fixed effects is missing, or its heading was changed: was the text cut?")
     found: list[PrintedCoefficient] = []
     factor = ""
     for name, numbers, line in _rows(lines, _FIXED):
@@ -112,36 +145,56 @@ def _read_fixed(lines: Sequence[Line]) -> tuple[str, list[PrintedCoefficient]]:
         if len(numbers) != 6 or None in numbers:
             raise PrintoutError(f"{name_line(line)} has not six numbers after a name: was the text cut?")
         estimate, error, z, p, low, high = (n for n in numbers if n is not None)
-        _check(line, estimate, error, z, low, high)
+        _check(line, heading, estimate, error, z, low, high)
         found.append(
             PrintedCoefficient("(Intercept)" if name == "_cons" else f"{factor}{name}", estimate, error, None, z, p)
         )
-    assert heading is not None
     return heading["response"], found
 
 
-def _check(line: Line, estimate: PrintedNumber, error: PrintedNumber, z: PrintedNumber, *limits: PrintedNumber) -> None:
-    """Raise PrintoutError unless z is estimate over error, and the limits are those of 95%."""
+def _check(
+    line: Line,
+    heading: re.Match[str],
+    estimate: PrintedNumber,
+    error: PrintedNumber,
+    z: PrintedNumber,
+    low: PrintedNumber,
+    high: PrintedNumber,
+) -> None:
+    """Raise PrintoutError unless z is estimate over error, and the limits are those of the level printed."""
     if not is_quotient(z, estimate, error):
-        raise PrintoutError(f"z is not the coefficient over its error in {name_line(line)}: a digit was changed.")
-    q = NormalDist().inv_cdf(0.975)
-    for limit, sign in zip(limits, (-1.0, 1.0), strict=True):
+        raise PrintoutError(
+            f"{heading['test']} is not the coefficient over its error in {name_line(line)}: a digit was changed."
+        )
+    if heading["test"] == "t":
+        slack = 2.02 * estimate.half_unit + 1.01 * (low.half_unit + high.half_unit)
+        if abs(low + high - 2.0 * estimate) > slack or low > high:
+            raise PrintoutError(f"The coefficient is not in the middle of its limits in {name_line(line)}.")
+        return
+    q = NormalDist().inv_cdf(0.5 + float(heading["level"]) / 200.0)
+    for limit, sign in ((low, -1.0), (high, 1.0)):
         slack = estimate.half_unit + q * error.half_unit + limit.half_unit
         if abs(estimate + sign * q * error - limit) > 1.01 * slack:
-            raise PrintoutError(f"{limit} is not the 95% limit in {name_line(line)}: a digit was lost or changed.")
+            level = heading["level"]
+            raise PrintoutError(f"{limit} is not the {level}% limit in {name_line(line)}: a digit was lost or changed.")
 
 
 def _read_random(
     lines: Sequence[Line],
-) -> tuple[dict[str, PrintedNumber], dict[str, PrintedNumber], PrintedNumber]:
-    """Return variances, covariances and the residual variance; groups are nested from one to the next."""
-    variances: dict[str, PrintedNumber] = {}
-    covariances: dict[str, PrintedNumber] = {}
-    scale: PrintedNumber | None = None
+) -> tuple[dict[str, RoundedNumber], dict[str, RoundedNumber], dict[str, RoundedNumber], RoundedNumber]:
+    """Return variances, covariances, correlations and the residual variance.
+
+    A group is nested in those above it. Standard deviations are squared, where they are printed.
+    """
+    variances: dict[str, RoundedNumber] = {}
+    pairs: dict[str, dict[str, RoundedNumber]] = {"cov": {}, "corr": {}}
+    scale: RoundedNumber | None = None
     group = ""
+    kinds: set[str] = set()
     for name, numbers, line in _rows(lines, _RANDOM):
         if found := _STRUCTURE.fullmatch(name):
-            group = f"{group}:{found['group']}" if group else found["group"]
+            is_nested = group and _EVERYWHERE not in (group, found["group"])
+            group = f"{group}:{found['group']}" if is_nested else found["group"]
             continue
         parameter = _PARAMETER.fullmatch(name)
         if parameter is None or not numbers or numbers[0] is None or not math.isfinite(numbers[0]) or len(numbers) != 4:
@@ -149,23 +202,37 @@ def _read_random(
                 f"{name_line(line)} is no variance or covariance with its limits, as this reader knows."
             )
         value = numbers[0]
+        kind = parameter["kind"]
+        kinds.add({"cov": "var", "corr": "sd"}.get(kind, kind))
+        is_spread = kind in ("var", "sd")
         names = ["(Intercept)" if each == "_cons" else each for each in parameter["names"].split(",")]
-        if parameter["kind"] == "var" and names == ["Residual"]:
-            scale = value
-        elif group and parameter["kind"] == "var" and len(names) == 1 and value >= 0:
-            _add(variances, f"{group} {names[0]}", value, line)
-        elif group and parameter["kind"] == "cov" and len(names) == 2:
+        if is_spread and names == ["Residual"] and value >= 0 and scale is None:
+            scale = value.squared() if kind == "sd" else value
+        elif group and is_spread and len(names) == 1 and value >= 0:
+            _add(variances, _label(group, names[0]), value.squared() if kind == "sd" else value, line)
+        elif group and not is_spread and len(names) == 2 and (kind == "cov" or abs(value) <= 1):
             # The constant is last in Stata, first elsewhere.
             first, second = sorted(names, key=lambda each: each != "(Intercept)")
-            _add(covariances, f"{group} {first}, {second}", value, line)
+            _add(pairs[kind], f"{group} {first}, {second}", value, line)
         else:
             raise PrintoutError(f"{name_line(line)} belongs to no group, or is negative: was a line lost?")
-    if scale is None or not variances or any(name not in variances for label in covariances for name in _pair(label)):
+    labels = [*pairs["cov"], *pairs["corr"]]
+    if scale is None or not variances or any(name not in variances for label in labels for name in _pair(label)):
         raise PrintoutError("The table of variances has no row var(Residual), or lacks a variance: was the text cut?")
-    return variances, covariances, scale
+    if len(kinds) > 1:
+        raise PrintoutError("The table has both variances and standard deviations: are there two fits?")
+    return variances, pairs["cov"], pairs["corr"], scale
 
 
-def _add(table: dict[str, PrintedNumber], label: str, value: PrintedNumber, line: Line) -> None:
+def _label(group: str, effect: str) -> str:
+    """Return the label of a variance; ``R.item`` is the intercept of each item, within the group."""
+    if not effect.startswith(_FACTOR):
+        return f"{group} {effect}"
+    factor = effect.removeprefix(_FACTOR)
+    return f"{factor if group == _EVERYWHERE else f'{group}:{factor}'} (Intercept)"
+
+
+def _add(table: dict[str, RoundedNumber], label: str, value: RoundedNumber, line: Line) -> None:
     if label in table:
         raise PrintoutError(f"{name_line(line)} comes twice: was a line lost?")
     table[label] = value

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from itertools import chain
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import lmmtools as lmt
 from lmmtools.printout.printed_table import PrintedTable
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "printed_tables"
+OTHER = REFERENCE.parent / "printed_other"
 RECORDED = json.loads((REFERENCE / "tables.json").read_text(encoding="utf-8"))["tables"]
 # Another function prints the same, and nothing in the text tells whose it is.
 UNKNOWN = ["ranef_worker", "varcorr_frame"]
@@ -146,27 +148,7 @@ def test_fits_of_other_functions_are_read(name):
 
 
 # What MixedModels.jl 4 prints of sleepstudy; the numbers are lme4's to the digits printed (-2 log L 1751.93934).
-JULIA = """\
-Linear mixed model fit by maximum likelihood
- Reaction ~ 1 + Days + (1 + Days | Subject)
-   logLik   -2 logLik     AIC       AICc        BIC
-  -875.9697  1751.9393  1763.9393  1764.4249  1783.0971
-
-Variance components:
-            Column    Variance Std.Dev.   Corr.
-Subject  (Intercept)  565.5107 23.7805
-         Days          32.6821  5.7168  +0.08
-Residual              654.9415 25.5918
- Number of obs: 180; levels of grouping factors: 18
-
-  Fixed-effects parameters:
-──────────────────────────────────────────────────
-                Coef.  Std. Error      z  Pr(>|z|)
-──────────────────────────────────────────────────
-(Intercept)  251.405      6.63226  37.91    <1e-99
-Days          10.4673     1.50224   6.97    <1e-11
-──────────────────────────────────────────────────
-"""
+JULIA = (OTHER / "julia.txt").read_text(encoding="utf-8")
 
 
 def test_a_model_of_julia_is_read_and_compared():
@@ -205,34 +187,10 @@ def test_a_changed_model_of_julia_is_refused(old, new, named):
         lmt.read_printout(JULIA.replace(old, new))
 
 
-RULE = 78 * "-"
-# What Stata's mixed prints of sleepstudy: estimates, errors and log-likelihood are lme4's (1.1-31, ML) to seven digits.
-STATA = f"""\
-Mixed-effects ML regression                     Number of obs     =        180
-Group variable: Subject                         Number of groups  =         18
-
-                                                Wald chi2(1)      =      48.55
-Log likelihood = -875.96967                     Prob > chi2       =     0.0000
-
-{RULE}
-    Reaction |      Coef.   Std. Err.      z    P>|z|     [95% Conf. Interval]
--------------+----------------------------------------------------------------
-        Days |   10.46729   1.502237     6.97   0.000     7.522956    13.41162
-       _cons |   251.4051   6.632277    37.91   0.000     238.4061    264.4041
-{RULE}
-
-{RULE}
-  Random-effects Parameters  |   Estimate   Std. Err.     [95% Conf. Interval]
------------------------------+------------------------------------------------
-Subject: Unstructured        |
-                   var(Days) |    32.6822   13.62958      14.4281    74.02858
-                  var(_cons) |   565.5154   264.5891     226.0431    1414.822
-             cov(Days,_cons) |   11.05543   43.63889    -74.47538    96.58537
------------------------------+------------------------------------------------
-               var(Residual) |    654.941   77.18111     519.8406    825.1123
-{RULE}
-LR test vs. linear model: chi2(3) = 148.35                Prob > chi2 = 0.0000
-"""
+# What Stata's mixed prints; tests/reference/printed_other/README.rst says where layouts and numbers come from.
+STATA, STATA_SD, STATA_T, STATA_CROSSED = (
+    (OTHER / f"{name}.txt").read_text(encoding="utf-8") for name in ("stata", "stata_sd", "stata_t", "stata_crossed")
+)
 
 
 def test_a_model_of_stata_is_read_and_compared():
@@ -245,6 +203,52 @@ def test_a_model_of_stata_is_read_and_compared():
     assert str(printed.scale) == "654.941"
     fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(reml=False)
     assert lmt.compare(fit, STATA).verdict == "same to the digits shown"
+
+
+def test_standard_deviations_of_stata_are_read_and_compared():
+    printed = lmt.read_printout(STATA_SD)
+    assert printed.sigma.shows(25.59182)
+    assert {k: v.text for k, v in printed.correlations.items()} == {"Subject (Intercept), Days": ".0813226"}
+    assert not printed.covariances
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(reml=False)
+    assert lmt.compare(fit, STATA_SD).verdict in ("same to the digits shown", "looser convergence")
+
+
+def test_t_tests_of_stata_are_read_and_compared():
+    printed = lmt.read_printout(STATA_T)
+    assert printed.method == "t-tests use Stata's Satterthwaite"
+    assert [str(c.t) for c in printed.fixed] == ["6.77", "36.84"]
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit()
+    assert lmt.compare(fit, STATA_T).verdict in ("same to the digits shown", "looser convergence")
+    with pytest.raises(lmt.LmmError, match="not in the middle of its limits"):
+        lmt.read_printout(STATA_T.replace("13.72863", "13.27863"))
+
+
+def test_counts_and_decimal_commas_of_stata():
+    groups = """\
+-------------------------------------------------------------
+                |     No. of       Observations per group
+ Group variable |     groups    Minimum    Average    Maximum
+----------------+--------------------------------------------
+           town |      1,009         51       90.7        136
+        Subject |     48,000         17       17.0         17
+-------------------------------------------------------------
+"""
+    text = STATA.replace(
+        "        180\nGroup variable: Subject                         Number of groups  =         18",
+        f"      1,800\n{groups}",
+    )
+    printed = lmt.read_printout(text)
+    assert (printed.nobs, printed.ngroups) == (1800, {"town": 1009, "town:Subject": 48000})
+    commas = lmt.read_printout(re.sub(r"(?<=\d)\.(?=\d)", ",", STATA))
+    assert commas.log_likelihood.shows(-875.96967)
+    assert commas.fixef == lmt.read_printout(STATA).fixef
+
+
+def test_crossed_effects_of_stata_are_read_and_compared():
+    assert list(lmt.read_printout(STATA_CROSSED).variances) == ["sample (Intercept)", "plate (Intercept)"]
+    fit = lmt.lmm("diameter ~ 1 + (1 | plate) + (1 | sample)", lmt.datasets.load("Penicillin")).fit()
+    assert lmt.compare(fit, STATA_CROSSED).verdict in ("same to the digits shown", "looser convergence")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from lmmtools.printout.printed_table import PrintedTable
 REFERENCE = Path(__file__).parents[2] / "reference"
 TEXTS = {
     path.stem if folder != "printed_lme" else f"lme_{path.stem}": path
-    for folder in ("printed", "printed_tables", "printed_parameters", "printed_lme", "printed_mixedlm")
+    for folder in ("printed", "printed_tables", "printed_parameters", "printed_lme", "printed_other", "printed_mixedlm")
     for path in sorted((REFERENCE / folder).glob("*.txt"))
 }
 # Random changes of each kind for each text.
