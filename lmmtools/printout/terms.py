@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["begins_like_effect", "has_no_fixed_effects", "missing_terms"]
+__all__ = ["begins_like_effect", "has_no_fixed_effects", "missing_terms", "name_of_label"]
 
 _NAME = re.compile(r"`[^`]+`|(?<![\w.])\.?[^\W\d][\w.]*")
 _NO_VARIABLE_AFTER = re.compile(r"\s*(?:\(|::|=(?!=))")
 _CONSTANTS = frozenset({"TRUE", "FALSE", "T", "F", "NULL", "NA", "pi", "Inf"})
 # Signs that typesetting puts in the place of R's.
 _SIGNS = str.maketrans({"∼": "~", "˜": "~", "～": "~", "∣": "|", "│": "|", "−": "-", "–": "-"})
+
+# A level behind its factor, ``Sex [Female]``; of a polynomial or a transformed column, R's name cannot be told.
+_LEVEL = re.compile(r" \[([^\]]*)\]")
+_NO_LEVEL = re.compile(r"\d(?:st|nd|rd|th) degree|log|sqrt|exp")
+
+
+def name_of_label(label: str) -> str | None:
+    """Return R's name of a term that packages label ``age * Sex [Female]``, as ``age:SexFemale``; None if unknown."""
+    if not label or any(_NO_LEVEL.fullmatch(level) for level in _LEVEL.findall(label)):
+        return None
+    return re.sub(r" [*\u00d7] ", ":", _LEVEL.sub(r"\1", label))
 
 
 def missing_terms(formula: str, names: Sequence[str]) -> list[str]:

@@ -25,9 +25,9 @@ __all__ = ["of_parameters"]
 
 # What a column is -> its headings.
 _NAMES = {
-    "estimate": ("estimate", "Coefficient"),
-    "std_error": ("std.error", "SE"),
-    "t": ("statistic", "t", "z"),
+    "estimate": ("estimate", "Coefficient", "Estimates"),
+    "std_error": ("std.error", "SE", "std. Error"),
+    "t": ("statistic", "t", "z", "Statistic"),
     "df": ("df", "df_error"),
     "p": ("p.value", "p"),
     "lower": ("conf.low", "CI low"),
@@ -204,6 +204,7 @@ _FIGURES: dict[str, Callable[[Any], float]] = {
     "sigma": lambda fit: fit.sigma,
     "Sigma": lambda fit: fit.sigma,
     "logLik": lambda fit: fit.llf,
+    "log-Likelihood": lambda fit: fit.llf,
     "AIC": lambda fit: fit.aic,
     "BIC": lambda fit: fit.bic,
     "AICc": lambda fit: _corrected_aic(fit),
@@ -218,7 +219,7 @@ _FIGURES: dict[str, Callable[[Any], float]] = {
     "Unadjusted ICC": lambda fit: fit.icc().unadjusted,
     "Conditional ICC": lambda fit: fit.icc().unadjusted,
 }
-# Versions of performance refit by ML, or by REML, for these.
+# Versions of performance and sjPlot refit by ML, or by REML, for these.
 _REFITTED = ("AIC", "AICc", "BIC")
 
 
@@ -236,6 +237,6 @@ def _of_figures(fit: Any, rows: Sequence[PrintedRow]) -> Iterator[Counterpart]:
                 continue
             value = float(_FIGURES[column](fit)) if column in _FIGURES else math.nan
             is_known = column in _FIGURES
-            if column in _REFITTED and "RMSE" in row.numbers:
+            if column in _REFITTED and "logLik" not in row.numbers:
                 is_known = abs(value - printed) <= printed.half_unit + LOOSE
             yield pair(row, column, value, LOOSE * max(1.0, abs(value)), is_known=is_known)

@@ -10,6 +10,7 @@ from lmmtools.printout.grid import cells_of_bars, number_of, read_bars
 from lmmtools.printout.number import PrintedNumber, is_quotient
 from lmmtools.printout.printed_table import PrintedRow, PrintedTable
 from lmmtools.printout.rtable import name_line
+from lmmtools.printout.terms import name_of_label
 from lmmtools.printout.wrapping import is_numbers
 
 if TYPE_CHECKING:
@@ -30,9 +31,6 @@ _P = re.compile(r"(?P<number>< ?\.\d{3}|> ?\.\d{3}|0?\.\d{3}|1\.000|\d\.\d{2}e-\
 _SPREAD = re.compile(r"(?P<kind>SD|Var) \((?:(?P<effect>[^:]+): )?(?P<group>.+)\)")
 _PAIR = re.compile(r"(?P<kind>Cor|Cov) \((?P<one>.+?)~(?P<other>[^:]+): (?P<group>.+)\)")
 _KINDS = {"SD": "sd", "Var": "variance", "Cor": "correlation", "Cov": "covariance"}
-_LEVEL = re.compile(r" \[([^\]]*)\]")
-# Names of columns of a polynomial cannot be told.
-_NO_LEVEL = re.compile(r"\d(?:st|nd|rd|th) degree|\blog\b|\bsqrt\b")
 _RANDOM = re.compile(r"(?:Table: )?#? ?Random Effects")
 
 
@@ -143,9 +141,8 @@ def _labels(name: str, is_random: bool, has_p: bool) -> tuple[str, ...] | None:
         return (
             None if spread["effect"] is None else (_KINDS[spread["kind"]], spread["group"], _effect(spread["effect"]))
         )
-    if is_random or not has_p or not name or any(_NO_LEVEL.search(level) for level in _LEVEL.findall(name)):
-        return None
-    return ("fixed", re.sub(r" [*\u00d7] ", ":", _LEVEL.sub(r"\1", name)))
+    fixed = None if is_random or not has_p else name_of_label(name)
+    return None if fixed is None else ("fixed", fixed)
 
 
 def _effect(name: str) -> str:

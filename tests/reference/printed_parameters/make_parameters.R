@@ -93,7 +93,28 @@ unlisted <- function(x) as.data.frame(unclass(x)[sapply(x, is.numeric)])
 add("icc_slope", unlisted(performance::icc(plain)), "slope", function(x) print(performance::icc(plain)))
 add("r2_slope", unlisted(performance::r2(plain)), "slope", function(x) print(performance::r2(plain)))
 
-packages <- c("lme4", "lmerTest", "glmmTMB", "broom.mixed", "tibble", "pillar", "knitr", "parameters", "performance")
+# -- sjPlot: its HTML as a browser copies it, cells apart by tabs
+tab <- function(...) quietly(sjPlot::tab_model(...))
+as_copied <- function(table) {
+  html <- gsub("\\s*\n\\s*", " ", table$page.content)
+  html <- gsub("</t[dh]>\\s*<t[dh][^>]*>", "\t", html)
+  html <- gsub("<tr>|<br ?/?>", "\n", gsub("</tr>", "", html))
+  html <- gsub("<[^>]+>", "", html)
+  for (entity in list(c("&nbsp;", "\u00a0"), c("&ndash;", "\u2013"), c("&lt;", "<"), c("&sigma;", "\u03c3"), c("&tau;", "\u03c4"), c("&rho;", "\u03c1"))) {
+    html <- gsub(entity[1], entity[2], html)
+  }
+  cat(Filter(nzchar, trimws(strsplit(html, "\n")[[1]])), sep = "\n")
+}
+terms <- function(fit, ...) mp(fit, effects = "fixed", ...)
+add("sjplot_slope", terms(plain), "slope", function(x) as_copied(tab(plain)))
+add("sjplot_slope_columns", terms(plain), "slope", function(x) as_copied(tab(plain, show.se = TRUE, show.stat = TRUE, show.df = TRUE)))
+add("sjplot_slope_collapsed", terms(plain), "slope", function(x) as_copied(tab(plain, collapse.ci = TRUE)))
+add("sjplot_digits", terms(plain), "slope", function(x) as_copied(tab(plain, digits = 3, show.aic = TRUE, show.dev = TRUE, show.loglik = TRUE)))
+add("sjplot_kenward", terms(worker, ci_method = "kenward"), "worker", function(x) as_copied(tab(worker, df.method = "kr", show.df = TRUE)))
+add("sjplot_sexes", terms(sexes), "sexes", function(x) as_copied(tab(sexes)))
+add("sjplot_crossed", terms(crossed), "crossed", function(x) as_copied(tab(crossed)))
+
+packages <- c("lme4", "lmerTest", "glmmTMB", "broom.mixed", "tibble", "pillar", "knitr", "parameters", "performance", "sjPlot")
 versions <- lapply(packages, function(p) unbox(as.character(packageVersion(p))))
 names(versions) <- packages
 write_json(

@@ -20,6 +20,7 @@ KINDS = {"sd": "sd", "var": "variance", "cor": "correlation", "cov": "covariance
 TIDY = [name for name in RECORDED if name.startswith("tidy")]
 # Tables that do not show every row or name whole.
 ABBREVIATED = ("tidy_slope", "tidy_slope_narrow", "tidy_modes")
+SJPLOT = [name for name in RECORDED if name.startswith("sjplot")]
 PARAMETERS = [name for name in RECORDED if name.startswith("parameters")]
 # Heading of model_parameters() -> name in its frame.
 COLUMNS = {
@@ -29,6 +30,7 @@ COLUMNS = {
     "Log-Mean": "Coefficient",
     "Log-Odds": "Coefficient",
 }
+COLUMNS |= {"Estimates": "Coefficient", "std. Error": "SE", "Statistic": "t"}
 FIGURES = {
     "R2 (cond.)": "R2_conditional",
     "R2 (marg.)": "R2_marginal",
@@ -107,7 +109,9 @@ def test_rows_of_model_parameters_are_those_behind_the_text(name):
             assert len(row.numbers) >= 4
 
 
-@pytest.mark.parametrize("name", [name for name in TIDY + PARAMETERS + GLANCE if RECORDED[name]["fit"] in MODELS])
+@pytest.mark.parametrize(
+    "name", [name for name in TIDY + PARAMETERS + SJPLOT + GLANCE if RECORDED[name]["fit"] in MODELS]
+)
 def test_compare_finds_the_numbers_in_the_fit(name):
     table = lmt.compare(fit_of(name), text_of(name))
     # performance refits fits by ML for its criteria, by REML.
@@ -124,6 +128,41 @@ def test_figures_are_those_behind_the_text(name):
     if name.startswith(("glance", "performance")):
         assert len(row.numbers) == len(recorded)
     assert all(shows(found, recorded[FIGURES.get(column, column)]) for column, found in row.numbers.items())
+
+
+@pytest.mark.parametrize("name", SJPLOT)
+def test_effects_of_tab_model_are_those_behind_the_text(name):
+    table, recorded = lmt.read_printout(text_of(name)), RECORDED[name]["frame"]
+    assert [line.partition(": ")[2] for line in table.unread] == (
+        ["'Deviance 1751.986'"] if name == "sjplot_digits" else []
+    )
+    rows = [row for row in table.rows if row.labels[0] == "fixed"]
+    for row, behind in zip(rows, recorded, strict=True):
+        for column, found in row.numbers.items():
+            assert shows(found, behind[COLUMNS.get(column, column)]), row
+        assert len(row.numbers) >= 4
+
+
+def test_variances_and_figures_of_tab_model():
+    """lme4 1.1-31: variances 612.10, 35.07, 654.94, correlation 0.066; performance: R2 0.279, 0.799, ICC 0.722."""
+    table = lmt.read_printout(text_of("sjplot_slope"))
+    found = {row.labels: [str(n) for n in row.numbers.values()] for row in table.rows}
+    assert found["variance", "Subject", "(Intercept)"] == ["612.10"]
+    assert found["variance", "Subject", "Days"] == ["35.07"]
+    assert found["variance", "Residual", ""] == ["654.94"]
+    assert found["correlation", "Subject", "(Intercept)", "Days"] == ["0.07"]
+    assert found["fit",] == ["0.72", "0.279", "0.799"]
+    assert table.facts == {"levels of Subject": "18", "nobs": "180"}
+    older = text_of("sjplot_slope").replace("τ00 Subject\t612.10", "τ00\t612.10 Subject")
+    assert lmt.read_printout(older).rows == table.rows
+
+
+def test_several_models_side_by_side_are_refused():
+    text = text_of("sjplot_slope").replace(
+        "Predictors\tEstimates\tCI\tp", "Predictors\tEstimates\tCI\tp\tEstimates\tCI\tp"
+    )
+    with pytest.raises(lmt.LmmError, match="several models side by side"):
+        lmt.read_printout(text)
 
 
 def test_what_a_tibble_does_not_show_is_named():
@@ -150,6 +189,8 @@ def test_abbreviated_columns_without_their_note_are_refused():
         ("parameters_slope", "36.84", "38.64", "statistic is not Coefficient over SE"),
         ("parameters_slope", "[237.94, 264.87]", "[257.94, 264.87]", "not within its limits"),
         ("parameters_sexes", "-0.67", "-1.67", "no standard deviation or correlation"),
+        ("sjplot_slope", "237.94", "273.94", "not in the middle of its limits"),
+        ("sjplot_slope_columns", "36.84", "38.64", "not the estimate over its error"),
         ("r2_slope", "0.799", "0.179", "Marginal R2 0.279 is above"),
         ("performance_slope", "25.592", "25.59", "no number of three decimals"),
     ],
