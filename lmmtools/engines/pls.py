@@ -82,7 +82,7 @@ def fit_problem(
 
 @single
 def refit_problem(problem: Problem, known: Known) -> Estimate:
-    """Return the fit of ``known.problem.with_response(y)``, searched from the optimum that is known."""
+    """Return the fit of another response, or of some of the rows, searched from the optimum that is known."""
     return _estimate(problem, optimize_again(problem, known))
 
 

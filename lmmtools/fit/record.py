@@ -11,6 +11,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.factors import text_index
 from lmmtools.design.redeclare import Given
+from lmmtools.design.stack import keep_rows
 from lmmtools.engines import pls
 from lmmtools.fit.boundary import Boundary, find_boundary, is_singular
 from lmmtools.fit.by_factor import (
@@ -751,6 +752,28 @@ class Fit:
         """
         products = core.prepare(design) if problem is None else problem
         return self._rebuild(design, pls.fit_problem(products, reml=self.reml), products)
+
+    def on_rows(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the fit of the model to the rows where ``keep``, shape (n,), is true, searched from this optimum.
+
+        Equivalent to ``on_design(keep_rows(fit.design, keep))``.
+
+        Raises
+        ------
+        EngineError
+            If the model cannot be fitted to them.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.on_rows(fit.design.y < 1600.0).nobs
+        26
+        """
+        design = keep_rows(self.design, keep)
+        problem = core.prepare(design)
+        estimate = pls.refit_problem(problem, core.Known(self.problem, self.estimate.theta, self.reml))
+        return self._rebuild(design, estimate, problem)
 
     def on_response(self, y: NDArray[np.float64]) -> Self:
         """Return the fit of the model to another response on the same rows, shape (n,), in units of y.

@@ -9,7 +9,6 @@ import numpy as np
 
 from lmmtools import core
 from lmmtools.design.columns import independent_columns
-from lmmtools.design.stack import keep_rows
 from lmmtools.errors import DataError, EngineError
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 from lmmtools.report.table import NumberFormat
@@ -238,9 +237,8 @@ def _refit_without(fit: Fit, sets: core.RowSets) -> tuple[Floats, Floats, Floats
         if len(independent_columns(design.X[keep])) < p:
             reasons[i] = NOT_ESTIMABLE
             continue
-        rest = keep_rows(design, keep)
         try:
-            left = fit.on_design(rest)
+            left = fit.on_rows(keep)
         except EngineError as error:
             reasons[i] = str(error)
             continue

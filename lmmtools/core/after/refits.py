@@ -98,7 +98,8 @@ def refit_many(problem: Problem, Y: Floats, reml: bool = True, theta: Floats | N
         Responses, offset included as in the design.
     reml : bool
     theta : ndarray, shape (k,), optional
-        The optimum of the problem's own response, where it is known: large models are searched from there.
+        The optimum of the problem's own response, or the truth that responses are drawn from, where one is known:
+        large models are searched from there.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The optimum of another response on a design, from the optimum of one: fewer evaluations than a search from nothing.
+"""The optimum of another response, or of some of the rows, from a known one: by fewer evaluations.
 
 The search starts at the known theta, each standard deviation moved as its moment estimate moved between the responses.
 It ends without derivatives at its last point: they are those of the point before, which the certificate is of, and the
@@ -53,7 +53,7 @@ MOST = 2.0
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """An optimum from which those of other responses on the same design are searched.
+    """An optimum from which those of other responses on the same design, or of some of its rows, are searched.
 
     Attributes
     ----------
@@ -72,24 +72,19 @@ class Known:
     n: int = 1
 
     @cached_property
-    def lambdas(self) -> Lambdas:
-        """lambda per block, in the engine's coordinates."""
-        return self.problem.to_lambdas(self.theta)
-
-    @cached_property
     def shared(self) -> Shared | None:
         """What all responses share at theta; None where it costs more than it saves."""
-        return None if self.n < MANY else share(self.problem, self.lambdas, self.reml)
+        return None if self.n < MANY else share(self.problem, self.problem.to_lambdas(self.theta), self.reml)
 
 
 @single
 def optimize_again(problem: Problem, known: Known) -> Optimum:
-    """Return the optimum of a response, by a search from another response's optimum where that is enough.
+    """Return the optimum of a response or of some rows, by a search from a known optimum where that is enough.
 
     Parameters
     ----------
     problem : Problem
-        ``known.problem`` with another response.
+        ``known.problem`` with another response, or the problem of some of its rows.
     known : Known
 
     Raises
@@ -99,9 +94,9 @@ def optimize_again(problem: Problem, known: Known) -> Optimum:
     """
     refuse_shared(problem.design, "refit")
     reml = known.reml
-    if not _has_one_optimum(problem) or not all(np.diag(lam).all() for lam in known.lambdas):
+    if not _has_one_optimum(problem) or not all(np.diag(lam).all() for lam in problem.to_lambdas(known.theta)):
         return optimize(problem, reml)
-    shared = known.shared
+    shared = known.shared if problem.rows is known.problem.rows else None
     start = _moved_start(problem, known) if shared is None else None
     run = descend(problem, reml, start, Options(LONG, finish=0.5 * DECREASE_TOL, shared=shared))
     certificate = certify_model(problem, run.model, exact=False)
@@ -121,7 +116,13 @@ def _has_one_optimum(problem: Problem) -> bool:
 
 
 def _moved_start(problem: Problem, known: Known) -> Lambdas:
-    """Return the known lambdas, their rows scaled as the moment estimates moved where one of these moved far."""
+    """Return the known lambdas, their rows scaled as the moment estimates moved where one of these moved far.
+
+    Without some of the rows the moment estimates move as the optimum does, by less than they differ from it.
+    """
+    lambdas = problem.to_lambdas(known.theta)
+    if problem.rows is not known.problem.rows:
+        return lambdas
     ratios, is_far = [], False
     pairs = zip(starting_lambdas(known.problem), starting_lambdas(problem), strict=True)
     for block, (old, new) in zip(problem.design.blocks, pairs, strict=True):
@@ -129,8 +130,8 @@ def _moved_start(problem: Problem, known: Known) -> Lambdas:
         is_far |= bool((np.abs(np.log(ratio)) > NOISE / np.sqrt(2.0 * block.m)).any())
         ratios.append(np.clip(ratio, 1.0 / MOST, MOST))
     if not is_far:
-        return known.lambdas
-    return tuple(lam * ratio[:, None] for lam, ratio in zip(known.lambdas, ratios, strict=True))
+        return lambdas
+    return tuple(lam * ratio[:, None] for lam, ratio in zip(lambdas, ratios, strict=True))
 
 
 def _is_away_from_zero(problem: Problem, run: Descent) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -224,19 +224,23 @@ def _draw_ratios(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence
     e = small.estimate
     Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))
     try:
-        return _likelihood_ratios(small.problem, large.problem, Y)
+        return _likelihood_ratios(small, large, Y)
     except LmmError:
-        return np.concatenate([_ratio_or_nan(small.problem, large.problem, Y[:, [i]]) for i in range(size)])
+        return np.concatenate([_ratio_or_nan(small, large, Y[:, [i]]) for i in range(size)])
 
 
-def _likelihood_ratios(small: Any, large: Any, Y: Floats) -> Floats:
-    """Return likelihood ratios of the data sets Y, (n, B), and whether a refit is not certified, shape (B, 2)."""
-    first, second = (core.refit_many(problem, Y, reml=False) for problem in (small, large))
+def _likelihood_ratios(small: Fit, large: Fit, Y: Floats) -> Floats:
+    """Return likelihood ratios of the data sets Y, (n, B), and whether a refit is not certified, shape (B, 2).
+
+    A variance that only the larger model has is near zero in data drawn from the smaller one: no start for a search.
+    """
+    is_start = small.design.k == large.design.k
+    first, second = (core.refit_many(fit.problem, Y, False, fit.theta if is_start else None) for fit in (small, large))
     ratio = np.maximum(first.objective - second.objective, 0.0)
     return np.column_stack([ratio, ~(first.converged & second.converged)])
 
 
-def _ratio_or_nan(small: Any, large: Any, Y: Floats) -> Floats:
+def _ratio_or_nan(small: Fit, large: Fit, Y: Floats) -> Floats:
     """Return the same for one data set; NaN if it cannot be fitted."""
     try:
         return _likelihood_ratios(small, large, Y)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from lmmtools.design.stack import keep_rows
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -92,9 +91,8 @@ def acceleration(fit: Fit, statistic: Callable[[Fit], Floats]) -> Floats:
     block = fit.design.blocks[-1]
     values = []
     for level in range(block.m):
-        design = keep_rows(fit.design, block.codes != level)
         try:
-            values.append(statistic(fit.on_design(design)))
+            values.append(statistic(fit.on_rows(block.codes != level)))
         except Exception as error:
             raise DataError(
                 f"without {block.group} {block.levels[level]} the model cannot be fitted ({error}), so that there is "

@@ -114,25 +114,29 @@ def simulated_p_values(
     Y = simulate(truth.design, truth.beta, truth.theta, truth.sigma, n, np.random.default_rng(seed))
     problem = core.prepare(truth.design)
     try:
-        return _p_values(problem, Y, truth.reml, test, hypotheses)
+        return _p_values(problem, Y, truth, test, hypotheses)
     except LmmError:
         # At least one data set cannot be fitted: test them one by one.
-        return np.concatenate([_p_values_or_nan(problem, Y[:, [i]], truth.reml, test, hypotheses) for i in range(n)])
+        return np.concatenate([_p_values_or_nan(problem, Y[:, [i]], truth, test, hypotheses) for i in range(n)])
 
 
-def _p_values_or_nan(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
+def _p_values_or_nan(problem: Any, Y: Floats, truth: Truth, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
     """Return the p-values of one data set, shape (1, hypotheses); NaN if it cannot be fitted."""
     try:
-        return _p_values(problem, Y, reml, test, hypotheses)
+        return _p_values(problem, Y, truth, test, hypotheses)
     except LmmError:
         return np.full((1, len(hypotheses)), np.nan)
 
 
-def _p_values(problem: Any, Y: Floats, reml: bool, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
-    """Return p-values of the data sets Y, (n, data sets), shape (data sets, hypotheses)."""
+def _p_values(problem: Any, Y: Floats, truth: Truth, test: str, hypotheses: Sequence[Hypothesis]) -> Floats:
+    """Return p-values of the data sets Y, (n, data sets), shape (data sets, hypotheses).
+
+    Where they are fitted one by one, as large models are, the searches start at the true theta.
+    """
     if test == "lr":
-        return _likelihood_ratios(problem, Y, hypotheses)
-    refits = core.refit_many(problem, Y, reml)
+        return _likelihood_ratios(problem, Y, truth.theta, hypotheses)
+    reml = truth.reml
+    refits = core.refit_many(problem, Y, reml, truth.theta)
     wald = np.column_stack([_wald_statistics(h.contrasts, refits.beta, refits.beta_cov) for h in hypotheses])
     q = np.array([len(h.contrasts) for h in hypotheses])
     if test == "z":
@@ -156,15 +160,15 @@ def _wald_statistics(contrasts: Floats, beta: Floats, cov: Floats) -> Floats:
     return np.asarray(np.einsum("za,za->z", estimate, np.linalg.solve(spread, estimate[..., None])[..., 0]))
 
 
-def _likelihood_ratios(problem: Any, Y: Floats, hypotheses: Sequence[Hypothesis]) -> Floats:
+def _likelihood_ratios(problem: Any, Y: Floats, theta: Floats, hypotheses: Sequence[Hypothesis]) -> Floats:
     """Return p-values of likelihood-ratio tests, each against the model restricted to its hypothesis."""
     design = problem.design
-    larger = core.refit_many(problem, Y, reml=False).objective
+    larger = core.refit_many(problem, Y, False, theta).objective
     out = np.empty((Y.shape[1], len(hypotheses)))
     for column, h in enumerate(hypotheses):
         X = design.fixed @ null_space(h.contrasts)
         smaller = replace(design, fixed=X, x_names=tuple(f"x{i}" for i in range(X.shape[1])))
-        ratio = core.refit_many(core.prepare(smaller), Y, reml=False).objective - larger
+        ratio = core.refit_many(core.prepare(smaller), Y, False, theta).objective - larger
         out[:, column] = chdtrc(len(h.contrasts), np.maximum(ratio, 0.0))
     return out
 

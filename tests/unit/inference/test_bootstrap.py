@@ -436,8 +436,8 @@ def test_failed_and_uncertain_draws_of_a_bootstrap_test_are_counted(sleep, monke
         Y[0, 3] = np.nan
         return Y
 
-    def doubtful(problem, Y, reml):
-        refits = refit_many(problem, Y, reml)
+    def doubtful(problem, Y, *options):
+        refits = refit_many(problem, Y, *options)
         refits.converged[0] = False
         return refits
 

@@ -8,11 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import lmmtools as lmt
 from lmmtools import core
 from lmmtools.api import lmm
+from lmmtools.core.after import refits
+from lmmtools.design.stack import keep_rows
 from lmmtools.design.theta import lambda_factors
 from lmmtools.engines import pls
 from lmmtools.errors import EngineError
+from lmmtools.inference.power.simulated_tests import Truth, hypotheses_of, simulated_p_values
 from tests.unit.core.designs import make_design, random_design
 from tests.unit.core.models import maximal, model
 
@@ -182,3 +186,67 @@ def test_a_refit_near_the_boundary_takes_the_whole_search() -> None:
     found, whole = core.optimize_again(own, known), core.optimize(own, True)
     assert found.objective == pytest.approx(whole.objective, abs=1e-8)
     np.testing.assert_array_equal(found.theta == 0, whole.theta == 0)
+
+
+@pytest.mark.parametrize("reml", [True, False])
+def test_rows_of_a_design_are_searched_from_its_optimum_to_the_same_end(reml: bool) -> None:
+    design = large_crossed(7)
+    problem = core.prepare(design)
+    known = core.Known(problem, core.optimize(problem, reml).theta, reml)
+    rng = np.random.default_rng(8)
+    # A level, a tenth of the rows, and the rows of ten levels, whose columns of Z go with them.
+    for left_out in (design.blocks[1].codes == 3, rng.random(design.n) < 0.1, design.blocks[0].codes < 10):
+        rest = core.prepare(keep_rows(design, ~left_out))
+        found, whole = core.optimize_again(rest, known), core.optimize(rest, reml)
+        assert found.converged
+        assert found.objective == pytest.approx(whole.objective, abs=1e-6)
+        np.testing.assert_allclose(found.theta, whole.theta, atol=2e-4)
+
+
+def test_rows_without_which_a_variance_is_near_zero_take_the_whole_search(monkeypatch) -> None:
+    design = large_crossed(9)
+    y = design.y - np.bincount(design.blocks[1].codes, design.y)[design.blocks[1].codes] / 33.0
+    first = design.blocks[1].codes < 4
+    problem = core.prepare(replace(design, y=y + np.where(first, 6.0 * (design.blocks[1].codes - 1.5), 0.0)))
+    known = core.Known(problem, core.optimize(problem, True).theta, True)
+    assert known.theta.all()
+    rest = core.prepare(keep_rows(problem.design, ~first))
+    assert core.optimize_again(rest, known).objective == pytest.approx(core.optimize(rest, True).objective, abs=1e-8)
+
+
+@pytest.mark.parametrize("what", ["power by z", "power by lr", "levels left out", "a bootstrap of two models"])
+def test_what_is_searched_from_a_known_optimum_is_what_whole_searches_find(what, monkeypatch) -> None:
+    rng = np.random.default_rng(10)
+    n = 3000
+    frame = pd.DataFrame({"a": rng.integers(400, size=n), "b": rng.integers(120, size=n), "x": rng.standard_normal(n)})
+    frame["y"] = 0.04 * frame.x + rng.normal(size=400)[frame.a] + rng.normal(size=120)[frame.b] + rng.normal(size=n)
+    small, fit = (lmm(text, frame).fit(engine="pls") for text in ("y ~ 1 + (1|a) + (1|b)", "y ~ x + (1|a) + (1|b)"))
+    whole, again = [], []
+
+    def numbers() -> np.ndarray:
+        if what == "levels left out":
+            left = [fit.on_rows(frame["b"].to_numpy() % 6 != k) for k in range(3)]
+            return np.array([[*one.params, *one.theta, one.sigma, *one.bse] for one in left])
+        if what == "a bootstrap of two models":
+            return np.sort(lmt.bootstrap_test(small, fit, n=3, rng=2).draws)
+        truth = Truth(fit.design, fit.theta, fit.sigma, fit.params.to_numpy(), True)
+        hypotheses = hypotheses_of(fit.design, None, None)
+        return simulated_p_values(truth, what.split()[-1], hypotheses, 3, np.random.SeedSequence(3))
+
+    def count(problem, known):
+        again.append(core.optimize_again(problem, known))
+        return again[-1]
+
+    def search(problem, known):
+        whole.append(core.optimize(problem, known.reml))
+        return whole[-1]
+
+    found = []
+    for used in (count, search):
+        monkeypatch.setattr(refits, "optimize_again", used)
+        monkeypatch.setattr(pls, "optimize_again", used)
+        found.append(numbers())
+    # The criterion's last digits, some 1e-9, move estimates by their root, in standard errors.
+    np.testing.assert_allclose(*found, rtol=1e-3, atol=1e-5)
+    assert len(again) == len(whole) >= 3
+    assert sum(o.n_evaluations for o in again) <= sum(o.n_evaluations for o in whole) + len(again)
