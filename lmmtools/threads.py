@@ -17,15 +17,19 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import AbstractContextManager, ContextDecorator, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from contextlib import AbstractContextManager, nullcontext
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from lmmtools.memory import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["LARGE", "Pool", "cores", "cores_for", "given_back", "single"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LARGE = 200_000_000
 """Multiplications (4 ms of one core's work) from which a product of matrices, syrk, trsm and trmm are no slower on two
@@ -215,11 +219,27 @@ def _find_libraries() -> tuple[list[Library], list[Library]]:
 
     found = ThreadpoolController().lib_controllers
     blas = [c for c in found if c.user_api == "blas"]
-    openmp = [c for c in found if c.user_api == "openmp"]
+    openmp: list[Library] = [c for c in found if c.user_api == "openmp"]
     asks_openmp = [c for c in blas if c.internal_api == "openblas" and getattr(c, "threading_layer", "") == "openmp"]
     if not (asks_openmp and openmp):
-        return blas, []
-    return [c for c in blas if c not in asks_openmp], openmp
+        return [_at_hand(c) for c in blas], []
+    return [_at_hand(c) for c in blas if c not in asks_openmp], openmp
+
+
+class _OpenBlas:
+    """The two functions of one OpenBLAS: a controller looks for them by name in each call, at ten times their cost."""
+
+    def __init__(self, read: Callable[[], int], write: Callable[[int], object]) -> None:
+        self.get_num_threads, self.set_num_threads = read, write
+
+
+def _at_hand(controller: Any) -> Library:
+    """Return the library of a controller with its functions at hand where they are found, else the controller."""
+    find = getattr(controller, "_get_symbol", None)
+    if controller.internal_api != "openblas" or controller.threading_layer == "openmp" or find is None:
+        return cast("Library", controller)
+    read, write = find("openblas_get_num_threads"), find("openblas_set_num_threads")
+    return cast("Library", controller if read is None or write is None else _OpenBlas(read, write))
 
 
 def _read(libraries: Sequence[Library]) -> tuple[int, ...]:
@@ -244,7 +264,17 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-class _Single(ContextDecorator):
+class _Single:
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+            if _POOL.is_inside:
+                return function(*args, **kwargs)
+            with self:
+                return function(*args, **kwargs)
+
+        return inside
+
     def __enter__(self) -> None:
         _POOL.enter()
 

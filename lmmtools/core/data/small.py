@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri, dtrtrs
 
 from lmmtools.core import kernels
 from lmmtools.core.data.chunks import merge_blocks
@@ -33,16 +32,6 @@ __all__ = ["DenseModel", "accumulate_small", "dense_model"]
 
 MULTIPLICATIONS = 4_000_000
 """Multiplications in the products of dense columns up to which they cost less than making sparse ones."""
-
-CLEAR = 1e-3
-"""Share of a column of X, or of a basis, that the others leave, from which a Cholesky factor of the products will do:
-taken twice, its error is no larger than that of an orthogonal decomposition."""
-
-PLAIN = 0.1
-"""The share from which once is enough."""
-
-LEAST, MOST = 1e-240, 1e240
-"""Squares between which no digits are lost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,87 +104,23 @@ def accumulate_small(design: Design) -> tuple[Scaling, CrossProducts, Structure]
     if n_chain is None:
         return None
     factors = order_factors(groups, levels, widths)
-    root_w = None if design.weights is None else np.sqrt(design.weights)
-    y = design.response if root_w is None else design.response * root_w
-    X = design.X if root_w is None else design.X * root_w[:, None]
-    found = _orthonormal(X)
+    places = {k: (f.start + part.start, f.l) for f in factors for k, part in f.parts()}
+    found = kernels.dense.products(
+        tuple(b.codes for b in design.blocks),
+        tuple(b.basis for b in design.blocks),
+        np.array([places[k] for k in range(len(widths))], dtype=np.intc),
+        design.X,
+        design.response,
+        design.weights,
+        q,
+        EXACT_TOL,
+    )
     if found is None:
         return None
-    Q, x_map = found
-    centre = Q.T @ y
-    r = y - Q @ centre
-    again = Q.T @ r
-    centre += again
-    r -= Q @ again
-    ss = float(r @ r)
-    if not max(EXACT_TOL**2 * float(y @ y), LEAST) < ss < MOST:
-        return None
-    y_scale = float(np.sqrt(ss / n))
-    columns = np.zeros((n, width))
-    columns[:, q:-1], columns[:, -1] = Q, r / y_scale
-    rows = np.arange(n)
-    maps: list[Floats] = [Q] * len(widths)
-    for f in factors:
-        for k, part in f.parts():
-            block = design.blocks[k]
-            basis = block.basis if root_w is None else block.basis * root_w[:, None]
-            scaled = _unit_basis(basis)
-            if scaled is None:
-                return None
-            B, maps[k] = scaled
-            at = block.codes * f.l + (f.start + part.start)
-            for e in range(block.l):
-                columns[rows, at + e if e else at] = B[:, e]
-    M = columns.T @ columns
+    M, x_map, centre, y_scale, maps = found
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
     response = ResponseProducts(M[:q, -1].copy(), M[q:-1, -1].copy(), float(M[-1, -1]), centre, y_scale)
     scaling = Scaling(x_map, centre, y_scale, tuple(maps))
     structure = Structure(factors, n_chain, {}, order_columns(groups, levels, widths), M[:q, :q])
-    return (
-        scaling,
-        CrossProducts(tuple(map(tuple, groups)), M[:q, :q], M[:q, q:-1], M[q:-1, q:-1], log_weights, response),
-        structure,
-    )
-
-
-def _orthonormal(X: Floats) -> tuple[Floats, Floats] | None:
-    """Return X T with orthonormal columns and T, upper triangular; None where columns are nearly dependent."""
-    p = X.shape[1]
-    if p == 0:
-        return X, np.zeros((0, 0))
-    Q, T, share = X, np.eye(p), 0.0
-    while share < PLAIN:
-        G = Q.T @ Q
-        squares = G.diagonal()
-        if not (squares.min() > LEAST and squares.max() < MOST):
-            return None
-        d = np.sqrt(squares)
-        L, info = dpotrf(G / d / d[:, None], lower=1)
-        share = float(L.diagonal().min()) if info == 0 else 0.0
-        if share < CLEAR:
-            return None
-        step = dtrtri(L, lower=1)[0].T / d[:, None]
-        Q, T = Q @ step, T @ step
-    return Q, T
-
-
-def _unit_basis(basis: Floats) -> tuple[Floats, Floats] | None:
-    """Return ``basis @ inv(R)``, orthonormal on average over the rows, and R, lower triangular."""
-    n, l = basis.shape
-    if l == 1:
-        square = float(np.vdot(basis, basis))
-        if not LEAST < square < MOST:
-            return None
-        size = float(np.sqrt(square / n))
-        return basis / size, np.array([[size]])
-    G = basis.T @ basis
-    squares = G.diagonal()
-    if not (squares.min() > LEAST and squares.max() < MOST):
-        return None
-    d = np.sqrt(squares)
-    # R'R = G with R lower triangular: Cholesky's factor from the last row up.
-    L, info = dpotrf((G / d / d[:, None])[::-1, ::-1], lower=1)
-    if info or L.diagonal().min() < CLEAR:
-        return None
-    R = np.ascontiguousarray(L[::-1, ::-1].T) * (d / np.sqrt(n))
-    return dtrtrs(R, basis.T, lower=1, trans=1)[0].T, R
+    cross = CrossProducts(tuple(map(tuple, groups)), M[:q, :q], M[:q, q:-1], M[q:-1, q:-1], log_weights, response)
+    return scaling, cross, structure

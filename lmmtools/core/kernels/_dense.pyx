@@ -7,23 +7,27 @@ columns; (w, q) by columns is (q, w) by rows.
 
 import numpy as np
 
-from libc.math cimport fabs, fmax, isfinite, log, log1p, sqrt
+from lmmtools.core.kernels import numpy_dense as plain
+
+from libc.math cimport fabs, fmax, fmin, isfinite, log, log1p, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
-from scipy.linalg.cython_blas cimport dgemm, dgemv, dsymm, dsyrk, dtrsm
-from scipy.linalg.cython_lapack cimport dgesdd, dgesv, dpotrf, dsyev
+from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymm, dsyrk, dtrmm, dtrsm
+from scipy.linalg.cython_lapack cimport dgesdd, dgesv, dpotrf, dsyev, dtrtri
 
-__all__ = ["at_zero", "criterion", "point", "start"]
+__all__ = ["at_zero", "criterion", "point", "products", "start"]
 
 cdef enum:
     MOST = 8  # effects per level
     MOST_TERMS = 16
     MOST_TYPES = 32  # effects of all factors
+    LARGEST_X = 512  # columns of X in a pass over rows
 
 WIDEST = MOST
 TERMS = MOST_TERMS
 LARGEST = 200
 
+cdef double CLEAR = plain.CLEAR, SURE = plain.SURE, LEAST = plain.LEAST, GREATEST = plain.MOST
 cdef double BEYOND = 1e6
 cdef double TINY = 1e-300
 
@@ -981,3 +985,206 @@ cdef bint find_covariance(Model* m, int k, double residual, double others, doubl
         for a in range(b):
             m.lam[k][a * l + b] = 0.0
     return True
+
+
+def products(tuple codes, tuple bases, const int[:, ::1] places, const double[:, :] X, const double[:] y, weights, int q,
+             double exact):
+    cdef int n = <int> X.shape[0], p = <int> X.shape[1], width = q + p + 1, blocks = <int> places.shape[0]
+    cdef int i, j, k, l, total = 0, used = 0
+    cdef double scale
+    cdef const double[:] w
+    cdef const double[:, :] basis
+    cdef const Py_ssize_t[:] code
+    cdef double[:, ::1] M, T, R
+    cdef double[::1] centre
+    cdef double* memory
+    cdef double* Q
+    cdef double* r
+    cdef double* root
+    cdef double* B
+    cdef int* at
+    for k in range(blocks):
+        l = bases[k].shape[1]
+        total += l
+        if l > MOST or p > LARGEST_X:
+            return plain.products(codes, bases, np.asarray(places), np.asarray(X), np.asarray(y), weights, q, exact)
+    memory = <double*> malloc((<size_t> n) * (p + 2 + total) * sizeof(double) + (<size_t> n) * total * sizeof(int))
+    if memory == NULL:
+        raise MemoryError
+    try:
+        Q, r = memory, memory + (<size_t> n) * p
+        root = r + n
+        B = root + n
+        at = <int*> (B + (<size_t> n) * total)
+        for i in range(n):
+            root[i] = 1.0
+        if weights is not None:
+            w = weights
+            for i in range(n):
+                root[i] = sqrt(w[i])
+        for i in range(n):
+            r[i] = y[i] * root[i]
+            for j in range(p):
+                Q[(<size_t> i) * p + j] = X[i, j] * root[i]
+        x_map, centre_array, whole = np.eye(p), np.zeros(p + 1), np.zeros((width, width))
+        M, centre = whole, centre_array
+        if p:
+            T = x_map
+            if not orthonormalise(n, p, Q, &T[0, 0]):
+                return None
+        scale = centred(n, p, Q, r, &centre[0], exact)
+        if not scale > 0.0:
+            return None
+        maps = []
+        for k in range(blocks):
+            basis, code = bases[k], codes[k]
+            l = <int> basis.shape[1]
+            map_array = np.zeros((l, l))
+            R = map_array
+            maps.append(map_array)
+            for i in range(n):
+                for j in range(l):
+                    B[(<size_t> i) * total + used + j] = basis[i, j] * root[i]
+                    at[(<size_t> i) * total + used + j] = places[k, 0] + <int> code[i] * places[k, 1] + j
+            if not unit_basis(n, l, total, B + used, &R[0, 0]):
+                return None
+            used += l
+        with nogil:
+            add_rows(n, p, q, total, Q, r, B, at, &M[0, 0])
+        return whole, x_map, centre_array[:p], scale, maps
+    finally:
+        free(memory)
+
+
+cdef bint orthonormalise(int n, int p, double* Q, double* T) noexcept nogil:
+    """Q <- Q T with orthonormal columns, T (p, p) upper triangular, both by rows; whether no column is dependent."""
+    cdef int i, j, info = 0
+    cdef double share = 0.0
+    cdef double* G = <double*> malloc((<size_t> p) * (p + 1) * sizeof(double))
+    cdef double* d = G + (<size_t> p) * p
+    if G == NULL:
+        return False
+    while share < SURE:
+        dsyrk(LOWER, PLAIN, &p, &n, &ONE, Q, &p, &ZERO, G, &p)
+        for i in range(p):
+            share = G[i * p + i]
+            if not (share > LEAST and share < GREATEST):
+                free(G)
+                return False
+            d[i] = sqrt(share)
+        for j in range(p):
+            for i in range(j, p):
+                G[j * p + i] /= d[i] * d[j]
+        # G = L L', T <- T D^-1 L^-T
+        dpotrf(LOWER, &p, G, &p, &info)
+        share = 1.0
+        for i in range(p):
+            share = fmin(share, G[i * p + i])
+        if info or not share >= CLEAR:
+            free(G)
+            return False
+        dtrtri(LOWER, PLAIN, &p, G, &p, &info)
+        for j in range(p):
+            for i in range(j, p):
+                G[j * p + i] /= d[j]
+        dtrmm(LEFT, LOWER, PLAIN, PLAIN, &p, &n, &ONE, G, &p, Q, &p)
+        dtrmm(LEFT, LOWER, PLAIN, PLAIN, &p, &p, &ONE, G, &p, T, &p)
+    free(G)
+    return True
+
+
+cdef double centred(int n, int p, double* Q, double* r, double* centre, double exact) noexcept nogil:
+    """r <- (r - Q centre) / scale, of mean square one; the scale, 0 where X leaves no variation."""
+    cdef int i, j, k, one = 1
+    cdef double x, scale, ss = ddot(&n, r, &one, r, &one), least = fmax(exact * exact * ss, LEAST)
+    cdef double step[LARGEST_X]
+    # The second pass takes off what rounding left of the first.
+    for k in range(2 if p else 0):
+        dgemv(PLAIN, &p, &n, &ONE, Q, &p, r, &one, &ZERO, step, &one)
+        dgemv(TURNED, &p, &n, &MINUS, Q, &p, step, &one, &ONE, r, &one)
+        for j in range(p):
+            centre[j] += step[j]
+    ss = ddot(&n, r, &one, r, &one)
+    if not (ss > least and ss < GREATEST):
+        return 0.0
+    scale = sqrt(ss / n)
+    for i in range(n):
+        r[i] /= scale
+    return scale
+
+
+cdef bint unit_basis(int n, int l, int stride, double* B, double* R) noexcept nogil:
+    """B <- B R^-1, orthonormal on average over the rows, R (l, l) lower triangular; whether no column is dependent."""
+    cdef int i, a, b, c
+    cdef double x
+    cdef double G[MOST * MOST]
+    cdef double d[MOST]
+    cdef double* row
+    memset(G, 0, l * l * sizeof(double))
+    for i in range(n):
+        row = B + (<size_t> i) * stride
+        for a in range(l):
+            for b in range(a + 1):
+                G[a * l + b] += row[a] * row[b]
+    for a in range(l):
+        x = G[a * l + a]
+        if not (x > LEAST and x < GREATEST):
+            return False
+        d[a] = sqrt(x)
+    # R'R = D^-1 G D^-1: Cholesky's factor from the last row up, then R <- R D / sqrt(n)
+    for a in range(l - 1, -1, -1):
+        for b in range(a, -1, -1):
+            x = G[a * l + b] / d[a] / d[b]
+            for c in range(a + 1, l):
+                x -= R[c * l + a] * R[c * l + b]
+            if a == b:
+                if not x >= CLEAR * CLEAR:
+                    return False
+                R[a * l + a] = sqrt(x)
+            else:
+                R[a * l + b] = x / R[a * l + a]
+    for a in range(l):
+        for b in range(a + 1):
+            R[a * l + b] *= d[b] / sqrt(<double> n)
+    for i in range(n):
+        row = B + (<size_t> i) * stride
+        for a in range(l - 1, -1, -1):
+            x = row[a]
+            for c in range(a + 1, l):
+                x -= R[c * l + a] * row[c]
+            row[a] = x / R[a * l + a]
+    return True
+
+
+cdef void add_rows(int n, int p, int q, int total, double* Q, double* r, const double* B, const int* at,
+                   double* M) noexcept nogil:
+    """M += [Z Q r]'[Z Q r] of rows in which Z has the given numbers at the given columns."""
+    cdef int i, j, a, b, g, h, one = 1, width = q + p + 1
+    cdef double x
+    cdef double* row
+    for i in range(n):
+        for a in range(total):
+            x, g = B[(<size_t> i) * total + a], at[(<size_t> i) * total + a]
+            row = M + (<size_t> g) * width
+            for b in range(a + 1):
+                h = at[(<size_t> i) * total + b]
+                # Of a pair the place below the diagonal
+                if h <= g:
+                    row[h] += x * B[(<size_t> i) * total + b]
+                else:
+                    M[(<size_t> h) * width + g] += x * B[(<size_t> i) * total + b]
+            row += q
+            for j in range(p):
+                row[j] += x * Q[(<size_t> i) * p + j]
+            row[p] += x * r[i]
+    row = M + (<size_t> q) * width + q
+    if p:
+        dsyrk(LOWER, PLAIN, &p, &n, &ONE, Q, &p, &ZERO, row, &width)
+        dgemv(PLAIN, &p, &n, &ONE, Q, &p, r, &one, &ZERO, row + p, &width)
+    row[(<size_t> p) * width + p] = ddot(&n, r, &one, r, &one)
+    for i in range(q):
+        for j in range(i):
+            M[(<size_t> j) * width + i] = M[(<size_t> i) * width + j]
+    for i in range(q, width):
+        for j in range(i):
+            M[(<size_t> i) * width + j] = M[(<size_t> j) * width + i]
