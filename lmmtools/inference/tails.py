@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["check_alpha", "check_level", "chi2_quantile", "chi2_tail", "f_tail", "t_quantile", "t_two_sided"]
+__all__ = ["check_alpha", "check_level", "chi2_quantile", "chi2_tail", "f_tail", "t_below", "t_quantile", "t_two_sided"]
 
 
 def check_alpha(alpha: Any) -> float:
@@ -52,6 +52,14 @@ def t_two_sided(t: ArrayLike, df: ArrayLike) -> Floats:
 
     t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
     return np.asarray(2.0 * np.where(np.isinf(df), special.ndtr(-np.abs(t)), special.stdtr(df, -np.abs(t))))
+
+
+def t_below(t: ArrayLike, df: ArrayLike) -> Floats:
+    """Return P(T < t); infinite ``df`` means the normal distribution."""
+    from scipy import special
+
+    t, df = np.broadcast_arrays(np.asarray(t, dtype=float), np.asarray(df, dtype=float))
+    return np.asarray(np.where(np.isinf(df), special.ndtr(t), special.stdtr(df, t)))
 
 
 def t_quantile(p: float, df: ArrayLike) -> Floats:

@@ -303,24 +303,51 @@ class PredictionMethods(Fit):
         factors: str | Sequence[str],
         *,
         method: str | Mapping[str, Any] = "pairwise",
+        interaction: str | Sequence[str] | None = None,
+        ref: Any = None,
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
         adjust: str | None = None,
+        null: float = 0.0,
+        delta: float = 0.0,
+        side: str = "two-sided",
         ddf: str = "satterthwaite",
     ) -> MarginalContrasts:
-        """Return contrasts of marginal means, within the levels of ``by``; arguments and errors as :meth:`pairwise`.
+        """Return contrasts of marginal means, or of slopes, within the levels of ``by``, as emmeans' ``contrast``.
 
         Parameters
         ----------
         factors, by, at, slope_of, ddf
             As :meth:`marginal_means` takes them.
-        method : {"pairwise", "reference", "sequential", "effects"} or mapping of str to array_like
-            ``"pairwise"``: each mean less each later one. ``"reference"``: each less the first. ``"sequential"``: each
-            less the one before. ``"effects"``: each less the mean of all. A mapping gives names of contrasts and one
-            weight per mean, in the order of ``marginal_means``.
-        adjust : str, optional
-            As :meth:`pairwise` takes it; by default ``"tukey"`` for pairwise differences, ``"none"`` for others.
+        method : str, or mapping or frame of weights
+            ``"pairwise"``: each mean less each later one (``"revpairwise"``: each earlier one). ``"reference"``: each
+            less that of ``ref``. ``"sequential"``: each less the one before. ``"effects"``: each less the average of
+            all; ``"deleted effects"``: of the others. ``"mean change"``: the average after each place less that before.
+            ``"helmert"``: each less the average of those before. ``"polynomial"``: linear, quadratic, ... in equally
+            spaced levels. ``"identity"``: the means. Emmeans' names serve too. A mapping or a frame gives names of
+            contrasts and one weight per mean, in the order of ``marginal_means``.
+        interaction : str or sequence of str, optional
+            Products of contrasts: a method for each of ``factors``, or one for all; then ``method`` does not count.
+        ref : level, tuple of levels or label, optional
+            The reference; by default the first mean.
+        adjust : {"tukey", "dunnett", "mvt", "scheffe", "sidak", "bonferroni", "holm", "hommel", "fdr", "none", ...}
+            Of p-values, within each level of ``by``. By default as in emmeans: Tukey's for pairwise differences,
+            Dunnett's for those from a reference (exact, by the multivariate t distribution with the contrasts' own
+            correlations; emmeans' ``"dunnettx"`` is an approximation of it), the multivariate t for ``"sequential"``
+            and ``"mean change"``, ``"fdr"`` for effects, none for others; Sidak's in place of the first three where
+            tests are one-sided.
+        null : float
+            Value that contrasts are tested against, in units of the response.
+        delta : float
+            Threshold of differences that do not matter: two-sided tests become tests of equivalence, one-sided ones of
+            noninferiority or nonsuperiority.
+        side : {"two-sided", ">", "<", "equivalence", "noninferiority", "nonsuperiority"}
+
+        Raises
+        ------
+        DataError
+            As :meth:`marginal_means`; if there is no such method, adjustment, reference or side.
 
         See Also
         --------
@@ -338,7 +365,21 @@ class PredictionMethods(Fit):
         """
         from lmmtools.inference.marginal.contrasts import marginal_contrasts
 
-        return marginal_contrasts(self, factors, method=method, by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf)
+        return marginal_contrasts(
+            self,
+            factors,
+            method=method,
+            interaction=interaction,
+            ref=ref,
+            by=by,
+            at=at,
+            slope_of=slope_of,
+            adjust=adjust,
+            null=null,
+            delta=delta,
+            side=side,
+            ddf=ddf,
+        )
 
     @property
     def marginal(self) -> MarginalEffects:

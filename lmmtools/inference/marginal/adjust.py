@@ -1,20 +1,25 @@
-"""P-values of several contrasts adjusted for their number."""
+"""P-values and limits of several contrasts, adjusted for their number."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.tails import t_quantile
+from lmmtools.inference.tails import f_tail, t_quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
 
-__all__ = ["adjust_pvalues", "adjusted_quantiles", "adjustment_name", "check_adjust"]
+__all__ = ["Family", "Side", "adjust_family", "adjustment_name", "check_adjust", "family_quantiles"]
+
+Side = Literal["two-sided", ">", "<", "equivalence"]
 
 _STATSMODELS = {
     "bonferroni": "bonferroni",
@@ -27,90 +32,203 @@ _STATSMODELS = {
     "fdr_bh": "fdr_bh",
     "fdr_by": "fdr_by",
 }
-_OPTIONS = ("none", "tukey", *_STATSMODELS)
+_OPTIONS = ("none", "tukey", "dunnett", "mvt", "scheffe", *_STATSMODELS)
+_JOINT = ("mvt", "dunnett")
+
+POINTS = 1 << 15
+"""Directions of the multivariate t integral: its relative error is then some 1e-4."""
+MOST = 200
+"""Contrasts of which the multivariate t is computed."""
+RANK = 1e-9
+"""Eigenvalues of the correlations below this share of the largest are zero."""
 
 
-def check_adjust(adjust: str, is_pairwise: bool) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """Contrasts that are adjusted together.
+
+    Attributes
+    ----------
+    t, df, p : ndarray, shape (contrasts,)
+        Statistics, degrees of freedom and unadjusted p-values; NaN where undefined.
+    covariance : ndarray, shape (contrasts, contrasts)
+        Of the estimates.
+    n_means : int
+        Means that are compared.
+    side : str
+        Which tail the p-values are.
+    """
+
+    t: Floats
+    df: Floats
+    p: Floats
+    covariance: Floats
+    n_means: int
+    side: Side = "two-sided"
+
+
+def check_adjust(adjust: str, is_pairwise: bool, side: Side) -> None:
     """Check the name of an adjustment.
 
     Raises
     ------
     DataError
-        If there is no such adjustment, or Tukey's is asked of contrasts that are not all pairwise differences.
+        If there is no such adjustment, Tukey's is asked of contrasts that are not all pairwise differences, or one of
+        two-sided tests of others.
     """
     if adjust not in _OPTIONS:
         raise DataError(f"adjust={adjust!r} is not known; use one of {', '.join(map(repr, _OPTIONS))}")
     if adjust == "tukey" and not is_pairwise:
         raise DataError('adjust="tukey" is for all pairwise differences; use "sidak" or "holm" for other contrasts')
+    if adjust in ("tukey", "scheffe", *_JOINT) and side != "two-sided":
+        raise DataError(f'adjust={adjust!r} is for two-sided tests; use "sidak" or "holm" for side={side!r}')
 
 
-def adjust_pvalues(t: Floats, df: Floats, p: Floats, adjust: str, n_means: int) -> Floats:
-    """Return the p-values of one family of contrasts, adjusted; those of undefined contrasts stay NaN.
+def adjust_family(family: Family, adjust: str) -> Floats:
+    """Return the p-values of a family, adjusted; those of undefined contrasts stay NaN.
 
     Parameters
     ----------
-    t, df, p : ndarray, shape (contrasts,)
-        Statistics, degrees of freedom and unadjusted two-sided p-values.
+    family : Family
     adjust : str
-        ``"tukey"``: the studentised range of ``n_means`` means; ``"none"``; or a method of
+        ``"tukey"``: the studentised range; ``"mvt"``, ``"dunnett"``: the largest of t statistics with the contrasts'
+        correlations; ``"scheffe"``: all contrasts of their space; ``"none"``; or a method of
         ``statsmodels.stats.multitest.multipletests``.
-    n_means : int
-        Means that are compared.
     """
-    defined = np.isfinite(p)
-    if adjust == "none" or not defined.any():
-        return p
-    out = np.full(len(p), np.nan)
+    is_there = np.isfinite(family.p)
+    if adjust == "none" or not is_there.any():
+        return family.p
+    t, df, p = np.abs(family.t[is_there]), family.df[is_there], family.p[is_there]
+    out = np.full(len(family.p), np.nan)
     if adjust == "tukey":
         from scipy.stats import studentized_range
 
-        found = studentized_range.sf(np.sqrt(2.0) * np.abs(t[defined]), n_means, df[defined])
-        # Two means have one difference, tested by t. The integral's rounding must not give less than the plain p-value.
-        out[defined] = p[defined] if n_means == 2 else np.clip(np.maximum(found, p[defined]), 0.0, 1.0)
-        return out
-    from statsmodels.stats.multitest import multipletests
+        # Two means have one difference, tested by t.
+        found = p if family.n_means == 2 else studentized_range.sf(np.sqrt(2.0) * t, family.n_means, df)
+        # The integral's rounding must not give less than the plain p-value.
+        out[is_there] = np.clip(np.maximum(found, p), 0.0, 1.0)
+    elif adjust == "scheffe":
+        r = _rank(_correlation(family, is_there))
+        out[is_there] = [f_tail(x * x / r, r, d) for x, d in zip(t, df, strict=True)]
+    elif adjust in _JOINT:
+        largest = _Largest(_correlation(family, is_there))
+        found = np.array([largest.tail(x, d) for x, d in zip(t, df, strict=True)])
+        # Between one test and the sum of as many, whatever the error of the mean.
+        out[is_there] = np.clip(found, p, np.minimum(1.0, len(p) * p))
+    else:
+        from statsmodels.stats.multitest import multipletests
 
-    # Undefined contrasts count in the family with p = 1, as in emmeans.
-    with np.errstate(divide="ignore"):  # Sidak's logarithm of 1 - p
-        found = multipletests(np.where(defined, p, 1.0), method=_STATSMODELS[adjust])[1]
-    out[defined] = found[defined]
+        # Undefined contrasts count in the family with p = 1, as in emmeans.
+        with np.errstate(divide="ignore"):  # Sidak's logarithm of 1 - p
+            found = multipletests(np.where(is_there, family.p, 1.0), method=_STATSMODELS[adjust])[1]
+        out[is_there] = found[is_there]
     return out
 
 
-def adjusted_quantiles(df: Floats, alpha: float, adjust: str, n_tests: int, n_means: int) -> Floats:
+def family_quantiles(family: Family, adjust: str, alpha: float) -> Floats:
     """Return the half-width of each simultaneous interval in standard errors, shape (contrasts,).
 
-    Parameters
-    ----------
-    df : ndarray, shape (contrasts,)
-        Degrees of freedom; infinite for the normal distribution.
-    alpha : float
-        One minus the joint coverage of a family's intervals; of each interval for ``"none"``.
-    adjust : str
-        ``"tukey"``, ``"sidak"`` and ``"none"`` have their own limits; the stepwise methods use Bonferroni's.
-    n_tests, n_means : int
-        Size of the family: contrasts, and means that they compare.
+    ``"tukey"``, ``"mvt"``, ``"dunnett"``, ``"scheffe"``, ``"sidak"`` and ``"none"`` have their own limits, the stepwise
+    methods Bonferroni's. ``alpha`` is one less the joint coverage, of each interval for ``"none"``; in one tail where
+    the tests are one-sided.
     """
-    if adjust == "tukey" and n_means > 2:
+    df, n = family.df, len(family.p)
+    if adjust == "tukey" and family.n_means > 2:
         from scipy.stats import studentized_range
 
-        # Contrasts of a balanced design have the same degrees of freedom but for rounding; each quantile takes a while.
-        near = [float(f"{value:.9g}") for value in df.tolist()]
-        found = {v: float(studentized_range.ppf(1.0 - alpha, n_means, v)) for v in set(near) if v > 0}
-        return np.asarray([found.get(v, np.nan) / np.sqrt(2.0) for v in near])
+        return _by_value(df, lambda v: float(studentized_range.ppf(1.0 - alpha, family.n_means, v)) / np.sqrt(2.0))
+    if adjust == "scheffe":
+        from scipy.stats import f
+
+        r = _rank(_correlation(family, np.isfinite(family.p)))
+        return _by_value(df, lambda v: float(np.sqrt(r * f.isf(alpha, r, v))))
+    if adjust in _JOINT:
+        largest = _Largest(_correlation(family, np.isfinite(family.p)))
+        return _by_value(df, lambda v: largest.quantile(alpha, v))
     if adjust in ("none", "tukey"):
         each = alpha
     elif "sidak" in adjust:
-        each = -np.expm1(np.log1p(-alpha) / n_tests)
+        each = float(-np.expm1(np.log1p(-alpha) / n))
     else:
-        each = alpha / n_tests
-    return t_quantile(each / 2.0, df)
+        each = alpha / n
+    return t_quantile(each if family.side in ("<", ">") else each / 2.0, df)
 
 
-def adjustment_name(adjust: str, size: int, n_means: int) -> str:
+def adjustment_name(family: Family, adjust: str) -> str:
     """Return the note on the adjustment for the foot of a table; empty if there was none."""
+    size = len(family.p)
     if adjust == "none" or size < 2:
         return ""
     if adjust == "tukey":
-        return f"p-values adjusted by Tukey's method for {n_means} means"
+        return f"p-values adjusted by Tukey's method for {family.n_means} means"
+    if adjust == "scheffe":
+        rank = _rank(_correlation(family, np.isfinite(family.p)))
+        return f"p-values adjusted by Scheffe's method with rank {rank}"
+    if adjust in _JOINT:
+        name = {"mvt": "the multivariate t method", "dunnett": "Dunnett's method"}[adjust]
+        return f"p-values adjusted by {name} for {size} tests"
     return f"p-values adjusted by the {adjust} method for {size} tests"
+
+
+def _correlation(family: Family, is_there: NDArray[np.bool_]) -> Floats:
+    """Return the correlations of the contrasts that are defined."""
+    V = family.covariance[np.ix_(is_there, is_there)]
+    sd = np.sqrt(np.diag(V))
+    return np.asarray(V / np.outer(sd, sd))
+
+
+def _rank(R: Floats) -> int:
+    return int(_root(R).shape[1])
+
+
+def _root(R: Floats) -> Floats:
+    """Return B with B B' = R, shape (contrasts, rank)."""
+    values, vectors = np.linalg.eigh(R)
+    kept = values > RANK * values.max(initial=0.0)
+    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+
+
+class _Largest:
+    """The distribution of the largest of several |t| statistics with correlations R, which may be singular.
+
+    The statistics are B u rho, B B' = R, u uniform on the sphere of as many dimensions r as R has rank, and rho**2 / r
+    of the F distribution with r and df degrees. In a direction u the largest one exceeds t with the probability that
+    rho does t / max |B u|; its mean over directions is taken by a Sobol sequence, so that small probabilities keep
+    their digits (Genz and Bretz 2009, section 4.1.1: the spherical-radial transformation).
+    """
+
+    def __init__(self, R: Floats) -> None:
+        from scipy.special import ndtri
+        from scipy.stats import qmc
+
+        if len(R) > MOST:
+            raise DataError(
+                f"the multivariate t method takes up to {MOST} contrasts, not {len(R)}; use adjust='sidak' or 'holm'"
+            )
+        B = _root(R)
+        self._r = B.shape[1]
+        u = ndtri(qmc.Sobol(self._r, rng=1).random(POINTS)) if self._r > 1 else np.ones((1, 1))
+        self._reach = np.abs(u @ B.T).max(axis=1) / np.linalg.norm(u, axis=1)
+
+    def tail(self, t: float, df: float) -> float:
+        """Return the probability that the largest |t| exceeds t; infinite ``df`` means the normal distribution."""
+        from scipy import special
+
+        x = (t / self._reach) ** 2
+        r = float(self._r)
+        return float(np.mean(special.fdtrc(r, df, x / r) if np.isfinite(df) else special.chdtrc(r, x)))
+
+    def quantile(self, alpha: float, df: float) -> float:
+        """Return the t that the largest |t| exceeds with probability alpha."""
+        from scipy.optimize import brentq
+
+        low, high = 0.0, float(t_quantile(alpha / 2.0 / MOST, df))
+        return float(brentq(lambda t: self.tail(t, df) - alpha, low, high, xtol=1e-10))
+
+
+def _by_value(df: Floats, quantile: Callable[[float], float]) -> Floats:
+    """Return a quantile per degrees of freedom, computed once for values that differ by rounding alone."""
+    # Contrasts of a balanced design have the same degrees of freedom but for rounding; each quantile takes a while.
+    near = [float(f"{value:.9g}") for value in df.tolist()]
+    found = {v: quantile(v) for v in set(near) if v > 0}
+    return np.asarray([found.get(v, np.nan) for v in near], dtype=float)

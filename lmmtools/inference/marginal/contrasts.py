@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import DDF, check_ddf, method_name
-from lmmtools.inference.marginal.adjust import adjust_pvalues, adjusted_quantiles, adjustment_name, check_adjust
+from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
+from lmmtools.inference.marginal.adjust import (
+    Family,
+    Side,
+    adjust_family,
+    adjustment_name,
+    check_adjust,
+    family_quantiles,
+)
+from lmmtools.inference.marginal.contrast_methods import find_method, given_weights
 from lmmtools.inference.marginal.grid import reference_cells
 from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, fields_beside_levels, name_list
-from lmmtools.inference.tails import check_alpha
+from lmmtools.inference.tails import check_alpha, t_below, t_two_sided
 from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, free_name, row_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -50,15 +57,13 @@ class MarginalContrasts(Tabular):
     estimate, se : ndarray, shape (rows,)
         NaN where not estimable.
     df, t, p : ndarray, shape (rows,)
-        Degrees of freedom, statistic, and adjusted two-sided p-value.
+        Degrees of freedom, statistic, and adjusted p-value.
     adjust : str
         Method by which p-values are adjusted for the number of contrasts within each group.
     ddf : str
         The method of the degrees of freedom.
     slope_of : str or None
         The covariate whose slopes are compared; None for means.
-    n_means : int
-        Number of means compared within each group.
     notes : tuple of str
 
     Examples
@@ -82,8 +87,8 @@ class MarginalContrasts(Tabular):
     adjust: str
     ddf: DDF
     slope_of: str | None = None
-    n_means: int = 2
     notes: tuple[str, ...] = ()
+    _families: tuple[Family, ...] = ()
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return simultaneous limits: the rows of ``to_frame()`` with columns ``contrast lower upper``.
@@ -91,8 +96,8 @@ class MarginalContrasts(Tabular):
         Parameters
         ----------
         alpha : float
-            One less the coverage of all intervals within a level of ``by`` at once, as ``adjust`` has it: Tukey's,
-            Sidak's, Bonferroni's (for the stepwise methods too); of each interval for ``adjust="none"``.
+            One less the coverage of all intervals within a level of ``by`` at once, as ``adjust`` has it (for stepwise
+            methods Bonferroni's); of each interval for ``adjust="none"``. One-sided tests have limits on one side.
 
         Raises
         ------
@@ -100,11 +105,13 @@ class MarginalContrasts(Tabular):
             If ``alpha`` is not between 0 and 1.
         """
         check_alpha(alpha)
-        n_tests = len(self.names) // len(dict.fromkeys(self.groups))
-        half = adjusted_quantiles(self.df, alpha, self.adjust, n_tests, self.n_means) * self.se
+        half = np.concatenate([family_quantiles(family, self.adjust, alpha) for family in self._families]) * self.se
+        side = self._families[0].side
         frame = self.to_frame().iloc[:, : len(self.by) + 1]
         lower, upper = free_name("lower", self.by), free_name("upper", self.by)
-        return frame.assign(**{lower: self.estimate - half, upper: self.estimate + half})
+        low = np.full(len(half), -np.inf) if side == "<" else self.estimate - half
+        high = np.full(len(half), np.inf) if side == ">" else self.estimate + half
+        return frame.assign(**{lower: low, upper: high})
 
     @property
     def _table(self) -> ResultTable:
@@ -123,25 +130,32 @@ def marginal_contrasts(
     factors: str | Sequence[str],
     *,
     method: str | Mapping[str, Any] = "pairwise",
+    interaction: str | Sequence[str] | None = None,
+    ref: Any = None,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
     slope_of: str | None = None,
     adjust: str | None = None,
+    null: float = 0.0,
+    delta: float = 0.0,
+    side: str = "two-sided",
     ddf: str = "satterthwaite",
 ) -> MarginalContrasts:
     """Return contrasts of marginal means; see :meth:`LMMResults.contrasts`."""
     check = check_ddf(ddf)
-    is_pairwise = isinstance(method, str) and method == "pairwise"
-    adjust = adjust or ("tukey" if is_pairwise else "none")
-    check_adjust(adjust, is_pairwise)
+    tail = _read_side(side, delta)
     compared, within = (list(dict.fromkeys(n)) for n in (name_list(factors, "factors"), name_list(by, "by")))
     if not compared or set(compared) & set(within):
         raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")
     cells = reference_cells(fit.design, [*compared, *within], at, slope_of)
     groups = list(dict.fromkeys(row[len(compared) :] for row in cells.values))
     k = len(cells.values) // len(groups)
-    names, weights = _contrast_weights([cell_label(compared, row[: len(compared)]) for row in cells.values[:k]], method)
     # The compared columns vary fastest, so that the cells of a group are consecutive.
+    rows = [row[: len(compared)] for row in cells.values[:k]]
+    names, weights, usual, is_pairwise = _read_contrasts(compared, rows, method, interaction, ref)
+    if adjust is None:
+        adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett", "mvt") else usual
+    check_adjust(adjust, is_pairwise, tail)
     L = np.einsum("ck,gkp->gcp", weights, cells.L.reshape(len(groups), k, cells.L.shape[1]))
     known = cells.is_estimable.reshape(len(groups), k)
     is_estimable = np.array([[bool(ok[row != 0].all()) for row in weights] for ok in known])
@@ -149,13 +163,13 @@ def marginal_contrasts(
     found = estimate_rows(
         fit, L.reshape(-1, L.shape[2]), constant, is_estimable.ravel(), list(names) * len(groups), check, slope_of
     )
-    p = np.concatenate(
-        [
-            adjust_pvalues(t, df, p, adjust, k)
-            for t, df, p in zip(*(a.reshape(len(groups), -1) for a in (found.t, found.df, found.p)), strict=True)
-        ]
+    t, p = _test(found.estimate - float(null), found.se, found.df, float(delta), tail)
+    cov = np.asarray(degrees(fit, check).cov)
+    families = tuple(
+        Family(t[own], found.df[own], p[own], l @ cov @ l.T, k, tail)
+        for own, l in zip(np.arange(len(t)).reshape(len(groups), -1), L, strict=True)
     )
-    said = adjustment_name(adjust, len(names), k)
+    said = adjustment_name(families[0], adjust)
     return MarginalContrasts(
         tuple(within),
         tuple(group for group in groups for _ in names),
@@ -163,80 +177,144 @@ def marginal_contrasts(
         found.estimate,
         found.se,
         found.df,
-        found.t,
-        p,
+        t,
+        np.concatenate([adjust_family(family, adjust) for family in families]),
         adjust,
         check,
         slope_of,
-        k,
-        (*describe_cells(cells), *found.notes, *((said,) if said else ())),
+        (*describe_cells(cells), *found.notes, *_describe_side(tail, null, delta), *((said,) if said else ())),
+        families,
     )
 
 
-def _contrast_weights(labels: Sequence[str], method: Any) -> tuple[tuple[str, ...], Floats]:
-    """Return the names of contrasts and their weights on the means, shape (contrasts, means).
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Labels of the means.
-    method : str or mapping of str to array_like, each (means,)
-        ``"pairwise"``: each less each later one; ``"reference"``: each later one less the first; ``"sequential"``: each
-        less the one before; ``"effects"``: each less the mean of all; or name -> weights.
+def _read_side(side: str, delta: float) -> Side:
+    """Return the tail of the tests.
 
     Raises
     ------
     DataError
-        If there is no such method, there is one mean alone, or weights are not one per mean.
+        If there is no such side, or ``delta`` is no threshold or does not go with it.
     """
-    k = len(labels)
-    if isinstance(method, Mapping):
-        return _given_weights(labels, method)
-    if not isinstance(method, str) or method not in _WEIGHTS_OF:
-        known = ", ".join(map(repr, _WEIGHTS_OF))
-        raise DataError(f"method={method!r} is not known; use one of {known}, or a dict of weights by name")
-    if k < 2:
+    if not isinstance(side, str) or side not in _SIDES:
+        raise DataError(f"side={side!r} is not known; use one of {', '.join(map(repr, _SIDES))}")
+    if not isinstance(delta, (int, float, np.number)) or not 0 <= delta < np.inf:
+        raise DataError(f"delta={delta!r} must be a threshold in units of the response, zero or more")
+    if side in _NEED_DELTA and not delta:
+        raise DataError(f"side={side!r} needs delta=, the difference that does not matter, in units of the response")
+    tail = _SIDES[side]
+    return "equivalence" if tail == "two-sided" and delta else tail
+
+
+def _test(gap: Floats, se: Floats, df: Floats, delta: float, side: Side) -> tuple[Floats, Floats]:
+    """Return statistics and unadjusted p-values of estimates less their null value."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if side == "two-sided":
+            t = gap / se
+            return t, t_two_sided(t, df)
+        if side == "equivalence":
+            t = (np.abs(gap) - delta) / se
+            return t, t_below(t, df)
+        if side == ">":
+            t = (gap + delta) / se
+            return t, t_below(-t, df)
+        t = (gap - delta) / se
+        return t, t_below(t, df)
+
+
+def _describe_side(side: Side, null: float, delta: float) -> tuple[str, ...]:
+    """Return notes on what is tested, where it is not that contrasts are zero."""
+    about = "" if not null else f"{null:g}"
+    if side == "two-sided":
+        return (f"tests that contrasts are {about}",) if about else ()
+    if side == "equivalence":
+        return (f"tests that contrasts lie within {delta:g} of {about or 'zero'} (equivalence)",)
+    words = {">": ("above", "noninferiority"), "<": ("below", "nonsuperiority")}[side]
+    limit = null - delta if side == ">" else null + delta
+    return (f"one-sided tests that contrasts are {words[0]} {limit:g}" + (f" ({words[1]})" if delta else ""),)
+
+
+def _read_contrasts(
+    compared: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    method: Any,
+    interaction: str | Sequence[str] | None,
+    ref: Any,
+) -> tuple[tuple[str, ...], Floats, str, bool]:
+    """Return names, weights (contrasts, means), the usual adjustment, and whether they are all pairwise differences.
+
+    Parameters
+    ----------
+    compared : sequence of str
+        Columns whose levels are compared.
+    rows : sequence of tuple
+        The levels of each mean; those of the first column vary fastest.
+    method, interaction, ref
+        As :meth:`LMMResults.contrasts` takes them.
+
+    Raises
+    ------
+    DataError
+        If there is no such method, there is one mean alone, weights are not one per mean, or no mean is ``ref``.
+    """
+    labels = [cell_label(compared, row) for row in rows]
+    if interaction is not None:
+        names, weights = _cross(compared, rows, interaction)
+        return names, weights, "none", False
+    if isinstance(method, Mapping) or hasattr(method, "columns"):
+        names, weights = given_weights(labels, {name: method[name] for name in method})
+        return names, weights, "none", False
+    chosen = find_method(method)
+    if len(labels) < chosen.least:
         raise DataError(f"there is one mean alone ({labels[0]}): nothing to compare it with")
-    return _WEIGHTS_OF[method](labels, np.eye(k))
+    if ref is not None and chosen.name != "reference":
+        raise DataError(f'ref= goes with method="reference", not {method!r}')
+    names, weights = chosen.weights(labels, _find_reference(ref, method, labels, rows))
+    return names, weights, chosen.adjust, chosen.is_pairwise
 
 
-def _given_weights(labels: Sequence[str], method: Mapping[str, Any]) -> tuple[tuple[str, ...], Floats]:
-    """Return the names and weights of contrasts that the user gives."""
-    rows = []
-    for name, weights in method.items():
-        try:
-            row = np.asarray(weights, dtype=float)
-        except (TypeError, ValueError):
-            raise DataError(f"contrast {name!r} has weights that are no numbers: {weights!r}") from None
-        if row.shape != (len(labels),) or not np.isfinite(row).all():
-            raise DataError(f"contrast {name!r} needs {len(labels)} finite weights, for {', '.join(labels)}")
-        rows.append(row)
-    if not rows:
-        raise DataError("there are no contrasts: give a dict of weights by name")
-    return tuple(map(str, method)), np.array(rows)
+def _find_reference(ref: Any, method: str, labels: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
+    """Return which mean is the reference: the first, emmeans' last of "trt.vs.ctrlk", or that of a level or label."""
+    if ref is None:
+        return len(labels) - 1 if method == "trt.vs.ctrlk" else 0
+    wanted = ref if isinstance(ref, tuple) else (ref,)
+    found = [i for i, row in enumerate(rows) if row == wanted or labels[i] == ref]
+    found = found or [i for i, row in enumerate(rows) if tuple(map(str, row)) == tuple(map(str, wanted))]
+    if not found:
+        raise DataError(f"ref={ref!r} is none of the means compared: {', '.join(labels)}")
+    return found[0]
 
 
-def _pairwise(labels: Sequence[str], eye: Floats) -> tuple[tuple[str, ...], Floats]:
-    pairs = [(i, j) for i in range(len(labels)) for j in range(i + 1, len(labels))]
-    return tuple(f"{labels[i]} - {labels[j]}" for i, j in pairs), np.array([eye[i] - eye[j] for i, j in pairs])
+def _cross(
+    compared: Sequence[str], rows: Sequence[tuple[Any, ...]], interaction: str | Sequence[str]
+) -> tuple[tuple[str, ...], Floats]:
+    """Return products of contrasts of each column: names joined by colons, weights (contrasts, means)."""
+    methods = [interaction] * len(compared) if isinstance(interaction, str) else list(interaction)
+    if len(methods) != len(compared):
+        raise DataError(
+            f"interaction= needs one method, or one for each of {', '.join(compared)}; it has {len(methods)}"
+        )
+    names: list[tuple[str, ...]] = [()]
+    weights: Floats = np.ones((1, 1))
+    for j, (column, method) in enumerate(zip(compared, methods, strict=True)):
+        levels = list(dict.fromkeys(row[j] for row in rows))
+        chosen = find_method(method)
+        if len(levels) < chosen.least:
+            raise DataError(f"{column!r} has one level alone: nothing to compare it with")
+        own, W = chosen.weights([cell_label([column], (level,)) for level in levels], 0)
+        # Later columns vary more slowly.
+        names = [(*before, name) for name in own for before in names]
+        weights = np.asarray(np.kron(W, weights))
+    return tuple(" : ".join(name) for name in names), weights
 
 
-def _reference(labels: Sequence[str], eye: Floats) -> tuple[tuple[str, ...], Floats]:
-    return tuple(f"{label} - {labels[0]}" for label in labels[1:]), eye[1:] - eye[0]
-
-
-def _sequential(labels: Sequence[str], eye: Floats) -> tuple[tuple[str, ...], Floats]:
-    names = (f"{after} - {before}" for before, after in pairwise(labels))
-    return tuple(names), eye[1:] - eye[:-1]
-
-
-def _effects(labels: Sequence[str], eye: Floats) -> tuple[tuple[str, ...], Floats]:
-    return tuple(f"{label} effect" for label in labels), eye - 1.0 / len(labels)
-
-
-_WEIGHTS_OF: dict[str, Callable[[Sequence[str], Floats], tuple[tuple[str, ...], Floats]]] = {
-    "pairwise": _pairwise,
-    "reference": _reference,
-    "sequential": _sequential,
-    "effects": _effects,
+_SIDES: dict[str, Side] = {
+    "two-sided": "two-sided",
+    "equivalence": "equivalence",
+    ">": ">",
+    "greater": ">",
+    "noninferiority": ">",
+    "<": "<",
+    "less": "<",
+    "nonsuperiority": "<",
 }
+_NEED_DELTA = ("equivalence", "noninferiority", "nonsuperiority")

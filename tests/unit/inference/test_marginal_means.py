@@ -237,7 +237,7 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
         (lambda f: f.contrasts("nitro", method={"a": ["+", "-", 0, 0]}), "'a' has weights that are no numbers"),
         (lambda f: f.pairwise("nitro", adjust="dunn"), "use one of 'none', 'tukey'"),
         (lambda f: f.pairwise("nitro", by="nitro"), "other columns"),
-        (lambda f: f.contrasts("nitro", method="poly"), "use one of 'pairwise'"),
+        (lambda f: f.contrasts("nitro", method="poli"), "use one of 'pairwise'"),
         (lambda f: f.contrasts("nitro", method={"a": [1, -1]}), "needs 4 finite weights"),
         (lambda f: f.contrasts("nitro", method="reference", adjust="tukey"), "all pairwise"),
         (lambda f: f.pairwise("nitro", at={"nitro": [0.2]}), "one mean alone"),
