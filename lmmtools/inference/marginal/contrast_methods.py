@@ -199,6 +199,7 @@ _ALIASES = {
     "dunnett": "reference",
     "trt.vs.ctrl": "reference",
     "trt.vs.ctrl1": "reference",
+    "trt.vs.ctrlk": "reference",
     "consec": "sequential",
     "consecutive": "sequential",
     "poly": "polynomial",
