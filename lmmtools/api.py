@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from lmmtools import memory
 from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.design.redeclare import Given
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Model", "compare", "from_mixedlm", "lmm", "patch_summary", "translate"]
 
 
+@memory.doors
 @dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A declared model on data, ready to fit.
@@ -234,6 +236,7 @@ class Model:
         return f"<lmmtools model {self.formula}: {self.design.n} rows>"
 
 
+@memory.door
 def lmm(
     formula: str,
     data: Any,
@@ -310,6 +313,7 @@ def lmm(
     return Model(parsed, design, names)
 
 
+@memory.door
 def from_mixedlm(result: Any) -> LMMResults:
     """Return a fit by statsmodels' ``MixedLM`` as ``LMMResults``, with all numbers on the data's scale.
 
@@ -354,6 +358,7 @@ def from_mixedlm(result: Any) -> LMMResults:
     return LMMResults.of(read_mixedlm(result)[0])
 
 
+@memory.door
 def patch_summary(result: Any) -> Any:
     """Return a MixedLM result with ``params bse conf_int() cov_params() summary()`` on the scale of the data.
 
@@ -396,6 +401,7 @@ def patch_summary(result: Any) -> Any:
     return patch(result, LMMResults.of(fit), read)
 
 
+@memory.door
 def translate(model: Any, data: Any = None) -> Translation:
     """Return a model in every notation: lme4's, lmmtools' and MixedLM's, in words and as an equation.
 
@@ -439,6 +445,7 @@ def _name_argument(given: str | ArrayLike | None, otherwise: str) -> str | None:
     return given if isinstance(given, str) or given is None else otherwise
 
 
+@memory.door
 def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) -> Comparison:
     """Return fits side by side: differences from the first, a verdict for each number, and sentences that say why.
 

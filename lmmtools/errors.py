@@ -18,6 +18,7 @@ __all__ = [
     "FormulaError",
     "LmmError",
     "LmmWarning",
+    "OutOfMemoryError",
     "PrintoutError",
     "ProfileLimitWarning",
     "ReproducedWarning",
@@ -115,6 +116,17 @@ class EngineError(LmmError, RuntimeError):
     ... except lmt.EngineError as error:
     ...     print(error)
     there is no engine 'nlme'; write one of 'auto', 'lme4', 'mixedlm', 'pls'
+    """
+
+
+class OutOfMemoryError(EngineError, MemoryError):
+    """Work for which there is not the memory; the message says how much it takes, for what, and what would help.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> issubclass(lmt.errors.OutOfMemoryError, lmt.EngineError)
+    True
     """
 
 

@@ -1,17 +1,22 @@
-"""Free memory, and errors before work that needs more than there is."""
+"""Free memory, errors before work that needs more than there is, and doors that say so where it was not foreseen."""
 
 from __future__ import annotations
 
+import errno
+import functools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lmmtools.errors import LmmError
 
-__all__ = ["free_memory", "need_memory", "out_of_memory", "say_bytes"]
+__all__ = ["door", "doors", "free_memory", "need_memory", "out_of_memory", "say_bytes"]
+
+C = TypeVar("C", bound=type)
+F = TypeVar("F", bound="Callable[..., Any]")
 
 NUMBER = 8
 """Bytes of a float."""
@@ -22,6 +27,9 @@ MATTERS = 100_000_000
 CGROUPS = Path("/sys/fs/cgroup")
 
 OWN_CGROUPS = Path("/proc/self/cgroup")
+
+UNMAPPED = "failed to map segment from shared object"
+"""What the loader says of a library for which there is no memory."""
 
 WINDOWS_FIELDS = ("total", "free", "total_page", "free_page", "total_own", "free_own", "more")
 
@@ -47,14 +55,57 @@ def need_memory(numbers: float, error: type[LmmError], what: str, cure: str) -> 
         raise error(f"{what} needs about {say_bytes(needed)} of memory, where {say_bytes(free)} are free. {cure}")
 
 
-def out_of_memory(error: MemoryError) -> LmmError:
-    """Return the error for work that ran out of memory though its size was not foreseen."""
-    from lmmtools.errors import EngineError
+def door(function: F) -> F:
+    """Return the function with an OutOfMemoryError in place of a MemoryError: what users call is such a door."""
 
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (MemoryError, ImportError, OSError) as error:
+            if not _is_lack_of_memory(error):
+                raise
+            raise out_of_memory(error) from error
+
+    return guarded  # type: ignore[return-value]
+
+
+def doors(cls: C) -> C:
+    """Return the class with all its public methods and properties, inherited ones too, made doors."""
+    for name in dir(cls):
+        found = next(vars(base)[name] for base in cls.__mro__ if name in vars(base))
+        if name.startswith("_") or isinstance(found, type):
+            continue
+        if isinstance(found, property):
+            setattr(cls, name, property(door(found.fget), doc=found.__doc__) if found.fget is not None else found)
+        elif isinstance(found, functools.cached_property):
+            made = functools.cached_property(door(found.func))
+            made.__set_name__(cls, name)
+            setattr(cls, name, made)
+        elif isinstance(found, (classmethod, staticmethod)):
+            setattr(cls, name, type(found)(door(found.__func__)))
+        elif callable(found):
+            setattr(cls, name, door(found))
+    return cls
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Return whether an error is that memory ran out: of numbers, of a system call, or of a library that is loaded."""
+    if isinstance(error, ImportError):
+        return UNMAPPED in str(error)
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
+
+
+def out_of_memory(error: Exception) -> LmmError:
+    """Return the error for work that ran out of memory though its size was not foreseen."""
+    from lmmtools.errors import LmmError, OutOfMemoryError
+
+    if isinstance(error, LmmError):
+        return error
     asked = str(error).strip().rstrip(".") or "the memory that was asked for was not there"
     free = free_memory()
     left = "" if free is None else f"; {say_bytes(free)} are free"
-    return EngineError(
+    return OutOfMemoryError(
         f"There is not enough memory: {asked}{left}. Ask for fewer draws, levels or columns at a time, or run it where "
         "there is more memory."
     )

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lmmtools import memory
 from lmmtools.design.rows_elsewhere import RowBatch
 from lmmtools.design.sparse_columns import as_array
 from lmmtools.design.theta import lambda_factors
+from lmmtools.errors import OutOfMemoryError
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 
 __all__ = ["ColumnsLater", "Design"]
+
+V_COPIES = 4
+"""Floats per stored number of V at the peak: it and its index, while it is summed and put in order."""
 
 
 class _Fitted(Protocol):
@@ -181,6 +186,7 @@ class Design:
         return values if self.whole is None else values[self.rows]
 
     @cached_property
+    @memory.door
     def X(self) -> NDArray[np.float64]:
         """Fixed-effects matrix of full column rank as an array, shape (n, p)."""
         return as_array(self.fixed)
@@ -237,20 +243,24 @@ class Design:
         return self.y if self.offset is None else self.y - self.offset
 
     @cached_property
+    @memory.door
     def Z(self) -> sparse.csc_array:
         """Random-effects matrix, sparse, shape (n, q): blocks in order, within a block level by level."""
         from scipy import sparse
 
         return sparse.csc_array(sparse.hstack([b.to_sparse() for b in self.blocks], format="csc"))
 
+    @memory.door
     def D(self, result: _Fitted) -> sparse.csc_array:
         """Covariance of the random effects, shape (q, q), in squared units of y."""
         return _random_effects_covariance(self.blocks, result.theta, result.sigma)
 
+    @memory.door
     def R(self, result: _Fitted) -> sparse.csc_array:
         """Covariance of the residuals, diagonal, shape (n, n), in squared units of y."""
         return _residual_covariance(self.n, self.weights, result.sigma)
 
+    @memory.door
     def V(self, result: _Fitted) -> sparse.csc_array:
         """Marginal covariance of y, Z D Z' + R, shape (n, n), in squared units of y."""
         return _marginal_covariance(self.Z, self.D(result), self.R(result))
@@ -292,4 +302,13 @@ def _marginal_covariance(Z: sparse.csc_array, D: sparse.csc_array, R: sparse.csc
     """Return V = Z D Z' + R, shape (n, n)."""
     from scipy import sparse
 
-    return sparse.csc_array(Z @ D @ Z.T + R)
+    ZD = sparse.csr_array(Z @ D)
+    # What each row of ZD meets through the rows of Z, an upper bound on the numbers of V.
+    pairs = float(np.diff(sparse.csc_array(ZD).indptr).astype(float) @ np.diff(Z.indptr))
+    memory.need_memory(
+        V_COPIES * min(pairs, float(Z.shape[0]) ** 2),
+        OutOfMemoryError,
+        f"V, whose {Z.shape[0]:,} rows meet in up to {pairs:,.0f} pairs,",
+        "Take fewer rows, or leave out terms whose levels have many: V is for small data.",
+    )
+    return sparse.csc_array(ZD @ Z.T + R)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from lmmtools.audience import how_to_install
-from lmmtools.errors import DataError, EngineError
+from lmmtools.errors import DataError, EngineError, FewDrawsWarning, OutOfMemoryError, warn_caller
+from lmmtools.memory import need_memory
 
-__all__ = ["as_generator", "check_count", "run_pieces", "spawn_pieces"]
+__all__ = ["as_generator", "check_count", "check_draws", "keep_draws", "run_pieces", "spawn_pieces"]
 
 PIECE = 50
 """Draws per piece; each piece has its own random stream, so that draws do not depend on the number of processes."""
@@ -28,6 +30,43 @@ def check_count(n: Any, name: str = "n", least: int = 1) -> int:
     if not isinstance(n, Integral) or n < least:
         raise DataError(f"{name}={n!r} draws cannot be made; ask for a whole number, at least {least}")
     return int(n)
+
+
+def check_draws(n: int, rows: int, copies: float) -> None:
+    """Refuse more draws of all rows at once than there is memory for.
+
+    Parameters
+    ----------
+    n : int
+        Draws that are held at once.
+    rows : int
+    copies : float
+        Arrays of rows by draws at the peak.
+
+    Raises
+    ------
+    OutOfMemoryError
+        If there is not the memory.
+    """
+    need_memory(
+        copies * n * rows,
+        OutOfMemoryError,
+        f"{n:,} draws of {rows:,} rows at once, {copies:g} arrays of them at the peak,",
+        "Ask for fewer draws at a time.",
+    )
+
+
+def keep_draws(error: MemoryError, made: int, n: int) -> None:
+    """Warn that memory ran out after some of n draws, which are kept; raise the error where there are none.
+
+    Raises
+    ------
+    MemoryError
+        The error, where no draw was made.
+    """
+    if not made:
+        raise error
+    warn_caller(FewDrawsWarning, f"Memory ran out after {made:,} of {n:,} draws. The result holds these: {error}")
 
 
 def as_generator(rng: Any) -> np.random.Generator:
@@ -89,4 +128,10 @@ def run_pieces(work: Callable[..., Any], pieces: Sequence[tuple[Any, ...]], n_jo
         from joblib import Parallel, delayed
     except ImportError as error:
         raise EngineError(f"n_jobs other than 1 needs joblib: {how_to_install('joblib')}") from error
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*piece) for piece in pieces)
+    try:
+        yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(*piece) for piece in pieces)
+    except BrokenProcessPool as error:
+        raise OutOfMemoryError(
+            "A process that made draws was ended by the system, as happens where memory runs out. Use fewer at once, "
+            f"n_jobs={max(1, (n_jobs or 2) // 2)}, or run it where there is more memory."
+        ) from error

@@ -239,6 +239,8 @@ def _refit_without(fit: Fit, sets: core.RowSets) -> tuple[Floats, Floats, Floats
             continue
         try:
             left = fit.on_rows(keep)
+        except MemoryError:
+            raise
         except EngineError as error:
             reasons[i] = str(error)
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import memory
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import ConvergenceWarning, DataError, warn_caller
@@ -106,6 +107,7 @@ class LikelihoodRatio(Tabular):
         return ResultTable("anova", fields, notes=self.notes, above=(Prose("models", models),))
 
 
+@memory.door
 def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) -> LikelihoodRatio:
     """Return likelihood-ratio tests of nested fits, as lme4's ``anova(m0, m1)``.
 

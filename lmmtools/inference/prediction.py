@@ -253,6 +253,8 @@ def _draw_errors(fit: Fit, rows: NewRows, included: Included, size: int, seed: n
         try:
             again = fit.on_response(y)
             error = error_variances(again, rows, included)
+        except MemoryError:
+            raise
         except LmmError:
             continue
         gap = predicted_means(again, rows, included)

@@ -9,7 +9,7 @@ import numpy as np
 from lmmtools.design.newdata import as_frame, label_levels
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import DataError
-from lmmtools.inference.draws import as_generator, check_count
+from lmmtools.inference.draws import as_generator, check_count, check_draws
 from lmmtools.inference.linear_predictor import find_included, predicted_means, rows_to_predict
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 __all__ = ["simulate", "simulate_frame", "simulate_with_effects"]
+
+COPIES = 3.0
+"""Arrays of rows by draws at the peak of a simulation: the draws, what is added to them, and the frame."""
 
 UNSEEN = ("error", "population", "new")
 
@@ -91,6 +94,7 @@ def simulate_frame(
         weights=weights,
         is_observation=True,
     )
+    check_draws(n, len(rows.X), COPIES)
     drawn = _draw_rows(fit, rows, kept, frame, n, generator, draw_unseen=unseen == "new")
     return pd.DataFrame(drawn, index=rows.index, columns=[f"sim_{i}" for i in range(1, n + 1)])
 

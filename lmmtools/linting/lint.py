@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from lmmtools import memory
 from lmmtools.design.findings import Finding
 from lmmtools.errors import DataError
 from lmmtools.linting.call import columns_in, split_formula
@@ -32,6 +33,7 @@ MOST_MODELS, MOST_CALLS = 100, 1000
 WIDTH = 88
 
 
+@memory.door
 def lint(
     model: Any,
     groups: Any = None,

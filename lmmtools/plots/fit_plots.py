@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lmmtools import memory
 from lmmtools.inference.profile.profiling import profile_fit
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.incidence_plot import incidence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["FitPlots"]
 
 
+@memory.doors
 @dataclass(frozen=True, slots=True, eq=False)
 class FitPlots:
     """Plots of one fit; each method calls the function of its name in ``lmmtools.plots`` with the fit.

@@ -59,6 +59,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools import memory
 from lmmtools.design.theta import unpack_lambda
 from lmmtools.errors import DataError
 from lmmtools.fit.record import Names
@@ -85,6 +86,7 @@ _AGREEMENT = 1e-6
 _MOST_CHARACTERS = 100_000_000
 
 
+@memory.door
 def read_json(source: str | Path) -> FitRecord:
     """Return the fit that ``fit.to_json()`` wrote, as a record that prints and compares.
 

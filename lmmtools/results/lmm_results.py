@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools import core
+from lmmtools import core, memory
 from lmmtools.errors import DataError
 from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import Confirmation, search_again
@@ -38,6 +38,7 @@ _SUMMARY_OF_STATSMODELS = (
 )
 
 
+@memory.doors
 @dataclass(frozen=True, eq=False, repr=False)
 class LMMResults(
     DescriptionMethods,

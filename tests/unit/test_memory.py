@@ -178,3 +178,218 @@ def test_limits_of_containers_count_and_cached_files_do_not(tmp_path, monkeypatc
 @pytest.mark.parametrize(("number", "text"), [(1.54e9, "1.5 GB"), (3.4e8, "340 MB"), (-5.0, "0 MB")])
 def test_bytes_are_said_as_people_read_them(number, text):
     assert memory.say_bytes(number) == text
+
+
+class Draws:
+    """Counts what is asked for, and runs out of memory at one of the calls."""
+
+    def __init__(self, function, fails_at):
+        self.function, self.left = function, fails_at
+
+    def __call__(self, *args, **kwargs):
+        self.left -= 1
+        if self.left == 0:
+            raise MemoryError("Unable to allocate 28.0 MiB for an array with shape (73421, 50)")
+        return self.function(*args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def dyestuff():
+    return lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+
+
+@pytest.mark.parametrize("statistic", [None, lambda fit: fit.sigma], ids=["parameters", "statistic"])
+def test_draws_that_were_made_before_memory_ran_out_are_kept_and_said(monkeypatch, dyestuff, statistic):
+    from lmmtools.inference.bootstrap import bootstrap_result
+
+    whole = dyestuff.bootstrap(150, statistic, rng=1)
+    monkeypatch.setattr(bootstrap_result, "draw_responses", Draws(bootstrap_result.draw_responses, 3))
+    with pytest.warns(lmt.errors.FewDrawsWarning, match=r"ran out after 100 of 150 draws.*28\.0 MiB"):
+        found = dyestuff.bootstrap(150, statistic, rng=1)
+    assert found.interrupted
+    assert "100 of 150 draws were made" in str(found)
+    pd.testing.assert_frame_equal(found.draws, whole.draws[:100])
+
+
+def test_memory_that_runs_out_in_a_refit_is_no_failed_refit(monkeypatch, dyestuff):
+    monkeypatch.setattr(type(dyestuff), "on_response", Draws(type(dyestuff).on_response, 7))
+    with pytest.raises(lmt.errors.OutOfMemoryError, match=r"28\.0 MiB"):
+        dyestuff.bootstrap(10, lambda fit: fit.sigma, rng=1)
+
+
+def test_power_and_bootstrap_test_keep_what_was_made(monkeypatch, dyestuff):
+    from lmmtools.inference.bootstrap import comparison
+    from lmmtools.inference.power import power_analysis
+
+    smaller = lmt.lmm("Yield ~ 0 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    monkeypatch.setattr(comparison, "_draw_ratios", Draws(comparison._draw_ratios, 2))
+    with pytest.warns(lmt.errors.FewDrawsWarning, match="after 50 of 80 draws"):
+        assert len(lmt.bootstrap_test(smaller, dyestuff, n=80, rng=1).draws) == 50
+    data = lmt.datasets.load("sleepstudy")
+    fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", data).fit(engine="pls")
+    monkeypatch.setattr(power_analysis, "simulated_p_values", Draws(power_analysis.simulated_p_values, 2))
+    with pytest.warns(lmt.errors.FewDrawsWarning, match="after 50 of 80 draws"):
+        assert lmt.power(fit, {"Days": 3.0}, n_sim=80, rng=1).interrupted
+
+
+def test_a_simulation_of_more_draws_than_fit_is_refused_before_the_first(monkeypatch, dyestuff):
+    """30 rows of 100,000 draws are 24 MB, three times."""
+    free(monkeypatch, 50e6)
+    with pytest.raises(
+        lmt.EngineError, match=r"100,000 draws of 30 rows at once.* about 72 MB .*50 MB are free.*fewer"
+    ):
+        dyestuff.simulate(100_000)
+    free(monkeypatch, 80e6)
+    assert dyestuff.simulate(100_000).shape == (30, 100_000)
+
+
+def test_the_marginal_covariance_of_many_rows_is_refused(monkeypatch):
+    """One level for all of 3,000 rows: nine million pairs, four numbers each."""
+    data = pd.DataFrame({"g": np.repeat(["a", "b"], 3000), "y": np.random.default_rng(1).normal(size=6000)})
+    data.loc[data.g == "b", "y"] += 3.0
+    model = lmt.lmm("y ~ 1 + (1 | g)", data)
+    fit = model.fit(engine="pls")
+    free(monkeypatch, 100e6)
+    with pytest.raises(lmt.EngineError, match=r"V, whose 6,000 rows meet in up to 18,000,000 pairs.*about 576 MB"):
+        model.design.V(fit)
+
+
+def test_every_public_method_says_that_memory_ran_out(dyestuff):
+    """Each is a door: its own code raises a MemoryError, and an EngineError comes out."""
+    from lmmtools.plots.fit_plots import FitPlots
+
+    def ends_in_a_door(function):
+        while function is not None:
+            if function.__code__.co_filename in (memory.__file__, single_file):
+                return True
+            function = getattr(function, "__wrapped__", None)
+        return False
+
+    import contextlib
+    import functools
+    import inspect
+
+    single_file = contextlib.__file__
+    open_ones = []
+    for cls in (type(dyestuff), FitPlots, lmt.Model):
+        for name in (n for n in dir(cls) if not n.startswith("_")):
+            found = inspect.getattr_static(cls, name)
+            if isinstance(found, property):
+                found = found.fget
+            elif isinstance(found, functools.cached_property):
+                found = found.func
+            elif isinstance(found, (classmethod, staticmethod)):
+                found = found.__func__
+            if inspect.isfunction(found) and not ends_in_a_door(found):
+                open_ones.append(f"{cls.__name__}.{name}")
+    # The command line and the interpreter's own words are elsewhere; these take no memory of their own.
+    own = [getattr(lmt, n) for n in lmt.__all__ if inspect.isfunction(getattr(lmt, n))]
+    open_ones += [f.__name__ for f in own if not ends_in_a_door(f)]
+    small = {"crossed", "nested", "random", "show_config"}
+    texts = {"read_lme4_summary", "read_mixedlm_summary", "read_printout"}
+    assert set(open_ones) <= small | texts
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda fit: fit.to_json(),
+        lambda fit: fit.summary(),
+        lambda fit: fit.to_report(),
+        lambda fit: fit.resid,
+        lambda fit: fit.random_effects_cov,
+        lambda fit: fit.plot.caterpillar(),
+        lambda fit: lmt.compare(fit, fit),
+        lambda fit: fit.influence(),
+        lambda fit: fit.predict(interval="prediction"),
+        lambda fit: fit.profile(),
+        lambda fit: fit.refit_many(np.ones((30, 2))),
+    ],
+)
+def test_what_runs_out_of_memory_on_the_way_leaves_as_an_engine_error(call):
+    fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+
+    def fail(frame, event, arg):
+        """Raise at the third call of a function of the package below the door."""
+        name = frame.f_globals.get("__name__", "")
+        if event == "call" and name.startswith("lmmtools.") and name not in ("lmmtools.memory", "lmmtools.threads"):
+            calls.append(name)
+            if len(calls) == 3:
+                sys.setprofile(None)
+                raise MemoryError("Unable to allocate 9.98 MiB")
+
+    calls = []
+    sys.setprofile(fail)
+    try:
+        with pytest.raises(lmt.errors.OutOfMemoryError, match=r"not enough memory: Unable to allocate 9\.98 MiB"):
+            call(fit)
+    finally:
+        sys.setprofile(None)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (ImportError("_ufuncs_cxx.so: failed to map segment from shared object"), True),
+        (ImportError("No module named 'tqdm'"), False),
+        (OSError(12, "Cannot allocate memory"), True),
+        (OSError(28, "No space left on device"), False),
+    ],
+)
+def test_a_door_tells_lack_of_memory_from_other_errors(error, is_memory):
+    @memory.door
+    def fail():
+        raise error
+
+    with pytest.raises(lmt.errors.OutOfMemoryError if is_memory else type(error)) as caught:
+        fail()
+    assert is_memory == (caught.value is not error)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits of the address space are Linux's")
+def test_under_real_limits_calls_succeed_or_end_in_one_error():
+    """Never a bare MemoryError, and never the end of the process: ten calls, three limits above what is taken."""
+    code = """
+import resource, warnings
+import numpy as np, pandas as pd, lmmtools as lmt
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(5)
+n = 20_000
+data = pd.DataFrame({"g": rng.integers(0, 900, n), "h": rng.integers(0, 300, n), "x": rng.normal(size=n)})
+data["y"] = data.x + rng.normal(size=n) + rng.normal(size=900)[data.g] + rng.normal(size=300)[data.h]
+model = lmt.lmm("y ~ x + (1|g) + (1|h)", data)
+fit = model.fit(engine="pls")
+fit.refit(fit.fittedvalues + fit.resid[::-1])
+Y = np.tile(model.design.y[:, None], (1, 60))
+calls = {
+    "bootstrap": lambda: fit.bootstrap(100),
+    "simulate": lambda: fit.simulate(1000),
+    "influence": lambda: fit.influence(),
+    "predict": lambda: fit.predict(data, interval="prediction"),
+    "V": lambda: model.design.V(fit),
+    "mixedlm": lambda: model.fit(engine="mixedlm"),
+    "to_json": lambda: fit.to_json(),
+    "refit_many": lambda: fit.refit_many(Y),
+    "fit": lambda: lmt.lmm("y ~ x + (1|g) + (1|h)", data).fit(engine="pls"),
+    "leverage": lambda: fit.influence("g"),
+}
+for megabytes in (3, 20, 60):
+    for name, call in calls.items():
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + megabytes * 10**6, resource.RLIM_INFINITY))
+        try:
+            call()
+            word = "done"
+        except lmt.EngineError as error:
+            word = "said" if "memory" in str(error) else repr(error)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        print(megabytes, name, word)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    words = [line.split() for line in run.stdout.splitlines()]
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert len(words) == 30
+    assert {word for _, _, word in words} == {"done", "said"}, words
+    assert sum(word == "said" for _, _, word in words) >= 10

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lmmtools.core.data.chunks import CHUNK_ROWS
 from lmmtools.core.elimination.sparse_rest import SparseLayout
-from lmmtools.errors import EngineError
+from lmmtools.errors import OutOfMemoryError
 from lmmtools.memory import NUMBER, need_memory, say_bytes
 from lmmtools.sentences import count_noun
 
@@ -59,8 +59,8 @@ class Need:
     cure: str
 
     def check(self) -> None:
-        """Raise an EngineError that says how much is needed, why, and what would help, if there is not so much."""
-        need_memory(self.numbers, EngineError, self.what, self.cure)
+        """Raise an OutOfMemoryError that says how much is needed, why, and what would help, if there is not so much."""
+        need_memory(self.numbers, OutOfMemoryError, self.what, self.cure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +134,12 @@ def check_dense(n: int, p: int) -> None:
 
     Raises
     ------
-    EngineError
+    OutOfMemoryError
         As :meth:`Need.check`.
     """
     need_memory(
         CHUNKS * n * p,
-        EngineError,
+        OutOfMemoryError,
         f"X, whose {p:,} columns are so nearly dependent that they are multiplied as dense ones,",
         "Centre numeric columns that lie far from zero, and take terms out that others nearly determine.",
     )
@@ -173,12 +173,12 @@ def check_deletions(sets: int, p: int) -> None:
 
     Raises
     ------
-    EngineError
+    OutOfMemoryError
         As :meth:`Need.check`.
     """
     need_memory(
         4.0 * sets * p * p,
-        EngineError,
+        OutOfMemoryError,
         f"Leaving out {sets:,} sets of rows, each with a covariance matrix of {p:,} fixed effects,",
         'Leave out levels instead of rows, fit.influence(level="g"), or use fewer fixed effects.',
     )

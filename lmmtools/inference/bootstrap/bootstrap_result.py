@@ -22,7 +22,7 @@ from lmmtools.inference.bootstrap.resampling import (
     parameter_names,
     parameter_values,
 )
-from lmmtools.inference.draws import run_pieces, spawn_pieces
+from lmmtools.inference.draws import check_draws, keep_draws, run_pieces, spawn_pieces
 from lmmtools.inference.tails import check_alpha
 from lmmtools.progress import count
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     Statistic = Callable[[Any], Any]
 
 __all__ = ["Bootstrap", "bootstrap_fit"]
+
+
+COPIES = 4.0
+"""Arrays of rows by draws of a piece at the peak: the responses, and what their refits make of them."""
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -219,6 +223,7 @@ def bootstrap_fit(
         raise DataError(f"kind={kind!r} is not known; use one of {', '.join(map(repr, KINDS))}")
     core.refuse_shared(fit.design, "bootstrap")
     pieces = spawn_pieces(n, rng)
+    check_draws(pieces[0][0], fit.design.n, COPIES)
     names, estimate = _check_statistic(fit, statistic)
     groups = independent_groups(fit.design) if kind == "cluster" else None
     # Without cached results, which need not be pickled for other processes.
@@ -234,6 +239,9 @@ def bootstrap_fit(
                 if piece.interrupted:
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
+            interrupted = True
+        except MemoryError as error:
+            keep_draws(error, sum(len(p.values) for p in found), n)
             interrupted = True
     values = np.concatenate([p.values for p in found]) if found else np.empty((0, len(names)))
     failures: Counter[str] = sum((p.failures for p in found), Counter())
@@ -269,6 +277,8 @@ def _run_piece(
         return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)
     try:
         refits = core.refit_many(fit.problem, Y, fit.reml, fit.estimate.theta)
+    except MemoryError:
+        raise
     except LmmError:
         # At least one response cannot be fitted: refit them one by one.
         return _collect_refits([partial(fit.on_response, y) for y in Y.T], statistic, names)
@@ -298,6 +308,8 @@ def _collect_refits(makers: Sequence[Callable[[], Fit]], statistic: Statistic | 
         try:
             fit = make()
             row[:] = _values_by_name(fit, statistic, names)
+        except MemoryError:
+            raise
         except Exception as error:
             failures[f"{type(error).__name__}: {error}"] += 1
             continue
@@ -318,6 +330,8 @@ def _check_statistic(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, 
     """
     try:
         names, values = _evaluate_statistic(fit, statistic)
+    except MemoryError:
+        raise
     except Exception as error:
         raise DataError(f"the statistic fails on the fit itself: {type(error).__name__}: {error}") from error
     if not len(values):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmmtools import core
+from lmmtools import core, memory
 from lmmtools.errors import DataError, LmmError
-from lmmtools.inference.draws import run_pieces, spawn_pieces
+from lmmtools.inference.draws import keep_draws, run_pieces, spawn_pieces
 from lmmtools.inference.likelihood_ratio import check_same_data, fitted_by_ml, lie_outside
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
@@ -98,6 +98,7 @@ class BootstrapTest(Tabular):
         return ResultTable("bootstrap_test", fields, "Bootstrap test", tuple(said), (models,))
 
 
+@memory.door
 def bootstrap_test(
     smaller: Fit,
     larger: Fit,
@@ -170,6 +171,9 @@ def bootstrap_test(
                 tell(len(found))
         except KeyboardInterrupt:
             interrupted = True
+        except MemoryError as error:
+            keep_draws(error, sum(len(d) for d in draws), n)
+            interrupted = True
     every = np.concatenate(draws) if draws else np.empty((0, 2))
     known, not_converged = every[np.isfinite(every[:, 0])].T
     p = (1.0 + float((known >= statistic - SAME).sum())) / (1.0 + len(known))
@@ -225,6 +229,8 @@ def _draw_ratios(small: Fit, large: Fit, size: int, seed: np.random.SeedSequence
     Y = simulate(small.design, e.beta, e.theta, e.sigma, size, np.random.default_rng(seed))
     try:
         return _likelihood_ratios(small, large, Y)
+    except MemoryError:
+        raise
     except LmmError:
         return np.concatenate([_ratio_or_nan(small, large, Y[:, [i]]) for i in range(size)])
 
@@ -244,5 +250,7 @@ def _ratio_or_nan(small: Fit, large: Fit, Y: Floats) -> Floats:
     """Return the same for one data set; NaN if it cannot be fitted."""
     try:
         return _likelihood_ratios(small, large, Y)
+    except MemoryError:
+        raise
     except LmmError:
         return np.array([[np.nan, 0.0]])

@@ -93,6 +93,8 @@ def acceleration(fit: Fit, statistic: Callable[[Fit], Floats]) -> Floats:
     for level in range(block.m):
         try:
             values.append(statistic(fit.on_rows(block.codes != level)))
+        except MemoryError:
+            raise
         except Exception as error:
             raise DataError(
                 f"without {block.group} {block.levels[level]} the model cannot be fitted ({error}), so that there is "

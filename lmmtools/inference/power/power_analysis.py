@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools import core
+from lmmtools import core, memory
 from lmmtools.design.columns import independent_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.stack import extend_design
 from lmmtools.errors import DataError, EngineError
-from lmmtools.inference.draws import check_count, run_pieces, spawn_pieces
+from lmmtools.inference.draws import check_count, keep_draws, run_pieces, spawn_pieces
 from lmmtools.inference.power.simulated_tests import (
     TESTS,
     Truth,
@@ -131,6 +131,7 @@ class Power(Tabular):
         return tuple(notes)
 
 
+@memory.door
 def power(
     model: Any,
     effects: Mapping[str, float] | None = None,
@@ -228,6 +229,9 @@ def power(
                     found.append(p)
                     show(len(p))
             except KeyboardInterrupt:
+                interrupted = True
+            except MemoryError as error:
+                keep_draws(error, sum(len(p) for p in found), n_sim)
                 interrupted = True
             if found:
                 rows += _power_rows(np.concatenate(found), names, size, extended.n, alpha)

@@ -115,6 +115,8 @@ def simulated_p_values(
     problem = core.prepare(truth.design)
     try:
         return _p_values(problem, Y, truth, test, hypotheses)
+    except MemoryError:
+        raise
     except LmmError:
         # At least one data set cannot be fitted: test them one by one.
         return np.concatenate([_p_values_or_nan(problem, Y[:, [i]], truth, test, hypotheses) for i in range(n)])
@@ -124,6 +126,8 @@ def _p_values_or_nan(problem: Any, Y: Floats, truth: Truth, test: str, hypothese
     """Return the p-values of one data set, shape (1, hypotheses); NaN if it cannot be fitted."""
     try:
         return _p_values(problem, Y, truth, test, hypotheses)
+    except MemoryError:
+        raise
     except LmmError:
         return np.full((1, len(hypotheses)), np.nan)
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from lmmtools import memory
 from lmmtools.design.structure import FactorStructure, examine
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Structure(FactorStructure):
         return f"<Structure of {self.n_rows} rows: {relations or self.factors[0].name}>"
 
 
+@memory.door
 def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Structure:
     """Return how the factors of ``data`` relate, from the data alone.
 
