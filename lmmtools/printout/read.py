@@ -74,7 +74,11 @@ _SOURCES = (
     (r"The Mixed Procedure|Covariance Parameter Estimates", "output of SAS PROC MIXED", ""),
     (r"Mixed-effects (?:REML|ML) regression", "output of Stata's mixed", "lmmtools.read_printout(text) reads it"),
     (r"Group-Level Effects:|Population-Level Effects:|Multilevel Hyperparameters:", "a fit of brms", ""),
-    (r"Estimates of Covariance Parameters|Tests of Fixed Effects", "output of SPSS MIXED", ""),
+    (
+        r"Estimates of Covariance Parameters|Tests of Fixed Effects",
+        "output of SPSS MIXED",
+        "lmmtools.read_printout(text) reads it",
+    ),
     (r"Residual standard error:", "a linear model of R's lm(), without random effects", ""),
 )
 

@@ -25,19 +25,22 @@ __all__ = ["of_parameters"]
 
 # What a column is -> its headings.
 _NAMES = {
-    "estimate": ("estimate", "Coefficient", "Estimates"),
-    "std_error": ("std.error", "SE", "std. Error"),
+    "estimate": ("estimate", "Coefficient", "Estimates", "Estimate"),
+    "std_error": ("std.error", "SE", "std. Error", "Std. Error"),
     "t": ("statistic", "t", "z", "Statistic"),
     "df": ("df", "df_error"),
-    "p": ("p.value", "p"),
-    "lower": ("conf.low", "CI low"),
-    "upper": ("conf.high", "CI high"),
+    "p": ("p.value", "p", "Sig."),
+    "lower": ("conf.low", "CI low", "Lower Bound"),
+    "upper": ("conf.high", "CI high", "Upper Bound"),
 }
 _COLUMNS = {heading: kind for kind, headings in _NAMES.items() for heading in headings}
 _KINDS = ("fixed", "sd", "variance", "correlation", "covariance", "mode", "fit")
 _TESTS = ("df", "p", "lower", "upper")
 # Order in which methods are tried: the quick ones first.
 _METHODS = ("z", "satterthwaite", "residual", "all parameters", "kenward-roger")
+
+_LOOSE_ERROR = 2e-3
+"""Relative difference of standard errors of variances by two implementations' numerical derivatives."""
 
 
 def of_parameters(fit: Any, table: PrintedTable) -> Iterator[Counterpart]:
@@ -155,6 +158,7 @@ def _of_variances(fit: Any, rows: Sequence[PrintedRow]) -> Iterator[Counterpart]
                 own[group_key(f"{grp} "), _pair_key(one, other)] = (vcov, sdcor)
         else:
             own[group_key(f"{grp} "), match_key(var1)] = (vcov, sdcor)
+    errors = _errors_of_variances(fit) if any(_COLUMNS[c] == "std_error" for row in rows for c in row.numbers) else {}
     for row in rows:
         kind, group, *effects = row.labels
         grouped = "Residual" if group == "Residual" and not any(effects) else group_key(f"{group} ")
@@ -164,9 +168,30 @@ def _of_variances(fit: Any, rows: Sequence[PrintedRow]) -> Iterator[Counterpart]
         found = names.get((grouped, wanted))
         value = None if found is None else found[kind in ("sd", "correlation")]
         size = 1.0 if kind == "correlation" else abs(value or 0.0)
-        for column in row.numbers:
-            is_estimate = _COLUMNS[column] == "estimate"
-            yield pair(row, column, value if is_estimate else math.nan, 2.0 * LOOSE * size, is_known=is_estimate)
+        for column, printed in row.numbers.items():
+            if _COLUMNS[column] == "estimate":
+                yield pair(row, column, value, 2.0 * LOOSE * size)
+                continue
+            error = (
+                errors.get((grouped, wanted), {}).get(kind, math.nan) if _COLUMNS[column] == "std_error" else math.nan
+            )
+            # By the expected or the observed information: known where it is the fit's.
+            is_its = abs(error - printed) <= rounding_of(printed) + _LOOSE_ERROR * abs(error)
+            yield pair(row, column, error, _LOOSE_ERROR * abs(error), is_known=is_its)
+
+
+def _errors_of_variances(fit: Any) -> dict[tuple[str, str], dict[str, float]]:
+    """Return {(group, effects): {kind: standard error}}."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in fit.varcorr_bse.itertuples(index=False):
+        is_residual = not isinstance(row.var1, str)
+        group = "Residual" if is_residual else group_key(f"{row.grp} ")
+        error = {"variance": row.se_vcov, "covariance": row.se_vcov, "sd": row.se_sdcor, "correlation": row.se_sdcor}
+        if isinstance(row.var2, str):
+            found[group, _pair_key(row.var1, row.var2)] = found[group, _pair_key(row.var2, row.var1)] = error
+        else:
+            found[group, "" if is_residual else match_key(row.var1)] = error
+    return found
 
 
 def _pair_key(one: str, other: str) -> str:
@@ -219,6 +244,20 @@ _FIGURES: dict[str, Callable[[Any], float]] = {
     "Unadjusted ICC": lambda fit: fit.icc().unadjusted,
     "Conditional ICC": lambda fit: fit.icc().unadjusted,
 }
+# SPSS counts, by REML, variance parameters alone and rows less fixed effects.
+_OF_SPSS: dict[str, Callable[[float, float], float]] = {
+    "AIC of SPSS": lambda d, n: 2.0 * d,
+    "AICC of SPSS": lambda d, n: 2.0 * d * n / (n - d - 1.0),
+    "CAIC of SPSS": lambda d, n: d * (math.log(n) + 1.0),
+    "BIC of SPSS": lambda d, n: d * math.log(n),
+}
+# Criterion -> whether it is that of REML.
+_CRITERIA = {
+    "REMLcrit": True,
+    "deviance": False,
+    "-2 Restricted Log Likelihood": True,
+    "-2 Log Likelihood": False,
+}
 # Versions of performance and sjPlot refit by ML, or by REML, for these.
 _REFITTED = ("AIC", "AICc", "BIC")
 
@@ -231,8 +270,13 @@ def _corrected_aic(fit: Any) -> float:
 def _of_figures(fit: Any, rows: Sequence[PrintedRow]) -> Iterator[Counterpart]:
     for row in rows:
         for column, printed in row.numbers.items():
-            if column in ("REMLcrit", "deviance"):
-                is_its = fit.reml == (column == "REMLcrit")
+            if column in _OF_SPSS:
+                fixed = len(fit.tests(ddf="z").to_frame()) if fit.reml else 0
+                penalty = _OF_SPSS[column](fit.nobs - fit.df_resid - fixed, fit.nobs - fixed)
+                yield pair(row, column, fit.objective + penalty, LOOSE)
+                continue
+            if column in _CRITERIA:
+                is_its = fit.reml == _CRITERIA[column]
                 yield pair(row, column, fit.objective if is_its else math.nan, LOOSE, is_known=is_its)
                 continue
             value = float(_FIGURES[column](fit)) if column in _FIGURES else math.nan

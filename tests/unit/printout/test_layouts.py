@@ -342,3 +342,60 @@ def test_a_table_within_a_session():
 def test_a_summary_goes_before_tables_around_it():
     summary = (REFERENCE.parent / "printed" / "lmertest_satterthwaite.txt").read_text(encoding="utf-8")
     assert lmt.read_printout(summary + "\n" + text_of("anova_slope")).engine == "lme4"
+
+
+SPSS, SPSS_INTERCEPTS = ((OTHER / f"{name}.txt").read_text(encoding="utf-8") for name in ("spss", "spss_intercepts"))
+
+
+def test_tables_of_spss_are_read_and_compared():
+    table = lmt.read_printout(SPSS)
+    assert table.unread == ()
+    assert [row.labels for row in table.rows] == [
+        ("fit",),
+        ("fixed", "(Intercept)"),
+        ("fixed", "Days"),
+        ("variance", "Residual", ""),
+        ("variance", "Subject", "(Intercept)"),
+        ("covariance", "Subject", "(Intercept)", "Days"),
+        ("variance", "Subject", "Days"),
+    ]
+    assert str(table.rows[1].numbers["Std. Error"]) == "6.824557"
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit()
+    found = lmt.compare(fit, SPSS)
+    assert found.verdict == "same to the digits shown"
+    # AIC of SPSS by REML counts the four variance parameters alone.
+    assert "fit, AIC of SPSS" in " ".join(row.label for row in found.rows)
+    assert lmt.compare(fit, SPSS.replace("1764.355", "1764.553")).verdict == "disagrees"
+
+
+def test_a_row_of_each_random_intercept_of_spss():
+    table = lmt.read_printout(SPSS_INTERCEPTS)
+    assert [row.labels[1] for row in table.rows] == ["(Intercept)", "Residual", "batch", "batch:cask"]
+    assert table.unread == ()
+    fit = lmt.lmm("strength ~ 1 + (1 | batch/cask)", lmt.datasets.load("Pastes")).fit()
+    assert lmt.compare(fit, SPSS_INTERCEPTS).verdict == "same to the digits shown"
+
+
+def test_names_of_levels_and_redundant_rows_of_spss():
+    days = next(line for line in SPSS.splitlines() if line.startswith("Days"))
+    text = SPSS.replace(days, f"{days.replace('Days', '[group=2] * Days')}\n[group=3] * Days\t0b\t0\t.\t.\t.\t.\t.")
+    table = lmt.read_printout(text)
+    assert table.rows[2].labels == ("fixed", "group2:Days")
+    assert [line.partition(": ")[2] for line in table.unread] == ["'[group=3] * Days 0b 0 . . . . .'"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("36.838", "38.638", "t is not Estimate over Std. Error"),
+        ("237.006549", "273.006549", "bounds or Sig. are not those"),
+        ("1751.628", "1751.862", "twice a number of parameters"),
+        ("2.120", "2.210", "Wald Z is not Estimate over Std. Error"),
+        ("Parameter\tEstimate\tStd. Error\tdf\tt\tSig.", "", "has no heading"),
+        ("6.824557\t", "6.824557\n", "part of the line above it"),
+    ],
+)
+def test_a_changed_table_of_spss_is_refused(old, new, named):
+    assert old in SPSS
+    with pytest.raises(lmt.LmmError, match=named):
+        lmt.read_printout(SPSS.replace(old, new))
