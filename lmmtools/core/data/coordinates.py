@@ -41,7 +41,7 @@ __all__ = [
     "Coordinates",
     "better_columns",
     "choose_coordinates",
-    "least_left",
+    "is_dependent",
     "lower_map",
     "orthonormal",
     "shifted",
@@ -312,19 +312,18 @@ def _turn_by_qr(X: Floats) -> Floats:
     return np.asarray(solve_triangular(R, np.eye(c), check_finite=False) / norms[:, None])
 
 
-def better_columns(at: Coordinates, XX: Floats) -> tuple[Columns, Floats] | None:
+def better_columns(at: Coordinates, XX: Floats, loss: float) -> tuple[Columns, Floats] | None:
     """Return columns that lose fewer digits than those of some products X'WX, (p, p), and the upper step to them.
 
-    None where nothing is lost that matters.
+    None where nothing is lost that matters, or X is dependent; ``loss`` is that of the products.
     """
     p, turn = at.p, at.columns.turn
-    _, loss = orthonormal(XX)
     dense = None if at.columns.is_dense else at.at_dense
     if loss <= LOSS:
         return None
     if dense is not None and loss <= SPARSE_LOSS and orthonormal(XX[np.ix_(dense, dense)])[1] <= LOSS:
         return None
-    if not np.isfinite(XX).all() or not np.diag(XX).all() or least_left(at.columns, XX) < RANK_TOL:
+    if not np.isfinite(XX).all() or not np.diag(XX).all() or is_dependent(at.columns, XX, loss):
         return None
     if dense is not None and turn is None:
         step = np.eye(p)
@@ -336,24 +335,26 @@ def better_columns(at: Coordinates, XX: Floats) -> tuple[Columns, Floats] | None
     return Columns(step if turn is None else turn @ step, at.at_dense is not None), step
 
 
-def least_left(columns: Columns, XX: Floats) -> float:
-    """Return the smallest length that a column of X has beside those before it, relative to its own.
+def is_dependent(columns: Columns, XX: Floats, loss: float) -> bool:
+    """Return whether a column of X has no length beside those before it, relative to its own, to working precision.
 
     Parameters
     ----------
     columns : Columns
+        Of X, perhaps turned before.
     XX : ndarray, shape (p, p)
         Products of those.
+    loss : float
+        Theirs.
     """
-    T, loss = orthonormal(XX)
-    if not np.isfinite(loss):
-        T = orthonormal(shifted(XX))[0]
-    lengths, left = np.sqrt(np.diag(XX)), np.abs(np.diag(T))
-    if columns.turn is not None:
-        back = dtrtri(columns.turn)[0]
-        lengths = np.sqrt(np.einsum("ij,ij->j", back, product(XX, back)))
-        left = left * np.abs(np.diag(columns.turn))
-    return float((1.0 / left / lengths).min(initial=1.0))
+    if columns.turn is None:
+        # Before any turn the products do not tell a column that is nearly dependent from one that is.
+        return False
+    T = orthonormal(XX if np.isfinite(loss) else shifted(XX))[0]
+    back = dtrtri(columns.turn)[0]
+    lengths = np.sqrt(np.einsum("ij,ij->j", back, product(XX, back)))
+    left = 1.0 / np.abs(np.diag(T) * np.diag(columns.turn))
+    return bool((left < RANK_TOL * lengths).any())
 
 
 def _step(XX: Floats) -> Floats:

@@ -12,7 +12,9 @@ its regression was off, over X and y, or over everything where a basis was.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +28,7 @@ from lmmtools.core.data.coordinates import (
     Coordinates,
     better_columns,
     choose_coordinates,
-    least_left,
+    is_dependent,
     lower_map,
     orthonormal,
     shifted,
@@ -35,9 +37,11 @@ from lmmtools.core.data.products import Products, Work
 from lmmtools.core.elimination.gram import Gram
 from lmmtools.design.sparse_columns import times, transposed_times
 from lmmtools.errors import EngineError
+from lmmtools.threads import cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
     from scipy import sparse
@@ -62,6 +66,9 @@ EXACT_TOL = 1e-14
 
 RESPONSE_LOSS = 1e3
 """Ratio of y'Wy, after the preliminary regression, to what X leaves of it, up to which the difference keeps digits."""
+
+MANY = 2_000_000
+"""Rows from which a second thread adds those that are made while the first makes the next."""
 
 PASSES = 6
 """Passes over the rows at most: each leaves columns that are nearer to orthogonal by about eight digits."""
@@ -155,13 +162,24 @@ def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
     EngineError
         If X has no full column rank to working precision, as many columns as rows, or explains y exactly.
     """
+    return accumulate_by(choose_coordinates(source), partial(_read, source))
 
-    def read(products: Products) -> Products:
+
+def _read(source: ChunkSource, products: Products) -> Products:
+    """Return the products with all rows added: where they are many, while the next of them are made."""
+    if source.n < MANY or cores() == 1:
         for chunk in source:
             products.add(chunk)
         return products
-
-    return accumulate_by(choose_coordinates(source), read)
+    with ThreadPoolExecutor(1) as beside:
+        last: Future[None] | None = None
+        for chunk in source:
+            if last is not None:
+                last.result()
+            last = beside.submit(products.add, chunk)
+        if last is not None:
+            last.result()
+    return products
 
 
 def accumulate_by(at: Coordinates, read: Callable[[Products], Products]) -> tuple[Scaling, CrossProducts]:
@@ -194,7 +212,7 @@ def accumulate_by(at: Coordinates, read: Callable[[Products], Products]) -> tupl
         return found.finish()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class _Found:
     """The latest sums of each kind.
 
@@ -208,11 +226,16 @@ class _Found:
     columns: Products
     response: Products
 
+    @cached_property
+    def orthonormal(self) -> tuple[Floats, float]:
+        """The upper T with T'X'WX T = I, and the factor on rounding errors of products."""
+        return orthonormal(self.columns.XX)
+
     def better(self) -> Products | None:
         """Return empty products in better coordinates, for another pass; None where no digits are lost."""
         last, XX = self.response, self.columns.XX
         at, work = last.at, Work.RESPONSE
-        T, loss = orthonormal(XX)
+        T, loss = self.orthonormal
         b = T @ (T.T @ last.Xr) if loss <= TURNED_LOSS else np.zeros(at.p)
         left = last.rr - float(b @ last.Xr)
         if np.isfinite(last.rr) and last.rr <= EXACT_TOL**2 * last.size:
@@ -226,7 +249,7 @@ class _Found:
         elif left > 0.0:
             size = float(np.sqrt(left / at.n))
             centre, unit = centre / size, unit * size
-        columns = better_columns(at, XX) if last.work > Work.RESPONSE else None
+        columns = better_columns(at, XX, loss) if last.work > Work.RESPONSE else None
         if columns is not None:
             at, work = replace(at, columns=columns[0]), Work.COLUMNS
             centre = solve_triangular(columns[1], centre, check_finite=False)
@@ -247,8 +270,8 @@ class _Found:
             As :func:`accumulate`.
         """
         at, n, XX = self.response.at, self.response.at.n, self.columns.XX
-        T, loss = orthonormal(XX)
-        if loss >= 1.0 / RANK_TOL or least_left(self.columns.at.columns, XX) < RANK_TOL:
+        T, loss = self.orthonormal
+        if loss >= 1.0 / RANK_TOL or is_dependent(self.columns.at.columns, XX, loss):
             raise _why_dependent(XX)
         rr, size = self.response.rr, self.response.size
         rest = T.T @ self.response.Xr

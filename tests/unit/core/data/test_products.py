@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lmmtools import core
-from lmmtools.core.data import pair_sums, problem
+from lmmtools.core.data import crossprod, pair_sums, problem
 from lmmtools.core.data.chunks import Chunk, DesignChunks
 from lmmtools.core.data.coordinates import choose_coordinates
 from lmmtools.core.data.crossprod import accumulate, accumulate_by
@@ -184,6 +184,31 @@ def test_first_rows_that_say_little_cost_no_digits(kind: str) -> None:
     # A response near 1e9 is known to 1e-7: that is what other coordinates round.
     tolerance = 1e-8 if kind == "mean of 1e9" else 1e-9
     assert core.evaluate(one, theta).objective == pytest.approx(core.evaluate(other, theta).objective, rel=tolerance)
+
+
+def test_rows_are_added_while_the_next_are_made(monkeypatch) -> None:
+    monkeypatch.setattr(crossprod, "MANY", 0)
+    monkeypatch.setattr(crossprod, "cores", lambda: 2)
+    design = random_design(3)
+    source = DesignChunks(design, 7)
+    found = criteria(design, accumulate(source))
+    monkeypatch.setattr(crossprod, "cores", lambda: 1)
+    assert found == criteria(design, accumulate(source))
+
+
+def test_what_fails_while_rows_are_added_is_raised(monkeypatch) -> None:
+    monkeypatch.setattr(crossprod, "MANY", 0)
+    monkeypatch.setattr(crossprod, "cores", lambda: 2)
+
+    class Failing(DesignChunks):
+        def __iter__(self) -> Iterator[Chunk]:
+            first, second, *_ = DesignChunks(self.design, 7)
+            yield first
+            yield replace(second, bases=())
+            yield first
+
+    with pytest.raises(IndexError):
+        accumulate(Failing(random_design(3)))
 
 
 def test_a_good_first_chunk_needs_one_pass() -> None:
