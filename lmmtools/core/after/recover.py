@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg.lapack import dpotrs, dtrtrs
 
-from lmmtools.core.elimination.chain import invert
+from lmmtools.core.elimination.chain import diagonal_of_inverse
 from lmmtools.core.search.objective import State, evaluate_state
 from lmmtools.threads import single
 
@@ -136,9 +136,8 @@ def conditional_covariances(problem: Problem, theta: Floats, reml: bool = True) 
     """
     s = evaluate_state(problem, problem.to_lambdas(theta), reml)
     sigma2 = problem.response.y_scale**2 * s.r2 / s.dof
-    W = invert(s.elimination, blocks=True)
     out: list[Floats] = [np.zeros(0)] * len(s.lambdas)
-    for f, diagonal in zip(problem.structure.factors, W.diagonal, strict=True):
+    for f, diagonal in zip(problem.structure.factors, diagonal_of_inverse(s.elimination), strict=True):
         for k, part in f.parts():
             inverse = np.linalg.inv(problem.scaling.basis_maps[k])
             own = sigma2 * (inverse @ diagonal[:, part, part] @ inverse.T)
@@ -157,9 +156,8 @@ def mode_covariances(problem: Problem, theta: Floats, reml: bool = True) -> tupl
     sigma2 = problem.response.y_scale**2 * s.r2 / s.dof
     p = problem.p
     V = dtrtrs(s.Lxx, s.U[:, :p].T, lower=1)[0].T if p else s.U[:, :0]
-    W = invert(s.elimination, blocks=True)
     out: list[Floats] = [np.zeros(0)] * len(s.lambdas)
-    for f, diagonal in zip(problem.structure.factors, W.diagonal, strict=True):
+    for f, diagonal in zip(problem.structure.factors, diagonal_of_inverse(s.elimination), strict=True):
         v = V[f.columns].reshape(f.m, f.l, -1)
         unknown = diagonal + np.einsum("gap,gbp->gab", v, v)
         for k, part in f.parts():

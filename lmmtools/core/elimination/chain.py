@@ -34,7 +34,16 @@ if TYPE_CHECKING:
 
     from lmmtools.core.elimination.parts import Link
 
-__all__ = ["EliminatedStage", "Elimination", "Inverse", "eliminate", "invert", "solve", "traces"]
+__all__ = [
+    "EliminatedStage",
+    "Elimination",
+    "Inverse",
+    "diagonal_of_inverse",
+    "eliminate",
+    "invert",
+    "solve",
+    "traces",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -240,6 +249,21 @@ def invert(el: Elimination, *, blocks: bool = False) -> Inverse:
     symmetric = tuple(0.5 * (t + t.T) for t in (*T, *T_rest))
     diagonal = (*W.diagonal, *_rest_blocks(el, W_rest)) if blocks else ()
     return Inverse(symmetric, diagonal, tuple(W.links), tuple(W.couplings), W_rest, None)
+
+
+def diagonal_of_inverse(el: Elimination) -> tuple[Floats, ...]:
+    """Return the diagonal blocks of W, (m, l, l) per factor in order of elimination.
+
+    With one factor before the rest, nothing of their coupling's size is formed for it.
+    """
+    kind = el.stages[0].stage.coupling if len(el.stages) == 1 else None
+    if kind is None or el.rest is None:
+        return invert(el, blocks=True).diagonal
+    s = el.stages[0]
+    assert s.coupling is not None
+    W_rest = el.rest.invert(full=True)[0]
+    Q = kind.quadratics(s.coupling, W_rest)
+    return (s.w + blocks.multiply(blocks.multiply(s.w, Q), s.w), *_rest_blocks(el, W_rest))
 
 
 def _invert_single(s: EliminatedStage, W_rest: Floats | None, T_rest: list[Floats]) -> Inverse:

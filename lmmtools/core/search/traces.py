@@ -28,7 +28,9 @@ from scipy import sparse
 
 from lmmtools.blas import dot, product
 from lmmtools.core.elimination.chain import solve
+from lmmtools.core.elimination.coupling import DenseCoupling
 from lmmtools.core.elimination.dense_rest import DenseRest, symmetric
+from lmmtools.core.elimination.gram import slices_of
 from lmmtools.core.kernels import blocks
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from lmmtools.core.data.problem import Problem
     from lmmtools.core.elimination.chain import Inverse
-    from lmmtools.core.elimination.parts import Factor
+    from lmmtools.core.elimination.parts import Coupling, Factor
     from lmmtools.core.search.levels import LevelSums
     from lmmtools.core.search.objective import State
 
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     from lmmtools.core.elimination.chain import EliminatedStage
 
     Rows: TypeAlias = Floats | sparse.csr_matrix
+    _ByPair: TypeAlias = dict[tuple[int, int], Floats]
 
 __all__ = [
     "DENSE_Q",
@@ -133,11 +136,12 @@ def _trace_crossed(s: EliminatedStage, rest: DenseRest, W: Floats, Y: Floats, si
     f, coupling = s.stage.factor, s.stage.coupling
     assert coupling is not None and s.coupling is not None
     y, y_rest = Y[: f.q].reshape(f.m, f.l, -1), Y[f.q :]
-    K = coupling.scale(s.J, s.coupling)
-    rows = [coupling.matrix(K, a) for a in range(f.l)]
-    pairs = [(a, c) for a in range(f.l) for c in range(f.l)]
+    squares, beside = _crossed_products(coupling, s, y)
     # diag(W, I) G^ac of K and Y together.
-    X = {(a, c): _weighted(W, rows[a], rows[c], y[:, a], y[:, c]) for a, c in pairs}
+    X = {
+        (a, c): _weighted(W, square, beside[a, c], beside[c, a], product(y[:, a].T, y[:, c]))
+        for (a, c), square in squares.items()
+    }
     out = np.zeros((k := sum(len(x) for x in sigma), k))
     own = blocks.multiply(blocks.multiply(s.J, coupling.quadratics(s.coupling, W)), s.J.transpose(0, 2, 1))
     add_gram(
@@ -180,14 +184,36 @@ def _among_levels(D: Floats, own: Floats, X: Mapping[tuple[int, int], Floats]) -
     return gram
 
 
-def _weighted(W: Floats, left: Rows, right: Rows, y_left: Floats, y_right: Floats) -> Floats:
-    """Return diag(W, I) [left, y_left]'[right, y_right]."""
-    q, p = len(W), y_left.shape[1]
+def _crossed_products(coupling: Coupling, s: EliminatedStage, y: Floats) -> tuple[_ByPair, _ByPair]:
+    """Return K^a'K^c, (q_rest, q_rest), and K^a'y^c, (q_rest, p), of K = J A_er for each pair of the factor's effects.
+
+    Of a dense K, some levels are made at a time.
+    """
+    assert s.coupling is not None
+    l = y.shape[1]
+    squares: _ByPair = {}
+    beside: _ByPair = {}
+    for some in slices_of(len(y), s.coupling[0].size) if isinstance(coupling, DenseCoupling) else [slice(None)]:
+        K = coupling.scale(s.J[some] if isinstance(coupling, DenseCoupling) else s.J, s.coupling[some])
+        rows = [coupling.matrix(K, a) for a in range(l)]
+        for a, c in np.ndindex(l, l):
+            found = np.asarray(rows[a].T @ y[some, c])
+            beside[a, c] = beside[a, c] + found if (a, c) in beside else found
+            if a <= c:
+                square = _transpose_product(rows[a], rows[c])
+                squares[a, c] = squares[a, c] + square if (a, c) in squares else square
+    squares.update({(c, a): square.T for (a, c), square in squares.items() if a < c})
+    return squares, beside
+
+
+def _weighted(W: Floats, square: Floats, right: Floats, left: Floats, across: Floats) -> Floats:
+    """Return diag(W, I) [[square, right], [left', across]]."""
+    q, p = right.shape
     out = np.empty((q + p, q + p))
-    out[:q, :q] = product(W, _transpose_product(left, right))
-    out[:q, q:] = product(W, left.T @ y_right)
-    out[q:, :q] = (right.T @ y_left).T
-    out[q:, q:] = y_left.T @ y_right
+    out[:q, :q] = product(W, square)
+    out[:q, q:] = product(W, right)
+    out[q:, :q] = left.T
+    out[q:, q:] = across
     return out
 
 
