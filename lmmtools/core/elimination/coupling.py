@@ -92,9 +92,13 @@ class DenseCoupling:
         out = np.zeros((l, l))
         for scaled in self._scaled_slices(J, values):
             right = product(scaled.reshape(-1, q), W).reshape(scaled.shape)
-            for a, b in np.ndindex(l, l):
-                out[a, b] += dot(scaled[:, a], right[:, b]) if l == 1 else np.vdot(scaled[:, a], right[:, b])
-        return out
+            if l == 1:
+                out[0, 0] += dot(scaled, right)
+                continue
+            for a in range(l):
+                for b in range(a + 1):
+                    out[a, b] += np.einsum("eq,eq->", scaled[:, a], right[:, b])
+        return out + np.tril(out, -1).T
 
     def quadratics(self, values: Floats, W: Floats) -> Floats:
         """Return values_e W values_e'."""
