@@ -13,7 +13,7 @@ from lmmtools.core.after.fixed import (
     fixed_effects_derivatives,
 )
 from lmmtools.core.after.information import VarianceInformation, information
-from lmmtools.core.after.leverage import hat_values, prediction_variances
+from lmmtools.core.after.leverage import RowLeverages, hat_values, prediction_variances
 from lmmtools.core.after.recover import (
     Recovered,
     conditional_covariances,
@@ -59,6 +59,7 @@ __all__ = [
     "Recovered",
     "Refits",
     "RelativeUncertainty",
+    "RowLeverages",
     "RowSets",
     "Scope",
     "Unprofiled",

@@ -154,10 +154,7 @@ class Design:
         """Yield the rows in order, in batches of at most ``rows``: views of the arrays, or read and coded."""
         if self.streamed is not None:
             for batch in self.streamed.batches(rows):
-                # The blocks may be fewer than those that are coded, or have fewer columns.
-                codes: Any = [b.codes for b in self.blocks]
-                bases: Any = [b.basis for b in self.blocks]
-                yield replace(batch, codes=tuple(c.of(batch) for c in codes), bases=tuple(b.of(batch) for b in bases))
+                yield self.in_blocks(batch)
             return
         for start in range(0, self.n, rows):
             s = slice(start, start + rows)
@@ -170,6 +167,12 @@ class Design:
                 tuple(b.basis[s] for b in self.blocks),
                 self.rows[s],
             )
+
+    def in_blocks(self, batch: RowBatch) -> RowBatch:
+        """Return a batch as it was coded with the levels and bases of the blocks: fewer, or of fewer columns."""
+        codes: Any = [b.codes for b in self.blocks]
+        bases: Any = [b.basis for b in self.blocks]
+        return replace(batch, codes=tuple(c.of(batch) for c in codes), bases=tuple(b.of(batch) for b in bases))
 
     @cached_property
     def frame(self) -> pd.DataFrame:

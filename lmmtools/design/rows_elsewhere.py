@@ -99,6 +99,12 @@ class Stream(Protocol):
     def batches(self, rows: int, with_frame: bool = False) -> Iterator[RowBatch]:
         """Yield the rows used in batches of at most ``rows``, in order."""
 
+    def with_tables(self, rows: int, design: Any) -> Iterator[tuple[Any, RowBatch]]:
+        """Yield tables of Arrow with all columns of the rows used, and these rows coded as a design has them."""
+
+    def with_response(self, name: str) -> Stream:
+        """Return the same rows with another column as their response."""
+
     def are_alike(self, a: Any, b: Any) -> bool:
         """Whether two terms, by their codes, have the same levels in the same rows."""
 

@@ -240,6 +240,7 @@ class _Builder:
             {name: LevelFinder(factor.levels) for name, factor in factors.items()},
             labels,
             tuple(blocks),
+            survey.plan.names,
             may_be_undefined(self.formula),
         )
 

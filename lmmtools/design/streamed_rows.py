@@ -10,7 +10,8 @@ import pandas as pd
 
 from lmmtools.design.factors import match_levels
 from lmmtools.design.facts import spanning_rows
-from lmmtools.design.frame import is_missing
+from lmmtools.design.frame import as_numbers, is_missing, need_columns
+from lmmtools.design.numerals import name_row
 from lmmtools.design.row_statistics import RowStatistics
 from lmmtools.design.rows_elsewhere import RowBatch
 from lmmtools.design.survey import as_plain
@@ -171,6 +172,8 @@ class Coder:
     labels : frozenset of str
         Columns that are factors in X or a basis and hold no numbers.
     blocks : tuple of BlockCoder
+    complete : tuple of str
+        The columns that decide which rows are used.
     may_be_undefined : bool
         Whether an expression may have no value in some rows, which are left out.
     """
@@ -186,6 +189,7 @@ class Coder:
     levels: dict[str, LevelFinder]
     labels: frozenset[str]
     blocks: tuple[BlockCoder, ...]
+    complete: tuple[str, ...]
     may_be_undefined: bool
 
     def code(self, columns: AnyColumns, with_frame: bool = False) -> RowBatch:
@@ -293,6 +297,25 @@ class StreamedRows:
         """Columns of the basis of each term."""
         return tuple(block.width for block in self.coder.blocks)
 
+    def with_tables(self, rows: int, design: Design) -> Iterator[tuple[Any, RowBatch]]:
+        """Yield tables of Arrow with all columns of the rows used, and these rows coded as a design has them."""
+        start = n = 0
+        for table in self.source.batches(self.source.columns):
+            columns = as_columns(table, start)
+            for batch in self._code(complete_rows(columns, self.coder.complete), rows, with_frame=False):
+                n += len(batch)
+                yield table.take(batch.rows - start), design.in_blocks(batch)
+            start += table.num_rows
+        if n != self.n:
+            raise DataError(_changed(self.name))
+
+    def with_response(self, name: str) -> StreamedRows:
+        """Return the same rows with another column as their response; it must have a value in each."""
+        need_columns(pd.DataFrame(columns=list(self.source.columns)), [name])
+        names = tuple(dict.fromkeys((*self.coder.names, name)))
+        coder = replace(self.coder, names=names, response=name, response_encoder=None)
+        return StreamedRows(self.source, coder, self.n, self.survey)
+
     def are_alike(self, a: Any, b: Any) -> bool:
         """Whether two terms, by their codes, have the same levels in the same rows."""
         pair = (a.at, b.at) if a.at < b.at else (b.at, a.at)
@@ -354,9 +377,7 @@ class StreamedRows:
         statistics = None if self._found else RowStatistics.for_rows(self)
         n = 0
         for columns, _ in read_columns(self.source, self.coder.names):
-            for batch in self._code(
-                complete_rows(columns, self.coder.names), rows, with_frame or statistics is not None
-            ):
+            for batch in self._code(self._complete(columns), rows, with_frame or statistics is not None):
                 if any((codes < 0).any() for codes in batch.codes):
                     raise DataError(_changed(self.name))
                 if statistics is not None:
@@ -367,6 +388,22 @@ class StreamedRows:
             raise DataError(_changed(self.name))
         if statistics is not None and not self._found:
             self._found.append(statistics)
+
+    def _complete(self, columns: AnyColumns) -> dict[str, pd.Series[Any]]:
+        """Return the rows without a missing value, with all columns that are read."""
+        found = complete_rows(columns, self.coder.complete)
+        index = next(iter(found.values())).index
+        for name in self.coder.names:
+            if name not in found:
+                values = as_numbers(columns[name].loc[index], name, "the response")
+                if np.isnan(values).any():
+                    row = name_row(index[int(np.argmax(np.isnan(values)))])
+                    raise DataError(
+                        f"{name!r} has no value in {row}, which the model uses: another response has to have the same "
+                        "rows. Declare a model of its own for it."
+                    )
+                found[name] = pd.Series(values, index=index, name=name)
+        return found
 
     def _code(self, columns: AnyColumns, rows: int, with_frame: bool) -> Iterator[RowBatch]:
         """Yield coded pieces of a batch of columns."""

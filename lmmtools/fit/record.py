@@ -44,6 +44,29 @@ if TYPE_CHECKING:
 
 __all__ = ["Fit", "Names", "Prepared"]
 
+PASSES = (
+    "augment",
+    "augment_batches",
+    "cooks_distance",
+    "design_effect",
+    "drop1",
+    "fittedvalues",
+    "hat_values",
+    "profile",
+    "ranova",
+    "refit",
+    "resid",
+    "residual_quantiles",
+    "residuals",
+    "scaled_resid",
+    "step",
+    "summary",
+    "to_json",
+    "to_report",
+    "update",
+)
+"""Names of a fit that read the rows again where they are not in memory."""
+
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -696,7 +719,26 @@ class Fit:
         1    0.1697
         Name: hat_values, dtype: float64
         """
+        if self.design.streamed is not None:
+            found = core.RowLeverages(self.problem, self.estimate.theta, self.reml)
+            values = join_rows(self.design, lambda rows: found.of(rows.X, rows.codes, rows.bases, rows.weights))
+            return self.label_rows(values, "hat_values")
         return self.label_rows(core.hat_values(self.problem, self.estimate.theta, self.reml), "hat_values")
+
+    @property
+    def needs_rows(self) -> tuple[str, ...]:
+        """What makes a pass over the rows, or several, when it is asked for; empty where they are in memory.
+
+        What is in neither this list nor an error needs no rows.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.needs_rows
+        ()
+        """
+        return () if self.design.streamed is None else PASSES
 
     # -- the same model elsewhere ---------------------------------------------------------------------------------
 

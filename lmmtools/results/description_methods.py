@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.fit.record import Fit
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -271,24 +272,36 @@ class DescriptionMethods(Fit):
 
     @single
     def augment(
-        self, data: Any = None, *, newdata: Any = None, prefix: str = "", unseen: Unseen = "error"
-    ) -> pd.DataFrame:
+        self,
+        data: Any = None,
+        *,
+        newdata: Any = None,
+        prefix: str = "",
+        unseen: Unseen = "error",
+        leverages: bool = False,
+    ) -> Any:
         """Return the rows fitted, with fitted values, residuals and leverages, as broom.mixed's ``augment``.
+
+        Given a path, write them there as Parquet, batch by batch, and return the path.
 
         Parameters
         ----------
-        data : DataFrame, optional
+        data : DataFrame or path, optional
             The data that were fitted, to add columns that the model does not use; rows left out of the fit are omitted.
+            A path that is free: a folder, or a file for a name that ends in ``.parquet``. What is written there has
+            another name until it is whole; it has ``fitted resid fixed``, and ``hat`` if ``leverages``.
         newdata : DataFrame, optional
             Other rows, for predictions instead.
         prefix : str
             Put before the new columns' names.
         unseen : {"error", "population"}
             How to treat levels of ``newdata`` that the fit has not seen, as :meth:`predict`.
+        leverages : bool
+            Whether leverages are written to a path.
 
         Returns
         -------
-        DataFrame
+        DataFrame or Path
             The data with ``fitted resid hat cooksd fixed`` beside them (and ``weights``, ``offset`` where there are
             any): conditional fitted values and residuals, leverage, Cook's distance as :attr:`cooks_distance`, and the
             population's fitted values. Of new data ``fitted`` and ``fixed``.
@@ -310,5 +323,40 @@ class DescriptionMethods(Fit):
         (30, 7)
         """
         from lmmtools.inference.tidy import augment
+        from lmmtools.inference.written import write_augmented
 
+        if isinstance(data, (str, PathLike)):
+            return write_augmented(self, data, prefix, leverages)
         return augment(self, data, newdata, prefix, unseen)
+
+    def augment_batches(self, *, prefix: str = "", leverages: bool = False) -> Iterator[pd.DataFrame]:
+        """Return an iterator over the rows fitted, in frames, with ``fitted resid fixed`` beside the columns.
+
+        Parameters
+        ----------
+        prefix : str
+            Put before the new columns' names.
+        leverages : bool
+            Whether there is ``hat`` as well.
+
+        Raises
+        ------
+        DataError
+            If the data have a column of one of these names, or changed since the fit.
+        EngineError
+            If pyarrow is not installed.
+
+        See Also
+        --------
+        augment : All at once, or written to files.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> [len(frame) for frame in fit.augment_batches()]
+        [30]
+        """
+        from lmmtools.inference.written import augment_frames
+
+        return augment_frames(self, prefix, leverages)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core, memory
+from lmmtools.design.other_response import with_response
 from lmmtools.errors import DataError
 from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import Confirmation, search_again
@@ -139,15 +140,16 @@ class LMMResults(
 
     # -- other responses, same design -----------------------------------------------------------------------------
 
-    def refit(self, y: ArrayLike) -> LMMResults:
+    def refit(self, y: ArrayLike | str) -> LMMResults:
         """Return the fit of another response on the same design, by the pls engine.
 
         All that does not depend on the response is reused.
 
         Parameters
         ----------
-        y : array-like, shape (nobs,)
-            One value per row used, in the order of ``fittedvalues``.
+        y : array-like, shape (nobs,), or str
+            One value per row used, in the order of ``fittedvalues``. Where the rows are read when they are needed, the
+            name of a column of the same data: one pass over them.
 
         Raises
         ------
@@ -168,6 +170,8 @@ class LMMResults(
         >>> round(fit.refit(y).sigma, 3)
         99.02
         """
+        if isinstance(y, str):
+            return self.on_design(with_response(self.design, y))
         return self.on_response(_as_floats(y))
 
     def refit_many(self, Y: ArrayLike) -> core.Refits:

@@ -17,6 +17,7 @@ from lmmtools.core.data.chunks import indicator_rows
 from lmmtools.core.elimination.chain import Inverse, invert, solve
 from lmmtools.core.elimination.coupling import DenseCoupling, SparseCoupling
 from lmmtools.core.search.objective import State, evaluate_state
+from lmmtools.design.sparse_columns import as_array
 from lmmtools.errors import EngineError
 from lmmtools.threads import single
 
@@ -27,11 +28,20 @@ if TYPE_CHECKING:
     from scipy import sparse
 
     from lmmtools.core.data.problem import Problem
+    from lmmtools.design.sparse_columns import Matrix
 
     Floats = NDArray[np.float64]
     Codes = NDArray[np.intp]
 
-__all__ = ["blocks_of_rows", "by_factor", "hat_values", "prediction_variances", "random_leverages", "times_rows"]
+__all__ = [
+    "RowLeverages",
+    "blocks_of_rows",
+    "by_factor",
+    "hat_values",
+    "prediction_variances",
+    "random_leverages",
+    "times_rows",
+]
 
 SOLVED_COLUMNS = 256
 """New rows that one solve takes."""
@@ -62,6 +72,49 @@ def hat_values(problem: Problem, theta: Floats, reml: bool = True) -> Floats:
             x, _ = dtrtrs(s.Lxx, free.T, lower=1)
             h[rows] += np.einsum("in,in->n", x, x)
     return problem.residual.weighted(h)
+
+
+class RowLeverages:
+    """Leverages of rows that come in batches, at an optimum that stays.
+
+    Parameters
+    ----------
+    problem : Problem
+    theta : ndarray, shape (k,)
+    reml : bool
+    """
+
+    @single
+    def __init__(self, problem: Problem, theta: Floats, reml: bool = True) -> None:
+        self.problem = problem
+        self.state = evaluate_state(problem, problem.to_lambdas(theta), reml)
+        self._W = invert(self.state.elimination, blocks=True)
+
+    @single
+    def of(self, X: Matrix, codes: Sequence[Codes], bases: Sequence[Floats], weights: Floats | None) -> Floats:
+        """Return the leverages of r rows of the fit, shape (r,).
+
+        Parameters
+        ----------
+        X : ndarray or SparseColumns, shape (r, p)
+        codes : sequence of ndarray of int, each (r,)
+            The level of each row, per block.
+        bases : sequence of ndarray, each (r, l)
+            One per block.
+        weights : ndarray, shape (r,), or None
+        """
+        problem, s = self.problem, self.state
+        z = by_factor(problem, bases)
+        own = [codes[f.blocks[0]] for f in problem.structure.factors]
+        h = _quadratic_forms(problem, s, own, z, W=self._W)
+        if problem.p:
+            free = product(as_array(X), problem.scaling.x_map)
+            for f, levels, zi in zip(problem.structure.factors, own, z, strict=True):
+                for a in range(f.l):
+                    free = free - zi[:, a, None] * s.U[f.columns, :-1][a :: f.l][levels]
+            x, _ = dtrtrs(s.Lxx, free.T, lower=1)
+            h = h + np.einsum("in,in->n", x, x)
+        return h if weights is None else h * weights
 
 
 def random_leverages(problem: Problem, s: State) -> Floats:
@@ -95,7 +148,13 @@ def times_rows(problem: Problem, z: Sequence[Floats], rows: slice, U: Floats) ->
 
 
 def _quadratic_forms(
-    problem: Problem, s: State, codes: Sequence[Codes], z: Sequence[Floats], *, all_meet: bool = True
+    problem: Problem,
+    s: State,
+    codes: Sequence[Codes],
+    z: Sequence[Floats],
+    *,
+    all_meet: bool = True,
+    W: Inverse | None = None,
 ) -> Floats:
     """Return z'W z of r rows, shape (r,), from the blocks of W between their levels.
 
@@ -110,8 +169,10 @@ def _quadratic_forms(
     all_meet : bool
         Whether all pairs of a row's levels are on the pattern of Z'WZ; otherwise those within the chain have to be, and
         the rest has to be dense.
+    W : Inverse, optional
+        Where it was computed before.
     """
-    W = invert(s.elimination, blocks=True)
+    W = invert(s.elimination, blocks=True) if W is None else W
     out = np.zeros(len(z[0]))
     for i, (ci, zi) in enumerate(zip(codes, z, strict=True)):
         out += np.einsum("ra,rab,rb->r", zi, W.diagonal[i][ci], zi)

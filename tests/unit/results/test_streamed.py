@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.errors import RowsNeededError
+from lmmtools.errors import DataError, RowsNeededError
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.filterwarnings("ignore::lmmtools.LmmWarning")
@@ -83,6 +88,8 @@ WORKS = {
     "resid": lambda fit: fit.resid,
     "scaled_resid": lambda fit: fit.scaled_resid,
     "residual_quantiles": lambda fit: fit.residual_quantiles,
+    "hat_values": lambda fit: fit.hat_values,
+    "cooks_distance": lambda fit: fit.cooks_distance,
 }
 
 
@@ -127,3 +134,172 @@ def test_quantiles_are_those_of_all_numbers_whatever_their_order():
         parts = np.array_split(values, 9)
         found = quantiles_of_parts(lambda parts=parts: iter(parts), shares, len(values))
         np.testing.assert_allclose(found, np.quantile(values, shares), rtol=1e-15, atol=1e-15)
+
+
+def test_rows_are_written_with_what_the_fit_says_of_them(fits, data, tmp_path):
+    in_memory, streamed = fits
+    written = streamed.augment(tmp_path / "out", leverages=True)
+    rows = pd.read_parquet(written)
+    used = data[data.x.notna()].reset_index(drop=True)
+    for name in data.columns:
+        assert rows[name].tolist() == used[name].tolist()
+    for name, wanted in (
+        ("fitted", in_memory.fittedvalues),
+        ("resid", in_memory.resid),
+        ("hat", in_memory.hat_values),
+        ("fixed", in_memory.predict(random=False)),
+    ):
+        np.testing.assert_allclose(rows[name], wanted, rtol=TABLES, atol=TABLES)
+
+
+def test_a_name_that_ends_so_is_one_file_also_of_rows_in_memory(fits, tmp_path):
+    paths = [fit.augment(tmp_path / f"{i}.parquet", prefix=".") for i, fit in enumerate(fits)]
+    one, other = map(pd.read_parquet, paths)
+    np.testing.assert_allclose(one[".fitted"], other[".fitted"], rtol=TABLES)
+    assert len(one) == len(other) == fits[0].nobs
+
+
+def test_rows_come_in_frames(fits):
+    frames = list(fits[1].augment_batches())
+    np.testing.assert_allclose(pd.concat(frames)["resid"], fits[0].resid, rtol=TABLES, atol=TABLES)
+
+
+def test_nothing_is_overwritten_and_no_column_hidden(fits, tmp_path, data):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match=r"there is .* already"):
+        fits[1].augment(tmp_path / "out")
+    data.rename(columns={"y2": "resid"}).to_parquet(tmp_path / "rows.parquet")
+    fit = lmt.lmm("y ~ x + (1|g)", str(tmp_path / "rows.parquet")).fit()
+    with pytest.raises(DataError, match="have a column 'resid' already"):
+        fit.augment(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["disk", "ctrl-c"])
+@pytest.mark.parametrize("name", ["out", "out.parquet"])
+def test_what_fails_while_it_writes_leaves_nothing(fault, name, fits, tmp_path, monkeypatch):
+    import pyarrow.parquet as pq
+
+    written = pq.ParquetWriter.write_batch
+
+    def write_batch(self, batch, *args, **kwargs):
+        written(self, batch.slice(0, 10), *args, **kwargs)
+        raise fault
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_batch", write_batch)
+    with pytest.raises((DataError, KeyboardInterrupt)) as error:
+        fits[1].augment(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+    if isinstance(error.value, DataError):
+        assert "No space left" in str(error.value)
+
+
+def test_another_response_of_the_same_rows_is_a_pass(fits, data, path, tmp_path):
+    in_memory, streamed = fits
+    wanted = in_memory.refit(data.y2[data.x.notna()].to_numpy())
+    found = streamed.refit("y2")
+    assert found.objective == pytest.approx(wanted.objective, rel=1e-10)
+    np.testing.assert_allclose(found.params, wanted.params, rtol=TABLES)
+    np.testing.assert_allclose(found.resid, wanted.resid, rtol=TABLES, atol=TABLES)
+    with pytest.raises(DataError, match="have no column 'y3'"):
+        streamed.refit("y3")
+    with pytest.raises(DataError, match="are in memory"):
+        in_memory.refit("y2")
+    data.assign(y2=data.y2.where(data.index != 3000)).to_parquet(tmp_path / "rows.parquet", row_group_size=900)
+    with pytest.raises(DataError, match="'y2' has no value in row 3000"):
+        lmt.lmm("y ~ x + (1|g)", str(tmp_path / "rows.parquet")).fit().refit("y2")
+
+
+@pytest.mark.parametrize("change", ["grown", "other levels", "gone"])
+def test_files_that_change_between_passes_are_noticed(change, data, tmp_path):
+    path = tmp_path / "rows.parquet"
+    data.to_parquet(path, row_group_size=900)
+    model = lmt.lmm(FORMULA, str(path))
+    if change == "gone":
+        path.unlink()
+    else:
+        other = pd.concat([data, data]) if change == "grown" else data.assign(g=data.g + 1000)
+        other.to_parquet(path, row_group_size=900)
+        os.utime(path, (1, 1))
+    with pytest.raises(DataError):
+        model.fit()
+
+
+def test_an_interrupted_pass_leaves_the_model_as_it_was(path, monkeypatch):
+    model = lmt.lmm(FORMULA, path)
+    coder = type(model.design.streamed.coder)
+    code = coder.code
+
+    def interrupted(self, columns, with_frame=False):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(coder, "code", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit()
+    monkeypatch.setattr(coder, "code", code)
+    assert model.fit().objective == pytest.approx(lmt.lmm(FORMULA, path).fit().objective, rel=1e-12)
+
+
+GIVEN = {
+    "contrasts": {"factors": "f"},
+    "pairwise": {"factors": "f"},
+    "marginal_means": {"factors": "f"},
+    "f_test": {"constraints": "x = 0"},
+    "t_test": {"constraints": "x = 0"},
+    "refit": {"y": "y2"},
+    "on_response": {"y": np.zeros(3997)},
+    "refit_many": {"Y": np.zeros((3997, 2))},
+    "bootstrap": {"n": 2, "rng": 1},
+    "to_json": {},
+}
+"""Arguments of methods that need some."""
+
+NOT_ASKED = {"of", "on_design", "with_estimate", "without_found", "label_rows"}
+
+
+def test_every_method_works_or_says_in_one_error_that_it_needs_the_rows(path, tmp_path, monkeypatch):
+    fit = lmt.lmm(FORMULA, path).fit()
+    passes: list[str] = []
+    batches = type(fit.design.streamed).batches
+    now = [""]
+
+    def counted(self, *args, **kwargs):
+        passes.append(now[0])
+        return batches(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(fit.design.streamed), "batches", counted)
+    monkeypatch.chdir(tmp_path)
+    refused: dict[str, str] = {}
+    redirected: list[str] = []
+    for name, member in inspect.getmembers(type(fit)):
+        if name.startswith("_") or name in NOT_ASKED:
+            continue
+        now[0] = name
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if callable(member):
+                    needed = [
+                        p
+                        for p in list(inspect.signature(member).parameters.values())[1:]
+                        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+                    ]
+                    if needed and name not in GIVEN:
+                        continue
+                    found = getattr(fit, name)(**GIVEN.get(name, {}))
+                    if inspect.isgenerator(found):
+                        list(found)
+                else:
+                    getattr(fit, name)
+        except RowsNeededError as error:
+            refused[name] = str(error)
+        except lmt.LmmError:
+            pass
+        except AttributeError as error:
+            redirected.append(str(error))
+    assert set(passes) <= set(fit.needs_rows)
+    # What is refused is neither claimed as a pass nor a silent failure; augment() writes where it is given a path.
+    assert set(refused) & set(fit.needs_rows) <= {"augment", "to_report"}
+    assert not any("\n" in text for text in refused.values())
+    assert all("LMMResults has no" in text for text in redirected)
+    assert Path(path).exists()
