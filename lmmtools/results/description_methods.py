@@ -329,6 +329,7 @@ class DescriptionMethods(Fit):
             return write_augmented(self, data, prefix, leverages)
         return augment(self, data, newdata, prefix, unseen)
 
+    @single
     def augment_batches(self, *, prefix: str = "", leverages: bool = False) -> Iterator[pd.DataFrame]:
         """Return an iterator over the rows fitted, in frames, with ``fitted resid fixed`` beside the columns.
 
