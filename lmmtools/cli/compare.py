@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli.completion import complete_data, set_completer
 from lmmtools.cli.files import read_input
-from lmmtools.cli.model import DATA, add_reading, read_chosen_data
+from lmmtools.cli.model import DATA, add_reading, open_chosen_data
 from lmmtools.cli.terminal import DONE, FOUND, print_report, waiting
 from lmmtools.errors import DataError, LmmError, LmmWarning
 from lmmtools.report.formats import format_names, render
@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         if options.formula is None:
             raise DataError('compare needs a formula beside the data: lmmtools compare DATA "y ~ x + (1 | g)"')
         engines = [e.strip() for e in options.engines.split(",") if e.strip()]
-        model = lmm(options.formula, read_chosen_data(options.data, options), data_name=Path(options.data).stem)
+        model = lmm(options.formula, open_chosen_data(options.data, options), data_name=Path(options.data).stem)
         items += [model, *engines]
         names += engines
     for path in options.others:

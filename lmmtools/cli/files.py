@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["as_labels", "is_read_in_batches", "load_pandas", "read_data", "read_input"]
+__all__ = ["as_labels", "fit_into_memory", "is_source", "load_pandas", "mark_factors", "read_data", "read_input"]
 
 # Ending -> the separator of columns that is tried first.
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
@@ -30,7 +30,7 @@ _OTHER_SEPARATORS = (",", "\t", ";", "|")
 _BLANKS = r"\s+"
 PARQUET = (".parquet", ".pq")
 ARROW = (".arrow", ".feather", ".ipc")
-# Bytes of memory that a byte of a file takes while a model is fitted to all its columns; those of a packed file.
+# Bytes of memory that a byte of data takes while a model is fitted to all columns; bytes of a packed one.
 _GROWTH, _UNPACKED = 8, 4
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 _GZIP_MARK, _PARQUET_MARK = b"\x1f\x8b", b"PAR1"
@@ -99,16 +99,21 @@ def load_pandas(path: str) -> None:
         del sys.modules["pyarrow"]
 
 
-def is_read_in_batches(path: str) -> bool:
-    """Whether data are read in batches: a folder, a pattern, an address, an Arrow file, a file too large for memory."""
+def is_source(path: str) -> bool:
+    """Whether data are more than one table in a file: a folder, a pattern, an address; an Arrow file; one too large."""
     file = Path(path)
     if path == "-" or (not file.exists() and "://" not in path):
         return has_magic(path)
     if not file.is_file() or file.suffix.lower() in ARROW:
         return True
-    needed = file.stat().st_size * _GROWTH * (_UNPACKED if file.suffix.lower() in COMPRESSED else 1)
+    return not fit_into_memory(file.stat().st_size * (_UNPACKED if file.suffix.lower() in COMPRESSED else 1))
+
+
+def fit_into_memory(size: float) -> bool:
+    """Whether there is the memory to fit a model to data of so many bytes, copies of all columns included."""
+    needed = size * _GROWTH
     free = free_memory() if needed > MATTERS else None
-    return free is not None and needed > free
+    return free is None or needed <= free
 
 
 def read_data(
@@ -137,14 +142,25 @@ def read_data(
     _check_encoding(encoding)
     frame = _read(path, tuple(factors), _Dialect(("NA", *missing), encoding))
     called = "standard input" if path == "-" else path
+    mark_factors(frame, factors, called)
+    frame.attrs["name"] = called if path == "-" else Path(path).name
+    return frame
+
+
+def mark_factors(frame: pd.DataFrame, factors: Sequence[str], called: str) -> None:
+    """Make columns of a frame factors, in place; ``called`` is what the table is called.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or several.
+    """
     for name in factors:
         count = list(frame.columns).count(name)
         if count != 1:
             has = "no such column" if not count else f"{count} columns of that name"
             raise DataError(f"--factor {name}: {called} has {has}; it has {', '.join(map(str, frame.columns))}")
         frame[name] = as_labels(frame[name])
-    frame.attrs["name"] = called if path == "-" else Path(path).name
-    return frame
 
 
 def read_input() -> bytes:

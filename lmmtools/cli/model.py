@@ -6,9 +6,10 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli.completion import complete_columns, complete_data, complete_engines, complete_methods, set_completer
-from lmmtools.cli.files import is_read_in_batches, load_pandas, read_data
+from lmmtools.cli.files import fit_into_memory, is_source, load_pandas, mark_factors, read_data
 from lmmtools.cli.terminal import waiting
 from lmmtools.errors import DataError
+from lmmtools.memory import NUMBER
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.results.lmm_results import LMMResults
 
-__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "read_chosen_data"]
+__all__ = ["DATA", "add_data", "add_model", "add_reading", "fit_model", "open_chosen_data", "read_chosen_data"]
 
 DATA = "CSV, TSV or Parquet file; - reads a table from standard input; or the name of a data set of the package"
 
@@ -48,33 +49,54 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def read_chosen_data(path: str, options: argparse.Namespace) -> pd.DataFrame:
-    """Return the table in a file, read as the options say."""
-    return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
+    """Return the table in a file or in several, read as the options say.
+
+    Raises
+    ------
+    DataError
+        Memory does not hold it.
+    """
+    import pandas as pd
+
+    data = open_chosen_data(path, options)
+    if isinstance(data, pd.DataFrame):
+        return data
+    raise DataError(
+        f"{path} is larger than memory, and this needs all rows at once: lmmtools fit reads them in batches"
+    )
 
 
 def open_chosen_data(path: str, options: argparse.Namespace) -> Any:
-    """Return the table in a file, or a source that is read in batches where it is more or larger than that.
+    """Return the table in a file or in several, or a source that is read in batches where memory does not hold it.
 
     Raises
     ------
     DataError
         An option does not go with data that are read in batches.
     """
-    if not is_read_in_batches(path):
-        return read_chosen_data(path, options)
+    if not is_source(path):
+        return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
+    from lmmtools.design.frame import as_frame
+    from lmmtools.sources import open_files, read_whole
+
+    source = open_files(path, options.na, options.encoding)
+    rows = source.rows()
+    if rows is not None and fit_into_memory(rows * len(source.columns) * NUMBER):
+        frame = as_frame(read_whole(source))
+        mark_factors(frame, options.factor, path)
+        frame.attrs["name"] = path
+        return frame
     if options.factor:
         raise DataError(
-            f"--factor {options.factor[0]} goes with a file that is read whole, and {path} is read in batches. Write "
+            f"--factor {options.factor[0]} goes with data that memory holds, and {path} is read in batches. Write "
             f"C({options.factor[0]}) in the formula; what stands behind | is a factor anyhow"
         )
-    from lmmtools.sources import open_files
-
-    return open_files(path, options.na, options.encoding)
+    return source
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """Add DATA, FORMULA and the options that say how it is fitted."""
-    add_data(parser, f"{DATA}; or a folder or a quoted pattern of files, read in batches as very large files are")
+    add_data(parser, f"{DATA}; or a folder, or a quoted pattern of files; what memory does not hold is read in batches")
     parser.add_argument("formula", metavar="FORMULA", help='as lme4 writes it: "strength ~ 1 + (1|batch/cask)"')
     criterion = parser.add_mutually_exclusive_group()
     criterion.add_argument(

@@ -9,7 +9,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.cli import files, main
-from lmmtools.cli.files import is_read_in_batches
+from lmmtools.cli.files import is_source
 from lmmtools.cli.terminal import waiting
 from lmmtools.progress import count_rows
 
@@ -28,35 +28,71 @@ def parts(tmp_path):
     return tmp_path
 
 
-def test_folders_and_patterns_are_read_in_batches_and_files_are_not(parts, monkeypatch):
-    assert is_read_in_batches(str(parts / "parts"))
-    assert is_read_in_batches(f"{parts}/parts/*.parquet")
-    assert is_read_in_batches("s3://bucket/ratings")
-    for path in (f"{parts}/pastes.csv", f"{parts}/parts/0.parquet", "-", "sleepstudy", "no.csv"):
-        assert not is_read_in_batches(path)
+@pytest.fixture
+def little_memory(monkeypatch):
     monkeypatch.setattr(files, "MATTERS", 0)
     monkeypatch.setattr(files, "free_memory", lambda: 100.0)
-    assert is_read_in_batches(f"{parts}/pastes.csv")
+
+
+@pytest.mark.parametrize("what", ["parts", "parts/*.parquet", "pastes.csv"])
+def test_the_report_is_that_of_the_whole_file(parts, capsys, what, little_memory, monkeypatch):
+    assert main(["fit", str(parts / what), FORMULA, "--ddf", "satterthwaite"]) == 0
+    in_batches = capsys.readouterr().out
+    monkeypatch.undo()
+    assert main(["fit", str(parts / "pastes.csv"), FORMULA, "--ddf", "satterthwaite"]) == 0
+    whole = capsys.readouterr().out
+    assert in_batches.replace(str(parts / what), "pastes.csv") == whole
+
+
+def test_parts_that_memory_holds_are_one_table(parts, capsys):
+    for command in (["report", "-o", str(parts / "page.html")], ["fit", "--factor", "cask"], ["compare"]):
+        assert main([command[0], str(parts / "parts"), FORMULA, *command[1:]]) in (0, 1), command
+        assert capsys.readouterr().err == ""
+    assert (parts / "page.html").exists()
+
+
+def test_folders_and_patterns_are_sources_and_files_that_memory_holds_are_not(parts, monkeypatch):
+    assert is_source(str(parts / "parts"))
+    assert is_source(f"{parts}/parts/*.parquet")
+    assert is_source("s3://bucket/ratings")
+    for path in (f"{parts}/pastes.csv", f"{parts}/parts/0.parquet", "-", "sleepstudy", "no.csv"):
+        assert not is_source(path)
+    monkeypatch.setattr(files, "MATTERS", 0)
+    monkeypatch.setattr(files, "free_memory", lambda: 100.0)
+    assert is_source(f"{parts}/pastes.csv")
 
 
 def test_a_name_with_brackets_that_exists_is_a_file(tmp_path):
     (tmp_path / "a[1].csv").write_text("x\n1\n")
-    assert not is_read_in_batches(str(tmp_path / "a[1].csv"))
+    assert not is_source(str(tmp_path / "a[1].csv"))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--factor", "cask"], r"--factor cask goes with a file that is read whole.*Write C(cask) in the formula"),
+        (["--factor", "cask"], r"--factor cask goes with data that memory holds.*Write C(cask) in the formula"),
         (["--na", "none"], "is no text: words for missing values and an encoding go with texts alone"),
     ],
 )
-def test_options_of_whole_files_are_refused_with_the_cure(parts, capsys, options, message):
+def test_options_of_whole_files_are_refused_with_the_cure(parts, capsys, options, message, little_memory):
     assert main(["fit", str(parts / "parts"), FORMULA, *options]) == 2
     first, _, second = message.partition(".*")
     said = capsys.readouterr().err
     assert first in said
     assert second in said
+
+
+def test_commands_that_need_all_rows_say_so(parts, capsys, little_memory):
+    for command in (["structure", "batch", "cask"], ["translate", FORMULA]):
+        path = str(parts / "parts")
+        arguments = [command[0], path, *command[1:]] if command[0] == "structure" else [*command, path]
+        assert main(arguments) == 2
+        assert "is larger than memory, and this needs all rows at once" in capsys.readouterr().err
+
+
+def test_parts_are_a_table_for_every_command(parts, capsys):
+    assert main(["structure", str(parts / "parts"), "batch", "cask"]) == 0
+    assert "cask" in capsys.readouterr().out
 
 
 def test_a_pattern_without_a_match_says_what_is_there(parts, capsys):
