@@ -127,6 +127,8 @@ def test_lme4_has_mixedlm_s_criterion_of_calls_as_people_write_them(tmp_path) ->
     # MixedLM of one row per level has no optimum: lme4 stops elsewhere on the same ridge, or refuses.
     lost = {"one-row-per-level", "levels-not-below-rows", "groups-misaligned", "duplicate-index", "unused-levels"}
     lost |= {"same-component", "slope-constant"}
+    # Slopes of values around 1000, or 1e-6: MixedLM's optimiser stops far above the optimum of the same model.
+    lost |= {"number-as-slope", "badly-scaled-slope"}
     made = {call.name: call.make() for call in CALLS if not lost & set(call.codes)}
     models, criteria = {}, {}
     for name, given in made.items():

@@ -64,7 +64,7 @@ def call(reader: Interpreter, node: ast.Call, scope: Scope) -> Any:
         if isinstance(func, ast.Name) and func.id not in scope.values:
             return _call_builtin(reader, node, func.id, arguments, scope)
         return unknown(node, *arguments.positional, *arguments.named.values())
-    value = lift(lambda o: _call_method(reader, node, func, o, arguments), owner)
+    value = lift(lambda o: _call_method(reader, node, func, o, arguments, scope), owner)
     _note_change(reader, func, owner, arguments, value, scope)
     return value
 
@@ -115,7 +115,7 @@ def _call_known(reader: Interpreter, node: ast.Call, callee: Any, arguments: Arg
     if isinstance(callee, Function):
         return follow(reader, callee, arguments, node)
     if isinstance(callee, Instance):
-        start = scope.get(callee.path("__init__"))
+        start = scope.get(callee.find("__init__", scope) or "")
         if isinstance(start, Function):
             follow(reader, Function(start.node, start.scope, (callee,)), arguments, node)
         return callee
@@ -225,7 +225,9 @@ def _make_dict(reader: Interpreter, node: ast.expr, values: tuple[Any, ...]) -> 
     return found if reader.is_small(found) else unknown(node)
 
 
-def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner: Any, arguments: Arguments) -> Any:
+def _call_method(
+    reader: Interpreter, node: ast.Call, func: ast.Attribute, owner: Any, arguments: Arguments, scope: Scope
+) -> Any:
     name = func.attr
     if isinstance(owner, ModelRef) and name in ("fit", "fit_regularized"):
         return reader.register.add_fit(owner, node, name, arguments)
@@ -240,6 +242,10 @@ def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner
         return owner
     if isinstance(owner, ResultRef) and name == "conf_int":
         return Params(owner, "conf_int()")
+    if isinstance(owner, Thing) and name == "pipe" and arguments.positional:
+        piped = _pipe(reader, node, owner, arguments, scope)
+        if piped is not None:
+            return piped
     if isinstance(owner, Thing) and owner.figures:
         return vary(name, unknown(node, owner, *arguments.positional, *arguments.named.values()))
     if isinstance(owner, Thing):
@@ -249,6 +255,19 @@ def _call_method(reader: Interpreter, node: ast.Call, func: ast.Attribute, owner
         if made is not None:
             return made
     return unknown(node, owner, *arguments.positional, *arguments.named.values())
+
+
+def _pipe(reader: Interpreter, node: ast.Call, owner: Thing, arguments: Arguments, scope: Scope) -> Any:
+    """Return what ``owner.pipe(function, ...)`` returns; None if the text does not show the function."""
+    first, *others = arguments.positional
+    # pipe((function, "data")) gives the frame by this name.
+    function, name = first if isinstance(first, tuple) and len(first) == 2 else (first, None)
+    if not isinstance(function, Dotted | Function | Bound):
+        return None
+    named = {**arguments.named, name: owner} if isinstance(name, str) else arguments.named
+    nodes = {**arguments.nodes, 0: node.func.value} if isinstance(node.func, ast.Attribute) else arguments.nodes
+    given = Arguments(others if isinstance(name, str) else [owner, *others], named, nodes, arguments.is_open)
+    return _call_known(reader, node, function, given, scope)
 
 
 def _variance_asked(name: str, arguments: Arguments) -> Any:

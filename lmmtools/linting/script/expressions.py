@@ -298,10 +298,11 @@ def attribute(reader: Interpreter, node: ast.Attribute, owner: Any, scope: Scope
     if isinstance(owner, Dotted):
         return Dotted(f"{owner.path}.{name}")
     if isinstance(owner, Instance):
-        value = scope.get(owner.path(name))
+        place = owner.find(name, scope)
+        value = scope.get(place) if place is not None else None
         if isinstance(value, Function):
-            return Function(value.node, value.scope, (owner,))
-        if owner.path(name) in scope.values:
+            return Function(value.node, value.scope, (owner,) if value.first else ())
+        if place is not None:
             return value
         key = ("attribute", id(owner.node), name)
         return Thing(key, key, node, f"attributes of `{owner.node.name}`")

@@ -18,7 +18,7 @@ from lmmtools.linting.script.expressions import (
 )
 from lmmtools.linting.script.functions import define, run_function
 from lmmtools.linting.script.register import FoundCall, Register
-from lmmtools.linting.script.unknowns import element_of, items_of, truth
+from lmmtools.linting.script.unknowns import element_of, fits_pattern, items_of, truth
 from lmmtools.linting.script.values import (
     MAX_SIZE,
     REST,
@@ -170,7 +170,8 @@ class Reader:
     _asyncfunctiondef = _functiondef
 
     def _classdef(self, node: ast.ClassDef, scope: Scope) -> None:
-        own = Instance(node, scope)
+        given = [self.evaluate(base, scope) for base in node.bases]
+        own = Instance(node, scope, tuple(b for b in given if isinstance(b, Instance)))
         scope.values[node.name] = own
         inner = scope.branch()
         for statement in node.body:
@@ -235,12 +236,30 @@ class Reader:
     _trystar = _try
 
     def _match(self, node: ast.Match, scope: Scope) -> bool:
-        self.evaluate(node.subject, scope)
+        subject = self.evaluate(node.subject, scope)
+        if is_scalar(subject):
+            return self._match_known(node, subject, scope)
         ends = []
         for i, body in enumerate([*(case.body for case in node.cases), []]):
             way = scope.branch(id(node), i)
             ends.append((way, self.run(body, way)))
         return self._join(scope, id(node), ends)
+
+    def _match_known(self, node: ast.Match, subject: Any, scope: Scope) -> bool:
+        """Read the case that a known subject takes; the others are read at the end."""
+        is_passed, is_taken = True, False
+        for case in node.cases:
+            fits = None if is_taken else fits_pattern(case.pattern, subject)
+            if is_taken or fits is False:
+                self.scan_later(case.body, scope)
+            elif fits and case.guard is None:
+                is_passed, is_taken = self.run(case.body, scope), True
+            else:
+                way = scope.branch(id(case), 0)
+                is_passed = self._join(
+                    scope, id(case), [(way, self.run(case.body, way)), (scope.branch(id(case), 1), True)]
+                )
+        return is_passed
 
     def _for(self, node: ast.For | ast.AsyncFor, scope: Scope) -> None:
         source = self.evaluate(node.iter, scope)

@@ -22,7 +22,7 @@ from lmmtools.linting.script.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["element_of", "figures_in", "items_of", "truth", "unknown"]
+__all__ = ["element_of", "figures_in", "fits_pattern", "items_of", "truth", "unknown"]
 
 
 def unknown(node: ast.expr, *operands: Any, kind: str = "") -> Thing:
@@ -73,6 +73,19 @@ def truth(value: Any) -> bool | None:
     if isinstance(value, Text):
         return True if any(value.parts) else None
     return True if isinstance(value, Dotted | ModelRef | ResultRef | Function | Instance) else None
+
+
+def fits_pattern(pattern: ast.pattern, subject: Any) -> bool | None:
+    """Return whether a text or number fits a pattern of ``match``; None if the text does not show it."""
+    if isinstance(pattern, ast.MatchValue):
+        value = pattern.value.value if isinstance(pattern.value, ast.Constant) else None
+        return value == subject if is_scalar(value) else None
+    if isinstance(pattern, ast.MatchOr):
+        found = [fits_pattern(p, subject) for p in pattern.patterns]
+        return True if True in found else None if None in found else False
+    if isinstance(pattern, ast.MatchAs):
+        return True if pattern.pattern is None else fits_pattern(pattern.pattern, subject)
+    return None if isinstance(pattern, ast.MatchClass) else False
 
 
 def items_of(value: Any) -> tuple[Any, ...] | None:

@@ -48,6 +48,8 @@ MAX_SIZE = 10_000
 MOST_LEAVES = 16
 # Nor is a value followed in which so many are nested.
 MOST_PLACES = 100
+# Of a class, so many ancestors are looked at.
+MOST_BASES = 20
 MAX_TEXT = 60
 # An expression of more nodes is not shown.
 MAX_NODES = 200
@@ -218,10 +220,23 @@ class Instance:
 
     node: ast.ClassDef
     scope: Scope
+    bases: tuple[Instance, ...] = ()
 
     def path(self, name: str) -> str:
         """Return the name under which a scope keeps an attribute."""
         return f"{id(self.node)}.{name}"
+
+    def find(self, name: str, scope: Scope) -> str | None:
+        """Return the name under which a scope keeps an attribute, of the class or of one that it inherits from."""
+        waiting: list[Instance] = [self]
+        for _ in range(MOST_BASES):
+            if not waiting:
+                break
+            own = waiting.pop(0)
+            if own.path(name) in scope.values:
+                return own.path(name)
+            waiting += own.bases
+        return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -49,6 +49,45 @@ READS = {
         'from functools import partial\nfit = partial(smf.mixedlm, data=df, groups="g")\nfit("y ~ x", re_formula="~x")',
         "y ~ x + (1 + x|g)",
     ),
+    "a class that inherits": (
+        "class A:\n    re = '1'\n    def fit(self, d):\n"
+        "        return smf.mixedlm(self.fixed(), d, groups='g', re_formula=self.re).fit()\n"
+        "class B(A):\n    re = '~x'\n    def fixed(self):\n        return 'y ~ x'\nB().fit(df)",
+        "y ~ x + (1 + x|g)",
+    ),
+    "a static method": (
+        "class A:\n    @staticmethod\n    def fit(d, g):\n        return smf.mixedlm('y ~ x', d, groups=g).fit()\n"
+        "A().fit(df, 's')",
+        "y ~ x + (1|s)",
+    ),
+    "a pipe": (
+        "def f(d, g, re=None):\n    return smf.mixedlm('y ~ x', d, groups=d[g], re_formula=re)\n"
+        "df.dropna().pipe(f, 's', re='~x').fit()",
+        "y ~ x + (1 + x|s)",
+    ),
+    "a pipe by name": (
+        "def f(g, d):\n    return smf.mixedlm('y ~ x', d, groups=d[g])\ndf.pipe((f, 'd'), 's').fit()",
+        "y ~ x + (1|s)",
+    ),
+    "a pipe of a lambda and a new column": (
+        "df.assign(one=1).pipe(lambda d: smf.mixedlm('y ~ x', d, groups='one', vc_formula={'s': '0 + C(s)'}))",
+        "y ~ x + (1|s)",
+    ),
+    "a case that is known": (
+        "def f(k, d):\n    match k:\n        case 'a' | 'b':\n            re = '~x'\n        case _:\n"
+        "            re = None\n    return smf.mixedlm('y ~ x', d, groups='g', re_formula=re)\nf('b', df)",
+        "y ~ x + (1 + x|g)",
+    ),
+    "a case that is not": (
+        "match k:\n    case 'a':\n        re = '~x'\n    case _:\n        re = None\n"
+        "smf.mixedlm('y ~ x', df, groups='g', re_formula=re)",
+        "y ~ x + (1 + x|g) or y ~ x + (1|g)",
+    ),
+    "a case with a guard": (
+        "re = None\nmatch 'a':\n    case 'a' if flag:\n        re = '~x'\n    case 'b':\n        re = '~z'\n"
+        "smf.mixedlm('y ~ x', df, groups='g', re_formula=re)",
+        "y ~ x + (1 + x|g) or y ~ x + (1|g)",
+    ),
     "terms in a list": (
         't = ["x"]\nt.append("z")\nsmf.mixedlm("y ~ {}".format(" + ".join(t)), df, groups="g")',
         "y ~ x + z + (1|g)",
