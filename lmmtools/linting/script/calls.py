@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+from itertools import product
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.script import frames, texts
 from lmmtools.linting.script.arguments import Arguments
 from lmmtools.linting.script.assigning import bind
+from lmmtools.linting.script.classes import define_record, find_parents, make_object
 from lmmtools.linting.script.expressions import CUSTOMARY, subscript
 from lmmtools.linting.script.figures import note_comparison, note_sum, vary
 from lmmtools.linting.script.functions import follow
@@ -45,6 +48,8 @@ _CHANGES = frozenset(["append", "extend", "update", "insert", "pop", "setdefault
 _IN_PLACE = frozenset(["dropna", "reset_index", "set_index", "rename", "drop", "sort_values", "fillna", "query"])
 _SUMS = frozenset({"sum", "nansum", "fsum"})
 _EXTREMES = frozenset({"min", "max"})
+_RANKS = frozenset({"min", "max", "sorted"})
+_MOST_RANKED = 20
 _SAME_SEQUENCE = frozenset({"list", "tuple", "sorted", "set", "reversed"})
 
 
@@ -116,9 +121,7 @@ def _call_known(reader: Interpreter, node: ast.Call, callee: Any, arguments: Arg
         return follow(reader, callee, arguments, node)
     if isinstance(callee, Instance):
         start = scope.get(callee.find("__init__", scope) or "")
-        if isinstance(start, Function):
-            follow(reader, Function(start.node, start.scope, (callee,)), arguments, node)
-        return callee
+        return make_object(reader, node, callee, start, arguments, scope)
     api = api_of(callee.path)
     if api is not None:
         return reader.register.add(reader.cell, node, api, arguments)
@@ -126,6 +129,10 @@ def _call_known(reader: Interpreter, node: ast.Call, callee: Any, arguments: Arg
     if name == "partial" and arguments.positional and not arguments.is_open:
         first = next((v for v in leaves(arguments.positional[0]) if isinstance(v, Dotted | Function)), None)
         return Bound(first, tuple(arguments.positional[1:]), arguments.named) if first else unknown(node)
+    if name == "namedtuple" and not arguments.is_open:
+        return define_record(node, arguments, scope) or unknown(node)
+    if callee.path == "itertools.product" and not arguments.named:
+        return _cross(node, arguments)
     if name == "import_module" and arguments.positional and isinstance(arguments.positional[0], str):
         return Dotted(arguments.positional[0])
     if name == "deepcopy" and arguments.positional:
@@ -154,6 +161,15 @@ def _reduce(reader: Interpreter, node: ast.Call, name: str, values: Sequence[Any
     if name in _SUMS:
         note_sum(reader, node, *values)
     return vary(name, unknown(node, *values))
+
+
+def _cross(node: ast.expr, arguments: Arguments) -> Any:
+    """Return the items of ``itertools.product``."""
+    parts = [items_of(v) for v in arguments.positional]
+    known = [p for p in parts if p is not None]
+    if len(known) < len(parts) or arguments.is_open or prod(map(len, known)) > MAX_SIZE // 10:
+        return unknown(node, *arguments.positional)
+    return tuple(product(*known))
 
 
 def _add_constant(value: Thing, node: ast.expr) -> Thing:
@@ -196,6 +212,10 @@ def _call_builtin(reader: Interpreter, node: ast.Call, name: str, arguments: Arg
         return tuple(enumerate(first))
     if name == "range" and len(arguments.positional) == 1 and type(first) is int and 0 <= first <= 100:
         return tuple(range(first))
+    if name == "super":
+        return find_parents(reader, scope) or unknown(node)
+    if name in _RANKS and isinstance(arguments.named.get("key"), Function) and isinstance(first, tuple):
+        _rank(reader, node, arguments.named["key"], first)
     if name == "len" and isinstance(first, tuple | dict | str):
         return len(first)
     if name in ("int", "float", "round", "abs"):
@@ -207,6 +227,13 @@ def _call_builtin(reader: Interpreter, node: ast.Call, name: str, arguments: Arg
     if name in _EXTREMES and len(arguments.positional) == 2:
         note_comparison(reader, node, *arguments.positional)
     return _reduce(reader, node, name, [*arguments.positional, *arguments.named.values()])
+
+
+def _rank(reader: Interpreter, node: ast.Call, key: Function, items: tuple[Any, ...]) -> None:
+    """Record that figures of the items are compared by a key."""
+    values = [follow(reader, key, Arguments([item]), node) for item in items[:_MOST_RANKED]]
+    for value in values[1:]:
+        note_comparison(reader, node, values[0], value)
 
 
 def _make_dict(reader: Interpreter, node: ast.expr, values: tuple[Any, ...]) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.linting.script import frames, texts
 from lmmtools.linting.script.assigning import bind
+from lmmtools.linting.script.classes import member_of_parents
 from lmmtools.linting.script.containers import CONTAINERS
 from lmmtools.linting.script.figures import note_arithmetic, note_comparison, read_figure
 from lmmtools.linting.script.functions import define
@@ -19,6 +20,7 @@ from lmmtools.linting.script.values import (
     Function,
     Instance,
     Params,
+    Parents,
     ResultRef,
     Text,
     Thing,
@@ -306,6 +308,12 @@ def attribute(reader: Interpreter, node: ast.Attribute, owner: Any, scope: Scope
             return value
         key = ("attribute", id(owner.node), name)
         return Thing(key, key, node, f"attributes of `{owner.node.name}`")
+    if isinstance(owner, Parents):
+        found = member_of_parents(owner, name, scope)
+        return unknown(node) if found is None else found
+    if name == "value" and is_scalar(owner):
+        # Of a member of an Enum.
+        return owner
     if isinstance(owner, ResultRef):
         return read_figure(reader, owner, node, name)
     if isinstance(owner, Params):

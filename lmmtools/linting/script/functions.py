@@ -56,6 +56,9 @@ def run_function(reader: Interpreter, function: Function, arguments: Arguments |
     reader.stack.pop()
     values = reader.returned.pop()
     _export(function, inner)
+    for name in reader.globals.get(id(node), ()):
+        if name in inner.values.maps[0]:
+            function.scope.values.maps[-1][name] = inner.values[name]
     return choose(("return", id(node)), values) if values else None
 
 

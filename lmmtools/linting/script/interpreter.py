@@ -35,6 +35,8 @@ class Interpreter(Protocol):
         Functions to read at the end if nothing calls them, with their cells.
     followed : set of int
         The nodes of functions that were called.
+    globals : dict of int to set of str
+        The names that functions declare as global, by their nodes.
     """
 
     register: Register
@@ -45,6 +47,7 @@ class Interpreter(Protocol):
     known: dict[int, Function]
     waiting: deque[tuple[Function, int | None]]
     followed: set[int]
+    globals: dict[int, set[str]]
 
     def run(self, body: Iterable[ast.stmt], scope: Scope) -> bool:
         """Read statements; return whether the end is reached."""

@@ -86,6 +86,8 @@ class Reader:
         self.seen: set[int] = set()
         self.stack: list[ast.AST] = []
         self.returned: list[list[Any]] = []
+        self.globals: dict[int, set[str]] = {}
+        self.left: list[list[Scope]] = []
 
     # -- the whole script ---------------------------------------------------------------------------------------------
 
@@ -169,6 +171,10 @@ class Reader:
 
     _asyncfunctiondef = _functiondef
 
+    def _global(self, node: ast.Global, scope: Scope) -> None:
+        if self.stack:
+            self.globals.setdefault(id(self.stack[-1]), set()).update(node.names)
+
     def _classdef(self, node: ast.ClassDef, scope: Scope) -> None:
         given = [self.evaluate(base, scope) for base in node.bases]
         own = Instance(node, scope, tuple(b for b in given if isinstance(b, Instance)))
@@ -184,6 +190,27 @@ class Reader:
                 self.statement(statement, inner)
         for name, value in inner.values.maps[0].items():
             scope.values[own.path(name)] = value
+
+    def _break(self, node: ast.Break | ast.Continue, scope: Scope) -> bool:
+        if self.left:
+            self.left[-1].append(scope)
+        return False
+
+    _continue = _break
+
+    def _pass_over(self, body: Sequence[ast.stmt], scope: Scope) -> bool:
+        """Read the body of a loop; return whether its end is reached.
+
+        Of what is assigned before ``break`` or ``continue``, models and results are kept.
+        """
+        self.left.append([])
+        is_passed = self.run(body, scope)
+        for way in self.left.pop():
+            for values in way.values.maps[: len(way.values.maps) - len(scope.values.maps)]:
+                for name, value in values.items():
+                    if any(isinstance(v, ModelRef | ResultRef) for v in leaves(value)) and name not in scope.values:
+                        scope.values[name] = value
+        return is_passed
 
     def _if(self, node: ast.If, scope: Scope) -> bool:
         test = self.evaluate(node.test, scope)
@@ -273,7 +300,7 @@ class Reader:
                     self._forget(node, scope)
                     break
                 bind(self, node.target, item, None, scope)
-                if not self.run(node.body, scope) and _breaks(node.body):
+                if not self._pass_over(node.body, scope) and _breaks(node.body):
                     break
         elif items == ():
             self.scan_later(node.body, scope)
@@ -293,7 +320,7 @@ class Reader:
         else:
             bind(self, node.target, item, None, scope)
         inner = scope.branch()
-        self.run(node.body, inner)
+        self._pass_over(node.body, inner)
         for name, value in inner.values.maps[0].items():
             old = scope.values.get(name)
             is_sum = name in scope.values and isinstance(old, str | tuple | dict | Text) and type(old) is type(value)
@@ -311,7 +338,7 @@ class Reader:
 
     def _while(self, node: ast.While, scope: Scope) -> None:
         self.evaluate(node.test, scope)
-        self.run(node.body, scope)
+        self._pass_over(node.body, scope)
         self.run(node.orelse, scope)
 
     def _with(self, node: ast.With | ast.AsyncWith, scope: Scope) -> bool:

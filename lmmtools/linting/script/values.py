@@ -24,6 +24,7 @@ __all__ = [
     "Instance",
     "ModelRef",
     "Params",
+    "Parents",
     "ResultRef",
     "Scope",
     "Text",
@@ -237,6 +238,14 @@ class Instance:
                 return own.path(name)
             waiting += own.bases
         return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parents:
+    """What ``super()`` is: the object, and the classes where its members are looked for."""
+
+    owner: Instance
+    bases: tuple[Instance, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -221,6 +221,7 @@ HELPER = 'def fit(f):\n    return smf.mixedlm(f, d, groups="g").fit()\n'
         HELPER + "fits = {n: fit(f'y ~ {n}') for n in ('x', 'z')}\nif fits['x'].llf > fits['z'].llf:\n    pass",
         HELPER + "k = 4\na = -2 * fit('y ~ x').llf + 2 * k\nb = -2 * fit('y ~ z').llf + 2 * k\nd_aic = a - b",
         HELPER + "best = max(fit('y ~ x').llf, fit('y ~ 1').llf)",
+        HELPER + "best = max([fit('y ~ x'), fit('y ~ 1')], key=lambda r: r.llf)",
         "def run(y):\n    a = smf.mixedlm(f'{y} ~ x', d, groups='g').fit()\n"
         "    b = smf.mixedlm(f'{y} ~ 1', d, groups='g').fit()\n    return 2 * (a.llf - b.llf)",
     ],
@@ -262,6 +263,11 @@ def test_aic_of_a_reml_fit_is_nan(read) -> None:
     assert _codes(reports) == [{"reml-aic"}]
     model = smf.mixedlm("Reaction ~ Days", data, groups="Subject")
     assert _run(_cure(reports, "reml-aic"), model=model)["result"].aic == pytest.approx(ml["Reaction ~ Days"], abs=1e-3)
+    loop = (
+        "m = smf.mixedlm('y ~ x', d, groups='g')\nfor k in ('bfgs', 'cg'):\n    try:\n        r = m.fit(method=k)\n"
+        "        break\n    except Exception:\n        continue\nprint(r.bic)"
+    )
+    assert _codes(read(loop)) == [{"reml-aic"}]
     for fit in ("reml=False", "reml=flag"):
         assert _codes(read(f'r = smf.mixedlm("y ~ x", d, groups="g").fit({fit})\nr.aic')) == [set()]
 

@@ -55,6 +55,40 @@ READS = {
         "class B(A):\n    re = '~x'\n    def fixed(self):\n        return 'y ~ x'\nB().fit(df)",
         "y ~ x + (1 + x|g)",
     ),
+    "super": (
+        "class A:\n    def __init__(self, d, g):\n        self.d, self.g = d, g\nclass B(A):\n"
+        "    def __init__(self, d):\n        super().__init__(d, 's')\n    def fit(self):\n"
+        "        return smf.mixedlm('y ~ x', self.d, groups=self.d[self.g]).fit()\nB(df).fit()",
+        "y ~ x + (1|s)",
+    ),
+    "fields of a dataclass": (
+        "from dataclasses import dataclass\n@dataclass\nclass C:\n    f: str = 'y ~ x'\n    g: str = 'g'\n"
+        "c = C('y ~ z')\nsmf.mixedlm(c.f, df, groups=c.g)",
+        "y ~ z + (1|g)",
+    ),
+    "two objects of a dataclass": (
+        "from dataclasses import dataclass\n@dataclass\nclass C:\n    f: str = 'y ~ x'\n    g: str = 'g'\n"
+        "a = C('y ~ z')\nb = C('y ~ w')\nsmf.mixedlm(a.f, df, groups=a.g)",
+        "? ~ ? + (1|g)",
+    ),
+    "a namedtuple": (
+        "from collections import namedtuple\nS = namedtuple('S', 'f g')\ns = S('y ~ x', g='s')\n"
+        "smf.mixedlm(s.f, df, groups=s.g)",
+        "y ~ x + (1|s)",
+    ),
+    "a member of an enum": (
+        "from enum import Enum\nclass G(Enum):\n    S = 's'\nsmf.mixedlm('y ~ x', df, groups=G.S.value)",
+        "y ~ x + (1|s)",
+    ),
+    "a product of lists": (
+        "from itertools import product\nfor y, g in product(['a', 'b'], ['s']):\n"
+        "    smf.mixedlm(f'{y} ~ x', df, groups=g)",
+        "a ~ x + (1|s) or b ~ x + (1|s)",
+    ),
+    "a global name": (
+        "def f():\n    global G\n    G = 's'\nf()\nsmf.mixedlm('y ~ x', df, groups=G)",
+        "y ~ x + (1|s)",
+    ),
     "a static method": (
         "class A:\n    @staticmethod\n    def fit(d, g):\n        return smf.mixedlm('y ~ x', d, groups=g).fit()\n"
         "A().fit(df, 's')",
