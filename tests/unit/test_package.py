@@ -82,3 +82,19 @@ def test_a_wheel_that_lacks_something_is_found_out(tmp_path):
     ):
         assert words in found, words
     assert "is not compiled" not in "\n".join(check_wheel.check(path, with_kernels=False))
+
+
+def test_the_source_package_has_what_the_kernels_are_compiled_of() -> None:
+    rules = [line.split() for line in (ROOT / "MANIFEST.in").read_text(encoding="utf-8").splitlines()]
+    shipped = {
+        file
+        for rule, folder, *patterns in (r for r in rules if r and r[0] == "recursive-include")
+        for pattern in patterns
+        for file in (ROOT / folder).rglob(pattern)
+    }
+    kernels = ROOT / "lmmtools" / "core" / "kernels"
+    needed = {*kernels.glob("*.pyx"), *kernels.glob("*.pxd")}
+    for source in kernels.glob("*.pyx"):
+        for name in re.findall(r"from lmmtools\.core\.kernels\.(\w+) cimport", source.read_text(encoding="utf-8")):
+            assert kernels / f"{name}.pxd" in needed, f"{source.name} takes {name}.pxd, which is not there"
+    assert needed <= shipped

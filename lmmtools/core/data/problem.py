@@ -73,10 +73,21 @@ PIVOT = 1e-6
 
 
 class RowData:
-    """What is computed from a design when it is first needed, and shared by all its responses."""
+    """What is computed from a design when it is first needed, and shared by all its responses.
 
-    def __init__(self, design: Design, scaling: Scaling, structure: Structure, ZX: Floats, XX: Floats) -> None:
-        self._ZX, self._XX = ZX, XX
+    ``spans_nothing`` says that X is known to span no effects; False may be either.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        scaling: Scaling,
+        structure: Structure,
+        ZX: Floats,
+        XX: Floats,
+        spans_nothing: bool = False,
+    ) -> None:
+        self._ZX, self._XX, self._spans_nothing = ZX, XX, spans_nothing
         self._design, self._scaling, self._structure = design, scaling, structure
 
     @cached_property
@@ -102,6 +113,8 @@ class RowData:
     @cached_property
     def spanned(self) -> tuple[Spanned | None, ...]:
         """What X spans of each block."""
+        if self._spans_nothing:
+            return (None,) * len(self._design.blocks)
         maps = self._scaling.basis_maps
         return find_spanned(self._structure, self._ZX, self.L, maps)
 
@@ -326,8 +339,8 @@ def prepare(design: Design) -> Problem:
         raise EngineError("The model has no random-effects term; this engine needs at least one.")
     small = accumulate_small(design) if design.streamed is None else None
     if small is not None:
-        scaling, cross, structure = small
-        rows = RowData(design, scaling, structure, cross.ZX, cross.XX)
+        scaling, cross, structure, is_clear = small
+        rows = RowData(design, scaling, structure, cross.ZX, cross.XX, is_clear)
         return Problem(design, scaling, structure, cross.ZX, cross.XX, cross.log_weights, cross.response, rows)
     products_need(design).check()
     scaling, cross = accumulate(DesignChunks(design))

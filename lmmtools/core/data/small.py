@@ -57,7 +57,7 @@ class DenseModel:
         return kernels.dense.criterion(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, lambdas)
 
     def at_zero(self, y: ResponseProducts, lambdas: tuple[Floats, ...]) -> Floats | None:
-        """Return log|V|, log|Hxx| and r2 with each block at zero, the others held, (blocks, 3)."""
+        """Return log|V|, log|Hxx| and r2 with each block at zero, the others held, and with all, (blocks + 1, 3)."""
         return kernels.dense.at_zero(self.sizes, self.M, self.units, y.Zy, y.Xy, y.yy, lambdas)
 
     def point(
@@ -88,8 +88,10 @@ def dense_model(st: Structure, ZX: Floats, XX: Floats, units: Sequence[float]) -
     return DenseModel(np.array(sizes, dtype=np.intc), whole, np.array(units))
 
 
-def accumulate_small(design: Design) -> tuple[Scaling, CrossProducts, Structure] | None:
+def accumulate_small(design: Design) -> tuple[Scaling, CrossProducts, Structure, bool] | None:
     """Return the coordinates, the cross-products in them and the plan of a small model, None where it is none.
+
+    Last, whether it is known that X spans no effects.
 
     Neither is one whose columns are nearly dependent, or whose numbers are not finite: what is to be said of it, the
     general way says.
@@ -104,7 +106,7 @@ def accumulate_small(design: Design) -> tuple[Scaling, CrossProducts, Structure]
     if n_chain is None:
         return None
     factors = order_factors(groups, levels, widths)
-    places = {k: (f.start + part.start, f.l) for f in factors for k, part in f.parts()}
+    places = {k: (f.start + part.start, f.l, f.m) for f in factors for k, part in f.parts()}
     found = kernels.dense.products(
         tuple(b.codes for b in design.blocks),
         tuple(b.basis for b in design.blocks),
@@ -117,10 +119,10 @@ def accumulate_small(design: Design) -> tuple[Scaling, CrossProducts, Structure]
     )
     if found is None:
         return None
-    M, x_map, centre, y_scale, maps = found
+    M, x_map, centre, y_scale, maps, is_clear = found
     log_weights = 0.0 if design.weights is None else float(np.log(design.weights).sum())
     response = ResponseProducts(M[:q, -1].copy(), M[q:-1, -1].copy(), float(M[-1, -1]), centre, y_scale)
     scaling = Scaling(x_map, centre, y_scale, tuple(maps))
     structure = Structure(factors, n_chain, {}, order_columns(groups, levels, widths), M[:q, :q])
     cross = CrossProducts(tuple(map(tuple, groups)), M[:q, :q], M[:q, q:-1], M[q:-1, q:-1], log_weights, response)
-    return scaling, cross, structure
+    return scaling, cross, structure, is_clear

@@ -12,6 +12,7 @@ from lmmtools.core.kernels import numpy_dense as plain
 from libc.math cimport fabs, fmax, fmin, isfinite, log, log1p, sqrt
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
+from lmmtools.core.kernels.small_blocks cimport invert
 from scipy.linalg.cython_blas cimport ddot, dgemm, dgemv, dsymm, dsyrk, dtrmm, dtrsm
 from scipy.linalg.cython_lapack cimport dgesdd, dgesv, dpotrf, dsyev, dtrtri
 
@@ -29,6 +30,7 @@ LARGEST = 200
 
 cdef double CLEAR = plain.CLEAR, SURE = plain.SURE, LEAST = plain.LEAST, GREATEST = plain.MOST
 cdef double BEYOND = 1e6
+cdef double BESIDE = 1e-9  # share of a term's squares beside X that is far from rounding
 cdef double TINY = 1e-300
 
 cdef double ONE = 1.0, ZERO = 0.0, MINUS = -1.0
@@ -371,12 +373,14 @@ def at_zero(const int[::1] sizes, const double[:, ::1] M, const double[::1] unit
         return None
     if not make_work(&m, &s):
         raise MemoryError
-    result = np.empty((m.blocks, 3))
+    result = np.empty((m.blocks + 1, 3))
     out = result
     try:
-        for k in range(m.blocks):
+        for k in range(m.blocks + 1):
             merge(&m)
-            clear(&m, k)
+            for l in range(m.blocks):
+                if k == l or k == m.blocks:
+                    clear(&m, l)
             s.logdet = s.logdet_x = 0.0
             if not factorise(&m, &s):
                 return None
@@ -607,41 +611,6 @@ cdef void solve_levels(Model* m, Work* s, double* JC, double* N) noexcept nogil:
                 for k in range(l):
                     x += J[i * l + k] * A[k * m.ld + j]
                 N[<Py_ssize_t> (e * l + j) * q + e * l + i] = x
-
-
-cdef void invert(int l, double* B, double* J) noexcept nogil:
-    """J = B^-1 with row pivots; B is overwritten."""
-    cdef int i, j, k, at
-    cdef double r
-    if l == 1:
-        J[0] = 1.0 / B[0]
-        return
-    for i in range(l):
-        for j in range(l):
-            J[i * l + j] = 1.0 if i == j else 0.0
-    for k in range(l):
-        at = k
-        for i in range(k + 1, l):
-            if fabs(B[i * l + k]) > fabs(B[at * l + k]):
-                at = i
-        if at != k:
-            for j in range(l):
-                r = B[k * l + j]
-                B[k * l + j] = B[at * l + j]
-                B[at * l + j] = r
-                r = J[k * l + j]
-                J[k * l + j] = J[at * l + j]
-                J[at * l + j] = r
-        r = 1.0 / B[k * l + k]
-        for j in range(l):
-            B[k * l + j] *= r
-            J[k * l + j] *= r
-        for i in range(l):
-            if i != k:
-                r = B[i * l + k]
-                for j in range(l):
-                    B[i * l + j] -= r * B[k * l + j]
-                    J[i * l + j] -= r * J[k * l + j]
 
 
 cdef inline double sigma_entry(int l, const double* Q, const double* lam, double c, int a, int b, int i, int j) noexcept nogil:
@@ -1051,7 +1020,10 @@ def products(tuple codes, tuple bases, const int[:, ::1] places, const double[:,
             used += l
         with nogil:
             add_rows(n, p, q, total, Q, r, B, at, &M[0, 0])
-        return whole, x_map, centre_array[:p], scale, maps
+        is_clear = True
+        for k in range(blocks):
+            is_clear = is_clear and is_beside(&M[0, 0], q, p, bases[k].shape[1], places[k, 0], places[k, 1], places[k, 2])
+        return whole, x_map, centre_array[:p], scale, maps, is_clear
     finally:
         free(memory)
 
@@ -1154,6 +1126,30 @@ cdef bint unit_basis(int n, int l, int stride, double* B, double* R) noexcept no
                 x -= R[c * l + a] * row[c]
             row[a] = x / R[a * l + a]
     return True
+
+
+cdef bint is_beside(const double* M, int q, int p, int l, int first, int stride, int m) noexcept nogil:
+    """Whether X is far from spanning a direction of a term: A_g - C_g C_g' summed over levels is clearly definite."""
+    cdef int a, b, g, j, info = 0, width = q + p + 1
+    cdef double left, x, trace = 0.0
+    cdef double S[MOST * MOST]
+    cdef const double* row
+    cdef const double* other
+    for a in range(l):
+        for b in range(a + 1):
+            left = x = 0.0
+            for g in range(m):
+                row = M + (<Py_ssize_t> (first + g * stride + a)) * width
+                other = M + (<Py_ssize_t> (first + g * stride + b)) * width
+                x += row[first + g * stride + b]
+                for j in range(q, q + p):
+                    left -= row[j] * other[j]
+            S[b * l + a] = left + x
+            trace += x if a == b else 0.0
+    for a in range(l):
+        S[a * l + a] -= BESIDE * trace
+    dpotrf(LOWER, &l, S, &l, &info)
+    return info == 0
 
 
 cdef void add_rows(int n, int p, int q, int total, double* Q, double* r, const double* B, const int* at,

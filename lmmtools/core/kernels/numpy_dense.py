@@ -80,7 +80,7 @@ def point(
 def at_zero(
     sizes: NDArray[np.intc], M: Floats, units: Floats, Zy: Floats, Xy: Floats, yy: float, lambdas: tuple[Floats, ...]
 ) -> Floats | None:
-    """Return log|V|, log|Hxx| and r2 with the lambda of each block at zero and the others held, (blocks, 3)."""
+    """Return log|V|, log|Hxx| and r2 with the lambda of each block at zero, then of all, (blocks + 1, 3)."""
     return None
 
 
@@ -108,8 +108,10 @@ def products(
     weights: Floats | None,
     q: int,
     exact: float,
-) -> tuple[Floats, Floats, Floats, float, list[Floats]] | None:
+) -> tuple[Floats, Floats, Floats, float, list[Floats], bool] | None:
     """Return [Z Q r]'[Z Q r], T with Q = W^1/2 X T orthonormal, Q'W^1/2 y, the scale of r, and each block's basis map.
+
+    Last, whether it is known that X spans no effects; False may be either.
 
     r is what X leaves of y, of mean square one, and the columns of each basis are orthonormal on average over the rows.
     None where columns are nearly dependent, X leaves nothing, or squares are beyond what a double holds.
@@ -119,8 +121,8 @@ def products(
     codes : tuple of ndarray of intp, each (n,)
         Level of each row, per block.
     bases : tuple of ndarray, each (n, l)
-    places : ndarray of C integers, shape (blocks, 2)
-        Column of Z of a block's first effect at its first level, and columns from one level to the next.
+    places : ndarray of C integers, shape (blocks, 3)
+        Column of Z of a block's first effect at its first level, columns from one level to the next, and levels.
     X : ndarray, shape (n, p)
     y : ndarray, shape (n,)
     weights : ndarray, shape (n,), or None
@@ -148,14 +150,14 @@ def products(
     columns = np.zeros((n, q + X.shape[1] + 1))
     columns[:, q:-1], columns[:, -1] = Q, r / y_scale
     rows, maps = np.arange(n), []
-    for code, basis, (first, stride) in zip(codes, bases, places.tolist(), strict=True):
+    for code, basis, (first, stride, _) in zip(codes, bases, places.tolist(), strict=True):
         scaled = _unit_basis(basis if root_w is None else basis * root_w[:, None])
         if scaled is None:
             return None
         maps.append(scaled[1])
         for e in range(basis.shape[1]):
             columns[rows, code * stride + (first + e)] = scaled[0][:, e]
-    return columns.T @ columns, x_map, centre, y_scale, maps
+    return columns.T @ columns, x_map, centre, y_scale, maps, False
 
 
 def _orthonormal(X: Floats) -> tuple[Floats, Floats] | None:

@@ -105,7 +105,7 @@ def _is_lower_than_zeros(problem: Problem, state: State, least: float) -> bool:
         return False
     logdet = found[:, 0] + found[:, 1] if state.reml else found[:, 0]
     values = profile(logdet, found[:, 2], state.dof) + problem.constant(state.reml)
-    return bool(values.min() >= least) and _evaluate_at_zero(problem, state.reml).objective >= least
+    return bool(values.min() >= least)
 
 
 def exchanges(problem: Problem, state: State) -> Iterator[tuple[Floats, ...]]:

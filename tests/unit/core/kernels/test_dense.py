@@ -9,6 +9,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import core
+from lmmtools.core.data.small import accumulate_small
 from lmmtools.core.kernels import routes
 from lmmtools.core.search.curvature import evaluate_local, local_model
 from lmmtools.core.search.objective import derivatives, evaluate_state
@@ -121,6 +122,24 @@ def test_effects_that_x_spans_are_left_to_the_elimination() -> None:
     assert core.prepare(lmt.lmm("y ~ g + x + (1 | g)", data).design).dense is None
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_what_x_does_not_span_is_known_from_the_pass_over_rows(name: str) -> None:
+    design = designs(MODELS[name], True)
+    known = accumulate_small(design)
+    # The nested model has too many levels for a single pass.
+    assert (name == "nested") if known is None else known[-1] is True
+    assert core.prepare(design).spanned == (None,) * len(design.blocks)
+
+
+@pytest.mark.parametrize("formula", ["y ~ g + x + (1 | g)", "y ~ g + (x | g)", "y ~ g * x + (x | g)"])
+def test_what_x_spans_is_left_to_a_closer_look(formula: str) -> None:
+    data = {"g": np.repeat(list("abcdef"), 5), "x": np.tile(np.arange(5.0), 6)}
+    data["y"] = np.random.default_rng(0).normal(size=30)
+    known = accumulate_small(lmt.lmm(formula, data).design)
+    assert known is not None
+    assert known[-1] is False
+
+
 @pytest.mark.parametrize("reml", [True, False])
 @pytest.mark.parametrize("name", MODELS)
 def test_a_point_evaluated_at_once_is_the_criterion_and_then_its_derivatives(name: str, reml: bool) -> None:
@@ -141,8 +160,10 @@ def test_the_criterion_with_each_term_at_zero_is_that_of_the_model_without_it(na
     problem = core.prepare(designs(MODELS[name], True))
     assert problem.dense is not None
     lambdas = unit_lambdas(problem)
-    for k, (logdet, logdet_x, r2) in enumerate(problem.dense.at_zero(problem.response, lambdas)):
-        without = tuple(np.zeros_like(lam) if j == k else lam for j, lam in enumerate(lambdas))
+    found = problem.dense.at_zero(problem.response, lambdas)
+    assert len(found) == len(lambdas) + 1
+    for k, (logdet, logdet_x, r2) in enumerate(found):
+        without = tuple(np.zeros_like(lam) if k in (j, len(lambdas)) else lam for j, lam in enumerate(lambdas))
         expected, _ = general(problem, without, reml)
         assert logdet == pytest.approx(expected.logdet, rel=SAME, abs=SAME)
         assert logdet_x == pytest.approx(2.0 * np.log(expected.Lxx.diagonal()).sum(), rel=SAME, abs=SAME)

@@ -19,7 +19,7 @@ def rows(weighted: bool, p: int = 3):
     X = np.column_stack([np.ones(n), 100.0 + rng.normal(size=(n, max(p - 1, 0)))])[:, :p]
     bases = (np.column_stack([np.ones(n), x[:, 0]]), np.ones((n, 1)), x[:, [1]] * 1e5)
     # (1 + x | g) and (0 + z | g) interleaved by level, (1 | h) after them.
-    codes, places = (g, h, g), np.array([[0, 3], [21, 1], [2, 3]], dtype=np.intc)
+    codes, places = (g, h, g), np.array([[0, 3, 7], [21, 1, 4], [2, 3, 7]], dtype=np.intc)
     y = 5.0 + rng.normal(size=n)
     return codes, bases, places, X, y, rng.uniform(0.5, 2.0, n) if weighted else None, 25
 
@@ -28,7 +28,7 @@ def rows(weighted: bool, p: int = 3):
 @pytest.mark.parametrize("weighted", [False, True])
 def test_the_products_are_those_of_the_explicit_columns(route, weighted: bool, p: int) -> None:
     codes, bases, places, X, y, w, q = rows(weighted, p)
-    M, x_map, centre, scale, maps = route("dense").products(codes, bases, places, X, y, w, q, EXACT)
+    M, x_map, centre, scale, maps, _ = route("dense").products(codes, bases, places, X, y, w, q, EXACT)
     root = np.ones(len(y)) if w is None else np.sqrt(w)
     Q = (X * root[:, None]) @ x_map
     np.testing.assert_allclose(Q.T @ Q, np.eye(p), atol=SAME)
@@ -37,7 +37,7 @@ def test_the_products_are_those_of_the_explicit_columns(route, weighted: bool, p
     r = (y * root - Q @ centre) / scale
     assert r @ r == pytest.approx(len(y), rel=SAME)
     Z = np.zeros((len(y), q))
-    for code, basis, (first, stride), R in zip(codes, bases, places, maps, strict=True):
+    for code, basis, (first, stride, _), R in zip(codes, bases, places, maps, strict=True):
         assert np.tril(R) == pytest.approx(R)
         B = (basis * root[:, None]) @ np.linalg.inv(R)
         np.testing.assert_allclose(B.T @ B, len(y) * np.eye(len(R)), atol=1e3 * SAME)
