@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from lmmtools.core.data.room import check_coupling
 from lmmtools.core.elimination.gram import slices_of
 from lmmtools.core.kernels import cells
 
@@ -44,6 +45,11 @@ class PairSums:
         Levels and effects of each factor.
     n : int
         Rows that will be added in all, by this one and those that it is merged with.
+
+    Raises
+    ------
+    OutOfMemoryError
+        Where most pairs meet and there is not the memory to hold them all; by ``add`` and ``merge``, too.
     """
 
     __slots__ = ("_dense", "_first", "_n", "_parts", "_second")
@@ -135,6 +141,8 @@ class PairSums:
     def _become_dense(self) -> None:
         """Hold a dense coupling from here on."""
         (m, l), (m_second, k) = self._first, self._second
+        if m * l * m_second * k > LITTLE:
+            check_coupling(m * l, m_second * k)
         self._dense = np.zeros((m, l, m_second, k))
         while self._parts:
             self._scatter(self._parts.pop())

@@ -365,9 +365,11 @@ def model_size(design: Design) -> ModelSize:
     need = products_need(design)
     if design.streamed is not None or accumulate_small(design) is None:
         need.check()
-        rest = rest_need(design, _plan(design, accumulate(DesignChunks(design))[1]))
+        plan = _plan(design, accumulate(DesignChunks(design))[1])
+        rest = rest_need(design, plan)
         if rest is not None:
             need = replace(max(need, rest, key=lambda part: part.numbers), numbers=need.numbers + rest.numbers)
+        need = replace(need, numbers=need.numbers + plan.gram.numbers)
     counts = design.n, design.p, design.q, design.k
     return ModelSize(*counts, memory.NUMBER * need.numbers, need.term, memory.free_memory())
 

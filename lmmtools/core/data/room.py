@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lmmtools.core.elimination.structure import Structure
     from lmmtools.design.matrices import Design
 
-__all__ = ["ModelSize", "Need", "check_deletions", "check_dense", "products_need", "rest_need"]
+__all__ = ["ModelSize", "Need", "check_coupling", "check_deletions", "check_dense", "products_need", "rest_need"]
 
 CHUNKS = 2
 """Copies of a chunk of X while its cross-products are made (measured)."""
@@ -142,6 +142,22 @@ def check_dense(n: int, p: int) -> None:
         OutOfMemoryError,
         f"X, whose {p:,} columns are so nearly dependent that they are multiplied as dense ones,",
         "Centre numeric columns that lie far from zero, and take terms out that others nearly determine.",
+    )
+
+
+def check_coupling(rows: int, columns: int) -> None:
+    """Refuse a dense matrix of the cross-products of two factors where there is no memory for it.
+
+    Raises
+    ------
+    OutOfMemoryError
+        As :meth:`Need.check`.
+    """
+    need_memory(
+        float(rows) * columns,
+        OutOfMemoryError,
+        f"A table of two factors whose levels nearly all meet, with {rows:,} and {columns:,} random effects,",
+        "Put rare levels together, leave one of the terms on these factors out, or fit where there is more memory.",
     )
 
 

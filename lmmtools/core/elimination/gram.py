@@ -88,6 +88,12 @@ class Gram:
         """Number of columns."""
         return sum(self.sizes)
 
+    @property
+    def numbers(self) -> float:
+        """Numbers that are held; a sparse one counts its place as a half."""
+        pairs = (M.size if isinstance(M, np.ndarray) else 1.5 * M.nnz for M in self.between.values())
+        return float(sum(own.size for own in self.own) + sum(pairs))
+
     def pair(self, i: int, j: int) -> Pair:
         """Return the coupling of two factors, rows of i and columns of j."""
         return self.between[i, j] if i < j else self.between[j, i].T

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from lmmtools import core
+from lmmtools import core, memory
 from lmmtools.core.data import crossprod, pair_sums, problem
 from lmmtools.core.data.chunks import Chunk, DesignChunks
 from lmmtools.core.data.coordinates import choose_coordinates
 from lmmtools.core.data.crossprod import accumulate, accumulate_by
 from lmmtools.core.data.products import Products
+from lmmtools.core.elimination import coupling, gram
+from lmmtools.core.elimination.coupling import DenseCoupling, SparseCoupling
 from lmmtools.errors import EngineError
 from tests.unit.core.dense import dense_fit
 from tests.unit.core.designs import make_design, random_design, random_theta
@@ -209,6 +211,54 @@ def test_what_fails_while_rows_are_added_is_raised(monkeypatch) -> None:
 
     with pytest.raises(IndexError):
         accumulate(Failing(random_design(3)))
+
+
+def crossed_rows(n: int, seed: int = 6):
+    """Rows of 300 and 120 levels, which meet at random, with a slope."""
+    rng = np.random.default_rng(seed)
+    g, h, x = rng.integers(0, 300, n), rng.integers(0, 120, n), rng.standard_normal(n)
+    y = rng.standard_normal(300)[g] + 0.5 * rng.standard_normal(120)[h] + rng.standard_normal(n)
+    one = np.ones(n)
+    return make_design(y, np.column_stack([one, x]), [("g", g, np.column_stack([one, x])), ("h", h, None)])
+
+
+def test_levels_that_nearly_all_meet_are_held_dense_and_give_what_sparse_ones_do(monkeypatch) -> None:
+    design = crossed_rows(60_000)
+    scaling, cross = accumulate(DesignChunks(design, 4000))
+    assert isinstance(cross.A.between[0, 1], np.ndarray)
+    made = problem_of(design, scaling, cross)
+    (stage,) = made.structure.chain
+    assert isinstance(stage.coupling, DenseCoupling)
+    assert stage.coupling.values.base is not None  # the coupling that was added up, no copy
+    monkeypatch.setattr(gram, "SLICE", 4000)
+    optimum = core.optimize(made)
+    monkeypatch.setattr(pair_sums, "DENSE", 2.0)
+    monkeypatch.setattr(coupling, "DENSE_FILL", 2.0)
+    sparse = problem_of(design, *accumulate(DesignChunks(design, 4000)))
+    assert isinstance(sparse.structure.chain[0].coupling, SparseCoupling)
+    known = core.optimize(sparse)
+    assert optimum.objective == pytest.approx(known.objective, rel=1e-12)
+    np.testing.assert_allclose(optimum.theta, known.theta, rtol=1e-6)
+    for covariances in (core.conditional_covariances, core.mode_covariances):
+        for a, b in zip(covariances(made, known.theta), covariances(sparse, known.theta), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-12)
+
+
+def test_levels_that_meet_here_and_there_stay_sparse() -> None:
+    rng = np.random.default_rng(7)
+    n = 30_000
+    g = rng.integers(0, 3000, n)
+    h = (g // 3 + rng.integers(0, 2, n)) % 1000
+    design = make_design(rng.standard_normal(n), np.ones((n, 1)), [("g", g, None), ("h", h, None)])
+    _, cross = accumulate(DesignChunks(design, 3000))
+    assert cross.A.between[0, 1].nnz == len(np.unique(g * 1000 + h))
+
+
+def test_a_dense_coupling_is_refused_where_there_is_no_room(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "MATTERS", 0)
+    monkeypatch.setattr(memory, "free_memory", lambda: 1e5)
+    with pytest.raises(EngineError, match=r"nearly all meet, with 600 and 120 random effects, needs about 1 MB"):
+        accumulate(DesignChunks(crossed_rows(60_000), 4000))
 
 
 def test_a_good_first_chunk_needs_one_pass() -> None:
