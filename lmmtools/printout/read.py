@@ -125,6 +125,12 @@ def read_printout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable:
         found = read_layout(lines, is_fit=True) or (None if is_summary else read_layout(lines, is_fit=False))
         if found is not None:
             return found
+        if not parts and any(not line.is_blank for line in lines) and _name_source(text) is None:
+            raise PrintoutError(
+                "The text is no printout that is read: it has neither the heading of a fit (lme4, MixedLM, nlme, "
+                "glmmTMB, MixedModels.jl, Stata, SPSS) nor that of a table about one, as anova(), VarCorr() or tidy() "
+                "print them. Paste it with the lines that head it; the guide's page Compare lists what is read."
+            )
     return read_lme4_summary(text)
 
 

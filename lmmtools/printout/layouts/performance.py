@@ -53,7 +53,8 @@ def read(lines: Sequence[Line], start: int) -> PrintedTable:
             below = k + grid.used
             if len(grid.rows) != 1 or grid.unread or (below < len(lines) and is_numbers(lines[below])):
                 raise PrintoutError(f"There is not one row of numbers below {name_line(line)}: was the text cut?")
-            found += [(name, cell, grid.rows[0].line) for name, cell in grid.rows[0].cells.items()]
+            # Of a singular fit, R2 and ICC are empty.
+            found += [(name, cell, grid.rows[0].line) for name, cell in grid.rows[0].cells.items() if cell]
         elif each := _LINE.fullmatch(line.words):
             found.append((each["name"], each["value"], line))
     numbers: dict[str, PrintedNumber] = {}

@@ -399,3 +399,12 @@ def test_a_changed_table_of_spss_is_refused(old, new, named):
     assert old in SPSS
     with pytest.raises(lmt.LmmError, match=named):
         lmt.read_printout(SPSS.replace(old, new))
+
+
+def test_a_text_that_is_no_printout_is_told_what_is_read():
+    with pytest.raises(lmt.LmmError, match=r"neither the heading of a fit .*nor that of a table about one"):
+        lmt.read_printout("            Chisq Df Pr(>Chisq)\nDays      45.853  1  1.275e-11 ***")
+    with pytest.raises(lmt.LmmError, match="SAS PROC MIXED"):
+        lmt.read_printout(
+            "The Mixed Procedure\n\nCovariance Parameter Estimates\n\nCov Parm  Estimate\nResidual  654.94\n"
+        )
