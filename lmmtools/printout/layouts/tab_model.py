@@ -66,8 +66,11 @@ def begins(lines: Sequence[Line]) -> int | None:
 
 
 def _is_heading(line: Line) -> bool:
-    is_known = _HEADING.fullmatch(line.words) or _SEVERAL.fullmatch(line.words)
-    return not line.is_break and is_known is not None and "|" not in line.text
+    if line.is_break or "|" in line.text:
+        return False
+    found = _HEADING.fullmatch(line.words)
+    # 'Covariance Parameter Estimates' is SAS's.
+    return bool(found and (found["ci"] or found["p"])) or _SEVERAL.fullmatch(line.words) is not None
 
 
 def read(lines: Sequence[Line], start: int) -> PrintedTable:
