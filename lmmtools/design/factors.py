@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.frame import as_numbers, is_factor, is_missing, kind_of
+from lmmtools.design.frame import as_numbers, is_factor, is_missing, kind_of, list_labels
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -246,7 +246,7 @@ def _write_levels(levels: pd.Index[Any]) -> list[str]:
     """Return levels as text; a number that is whole without its ``.0``, as R writes it."""
     if levels.dtype.kind == "f":
         return [f"{level:.15g}" for level in levels]
-    written = levels.tolist()
+    written = list_labels(levels)
     return written if all(type(level) is str for level in written) else levels.astype(str).tolist()
 
 

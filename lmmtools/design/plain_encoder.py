@@ -18,7 +18,7 @@ import numpy as np
 from lmmtools.design.checks import check_columns, check_levels, check_seen
 from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import Columns, match_levels
-from lmmtools.design.frame import as_numbers
+from lmmtools.design.frame import as_numbers, list_labels
 from lmmtools.design.sparse_columns import LEAST_LEVELS, LEAST_NUMBERS, from_codes
 from lmmtools.formula.tokens import quote_name
 
@@ -60,8 +60,8 @@ class PlainColumn:
         if self.levels is None:
             return [self.name]
         if self.is_reduced:
-            return [f"{self.name}[T.{level}]" for level in self.levels.tolist()[1:]]
-        return [f"{self.name}[{level}]" for level in self.levels.tolist()]
+            return [f"{self.name}[T.{level}]" for level in list_labels(self.levels)[1:]]
+        return [f"{self.name}[{level}]" for level in list_labels(self.levels)]
 
     def encode(self, frame: pd.DataFrame) -> list[NDArray[np.float64]]:
         """Return the columns, each of shape (n,), NaN where the value is missing."""

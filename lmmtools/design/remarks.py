@@ -9,6 +9,7 @@ import numpy as np
 
 from lmmtools.audience import advice
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
+from lmmtools.design.frame import list_labels
 from lmmtools.design.plain_encoder import PlainEncoder
 from lmmtools.sentences import list_first
 from lmmtools.sources.cells import is_numeral
@@ -62,8 +63,7 @@ def remark_on_labels(name: str, levels: Sequence[Any] | pd.Index[Any]) -> list[s
         return []
     if _are_of_one_case(_characters(levels)):
         return []
-    # Text that Arrow holds is ten times slower to go through than a list.
-    listed = levels.tolist() if hasattr(levels, "tolist") else levels
+    listed = list_labels(levels)
     labels = [label for label in listed if isinstance(label, str)]
     if _differ_by_more_than_case(labels) or len({_without_case_and_blanks(label) for label in labels}) == len(labels):
         return []
@@ -91,7 +91,7 @@ def _characters(levels: Sequence[Any] | pd.Index[Any]) -> Bytes:
         held = levels.array.__arrow_array__()  # type: ignore[union-attr]
         chunks = getattr(held, "chunks", [held])
         return np.concatenate([np.zeros(0, dtype=np.uint8), *map(_bytes_in_arrow, chunks)])
-    listed = levels.tolist() if hasattr(levels, "tolist") else levels
+    listed = list_labels(levels)
     joined = "".join(label for label in listed if isinstance(label, str))
     return np.frombuffer(joined.encode("utf-8", "surrogatepass"), dtype=np.uint8)
 
@@ -135,7 +135,7 @@ def _remark_on_levels(name: str, levels: pd.Index[Any]) -> list[str]:
     """Return a sentence, in a list, if nearly all labels are numbers."""
     if len(levels) < _LEAST_NUMBERS:
         return []
-    others = [label for label in levels.tolist() if isinstance(label, str) and not is_numeral(label)]
+    others = [label for label in list_labels(levels) if isinstance(label, str) and not is_numeral(label)]
     count = len(levels) - len(others)
     if not others or count < _LEAST_NUMBERS or count < _SHARE_OF_NUMBERS * len(levels):
         return []

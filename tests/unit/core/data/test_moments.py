@@ -30,7 +30,7 @@ def test_squares_of_each_pair_of_columns_are_summed(l, is_crossed, monkeypatch):
     take("chain, dense coupling", monkeypatch)
     problem = core.prepare(_design(l, is_crossed))
     st, moments = problem.structure, problem.moments
-    A = st.A.toarray()
+    A = st.toarray()
     B = A - problem.ZX @ problem.ZX.T
     firsts = np.cumsum([0, *(f.l for f in st.factors)])
     kinds = np.concatenate([first + np.tile(np.arange(f.l), f.m) for f, first in zip(st.factors, firsts, strict=False)])
