@@ -237,7 +237,8 @@ def _describe_contents(column: pd.Series[Any], name: str, kind: Kind) -> str:
 def list_labels(levels: Any) -> list[Any]:
     """Return labels as a list; an index of text that Arrow holds by Arrow, which takes a fifth of pandas' time."""
     if isinstance(levels, pd.Index) and isinstance(levels.dtype, pd.StringDtype) and levels.dtype.storage == "pyarrow":
-        return list(levels.array.__arrow_array__().to_pylist())
+        held: Any = levels.array
+        return list(held.__arrow_array__().to_pylist())
     return levels.tolist() if hasattr(levels, "tolist") else list(levels)
 
 
