@@ -104,6 +104,8 @@ class Model:
     def size(self) -> ModelSize:
         """How large the model is, and the memory that a fit by the engine pls takes, as an estimate from sizes.
 
+        Only the first look reads the rows of a large design.
+
         Raises
         ------
         EngineError
@@ -116,6 +118,10 @@ class Model:
         180 rows, 2 fixed effects, 36 random effects, 3 variance parameters
         a fit takes under 1 MB above its data, most of it for (Days | Subject)
         """
+        return replace(self._size, free=memory.free_memory())
+
+    @cached_property
+    def _size(self) -> ModelSize:
         from lmmtools import core
 
         return core.model_size(self.design)

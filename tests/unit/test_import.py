@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import lmmtools as lmt
+from lmmtools import core
 
 
 def test_a_plain_import_loads_nothing_heavy():
@@ -35,3 +36,21 @@ def test_a_type_checker_knows_every_public_name():
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'lmer'"):
         _ = lmt.lmer
+
+
+def test_a_fit_loads_of_the_core_what_it_needs():
+    later = {f"lmmtools.core.after.{name}" for name in ("deletion", "refits", "fixed", "relative", "unprofiled")}
+    code = (
+        "import sys, lmmtools as lmt; lmt.lmm('Yield ~ 1 + (1 | Batch)', lmt.datasets.load('Dyestuff')).fit();"
+        f"print(sorted({later} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_core_has_what_it_names_and_nothing_else():
+    assert all(getattr(core, name) is not None for name in core.__all__)
+    assert set(core.__all__) == set(core._HOME)
+    assert set(core.__all__) <= set(dir(core))
+    with pytest.raises(AttributeError, match="no attribute 'lmer'"):
+        _ = core.lmer

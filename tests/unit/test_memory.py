@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import core, memory
+from lmmtools.core.data import crossprod, problem
 from lmmtools.core.search import objective
 
 
@@ -115,6 +117,18 @@ def test_the_size_of_a_model_names_the_term_that_takes_most_memory(monkeypatch):
     assert str(model.size).endswith("2 MB are free: fit() will refuse it and say what would help")
     with pytest.raises(lmt.EngineError, match="The fit, with 400 random effects in"):
         model.fit(engine="pls")
+
+
+def test_only_the_first_look_at_the_size_reads_the_rows_and_nothing_large_is_kept(monkeypatch):
+    model = crossed("y ~ x + (1|g) + (1|h)")
+    passes = []
+    monkeypatch.setattr(problem, "accumulate", lambda chunks: passes.append(1) or crossprod.accumulate(chunks))
+    kept = set(vars(model))
+    sizes = [model.size for _ in range(3)]
+    assert len(passes) == 1
+    assert sizes[0].bytes == sizes[2].bytes
+    assert set(vars(model)) - kept == {"_size"}
+    assert len(pickle.dumps(model._size)) < 1_000
 
 
 def test_leaving_out_each_row_is_refused_where_its_covariances_do_not_fit(monkeypatch):
