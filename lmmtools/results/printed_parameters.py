@@ -25,13 +25,13 @@ __all__ = ["of_parameters"]
 
 # What a column is -> its headings.
 _NAMES = {
-    "estimate": ("estimate", "Coefficient", "Estimates", "Estimate"),
-    "std_error": ("std.error", "SE", "std. Error", "Std. Error"),
-    "t": ("statistic", "t", "z", "Statistic"),
-    "df": ("df", "df_error"),
+    "estimate": ("estimate", "Coefficient", "Estimates", "Estimate", "Est.", "Std. Dev."),
+    "std_error": ("std.error", "SE", "std. Error", "Std. Error", "S.E."),
+    "t": ("statistic", "t", "z", "Statistic", "t val."),
+    "df": ("df", "df_error", "d.f."),
     "p": ("p.value", "p", "Sig."),
-    "lower": ("conf.low", "CI low", "Lower Bound"),
-    "upper": ("conf.high", "CI high", "Upper Bound"),
+    "lower": ("conf.low", "CI low", "Lower Bound", "2.5%"),
+    "upper": ("conf.high", "CI high", "Upper Bound", "97.5%"),
 }
 _COLUMNS = {heading: kind for kind, headings in _NAMES.items() for heading in headings}
 _KINDS = ("fixed", "sd", "variance", "correlation", "covariance", "mode", "fit")
@@ -238,6 +238,8 @@ _FIGURES: dict[str, Callable[[Any], float]] = {
     "R2 (cond.)": lambda fit: fit.r2().conditional,
     "R2 (marg.)": lambda fit: fit.r2().marginal,
     "Conditional R2": lambda fit: fit.r2().conditional,
+    "Pseudo-R2 (total)": lambda fit: fit.r2().conditional,
+    "Pseudo-R2 (fixed effects)": lambda fit: fit.r2().marginal,
     "Marginal R2": lambda fit: fit.r2().marginal,
     "ICC": lambda fit: fit.icc().adjusted,
     "Adjusted ICC": lambda fit: fit.icc().adjusted,

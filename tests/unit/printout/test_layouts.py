@@ -408,3 +408,38 @@ def test_a_text_that_is_no_printout_is_told_what_is_read():
         lmt.read_printout(
             "The Mixed Procedure\n\nCovariance Parameter Estimates\n\nCov Parm  Estimate\nResidual  654.94\n"
         )
+
+
+JTOOLS = (OTHER / "jtools.txt").read_text(encoding="utf-8")
+
+
+def test_summ_of_jtools_is_read_and_compared():
+    table = lmt.read_printout(JTOOLS)
+    assert table.facts == {"nobs": "180", "ddf": "satterthwaite"}
+    assert table.unread == ()
+    assert {row.labels: [str(n) for n in row.numbers.values()] for row in table.rows} == {
+        ("fixed", "(Intercept)"): ["251.41", "6.82", "36.84", "17.00", "0.00"],
+        ("fixed", "Days"): ["10.47", "1.55", "6.77", "17.00", "0.00"],
+        ("sd", "Subject", "(Intercept)"): ["24.74"],
+        ("sd", "Subject", "Days"): ["5.92"],
+        ("sd", "Residual", ""): ["25.59"],
+        ("fit",): ["1755.63", "1774.79", "0.28", "0.80"],
+    }
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit()
+    assert lmt.compare(fit, JTOOLS).verdict == "same to the digits shown"
+    assert lmt.compare(fit, JTOOLS.replace("24.74", "24.47")).verdict == "disagrees"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ("36.84", "38.64", "t val. is not Est. over S.E."),
+        (f"{57 * '-'}\n\np values", "\np values", "not closed by a rule"),
+        ("= 0.80", "= 0.8", "not equally many decimals"),
+        ("RANDOM", "MODEL INFO:\nRANDOM", "more than one printed fit"),
+    ],
+)
+def test_a_changed_summ_is_refused(old, new, named):
+    assert old in JTOOLS
+    with pytest.raises(lmt.LmmError, match=named):
+        lmt.read_printout(JTOOLS.replace(old, new))
