@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lmmtools.errors import LmmError
 
-__all__ = ["door", "doors", "free_memory", "need_memory", "out_of_memory", "say_bytes"]
+__all__ = ["door", "doors", "free_memory", "need_library", "need_memory", "out_of_memory", "say_bytes"]
 
 C = TypeVar("C", bound=type)
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -53,6 +53,29 @@ def need_memory(numbers: float, error: type[LmmError], what: str, cure: str) -> 
     free = free_memory()
     if free is not None and needed > free:
         raise error(f"{what} needs about {say_bytes(needed)} of memory, where {say_bytes(free)} are free. {cure}")
+
+
+def need_library(name: str, size: float) -> None:
+    """Raise an OutOfMemoryError if the process may not take the address space that loading a library needs.
+
+    Libraries with allocators of their own end the process where they find none.
+
+    Parameters
+    ----------
+    name : str
+    size : float
+        Bytes, with all that it loads.
+    """
+    from lmmtools.errors import OutOfMemoryError
+
+    if name in sys.modules or sys.platform == "win32":
+        return
+    free = min(_read_process(), default=None)
+    if free is not None and free < size:
+        raise OutOfMemoryError(
+            f"Loading {name} takes about {say_bytes(size)} of address space, where {say_bytes(free)} are free under "
+            f"the process's limit. Raise it (ulimit -v), or import {name} before."
+        )
 
 
 def door(function: F) -> F:

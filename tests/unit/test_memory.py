@@ -341,6 +341,18 @@ def test_what_runs_out_of_memory_on_the_way_leaves_as_an_engine_error(call):
         sys.setprofile(None)
 
 
+def test_a_library_is_not_loaded_where_its_address_space_is_not_free(monkeypatch):
+    if sys.platform == "win32":
+        pytest.skip("no such limit")
+    monkeypatch.setattr(memory, "_read_process", lambda: iter([3e8]))
+    with pytest.raises(lmt.errors.OutOfMemoryError, match=r"Loading unheard_of takes about 500 MB .*300 MB are free"):
+        memory.need_library("unheard_of", 5e8)
+    memory.need_library("unheard_of", 2e8)
+    memory.need_library("numpy", 5e8)
+    monkeypatch.setattr(memory, "_read_process", lambda: iter([]))
+    memory.need_library("unheard_of", 5e8)
+
+
 @pytest.mark.parametrize(
     ("error", "is_memory"),
     [

@@ -454,4 +454,5 @@ except lmt.LmmError as error:
     print(type(error).__name__, error)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("EngineError There is not enough memory: Unable to allocate 763. MiB")
+    assert done.stdout.startswith("OutOfMemoryError 5,000 draws of 20,000 rows at once"), done.stdout
+    assert "about 2.4 GB of memory, where 200 MB are free" in done.stdout

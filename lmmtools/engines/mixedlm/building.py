@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools import memory
 from lmmtools.design.theta import lambda_factors, row_sizes
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ __all__ = [
     "read_criterion",
     "root_mean_squares",
 ]
+
+STATSMODELS = 5e8
+"""Bytes of address space that loading statsmodels takes, with what it loads (measured: 486 MB)."""
 
 # A direction of lambda_k whose singular value is below this share of the largest entry of all lambda is left out of
 # the MixedLM model: MixedLM itself treats variance ratios under 1e-10 as zero, and wrongly (it loses fixed effects).
@@ -62,6 +66,7 @@ def build_model(
     vc_bases : dict of int to ndarray, each (n,)
         Block index -> its single basis column; MixedLM sorts components by name, hence the padded names.
     """
+    memory.need_library("statsmodels", STATSMODELS)
     from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 
     order = np.argsort(layout.islands, kind="stable")
