@@ -100,6 +100,13 @@ def _export(function: Function, inner: Scope) -> None:
     for name, value in inner.values.maps[0].items():
         if name.startswith(f"{id(own.node)}."):
             old = own.scope.values.get(name)
-            is_other = name in own.scope.values and old != value
+            is_other = name in own.scope.values and old != value and not _has_grown(old, value)
             is_reference = any(isinstance(v, ModelRef | ResultRef) for v in leaves(value))
             own.scope.values[name] = Thing(("attribute", name)) if is_other and not is_reference else value
+
+
+def _has_grown(old: Any, value: Any) -> bool:
+    """Whether a dict is another with further entries."""
+    if not isinstance(old, dict) or not isinstance(value, dict) or len(old) > len(value):
+        return False
+    return all(key in value and value[key] == entry for key, entry in old.items())

@@ -268,6 +268,12 @@ def test_aic_of_a_reml_fit_is_nan(read) -> None:
         "        break\n    except Exception:\n        continue\nprint(r.bic)"
     )
     assert _codes(read(loop)) == [{"reml-aic"}]
+    kept = (
+        "class A:\n    def __init__(self):\n        self.fits = {}\n    def fit(self, d):\n"
+        "        self.fits['full'] = smf.mixedlm('y ~ x', d, groups='g').fit()\n    def aic(self):\n"
+        "        return self.fits['full'].aic\na = A()\na.fit(d)\na.aic()"
+    )
+    assert _codes(read(kept)) == [{"reml-aic"}]
     for fit in ("reml=False", "reml=flag"):
         assert _codes(read(f'r = smf.mixedlm("y ~ x", d, groups="g").fit({fit})\nr.aic')) == [set()]
 

@@ -226,14 +226,16 @@ def test_files_that_have_no_mixedlm_have_no_findings(tmp_path) -> None:
     assert read(tmp_path, text) == []
 
 
-def test_a_script_of_many_functions_and_names_is_read_in_seconds(tmp_path) -> None:
-    names = "".join(f"n{i} = {i}\n" for i in range(5000))
+@pytest.mark.parametrize("share", [5, 1])
+def test_a_script_of_many_functions_and_names_is_read_in_seconds(tmp_path, share) -> None:
+    names = "".join(f"n{i} = {i}\n" for i in range(5000 // share))
     functions = "".join(
         f"def f{i}(d, y):\n    if n{i}:\n        t = y + ' ~ x'\n    else:\n        t = 'y ~ x'\n"
         f"    return f{i - 1 if i else 0}(d, t)\n"
-        for i in range(3000)
+        for i in range(3000 // share)
     )
     before = time.process_time()
     (report,) = read(tmp_path, names + functions + 'smf.mixedlm("y ~ x", df, groups="g").fit()\n')
     assert report.lme4 == "y ~ x + (1|g)"
-    assert time.process_time() - before < 10
+    # In proportion to the script: 1 s for the whole, 0.3 s for a fifth.
+    assert time.process_time() - before < 10 / share
