@@ -89,6 +89,23 @@ class CodedRows:
                 if np.isfinite(X).all():
                     self._R = np.asarray(np.linalg.qr(np.vstack([self._R, X * self._unit]), mode="r"))
 
+    def merge(self, other: CodedRows, start: int) -> None:
+        """Add what other rows tell, the first of them at position ``start``."""
+        self.n += other.n
+        for label, count in other.undefined.items():
+            self.undefined[label] = self.undefined.get(label, 0) + count
+        for label, (count, first) in other._infinite.items():
+            known, at = self._infinite.get(label, (0, start + first))
+            self._infinite[label] = (known + count, at)
+        self.y_range = (min(self.y_range[0], other.y_range[0]), max(self.y_range[1], other.y_range[1]))
+        self.largest = np.maximum(self.largest, other.largest)
+        if self._head is None:
+            self._head = other._head
+        if self._unit is None:
+            self._unit, self._R = other._unit, other._R
+        elif other._unit is not None:
+            self._R = np.asarray(np.linalg.qr(np.vstack([self._R, other._R / other._unit * self._unit]), mode="r"))
+
     def check_infinite(self) -> None:
         """Raise a DataError for an expression with infinite values."""
         for label, (count, first) in self._infinite.items():

@@ -66,6 +66,7 @@ class RowStatistics:
         self.alike = dict.fromkeys(self._partners, True)
         self._is_spanning = p + b <= WIDEST
         self._frames: list[pd.DataFrame] = []
+        self._coded: list[Floats] = []
         self._kept = 0
         self._unit: Floats | None = None
         self._span = np.zeros((0, p + b))
@@ -113,7 +114,30 @@ class RowStatistics:
             self.weighted = self.squares.diagonal().copy()
         self._compare_levels(batch)
         if self._is_spanning:
-            self._span_rows(X, B[:, 1:], batch)
+            assert batch.frame is not None
+            self._span_rows(X, B[:, 1:], batch.frame)
+
+    def merge(self, other: RowStatistics) -> None:
+        """Add the statistics of the rows that follow."""
+        self.n += other.n
+        for name in ("y", "response", "weights", "inverse_weights", "offset"):
+            getattr(self, name).merge(getattr(other, name))
+        self.largest, self.sums = np.maximum(self.largest, other.largest), self.sums + other.sums
+        if self._turn is None:
+            self._turn, self._products = other._turn, other._products
+        elif other._turn is not None:
+            change = np.linalg.solve(other._turn, self._turn)
+            self._products = self._products + change.T @ other._products @ change
+        self.squares, self.weighted = self.squares + other.squares, self.weighted + other.weighted
+        for pair, first in self._partners.items():
+            there = other._partners[pair]
+            both = (first >= 0) & (there >= 0)
+            is_alike = self.alike[pair] and other.alike[pair] and bool(np.array_equal(first[both], there[both]))
+            self.alike[pair] = is_alike
+            first[first < 0] = there[first < 0]
+        p = len(self.sums)
+        for M, frame in zip(other._coded, other._frames, strict=True):
+            self._span_rows(M[:, :p], M[:, p:], frame)
 
     def _compare_levels(self, batch: RowBatch) -> None:
         for (i, j), first in self._partners.items():
@@ -123,9 +147,8 @@ class RowStatistics:
                 first[a[unknown]] = b[unknown]
                 self.alike[i, j] = bool(np.array_equal(first[a], b))
 
-    def _span_rows(self, X: Floats, B: Floats, batch: RowBatch) -> None:
-        """Keep rows that are outside the span of those kept."""
-        assert batch.frame is not None
+    def _span_rows(self, X: Floats, B: Floats, frame: pd.DataFrame) -> None:
+        """Keep rows that are outside the span of those kept, given coded and in the data's columns."""
         if self._unit is None:
             largest = np.concatenate([np.abs(M).max(axis=0, initial=0.0) for M in (X, B)])
             self._unit = np.where(largest > 0, largest, 1.0)
@@ -148,7 +171,8 @@ class RowStatistics:
             chosen.append(row)
             self._learn_span(of([row]))
         if chosen:
-            self._frames.append(batch.frame.iloc[chosen])
+            self._frames.append(frame.iloc[chosen])
+            self._coded.append(np.hstack([X[chosen], B[chosen]]))
 
     def _learn_span(self, rows: Floats) -> None:
         _, d, V = np.linalg.svd(np.vstack([self._span, rows]), full_matrices=True)

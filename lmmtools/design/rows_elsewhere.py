@@ -105,6 +105,13 @@ class Stream(Protocol):
     def with_response(self, name: str) -> Stream:
         """Return the same rows with another column as their response."""
 
+    @property
+    def is_spread(self) -> bool:
+        """Whether sums over the rows are made by several workers."""
+
+    def fold(self, design: Any, rows: int, sums: Any) -> Any:
+        """Return sums over the rows of a design, made where they are."""
+
     def are_alike(self, a: Any, b: Any) -> bool:
         """Whether two terms, by their codes, have the same levels in the same rows."""
 

@@ -8,6 +8,7 @@ or the columns of X may depend on each other; the engine's pass comes after that
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -28,12 +29,13 @@ from lmmtools.design.columns import RANK_TOL, independent_columns
 from lmmtools.design.dropped import Dropped, check_lost, describe_undefined
 from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder, learn_matrix
 from lmmtools.design.factors import Columns, Factor, encode_factor, label_cells
+from lmmtools.design.folding import fold_columns
 from lmmtools.design.frame import as_numbers, describe_infinite, need_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.row_by_row import check_row_by_row, may_be_undefined, texts_of
 from lmmtools.design.rows_elsewhere import RowsElsewhere, StreamedBasis, StreamedCodes, StreamedColumn
-from lmmtools.design.streamed_rows import BlockCoder, Coder, LevelFinder, StreamedRows, complete_rows, read_columns
+from lmmtools.design.streamed_rows import BlockCoder, Coder, LevelFinder, StreamedRows, complete_rows
 from lmmtools.design.streamed_states import learn_states
 from lmmtools.design.survey import Survey, SurveyPlan
 from lmmtools.errors import DataError
@@ -114,10 +116,33 @@ def plan_survey(formula: ModelFormula, weights: str | None, offset: str | None) 
 
 def take_survey(source: Source, plan: SurveyPlan) -> Survey:
     """Return the survey of all rows of a source."""
-    survey = Survey(plan, frozenset(_declared(source)))
-    for columns, _ in read_columns(source, plan.names):
-        survey.add(columns)
-    return survey
+    return fold_columns(source, plan.names, partial(Survey, plan, frozenset(_declared(source))), _add_to_survey)
+
+
+def _add_to_survey(survey: Survey, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
+    survey.add(columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _AddDefined:
+    """Adds the rows in which all expressions have a value to a survey."""
+
+    coder: Coder
+
+    def __call__(self, survey: Survey, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
+        complete = complete_rows(columns, self.coder.names)
+        at: Any = self.coder.code(complete).rows - start if len(columns) else []
+        survey.add({name: column.iloc[np.asarray(at, dtype=np.intp)] for name, column in columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _AddCoded:
+    """Adds complete rows to what coded rows tell."""
+
+    names: tuple[str, ...]
+
+    def __call__(self, found: CodedRows, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
+        found.add(complete_rows(columns, self.names), start)
 
 
 def _declared(source: Source) -> Iterator[str]:
@@ -251,9 +276,8 @@ class _Builder:
         head = coder.code(complete_rows(survey.head_columns(), survey.plan.names))
         undefined: dict[str, int] = {}
         if coder.may_be_undefined or not self._is_clearly_full(np.asarray(head.X), coder.encoder):
-            found = CodedRows(coder, names, formula.response)
-            for columns, start in read_columns(self.source, coder.names):
-                found.add(complete_rows(columns, coder.names), start)
+            make = partial(CodedRows, coder, names, formula.response)
+            found = fold_columns(self.source, coder.names, make, _AddCoded(coder.names))
             found.check_infinite()
             undefined = found.undefined
             if undefined:
@@ -329,11 +353,8 @@ class _Builder:
 
     def _survey_defined(self, coder: Coder) -> Survey:
         """Return the survey of the rows in which all expressions have a value."""
-        survey = Survey(self.survey.plan, self.survey.declared)
-        for columns, _ in read_columns(self.source, coder.names):
-            complete = complete_rows(columns, coder.names)
-            at = coder.code(complete).rows - next(iter(columns.values())).index[0] if len(columns) else []
-            survey.add({name: column.iloc[np.asarray(at, dtype=np.intp)] for name, column in columns.items()})
+        make = partial(Survey, self.survey.plan, self.survey.declared)
+        survey = fold_columns(self.source, coder.names, make, _AddDefined(coder))
         survey.own = self.survey.own
         return survey
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,12 @@ from lmmtools.design.rows_elsewhere import RowBatch
 from lmmtools.design.survey import as_plain
 from lmmtools.errors import DataError
 from lmmtools.sources import as_columns
+from lmmtools.sources.folding import Spread, fold_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from lmmtools.design.encoders import Encoder
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     AnyColumns = Mapping[str, pd.Series[Any]]
 
-__all__ = ["BlockCoder", "Coder", "LevelFinder", "StreamedRows", "complete_rows", "read_columns"]
+T = TypeVar("T")
+
+__all__ = ["BlockCoder", "Coder", "LevelFinder", "RowSums", "StreamedRows", "complete_rows", "read_columns"]
 
 WIDEST_TABLE = 1 << 24
 """Integers within a range of this length, and so many possible combinations, are looked up in a table."""
@@ -192,6 +196,22 @@ class Coder:
     complete: tuple[str, ...]
     may_be_undefined: bool
 
+    def complete_columns(self, columns: AnyColumns) -> dict[str, pd.Series[Any]]:
+        """Return the rows without a missing value, with all columns that are read."""
+        found = complete_rows(columns, self.complete)
+        index = next(iter(found.values())).index
+        for name in self.names:
+            if name not in found:
+                values = as_numbers(columns[name].loc[index], name, "the response")
+                if np.isnan(values).any():
+                    row = name_row(index[int(np.argmax(np.isnan(values)))])
+                    raise DataError(
+                        f"{name!r} has no value in {row}, which the model uses: another response has to have the same "
+                        "rows. Declare a model of its own for it."
+                    )
+                found[name] = pd.Series(values, index=index, name=name)
+        return found
+
     def code(self, columns: AnyColumns, with_frame: bool = False) -> RowBatch:
         """Return complete rows coded, those left out in which an expression has no value."""
         index = next(iter(columns.values())).index
@@ -302,7 +322,8 @@ class StreamedRows:
         start = n = 0
         for table in self.source.batches(self.source.columns):
             columns = as_columns(table, start)
-            for batch in self._code(complete_rows(columns, self.coder.complete), rows, with_frame=False):
+            complete = complete_rows(columns, self.coder.complete)
+            for batch in code_in_pieces(self.coder, complete, rows, with_frame=False):
                 n += len(batch)
                 yield table.take(batch.rows - start), design.in_blocks(batch)
             start += table.num_rows
@@ -377,9 +398,8 @@ class StreamedRows:
         statistics = None if self._found else RowStatistics.for_rows(self)
         n = 0
         for columns, _ in read_columns(self.source, self.coder.names):
-            for batch in self._code(self._complete(columns), rows, with_frame or statistics is not None):
-                if any((codes < 0).any() for codes in batch.codes):
-                    raise DataError(_changed(self.name))
+            complete = self.coder.complete_columns(columns)
+            for batch in code_in_pieces(self.coder, complete, rows, with_frame or statistics is not None):
                 if statistics is not None:
                     statistics.add(batch)
                 n += len(batch)
@@ -389,33 +409,28 @@ class StreamedRows:
         if statistics is not None and not self._found:
             self._found.append(statistics)
 
-    def _complete(self, columns: AnyColumns) -> dict[str, pd.Series[Any]]:
-        """Return the rows without a missing value, with all columns that are read."""
-        found = complete_rows(columns, self.coder.complete)
-        index = next(iter(found.values())).index
-        for name in self.coder.names:
-            if name not in found:
-                values = as_numbers(columns[name].loc[index], name, "the response")
-                if np.isnan(values).any():
-                    row = name_row(index[int(np.argmax(np.isnan(values)))])
-                    raise DataError(
-                        f"{name!r} has no value in {row}, which the model uses: another response has to have the same "
-                        "rows. Declare a model of its own for it."
-                    )
-                found[name] = pd.Series(values, index=index, name=name)
-        return found
+    @property
+    def is_spread(self) -> bool:
+        """Whether sums over the rows are made by several workers."""
+        return isinstance(self.source, Spread)
 
-    def _code(self, columns: AnyColumns, rows: int, with_frame: bool) -> Iterator[RowBatch]:
-        """Yield coded pieces of a batch of columns."""
-        r = len(next(iter(columns.values())))
-        step = max(1, min(rows, MOST_NUMBERS // max(len(self.coder.encoder.column_names), 1)))
-        for start in range(0, r, step):
-            piece = (
-                {name: column.iloc[start : start + step] for name, column in columns.items()} if r > step else columns
-            )
-            batch = self.coder.code(piece, with_frame)
-            if len(batch):
-                yield batch
+    def fold(self, design: Design, rows: int, sums: RowSums[T]) -> T:
+        """Return sums over the rows of a design, made where they are; its first pass also makes the statistics.
+
+        Raises
+        ------
+        DataError
+            The data are no longer those that were surveyed.
+        """
+        blocks = tuple((block.codes, block.basis) for block in design.blocks)
+        work = _CodedFold(self.coder, self.name, blocks, rows, sums, has_statistics=not self._found)
+        total: _CodedSums = fold_rows(self.source, tuple(self.coder.names) or self.source.columns[:1], work)
+        if total.used != self.n:
+            raise DataError(_changed(self.name))
+        if total.statistics is not None and not self._found:
+            self._found.append(total.statistics)
+        found: T = total.sums
+        return found
 
     @property
     def statistics(self) -> RowStatistics:
@@ -426,5 +441,80 @@ class StreamedRows:
         return self._found[0]
 
 
-def _changed(name: str) -> str:
+def code_in_pieces(coder: Coder, columns: AnyColumns, rows: int, with_frame: bool) -> Iterator[RowBatch]:
+    """Yield coded pieces, of at most ``rows``, of a batch of columns."""
+    r = len(next(iter(columns.values())))
+    step = max(1, min(rows, MOST_NUMBERS // max(len(coder.encoder.column_names), 1)))
+    for start in range(0, r, step):
+        piece = {name: column.iloc[start : start + step] for name, column in columns.items()} if r > step else columns
+        batch = coder.code(piece, with_frame)
+        if any((codes < 0).any() for codes in batch.codes):
+            raise DataError(_changed())
+        if len(batch):
+            yield batch
+
+
+class RowSums(Protocol[T]):
+    """Sums over rows of a design, by way of sums over some of them; it can be pickled, and so can the sums."""
+
+    def start(self) -> T:
+        """Return the sums over no row."""
+
+    def add(self, total: T, batch: RowBatch) -> None:
+        """Add rows."""
+
+    def merge(self, total: T, following: T) -> None:
+        """Add the sums over the rows that follow."""
+
+
+@dataclass(slots=True)
+class _CodedSums:
+    """Sums over coded rows: those asked for, the statistics, rows read and rows used."""
+
+    sums: Any
+    statistics: RowStatistics | None
+    read: int = 0
+    used: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _CodedFold:
+    """A fold over the rows of a source as a design codes them."""
+
+    coder: Coder
+    name: str
+    blocks: tuple[tuple[Any, Any], ...]
+    rows: int
+    wanted: RowSums[Any]
+    has_statistics: bool
+
+    def start(self) -> _CodedSums:
+        """Return the sums over no row."""
+        return _CodedSums(self.wanted.start(), RowStatistics.for_rows(self) if self.has_statistics else None)
+
+    def add(self, total: _CodedSums, batches: Iterable[pa.RecordBatch]) -> _CodedSums:
+        """Return the sums with more rows."""
+        for table in batches:
+            columns = as_columns(table, total.read)
+            total.read += table.num_rows
+            complete = self.coder.complete_columns(columns)
+            for batch in code_in_pieces(self.coder, complete, self.rows, total.statistics is not None):
+                if total.statistics is not None:
+                    total.statistics.add(batch)
+                total.used += len(batch)
+                codes, bases = (tuple(part[k].of(batch) for part in self.blocks) for k in (0, 1))
+                self.wanted.add(total.sums, replace(batch, codes=codes, bases=bases, frame=None))
+        return total
+
+    def merge(self, total: _CodedSums, following: _CodedSums) -> _CodedSums:
+        """Return the sums over the rows of both."""
+        self.wanted.merge(total.sums, following.sums)
+        if total.statistics is not None and following.statistics is not None:
+            total.statistics.merge(following.statistics)
+        total.read += following.read
+        total.used += following.used
+        return total
+
+
+def _changed(name: str = "The source of the rows") -> str:
     return f"{name} changed after its rows were first read: it has other rows or levels now. Declare the model again."

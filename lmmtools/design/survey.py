@@ -189,14 +189,14 @@ class Survey:
             own = self.own.setdefault(name, Moments())
             own.add(values if is_complete is None else _as_floats(_take(column, None if missing is None else ~missing)))
 
-    def merge(self, other: Survey) -> None:
-        """Add the survey of the rows that follow."""
+    def merge(self, other: Survey, start: int) -> None:
+        """Add the survey of the rows that follow, the first at position ``start``."""
         for name, count in other.lost.items():
             self.lost[name] = self.lost.get(name, 0) + count
         for name, levels in other.levels.items():
             self.levels.setdefault(name, LevelCounts(name, name in self.declared)).merge(levels)
         for name, summary in other.numbers.items():
-            self.numbers.setdefault(name, NumberSummary()).merge(summary, self.n_input)
+            self.numbers.setdefault(name, NumberSummary()).merge(summary, start)
         for name, moments in other.own.items():
             self.own.setdefault(name, Moments()).merge(moments)
         for names, counts in other.cells.items():

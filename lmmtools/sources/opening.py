@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.errors import DataError
+from lmmtools.sources.folding import Spread
 from lmmtools.sources.watched import WatchedSource
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def open_source(data: Any) -> Source | None:
     module = next((module for (package, kind), module in _KINDS.items() if _is_a(data, package, kind)), None)
     if module is None:
         return None
-    return WatchedSource(import_module(f"lmmtools.sources.{module}").open_data(data))
+    opened: Source = import_module(f"lmmtools.sources.{module}").open_data(data)
+    # Sums over rows that lie with several workers are made by these.
+    return opened if isinstance(opened, Spread) else WatchedSource(opened)
 
 
 def open_files(path: str | PathLike[str], missing: Sequence[str] = (), encoding: str | None = None) -> Source:

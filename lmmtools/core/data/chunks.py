@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.core.data.products import Products
     from lmmtools.core.model.residual import ResidualModel
     from lmmtools.design.matrices import Design
+    from lmmtools.design.rows_elsewhere import RowBatch
     from lmmtools.design.sparse_columns import Matrix
 
     Floats = NDArray[np.float64]
@@ -106,11 +108,49 @@ class DesignChunks:
 
     def __iter__(self) -> Iterator[Chunk]:
         """Yield chunks in row order: views of the design's arrays, or rows that are read and coded."""
-        X = self.design.fixed
-        rows = self.rows or chunk_rows(X.dense.shape[1] if isinstance(X, SparseColumns) else X.shape[1])
-        for batch in self.design.batches(rows):
+        for batch in self.design.batches(self._rows):
             if len(batch):
-                yield Chunk(batch.response, batch.X, KnownWeights(batch.weights), batch.codes, batch.bases)
+                yield as_chunk(batch)
+
+    @property
+    def _rows(self) -> int:
+        X = self.design.fixed
+        return self.rows or chunk_rows(X.dense.shape[1] if isinstance(X, SparseColumns) else X.shape[1])
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether the rows lie with several workers, which add up their own."""
+        return self.design.streamed is not None and self.design.streamed.is_spread
+
+    def fold(self, products: Products) -> Products:
+        """Return products with all rows added, made by the workers that have the rows."""
+        assert self.design.streamed is not None
+        found: Products = self.design.streamed.fold(self.design, self._rows, _AddProducts(products))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _AddProducts:
+    """Adds rows to products: like those given, which have no row yet."""
+
+    empty: Products
+
+    def start(self) -> Products:
+        """Return the products of no row."""
+        return self.empty.like()
+
+    def add(self, total: Products, batch: RowBatch) -> None:
+        """Add rows."""
+        total.add(as_chunk(batch))
+
+    def merge(self, total: Products, following: Products) -> None:
+        """Add the products of the rows that follow."""
+        total.merge(following)
+
+
+def as_chunk(batch: RowBatch) -> Chunk:
+    """Return rows of a design as the engine reads them."""
+    return Chunk(batch.response, batch.X, KnownWeights(batch.weights), batch.codes, batch.bases)
 
 
 def merge_blocks(codes: Sequence[NDArray[np.intp]], levels: Sequence[int]) -> list[list[int]]:

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from lmmtools.blas import product
+from lmmtools.core.data.chunks import DesignChunks
 from lmmtools.core.data.coordinates import (
     LOSS,
     RANK_TOL,
@@ -167,6 +168,8 @@ def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
 
 def _read(source: ChunkSource, products: Products) -> Products:
     """Return the products with all rows added: where they are many, while the next of them are made."""
+    if isinstance(source, DesignChunks) and source.is_spread:
+        return source.fold(products)
     if source.n < MANY or cores() == 1:
         for chunk in source:
             products.add(chunk)

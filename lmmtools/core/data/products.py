@@ -101,6 +101,10 @@ class Products:
         self._pairs = {(i, j): PairSums(sizes[i], sizes[j], at.n) for i, j in places}
         self._same = {(i, j): True for i, j in places if sizes[i][0] == sizes[j][0]}
 
+    def like(self) -> Products:
+        """Return products of no row in the same coordinates, of the same parts."""
+        return Products(self.at, self.work)
+
     def add(self, chunk: Chunk) -> None:
         """Add rows."""
         at, residual = self.at, chunk.residual
