@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lmmtools.design.coder import Coder
     from lmmtools.design.rows_elsewhere import RowBatch
-    from lmmtools.design.streamed_rows import Coder
 
     Floats = NDArray[np.float64]
 

@@ -25,6 +25,7 @@ from lmmtools.design.checks import (
     refuse_weights,
 )
 from lmmtools.design.coded_rows import CodedRows
+from lmmtools.design.coder import BlockCoder, Coder, LevelFinder, complete_rows
 from lmmtools.design.columns import RANK_TOL, independent_columns
 from lmmtools.design.dropped import Dropped, check_lost, describe_undefined
 from lmmtools.design.encoders import FormulaicEncoder, PlainEncoder, learn_matrix
@@ -35,7 +36,7 @@ from lmmtools.design.matrices import Design
 from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.row_by_row import check_row_by_row, may_be_undefined, texts_of
 from lmmtools.design.rows_elsewhere import RowsElsewhere, StreamedBasis, StreamedCodes, StreamedColumn
-from lmmtools.design.streamed_rows import BlockCoder, Coder, LevelFinder, StreamedRows, complete_rows
+from lmmtools.design.streamed_rows import StreamedRows
 from lmmtools.design.streamed_states import learn_states
 from lmmtools.design.survey import Survey, SurveyPlan
 from lmmtools.errors import DataError
