@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lmmtools.core.data.products import Products
     from lmmtools.core.model.residual import ResidualModel
     from lmmtools.design.matrices import Design
     from lmmtools.design.rows_elsewhere import RowBatch
@@ -26,7 +25,16 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["CHUNK_ROWS", "Chunk", "ChunkSource", "DesignChunks", "chunk_rows", "indicator_rows", "merge_blocks"]
+__all__ = [
+    "CHUNK_ROWS",
+    "Chunk",
+    "ChunkSource",
+    "DesignChunks",
+    "as_chunk",
+    "chunk_rows",
+    "indicator_rows",
+    "merge_blocks",
+]
 
 CHUNK_ROWS = 1 << 18
 """Rows of a chunk: many enough that calls cost little, few enough to bound the working memory."""
@@ -122,30 +130,10 @@ class DesignChunks:
         """Whether the rows lie with several workers, which add up their own."""
         return self.design.streamed is not None and self.design.streamed.is_spread
 
-    def fold(self, products: Products) -> Products:
-        """Return products with all rows added, made by the workers that have the rows."""
+    def fold(self, sums: Any) -> Any:
+        """Return sums over all rows (`RowSums`), made by the workers that have the rows."""
         assert self.design.streamed is not None
-        found: Products = self.design.streamed.fold(self.design, self._rows, _AddProducts(products))
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class _AddProducts:
-    """Adds rows to products: like those given, which have no row yet."""
-
-    empty: Products
-
-    def start(self) -> Products:
-        """Return the products of no row."""
-        return self.empty.like()
-
-    def add(self, total: Products, batch: RowBatch) -> None:
-        """Add rows."""
-        total.add(as_chunk(batch))
-
-    def merge(self, total: Products, following: Products) -> None:
-        """Add the products of the rows that follow."""
-        total.merge(following)
+        return self.design.streamed.fold(self.design, self._rows, sums)
 
 
 def as_chunk(batch: RowBatch) -> Chunk:

@@ -21,7 +21,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from lmmtools.blas import product
-from lmmtools.core.data.chunks import DesignChunks
+from lmmtools.core.data.chunks import DesignChunks, as_chunk
 from lmmtools.core.data.coordinates import (
     LOSS,
     RANK_TOL,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
     from lmmtools.core.data.chunks import ChunkSource
     from lmmtools.core.model.residual import ResidualModel
+    from lmmtools.design.rows_elsewhere import RowBatch
     from lmmtools.design.sparse_columns import TurnedColumns
 
     Floats = NDArray[np.float64]
@@ -169,7 +170,8 @@ def accumulate(source: ChunkSource) -> tuple[Scaling, CrossProducts]:
 def _read(source: ChunkSource, products: Products) -> Products:
     """Return the products with all rows added: where they are many, while the next of them are made."""
     if isinstance(source, DesignChunks) and source.is_spread:
-        return source.fold(products)
+        found: Products = source.fold(_AddProducts(products))
+        return found
     if source.n < MANY or cores() == 1:
         for chunk in source:
             products.add(chunk)
@@ -183,6 +185,25 @@ def _read(source: ChunkSource, products: Products) -> Products:
         if last is not None:
             last.result()
     return products
+
+
+@dataclass(frozen=True, slots=True)
+class _AddProducts:
+    """Adds rows to products: like those given, which have no row yet."""
+
+    empty: Products
+
+    def start(self) -> Products:
+        """Return the products of no row."""
+        return self.empty.like()
+
+    def add(self, total: Products, batch: RowBatch) -> None:
+        """Add rows."""
+        total.add(as_chunk(batch))
+
+    def merge(self, total: Products, following: Products) -> None:
+        """Add the products of the rows that follow."""
+        total.merge(following)
 
 
 def accumulate_by(at: Coordinates, read: Callable[[Products], Products]) -> tuple[Scaling, CrossProducts]:
