@@ -33,9 +33,12 @@ __all__ = [
     "fixed_root",
     "fixed_sums",
     "fixed_variance",
+    "have_same_response",
     "largest_fixed",
     "mean_inverse_weight",
     "mean_weight",
+    "ones_in_basis",
+    "ones_in_fixed",
     "response_spread",
     "spanning_rows",
 ]
@@ -118,6 +121,34 @@ def column_sums(design: Design, key: Literal["y", "weights", "offset"]) -> tuple
     """Return the sum and the sum of squares of the response, weights or offset, of rows that are not in memory."""
     found: Moments = getattr(_statistics(design), key)
     return found.sums
+
+
+def ones_in_fixed(design: Design) -> NDArray[np.bool_]:
+    """Return which columns of X are one in every row, shape (p,)."""
+    if design.streamed is None:
+        return np.asarray((design.X == 1.0).all(axis=0))
+    found = _statistics(design)
+    return (found.sums == found.n) & (found.largest == 1.0)
+
+
+def ones_in_basis(block: Block) -> NDArray[np.bool_]:
+    """Return which columns of a block's basis are one in every row, shape (l,)."""
+    basis: Any = block.basis
+    return basis.are_ones() if isinstance(basis, StreamedBasis) else np.asarray((basis == 1.0).all(axis=0))
+
+
+def have_same_response(a: Design, b: Design) -> bool:
+    """Whether two designs have the same response in the same rows.
+
+    Of rows that are not in memory, the source, the columns and the sums tell.
+    """
+    if a.streamed is None and b.streamed is None:
+        return bool(np.array_equal(a.y, b.y))
+    if a.streamed is None or b.streamed is None:
+        one, other = (float(np.sum(d.y)) if d.streamed is None else column_sums(d, "y")[0] for d in (a, b))
+        return a.n == b.n and bool(np.isclose(one, other, rtol=1e-9))
+    same = a.streamed.name == b.streamed.name and a.formula.response == b.formula.response
+    return same and a.n == b.n and bool(np.allclose(column_sums(a, "y"), column_sums(b, "y"), rtol=1e-12))
 
 
 def fixed_variance(design: Design, beta: Floats) -> float:

@@ -268,6 +268,11 @@ class StreamedBasis(RowsElsewhere):
         """Return B'C of this basis and another, over all rows, shape (l, l of the other)."""
         return np.asarray(self.rows.statistics.squares[np.ix_(self.places, other.places)])
 
+    def are_ones(self) -> NDArray[np.bool_]:
+        """Return which columns are one in every row, shape (l,): their sums and sums of squares are n."""
+        found = self.rows.statistics.squares
+        return np.asarray((found[0, self.places] == self.rows.n) & (found.diagonal()[self.places] == self.rows.n))
+
     def sizes(self, *, is_weighted: bool) -> Floats:
         """Return the root mean square of each column, weighted or not, shape (l,)."""
         found = self.rows.statistics

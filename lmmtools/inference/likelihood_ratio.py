@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools import memory
+from lmmtools.design.facts import have_same_response
+from lmmtools.design.rows_elsewhere import StreamedBasis, StreamedCodes
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.engines import pls
 from lmmtools.errors import ConvergenceWarning, DataError, warn_caller
@@ -240,7 +242,7 @@ def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
                 f"{labels[0]} used {first.nobs} rows and {label} {fit.nobs}: fits compare on the same rows only. Drop "
                 "the rows with missing values first."
             )
-        if not np.array_equal(fit.design.y, first.design.y):
+        if not have_same_response(fit.design, first.design):
             raise DataError(
                 f"{labels[0]} and {label} have different responses, or rows in another order: their likelihoods do not "
                 "compare"
@@ -286,6 +288,11 @@ def _find_term_within(block: Block, blocks: tuple[Block, ...]) -> tuple[int, lis
     for k, other in enumerate(blocks):
         if other.m != block.m or not _are_same_levels(other.codes, block.codes):
             continue
+        if isinstance(block.basis, StreamedBasis):
+            # Of the same rows, columns of one name are the same.
+            if set(block.cnames) <= set(other.cnames):
+                return k, [other.cnames.index(name) for name in block.cnames]
+            continue
         at = [_find_column(other.basis, column) for column in block.basis.T]
         if None not in at:
             return k, [j for j in at if j is not None]
@@ -294,6 +301,9 @@ def _find_term_within(block: Block, blocks: tuple[Block, ...]) -> tuple[int, lis
 
 def _are_same_levels(codes: NDArray[np.intp], others: NDArray[np.intp]) -> bool:
     """Return whether two factors with equally many levels group the rows alike."""
+    if isinstance(codes, StreamedCodes) or isinstance(others, StreamedCodes):
+        # Of the same rows, those of one factor do.
+        return getattr(codes, "what", None) == getattr(others, "what", None)
     return np.array_equal(codes, others) or len(np.unique(np.column_stack([codes, others]), axis=0)) == codes.max() + 1
 
 
@@ -304,7 +314,10 @@ def _find_column(basis: Floats, column: Floats) -> int | None:
 
 def _has_columns_of(larger: Design, smaller: Design) -> bool:
     """Return whether the fixed effects of the larger model span those of the smaller."""
-    return not lie_outside(smaller.X, larger).any()
+    if larger.streamed is None and smaller.streamed is None:
+        return not lie_outside(smaller.X, larger).any()
+    # Of rows that are not in memory, columns of the same names are known to be the same.
+    return set(smaller.x_names) <= set(larger.x_names)
 
 
 def lie_outside(X: Floats, larger: Design) -> NDArray[np.bool_]:

@@ -108,7 +108,8 @@ def _draw_all(fit: Fit) -> Iterator[Figure]:
         partial(variance, fit),
     )
     yield from _draw_modes(fit)
-    yield from _draw_shrinkage(fit)
+    if fit.design.streamed is None:
+        yield from _draw_shrinkage(fit)
     yield _draw("residuals", "Residuals against fitted values", describe_residuals(fit), partial(residuals, fit))
     yield _draw(
         "qq",

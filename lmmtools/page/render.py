@@ -123,6 +123,8 @@ def render_page(
 
 def _structure(design: Design) -> str:
     """Return the structure of the grouping factors as HTML; empty where they are not columns (models of arrays)."""
+    if design.streamed is not None:  # how factors cross and nest is seen in all rows
+        return ""
     factors: Sequence[tuple[str, ...]] = [design.blocks[i[0]].term.factors for i in design.factors.values()]
     try:
         found = structure(design.frame, factors)

@@ -82,7 +82,8 @@ class FitPlots:
         'plate'
         """
         factors = [self.fit.design.blocks[i[0]].term.factors for i in self.fit.design.factors.values()]
-        return incidence(structure(self.fit.design.frame, factors), a, b, **options)
+        names = list(dict.fromkeys(name for own in factors for name in own))
+        return incidence(structure(self.fit.design.frame[names], factors), a, b, **options)
 
     def residuals(self, **options: Any) -> Axes:
         """Return Axes with residuals against fitted values: ``lmmtools.plots.residuals``.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.design.facts import ones_in_fixed
 from lmmtools.errors import DataError
 from lmmtools.report.effect_labels import components, constants_of_blocks, name_intercept
 from lmmtools.report.fit_readings import (
@@ -165,7 +166,9 @@ class ComparisonColumn:
         design = getattr(result, "design", None)
         rows = result.varcorr.to_frame().itertuples(index=False, name=None)
         variances, correlations = components(rows, constants_of_blocks(design))
-        names = name_intercept(list(map(str, result.params.index)), getattr(design, "X", None))
+        # A row of ones and zeros tells which columns are the constant.
+        ones = None if design is None else ones_in_fixed(design)[None].astype(float)
+        names = name_intercept(list(map(str, result.params.index)), ones)
         seconds = float(getattr(result, "fit_seconds", np.nan))
         converged = getattr(result, "converged", None)
         errors, shown_tests, error_kind = tests_of_fit(result, names, tests)

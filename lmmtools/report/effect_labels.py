@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
+from lmmtools.design.facts import ones_in_basis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -84,8 +84,8 @@ def constants_of_blocks(design: Any) -> dict[str, str]:
     found = {}
     for block in getattr(design, "blocks", ()):
         if "(Intercept)" not in block.cnames:
-            for name, column in zip(block.cnames, block.basis.T, strict=True):
-                if np.all(column == 1.0):
+            for name, is_one in zip(block.cnames, ones_in_basis(block), strict=True):
+                if is_one:
                     found[str(name)] = "(Intercept)"
                     break
     return found

@@ -101,9 +101,15 @@ def provenance_of(fit: Fit, response: Fingerprint | None = None) -> Provenance:
         call=_write_call(fit),
         versions=versions(),
         data_sha256=data_hash(fit.design.frame) if fit.design.streamed is None else "",
-        response_sha256=(response or Fingerprint.of(fit.design.y)).unordered,
+        response_sha256=_response_hash(fit, response),
         written=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
+
+
+def _response_hash(fit: Fit, response: Fingerprint | None) -> str:
+    if response is not None:
+        return response.unordered
+    return Fingerprint.of(fit.design.y).unordered if fit.design.streamed is None else ""
 
 
 def _write_call(fit: Fit) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
+from lmmtools.design.facts import ones_in_fixed
 from lmmtools.design.theta import lambda_factors, pack_lambda, triangular_factor
 from lmmtools.errors import EngineError
 from lmmtools.printout.number import rounding_of
@@ -307,13 +308,19 @@ def model_of_column(column: ComparisonColumn) -> LiveModel | None:
     fit = column.source
     if column.is_ols or not hasattr(fit, "problem") or not hasattr(fit, "estimate"):
         return None
-    names = tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))
-    return LiveModel(fit, names)
+    return _live(fit)
 
 
 def reach_of(fit: Any) -> ReachTable:
     """Return the reach of a live fit's numbers, to be recorded."""
-    return LiveModel(fit, tuple(name_intercept(list(map(str, fit.design.x_names)), fit.design.X))).table()
+    return _live(fit).table()
+
+
+def _live(fit: Any) -> LiveModel:
+    """Return the model of a live fit, its effects named as comparisons name them."""
+    # A row of ones and zeros tells which columns are the constant.
+    ones = ones_in_fixed(fit.design)[None].astype(float)
+    return LiveModel(fit, tuple(name_intercept(list(map(str, fit.design.x_names)), ones)))
 
 
 def _std_devs(column: ComparisonColumn) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmmtools.design.build import build_design
 from lmmtools.design.factors import count_pairs, is_nested
+from lmmtools.design.facts import ones_in_fixed
 from lmmtools.engines import mixedlm
 from lmmtools.engines.mixedlm.reading import as_design
 from lmmtools.engines.mixedlm.sketch import sketch_call
@@ -113,7 +114,9 @@ def translate_model(model: Any, data: Any = None) -> Translation:
         raise DataError(f"{type(model).__name__} has its data: translate() takes data= beside a formula only")
     design = getattr(model, "design", None)
     if design is not None:
-        return _from_design(design.formula, design)
+        # What rows show of factors, and MixedLM's call, need the rows.
+        is_elsewhere = getattr(design, "streamed", None) is not None
+        return _from_formula(design.formula, None) if is_elsewhere else _from_design(design.formula, design)
     if isinstance(model, mixedlm.MixedLMSpec):
         model = mixedlm.make_model(**model.kwargs)
     if hasattr(model, "exog_vc") or hasattr(model, "cov_re"):
@@ -192,7 +195,7 @@ def model_equation(formula: ModelFormula, design: Design | None = None) -> Equat
         effects = [Effects(t.group, _effect_names(t), None, k) for k, t in enumerate(formula.random, 1)]
         names = _fixed_names(formula.fixed)
         return Equation(formula.response, tuple(names), tuple(effects), has_offset=bool(formula.offsets))
-    ones = (design.X == 1.0).all(axis=0)
+    ones = ones_in_fixed(design)
     columns = (None if is_one else name for name, is_one in zip(design.x_names, ones, strict=True))
     places = [next(i for i, b in enumerate(design.blocks) if b.term == t) for t in formula.random]
     first = {i: members[0] for members in design.shared for i in members}

@@ -134,6 +134,8 @@ def compare_engines(fit: Fit) -> tuple[Comparison | None, str]:
         other = "pls"
     else:
         other = "mixedlm"
+        if fit.design.streamed is not None:
+            return None, f"MixedLM was not asked: it takes all rows in memory, not those of {fit.design.streamed.name}."
         try:
             layout = mixedlm.lay_out(fit.design)
         except TranslationError as error:
