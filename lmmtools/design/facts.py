@@ -128,7 +128,7 @@ def ones_in_fixed(design: Design) -> NDArray[np.bool_]:
     if design.streamed is None:
         return np.asarray((design.X == 1.0).all(axis=0))
     found = _statistics(design)
-    return (found.sums == found.n) & (found.largest == 1.0)
+    return np.asarray((found.sums == found.n) & (found.largest == 1.0))
 
 
 def ones_in_basis(block: Block) -> NDArray[np.bool_]:

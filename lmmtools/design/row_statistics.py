@@ -56,6 +56,8 @@ class RowStatistics:
         b = sum(widths)
         self.n = 0
         self.y = Moments()
+        # Smallest and largest weight and offset.
+        self.ends: dict[str, tuple[float, float]] = {}
         self.response, self.weights, self.inverse_weights, self.offset = Moments(), Moments(), Moments(), Moments()
         self.largest, self.sums = np.zeros(p), np.zeros(p)
         self.squares, self.weighted = np.zeros((1 + b, 1 + b)), np.zeros(1 + b)
@@ -94,9 +96,11 @@ class RowStatistics:
         self.response.add(batch.response)
         if batch.weights is not None:
             self.weights.add(batch.weights)
+            self._note_ends("weights", batch.weights)
             self.inverse_weights.add(1.0 / batch.weights)
         if batch.offset is not None:
             self.offset.add(batch.offset)
+            self._note_ends("offset", batch.offset)
         if X.shape[1]:
             # Rows of the transpose are read several times as fast as columns.
             columns = np.ascontiguousarray(X.T)
@@ -138,6 +142,10 @@ class RowStatistics:
         p = len(self.sums)
         for M, frame in zip(other._coded, other._frames, strict=True):
             self._span_rows(M[:, :p], M[:, p:], frame)
+
+    def _note_ends(self, key: str, values: Floats) -> None:
+        low, high = self.ends.get(key, (np.inf, -np.inf))
+        self.ends[key] = min(low, float(values.min())), max(high, float(values.max()))
 
     def _compare_levels(self, batch: RowBatch) -> None:
         for (i, j), first in self._partners.items():

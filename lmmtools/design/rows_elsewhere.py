@@ -188,6 +188,14 @@ class StreamedColumn(RowsElsewhere):
         found: Moments = getattr(self.rows.statistics, self.key)
         return found.mean
 
+    def min(self) -> float:
+        """Return the smallest value."""
+        return float(self.rows.statistics.ends[self.key][0])
+
+    def max(self) -> float:
+        """Return the largest value."""
+        return float(self.rows.statistics.ends[self.key][1])
+
 
 class StreamedCodes(RowsElsewhere):
     """The level of each row, of rows that are read when they are needed.

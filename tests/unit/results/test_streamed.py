@@ -240,6 +240,25 @@ def test_an_interrupted_pass_leaves_the_model_as_it_was(path, monkeypatch):
     assert model.fit().objective == pytest.approx(lmt.lmm(FORMULA, path).fit().objective, rel=1e-12)
 
 
+def test_fits_are_tested_against_each_other(data, path):
+    def tested(rows):
+        return lmt.anova(*(lmt.lmm(f, rows).fit(reml=False) for f in ("y ~ x + c + (1|g)", FORMULA))).to_frame()
+
+    wanted, found = tested(data).select_dtypes("number"), tested(path).select_dtypes("number")
+    np.testing.assert_allclose(found.to_numpy(float), wanted.to_numpy(float), rtol=TABLES, equal_nan=True)
+
+
+def test_a_fit_is_compared_with_one_in_memory_with_its_record_and_reported(fits):
+    in_memory, streamed = fits
+    assert "differ" not in str(lmt.compare(in_memory, streamed)).partition("\n\n")[2].split("verdict")[0]
+    record = lmt.read_json(streamed.to_json())
+    assert record.objective == streamed.objective
+    assert lmt.compare(streamed, record).columns[1].criterion == streamed.objective
+    assert "Scaled residuals" in str(record.summary())
+    pytest.importorskip("jinja2")
+    assert streamed.to_report().startswith("<!doctype html>")
+
+
 GIVEN = {
     "contrasts": {"factors": "f"},
     "pairwise": {"factors": "f"},
@@ -299,7 +318,7 @@ def test_every_method_works_or_says_in_one_error_that_it_needs_the_rows(path, tm
             redirected.append(str(error))
     assert set(passes) <= set(fit.needs_rows)
     # What is refused is neither claimed as a pass nor a silent failure; augment() writes where it is given a path.
-    assert set(refused) & set(fit.needs_rows) <= {"augment", "to_report"}
+    assert set(refused) & set(fit.needs_rows) <= {"augment"}
     assert not any("\n" in text for text in refused.values())
     assert all("LMMResults has no" in text for text in redirected)
     assert Path(path).exists()
