@@ -127,7 +127,7 @@ def read_rtable(
     Raises
     ------
     PrintoutError
-        If the strips of a table do not have the same rows.
+        If the strips of a table do not have the same rows, or the heading lacks the mark of the lines above it.
     """
     strips: list[tuple[Heading, list[Line]]] = []
     used = 0
@@ -144,6 +144,8 @@ def read_rtable(
         else:
             strips[-1][1].append(line)
         used += 1
+    if not strips:
+        raise PrintoutError(f"The heading {name_line(lines[0])} stands apart from what is above it: was its mark lost?")
     parts = [_read_strip(heading, rows, may_be_blank, has_stars) for heading, rows in strips]
     whole, unread = parts[0]
     for (rows, left), (heading, _) in zip(parts[1:], strips[1:], strict=True):

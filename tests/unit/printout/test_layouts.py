@@ -339,6 +339,13 @@ def test_a_table_within_a_session():
     assert table.rows == lmt.read_printout(text_of("anova_slope")).rows
 
 
+def test_a_heading_that_lost_its_mark_is_refused():
+    title, heading, *rows = text_of("anova_slope").splitlines()
+    marked = "\n".join([f"// {title}", heading, *(f"// {row}" for row in rows)])
+    with pytest.raises(lmt.LmmError, match="was its mark lost"):
+        lmt.read_printout(marked)
+
+
 def test_a_summary_goes_before_tables_around_it():
     summary = (REFERENCE.parent / "printed" / "lmertest_satterthwaite.txt").read_text(encoding="utf-8")
     assert lmt.read_printout(summary + "\n" + text_of("anova_slope")).engine == "lme4"
