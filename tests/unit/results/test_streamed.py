@@ -322,3 +322,22 @@ def test_every_method_works_or_says_in_one_error_that_it_needs_the_rows(path, tm
     assert not any("\n" in text for text in refused.values())
     assert all("LMMResults has no" in text for text in redirected)
     assert Path(path).exists()
+
+
+def test_many_rows_give_the_same_criterion_and_tables(tmp_path):
+    many = make_data(200_000)
+    many.to_parquet(tmp_path / "rows.parquet", row_group_size=30_000)
+    wanted, found = (lmt.lmm(FORMULA, rows).fit() for rows in (many, str(tmp_path / "rows.parquet")))
+    assert found.objective == pytest.approx(wanted.objective, rel=1e-10)
+    for method in (
+        "params",
+        "bse",
+        "varcorr",
+        "anova",
+        "anova type 1",
+        "tests",
+        "marginal_means",
+        "residual_quantiles",
+    ):
+        one, other = (np.asarray(WORKS[method](fit), dtype=float) for fit in (wanted, found))
+        np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-8, err_msg=method)
