@@ -459,9 +459,9 @@ def compare(*items: Any, names: Sequence[str] | None = None, reml: bool = True) 
     ----------
     *items
         What to compare: ``LMMResults``, a fit read back by ``read_json``, what somebody printed (the text, or what
-        ``read_printout`` returns: summaries of lme4, MixedLM, glmmTMB, MixedModels.jl and Stata and, beside a fit,
-        R's tables of tests, variances, effects and means), a ``MixedLMResults`` of statsmodels (read by
-        ``from_mixedlm``), an ``OLS`` result (the model with every variance zero), a recorded fit (as
+        ``read_printout`` returns: summaries of lme4, MixedLM, nlme, glmmTMB, MixedModels.jl and Stata and, beside a
+        fit, R's tables of tests, variances, effects and means, and SPSS's), a ``MixedLMResults`` of statsmodels (read
+        by ``from_mixedlm``), an ``OLS`` result (the model with every variance zero), a recorded fit (as
         ``datasets.recorded`` returns), or a ``Model``, followed by names of engines to fit it with (``"auto"`` if there
         are none).
     names : sequence of str, optional

@@ -51,7 +51,7 @@ class PrintedTable:
     ----------
     layout : str
         Name of the layout: ``"anova"``, ``"ranova"``, ``"variances"``, ``"coefficients"``, ``"modes"``,
-        ``"intervals"``, ``"means"``.
+        ``"intervals"``, ``"means"``, ``"parameters"``, ``"glmm"``.
     title : str
         What printed it, ``"lmerTest's anova()"``.
     rows : tuple of PrintedRow

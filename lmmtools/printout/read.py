@@ -86,9 +86,10 @@ _SOURCES = (
 def read_printout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable:
     """Return the numbers of a printed fit, or of a printed table about one, each with the digits that it shows.
 
-    Reads ``summary()`` of lme4 and of MixedLM, and what R prints for ``anova()``, ``ranova()``, ``VarCorr()``,
-    ``fixef()``, ``ranef()``, ``confint()``, ``emmeans()`` and ``pairs()``. A number is read, or its line is named among
-    those left out.
+    Reads fits as lme4, MixedLM, nlme, glmmTMB, MixedModels.jl, Stata, SPSS and jtools print them, and what R prints for
+    ``anova()``, ``ranova()``, ``VarCorr()``, ``fixef()``, ``ranef()``, ``confint()``, ``emmeans()``, ``pairs()``,
+    ``tidy()``, ``glance()``, ``model_parameters()``, ``model_performance()`` and ``tab_model()``. A number is read, or
+    its line is named among those left out.
 
     Parameters
     ----------
