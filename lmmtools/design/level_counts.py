@@ -93,7 +93,8 @@ class LevelCounts:
         values, counts = other._numbers.found()
         if len(values):
             self._numbers.add(values, counts)
-        self._add_others(list(other._others), np.array(list(other._others.values()), dtype=np.int64))
+        if other._others:
+            self._add_others(list(other._others), np.array(list(other._others.values()), dtype=np.int64))
 
     def column(self) -> tuple[pd.Series[Any], NDArray[np.int64]]:
         """Return a column with each level once, and the rows of each."""

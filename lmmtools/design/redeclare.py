@@ -128,8 +128,8 @@ def redeclare(design: Design, formula: ModelFormula) -> Design:
     Raises
     ------
     DataError
-        If the design has no formula or looks at rows that were left out (``lag(x)``), or the formula uses columns that
-        the design does not have.
+        If the design has no formula or looks at rows that were left out (``lag(x)``), the formula uses columns that
+        the design does not have, or rows that are not in memory are complete in other columns alone.
     """
     if design.encoder is None:
         raise DataError(
@@ -138,7 +138,16 @@ def redeclare(design: Design, formula: ModelFormula) -> Design:
     if design.whole is not None:
         raise DataError("lag(x) looks at rows that were left out; declare the other model with lmm(formula, data)")
     weights, offset = _given_arguments(design)
-    return build_design(formula, design.frame, weights=weights, offset=offset, na_action="raise")
+    if design.streamed is None:
+        return build_design(formula, design.frame, weights=weights, offset=offset, na_action="raise")
+    changed = build_streamed_design(formula, design.streamed.source, weights=weights, offset=offset)
+    if changed.n != design.n:
+        raise DataError(
+            f"{formula.source or formula} has {changed.n:,} complete rows of {design.streamed.name}, and "
+            f"{design.formula.source or design.formula} has {design.n:,}: fits of different rows cannot be compared. "
+            "Leave out the rows with missing values of the columns of both before the fit."
+        )
+    return changed
 
 
 def _given_arguments(design: Design) -> tuple[Any, Any]:

@@ -81,6 +81,10 @@ class Stream(Protocol):
         """What the source is called."""
 
     @property
+    def source(self) -> Any:
+        """Where the rows are read from."""
+
+    @property
     def n(self) -> int:
         """Rows used."""
 

@@ -85,13 +85,13 @@ def versions() -> dict[str, str]:
 
 def fixed_levels(design: Design) -> dict[str, tuple[str, ...]]:
     """Return {column: levels in order} of the factors that the fixed effects are coded from."""
-    names = " ".join(design.x_names)
     found = {}
     facts = ColumnFacts(design)
     for column in facts.names:
-        if re.search(rf"(?<![\w.]){re.escape(column)}(?:, [^\[\]]*)?\)?\[", names) is None:
-            continue
-        found[column] = tuple(map(str, facts.levels(column)))
+        # f[T.a], x:f[a], C(f, Sum)[S.a]; the columns of poly(x, 2, raw=True)[0] are of no level.
+        coded = re.compile(rf"(?:^|:)(?:{re.escape(column)}|C\(`?{re.escape(column)}`?(?:, [^\[\]]*)?\))\[")
+        if any(map(coded.search, design.x_names)):
+            found[column] = tuple(map(str, facts.levels(column)))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lmmtools.sources.schemas import is_text
+from lmmtools.sources.schemas import describe_type, is_text
 from lmmtools.sources.source import BATCH_ROWS
 
 if TYPE_CHECKING:
@@ -60,10 +60,7 @@ def _join(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatc
 
 def convert_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Return a batch with the columns and types of ``schema``; texts that are dictionaries stay so."""
-    arrays = [
-        values if values.type.equals(wanted.type) else _convert(values, wanted.type)
-        for wanted, values in ((wanted, batch.column(wanted.name)) for wanted in schema)
-    ]
+    arrays = [_as_declared(batch.column(wanted.name), wanted) for wanted in schema]
     return _make_batch(arrays, schema)
 
 
@@ -76,6 +73,18 @@ def _make_batch(arrays: Sequence[pa.Array], schema: pa.Schema) -> pa.RecordBatch
         for wanted, values in zip(schema, arrays, strict=True)
     ]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _as_declared(values: pa.Array, wanted: pa.Field) -> pa.Array:
+    """Return values with the type of a field; the error of one that this type cannot hold names the column."""
+    import pyarrow as pa
+
+    if values.type.equals(wanted.type):
+        return values
+    try:
+        return _convert(values, wanted.type)
+    except pa.ArrowException as error:
+        raise pa.ArrowInvalid(f"column {wanted.name!r} is of {describe_type(wanted.type)}: {error}") from error
 
 
 def _convert(values: pa.Array, kind: pa.DataType) -> pa.Array:

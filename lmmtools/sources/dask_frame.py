@@ -96,7 +96,10 @@ def _add_partition(work: Fold[Any], total: Any, frame: pd.DataFrame, schema: pa.
     try:
         batches = list(regroup([as_batch(frame)], schema))
     except pa.ArrowException as error:
-        raise DataError(f"partition {number} of the dask frame cannot be read: {_say(error)}") from error
+        raise DataError(
+            f"partition {number} of the dask frame cannot be read: {_say(error)}. Give all partitions the types that "
+            "the frame declares, with astype()."
+        ) from error
     return work.add(work.start() if total is None else total, batches)
 
 
@@ -105,7 +108,13 @@ def _merge(work: Fold[Any], total: Any, following: Any) -> Any:
 
 
 def _say(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".split("\n")[0][:300]
+    said = f"{type(error).__name__}: {error}".split("\n")[0][:300]
+    if "Missing dependency" in said or "Cancelled" in type(error).__name__:
+        return (
+            f"{said}. A frame that was persisted is there as long as its client: keep it open, or declare the model "
+            "on the frame as it was before persist()."
+        )
+    return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import warnings
 from pathlib import Path
@@ -322,6 +323,31 @@ def test_every_method_works_or_says_in_one_error_that_it_needs_the_rows(path, tm
     assert not any("\n" in text for text in refused.values())
     assert all("LMMResults has no" in text for text in redirected)
     assert Path(path).exists()
+
+
+def test_backward_elimination_declares_smaller_models_on_the_same_rows(data, path, tmp_path):
+    formula = "y ~ x + w + (1|g) + (1|h)"
+    wanted, found = (lmt.lmm(formula, rows).fit().step() for rows in (data, path))
+    assert found.formula == wanted.formula == "y ~ x + (1 | g) + (1 | h)"
+    np.testing.assert_allclose(found.fixed.to_frame().F, wanted.fixed.to_frame().F, rtol=TABLES)
+    complete = data[data.x.notna()]
+    complete.to_parquet(tmp_path / "complete.parquet", row_group_size=900)
+    ratios = (
+        lmt.lmm(formula, rows).fit().drop1("chisq").to_frame().lrt[1:]
+        for rows in (complete, str(tmp_path / "complete.parquet"))
+    )
+    np.testing.assert_allclose(*ratios, rtol=TABLES)
+    # Without x, which three rows miss, there would be more rows.
+    with pytest.raises(DataError, match=r"has 4,000 complete rows of .* has 3,997"):
+        lmt.lmm("y ~ x + (1|g)", path).fit().drop1("chisq")
+
+
+@pytest.mark.parametrize("source", ["memory", "batches"])
+def test_a_record_has_levels_of_factors_alone(source, data, path):
+    rows = data if source == "memory" else path
+    fit = lmt.lmm("y ~ poly(x, 2, raw=True) + C(f, Sum):w + c + (1|g)", rows).fit()
+    levels = json.loads(fit.to_json())["fixed_effects"]["levels"]
+    assert levels == {"f": ["u", "v", "w"], "c": ["lo", "mid", "hi"]}
 
 
 def test_many_rows_give_the_same_criterion_and_tables(tmp_path):

@@ -130,3 +130,30 @@ def test_statistics_of_parts_are_those_of_all_rows(data):
     np.testing.assert_allclose(np.abs(parts[0].root), np.abs(one.root), rtol=1e-9, atol=1e-9)
     assert parts[0].y.mean == pytest.approx(one.y.mean, rel=1e-12)
     assert parts[0].alike == one.alike
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+def test_declared_categories_keep_their_order_over_partitions(data):
+    declared = data.assign(f=pd.Categorical(data.f, categories=["mid", "lo", "hi", "never"]))
+    declared.loc[:999, "f"] = None  # the first partition has no complete row
+    with pytest.warns(lmt.errors.DroppedRowsWarning):
+        found = lmt.lmm("y ~ f + (0 + f | g)", dd.from_pandas(declared, npartitions=6)).fit()
+    assert found.design.x_names == ("Intercept", "f[T.lo]", "f[T.hi]")
+    assert found.design.blocks[0].cnames == ("f[mid]", "f[lo]", "f[hi]")
+    assert found.design.dropped.levels == {"f": ("never",)}
+
+
+def test_a_partition_of_another_type_names_its_column(data):
+    whole = data.dropna().assign(x=1)
+    parts = [dask.delayed(whole[:3000]), dask.delayed(whole[3000:].assign(x=0.5))]
+    frame = dd.from_delayed(parts, meta=whole[:0], verify_meta=False)
+    with pytest.raises(DataError, match=r"partition 1 .* column 'x' is of numbers \(int64\): .*astype"):
+        lmt.lmm(FORMULA, frame)
+
+
+def test_a_persisted_frame_whose_client_is_gone_says_so(data):
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None, "processes": False}
+    with distributed.LocalCluster(**options) as here, distributed.Client(here):
+        model = lmt.lmm("y ~ f + (1 | g)", dd.from_pandas(data, npartitions=2).persist())
+    with pytest.raises(DataError, match="persisted is there as long as its client"):
+        model.fit()
