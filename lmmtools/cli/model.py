@@ -86,6 +86,11 @@ def open_chosen_data(path: str, options: argparse.Namespace) -> Any:
         mark_factors(frame, options.factor, path)
         frame.attrs["name"] = path
         return frame
+    if getattr(options, "confirm", False):
+        raise DataError(
+            f"--confirm goes with data that memory holds, and {path} is read in batches, which statsmodels cannot. "
+            "Leave it out"
+        )
     if options.factor:
         raise DataError(
             f"--factor {options.factor[0]} goes with data that memory holds, and {path} is read in batches. Write "

@@ -116,7 +116,10 @@ def _write_call(fit: Fit) -> str:
     given: dict[str, Any] = {"weights": fit.names.weights, "offset": fit.names.offset}
     options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
     formula = fit.design.formula.source or str(fit.design.formula)
-    return f"lmt.lmm({formula!r}, {fit.names.data or 'data'}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
+    data = fit.names.data or "data"
+    if fit.design.streamed is not None:  # a path
+        data = repr(data)
+    return f"lmt.lmm({formula!r}, {data}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
 
 
 @dataclass(frozen=True, slots=True)

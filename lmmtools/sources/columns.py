@@ -20,8 +20,8 @@ def as_columns(batch: pa.RecordBatch, start: int = 0) -> dict[str, pd.Series[Any
     """Return the columns of a batch by name, n rows each.
 
     Numbers without missing values are views of the batch, not copies, and not to be changed. Missing numbers are NaN in
-    columns of floats; whole numbers stay whole, with a mask. Decimals become floats. Texts and dictionaries become
-    categoricals; the categories of texts are sorted, by code point, as levels are. Dates stay dates.
+    columns of floats; whole numbers stay whole, with a mask. Decimals become floats. Texts, also as bytes, and
+    dictionaries become categoricals; the categories of texts are sorted by code point, as levels are. Dates stay dates.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ def as_column(values: pa.Array, *, is_text: bool = False) -> Any:
     import pyarrow as pa
     import pyarrow.types as pt
 
+    if pt.is_binary(values.type) or pt.is_large_binary(values.type):
+        values = _as_text(values)
     kind = values.type
     if pt.is_dictionary(kind):
         return _from_dictionary(values, is_declared=not is_text)
@@ -66,6 +68,16 @@ def as_column(values: pa.Array, *, is_text: bool = False) -> Any:
     if pt.is_date(kind):
         values = values.cast(pa.timestamp("s"))
     return values.to_pandas().array
+
+
+def _as_text(values: pa.Array) -> pa.Array:
+    """Return bytes as the text that they are in UTF-8, as some programs write texts; others stay bytes."""
+    import pyarrow as pa
+
+    try:
+        return values.cast(pa.large_string() if pa.types.is_large_binary(values.type) else pa.string())
+    except pa.ArrowInvalid:
+        return values
 
 
 def _from_whole(values: pa.Array) -> Any:

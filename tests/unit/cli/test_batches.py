@@ -71,6 +71,7 @@ def test_a_name_with_brackets_that_exists_is_a_file(tmp_path):
     ("options", "message"),
     [
         (["--factor", "cask"], r"--factor cask goes with data that memory holds.*Write C(cask) in the formula"),
+        (["--confirm"], "--confirm goes with data that memory holds.*Leave it out"),
         (["--na", "none"], "is no text: words for missing values and an encoding go with texts alone"),
     ],
 )

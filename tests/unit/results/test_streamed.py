@@ -254,6 +254,7 @@ def test_a_fit_is_compared_with_one_in_memory_with_its_record_and_reported(fits)
     assert "differ" not in str(lmt.compare(in_memory, streamed)).partition("\n\n")[2].split("verdict")[0]
     record = lmt.read_json(streamed.to_json())
     assert record.objective == streamed.objective
+    assert record.provenance.call.startswith(f"lmt.lmm({FORMULA!r}, {streamed.names.data!r}")
     assert lmt.compare(streamed, record).columns[1].criterion == streamed.objective
     assert "Scaled residuals" in str(record.summary())
     pytest.importorskip("jinja2")

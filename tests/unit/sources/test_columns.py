@@ -41,7 +41,7 @@ def test_decimals_are_floats() -> None:
     assert as_numbers(column([Decimal("1.50"), None]), "v", "the response")[0] == 1.5
 
 
-@pytest.mark.parametrize("kind", ["string", "large_string", "dictionary"])
+@pytest.mark.parametrize("kind", ["string", "large_string", "binary", "large_binary", "dictionary"])
 def test_levels_of_text_are_sorted_by_code_point(kind: str) -> None:
     values = pa.array(["b", "Z", None, "ä", "b"])
     made = values.dictionary_encode() if kind == "dictionary" else values.cast(kind)
