@@ -276,7 +276,8 @@ class _Builder:
         names = coder.encoder.column_names
         head = coder.code(complete_rows(survey.head_columns(), survey.plan.names))
         undefined: dict[str, int] = {}
-        if coder.may_be_undefined or not self._is_clearly_full(np.asarray(head.X), coder.encoder):
+        is_computed = coder.may_be_undefined or coder.response_encoder is not None
+        if is_computed or not self._is_clearly_full(np.asarray(head.X), coder.encoder):
             make = partial(CodedRows, coder, names, formula.response)
             found = fold_columns(self.source, coder.names, make, _AddCoded(coder.names))
             found.check_infinite()

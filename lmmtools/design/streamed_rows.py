@@ -91,6 +91,8 @@ class StreamedRows:
     def with_response(self, name: str) -> StreamedRows:
         """Return the same rows with another column as their response; it must have a value in each."""
         need_columns(pd.DataFrame(columns=list(self.source.columns)), [name])
+        if name in self.coder.labels:
+            raise DataError(f"{name!r} is a factor of this model, and a response must hold numbers.")
         names = tuple(dict.fromkeys((*self.coder.names, name)))
         coder = replace(self.coder, names=names, response=name, response_encoder=None)
         return StreamedRows(self.source, coder, self.n, self.survey)

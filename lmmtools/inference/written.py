@@ -30,6 +30,23 @@ __all__ = ["augment_batches", "augment_frames", "write_augmented"]
 PART_ROWS = 1 << 20
 """Rows of a file from which on the next one is begun."""
 
+_OTHERS = (
+    ".csv",
+    ".tsv",
+    ".tab",
+    ".txt",
+    ".gz",
+    ".bz2",
+    ".zst",
+    ".lz4",
+    ".arrow",
+    ".feather",
+    ".ipc",
+    ".json",
+    ".xlsx",
+)
+"""Endings of files that are not written."""
+
 
 def augment_batches(fit: Fit, prefix: str = "", leverages: bool = False) -> Iterator[pa.RecordBatch]:
     """Yield the rows fitted in batches of Arrow, all columns of the data, those of the fit beside them.
@@ -85,11 +102,17 @@ def write_augmented(fit: Fit, path: str | os.PathLike[str], prefix: str = "", le
     Raises
     ------
     DataError
-        There is something of that name already, or it cannot be written: a full disk, no right to write.
+        There is something of that name already, the name is one of another kind of file, or nothing can be written: a
+        full disk, no right to write.
     """
     target = Path(path)
     if target.exists():
         raise DataError(f"there is {str(target)!r} already: augment() writes to a name that is free")
+    if target.suffix.lower() in _OTHERS:
+        raise DataError(
+            f"augment() writes Parquet, and {target.name!r} is the name of another kind of file: "
+            f'"{target.stem}.parquet" makes one file, "{target.stem}" a folder'
+        )
     is_file = target.suffix.lower() in (".parquet", ".pq")
     beside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:

@@ -169,6 +169,8 @@ def test_nothing_is_overwritten_and_no_column_hidden(fits, tmp_path, data):
     (tmp_path / "out").mkdir()
     with pytest.raises(DataError, match=r"there is .* already"):
         fits[1].augment(tmp_path / "out")
+    with pytest.raises(DataError, match=r"writes Parquet.*\"rows.parquet\" makes one file"):
+        fits[1].augment(tmp_path / "rows.csv")
     data.rename(columns={"y2": "resid"}).to_parquet(tmp_path / "rows.parquet")
     fit = lmt.lmm("y ~ x + (1|g)", str(tmp_path / "rows.parquet")).fit()
     with pytest.raises(DataError, match="have a column 'resid' already"):
@@ -204,6 +206,8 @@ def test_another_response_of_the_same_rows_is_a_pass(fits, data, path, tmp_path)
     np.testing.assert_allclose(found.resid, wanted.resid, rtol=TABLES, atol=TABLES)
     with pytest.raises(DataError, match="have no column 'y3'"):
         streamed.refit("y3")
+    with pytest.raises(DataError, match="'f' is a factor of this model"):
+        streamed.refit("f")
     with pytest.raises(DataError, match="are in memory"):
         in_memory.refit("y2")
     data.assign(y2=data.y2.where(data.index != 3000)).to_parquet(tmp_path / "rows.parquet", row_group_size=900)
