@@ -34,6 +34,9 @@ T = TypeVar("T")
 
 __all__ = ["RowSums", "StreamedRows", "read_columns"]
 
+SAME_MEAN = 1e-9
+"""Difference of the means of the same numbers in two passes, as a share of the largest: above what rounding makes."""
+
 
 def read_columns(source: Source, names: Sequence[str]) -> Iterator[tuple[dict[str, pd.Series[Any]], int]]:
     """Yield the columns of each batch, and the position of its first row."""
@@ -167,7 +170,7 @@ class StreamedRows:
         if n != self.n:
             raise DataError(describe_change(self.name))
         if statistics is not None and not self._found:
-            self._found.append(statistics)
+            self._keep(statistics)
 
     @property
     def is_spread(self) -> bool:
@@ -188,9 +191,28 @@ class StreamedRows:
         if total.used != self.n:
             raise DataError(describe_change(self.name))
         if total.statistics is not None and not self._found:
-            self._found.append(total.statistics)
+            self._keep(total.statistics)
         found: T = total.sums
         return found
+
+    def _keep(self, statistics: RowStatistics) -> None:
+        """Keep what a pass has found, of the rows that were surveyed and no others.
+
+        Raises
+        ------
+        DataError
+            The response has another mean than in the survey: a query that draws rows gives others in each pass.
+        """
+        response = self.coder.response
+        summary = self.survey.numbers.get(response)
+        if summary is not None and self.coder.response_encoder is None:
+            largest = max(abs(summary.smallest), abs(summary.largest))
+            if abs(statistics.y.mean - summary.moments.mean) > SAME_MEAN * largest:
+                raise DataError(
+                    f"{self.name} gave other values of {response} in a second pass. A fit reads its rows several "
+                    "times, and they must be the same each time: write them to a file first."
+                )
+        self._found.append(statistics)
 
     @property
     def statistics(self) -> RowStatistics:

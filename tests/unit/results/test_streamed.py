@@ -230,6 +230,15 @@ def test_files_that_change_between_passes_are_noticed(change, data, tmp_path):
         model.fit()
 
 
+def test_a_query_that_draws_other_rows_in_each_pass_is_noticed(path):
+    duckdb = pytest.importorskip("duckdb")
+    drawn = duckdb.sql(f"select * from '{path}' where x is not null order by random() limit 1000")
+    with pytest.raises(DataError, match=r"changed after its rows were first read|gave other values of y in a second"):
+        lmt.lmm("y ~ x + (1|g)", drawn).fit()
+    fixed = duckdb.sql(f"select * from '{path}' where x is not null order by y limit 1000")
+    assert lmt.lmm("y ~ x + (1|g)", fixed).fit().nobs == 1000
+
+
 def test_an_interrupted_pass_leaves_the_model_as_it_was(path, monkeypatch):
     model = lmt.lmm(FORMULA, path)
     coder = type(model.design.streamed.coder)
