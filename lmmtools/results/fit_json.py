@@ -205,7 +205,7 @@ def _read_record(content: Entry) -> FitRecord:
             written=content["written"].text(),
         ),
         random_effects=None if modes is None else {name: _modes_frame(m) for name, m in modes.items()},
-        inputs=_read_inputs(content.get("inputs")),
+        inputs=_read_inputs(content),
         reach=_read_reach(content.get("reach")),
     )
 
@@ -298,10 +298,13 @@ def _modes_frame(modes: Entry) -> pd.DataFrame:
     return pd.DataFrame(values, index=list(levels), columns=list(effects))
 
 
-def _read_inputs(entry: Entry | None) -> Inputs | None:
-    """Return the fingerprints of what was fitted; None where a record has none."""
+def _read_inputs(content: Entry) -> Inputs | None:
+    """Return the fingerprints of what was fitted: the response's alone where no others are there, None in format 1."""
+    entry = content.get("inputs")
     if entry is None:
-        return None
+        if content["format"].count() < 2:
+            return None
+        return Inputs(Fingerprint(content["nobs"].count(1), unordered=content["provenance"]["response_sha256"].text()))
     columns = {}
     for name, sums in entry["columns"].items():
         total, squares = sums.numbers(2, is_finite=False).tolist()
