@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.errors import DataError
+from lmmtools.sources.listing import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +40,7 @@ class ArrowPart:
     def read(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         """Return the columns of ``schema`` in batches."""
         wanted = [self.schema.get_field_index(name) for name in schema.names]
-        with _naming(self.name), self.system.open_input_file(self.name) as stream:
+        with naming(self.name, "as an Arrow file"), self.system.open_input_file(self.name) as stream:
             opened = _open(stream, wanted)
             if self.rows is None:
                 yield from opened
@@ -69,13 +68,13 @@ def _open_part(files: FileList, file: ListedFile) -> ArrowPart:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    with _naming(file.path), files.system.open_input_file(file.path) as stream:
+    with naming(file.path, "as an Arrow file"), files.system.open_input_file(file.path) as stream:
         opened = _open(stream, None)
         is_file = isinstance(opened, pa.ipc.RecordBatchFileReader)
         schema = opened.schema.remove_metadata()
     rows = None
     if is_file:
-        with _naming(file.path):
+        with naming(file.path, "as an Arrow file"):
             rows = ds.dataset(file.path, format="ipc", filesystem=files.system).count_rows()
     return ArrowPart(file.path, schema, rows, files.system)
 
@@ -88,15 +87,3 @@ def _open(stream: Any, columns: Sequence[int] | None) -> Any:
     is_file = stream.read(6) == b"ARROW1"
     stream.seek(0)
     return (pa.ipc.open_file if is_file else pa.ipc.open_stream)(stream, options=options)
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Return a context in which faults of a file are errors that name it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        said = str(error).split("\n")[0].rstrip(".")[:200]
-        raise DataError(f"{path} cannot be read as an Arrow file: {said}. Write it again, or leave it out.") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,9 +19,11 @@ from lmmtools.sentences import join_with_and, list_first
 from lmmtools.sources.source import load_package
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pyarrow.fs import FileInfo, FileSystem
 
-__all__ = ["FileList", "Kind", "ListedFile", "list_files", "note_file"]
+__all__ = ["FileList", "Kind", "ListedFile", "list_files", "naming", "note_file"]
 
 Kind = Literal["parquet", "arrow", "text"]
 
@@ -269,3 +272,15 @@ def _read_partition(path: str) -> tuple[tuple[str, str | None], ...]:
     """Return the columns and values that the names of folders give."""
     found = map(_PARTITION.fullmatch, PurePosixPath(path).parts[:-1])
     return tuple((m[1], None if m[2] == _NO_VALUE else unquote(m[2])) for m in found if m)
+
+
+@contextmanager
+def naming(path: str, kind: str) -> Iterator[None]:
+    """Return a context in which faults of a file, read ``kind`` ("as Parquet"), are errors that name it."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        said = str(error).split("\n")[0].rstrip(".")[:200]
+        raise DataError(f"{path} cannot be read {kind}: {said}. Write it again, or leave it out.") from error

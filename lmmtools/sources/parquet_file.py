@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lmmtools.errors import DataError
+from lmmtools.sources.listing import naming
 from lmmtools.sources.schemas import is_text
 from lmmtools.sources.source import BATCH_ROWS
 
@@ -52,7 +52,7 @@ class ParquetPart:
 
         texts = [n for n in schema.names if is_text(self.schema.field(n).type)]
         is_near = isinstance(self.system, fs.LocalFileSystem)
-        with _naming(self.name), self.system.open_input_file(self.name) as stream:
+        with naming(self.name, "as Parquet"), self.system.open_input_file(self.name) as stream:
             file = pq.ParquetFile(
                 stream,
                 pre_buffer=False,
@@ -94,20 +94,8 @@ def _open_part(files: FileList, file: ListedFile) -> ParquetPart:
 
     if not file.size:
         raise DataError(f"{file.path} is empty and no Parquet file: it was not written to its end. Leave it out.")
-    with _naming(file.path), files.system.open_input_file(file.path) as stream:
+    with naming(file.path, "as Parquet"), files.system.open_input_file(file.path) as stream:
         opened = pq.ParquetFile(stream)
         found = opened.metadata
         groups = tuple((i, found.row_group(i).num_rows) for i in range(found.num_row_groups))
         return ParquetPart(file.path, opened.schema_arrow.remove_metadata(), found.num_rows, files.system, groups)
-
-
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Return a context in which faults of a file are errors that name it."""
-    import pyarrow as pa
-
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        said = str(error).split("\n")[0].rstrip(".")[:200]
-        raise DataError(f"{path} cannot be read as Parquet: {said}. Write it again, or leave it out.") from error
