@@ -83,20 +83,22 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--skip-slow",
         type=float,
         metavar="SECONDS",
-        help="leave out rivals that took longer in the record of the README's table, which keeps that time",
+        help="leave out rivals that took longer in the record of the table, which keeps that time",
     )
     parser.add_argument("--limit", type=float, default=300.0, metavar="SECONDS", help="stop a process after (300)")
     parser.add_argument("--long", action="store_true", help="also the cases that take minutes")
     parser.add_argument("--busy", type=int, default=0, metavar="N", help="beside so many processes that count for ever")
     parser.add_argument("--out", type=Path, default=WORK, help="folder for results.json and results.png")
     parser.add_argument(
-        "--readme", action="store_true", help="put the table into README.rst, or with --busy into docs/threads.rst"
+        "--readme",
+        action="store_true",
+        help="put the table into docs/speed.rst and six rows into README.rst, or with --busy into docs/threads.rst",
     )
     return parser.parse_args(arguments)
 
 
 def _find_slow(case: str, limit: float | None) -> set[str]:
-    """Return the rivals that took longer than ``limit`` on a case in the record of the README's table."""
+    """Return the rivals that took longer than ``limit`` on a case in the record of the table."""
     if limit is None or not QUIET.record.exists():
         return set()
     kept = json.loads(QUIET.record.read_text(encoding="utf-8"))["cases"]

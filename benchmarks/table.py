@@ -10,7 +10,7 @@ from tabulate import tabulate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["HEADINGS", "US", "format_seconds", "least_seconds", "list_versions", "notes", "render"]
+__all__ = ["HEADINGS", "US", "format_seconds", "least_seconds", "list_versions", "notes", "render", "render_short"]
 
 US = "lmmtools"
 # What is timed in the rows of fits; the other rows are named after what they do.
@@ -31,14 +31,31 @@ def render(record: Mapping[str, Any]) -> str:
     A rival that reached the optimum in less time than lmmtools stands in bold type.
     """
     rivals = [name for name in record["rivals"] if name != US and not _is_same_call(record, name)]
-    headers = ["", OUR_CALL, "processor", "memory", "aim", *(HEADINGS.get(name, name) for name in rivals)]
+    ours = {case["name"]: case["outcomes"][US] for case in record["cases"]}
+    columns = {
+        "processor": [format_seconds(o["cpu"]) for o in ours.values()],
+        "memory": [_bytes(o) for o in ours.values()],
+        "aim": [_aims(case) for case in record["cases"]],
+    }
+    return _write_table(record, columns, rivals)
+
+
+def render_short(record: Mapping[str, Any]) -> str:
+    """Return the table without processor time and aims, for a record of few cases and rivals."""
+    memory = [_bytes(case["outcomes"][US]) for case in record["cases"]]
+    return _write_table(record, {"memory": memory}, [name for name in record["rivals"] if name != US])
+
+
+def _write_table(record: Mapping[str, Any], columns: Mapping[str, Sequence[str]], rivals: Sequence[str]) -> str:
+    """Return a row per case: our time, some columns more of ours, and the multiples of rivals with their marks."""
+    headers = ["", OUR_CALL, *columns, *(HEADINGS.get(name, name) for name in rivals)]
     remarks = _remarks(record)
     number = {text: i for i, text in enumerate(dict.fromkeys(remarks.values()), 1)}
     marks = {key: f" [{number[text]}]" for key, text in remarks.items()}
     rows = []
-    for case in record["cases"]:
+    for i, case in enumerate(record["cases"]):
         ours = case["outcomes"][US]
-        row = [case["name"], format_seconds(ours["seconds"]), format_seconds(ours["cpu"]), _bytes(ours), _aims(case)]
+        row = [case["name"], format_seconds(ours["seconds"]), *(column[i] for column in columns.values())]
         for name in rivals:
             row.append(_times(case["outcomes"].get(name), ours) + marks.get((case["name"], name), ""))
         rows.append(row)

@@ -1,16 +1,27 @@
-"""The benchmarks' own parts: the README's table is that of the record beside them, and says what the record says."""
+"""The benchmarks' own parts: the tables of pages are those of the record beside them, and say what the record says."""
 
 from __future__ import annotations
 
 import copy
 import csv
 import json
+import re
 
 import pytest
 
 from benchmarks.cases import CASES
 from benchmarks.generators import islands, movers
-from benchmarks.readme import BUSY, QUIET, Place, merge, read_section, render_section
+from benchmarks.readme import (
+    BUSY,
+    FIRST,
+    QUIET,
+    Place,
+    choose_rows,
+    merge,
+    read_section,
+    render_section,
+    render_short_section,
+)
 from benchmarks.table import format_seconds, notes, render
 
 
@@ -19,7 +30,20 @@ def record() -> dict:
     return json.loads(QUIET.record.read_text(encoding="utf-8"))
 
 
-def test_readme_shows_the_record_of_a_run_of_all_cases(record: dict) -> None:
+def test_the_readme_shows_six_rows_of_the_record_with_the_notes_of_those_rows(record: dict) -> None:
+    section = read_section(FIRST)
+    assert section == render_short_section(record)
+    chosen = choose_rows(record)
+    assert len(chosen["cases"]) == 6
+    rows = [line for line in section.splitlines() if line.startswith(tuple(c["name"] for c in chosen["cases"]))]
+    assert len(rows) == 6
+    assert any("**" in row for row in rows), "a row in which somebody else is faster"
+    marks = set(re.findall(r"\[\d+\]", "".join(rows)))
+    assert marks
+    assert marks == set(re.findall(r"\[\d+\]", section)), "each mark has its note"
+
+
+def test_the_speed_page_shows_the_record_of_a_run_of_all_cases(record: dict) -> None:
     assert read_section(QUIET) == render_section(record)
     assert [c["name"] for c in record["cases"]] == [c.name for c in CASES if not c.is_long]
     assert all(c["outcomes"]["lmmtools"]["gap"] is None for c in record["cases"]), record["cases"]
@@ -92,7 +116,7 @@ def test_slow_rivals_are_left_out_on_request(tmp_path, monkeypatch, record: dict
     outcomes["lme4"]["seconds"], outcomes["mixedlm"]["seconds"] = 40.0, 20.0
     outcomes["statsmodels"].update(seconds=None, failure="over 300 s")
     (tmp_path / "results.json").write_text(json.dumps(changed))
-    monkeypatch.setattr(main, "QUIET", Place(tmp_path / "README.rst", tmp_path / "results.json"))
+    monkeypatch.setattr(main, "QUIET", Place(tmp_path / "speed.rst", tmp_path / "results.json"))
     assert main._find_slow(changed["cases"][0]["name"], 30.0) == {"lme4", "statsmodels"}
 
 
