@@ -357,4 +357,75 @@ _ENTRIES: dict[str, _Entry] = {
             "Thickness": ("response", "thickness of the oxide layer", ""),
         },
     ),
+    "Rail": _Entry(
+        title="travel time of ultrasound in six rails",
+        source=(
+            "Devore, J. L. (2000). Probability and Statistics for Engineering and the Sciences, 5th ed. Duxbury. "
+            f"Also in {_PINHEIRO}."
+        ),
+        meaning=(
+            "Six rails chosen at random, an ultrasonic wave sent three times through each: nearly all of the variation "
+            "is between rails. The levels of Rail are ordered by mean travel time."
+        ),
+        columns={
+            "Rail": ("grouping", "rail", ""),
+            "travel": ("response", "travel time of the wave, less 36,100", "ns"),
+        },
+    ),
+    "RatPupWeight": _Entry(
+        title="birth weights of rat pups by litter and dose",
+        source=f"{_PINHEIRO}, appendix A.26.",
+        meaning=(
+            "The pups of 27 litters, whose mothers had one of three doses of a compound: the dose is given to litters, "
+            "ten control, ten low and seven high; pups differ by sex. Large litters have light pups. The levels of "
+            "Litter are ordered by dose and mean weight."
+        ),
+        columns={
+            "weight": ("response", "weight of the pup at birth", "g"),
+            "sex": ("covariate", "sex of the pup", ""),
+            "Litter": ("grouping", "litter, nested in dose", ""),
+            "Lsize": ("covariate", "number of pups in the litter", ""),
+            "Treatment": ("treatment", "dose that the mother had", ""),
+        },
+    ),
+    "MathAchieve": _Entry(
+        title="mathematics scores of students in 160 schools",
+        source=(
+            "High School and Beyond, a survey of 1982 by the United States' National Center for Education Statistics. "
+            "The part in Bryk, A. S. and Raudenbush, S. W. (1992). Hierarchical Linear Models. Sage. "
+            f"Also in {_PINHEIRO}."
+        ),
+        meaning=(
+            "7,185 students in 160 schools. SES is centred over all students; MEANSES is the mean of a school, so that "
+            "effects within and between schools can be told apart."
+        ),
+        columns={
+            "School": ("grouping", "school", ""),
+            "Minority": ("covariate", "whether the student belongs to a minority", ""),
+            "Sex": ("covariate", "sex of the student", ""),
+            "SES": ("covariate", "socio-economic status, standardised", ""),
+            "MathAch": ("response", "score in mathematics", ""),
+            "MEANSES": ("covariate", "mean SES of the school's students", ""),
+        },
+    ),
+    "radon": _Entry(
+        title="radon in the houses of Minnesota",
+        source=(
+            "A survey of the United States' Environmental Protection Agency. Price, P. N., Nero, A. V. and Gelman, A. "
+            "(1996). Bayesian prediction of mean indoor radon concentrations for Minnesota counties. Health Physics "
+            "71, 922-936. Also in Gelman, A. and Hill, J. (2007). Data Analysis Using Regression and "
+            "Multilevel/Hierarchical Models. Cambridge University Press."
+        ),
+        meaning=(
+            "919 houses in 85 counties, one to 116 in each: the standard example of partial pooling. The radon comes "
+            "from the soil, so that a basement has more of it than a first floor, and a county with uranium in its "
+            "soil more than another."
+        ),
+        columns={
+            "floor": ("covariate", "floor of the measurement: 0 the basement, 1 the first floor", ""),
+            "county": ("grouping", "county", ""),
+            "log_radon": ("response", "logarithm of the radon activity", "log pCi/l"),
+            "log_uranium": ("covariate", "logarithm of the uranium in the county's soil", "log ppm"),
+        },
+    ),
 }

@@ -1,4 +1,4 @@
-# Write the public data sets of lme4 and nlme as CSV files, with a schema beside them.
+# Write public data sets of lme4, nlme and rstanarm as CSV files, with a schema beside them.
 #
 # Run from anywhere:  Rscript tests/reference/export_datasets.R
 #
@@ -24,9 +24,24 @@ dir.create(out_dir, showWarnings = FALSE, recursive = TRUE)
 
 exported <- list(
   lme4 = c("Dyestuff", "Dyestuff2", "Penicillin", "Pastes", "sleepstudy", "cake", "InstEval"),
-  nlme = c("ergoStool", "Machines", "Oats", "Orthodont", "Oxide")
+  nlme = c("ergoStool", "Machines", "Oats", "Orthodont", "Oxide", "Rail", "RatPupWeight", "MathAchieve"),
+  rstanarm = "radon"
 )
-compressed <- "InstEval"
+compressed <- c("InstEval", "MathAchieve")
+
+# The data of a package, read from its folder: rstanarm need not be loaded, and Stan not be there.
+packaged_data <- function(name, package) {
+  found <- new.env()
+  if (package == "rstanarm") {
+    lazyLoad(file.path(system.file("data", package = package, mustWork = TRUE), "Rdata"), envir = found)
+  } else {
+    found[[name]] <- getExportedValue(package, name)
+  }
+  data <- as.data.frame(found[[name]])
+  # Levels may have names, which no CSV keeps.
+  for (column in names(data)) if (is.factor(data[[column]])) levels(data[[column]]) <- unname(levels(data[[column]]))
+  data
+}
 
 # The fewest digits, from 15 up, that read back as the very same doubles.
 shortest_text <- function(x) {
@@ -65,7 +80,7 @@ rebuild_column <- function(text, entry) {
 }
 
 export_one <- function(name, package) {
-  data <- as.data.frame(getExportedValue(package, name))
+  data <- packaged_data(name, package)
   if (anyNA(data)) stop(name, " has missing values; the format here has none")
   columns <- Map(column_schema, names(data), data)
   text <- as.data.frame(lapply(data, column_text), check.names = FALSE)
@@ -101,7 +116,8 @@ schema <- list(
   versions = list(
     R = unbox(as.character(getRversion())),
     lme4 = unbox(as.character(packageVersion("lme4"))),
-    nlme = unbox(as.character(packageVersion("nlme")))
+    nlme = unbox(as.character(packageVersion("nlme"))),
+    rstanarm = unbox(as.character(packageVersion("rstanarm")))
   ),
   datasets = datasets
 )

@@ -35,6 +35,10 @@ SHAPES = {
     "Oats": (72, 4),
     "Orthodont": (108, 4),
     "Oxide": (72, 5),
+    "Rail": (18, 2),
+    "RatPupWeight": (322, 5),
+    "MathAchieve": (7185, 6),
+    "radon": (919, 4),
 }
 
 # What R's levels() prints, with _ for a blank inside a label.
@@ -52,6 +56,9 @@ LEVELS = {
     ("Oats", "Block"): "VI V III IV II I",
     ("Oats", "Variety"): "Golden_Rain Marvellous Victory",
     ("Orthodont", "Sex"): "Male Female",
+    ("Rail", "Rail"): "2 5 1 6 3 4",
+    ("RatPupWeight", "Litter"): "9 8 7 4 2 10 1 3 5 6 21 22 24 27 26 25 23 17 11 14 13 15 16 20 19 18 12",
+    ("RatPupWeight", "Treatment"): "Control Low High",
     ("Orthodont", "Subject"): (
         "M16 M05 M02 M11 M07 M08 M03 M12 M13 M14 M09 M15 M06 M04 M01 M10 F10 F09 F06 F01 F05 F07 F02 F08 F03 F04 F11"
     ),
@@ -65,9 +72,13 @@ ORDERED = {
     ("Machines", "Worker"),
     ("Oats", "Block"),
     ("Orthodont", "Subject"),
+    ("Rail", "Rail"),
+    ("RatPupWeight", "Litter"),
+    ("RatPupWeight", "Treatment"),
+    ("MathAchieve", "School"),
 }
 
-INTEGERS = {("cake", "angle"), ("InstEval", "y")}
+INTEGERS = {("cake", "angle"), ("InstEval", "y"), ("radon", "floor")}
 
 # mean() in R, 15 digits.
 MEANS = {
@@ -83,6 +94,10 @@ MEANS = {
     ("Oats", "yield"): 103.972222222222,
     ("Orthodont", "distance"): 24.0231481481481,
     ("Oxide", "Thickness"): 2000.15277777778,
+    ("Rail", "travel"): 66.5,
+    ("RatPupWeight", "weight"): 6.08096273291925,
+    ("MathAchieve", "MathAch"): 12.7478526096033,
+    ("radon", "log_radon"): 1.26477923714106,
 }
 
 
@@ -127,7 +142,7 @@ def test_every_level_occurs(name: str) -> None:
         assert set(values.cat.codes) == set(range(len(values.cat.categories))), column
 
 
-@pytest.mark.parametrize("name", [name for name in SHAPES if name != "InstEval"])
+@pytest.mark.parametrize("name", [name for name in SHAPES if name not in {"InstEval", "MathAchieve"}])
 def test_values_are_those_of_the_file(name: str) -> None:
     text = (files("lmmtools.datasets") / "data" / f"{name}.csv").read_text(encoding="utf-8")
     header, *rows = csv.reader(text.splitlines())
@@ -167,6 +182,15 @@ def test_designs_are_what_the_descriptions_say() -> None:
     oxide = datasets.load("Oxide")
     assert (oxide.groupby("Lot", observed=True)["Source"].nunique() == 1).all()
 
+    pups = datasets.load("RatPupWeight")
+    assert (pups.groupby("Litter", observed=True)["Treatment"].nunique() == 1).all()
+
+    students = datasets.load("MathAchieve")
+    assert (students.groupby("School", observed=True)["MEANSES"].nunique() == 1).all()
+
+    houses = datasets.load("radon")["county"].value_counts()
+    assert (len(houses), houses.min(), houses.max()) == (85, 1, 116)
+
 
 @pytest.mark.parametrize(
     ("name", "column", "of", "statistic"),
@@ -174,6 +198,7 @@ def test_designs_are_what_the_descriptions_say() -> None:
         ("ergoStool", "Subject", "effort", "mean"),
         ("Machines", "Worker", "score", "max"),
         ("Oats", "Block", "yield", "max"),
+        ("Rail", "Rail", "travel", "mean"),
     ],
 )
 def test_levels_ordered_by_the_response_are_so(name: str, column: str, of: str, statistic: str) -> None:
@@ -212,7 +237,7 @@ def test_description_agrees_with_the_data(name: str) -> None:
     frame = datasets.load(name)
     assert (info.n_rows, len(info.columns)) == frame.shape
     assert [column.name for column in info.columns] == frame.columns.tolist()
-    assert info.package in {"lme4", "nlme"}
+    assert info.package in {"lme4", "nlme", "rstanarm"}
     assert info.title
     assert info.source.endswith(".")
     assert info.meaning.endswith(".")
@@ -243,7 +268,7 @@ def test_description_is_frozen() -> None:
 
 def test_schema_records_the_versions_that_wrote_it() -> None:
     schema = json.loads((files("lmmtools.datasets") / "data" / "schema.json").read_text(encoding="utf-8"))
-    assert set(schema["versions"]) == {"R", "lme4", "nlme"}
+    assert set(schema["versions"]) == {"R", "lme4", "nlme", "rstanarm"}
 
 
 @pytest.mark.parametrize(("name", "limit"), [("sleepstudy", SMALL_LOAD_LIMIT), ("InstEval", INSTEVAL_LOAD_LIMIT)])
