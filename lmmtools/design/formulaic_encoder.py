@@ -19,6 +19,7 @@ from lmmtools.design.checks import check_columns, check_levels, check_seen
 from lmmtools.design.columns import in_order, places_of
 from lmmtools.design.factors import encode_factor, match_levels
 from lmmtools.design.frame import as_numbers, check_finite, is_factor, is_missing, kind_of
+from lmmtools.design.indicators import dummy_transform
 from lmmtools.design.sparse_columns import LEAST_LEVELS, LEAST_NUMBERS, split_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.algebra import expand_terms
@@ -42,6 +43,8 @@ __all__ = ["FormulaicEncoder", "Source", "evaluate_part", "learn_formulaic"]
 
 # Contrasts that have a number in most rows.
 _DENSE_CONTRASTS = re.compile(r"contr\.(poly|helmert|diff|custom)|\b(Poly|Helmert|Diff)\b", re.IGNORECASE)
+# Calls that take labels of levels, as many columns as there are.
+_OF_LEVELS = ("C(", "dummy(")
 # The message in which formulaic wraps the error of a function.
 _WRAPPED = re.compile(r"Unable to evaluate factor `.*`\. \[\w+: (.*)\]", re.DOTALL)
 
@@ -136,6 +139,11 @@ class FormulaicEncoder:
             ":".join(map(written.__getitem__, _parts_of_term(t))): tuple(at) for t, at in self.spec.term_indices.items()
         }
         return places_of(found, self.order)
+
+    def levels_by_column(self) -> dict[str, pd.Index[Any]]:
+        """Return the levels of each column that is a factor, or numbers whose levels a call takes."""
+        own = {source.name: source.levels for source in self.sources.values() if source.levels is not None}
+        return {**dict(_levels_of_numbers(self)), **own}
 
     def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
         """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""
@@ -321,7 +329,7 @@ def _bound_widths(formula: Any, table: Mapping[str, Any], draft: FormulaicEncode
     """Return each term's name and the columns that it has at most."""
     terms = [(_term_name(term, draft.spelled), _parts_of_term(term)) for term in formula]
     # A call alone has no more columns than its arguments may ask for; only where it is multiplied are they counted.
-    counted = {p for _, parts in terms for p in parts if len(parts) > 1 or p in table or p.startswith("C(")}
+    counted = {p for _, parts in terms for p in parts if len(parts) > 1 or p in table or p.startswith(_OF_LEVELS)}
     widths = {part: _bound_width(part, table, draft) for part in sorted(counted)}
     for name, parts in terms:
         yield name, prod(widths.get(part, 1) for part in parts)
@@ -333,7 +341,7 @@ def _bound_width(part: str, table: Mapping[str, Any], draft: FormulaicEncoder) -
 
     if part in table and draft.sources[part].levels is None:
         return 1
-    if part in table or part.startswith("C("):
+    if part in table or part.startswith(_OF_LEVELS):
         return prod(len(pd.unique(pd.Series(values))) for safe, values in table.items() if safe in part)
     spec = ModelSpec(formula=Formula(f"0 + {part}"), na_action="ignore", output="numpy")
     return int(_materialise(spec, table, draft).shape[1])
@@ -378,7 +386,7 @@ def _spell_safely(text: str, columns: list[str], booleans: Collection[str]) -> t
             safe_of[quote_name(own.text)] = safe = spelling(own.text in booleans)(own.text)
             spelled[safe] = own.text
         elif own.kind == "call":
-            safe = coded.text if own.text.startswith("C(") else plain.text
+            safe = coded.text if own.text.startswith(_OF_LEVELS) else plain.text
             safe_of[own.text] = safe = f"C({safe})" if is_condition(own.text) else safe
             spelled[safe] = own.text
     # Multiplied out: formulaic takes exception to a constant inside a product, ``x * 1``.
@@ -413,7 +421,7 @@ def _materialise(spec: Any, table: Mapping[str, Any], encoder: FormulaicEncoder)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", DataMismatchWarning)
-            return spec.get_model_matrix(data, context=dict(encoder.context))
+            return spec.get_model_matrix(data, context={"dummy": dummy_transform(), **encoder.context})
     except Exception as error:
         said = _WRAPPED.sub(r"\1", str(error))
         message = _restore(said, {**encoder.spelled, **{k: s.name for k, s in encoder.sources.items()}})
@@ -421,13 +429,22 @@ def _materialise(spec: Any, table: Mapping[str, Any], encoder: FormulaicEncoder)
 
 
 def _check_seen_numbers(encoder: FormulaicEncoder, frame: pd.DataFrame) -> None:
-    """Raise a DataError for a number in a ``C(number)`` that the fit has not seen."""
-    for expression, (_, state) in encoder.spec.encoder_state.items():
+    """Raise a DataError for a number in a ``C(number)`` or a ``dummy(number)`` that the fit has not seen."""
+    for name, levels in _levels_of_numbers(encoder):
+        codes = match_levels([frame[name]], (levels,), np.empty((0, 1), dtype=np.intp))
+        check_seen(codes, frame[name], name, levels)
+
+
+def _levels_of_numbers(encoder: FormulaicEncoder) -> Iterator[tuple[str, pd.Index[Any]]]:
+    """Yield the name and the levels of each column of numbers that a ``C(number)`` or a ``dummy(number)`` takes."""
+    states = {str(e): state for e, (_, state) in encoder.spec.encoder_state.items()}
+    states |= {str(e): state for e, state in encoder.spec.transform_state.items()}
+    for expression, state in states.items():
+        levels = state.get("categories", state.get("levels")) if isinstance(state, dict) else None
         for safe, source in encoder.sources.items():
-            if source.levels is None and str(expression).startswith((f"C({safe})", f"C({safe},")):
-                levels = pd.Index(list(state["categories"]))
-                codes = match_levels([frame[source.name]], (levels,), np.empty((0, 1), dtype=np.intp))
-                check_seen(codes, frame[source.name], source.name, levels)
+            calls = tuple(f"{call}{safe}{after}" for call in _OF_LEVELS for after in "),")
+            if source.levels is None and levels is not None and expression.startswith(calls):
+                yield source.name, pd.Index(list(levels))
 
 
 def _check_coded(spec: Any, spelled: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.checks import check_order, describe_mismatch
+from lmmtools.design.checks import check_order, check_seen, describe_mismatch
 from lmmtools.design.factors import match_levels
 from lmmtools.design.facts import ColumnFacts
 from lmmtools.design.frame import as_frame, as_numbers, is_missing, need_columns
@@ -35,6 +35,7 @@ __all__ = [
     "encode_weights",
     "is_categorical",
     "label_levels",
+    "without_unseen",
 ]
 
 SHOWN_LEVELS = 5
@@ -136,6 +137,29 @@ def describe_wrong_kind(block: Block, newdata: Any) -> str:
     frame = as_frame(newdata, block.term.factors)
     names = zip(block.term.factors, block.parts, strict=True)
     return "".join(describe_mismatch(frame[name], name, levels) for name, levels in names)
+
+
+def without_unseen(design: Design, blocks: Iterable[Block], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return new data with missing values where factors of the fixed part or of blocks' bases have new levels.
+
+    Raises
+    ------
+    DataError
+        A column of numbers whose levels were text in the fit, or the other way round.
+    """
+    known: dict[str, pd.Index[Any]] = {}
+    for encoder in (design.encoder, *(b.encoder for b in blocks)):
+        known |= {} if encoder is None else encoder.levels_by_column()
+    changed = {}
+    for name, levels in known.items():
+        if name in frame:
+            codes = match_levels([frame[name]], (levels,), np.empty((0, 1), dtype=np.intp))
+            is_new = (codes < 0) & ~is_missing(frame[name])
+            if is_new.any():
+                if describe_mismatch(frame[name], name, levels):
+                    check_seen(codes, frame[name], name, levels)
+                changed[name] = frame[name].astype(object).mask(is_new)
+    return frame.assign(**changed) if changed else frame
 
 
 def encode_offset(design: Design, newdata: Any, offset: ArrayLike | str | None = None) -> NDArray[np.float64]:

@@ -121,6 +121,10 @@ class PlainEncoder:
             at += size
         return places_of(found, self.order)
 
+    def levels_by_column(self) -> dict[str, pd.Index[Any]]:
+        """Return the levels of each column that is a factor."""
+        return {c.name: c.levels for term in self.terms for c in term if c.levels is not None}
+
     def factors_by_term(self) -> list[tuple[tuple[str, ...], frozenset[str]]]:
         """Return each term's parts in the formula's order, none for the constant, and which of them are factors."""
         return [

@@ -83,7 +83,7 @@ def may_be_undefined(formula: ModelFormula) -> bool:
 
 def _may_be_undefined(call: str) -> bool:
     """Whether an expression may have no finite value where its columns have one: all but codings and plain scalings."""
-    plain = {"C", "scale", "center", "standardize", "factor"}
+    plain = {"C", "scale", "center", "standardize", "factor", "dummy"}
     return not all(
         function in plain or "contr" in function or function[:1].isupper() for function, _ in _functions(call)
     ) or (any(isinstance(node, ast.BinOp) for node in ast.walk(ast.parse(call, mode="eval"))))

@@ -27,7 +27,7 @@ _LARGEST_EXPONENT = 64
 # Limits that no model reaches and that bound the time: columns of one function, elements of a list, a spline's degree.
 _MOST_COLUMNS, _MOST_ELEMENTS, _LARGEST_DEGREE, _MOST_DECIMALS = 1000, 1000, 20, 300
 _MOST_DIGITS = 308
-_NEED_COLUMN = ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag")
+_NEED_COLUMN = ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag", "dummy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ _ARGUMENTS = {
     "standardize": _Arguments(4, ("center", "rescale", "ddof")),
     "poly": _Arguments(3, ("degree", "raw")),
     "lag": _Arguments(2, ("k",)),
+    "dummy": _Arguments(2, ("levelsToKeep",)),
     "bs": _Arguments(7, (*_SPLINE, "degree", "include_intercept")),
     **dict.fromkeys(("cr", "cc", "cs"), _Arguments(6, (*_SPLINE, "constraints"))),
     **dict.fromkeys(
@@ -154,6 +155,8 @@ def _check_call(node: ast.Call) -> None:
         raise FormulaError(f"{name}() has no column in it:")
     if name in R_CONTRASTS or name == "C":
         _check_contrasts(node, name)
+    if name == "dummy" and any(map(_has_column, (*node.args[1:], *(k.value for k in node.keywords)))):
+        raise FormulaError('dummy() names levels as texts or numbers, dummy(f, "a") or dummy(f, c("a", "b")):')
     takes = _ARGUMENTS[name]
     if len(node.args) > takes.most:
         raise FormulaError(f"{name}() takes {takes.most} argument{'s' * (takes.most > 1)}, not {len(node.args)}:")

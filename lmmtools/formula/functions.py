@@ -60,6 +60,7 @@ NUMERICAL = UNARY | {"np.maximum", "np.minimum", "np.round", "center", *_MATRICE
 # What a formula may call -> the name under which formulaic's evaluation finds it.
 FUNCTIONS = {
     **{name: name for name in ("I", "C", "scale", "center", "standardize", "poly", "bs", "cr", "cc", "cs", "lag")},
+    "dummy": "dummy",
     **{name: name for name in ("log", "log2", "log10", "exp", "exp2")},
     **{f"np.{name}": f"np.{name}" for name in (*_ELEMENTWISE, *_TRIGONOMETRIC, "square", "cbrt", "maximum", "minimum")},
     **{name: f"np.{name}" for name in (*_ELEMENTWISE, *_TRIGONOMETRIC) if name not in ("log", "log2", "log10", "exp")},
@@ -116,9 +117,9 @@ OPERATOR_CURES = {
     "<-": "Put a space between < and -.",
     "$": "Write the column's name alone.",
 }
-_MATRIX = re.compile(rf"(?<!\w)(?:{'|'.join(_MATRICES)})\(")
+_MATRIX = re.compile(rf"(?<!\w)(?:{'|'.join((*_MATRICES, 'dummy'))})\(")
 
 
 def is_matrix(factor: str) -> bool:
-    """Whether R holds the value of an expression as a matrix, be it of one column: ``scale(x)``, ``poly(x, 2)``."""
+    """Whether R holds the value of an expression as a matrix, be it of one column: ``scale(x)``, ``dummy(f, "a")``."""
     return _MATRIX.search(factor) is not None

@@ -183,8 +183,14 @@ def _add_term(parts: _RightHandSide, term: RandomTerm, where: list[Token] | None
         if other == term:
             message = f"The random-effects term {term} is declared twice:"
             if where is None:
-                raise FormulaError(f"{message} by the formula {parts.source!r} and by random=.")
-            fail(message, parts.source, where[0].start, where[-1].stop, cure="Its two variances cannot be told apart.")
+                raise FormulaError(f"{message} by the formula {parts.source!r} and by random=. Leave one out.")
+            fail(
+                message,
+                parts.source,
+                where[0].start,
+                where[-1].stop,
+                cure="Leave one out: the data tell the sum of their variances alone.",
+            )
     parts.random.append(term)
 
 

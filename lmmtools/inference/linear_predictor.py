@@ -40,7 +40,7 @@ __all__ = [
     "rows_to_predict",
 ]
 
-Unseen = Literal["error", "population"]
+Unseen = Literal["error", "population", "missing"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,8 +92,9 @@ def rows_to_predict(
         New data, of which only the columns that the prediction uses need be there; None for the fitted rows.
     included : tuple of ndarray of bool, each (l,)
         Effects of each block that the prediction includes.
-    unseen : {"error", "population"}
-        What to do with a level of an included term that the fit has not seen, or that is missing.
+    unseen : {"error", "population", "missing"}
+        What to do with a level of an included term that the fit has not seen, or that is missing; ``"missing"`` holds
+        for levels of the fixed part's factors too, and makes the row NaN.
     offset, weights : array_like, shape (r,), or str, optional
         Of the new rows.
     is_observation : bool
@@ -110,6 +111,9 @@ def rows_to_predict(
             raise DataError("offset= and weights= go with new data; the rows of the fit have theirs")
         return _fitted_rows(design, included)
     frame = newdata.as_frame(data)
+    if unseen == "missing":
+        used = [b for b, use in zip(design.blocks, included, strict=True) if use.any() or is_observation]
+        frame = newdata.without_unseen(design, used, frame)
     X = newdata.encode_fixed(design, frame)
     codes, bases = [], []
     for block, effects in zip(design.blocks, included, strict=True):
@@ -117,6 +121,7 @@ def rows_to_predict(
         code = newdata.encode_codes(block, frame) if use else np.full(len(frame), -1, dtype=np.intp)
         if use and (code < 0).any():
             _check_levels(block, frame, code, unseen)
+            X = np.where((code < 0)[:, None], np.nan, X) if unseen == "missing" else X
         codes.append(code)
         is_used = use or is_observation
         bases.append(newdata.encode_basis(block, frame) if is_used else np.zeros((len(frame), block.l)))
@@ -152,7 +157,10 @@ def _check_levels(block: Block, frame: pd.DataFrame, code: NDArray[np.intp], uns
     if wrong:
         raise DataError(unknown + wrong)
     if unseen == "error":
-        raise DataError(f'{unknown} Write unseen="population" to predict for them without a random effect.')
+        raise DataError(
+            f'{unknown} Write unseen="population" to predict for them without a random effect, or unseen="missing" for '
+            "NaN."
+        )
 
 
 def find_included(design: Design, random: bool | str | Sequence[str]) -> Included:

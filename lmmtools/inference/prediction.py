@@ -14,7 +14,7 @@ tails are as heavy as their uncertainty makes them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.draws import run_pieces, spawn_pieces
 from lmmtools.inference.linear_predictor import (
     NewRows,
+    Unseen,
     error_variances,
     find_included,
     includes_any,
@@ -78,8 +79,8 @@ def predict(
     if method == "boot" and (interval is None or ddf != "z"):
         raise DataError('method="boot" draws limits: give interval= and leave ddf out')
 
-    if unseen not in ("error", "population"):
-        raise DataError(f'unseen={unseen!r} is not an option; write "error" or "population"')
+    if unseen not in get_args(Unseen):
+        raise DataError(f'unseen={unseen!r} is not an option; write "error", "population" or "missing"')
     if interval not in (None, "confidence", "prediction"):
         raise DataError(f'interval={interval!r} is not an option; write "confidence" or "prediction", or leave it out')
     check_alpha(alpha)

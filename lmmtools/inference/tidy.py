@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["augment", "glance", "ranef_frame", "tidy"]
 
-_Effects = Literal["fixed", "ran_pars", "ran_vals"]
+_Effects = Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"]
+_Scales = Literal["sdcor", "vcov"]
 
 NO_LIMITS = 'no Wald interval; write conf_method="profile"'
+NO_COVARIANCE = 'no limits of a covariance; scales="sdcor" has those of the correlation'
 UNDEFINED = "not defined where a variance is zero"
 NO_END = "the profile does not reach the level on this side"
 
@@ -47,6 +49,7 @@ def tidy(
     conf_level: float,
     conf_method: str,
     ddf: str,
+    scales: str,
     options: Mapping[str, Any],
 ) -> pd.DataFrame:
     """Return the parameters of a fit, a row each; see :meth:`LMMResults.tidy`."""
@@ -54,10 +57,10 @@ def tidy(
 
     wanted = _read_effects(effects)
     conf_level = check_level(conf_level, "conf_level")
-    if "scales" in options:
+    if scales not in get_args(_Scales):
         raise DataError(
-            "tidy() has no scales=: it shows standard deviations and correlations; fit.varcorr.to_frame() has "
-            "variances and covariances in its column vcov, and fit.conf_int() limits of both"
+            f'scales={scales!r} is not known; write "sdcor", for standard deviations and correlations, or "vcov", for '
+            "variances and covariances"
         )
     if options and not conf_int:
         raise DataError(f"tidy() takes {', '.join(options)} as options of intervals, which are made with conf_int=True")
@@ -68,9 +71,11 @@ def tidy(
     if "fixed" in wanted:
         parts.append(_fixed_rows(fit, ddf, limits))
     if "ran_pars" in wanted:
-        parts.append(_variance_rows(fit, limits))
+        parts.append(_variance_rows(fit, limits, scales == "vcov"))
     if "ran_vals" in wanted:
         parts.append(_mode_rows(fit, conf_level if conf_int else None))
+    if "ran_coefs" in wanted:
+        parts.append(_coefficient_rows(fit))
     order = ["effect", "group", "level", "term", "estimate", "std_error", "statistic", "df", "p_value"]
     order += ["conf_low", "conf_high", "note"]
     frame = pd.concat(parts, ignore_index=True)
@@ -107,8 +112,11 @@ def _fixed_rows(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame
     return frame if limits is None else _with_limits(frame, limits, found.names)
 
 
-def _variance_rows(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
-    """Return rows of standard deviations and correlations, term by term, by columns of the lower triangle."""
+def _variance_rows(fit: Fit, limits: pd.DataFrame | None, are_variances: bool) -> pd.DataFrame:
+    """Return rows of standard deviations and correlations, term by term, by columns of the lower triangle.
+
+    Or of variances and covariances. Limits of a variance are those of the standard deviation squared.
+    """
     import pandas as pd
 
     info = core.information(fit.problem, fit.theta, fit.reml)
@@ -117,22 +125,24 @@ def _variance_rows(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
     for block, (row, column) in zip(info.blocks, info.entries, strict=True):
         if block < 0:
             groups.append("Residual")
-            terms.append("sd__Observation")
+            terms.append("var__Observation" if are_variances else "sd__Observation")
             continue
         cnames = fit.design.blocks[block].cnames
         groups.append(names[block])
-        terms.append(f"sd__{cnames[row]}" if row == column else f"cor__{cnames[column]}.{cnames[row]}")
+        kinds = ("var", "cov") if are_variances else ("sd", "cor")
+        terms.append(f"{kinds[0]}__{cnames[row]}" if row == column else f"{kinds[1]}__{cnames[column]}.{cnames[row]}")
+    estimate, errors = (info.vcov, info.vcov_se) if are_variances else (info.sdcor, info.sdcor_se)
     reasons = [
         f"standard error {reason}" if reason else UNDEFINED if np.isnan(value) else ""
-        for value, reason in zip(info.sdcor, info.reasons, strict=True)
+        for value, reason in zip(estimate, info.reasons, strict=True)
     ]
     frame = pd.DataFrame(
         {
             "effect": "ran_pars",
             "group": groups,
             "term": terms,
-            "estimate": info.sdcor,
-            "std_error": info.sdcor_se,
+            "estimate": estimate,
+            "std_error": errors,
             "statistic": np.nan,
             "df": np.nan,
             "p_value": np.nan,
@@ -141,7 +151,16 @@ def _variance_rows(fit: Fit, limits: pd.DataFrame | None) -> pd.DataFrame:
     )
     if limits is None:
         return frame
-    return _with_limits(frame, limits, tuple(p.name for p in parameters_of(fit.design))[: len(frame)])
+    parameters = [p.name for p in parameters_of(fit.design)][: len(frame)]
+    if not are_variances:
+        return _with_limits(frame, limits, parameters)
+    is_covariance = frame["term"].str.startswith("cov__").to_numpy()
+    found = _with_limits(frame, limits.clip(lower=0.0) ** 2, parameters)
+    found.loc[is_covariance, ["conf_low", "conf_high"]] = np.nan
+    found.loc[is_covariance, "note"] = [
+        "; ".join(text for text in (note, NO_COVARIANCE) if text) for note in frame["note"][is_covariance]
+    ]
+    return found
 
 
 def _with_limits(frame: pd.DataFrame, limits: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -170,6 +189,26 @@ def _mode_rows(fit: Fit, conf_level: float | None) -> pd.DataFrame:
     return frame.assign(conf_low=frame["estimate"] - half, conf_high=frame["estimate"] + half)
 
 
+def _coefficient_rows(fit: Fit) -> pd.DataFrame:
+    """Return rows of each level's coefficients: the fixed effects plus its conditional modes."""
+    import pandas as pd
+
+    parts = []
+    for factor, table in fit.coef.items():
+        long = pd.DataFrame(
+            {
+                "effect": "ran_coefs",
+                "group": factor,
+                "level": np.tile(np.asarray(table.index, dtype=object), table.shape[1]),
+                "term": np.repeat(np.asarray(table.columns, dtype=object), len(table)),
+                "estimate": table.to_numpy().T.ravel(),
+                "note": "",
+            }
+        )
+        parts.append(long)
+    return pd.concat(parts, ignore_index=True)
+
+
 def glance(fit: Fit) -> pd.DataFrame:
     """Return a fit's summary statistics in one row; see :meth:`LMMResults.glance`."""
     import pandas as pd
@@ -194,7 +233,10 @@ def augment(fit: Fit, data: Any, newdata: Any, prefix: str, unseen: Unseen) -> p
         if data is not None:
             raise DataError("give data (the rows fitted) or newdata, not both")
         frame = as_frame(newdata)
-        columns = {"fitted": predict(fit, frame, unseen=unseen), "fixed": predict(fit, frame, random=False)}
+        columns = {
+            "fitted": predict(fit, frame, unseen=unseen),
+            "fixed": predict(fit, frame, random=False, unseen=unseen),
+        }
         return _add_columns(frame, columns, prefix)
     design = fit.design
     frame = design.frame if data is None else _rows_fitted(fit, as_frame(data))

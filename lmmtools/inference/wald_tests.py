@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +30,9 @@ __all__ = ["ContrastTests", "FTest", "f_fields", "f_test", "joint_test", "read_c
 
 DIGITS = 4
 UNDEFINED = "a p-value is undefined where the approximation gives a negative statistic, variance or degrees of freedom"
+
+# Values of constraints, whose differences are exact but for rounding, agree to this part of them.
+CONTRADICTION = 1e-8
 
 # Reading takes time with the square of the length; it stays under seconds.
 MAX_TEXT = 10_000
@@ -171,12 +174,39 @@ def t_tests(fit: Fit, constraints: Any = None, ddf: str = "satterthwaite") -> Co
 def f_test(fit: Fit, constraints: Any, ddf: str = "satterthwaite") -> FTest:
     """Return the F test that all constraints hold at once; see :meth:`LMMResults.f_test`."""
     method = check_ddf(ddf)
-    L, values, _ = read_constraints(constraints, fit.design.x_names)
+    L, values, labels = read_constraints(constraints, fit.design.x_names, may_be_zero=True)
+    kept = _independent_rows(fit, L, values, labels)
+    test = joint_test(fit, L[kept], values[kept], method)
+    left_out = [labels[i] or "0" for i in range(len(L)) if i not in kept]
+    if not left_out:
+        return test
+    said = f"left out, as the other constraints imply {'it' if len(left_out) == 1 else 'them'}: {', '.join(left_out)}"
+    return replace(test, notes=(said, *test.notes))
+
+
+def _independent_rows(fit: Fit, L: Floats, values: Floats, labels: Sequence[str]) -> list[int]:
+    """Return the rows of L, by their places, that the rows before do not imply.
+
+    Raises
+    ------
+    DataError
+        If no row is left, or a row that the others imply has another value than they give it.
+    """
     # In units of standard errors, so that the units of the covariates do not decide which rows are dependent.
-    q = len(independent_columns((L * np.sqrt(np.diag(fit.estimate.beta_cov))).T))
-    if q < len(L):
-        raise DataError(f"the {len(L)} constraints depend on each other: leave out all but {q}")
-    return joint_test(fit, L, values, method)
+    rows = L * np.sqrt(np.diag(fit.estimate.beta_cov))
+    kept = sorted(map(int, independent_columns(rows.T)))
+    if not kept:
+        raise DataError("every row of the contrast matrix is zero, so that there is nothing to test")
+    combined = np.linalg.lstsq(rows[kept].T, rows.T, rcond=None)[0].T
+    gaps = np.abs(values - combined @ values[kept])
+    bad = gaps > CONTRADICTION * np.maximum(np.abs(combined) @ np.abs(values[kept]), np.abs(values))
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise DataError(
+            f"the constraints contradict each other: {labels[i] or '0'} = {values[i]:g} cannot hold where "
+            f"{', '.join(f'{labels[j]} = {values[j]:g}' for j in kept)}"
+        )
+    return kept
 
 
 def joint_test(fit: Fit, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
@@ -193,7 +223,9 @@ def joint_test(fit: Fit, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
     return FTest(F, float(q), den, p, mean_sq * q, mean_sq, ddf, notes)
 
 
-def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
+def read_constraints(
+    constraints: Any, names: tuple[str, ...], *, may_be_zero: bool = False
+) -> tuple[Floats, Floats, tuple[str, ...]]:
     """Return L (rows, p), the hypothesised values (rows,) and a label per row.
 
     Parameters
@@ -202,6 +234,8 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
         As statsmodels takes them: ``"Days = 0"``, ``"a = b, c = 1"``; a matrix L of L beta = 0; or L and its values. A
         DataFrame's columns that are named after fixed effects go by these names.
     names : tuple of str, length p
+    may_be_zero : bool
+        Whether a row may be zero, which tests nothing.
 
     Raises
     ------
@@ -211,11 +245,11 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
     if isinstance(constraints, str) and not constraints.strip():
         raise DataError(f"there is no constraint in an empty text; write {names[0] + ' = 0' if names else 'one'!r}")
     if isinstance(constraints, str):
-        return _parse(constraints, names)
+        return _parse(constraints, names, may_be_zero)
     values: ArrayLike | None = None
     if isinstance(constraints, tuple) and len(constraints) == 2:
         constraints, values = constraints
-    if set(getattr(constraints, "columns", ())) == set(names):
+    if names and set(getattr(constraints, "columns", ())) == set(names):
         constraints = constraints[list(names)]
     try:
         L = np.atleast_2d(np.asarray(constraints, dtype=float))
@@ -227,14 +261,14 @@ def read_constraints(constraints: Any, names: tuple[str, ...]) -> tuple[Floats, 
         )
     if not len(L):
         raise DataError("the contrast matrix has no rows, so that there is nothing to test")
-    _check_rows(L)
+    _check_rows(L, may_be_zero)
     right = np.zeros(len(L)) if values is None else _read_values(values, len(L))
     return L, right, tuple(_label_contrast(row, names) for row in L)
 
 
-def _check_rows(L: Floats) -> None:
-    """Raise a DataError if a row is zero or not finite."""
-    if not np.isfinite(L).all() or not L.any(axis=1).all():
+def _check_rows(L: Floats, may_be_zero: bool) -> None:
+    """Raise a DataError if a row is not finite, or zero where none may be."""
+    if not np.isfinite(L).all() or not (may_be_zero or L.any(axis=1).all()):
         raise DataError("a row of the contrast matrix is zero or not finite")
 
 
@@ -251,7 +285,7 @@ def _read_values(values: ArrayLike, n: int) -> Floats:
     return right
 
 
-def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str, ...]]:
+def _parse(text: str, names: tuple[str, ...], may_be_zero: bool) -> tuple[Floats, Floats, tuple[str, ...]]:
     """Return L, values and labels of constraints given as text."""
     from patsy import DesignInfo, PatsyError
 
@@ -266,7 +300,7 @@ def _parse(text: str, names: tuple[str, ...]) -> tuple[Floats, Floats, tuple[str
     except RecursionError:
         raise DataError("the text is nested too deeply to be read; give the contrasts as a matrix") from None
     L, values = np.asarray(found.coefs, dtype=float), np.asarray(found.constants, dtype=float).reshape(-1)
-    _check_rows(L)
+    _check_rows(L, may_be_zero)
     return L, values, tuple(_label_contrast(row, names) for row in L)
 
 

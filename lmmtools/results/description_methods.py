@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.fit.record import Fit
 from lmmtools.threads import single
@@ -195,14 +195,15 @@ class DescriptionMethods(Fit):
         conf_level: float = 0.95,
         conf_method: str = "wald",
         ddf: str = "satterthwaite",
+        scales: Literal["sdcor", "vcov"] | str = "sdcor",
         **options: Any,
     ) -> pd.DataFrame:
         """Return the parameters, one row each, as broom.mixed's ``tidy``.
 
         Parameters
         ----------
-        effects : {"fixed", "ran_pars", "ran_vals"} or a sequence of them
-            Fixed effects; standard deviations and correlations; conditional modes.
+        effects : {"fixed", "ran_pars", "ran_vals", "ran_coefs"} or a sequence of them
+            Fixed effects; standard deviations and correlations; conditional modes; each level's coefficients.
         conf_int : bool
             Add ``conf_low`` and ``conf_high``.
         conf_level : float
@@ -212,6 +213,9 @@ class DescriptionMethods(Fit):
             mode and standard error.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom of tests and Wald intervals.
+        scales : {"sdcor", "vcov"}
+            Of ``"ran_pars"``: standard deviations and correlations, or variances and covariances. Limits of a variance
+            are those of the standard deviation, squared; covariances have none.
         **options
             Of :meth:`conf_int`, for ``"boot"``.
 
@@ -241,7 +245,7 @@ class DescriptionMethods(Fit):
         """
         from lmmtools.inference.tidy import tidy
 
-        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, options)
+        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, scales, options)
 
     @single
     def glance(self) -> pd.DataFrame:
@@ -294,7 +298,7 @@ class DescriptionMethods(Fit):
             Other rows, for predictions instead.
         prefix : str
             Put before the new columns' names.
-        unseen : {"error", "population"}
+        unseen : {"error", "population", "missing"}
             How to treat levels of ``newdata`` that the fit has not seen, as :meth:`predict`.
         leverages : bool
             Whether leverages are written to a path.

@@ -100,6 +100,8 @@ class InferenceMethods(Fit):
     def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
         """Return the F test that all constraints hold together; arguments and errors as :meth:`t_test`.
 
+        A constraint that the others imply is left out, and the test's notes say so, as lmerTest's ``contest``.
+
         Returns
         -------
         FTest

@@ -95,9 +95,9 @@ class PredictionMethods(Fit):
             Which random effects the mean includes, as lme4's ``re.form``: True for all of them, False for none (the
             population), or the grouping factors (``"batch"``; ``"batch:cask"`` or ``"cask:batch"``) or terms
             (``"(1 | batch)"``) to include.
-        unseen : {"error", "population"}
-            How to treat levels of included factors that the fit has not seen: raise an error, or predict with the
-            population's mean.
+        unseen : {"error", "population", "missing"}
+            How to treat levels of included factors that the fit has not seen: raise an error, predict with the
+            population's mean, or predict NaN (then for levels of the fixed part's factors too).
         offset : array_like, shape (rows of data,), optional
             Offset of the new rows, needed if the model was given one beside the formula.
         weights : array_like, shape (rows of data,), or str, optional

@@ -79,10 +79,3 @@ def test_a_column_named_by_a_number_is_said_to_be():
     data = pd.DataFrame({"y": np.arange(6.0), 0: np.arange(6.0) ** 2, "g": list("aabbcc")})
     with pytest.raises(DataError, match=r"'0'.*a number or the like.*astype\(str\)"):
         lmt.lmm("y ~ `0` + (1|g)", data)
-
-
-@pytest.mark.parametrize("options", [{}, {"conf_int": True, "conf_method": "profile"}])
-def test_tidy_says_what_it_has_for_scales(options):
-    fit = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
-    with pytest.raises(DataError, match=r"tidy\(\) has no scales=.*varcorr"):
-        fit.tidy("ran_pars", scales="vcov", **options)

@@ -115,9 +115,29 @@ def test_bad_constraints_are_named(sleep, constraints, words) -> None:
         sleep.t_test(constraints)
 
 
-def test_dependent_constraints_and_unknown_methods(sleep) -> None:
-    with pytest.raises(lmt.DataError, match="depend on each other"):
-        sleep.f_test([[0.0, 1.0], [0.0, 2.0]])
+def test_dependent_constraints_are_left_out_and_said() -> None:
+    # lmerTest 3.1-3: contest(m, rbind(c(0,1,0,0), c(0,0,1,0), c(0,1,-1,0))), and with a row of zeros.
+    fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit()
+    test = fit.f_test([[0, 1, 0, 0], [0, 0, 1, 0], [0, 1, -1, 0]])
+    assert (test.F, test.num_df, test.den_df) == pytest.approx((28.29828, 2, 24), rel=1e-5)
+    assert "left out, as the other constraints imply it: Type[T.T2] - Type[T.T3]" in test.notes
+    assert pytest.approx(56.21415, rel=1e-5) == fit.f_test([[0, 1, 0, 0], [0, 0, 0, 0]]).F
+    assert fit.f_test("Type[T.T2] = 3, 2 * Type[T.T2] = 6").F == fit.f_test("Type[T.T2] = 3").F
+    with pytest.raises(lmt.DataError, match=r"contradict each other: 2\*Type\[T.T2\] = 3 .*Type\[T.T2\] = 1"):
+        fit.f_test("Type[T.T2] = 1, 2 * Type[T.T2] = 3")
+    with pytest.raises(lmt.DataError, match="every row of the contrast matrix is zero"):
+        fit.f_test([[0, 0, 0, 0]])
+
+
+def test_a_model_without_fixed_effects_has_no_contrasts() -> None:
+    fit = lmt.lmm("Yield ~ 0 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit()
+    with pytest.raises(lmt.DataError, match="0 fixed effects"):
+        fit.f_test([[1.0]])
+    assert len(fit.anova().to_frame()) == 0
+    assert "no term beside the constant" in str(fit.anova())
+
+
+def test_unknown_methods_of_degrees(sleep) -> None:
     with pytest.raises(lmt.DataError, match="'satterthwaite'"):
         sleep.tests("sattherwaite")
 

@@ -388,3 +388,27 @@ def test_thousands_of_rows_take_a_moment():
     start = time.process_time()
     fit.predict(data, interval="prediction")
     assert time.process_time() - start < 5.0
+
+
+def test_levels_not_seen_are_missing_on_request() -> None:
+    stool = lmt.datasets.load("ergoStool")
+    fit = lmt.lmm("effort ~ Type + (1 | Subject)", stool).fit()
+    new = stool.head(4).astype(object)
+    new.loc[0, "Type"], new.loc[1, "Subject"], new.loc[2, "Type"] = "T9", "Z", None
+    assert fit.predict(new, unseen="missing").isna().tolist() == [True, True, True, False]
+    assert fit.predict(new, random=False, unseen="missing").isna().tolist() == [True, False, True, False]
+    limits = fit.predict(new, unseen="missing", interval="prediction", ddf="satterthwaite")
+    assert limits.isna().all(axis=1).tolist() == [True, True, True, False]
+    np.testing.assert_allclose(
+        limits.iloc[3], fit.predict(stool.iloc[3:4], interval="prediction", ddf="satterthwaite").iloc[0]
+    )
+    assert fit.augment(newdata=new, unseen="missing")["fitted"].isna().sum() == 3
+    with pytest.raises(lmt.DataError, match="text in the fit and numbers here"):
+        fit.predict(new.assign(Subject=[1, 2, 3, 4], Type="T1"), unseen="missing")
+
+
+def test_a_number_that_a_call_takes_as_a_level_is_missing_too() -> None:
+    sleep = lmt.datasets.load("sleepstudy")
+    fit = lmt.lmm("Reaction ~ C(Days) + (1 | Subject)", sleep).fit()
+    new = sleep.head(2).assign(Days=[17.0, 1.0])
+    assert fit.predict(new, unseen="missing").isna().tolist() == [True, False]

@@ -167,3 +167,27 @@ def test_augment_predicts_for_strangers_on_request(sleep, data) -> None:
 def test_tidy_refuses_what_it_does_not_know(sleep, arguments, message) -> None:
     with pytest.raises(DataError, match=message):
         sleep.tidy(**arguments)
+
+
+def test_variances_and_covariances_on_request(sleep) -> None:
+    frame = sleep.tidy("ran_pars", scales="vcov", conf_int=True, conf_method="profile").set_index("term")
+    # broom.mixed 0.2.9: tidy(fm, "ran_pars", scales = "vcov"), to what lme4's optimiser leaves.
+    names = ["var__(Intercept)", "cov__(Intercept).Days", "var__Days", "var__Observation"]
+    assert frame.index.tolist() == names
+    np.testing.assert_allclose(frame["estimate"], [612.1002, 9.604409, 35.07171, 654.9400], rtol=5e-5)
+    errors = sleep.varcorr_bse["se_vcov"].to_numpy()[[0, 2, 1, 3]]
+    np.testing.assert_array_equal(frame["std_error"], errors)
+    limits = sleep.conf_int(method="profile", parameters="sigma").to_numpy().ravel()
+    np.testing.assert_allclose(frame.loc["var__Observation", ["conf_low", "conf_high"]].tolist(), limits**2, rtol=1e-6)
+    assert frame.loc["cov__(Intercept).Days", ["conf_low", "conf_high"]].isna().all()
+    assert "no limits of a covariance" in frame.loc["cov__(Intercept).Days", "note"]
+    with pytest.raises(DataError, match="scales='sd' is not known"):
+        sleep.tidy(scales="sd")
+
+
+def test_coefficients_of_levels(sleep) -> None:
+    frame = sleep.tidy("ran_coefs")
+    assert len(frame) == 36
+    # broom.mixed: 253.6637, 211.0064, 212.4447.
+    np.testing.assert_allclose(frame["estimate"][:3], [253.6637, 211.0064, 212.4447], atol=3e-4)
+    assert frame["term"].tolist() == ["Intercept"] * 18 + ["Days"] * 18
