@@ -14,7 +14,7 @@ from lmmtools.formula.parser import parse
 from lmmtools.formula.updating import update_formula
 from lmmtools.inference.anova import METHOD_IN_TITLE, NO_TERMS, columns_of_terms
 from lmmtools.inference.degrees import check_ddf
-from lmmtools.inference.likelihood_ratio import fitted_by_ml
+from lmmtools.inference.likelihood_ratio import fitted_by_ml, ratio_fields
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.inference.wald_tests import FTest, f_fields, joint_test
 from lmmtools.report.result_table import Field, ResultTable, Tabular, pick, row_labels, stars
@@ -43,6 +43,7 @@ class SingleDeletions(Tabular):
         In the order of the terms.
     ddf : str
     formula : str
+    notes : tuple of str
 
     Examples
     --------
@@ -56,6 +57,7 @@ class SingleDeletions(Tabular):
     tests: tuple[FTest, ...]
     ddf: DDF
     formula: str
+    notes: tuple[str, ...] = ()
 
     @property
     def _table(self) -> ResultTable:
@@ -65,7 +67,7 @@ class SingleDeletions(Tabular):
             stars(pick(self.tests, "p")),
         )
         title = f"Single term deletions using {METHOD_IN_TITLE[self.ddf]}"
-        notes = dict.fromkeys(note for test in self.tests for note in test.notes) if self.tests else (NO_TERMS,)
+        notes = dict.fromkeys((*(note for test in self.tests for note in test.notes), *self.notes))
         return ResultTable("drop1", fields, title, tuple(notes), (Prose("model", (f"Model: {self.formula}",)),))
 
 
@@ -109,9 +111,7 @@ class SingleLikelihoodRatios(Tabular):
     def _table(self) -> ResultTable:
         fields = (
             row_labels("", self.terms),
-            Field("npar", "npar", self.npar, NumberFormat("plain", DIGITS)),
-            Field("aic", "AIC", self.aic, NumberFormat("zapped", DIGITS)),
-            Field("lrt", "LRT", self.lrt, NumberFormat("statistic", DIGITS)),
+            *ratio_fields(self, "npar", "aic", "lrt"),
             Field("p", "Pr(Chi)", self.p, NumberFormat("pvalue", DIGITS - 1)),
             stars(self.p),
         )
@@ -128,16 +128,21 @@ def drop_one(
     if test not in ("F", "chisq"):
         raise DataError(f'test={test!r} is no test of single deletions; use "F" or "chisq"')
     formula = fit.design.formula.source or str(fit.design.formula)
+    notes = [*([] if terms else [NO_TERMS]), *_without_columns(fit.design)]
     if test == "F":
-        return SingleDeletions(
-            tuple(terms), tuple(_test_term(fit, at, method) for at in terms.values()), method, formula
-        )
-    notes = ["refitted by maximum likelihood instead of REML"] if fit.reml else []
-    notes += [] if terms else [NO_TERMS]
+        tests = tuple(_test_term(fit, at, method) for at in terms.values())
+        return SingleDeletions(tuple(terms), tests, method, formula, tuple(notes))
+    if fit.reml:
+        notes.insert(0, "refitted by maximum likelihood instead of REML")
     whole = fitted_by_ml(fit)
     smaller = [without_term(whole, name) for name in terms]
     lrt = [max(2.0 * (whole.llf - other.llf), 0.0) for other in smaller]
     npar = [whole.k_params - other.k_params for other in smaller]
+    notes += [
+        f"{name}: other terms take the place of its columns, so that nothing is tested"
+        for name, count in zip(terms, npar, strict=True)
+        if not count
+    ]
     return SingleLikelihoodRatios(
         ("<none>", *terms),
         (None, *npar),
@@ -162,6 +167,14 @@ def droppable_terms(design: Design) -> dict[str, list[int]]:
         for term, columns in zip(terms, own, strict=True)
         if term.name and columns and not any(term.variables < other.variables for other in terms)
     }
+
+
+def _without_columns(design: Design) -> list[str]:
+    """Return in a sentence which terms of the fixed part are not tested as all of their columns were dropped."""
+    terms = fixed_terms(design)
+    own = columns_of_terms(design, terms)
+    names = [term.written for term, columns in zip(terms, own, strict=True) if term.name and not columns]
+    return [f"not tested, as its columns depend on those of other terms: {name}" for name in names]
 
 
 def without_term(fit: Fit, term: str) -> Fit:

@@ -38,6 +38,7 @@ __all__ = [
     "fitted_by_ml",
     "lie_outside",
     "lower_estimate",
+    "ratio_fields",
     "theta_within",
     "warn_of_negative",
 ]
@@ -96,14 +97,9 @@ class LikelihoodRatio(Tabular):
         zapped = NumberFormat("zapped", DIGITS)
         fields = (
             row_labels("", self.names),
-            Field("npar", "npar", self.npar, NumberFormat("plain", DIGITS)),
-            Field("aic", "AIC", self.aic, zapped),
-            Field("bic", "BIC", self.bic, zapped),
-            Field("llf", "logLik", self.llf, zapped),
+            *ratio_fields(self, "npar", "aic", "bic", "llf"),
             Field("deviance", "deviance", [-2.0 * v for v in self.llf], zapped),
-            Field("chisq", "Chisq", self.chisq, NumberFormat("statistic", DIGITS)),
-            Field("df", "Df", self.df, NumberFormat("plain", DIGITS)),
-            Field("p", "Pr(>Chisq)", self.p, NumberFormat("pvalue", DIGITS - 1)),
+            *ratio_fields(self, "chisq", "df", "p"),
         )
         models = tuple(f"{n}: {f}" for n, f in zip(self.names, self.formulas, strict=True))
         return ResultTable("anova", fields, notes=self.notes, above=(Prose("models", models),))
@@ -247,6 +243,24 @@ def check_same_data(fits: Sequence[Fit], labels: Sequence[str]) -> None:
                 f"{labels[0]} and {label} have different responses, or rows in another order: their likelihoods do not "
                 "compare"
             )
+
+
+_COLUMNS = {
+    "npar": ("npar", NumberFormat("plain", DIGITS)),
+    "aic": ("AIC", NumberFormat("zapped", DIGITS)),
+    "bic": ("BIC", NumberFormat("zapped", DIGITS)),
+    "llf": ("logLik", NumberFormat("zapped", DIGITS)),
+    "lrt": ("LRT", NumberFormat("statistic", DIGITS)),
+    "chisq": ("Chisq", NumberFormat("statistic", DIGITS)),
+    "df": ("Df", NumberFormat("plain", DIGITS)),
+    "p": ("Pr(>Chisq)", NumberFormat("pvalue", DIGITS - 1)),
+    "p_chisq": ("Pr(>Chisq)", NumberFormat("pvalue", DIGITS - 1)),
+}
+
+
+def ratio_fields(table: object, *names: str) -> tuple[Field, ...]:
+    """Return columns of a table of likelihood ratios, as R prints them: attributes of the record, by their names."""
+    return tuple(Field(name, _COLUMNS[name][0], getattr(table, name), _COLUMNS[name][1]) for name in names)
 
 
 def fitted_by_ml(fit: Fit) -> Fit:

@@ -17,7 +17,7 @@ from lmmtools.errors import DataError
 from lmmtools.formula.terms import order_written
 from lmmtools.inference.boundary_reference import Mixture, exact_draws, mixture
 from lmmtools.inference.draws import as_generator, check_count
-from lmmtools.inference.likelihood_ratio import WORSE, lower_estimate, warn_of_negative
+from lmmtools.inference.likelihood_ratio import WORSE, lower_estimate, ratio_fields, warn_of_negative
 from lmmtools.inference.simulation import simulate
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels, stars
@@ -96,17 +96,11 @@ class RandomAnova(Tabular):
 
     @property
     def _table(self) -> ResultTable:
-        plain, zapped = NumberFormat("plain", DIGITS), NumberFormat("zapped", DIGITS)
         p_value = NumberFormat("pvalue", DIGITS - 1)
         is_simulated = any(p is not None for p in self.p_simulated)
         fields = (
             row_labels("", self.names),
-            Field("npar", "npar", self.npar, plain),
-            Field("llf", "logLik", self.llf, zapped),
-            Field("aic", "AIC", self.aic, zapped),
-            Field("lrt", "LRT", self.lrt, NumberFormat("statistic", DIGITS)),
-            Field("df", "Df", self.df, plain),
-            Field("p_chisq", "Pr(>Chisq)", self.p_chisq, p_value),
+            *ratio_fields(self, "npar", "llf", "aic", "lrt", "df", "p_chisq"),
             Field("p", "Pr(mixture)", self.p, p_value),
             Field("p_simulated", "Pr(simulated)" if is_simulated else None, self.p_simulated, p_value),
             Field("reference", None, self.references),

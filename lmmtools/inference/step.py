@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.anova import METHOD_IN_TITLE
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.inference.drop1 import SingleDeletions, drop_one, droppable_terms, without_term
+from lmmtools.inference.likelihood_ratio import ratio_fields
 from lmmtools.inference.ranova import RandomAnova, random_anova, reduced_formulas
 from lmmtools.inference.wald_tests import FTest, f_fields
 from lmmtools.report.result_table import Field, Printable, ResultTable, Tabular, pick, row_labels, stars
@@ -67,16 +69,10 @@ class RandomSteps(Tabular):
 
     @property
     def _table(self) -> ResultTable:
-        plain, zapped = NumberFormat("plain", DIGITS), NumberFormat("zapped", DIGITS)
         fields = (
             row_labels("", self.names),
-            Field("eliminated", "Eliminated", self.eliminated, plain),
-            Field("npar", "npar", self.npar, plain),
-            Field("llf", "logLik", self.llf, zapped),
-            Field("aic", "AIC", self.aic, zapped),
-            Field("lrt", "LRT", self.lrt, NumberFormat("statistic", DIGITS)),
-            Field("df", "Df", self.df, plain),
-            Field("p", "Pr(>Chisq)", self.p, NumberFormat("pvalue", DIGITS - 1)),
+            Field("eliminated", "Eliminated", self.eliminated, NumberFormat("plain", DIGITS)),
+            *ratio_fields(self, "npar", "llf", "aic", "lrt", "df", "p"),
             stars(self.p),
         )
         return ResultTable("random", fields, "Backward reduced random-effect table")
@@ -182,7 +178,7 @@ def step_backward(
     for name, alpha in (("alpha_random", alpha_random), ("alpha_fixed", alpha_fixed)):
         if not (isinstance(alpha, (int, float)) and 0 <= alpha <= 1):
             raise DataError(f"{name}={alpha!r} is no level; give a number from 0 to 1")
-    kept = [keep] if isinstance(keep, str) else list(keep)
+    kept = [keep] if isinstance(keep, str) else list(keep) if isinstance(keep, Iterable) else [keep]
     _check_kept(fit, kept)
     notes: list[str] = []
     random = RandomSteps((), (), (), (), (), (), (), ())

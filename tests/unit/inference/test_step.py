@@ -7,6 +7,7 @@ ddf="Kenward-Roger"), drop1(as(m, "lmerMod"), test="Chisq"), step(m).
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import lmmtools as lmt
@@ -108,7 +109,12 @@ def test_a_slope_goes_and_its_intercept_stays():
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [({"keep": "z"}, "no term"), ({"alpha_fixed": 5}, "alpha_fixed"), ({"ddf": "none"}, "none")],
+    [
+        ({"keep": "z"}, "no term"),
+        ({"alpha_fixed": 5}, "alpha_fixed"),
+        ({"ddf": "none"}, "none"),
+        ({"keep": 5}, "keep=5"),
+    ],
 )
 def test_what_step_cannot_read_is_named(additive, options, says):
     with pytest.raises(DataError, match=says):
@@ -127,3 +133,59 @@ def test_the_text_shows_both_tables_and_the_model(crossed):
     text = str(crossed.step())
     for part in ("Backward reduced random-effect table", "Backward reduced fixed-effect table", "Model found: angle ~"):
         assert part in text
+
+
+def with_gaps() -> pd.DataFrame:
+    """Return 240 rows of two crossed factors, a covariate and weights, with six missing values."""
+    rng = np.random.default_rng(7)
+    n = 240
+    g, h = np.repeat(np.arange(20), 12), np.tile(np.arange(12), 20)
+    f, k = rng.choice(list("abc"), n), np.where(np.arange(20) % 2, "u", "v")[g]
+    x, z, w = rng.normal(size=n), rng.normal(size=n), rng.uniform(0.5, 3, n)
+    u, v = rng.normal(size=(20, 2)) * [1.5, 0.6], rng.normal(size=12) * 0.7
+    y = 2 + 0.5 * x + 0.3 * (f == "b") + 0.2 * (f == "b") * x + u[g, 0] + u[g, 1] * x + v[h]
+    y += rng.normal(size=n) / np.sqrt(w)
+    d = pd.DataFrame({"y": y, "x": x, "z": z, "f": f, "k": k, "g": g.astype(str), "h": h.astype(str), "w": w})
+    d.loc[[3, 50], "z"], d.loc[[7, 90, 91], "f"], d.loc[5, "y"] = np.nan, np.nan, np.nan
+    return d
+
+
+def test_with_weights_and_missing_values_the_numbers_are_lmertests() -> None:
+    # m <- lmer(y ~ x*f + z + k + (1|g) + (1|h), d, weights = w); drop1(m); drop1(as(m, "lmerMod"), test = "Chisq") and
+    # step(m) on na.omit(d): lme4 and lmerTest do not leave out rows there themselves.
+    fit = lmt.lmm("y ~ x*f + z + k + (1|g) + (1|h)", with_gaps(), weights="w").fit()
+    assert fit.objective == pytest.approx(726.079811, abs=1e-5)
+    tests = fit.drop1().to_frame()
+    np.testing.assert_allclose(tests["F"], [5.99077, 6.16728, 1.48006], rtol=2e-5)
+    np.testing.assert_allclose(tests["den_df"], [202.41989, 18.03458, 201.06683], rtol=2e-5)
+    ratios = fit.drop1("chisq").to_frame()
+    np.testing.assert_allclose(ratios["aic"], [733.4452, 737.5014, 737.2556, 732.4604], atol=6e-5)
+    np.testing.assert_allclose(ratios["p"][1:], [0.013858, 0.015932, 0.221442], rtol=1e-4)
+    steps = fit.step()
+    np.testing.assert_allclose(steps.random.to_frame()["lrt"][1:], [172.14224, 70.20684], rtol=1e-6)
+    found = steps.fixed.to_frame()
+    assert found["eliminated"].to_dict() == {"x:f": 1, "f": 2, "x": 0, "z": 0, "k": 0}
+    np.testing.assert_allclose(found["F"], [1.48006, 2.13175, 60.70666, 7.33744, 6.75563], rtol=2e-5)
+    assert steps.formula == "y ~ x + z + k + (1 | g) + (1 | h)"
+
+
+def test_updates_are_fits_of_the_rows_that_the_new_formula_has() -> None:
+    # REMLcrit(update(m, . ~ . - x:f)), REMLcrit(update(m, . ~ . - z)), nobs: lme4 1.1-31.
+    fit = lmt.lmm("y ~ x*f + z + (x|g) + (1|h)", data := with_gaps()).fit()
+    assert fit.update("~ . - x:f").objective == pytest.approx(705.386394, abs=1e-5)
+    without = fit.update("~ . - z")
+    assert (without.objective, without.nobs) == (pytest.approx(710.688441, abs=1e-5), 236)
+    assert len(data) == 240
+
+
+def test_terms_whose_columns_depend_on_others_are_said_not_to_be_tested() -> None:
+    d = with_gaps()
+    fit = lmt.lmm("y ~ x + twice + z + (1|g)", d.assign(twice=2 * d.x)).fit()
+    table = fit.drop1()
+    assert (table.terms, table.notes) == (
+        ("x", "z"),
+        ("not tested, as its columns depend on those of other terms: twice",),
+    )
+    ratios = fit.drop1("chisq")
+    assert ratios.npar[1] == 0
+    assert "x: other terms take the place of its columns, so that nothing is tested" in ratios.notes
