@@ -192,6 +192,9 @@ class PredictionMethods(Fit):
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
+        weights: str = "equal",
+        nesting: Mapping[str, Any] | None = None,
+        cov_reduce: Any = None,
         ddf: str = "satterthwaite",
         alpha: float = 0.05,
     ) -> MarginalMeans:
@@ -207,6 +210,16 @@ class PredictionMethods(Fit):
             Levels or values to use for some columns: ``{"Days": [0, 5, 9]}``.
         slope_of : str, optional
             A covariate: return slopes of the mean along it in place of means, as emmeans' ``emtrends``.
+        weights : {"equal", "proportional", "outer", "cells", "flat"}
+            Of the levels that a mean averages over. ``"proportional"``: the rows of their combinations, for all means
+            alike. ``"outer"``: the product of each factor's shares of rows. ``"cells"``: the rows of each cell.
+            ``"flat"``: equal for cells that have rows.
+        nesting : mapping, optional
+            Which factors are nested in which, ``{"genotype": "year"}``; ``{}`` for none. By default found in the data
+            (each level occurs with one level of another factor) and in the formula (no main effect).
+        cov_reduce : callable, mapping of str to callable, or False
+            What the grid has of a covariate in place of its mean, by its values over the rows: ``np.median``,
+            ``{"x": lambda x: [x.min(), x.max()]}``; False for all distinct values.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom; Kenward-Roger's come with their adjusted covariance.
         alpha : float
@@ -235,6 +248,9 @@ class PredictionMethods(Fit):
         covariates and the offset have their mean over the rows used. Random effects are not included. A mean that the
         data do not determine, because a combination is empty, is NaN and named in the notes.
 
+        A factor that is nested in others is averaged over the levels that it has there, and its means come with the
+        levels of the others. The notes say what was taken for nested.
+
         Source: Searle, Speed & Milliken (1980) Am. Stat. 34(4), 216-221.
 
         Examples
@@ -248,9 +264,11 @@ class PredictionMethods(Fit):
         2   T3  10.778
         3   T4   9.222
         """
+        from lmmtools.inference.marginal.grid import GridOptions
         from lmmtools.inference.marginal.means import marginal_means
 
-        return marginal_means(self, factors, by=by, at=at, slope_of=slope_of, ddf=ddf, alpha=alpha)
+        options = GridOptions(at, slope_of, weights, nesting, cov_reduce)
+        return marginal_means(self, factors, by=by, options=options, ddf=ddf, alpha=alpha)
 
     @single
     def pairwise(
@@ -260,6 +278,9 @@ class PredictionMethods(Fit):
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
+        weights: str = "equal",
+        nesting: Mapping[str, Any] | None = None,
+        cov_reduce: Any = None,
         adjust: str = "tukey",
         ddf: str = "satterthwaite",
     ) -> MarginalContrasts:
@@ -267,7 +288,7 @@ class PredictionMethods(Fit):
 
         Parameters
         ----------
-        factors, by, at, slope_of, ddf
+        factors, by, at, slope_of, weights, nesting, cov_reduce, ddf
             As :meth:`marginal_means` takes them.
         adjust : {"tukey", "none", "holm", "bonferroni", "sidak", "holm-sidak", "hochberg", "hommel", "fdr", "fdr_by"}
             How to adjust the p-values for the number of differences within each level of ``by``.
@@ -295,7 +316,17 @@ class PredictionMethods(Fit):
         0  T1 - T2    -3.889
         1  T1 - T3    -2.222
         """
-        return self.contrasts(factors, method="pairwise", by=by, at=at, slope_of=slope_of, adjust=adjust, ddf=ddf)
+        return self.contrasts(
+            factors,
+            by=by,
+            at=at,
+            slope_of=slope_of,
+            weights=weights,
+            nesting=nesting,
+            cov_reduce=cov_reduce,
+            adjust=adjust,
+            ddf=ddf,
+        )
 
     @single
     def contrasts(
@@ -308,6 +339,9 @@ class PredictionMethods(Fit):
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
+        weights: str = "equal",
+        nesting: Mapping[str, Any] | None = None,
+        cov_reduce: Any = None,
         adjust: str | None = None,
         null: float = 0.0,
         delta: float = 0.0,
@@ -318,7 +352,7 @@ class PredictionMethods(Fit):
 
         Parameters
         ----------
-        factors, by, at, slope_of, ddf
+        factors, by, at, slope_of, weights, nesting, cov_reduce, ddf
             As :meth:`marginal_means` takes them.
         method : str, or mapping or frame of weights
             ``"pairwise"``: each mean less each later one (``"revpairwise"``: each earlier one). ``"reference"``: each
@@ -364,6 +398,7 @@ class PredictionMethods(Fit):
         2  T4 - T1     0.667
         """
         from lmmtools.inference.marginal.contrasts import marginal_contrasts
+        from lmmtools.inference.marginal.grid import GridOptions
 
         return marginal_contrasts(
             self,
@@ -372,8 +407,7 @@ class PredictionMethods(Fit):
             interaction=interaction,
             ref=ref,
             by=by,
-            at=at,
-            slope_of=slope_of,
+            options=GridOptions(at, slope_of, weights, nesting, cov_reduce),
             adjust=adjust,
             null=null,
             delta=delta,

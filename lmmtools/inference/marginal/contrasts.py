@@ -19,7 +19,7 @@ from lmmtools.inference.marginal.adjust import (
     family_quantiles,
 )
 from lmmtools.inference.marginal.contrast_methods import find_method, given_weights
-from lmmtools.inference.marginal.grid import reference_cells
+from lmmtools.inference.marginal.grid import Cells, GridOptions, are_estimable, reference_cells
 from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, fields_beside_levels, name_list
 from lmmtools.inference.tails import check_alpha, t_below, t_two_sided
 from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, free_name, row_labels
@@ -133,8 +133,7 @@ def marginal_contrasts(
     interaction: str | Sequence[str] | None = None,
     ref: Any = None,
     by: str | Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
-    slope_of: str | None = None,
+    options: GridOptions | None = None,
     adjust: str | None = None,
     null: float = 0.0,
     delta: float = 0.0,
@@ -147,33 +146,30 @@ def marginal_contrasts(
     compared, within = (list(dict.fromkeys(n)) for n in (name_list(factors, "factors"), name_list(by, "by")))
     if not compared or set(compared) & set(within):
         raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")
-    cells = reference_cells(fit.design, [*compared, *within], at, slope_of)
-    groups = list(dict.fromkeys(row[len(compared) :] for row in cells.values))
-    k = len(cells.values) // len(groups)
-    # The compared columns vary fastest, so that the cells of a group are consecutive.
-    rows = [row[: len(compared)] for row in cells.values[:k]]
-    names, weights, usual, is_pairwise = _read_contrasts(compared, rows, method, interaction, ref)
+    cells = reference_cells(fit.design, compared, within, options)
+    sets, left_out = _sets_by_group(cells, method, interaction, ref)
+    usual = sets[0].usual
     if adjust is None:
         adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett", "mvt") else usual
-    check_adjust(adjust, is_pairwise, tail)
-    L = np.einsum("ck,gkp->gcp", weights, cells.L.reshape(len(groups), k, cells.L.shape[1]))
-    known = cells.is_estimable.reshape(len(groups), k)
-    is_estimable = np.array([[bool(ok[row != 0].all()) for row in weights] for ok in known])
-    constant = np.tile(weights.sum(axis=1) * cells.constant, len(groups))
-    found = estimate_rows(
-        fit, L.reshape(-1, L.shape[2]), constant, is_estimable.ravel(), list(names) * len(groups), check, slope_of
-    )
+    check_adjust(adjust, sets[0].is_pairwise, tail)
+    L = np.concatenate([own.weights @ cells.L[own.cells] for own in sets])
+    is_estimable = np.concatenate([_are_estimable(own.weights, cells.gap[own.cells]) for own in sets])
+    constant = np.concatenate([own.weights.sum(axis=1) for own in sets]) * cells.constant
+    names = tuple(name for own in sets for name in own.names)
+    slope_of = None if options is None else options.slope_of
+    found = estimate_rows(fit, L, constant, is_estimable, names, check, slope_of)
     t, p = _test(found.estimate - float(null), found.se, found.df, float(delta), tail)
     cov = np.asarray(degrees(fit, check).cov)
+    ends = np.cumsum([len(own.names) for own in sets])
     families = tuple(
-        Family(t[own], found.df[own], p[own], l @ cov @ l.T, k, tail)
-        for own, l in zip(np.arange(len(t)).reshape(len(groups), -1), L, strict=True)
+        Family(t[rows], found.df[rows], p[rows], L[rows] @ cov @ L[rows].T, len(own.cells), tail)
+        for own, rows in zip(sets, np.split(np.arange(len(t)), ends[:-1]), strict=True)
     )
-    said = adjustment_name(families[0], adjust)
+    said = dict.fromkeys(filter(None, (adjustment_name(family, adjust) for family in families)))
     return MarginalContrasts(
-        tuple(within),
-        tuple(group for group in groups for _ in names),
-        names * len(groups),
+        cells.within,
+        tuple(own.group for own in sets for _ in own.names),
+        names,
         found.estimate,
         found.se,
         found.df,
@@ -182,9 +178,67 @@ def marginal_contrasts(
         adjust,
         check,
         slope_of,
-        (*describe_cells(cells), *found.notes, *_describe_side(tail, null, delta), *((said,) if said else ())),
+        (*describe_cells(cells), *found.notes, *_describe_side(tail, null, delta), *left_out, *said),
         families,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _ContrastSet:
+    """The contrasts of the means of one group.
+
+    Attributes
+    ----------
+    group : tuple
+        Levels of the columns within which means are compared.
+    cells : ndarray of intp, shape (means,)
+    names : tuple of str
+    weights : ndarray, shape (contrasts, means)
+    usual : str
+        The adjustment that they have by default.
+    is_pairwise : bool
+        Whether these are all pairwise differences.
+    """
+
+    group: tuple[Any, ...]
+    cells: NDArray[np.intp]
+    names: tuple[str, ...]
+    weights: Floats
+    usual: str
+    is_pairwise: bool
+
+
+def _sets_by_group(
+    cells: Cells, method: Any, interaction: str | Sequence[str] | None, ref: Any
+) -> tuple[list[_ContrastSet], tuple[str, ...]]:
+    """Return the contrasts within each group, and a note on groups that have one mean alone.
+
+    Raises
+    ------
+    DataError
+        As :func:`_read_contrasts`; if each group has one mean alone.
+    """
+    k = cells.n_compared
+    members: dict[tuple[Any, ...], list[int]] = {}
+    for i, row in enumerate(cells.values):
+        members.setdefault(row[k:], []).append(i)
+    sizes = {len(own) for own in members.values()}
+    sets, alone = [], []
+    for group, own in members.items():
+        if len(own) == 1 and len(sizes) > 1 and not isinstance(method, Mapping):
+            alone.append(cell_label(cells.within, group))
+            continue
+        read = _read_contrasts(cells.compared, [cells.values[i][:k] for i in own], method, interaction, ref)
+        sets.append(_ContrastSet(group, np.array(own), *read))
+    note = f"one mean alone, and nothing to compare it with, within {', '.join(alone)}"
+    return sets, (note,) if alone else ()
+
+
+def _are_estimable(weights: Floats, gap: Floats) -> NDArray[np.bool_]:
+    """Return whether the data determine each contrast of means with these gaps, shape (contrasts,)."""
+    is_there = np.asarray(np.isfinite(gap).all(axis=1))
+    uses_absent = ((weights != 0.0) & ~is_there).any(axis=1)
+    return np.asarray(are_estimable(weights @ np.where(is_there[:, None], gap, 0.0)) & ~uses_absent)
 
 
 def _read_side(side: str, delta: float) -> Side:

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.facts import ColumnFacts, spanning_rows
-from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError
-from lmmtools.formula.expressions import columns_of, lagged_columns
+from lmmtools.formula.expressions import columns_of
+from lmmtools.inference.marginal.cell_weights import cell_weights, check_weights, describe_weights
+from lmmtools.inference.marginal.grid_rows import drop_columns, encode_rows
+from lmmtools.inference.marginal.grid_values import GridOptions, count_cells, counted_names, grid_levels
+from lmmtools.inference.marginal.nesting import (
+    Nesting,
+    describe_nesting,
+    existing_cells,
+    find_nesting,
+    given_nesting,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.design.matrices import Design
+    from lmmtools.inference.marginal.cell_weights import Weights
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Cells", "reference_cells"]
+__all__ = ["Cells", "GridOptions", "are_estimable", "reference_cells"]
 
-STEP = 1e-4
-"""Half the step of a slope's central difference, in units of the column's range: exact for straight lines and
-parabolas, to 1e-8 of the third derivative otherwise."""
-ONE_SIDED = 1e-7
-"""Half the step where one side may be missing: the error is then proportional to the step."""
-ESTIMABLE = 1e-8
-"""A cell is estimable if its dropped columns equal their values by the kept ones to within this share of its size."""
 MAX_GRID = 200_000
 """Most rows of a reference grid."""
 
@@ -45,91 +44,186 @@ class Cells:
     ----------
     names : tuple of str
         The columns whose levels identify the means: those compared first, then those compared within.
+    n_compared : int
+        How many of them are compared.
     values : tuple of tuple, length cells
         Their levels, cell by cell; the first column's vary fastest.
     L : ndarray, shape (cells, p)
         Weights of the fixed effects.
     constant : float
         The mean offset, which each mean includes, in units of y.
-    is_estimable : ndarray of bool, shape (cells,)
-        False where a dropped column of X makes the mean not estimable.
+    gap : ndarray, shape (cells, dropped columns)
+        By how much each dropped column of X is not what the kept ones say: in units of the largest value that counts
+        as zero.
     averaged : tuple of str
-        Factors over whose levels each mean is an unweighted average.
+        Factors over whose levels each mean is an average.
     fixed_at : dict
         Predictors that are held at one value, and the value.
     interacting : tuple of str
         Factors of ``averaged`` that interact with the cells: differences between cells depend on their levels.
+    notes : tuple of str
+        On nesting and weights.
     """
 
     names: tuple[str, ...]
+    n_compared: int
     values: tuple[tuple[Any, ...], ...]
     L: Floats
     constant: float
-    is_estimable: NDArray[np.bool_]
+    gap: Floats
     averaged: tuple[str, ...]
     fixed_at: dict[str, Any]
     interacting: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The columns whose levels are compared."""
+        return self.names[: self.n_compared]
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """The columns within whose levels these are compared."""
+        return self.names[self.n_compared :]
+
+    @property
+    def is_estimable(self) -> NDArray[np.bool_]:
+        """Whether the data determine each mean, shape (cells,)."""
+        return are_estimable(self.gap)
+
+
+def are_estimable(gap: Floats) -> NDArray[np.bool_]:
+    """Return whether the data determine linear functions with these gaps, shape (rows, dropped columns)."""
+    return np.asarray((np.abs(gap) <= 1.0).all(axis=1))
 
 
 def reference_cells(
-    design: Design, names: Sequence[str], at: Mapping[str, Any] | None = None, slope_of: str | None = None
+    design: Design, compared: Sequence[str], within: Sequence[str] = (), options: GridOptions | None = None
 ) -> Cells:
-    """Return the cells that some columns span over a balanced grid of the other predictors.
+    """Return the cells that some columns span over a grid of the other predictors.
 
     Parameters
     ----------
     design : Design
-    names : sequence of str
-        Columns of the fixed part.
-    at : mapping of str to values, optional
-        Levels or values to use for some columns instead of all levels, or of the mean.
-    slope_of : str, optional
-        A covariate: each cell is then the slope of the mean along it.
+    compared, within : sequence of str
+        Columns of the fixed part; the first vary fastest. Those in which one of them is nested are added to it.
+    options : GridOptions, optional
 
     Raises
     ------
     DataError
         If a column is not in the fixed part, a level is unknown, or a slope is asked of a factor.
     """
-    import pandas as pd
-
-    if not design.p:
-        raise DataError("the model has no fixed effects, and so no marginal means")
-    if at is not None and not isinstance(at, Mapping):
-        raise DataError(f'at={at!r} must be a dict of values by column, {{"x": [0, 1]}}')
-    predictors = [name for name in columns_of(design.formula.fixed) if name in ColumnFacts(design).names]
-    at = dict(at or {})
-    for name in [*names, *at, *([slope_of] if slope_of else [])]:
-        if name not in predictors:
-            there = ", ".join(map(repr, predictors)) or "none"
-            raise DataError(
-                f"{name!r} is no predictor of the fixed part {design.formula.fixed!r}; its columns: {there}"
-            )
-    levels = {name: _grid_values(design, name, at) for name in predictors}
-    size = int(np.prod([len(v) for v in levels.values()])) if levels else 1
-    if size > MAX_GRID:
-        raise DataError(f"the reference grid has {size} rows: say which values of the predictors to use with at=")
-    order = [*dict.fromkeys(names), *(name for name in predictors if name not in names)]
-    # The first column varies fastest, so that those averaged over are the slowest.
-    combinations = [row[::-1] for row in product(*(levels[name] for name in reversed(order)))]
-    columns = {name: [row[j] for row in combinations] for j, name in enumerate(order)}
-    grid = pd.DataFrame(columns, index=range(len(combinations)))
-    full = _encode_grid(design, grid) if slope_of is None else _encode_slopes(design, grid, slope_of)
-    own = tuple(dict.fromkeys(names))
-    rest = order[len(own) :]
+    options = options or GridOptions()
+    scheme = check_weights(options.weights)
+    levels = grid_levels(design, [*compared, *within], options)
+    counted = counted_names(design, levels)
+    nesting, counts = _nesting_and_counts(design, levels, counted, options.nesting, scheme)
+    own, n_compared = _with_outer(compared, within, nesting)
+    order = [*own, *(name for name in levels if name not in own)]
+    # The last axis varies fastest: the first column.
+    axes = order[::-1]
+    shape = tuple(len(levels[name]) for name in axes)
+    where = {name: a for a, name in enumerate(axes)}
+    full_counts = _spread_counts(counts, counted, where, shape)
+    exists = existing_cells(full_counts, axes, nesting)
+    if (n_rows := int(exists.sum())) > MAX_GRID:
+        raise DataError(f"the reference grid has {n_rows} rows: say which values of the predictors to use with at=")
+    outer = {where[name]: tuple(where[o] for o in groups) for name, groups in nesting.items()}
+    W = cell_weights(full_counts, exists, tuple(where[n] for n in own), outer, scheme)[exists]
+    index = np.nonzero(exists)
+    full = encode_rows(
+        design, {name: [levels[name][i] for i in index[where[name]]] for name in levels}, options.slope_of
+    )
     n_cells = int(np.prod([len(levels[name]) for name in own]))
-    by_axis = full.reshape(*(len(levels[name]) for name in reversed(rest)), n_cells, full.shape[1])
-    interacting = _interacting_factors(design, by_axis, rest[::-1])
-    L, is_estimable = _drop_columns(design, full.reshape(-1, n_cells, full.shape[1]).mean(axis=0))
+    cell = np.flatnonzero(exists) % n_cells
+    sums = np.zeros((n_cells, full.shape[1]))
+    np.add.at(sums, cell, np.where(np.isnan(W), 0.0, W)[:, None] * full)
+    there = np.flatnonzero(np.bincount(cell, minlength=n_cells))
+    is_empty = np.zeros(n_cells, dtype=bool)
+    is_empty[cell[np.isnan(W)]] = True
+    L, gap = drop_columns(design, sums[there], float(np.abs(full).max(initial=1.0)))
+    gap[is_empty[there]] = np.inf
+    own_shape = tuple(len(levels[name]) for name in reversed(own))
+    places = (
+        np.array(np.unravel_index(there, own_shape)).reshape(len(own), -1)[::-1].T if own else np.zeros((1, 0), int)
+    )
+    rest = order[len(own) :]
+    if nesting:
+        interacting = _sharing_terms(design, own, rest, nesting)
+    else:
+        interacting = _interacting_factors(design, full.reshape(*shape[: len(rest)], n_cells, -1), rest[::-1])
     return Cells(
         own,
-        tuple(row[: len(own)] for row in combinations[:n_cells]),
+        n_compared,
+        tuple(tuple(levels[name][i] for name, i in zip(own, row, strict=True)) for row in places),
         L,
-        0.0 if design.offset is None or slope_of is not None else float(design.offset.mean()),
-        is_estimable,
+        0.0 if design.offset is None or options.slope_of is not None else float(design.offset.mean()),
+        gap,
         tuple(name for name in rest if len(levels[name]) > 1),
         {name: levels[name][0] for name in rest if len(levels[name]) == 1},
         interacting,
+        (*describe_nesting(nesting), *describe_weights(scheme)),
+    )
+
+
+def _with_outer(compared: Sequence[str], within: Sequence[str], nesting: Nesting) -> tuple[tuple[str, ...], int]:
+    """Return the columns with those that they are nested in, and how many of them are compared."""
+    groups = [o for name in within for o in nesting.get(name, ())]
+    inside = list(dict.fromkeys([*within, *groups]))
+    first = [name for name in compared if name not in inside]
+    nested = [name for name in first if name in nesting]
+    more = [o for name in nested for o in nesting[name] if o not in inside]
+    first = list(dict.fromkeys([*nested, *more, *first]))
+    return (*first, *inside), len(first)
+
+
+def _nesting_and_counts(
+    design: Design, levels: Mapping[str, list[Any]], counted: tuple[str, ...], given: Any, scheme: Weights
+) -> tuple[Nesting, Floats]:
+    """Return which factors are nested, and the rows of each combination of their levels, shape (levels ...).
+
+    Where rows are not in memory and nothing needs them counted, each combination counts one.
+    """
+    several = [name for name in counted if len(levels[name]) > 1]
+    terms = _columns_by_term(design)
+    by_formula = find_nesting(several, None, terms)
+    # A factor that is nested in another one of the model makes columns of X dependent.
+    may_be_nested = len(several) > 1 and (design.streamed is None or bool(design.dropped.columns) or bool(by_formula))
+    is_needed = scheme != "equal" or bool(given) or (given is None and may_be_nested)
+    if not is_needed:
+        return {}, np.ones(tuple(len(levels[name]) for name in counted))
+    counts = count_cells(design, {name: levels[name] for name in counted})
+    if given is not None:
+        return given_nesting(given, counted), counts
+    axes = tuple(i for i, name in enumerate(counted) if name not in several)
+    return find_nesting(several, counts.sum(axis=axes), terms), counts
+
+
+def _columns_by_term(design: Design) -> list[frozenset[str]]:
+    """Return the columns of the data that each term of the fixed part uses."""
+    return [frozenset(columns_of(term)) for term in design.encoder.columns_by_term() if term]
+
+
+def _spread_counts(counts: Floats, counted: Sequence[str], where: Mapping[str, int], shape: tuple[int, ...]) -> Floats:
+    """Return counts with an axis for each predictor, in the grid's order; values of covariates count alike."""
+    axes = [where[name] for name in counted]
+    ordered = counts.transpose(np.argsort(axes))
+    sizes = [shape[a] if a in axes else 1 for a in range(len(shape))]
+    return np.broadcast_to(ordered.reshape(sizes), shape)
+
+
+def _sharing_terms(design: Design, own: Sequence[str], rest: Sequence[str], nesting: Nesting) -> tuple[str, ...]:
+    """Return the predictors that share a term with the cells' columns, but for what is nested in each other."""
+    terms = _columns_by_term(design)
+
+    def are_nested(a: str, b: str) -> bool:
+        return a in nesting.get(b, ()) or b in nesting.get(a, ())
+
+    return tuple(
+        name
+        for name in rest
+        if any({name, other} <= term and not are_nested(name, other) for term in terms for other in own)
     )
 
 
@@ -142,74 +236,3 @@ def _interacting_factors(design: Design, by_axis: Floats, names: Sequence[str]) 
     gaps = (by_axis - by_axis[..., :1, :])[..., kept]
     size = float(np.abs(gaps).max(initial=0.0))
     return tuple(name for i, name in enumerate(names) if np.ptp(gaps, axis=i).max(initial=0.0) > 1e-9 * size)[::-1]
-
-
-def _grid_values(design: Design, name: str, at: Mapping[str, Any]) -> list[Any]:
-    """Return the values of a predictor in the grid: levels, both of two values, or the mean."""
-    facts = ColumnFacts(design)
-    if name in at:
-        given = at[name]
-        values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
-        if not values or any(v is None or v != v for v in values):
-            raise DataError(f"at= has {'a missing' if values else 'no'} value for {name!r}")
-        return values
-    if facts.is_factor(name):
-        return list(facts.levels(name))
-    found = facts.distinct(name, most=None if is_categorical(design, name) else 2)
-    return [facts.mean(name)] if found is None else found
-
-
-def _encode_grid(design: Design, grid: pd.DataFrame) -> Floats:
-    """Return the grid's rows of X with the columns that the fit dropped, shape (rows, columns).
-
-    ``lag(x)`` is at its mean over the rows of the fit, as any column of numbers is.
-    """
-    lagged = lagged_columns(design.formula.fixed)
-    if not lagged:
-        return np.asarray(design.encoder.encode(grid))
-    back = max(k for _, k in lagged)
-    long = grid.loc[np.repeat(grid.index, back + 1)].reset_index(drop=True)
-    for name, k in lagged:
-        before = design.take_used(design.seen[name].shift(k).to_numpy(dtype=float))
-        values = long[name].to_numpy(dtype=float, copy=True)
-        values[back - k :: back + 1] = float(np.nanmean(before))
-        long[name] = values
-    return np.asarray(design.encoder.encode(long))[back :: back + 1]
-
-
-def _encode_slopes(design: Design, grid: pd.DataFrame, name: str) -> Floats:
-    """Return the derivative of each row of X along a covariate, by central differences."""
-    if is_categorical(design, name):
-        raise DataError(f"slope_of={name!r} is a factor; slopes are taken along numbers")
-    smallest, largest = ColumnFacts(design).ends(name)
-    base = grid[name].to_numpy(dtype=float)
-
-    def slope(step: float, low: float, high: float) -> Floats:
-        half = step * (largest - smallest)
-        below, above = np.clip(base - half, low, high), np.clip(base + half, low, high)
-        rise = _encode_grid(design, grid.assign(**{name: above})) - _encode_grid(design, grid.assign(**{name: below}))
-        return np.asarray(rise / (above - below)[:, None])
-
-    try:
-        return slope(STEP, -np.inf, np.inf)
-    except DataError:  # a spline that ends with the data has a slope to one side there
-        if base.min() < smallest or base.max() > largest:
-            raise
-        return slope(ONE_SIDED, smallest, largest)
-
-
-def _drop_columns(design: Design, full: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the weights on the columns that the fit kept, and whether each row is estimable."""
-    names = design.encoder.column_names
-    kept = [j for j, name in enumerate(names) if name not in design.dropped.columns]
-    L = full[:, kept]
-    if len(kept) == len(names):
-        return L, np.ones(len(L), dtype=bool)
-    lost = [j for j in range(len(names)) if j not in kept]
-    if design.streamed is None:
-        X = design.take_used(design.encoder.encode(design.seen))
-    else:
-        X = design.encoder.encode(spanning_rows(design))
-    dependence, *_ = np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)
-    gap = np.abs(full[:, lost] - L @ dependence).max(axis=1)
-    return L, gap <= ESTIMABLE * max(1.0, float(np.abs(full).max()))

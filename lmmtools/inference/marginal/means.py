@@ -11,15 +11,13 @@ import numpy as np
 from lmmtools.design.facts import ColumnFacts, largest_fixed
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
-from lmmtools.inference.marginal.grid import Cells, reference_cells
+from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
 from lmmtools.inference.tails import check_alpha, t_quantile
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, row_labels
 from lmmtools.report.table import NumberFormat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
@@ -155,15 +153,15 @@ def marginal_means(
     factors: str | Sequence[str],
     *,
     by: str | Sequence[str] | None = None,
-    at: Mapping[str, Any] | None = None,
-    slope_of: str | None = None,
+    options: GridOptions | None = None,
     ddf: str = "satterthwaite",
     alpha: float = 0.05,
 ) -> MarginalMeans:
     """Return marginal means; see :meth:`LMMResults.marginal_means`."""
     method = check_ddf(ddf)
     check_alpha(alpha)
-    cells = reference_cells(fit.design, [*name_list(factors, "factors"), *name_list(by, "by")], at, slope_of)
+    cells = reference_cells(fit.design, name_list(factors, "factors"), name_list(by, "by"), options)
+    slope_of = None if options is None else options.slope_of
     labels = [cell_label(cells.names, row) for row in cells.values]
     found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method, slope_of)
     half = t_quantile(alpha / 2.0, found.df) * found.se
@@ -263,4 +261,4 @@ def describe_cells(cells: Cells) -> tuple[str, ...]:
         notes.append("at " + ", ".join(f"{name} = {value}" for name, value in values))
     if cells.constant:
         notes.append(f"with the mean offset, {cells.constant:.6g}")
-    return tuple(notes)
+    return (*notes, *cells.notes)
