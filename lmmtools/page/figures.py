@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -11,11 +12,11 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from lmmtools.design.newdata import encode_fixed, is_categorical
-from lmmtools.errors import EngineError
+from lmmtools.errors import DataError, EngineError
 from lmmtools.formula.expressions import columns_of, plain_name
 from lmmtools.inference.degrees import degrees
-from lmmtools.plots.effects_plot import effects, is_identified, reference_grid, short_value
+from lmmtools.plots.effects_plot import effects
+from lmmtools.plots.mean_curves import MeanCurves, mean_curves
 from lmmtools.plots.mode_plots import caterpillar, least_squares_by_level, shrinkage
 from lmmtools.plots.residual_plots import qq, residuals
 from lmmtools.plots.section_plot import section
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.degrees import DDF
 
 __all__ = ["Figure", "describe_effects", "draw_figures", "inline_svg"]
 
@@ -82,7 +84,7 @@ def draw_figures(fit: Fit) -> tuple[Figure, ...]:
     return tuple(_draw_all(fit))
 
 
-def _method_of_degrees(fit: Fit) -> str:
+def _method_of_degrees(fit: Fit) -> DDF:
     """Return the method of the means' intervals: Satterthwaite's, or normal for a fit without an optimum."""
     try:
         degrees(fit, "satterthwaite")
@@ -167,8 +169,16 @@ def _named_modes(fit: Fit) -> list[tuple[str, pd.DataFrame]]:
 
 def _variables_with_effect(fit: Fit) -> list[str]:
     """Return the columns of the fixed effects along which the mean changes; not those left out of X."""
-    names = columns_of(fit.design.formula.fixed)
-    return [name for name in names if is_identified(encode_fixed(fit.design, reference_grid(fit, name)[0]))]
+    names = []
+    for name in columns_of(fit.design.formula.fixed):
+        with suppress(DataError):
+            _curve_along(fit, name)
+            names.append(name)
+    return names
+
+
+def _curve_along(fit: Fit, variable: str) -> MeanCurves:
+    return mean_curves(fit, variable, None, None, 0.95, _method_of_degrees(fit), "none")
 
 
 def _draw(name: str, title: str, description: str, plot: Callable[[], Axes]) -> Figure:
@@ -180,17 +190,15 @@ def _draw(name: str, title: str, description: str, plot: Callable[[], Axes]) -> 
 
 def describe_effects(fit: Fit, variable: str) -> str:
     """Return what an effects plot shows: the mean at both ends of a variable, or at each level."""
-    grid, held = reference_grid(fit, variable)
-    mean = encode_fixed(fit.design, grid) @ fit.estimate.beta
-    others = f", with {join_with_and([f'{k} at {short_value(v)}' for k, v in held.items()])}" if held else ""
-    values = list(grid[variable])
-    if is_categorical(fit.design, variable):
-        named = join_with_and((f"{m:.4g} at {value}" for m, value in zip(mean, values, strict=True)), _MAX_NAMED)
-        return f"The population's mean with its 95% interval over the data{others}: {named}."
-    return (
-        f"The population's mean with its 95% interval over the data{others}: from {mean[0]:.4g} at {variable} = "
-        f"{short_value(values[0])} to {mean[-1]:.4g} at {variable} = {short_value(values[-1])}."
-    )
+    found = _curve_along(fit, variable)
+    mean = found.curves[0].mean
+    others = "".join(f", {note}" for note in found.notes)
+    said = f"The population's mean with its 95% interval over the data{others}: "
+    if found.is_factor:
+        pairs = zip(mean, found.along, strict=True)
+        return f"{said}{join_with_and((f'{m:.4g} at {value}' for m, value in pairs), _MAX_NAMED)}."
+    first, last = found.along[0], found.along[-1]
+    return f"{said}from {mean[0]:.4g} at {variable} = {first:.4g} to {mean[-1]:.4g} at {variable} = {last:.4g}."
 
 
 def describe_variance(parts: Mapping[str, float]) -> str:

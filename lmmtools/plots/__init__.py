@@ -7,6 +7,7 @@ from lmmtools.plots.comparison_plot import comparison
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.fit_plots import FitPlots
 from lmmtools.plots.incidence_plot import incidence
+from lmmtools.plots.interaction_plot import interaction
 from lmmtools.plots.mode_plots import caterpillar, shrinkage
 from lmmtools.plots.profile_plots import profile_density, profile_zeta
 from lmmtools.plots.residual_plots import by_group, qq, residuals
@@ -20,6 +21,7 @@ __all__ = [
     "comparison",
     "effects",
     "incidence",
+    "interaction",
     "profile_density",
     "profile_zeta",
     "qq",

@@ -6,55 +6,72 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.design.facts import ColumnFacts
-from lmmtools.design.newdata import encode_fixed, is_categorical
-from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, plain_name
-from lmmtools.inference.degrees import check_ddf, degrees
-from lmmtools.inference.tails import check_level, t_quantile
+from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.tails import check_level
+from lmmtools.plots.mean_curves import mean_curves
 from lmmtools.plots.style import (
     BAND,
     COLOURS,
+    DASHES,
     GREY,
     MANY_POINTS,
+    MARKERS,
+    SIZE,
     choose,
     finish,
+    name_columns,
     need_fit,
     new_axes,
     put_legend,
-    shorten,
+    size_of_columns,
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Mapping, Sequence
+
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.degrees import DDF
+    from lmmtools.plots.mean_curves import MeanCurves, Points
 
-__all__ = ["effects", "is_identified", "reference_grid", "short_value"]
+    Floats = NDArray[np.float64]
 
-_POINTS = 100
+__all__ = ["dodge", "draw_curves", "effects", "mean_label", "put_curve_legend", "style_of_curve"]
 
 
 def effects(
     fit: Fit,
     variable: str | None = None,
     *,
+    by: str | Sequence[str] | None = None,
+    at: Mapping[str, Any] | None = None,
+    points: Points = "data",
     level: float = 0.95,
-    ddf: str = "satterthwaite",
+    ddf: DDF = "satterthwaite",
     ax: Axes | None = None,
 ) -> Axes:
     """Return Axes with the population's mean and its interval along a variable, over the data.
 
-    Other numeric columns are held at their mean, other factors at their most frequent level; the title says so.
+    The numbers are those of :meth:`LMMResults.marginal_means`: means over the levels of the other factors, with other
+    columns of numbers held at their mean. The title says which.
 
     Parameters
     ----------
     fit : LMMResults
     variable : str, optional
         A column of the fixed effects, the first if None.
+    by : str or list of str, optional
+        Columns of the fixed effects: a curve for each level. A column of more than four numbers has three curves, at
+        the mean and one standard deviation to either side, unless ``at`` says where.
+    at : mapping of str to values, optional
+        Levels or values to use for some columns instead of all levels, or of the mean.
+    points : {"data", "partial", "none"}
+        What is drawn beside the means: the responses of the rows that belong to each curve, or partial residuals, the
+        mean at the row plus the row's conditional residual, or nothing. Rows belong to the curve of their level; of a
+        column of numbers, to the nearest.
     level : float
         Coverage of the interval of the mean, which holds for the fixed effects alone.
     ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
@@ -65,8 +82,15 @@ def effects(
     Raises
     ------
     DataError
-        If the fixed effects have no such column, the data do not tell its effect apart, or ``level`` is not between 0
-        and 1.
+        If the fixed effects have no such column, the data do not tell its effect apart, there are more than twelve
+        curves, or ``level`` is not between 0 and 1.
+    RowsNeededError
+        If partial residuals are asked of rows that are not in memory.
+
+    See Also
+    --------
+    interaction : Means of one factor at the levels of another, joined by lines.
+    means : Means with comparison arrows and letters.
 
     Examples
     --------
@@ -76,130 +100,124 @@ def effects(
     'Days'
     """
     need_fit(fit)
-    method = degrees(fit, check_ddf(ddf))
+    method = check_ddf(ddf)
     check_level(level)
     variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
-    grid, held = reference_grid(fit, variable)
-    X = encode_fixed(fit.design, grid)
-    if not is_identified(X):
-        raise DataError(
-            f"The effect of {variable!r} cannot be drawn: its columns of X depend on others and were left out "
-            f"({', '.join(fit.design.dropped.columns)})."
-        )
-    mean = X @ fit.estimate.beta
-    half = t_quantile(0.5 - level / 2, method.df(X)) * np.sqrt(((X @ method.cov) * X).sum(axis=1))
-    ax = new_axes(ax)
-    as_levels = is_categorical(fit.design, variable)
-    if fit.design.streamed is None:
-        y = fit.design.response
-        _draw_data(ax, fit.design.frame[variable], y, list(grid[variable]) if as_levels else None)
-    name = f"mean, {100 * level:g}% interval ({'normal' if ddf == 'z' else f't, {ddf}'})"
-    if as_levels:
-        shown: Any = ax.errorbar(range(len(grid)), mean, half, fmt="s", color=COLOURS[1], capsize=5, lw=2, zorder=3)
-        _name_columns(ax, list(grid[variable]))
-    else:
-        x = grid[variable].to_numpy(dtype=float)
-        ax.fill_between(x, mean - half, mean + half, color=COLOURS[1], alpha=0.3, linewidth=0, zorder=2)
-        (shown,) = ax.plot(x, mean, color=COLOURS[1], linewidth=2, zorder=3)
-    ax.set_xlabel(variable)
-    response = plain_name(fit.design.formula.response)
-    ax.set_ylabel(response if fit.design.offset is None else f"{response} less its offset")
-    at = ", ".join(f"{k} = {short_value(v)}" for k, v in held.items())
-    put_legend(ax, [(shown, name)], title=f"at {at}" if held else "")
+    found = mean_curves(fit, variable, by, at, level, method, points)
+    ax = new_axes(ax, size_of_columns(found.along) if found.is_factor else SIZE)
+    _draw_points(ax, found, is_partial=points == "partial")
+    shown = draw_curves(ax, found, mean_label(fit))
+    put_curve_legend(ax, found, shown)
     return finish(ax)
 
 
-def reference_grid(fit: Fit, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return rows along a variable with all other columns held, and {column: value it is held at}.
-
-    A numeric variable goes from its smallest value to its largest in 100 steps; a factor through its levels.
-    """
-    import pandas as pd
-
-    design = fit.design
-    if design.streamed is not None:
-        return _grid_of_facts(design, variable)
-    frame = design.frame
-    held = {name: _centre(design, name) for name in columns_of(design.formula.fixed) if name != variable}
-    column = frame[variable]
-    if is_categorical(design, variable):
-        levels = column.cat.remove_unused_categories().cat.categories if column.dtype == "category" else None
-        along: Any = list(levels) if levels is not None else sorted(column.unique())
-    else:
-        along = np.linspace(float(column.min()), float(column.max()), _POINTS)
-    grid = pd.DataFrame({variable: along})
-    for name, value in held.items():
-        grid[name] = value
-    for name in grid.columns:
-        if frame[name].dtype == "category":
-            grid[name] = grid[name].astype(frame[name].dtype)
-    return grid, held
+def mean_label(fit: Fit) -> str:
+    """Return the label of an axis of means."""
+    response = plain_name(fit.design.formula.response)
+    return response if fit.design.offset is None else f"{response}, at the mean offset"
 
 
-def _grid_of_facts(design: Design, variable: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Return the same of rows that are not in memory, a factor held at its first level among the most frequent."""
-    import pandas as pd
-
-    facts = ColumnFacts(design)
-
-    def centre(name: str) -> Any:
-        return facts.most_frequent(name) if is_categorical(design, name) else facts.mean(name)
-
-    held = {name: centre(name) for name in columns_of(design.formula.fixed) if name != variable}
-    if is_categorical(design, variable):
-        along: Any = list(facts.levels(variable))
-    else:
-        along = np.linspace(*facts.ends(variable), _POINTS)
-    return pd.DataFrame({variable: along, **dict.fromkeys(held)}).assign(**held), held
+def style_of_curve(k: int) -> dict[str, Any]:
+    """Return colour, marker and line of the k-th curve; the first alone looks as curves that stand alone do."""
+    return {
+        "color": COLOURS[(k + 1) % len(COLOURS)],
+        "marker": MARKERS[(k + 1) % len(MARKERS)],
+        "linestyle": DASHES[(k + k // len(COLOURS)) % len(DASHES)],
+    }
 
 
-def is_identified(X: NDArray[np.float64]) -> bool:
-    """Whether the rows of X along a variable differ; they do not if all of its columns were left out."""
-    return bool(np.ptp(X, axis=0).any())
+def dodge(count: int) -> Floats:
+    """Return how far each of several curves stands beside the place of a level."""
+    reach = min(0.12 * (count - 1), 0.6)
+    return np.linspace(-reach / 2, reach / 2, count) if count > 1 else np.zeros(1)
 
 
-def _centre(design: Design, name: str) -> Any:
-    column = design.frame[name]
-    return column.mode().iloc[0] if is_categorical(design, name) else float(column.astype(float).mean())
-
-
-def _name_columns(ax: Axes, levels: list[Any]) -> None:
-    """Write the levels of a factor below their places, rotated if they do not fit side by side."""
-    names = [shorten(level, 24) for level in levels]
-    # Points per name; a letter of the font is about 5.5 points wide.
-    room = ax.bbox.width * 72.0 / ax.figure.dpi / len(names)
-    is_wide = 5.5 * max(map(len, names)) > room
-    ax.set_xticks(range(len(names)), names, parse_math=False, rotation=90 if is_wide else 0)
-
-
-def short_value(value: Any) -> str:
-    """Return a value as a title shows it: a float with four significant digits, anything else as it is."""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _draw_data(ax: Axes, column: pd.Series[Any], y: NDArray[np.float64], levels: list[Any] | None) -> None:
-    """Draw the response of each row, jittered within levels of a factor; density or boxes where there are many rows."""
-    if levels is None:
-        x = column.to_numpy(dtype=float)
-    else:
-        x = np.array([{level: k for k, level in enumerate(levels)}[value] for value in column], dtype=float)
-    if len(y) > MANY_POINTS:
-        if levels is None:
-            ax.hexbin(x, y, gridsize=50, mincnt=1, bins="log", cmap="Greys", alpha=0.6, linewidths=0.1)
-        else:
-            parts = [y[x == k] for k in range(len(levels))]
-            ax.boxplot(
-                parts,
-                positions=range(len(levels)),
-                widths=0.6,
-                showfliers=False,
-                manage_ticks=False,
-                patch_artist=True,
-                boxprops={"facecolor": BAND, "edgecolor": BAND},
-                medianprops={"color": GREY},
-                whiskerprops={"color": BAND},
-                capprops={"color": BAND},
+def draw_curves(
+    ax: Axes, found: MeanCurves, ylabel: str, *, is_joined: bool = False, is_interval_shown: bool = True
+) -> list[tuple[Any, str]]:
+    """Draw means with intervals and their labels; return what stands for each curve in a legend, and its name."""
+    shown: list[tuple[Any, str]] = []
+    for k, (curve, beside) in enumerate(zip(found.curves, dodge(len(found.curves)), strict=True)):
+        style = style_of_curve(k)
+        if found.is_factor:
+            line = style.pop("linestyle") if is_joined else "none"
+            style.pop("linestyle", None)
+            half = np.array([curve.mean - curve.lower, curve.upper - curve.mean])
+            artist: Any = ax.errorbar(
+                found.places + beside,
+                curve.mean,
+                half if is_interval_shown else None,
+                linestyle=line,
+                markersize=5,
+                capsize=4 if len(found.curves) == 1 else 2,
+                lw=1.6,
+                zorder=3,
+                **style,
             )
+        else:
+            style.pop("marker")
+            if is_interval_shown:
+                ax.fill_between(
+                    found.places, curve.lower, curve.upper, color=style["color"], alpha=0.25, linewidth=0, zorder=2
+                )
+            (artist,) = ax.plot(found.places, curve.mean, linewidth=2, zorder=3, **style)
+        shown.append((artist, curve.label))
+    if found.is_factor:
+        name_columns(ax, found.along)
+    ax.set_xlabel(found.variable)
+    ax.set_ylabel(ylabel)
+    return shown
+
+
+def put_curve_legend(ax: Axes, found: MeanCurves, shown: list[tuple[Any, str]], is_interval_shown: bool = True) -> None:
+    """Put a legend above means, with what their intervals are, and notes on what they average above that."""
+    interval = f", {found.interval}" if is_interval_shown else ""
+    if found.by:
+        put_legend(ax, shown, 4, title="; ".join(found.notes), heading=f"{', '.join(found.by)}: mean{interval}")
+    else:
+        put_legend(ax, [(shown[0][0], f"mean{interval}")], title="; ".join(found.notes))
+
+
+def _draw_points(ax: Axes, found: MeanCurves, *, is_partial: bool) -> None:
+    """Draw the rows of each curve, jittered within levels of a factor; density or boxes where there are many rows."""
+    beside = dodge(len(found.curves))
+    n = sum(len(curve.y) for curve in found.curves)
+    if n > MANY_POINTS and not found.is_factor:
+        x, y = (np.concatenate([getattr(curve, name) for curve in found.curves]) for name in ("x", "y"))
+        ax.hexbin(x, y, gridsize=50, mincnt=1, bins="log", cmap="Greys", alpha=0.6, linewidths=0.1)
         return
-    jitter = 0.0 if levels is None else np.random.default_rng(0).uniform(-0.15, 0.15, len(y))
-    ax.plot(x + jitter, y, linestyle="none", marker="o", markersize=3.5, alpha=0.5, color=COLOURS[0], markeredgewidth=0)
+    for k, curve in enumerate(found.curves):
+        if not len(curve.y):
+            continue
+        if n > MANY_POINTS:
+            _draw_boxes(ax, curve.x, curve.y, beside[k], 0.6 / len(found.curves))
+            continue
+        jitter = np.random.default_rng(0).uniform(-0.15, 0.15, len(curve.y)) / max(1, len(found.curves) - 1)
+        alone = len(found.curves) == 1
+        ax.plot(
+            curve.x + ((beside[k] + jitter) if found.is_factor else 0.0),
+            curve.y,
+            linestyle="none",
+            marker=("d" if is_partial else "o") if alone else style_of_curve(k)["marker"],
+            markersize=3.5,
+            alpha=0.5 if alone else 0.35,
+            color=COLOURS[0] if alone else style_of_curve(k)["color"],
+            markeredgewidth=0,
+        )
+
+
+def _draw_boxes(ax: Axes, x: Floats, y: Floats, beside: float, width: float) -> None:
+    """Draw a box of the responses at each level."""
+    places = np.unique(x)
+    ax.boxplot(
+        [y[x == place] for place in places],
+        positions=places + beside,
+        widths=width,
+        showfliers=False,
+        manage_ticks=False,
+        patch_artist=True,
+        boxprops={"facecolor": BAND, "edgecolor": BAND},
+        medianprops={"color": GREY},
+        whiskerprops={"color": BAND},
+        capprops={"color": BAND},
+    )

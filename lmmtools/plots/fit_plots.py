@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from lmmtools import memory
 from lmmtools.inference.profile.profiling import profile_fit
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.incidence_plot import incidence
+from lmmtools.plots.interaction_plot import interaction
 from lmmtools.plots.mode_plots import caterpillar, shrinkage
 from lmmtools.plots.profile_plots import profile_density, profile_zeta
 from lmmtools.plots.residual_plots import by_group, qq, residuals
@@ -17,11 +18,15 @@ from lmmtools.plots.variance_plot import variance
 from lmmtools.report.factors.structure import structure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    import numpy as np
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.degrees import DDF
+    from lmmtools.plots.mean_curves import Points
 
 __all__ = ["FitPlots"]
 
@@ -46,7 +51,15 @@ class FitPlots:
 
     fit: Fit
 
-    def caterpillar(self, factor: str | None = None, effect: str | None = None, **options: Any) -> Axes:
+    def caterpillar(
+        self,
+        factor: str | None = None,
+        effect: str | None = None,
+        *,
+        level: float = 0.95,
+        is_sorted: bool = True,
+        ax: Axes | None = None,
+    ) -> Axes:
         """Return Axes with conditional modes and their intervals: ``lmmtools.plots.caterpillar``.
 
         Examples
@@ -56,9 +69,9 @@ class FitPlots:
         >>> fit.plot.caterpillar().get_ylabel()
         'Subject'
         """
-        return caterpillar(self.fit, factor, effect, **options)
+        return caterpillar(self.fit, factor, effect, level=level, is_sorted=is_sorted, ax=ax)
 
-    def shrinkage(self, factor: str | None = None, **options: Any) -> Axes:
+    def shrinkage(self, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
         """Return Axes with least-squares estimates within each level and the modes: ``lmmtools.plots.shrinkage``.
 
         Examples
@@ -68,9 +81,9 @@ class FitPlots:
         >>> fit.plot.shrinkage().get_ylabel()
         'Days by Subject: deviation from the fixed effect'
         """
-        return shrinkage(self.fit, factor, **options)
+        return shrinkage(self.fit, factor, ax=ax)
 
-    def incidence(self, a: str | None = None, b: str | None = None, **options: Any) -> Axes:
+    def incidence(self, a: str | None = None, b: str | None = None, *, ax: Axes | None = None) -> Axes:
         """Return Axes with the levels of two grouping factors that occur together: ``lmmtools.plots.incidence``.
 
         Examples
@@ -83,9 +96,9 @@ class FitPlots:
         """
         factors = [self.fit.design.blocks[i[0]].term.factors for i in self.fit.design.factors.values()]
         names = list(dict.fromkeys(name for own in factors for name in own))
-        return incidence(structure(self.fit.design.frame[names], factors), a, b, **options)
+        return incidence(structure(self.fit.design.frame[names], factors), a, b, ax=ax)
 
-    def residuals(self, **options: Any) -> Axes:
+    def residuals(self, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
         """Return Axes with residuals against fitted values: ``lmmtools.plots.residuals``.
 
         Examples
@@ -95,9 +108,9 @@ class FitPlots:
         >>> fit.plot.residuals().get_ylabel()
         'residual, in units of Reaction'
         """
-        return residuals(self.fit, **options)
+        return residuals(self.fit, is_scaled=is_scaled, ax=ax)
 
-    def by_group(self, factor: str | None = None, **options: Any) -> Axes:
+    def by_group(self, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
         """Return Axes with residuals within each level: ``lmmtools.plots.by_group``.
 
         Examples
@@ -107,9 +120,9 @@ class FitPlots:
         >>> fit.plot.by_group().get_ylabel()
         'Subject'
         """
-        return by_group(self.fit, factor, **options)
+        return by_group(self.fit, factor, ax=ax)
 
-    def profile_zeta(self, parameter: str, **options: Any) -> Axes:
+    def profile_zeta(self, parameter: str, *, ax: Axes | None = None) -> Axes:
         """Return Axes with the profile of one parameter: ``lmmtools.plots.profile_zeta``.
 
         Examples
@@ -119,9 +132,9 @@ class FitPlots:
         >>> fit.plot.profile_zeta("sigma").get_xlabel()
         'residual standard deviation, sigma'
         """
-        return profile_zeta(profile_fit(self.fit, parameter), parameter, **options)
+        return profile_zeta(profile_fit(self.fit, parameter), parameter, ax=ax)
 
-    def profile_density(self, parameters: str | Sequence[str], **options: Any) -> Axes:
+    def profile_density(self, parameters: str | Sequence[str], *, alpha: float = 0.05, ax: Axes | None = None) -> Axes:
         """Return Axes with the density that a profile implies: ``lmmtools.plots.profile_density``.
 
         Examples
@@ -131,9 +144,16 @@ class FitPlots:
         >>> fit.plot.profile_density("sigma").get_ylabel()
         'density; 95% interval shaded'
         """
-        return profile_density(profile_fit(self.fit, parameters), parameters, **options)
+        return profile_density(profile_fit(self.fit, parameters), parameters, alpha=alpha, ax=ax)
 
-    def qq(self, **options: Any) -> Axes:
+    def qq(
+        self,
+        *,
+        level: float = 0.95,
+        n_simulations: int = 500,
+        rng: np.random.Generator | int | None = 0,
+        ax: Axes | None = None,
+    ) -> Axes:
         """Return Axes with residuals against normal quantiles, with a band: ``lmmtools.plots.qq``.
 
         Examples
@@ -143,9 +163,9 @@ class FitPlots:
         >>> fit.plot.qq().get_ylabel()
         'standardised residual'
         """
-        return qq(self.fit, **options)
+        return qq(self.fit, level=level, n_simulations=n_simulations, rng=rng, ax=ax)
 
-    def variance(self, **options: Any) -> Axes:
+    def variance(self, *, ax: Axes | None = None) -> Axes:
         """Return Axes with the variance of each term and its share: ``lmmtools.plots.variance``.
 
         Examples
@@ -155,9 +175,19 @@ class FitPlots:
         >>> fit.plot.variance().get_ylabel()
         ''
         """
-        return variance(self.fit, **options)
+        return variance(self.fit, ax=ax)
 
-    def effects(self, variable: str | None = None, **options: Any) -> Axes:
+    def effects(
+        self,
+        variable: str | None = None,
+        *,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        points: Points = "data",
+        level: float = 0.95,
+        ddf: DDF = "satterthwaite",
+        ax: Axes | None = None,
+    ) -> Axes:
         """Return Axes with the population's mean along a variable, over the data: ``lmmtools.plots.effects``.
 
         Examples
@@ -167,9 +197,70 @@ class FitPlots:
         >>> fit.plot.effects().get_ylabel()
         'Reaction'
         """
-        return effects(self.fit, variable, **options)
+        return effects(self.fit, variable, by=by, at=at, points=points, level=level, ddf=ddf, ax=ax)
 
-    def section(self, *others: Fit, **options: Any) -> Axes:
+    @overload
+    def interaction(
+        self,
+        formula: str | None = None,
+        *,
+        x: str | None = None,
+        trace: str | Sequence[str] | None = None,
+        by: None = None,
+        at: Mapping[str, Any] | None = None,
+        is_interval_shown: bool = True,
+        level: float = 0.95,
+        ddf: DDF = "satterthwaite",
+        ax: Axes | None = None,
+    ) -> Axes: ...
+
+    @overload
+    def interaction(
+        self,
+        formula: str | None = None,
+        *,
+        x: str | None = None,
+        trace: str | Sequence[str] | None = None,
+        by: str | Sequence[str],
+        at: Mapping[str, Any] | None = None,
+        is_interval_shown: bool = True,
+        level: float = 0.95,
+        ddf: DDF = "satterthwaite",
+        fig: Figure | SubFigure | None = None,
+    ) -> Figure | SubFigure: ...
+
+    def interaction(
+        self,
+        formula: str | None = None,
+        *,
+        x: str | None = None,
+        trace: str | Sequence[str] | None = None,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        is_interval_shown: bool = True,
+        level: float = 0.95,
+        ddf: DDF = "satterthwaite",
+        ax: Axes | None = None,
+        fig: Figure | SubFigure | None = None,
+    ) -> Axes | Figure | SubFigure:
+        """Return Axes with means at the levels of others, joined by lines: ``lmmtools.plots.interaction``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> oats = lmt.datasets.load("Oats")
+        >>> fit = lmt.lmm("yield ~ Variety * nitro + (1 | Block/Variety)", oats).fit(engine="pls")
+        >>> fit.plot.interaction("Variety ~ nitro").get_ylabel()
+        'yield'
+        """
+        draw: Any = interaction  # of its two signatures, the arguments have one
+        options = {"at": at, "is_interval_shown": is_interval_shown, "level": level, "ddf": ddf, "ax": ax, "fig": fig}
+        drawn: Axes | Figure | SubFigure = draw(self.fit, formula, x=x, trace=trace, by=by, **options)
+        return drawn
+
+    def section(
+        self, *others: Fit, parameter: str | None = None, width: float | None = None, ax: Axes | None = None
+    ) -> Axes:
         """Return Axes with the criterion around the optimum and other fits' estimates: ``lmmtools.plots.section``.
 
         Examples
@@ -179,4 +270,4 @@ class FitPlots:
         >>> fit.plot.section().get_ylabel()
         'REML criterion above 1743.6283'
         """
-        return section(self.fit, *others, **options)
+        return section(self.fit, *others, parameter=parameter, width=width, ax=ax)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BAND",
     "COLOURS",
+    "DASHES",
     "GREY",
     "MANY_POINTS",
     "MARKERS",
@@ -30,18 +32,23 @@ __all__ = [
     "apart_from_pyplot",
     "choose",
     "finish",
+    "name_columns",
     "name_points",
     "name_rows",
     "need_fit",
     "new_axes",
+    "new_panels",
+    "put_figure_legend",
     "put_legend",
     "shorten",
+    "size_of_columns",
     "size_of_rows",
 ]
 
 # Okabe & Ito (2008), distinct for colour-blind readers; markers are distinct in grey print too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ("-", "--", ":", "-.")
 GREY, BAND = "#595959", "#BDBDBD"
 # Rows beyond which densities replace points.
 MANY_POINTS = 5000
@@ -49,12 +56,16 @@ MANY_POINTS = 5000
 SIZE = (4.8, 3.4)
 # Most names beside rows, and most letters of a name.
 _MAX_NAMES, _LONGEST = 60, 32
+# Sizes of letters of names below columns, in points, and most lines of such a name.
+_COLUMN_SIZES, _COLUMN_LINES = (10.0, 9.0, 8.0), 3
 # Letters of names beside rows that fit a plot of the usual width.
 _NORMAL = 12
 # Smallest legible size of letters, in points.
 _SMALLEST = 5.0
 # Width of an average letter, in units of the font's size.
 _LETTER = 0.56
+# Least width of a panel, in inches, when a figure is divided.
+_PANEL_WIDTH = 2.2
 _IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
 
 # In points: size of the letters of names beside points, half a marker, the gap between both.
@@ -94,17 +105,55 @@ def new_axes(ax: Axes | None, size: tuple[float, float] = SIZE) -> Axes:
             f"ax is a {type(ax).__name__}; it must be one matplotlib Axes, as in "
             "figure, ax = matplotlib.pyplot.subplots(), or one element of an array of them."
         )
+    made = _new_figure(size).subplots()
+    made.spines[["top", "right"]].set_visible(False)
+    return made
+
+
+def _new_figure(size: tuple[float, float]) -> Figure:
     if _IS_APART.get():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=size, layout="constrained")
-    else:
-        from matplotlib import pyplot
+        return Figure(figsize=size, layout="constrained")
+    from matplotlib import pyplot
 
-        figure = pyplot.figure(figsize=size, layout="constrained")
-    made = figure.subplots()
-    made.spines[["top", "right"]].set_visible(False)
-    return made
+    figure: Figure = pyplot.figure(figsize=size, layout="constrained")
+    return figure
+
+
+def new_panels(
+    fig: Figure | SubFigure | None, count: int, *, height: float = 2.6, is_y_shared: bool = False
+) -> tuple[Figure | SubFigure, list[Axes]]:
+    """Return the figure given, or a new one, and that many Axes on it, in as many columns as are legible.
+
+    Raises
+    ------
+    EngineError
+        If matplotlib is not installed.
+    DataError
+        If ``fig`` is no Figure.
+    """
+    try:
+        from matplotlib.figure import Figure, FigureBase
+    except ImportError as error:
+        raise EngineError(f"plots need matplotlib: {how_to_install('matplotlib')}") from error
+    if fig is not None and not isinstance(fig, FigureBase):
+        raise DataError(f"fig is a {type(fig).__name__}; it must be a matplotlib Figure, as pyplot.figure() makes it.")
+    columns = min(count, 2 if count in (2, 4) or count > 6 else 3)
+    if fig is None:
+        figure: Any = _new_figure((max(SIZE[0], 2.5 * columns), 0.8 + height * -(-count // columns)))
+    else:
+        figure = fig
+        columns = min(columns, max(1, int(fig.bbox.width / fig.dpi / _PANEL_WIDTH)))
+        if isinstance(fig, Figure) and fig.get_layout_engine() is None:
+            fig.set_layout_engine("constrained")
+    rows = -(-count // columns)
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=is_y_shared).ravel()
+    for ax in grid:
+        ax.spines[["top", "right"]].set_visible(False)
+    for ax in grid[count:]:
+        ax.remove()
+    return figure, list(grid[:count])
 
 
 def need_fit(fit: object) -> None:
@@ -175,6 +224,35 @@ def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
     ax.set_ylim(-0.8, len(labels) - 0.2)
 
 
+def size_of_columns(labels: Collection[Any]) -> tuple[float, float]:
+    """Return the width and height in inches of a plot with a column for each label: wider where there are many."""
+    return min(max(SIZE[0], 0.22 * len(labels)), 7.0), SIZE[1]
+
+
+def name_columns(ax: Axes, labels: Sequence[Any]) -> None:
+    """Write the levels of a factor below the places 0, 1, ...: on lines that fit side by side, or else upright.
+
+    Words are not divided. Upright names take at most a third of the plot's height.
+    """
+    texts, points = [str(label) for label in labels], 72.0 / ax.figure.dpi
+    room = ax.bbox.width * points / max(len(texts), 1)
+    for size in _COLUMN_SIZES:
+        letters = int(room / (_LETTER * size)) - 1
+        lines = [textwrap.wrap(text, letters, break_long_words=False) if letters > 0 else [] for text in texts]
+        if all(own and len(own) <= _COLUMN_LINES and max(map(len, own)) <= letters for own in lines):
+            names, angle = ["\n".join(own) for own in lines], 0
+            break
+    else:
+        size, angle = min(room, 9.0), 90
+        longest = max(int(ax.bbox.height * points / 3.0 / (_LETTER * max(size, _SMALLEST))), 4)
+        names = [shorten(text, longest) for text in texts]
+    if size < _SMALLEST:
+        ax.set_xticks([])
+        return
+    ax.set_xticks(range(len(names)), names, fontsize=size, parse_math=False, rotation=angle)
+    ax.set_xlim(-0.6, len(names) - 0.4)
+
+
 def shorten(label: Any, longest: int = _LONGEST) -> str:
     """Return a name, its middle left out if it is too long, since names often differ at their ends."""
     text = str(label)
@@ -182,8 +260,10 @@ def shorten(label: Any, longest: int = _LONGEST) -> str:
     return text if len(text) <= longest else f"{text[: longest - end - 1]}…{text[-end:]}"
 
 
-def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, title: str = "") -> None:
-    """Put a legend above the plot, where it hides no data, and a title above that.
+def put_legend(
+    ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, title: str = "", heading: str = ""
+) -> None:
+    """Put a legend above the plot, where it hides no data, with a heading, and a title above that.
 
     A name may begin with an underscore. There are as many columns as have room, at most ``ncols``.
     """
@@ -204,11 +284,36 @@ def put_legend(ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, tit
         bbox_to_anchor=(0.5, 1.0),
         ncols=count,
         borderaxespad=0.2,
+        title=_balance_lines(heading, max(int(room / (_LETTER * 9.0)), 16)) if heading else None,
+        title_fontsize=9,
     )
+    shown.get_title().set_parse_math(False)
     for text, name in zip(shown.get_texts(), names, strict=True):
         text.set_text(name)
     if title:
-        ax.set_title(title, fontsize=9, pad=8 + 14 * -(-len(names) // count))
+        lines = -(-len(names) // count) + (shown.get_title().get_text().count("\n") + 1 if heading else 0)
+        ax.set_title(title, fontsize=9, pad=8 + 14 * lines)
+
+
+def put_figure_legend(figure: Figure | SubFigure, entries: Sequence[tuple[Any, str]], heading: str) -> None:
+    """Put one legend above all panels of a figure, with a heading of one or several lines."""
+    names = [shorten(name, 48) for _, name in entries]
+    letters = figure.bbox.width * 72.0 / figure.dpi / (_LETTER * 9.0)
+    count = min(4, len(names), max(1, int(letters / (max(map(len, names)) + 6))))
+    shown = figure.legend(
+        [artist for artist, _ in entries],
+        [str(i) for i in range(len(entries))],
+        frameon=False,
+        fontsize=9,
+        loc="outside upper center",
+        ncols=count,
+        title="\n".join(_balance_lines(line, max(int(letters), 16)) for line in heading.split("\n")),
+        title_fontsize=9,
+    )
+    for text, name in zip(shown.get_texts(), names, strict=True):
+        text.set_text(name)
+    for text in (*shown.get_texts(), shown.get_title()):
+        text.set_parse_math(False)
 
 
 def finish(ax: Axes) -> Axes:

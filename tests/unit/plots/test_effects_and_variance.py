@@ -6,7 +6,6 @@ from numpy.testing import assert_allclose
 
 import lmmtools as lmt
 from lmmtools.errors import DataError
-from lmmtools.plots.effects_plot import reference_grid
 from lmmtools.plots.variance_plot import variance_parts
 
 EXACT = 1e-10
@@ -34,16 +33,19 @@ def test_intervals_are_those_of_marginal_means_and_their_method_is_named(ddf):
     assert ("normal" if ddf == "z" else ddf) in ax.get_legend().get_texts()[0].get_text()
 
 
-def test_other_variables_are_held_and_named(cake):
-    grid, held = reference_grid(cake, "recipe")
-    assert list(grid["recipe"]) == ["A", "B", "C"]
-    assert held == {"temp": pytest.approx(200.0)}
+def test_other_variables_are_averaged_or_held_as_marginal_means_does(cake):
     ax = cake.plot.effects("recipe")
     assert [t.get_text() for t in ax.get_xticklabels()] == ["A", "B", "C"]
     assert ax.get_title() == "at temp = 200"
-    means = ax.containers[0].lines[0].get_ydata()
-    assert_allclose(means, cake.predict(grid, random=False, unseen="population"), rtol=EXACT)
-    assert "recipe = A" in cake.plot.effects("temp").get_title()
+    assert_allclose(ax.containers[0].lines[0].get_ydata(), cake.marginal_means("recipe").estimate, rtol=EXACT)
+    line = cake.plot.effects("temp")
+    assert line.get_title() == "averaged over the levels of recipe"
+    x, mean = line.lines[1].get_data()
+    found = cake.marginal_means("temp", at={"temp": [x[0], x[-1]]})
+    assert_allclose(mean[[0, -1]], found.estimate, rtol=EXACT)
+    vertices = line.collections[0].get_paths()[0].vertices
+    at_end = vertices[vertices[:, 0] == x[-1]][:, 1]
+    assert_allclose([at_end.min(), at_end.max()], [found.lower[-1], found.upper[-1]], rtol=EXACT)
 
 
 def test_what_is_no_fixed_effect_is_named(sleep, penicillin):
