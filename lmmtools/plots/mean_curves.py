@@ -12,7 +12,7 @@ from lmmtools.design.facts import ColumnFacts, are_in_memory
 from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError, RowsNeededError
 from lmmtools.inference.degrees import degrees
-from lmmtools.inference.marginal.grid import reference_cells
+from lmmtools.inference.marginal.grid import GridOptions, reference_cells
 from lmmtools.inference.marginal.means import marginal_means, name_list
 
 if TYPE_CHECKING:
@@ -306,6 +306,6 @@ def _means_at(
     others = {name: given for name, given in at.items() if name != variable} | dict(group)
     for start in range(0, len(distinct), _STEPS):
         part = distinct[start : start + _STEPS]
-        cells = reference_cells(fit.design, [variable], {**others, variable: part})
+        cells = reference_cells(fit.design, [variable], (), GridOptions(at={**others, variable: part}))
         found.update(zip(part, cells.L @ fit.estimate.beta + cells.constant, strict=True))
     return np.array([found[value] for value in values])
