@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.marginal.means import MarginalMeans
 
     Floats = NDArray[np.float64]
 
@@ -149,14 +150,13 @@ def mean_curves(
         raise DataError(f"{', '.join([variable, *names])}: a column stands twice; each has one place in the plot")
     given = dict(at) if isinstance(at, Mapping) else at
     chosen = _choose_values(design, variable, names, given)
-    found = marginal_means(fit, variable, by=names, at=chosen, ddf=ddf, alpha=1.0 - level)
-    along = tuple(dict.fromkeys(row[0] for row in found.values))
-    groups = tuple(dict.fromkeys(row[1:] for row in found.values))
+    options = GridOptions(at=chosen)
+    found = marginal_means(fit, variable, by=names, options=options, ddf=ddf, alpha=1.0 - level)
+    # A variable that is nested in others has a curve for each level of these too.
+    names = [name for name in found.names if name != variable]
+    along, groups, (mean, lower, upper) = _arrange(found, variable)
     if is_limited:
         _need_few(names, groups)
-    # The variable varies fastest.
-    shape = (len(groups), len(along))
-    mean, lower, upper = (values.reshape(shape) for values in (found.estimate, found.lower, found.upper))
     _need_estimable(design, variable, mean)
     is_factor = is_categorical(design, variable)
     rows = _rows_of_curves(fit, variable, along if is_factor else None, names, groups, chosen, points)
@@ -172,6 +172,22 @@ def mean_curves(
     return MeanCurves(
         variable, along, is_factor, tuple(names), curves, f"{100 * level:g}% interval ({method})", tuple(notes)
     )
+
+
+def _arrange(found: MarginalMeans, variable: str) -> tuple[tuple[Any, ...], tuple[tuple[Any, ...], ...], Floats]:
+    """Return the values along a variable, the levels of the curves, and numbers, shape (3, curves, values).
+
+    Numbers are mean, lower and upper limit; NaN where the data have no such combination.
+    """
+    own = found.names.index(variable)
+    along = {value: k for k, value in enumerate(dict.fromkeys(row[own] for row in found.values))}
+    rest = [row[:own] + row[own + 1 :] for row in found.values]
+    groups = {levels: k for k, levels in enumerate(dict.fromkeys(rest))}
+    numbers = np.full((3, len(groups), len(along)), np.nan)
+    places = [groups[levels] for levels in rest], [along[row[own]] for row in found.values]
+    for k, values in enumerate((found.estimate, found.lower, found.upper)):
+        numbers[k][places] = values
+    return tuple(along), tuple(groups), numbers
 
 
 def _need_few(names: Sequence[str], groups: Sequence[Any]) -> None:
@@ -307,5 +323,6 @@ def _means_at(
     for start in range(0, len(distinct), _STEPS):
         part = distinct[start : start + _STEPS]
         cells = reference_cells(fit.design, [variable], (), GridOptions(at={**others, variable: part}))
-        found.update(zip(part, cells.L @ fit.estimate.beta + cells.constant, strict=True))
-    return np.array([found[value] for value in values])
+        own, means = cells.names.index(variable), cells.L @ fit.estimate.beta + cells.constant
+        found.update((row[own], float(mean)) for row, mean in zip(cells.values, means, strict=True))
+    return np.array([found.get(value, np.nan) for value in values])
