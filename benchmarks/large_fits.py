@@ -70,7 +70,7 @@ def _dataset(files: list[str]) -> Any:
 
 
 def _fit(lmt: Any, data: Any) -> dict[str, Any]:
-    fit = lmt.lmm(FORMULA, data).fit()
+    fit = lmt.lmm(FORMULA, data, stream=None if hasattr(data, "iloc") else True).fit()
     return {
         "rows": fit.nobs,
         "objective": fit.objective,

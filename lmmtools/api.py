@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from lmmtools import memory
 from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
+from lmmtools.design.of_source import build_source_design
 from lmmtools.design.redeclare import Given
-from lmmtools.design.streamed import build_streamed_design
 from lmmtools.engines import load_engine, pls
-from lmmtools.errors import CodingWarning, EngineError, RowsNeededError
+from lmmtools.errors import CodingWarning, DataError, EngineError, RowsNeededError
 from lmmtools.fit.record import Names, Prepared
 from lmmtools.formula.parser import parse
 from lmmtools.progress import watch, watch_rows
@@ -254,6 +254,7 @@ def lmm(
     data_name: str | None = None,
     trusted: bool = False,
     progress: bool = False,
+    stream: bool | None = None,
 ) -> Model:
     """Return the linear mixed model that ``formula`` (and ``random``) declares on ``data``.
 
@@ -262,8 +263,8 @@ def lmm(
     formula : str
         As lme4 writes it, ``"diameter ~ 1 + (1|plate) + (1|sample)"``; the fixed part may use what formulaic offers.
     data : DataFrame, str, path-like or lazy frame
-        pandas, or any frame that narwhals accepts (polars, pyarrow). Rows are read in batches, however many there are,
-        of a path (Parquet, Arrow or CSV: a file, a folder, a pattern such as ``"ratings/*.parquet"``), a pyarrow
+        pandas, or any frame that narwhals accepts (polars, pyarrow). Also where rows can be read from: a path (Parquet,
+        Arrow or CSV: a file, a folder, a pattern such as ``"ratings/*.parquet"``) or a list of paths, a pyarrow
         Dataset, a DuckDB relation, a polars LazyFrame or a dask DataFrame.
     random : Declaration, optional
         ``crossed("plate", "sample")``, ``nested("batch", "cask")``, ``random("Subject", "1 + Days")``; they add up,
@@ -280,7 +281,13 @@ def lmm(
         Let the formula call any Python function. By default it may call known functions alone, so that the text of a
         formula from elsewhere cannot run code.
     progress : bool
-        Show the pass over rows that are read in batches in a progress bar (needs tqdm).
+        Show passes over rows that are read from elsewhere in a progress bar (needs tqdm).
+    stream : bool, optional
+        Where data are a path, a query or a lazy frame: True reads rows in batches whenever they are needed, however
+        many there are; False reads all into memory, once. By default that is done where the model's columns have at
+        most 2**25 values (6.7 million rows of five columns) and a fit takes at most a quarter of the free memory; a
+        dask frame stays where it is. ``fit.design.is_streamed`` and the summary tell. The numbers are the same; some
+        methods need all rows in memory.
 
     Raises
     ------
@@ -302,18 +309,22 @@ def lmm(
     """
     parsed = parse(formula, random, trusted=trusted)
     source = open_source(data)
+    if stream and source is None:
+        raise DataError(
+            f"stream=True reads rows when they are needed, and the data are in memory already ({type(data).__name__}): "
+            "leave it out, or give a path, a query or a lazy frame."
+        )
     with single, watch_rows(progress=progress):
         if source is None:
             design = build_design(parsed, data, weights=weights, offset=offset, na_action=na_action)
         else:
-            # Values given beside the rows are refused there.
-            beside: Any = {"weights": weights, "offset": offset}
-            design = build_streamed_design(parsed, source, na_action=na_action, **beside)
+            beside: Any = {"weights": weights, "offset": offset, "na_action": na_action}
+            design = build_source_design(parsed, source, stream=stream, **beside)
     names = Names(
         data_name or (_name_of(data) if source is None else source.name),
         _name_argument(weights, "weights"),
         _name_argument(offset, "offset"),
-        Given(data, source),
+        Given(data, source, stream),
     )
     warn_of((CodingWarning, text) for text in design.narrower_in_r)
     return Model(parsed, design, names)

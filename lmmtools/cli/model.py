@@ -76,13 +76,12 @@ def open_chosen_data(path: str, options: argparse.Namespace) -> Any:
     """
     if not is_source(path):
         return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
-    from lmmtools.design.frame import as_frame
     from lmmtools.sources import open_files, read_whole
 
     source = open_files(path, options.na, options.encoding)
     rows = source.rows()
     if rows is not None and fit_into_memory(rows * len(source.columns) * NUMBER):
-        frame = as_frame(read_whole(source))
+        frame = read_whole(source)
         mark_factors(frame, options.factor, path)
         frame.attrs["name"] = path
         return frame

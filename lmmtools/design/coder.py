@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     AnyColumns = Mapping[str, pd.Series[Any]]
 
-__all__ = ["BlockCoder", "Coder", "LevelFinder", "code_in_pieces", "complete_rows", "describe_change"]
+__all__ = ["BlockCoder", "Coder", "LevelFinder", "as_response", "code_in_pieces", "complete_rows", "describe_change"]
 
 WIDEST_TABLE = 1 << 24
 """Integers within a range of this length, and so many possible combinations, are looked up in a table."""
@@ -39,6 +39,24 @@ def complete_rows(columns: AnyColumns, names: Sequence[str]) -> dict[str, pd.Ser
     missing = [where for name in names if (where := is_missing(columns[name])).any()]
     keep = ~np.any(missing, axis=0) if missing else None
     return {name: as_plain(columns[name] if keep is None else columns[name][keep]) for name in names}
+
+
+def as_response(column: pd.Series[Any], name: str) -> Floats:
+    """Return a column on the rows that a model uses as another response of it, shape (r,).
+
+    Raises
+    ------
+    DataError
+        It has no numbers, or none in a row.
+    """
+    values = as_numbers(column, name, "the response")
+    if np.isnan(values).any():
+        row = name_row(column.index[int(np.argmax(np.isnan(values)))])
+        raise DataError(
+            f"{name!r} has no value in {row}, which the model uses: another response has to have the same rows. "
+            "Declare a model of its own for it."
+        )
+    return values
 
 
 class LevelFinder:
@@ -182,14 +200,7 @@ class Coder:
         index = next(iter(found.values())).index
         for name in self.names:
             if name not in found:
-                values = as_numbers(columns[name].loc[index], name, "the response")
-                if np.isnan(values).any():
-                    row = name_row(index[int(np.argmax(np.isnan(values)))])
-                    raise DataError(
-                        f"{name!r} has no value in {row}, which the model uses: another response has to have the same "
-                        "rows. Declare a model of its own for it."
-                    )
-                found[name] = pd.Series(values, index=index, name=name)
+                found[name] = pd.Series(as_response(columns[name].loc[index], name), index=index, name=name)
         return found
 
     def code(self, columns: AnyColumns, with_frame: bool = False) -> RowBatch:

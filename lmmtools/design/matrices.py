@@ -150,6 +150,11 @@ class Design:
     whole: pd.DataFrame | None = None
     streamed: Stream | None = None
 
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the rows are read in batches when they are needed, and not in memory."""
+        return self.streamed is not None
+
     def batches(self, rows: int) -> Iterator[RowBatch]:
         """Yield the rows in order, in batches of at most ``rows``: views of the arrays, or read and coded."""
         if self.streamed is not None:
@@ -157,16 +162,19 @@ class Design:
                 yield self.in_blocks(batch)
             return
         for start in range(0, self.n, rows):
-            s = slice(start, start + rows)
-            yield RowBatch(
-                self.y[s],
-                self.fixed[s],
-                None if self.weights is None else self.weights[s],
-                None if self.offset is None else self.offset[s],
-                tuple(b.codes[s] for b in self.blocks),
-                tuple(b.basis[s] for b in self.blocks),
-                self.rows[s],
-            )
+            yield self.take_batch(slice(start, start + rows))
+
+    def take_batch(self, s: slice) -> RowBatch:
+        """Return consecutive rows of those in memory: views of the arrays."""
+        return RowBatch(
+            self.y[s],
+            self.fixed[s],
+            None if self.weights is None else self.weights[s],
+            None if self.offset is None else self.offset[s],
+            tuple(b.codes[s] for b in self.blocks),
+            tuple(b.basis[s] for b in self.blocks),
+            self.rows[s],
+        )
 
     def in_blocks(self, batch: RowBatch) -> RowBatch:
         """Return a batch as it was coded with the levels and bases of the blocks: fewer, or of fewer columns."""

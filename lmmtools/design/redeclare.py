@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from lmmtools.design.build import build_design, used_columns
 from lmmtools.design.frame import as_frame
+from lmmtools.design.of_source import build_source_design
 from lmmtools.design.streamed import build_streamed_design
 from lmmtools.errors import DataError
 from lmmtools.sources import open_source
@@ -32,13 +34,17 @@ class Given:
     data : object
         What the user gave; only a weak reference to it is kept, so that no fit keeps data alive.
     source : Source, optional
-        Where the rows are read from if they are not in memory.
+        Where the rows are read from if the data are no frame in memory.
+    stream : bool, optional
+        Whether they are read in batches, as the user said; None: as their number tells.
     """
 
-    __slots__ = ("_look", "source")
+    __slots__ = ("_look", "path", "source", "stream")
 
-    def __init__(self, data: Any = None, source: Source | None = None) -> None:
-        self.source = source
+    def __init__(self, data: Any = None, source: Source | None = None, stream: bool | None = None) -> None:
+        self.source, self.stream = source, stream
+        # As code writes it.
+        self.path = None if source is None else _write_paths(data)
         self._look: Callable[[], Any]
         try:
             self._look = weakref.ref(data)
@@ -54,6 +60,13 @@ class Given:
 
     def __deepcopy__(self, memo: Any) -> Given:
         return self
+
+
+def _write_paths(data: Any) -> str | None:
+    """Return a path or a list of paths as code, None for data of another kind."""
+    if isinstance(data, (str, PathLike)):
+        return repr(fspath(data))
+    return repr([fspath(path) for path in data]) if isinstance(data, (list, tuple)) else None
 
 
 def _nothing() -> None:
@@ -79,19 +92,17 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
         If the data are gone or were changed since, or weights or an offset given as values do not go with the rows.
     """
     source = given.source if data is None else open_source(data)
-    if source is not None:
-        return build_streamed_design(formula, source, weights=design.weights_column, offset=design.offset_column)
-    if data is None:
+    if source is None and data is None:
         data = given.look()
         if data is not None:
             _check_unchanged(design, data)
-    if data is None:
-        if design.dropped.n_rows or not set(used_columns(formula)) <= set(design.frame.columns):
+        elif design.dropped.n_rows or not set(used_columns(formula)) <= set(design.frame.columns):
             raise DataError(
                 "the data of this fit are not held any more, and the changed model needs them: give them again, "
                 "update(change, data=...)"
             )
-        return redeclare(design, formula)
+        else:
+            return redeclare(design, formula)
     weights, offset = _given_arguments(design)
     for key, values in (("weights", weights), ("offset", offset)):
         if isinstance(values, np.ndarray) and design.dropped.n_rows:
@@ -99,6 +110,8 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
                 f"{key}= were given as values, and rows were left out: declare the changed model with "
                 f"lmm(formula, data, {key}=...)"
             )
+    if source is not None:
+        return build_source_design(formula, source, weights=weights, offset=offset, stream=given.stream)
     return build_design(formula, data, weights=weights, offset=offset)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core
+from lmmtools.design.coder import describe_change
 from lmmtools.errors import DataError
 from lmmtools.fit.by_rows import BATCH_ROWS, fitted_rows
 from lmmtools.sources.source import load_package
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from lmmtools.design.matrices import Design
     from lmmtools.design.rows_elsewhere import RowBatch
     from lmmtools.fit.record import Fit
+    from lmmtools.sources import Source
 
 __all__ = ["augment_batches", "augment_frames", "write_augmented"]
 
@@ -60,8 +63,11 @@ def augment_batches(fit: Fit, prefix: str = "", leverages: bool = False) -> Iter
     design = fit.design
     found = core.RowLeverages(fit.problem, fit.theta, fit.reml) if leverages else None
     pairs: Iterator[tuple[Any, RowBatch]]
+    source = fit.names.given.source
     if design.streamed is not None:
         pairs = design.streamed.with_tables(BATCH_ROWS, design)
+    elif source is not None:
+        pairs = _with_tables(source, design)
     else:
         pairs = (
             (pa.RecordBatch.from_pandas(design.frame.iloc[at : at + len(rows)], preserve_index=False), rows)
@@ -79,6 +85,18 @@ def augment_batches(fit: Fit, prefix: str = "", leverages: bool = False) -> Iter
                 )
             table = table.append_column(prefix + name, pa.array(values))
         yield table
+
+
+def _with_tables(source: Source, design: Design) -> Iterator[tuple[Any, RowBatch]]:
+    """Yield tables with all columns of the rows used, read again from where they came, and these rows in memory."""
+    start = at = 0
+    for table in source.batches(source.columns):
+        stop = int(np.searchsorted(design.rows, start + table.num_rows))
+        if stop > at:
+            yield table.take(design.rows[at:stop] - start), design.take_batch(slice(at, stop))
+        start, at = start + table.num_rows, stop
+    if start != design.dropped.n_input:
+        raise DataError(describe_change(source.name))
 
 
 def _numbered(batches: Iterator[RowBatch]) -> Iterator[tuple[int, RowBatch]]:

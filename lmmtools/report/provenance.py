@@ -113,12 +113,12 @@ def _response_hash(fit: Fit, response: Fingerprint | None) -> str:
 
 
 def _write_call(fit: Fit) -> str:
-    given: dict[str, Any] = {"weights": fit.names.weights, "offset": fit.names.offset}
-    options = "".join(f", {name}={value!r}" for name, value in given.items() if value is not None)
+    beside: dict[str, Any] = {"weights": fit.names.weights, "offset": fit.names.offset}
+    beside["stream"] = fit.names.given.stream
+    options = "".join(f", {name}={value!r}" for name, value in beside.items() if value is not None)
     formula = fit.design.formula.source or str(fit.design.formula)
-    data = fit.names.data or "data"
-    if fit.design.streamed is not None:  # a path
-        data = repr(data)
+    path = fit.names.given.path
+    data = (fit.names.data or "data") if path is None else path
     return f"lmt.lmm({formula!r}, {data}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
 
 

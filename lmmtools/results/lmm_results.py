@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools import core, memory
-from lmmtools.design.other_response import with_response
+from lmmtools.design.other_response import read_response, with_response
 from lmmtools.errors import DataError
 from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import Confirmation, search_again
@@ -148,8 +148,8 @@ class LMMResults(
         Parameters
         ----------
         y : array-like, shape (nobs,), or str
-            One value per row used, in the order of ``fittedvalues``. Where the rows are read when they are needed, the
-            name of a column of the same data: one pass over them.
+            One value per row used, in the order of ``fittedvalues``. Where the data are a path or another
+            source of rows, also the name of a column of theirs: one pass over them.
 
         Raises
         ------
@@ -171,7 +171,9 @@ class LMMResults(
         99.02
         """
         if isinstance(y, str):
-            return self.on_design(with_response(self.design, y))
+            if self.design.is_streamed:
+                return self.on_design(with_response(self.design, y))
+            y = read_response(self.design, self.names.given.source, y)
         return self.on_response(_as_floats(y))
 
     def refit_many(self, Y: ArrayLike) -> core.Refits:

@@ -118,6 +118,10 @@ def report_notes(result: Fit) -> tuple[str, ...]:
     out += result.design.narrower_in_r
     out += remark_on_columns(result.design)
     out += result.remarks
+    if result.design.is_streamed:
+        out.append("rows are read in batches when they are needed; fit.needs_rows names what reads them again")
+    elif result.names.given.source is not None:
+        out.append(f"all rows of {result.names.given.source.name} were read into memory")
     out += _describe_engine(result)
     return tuple(out)
 

@@ -28,4 +28,6 @@ def update_declared(design: Design, names: Names, change: str, data: Any) -> tup
     source = open_source(data)
     attributes = getattr(data, "attrs", None)
     called = attributes.get("name") if isinstance(attributes, dict) else None
-    return changed, replace(names, data=called if source is None else source.name, given=Given(data, source))
+    return changed, replace(
+        names, data=called if source is None else source.name, given=Given(data, source, names.given.stream)
+    )

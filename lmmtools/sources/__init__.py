@@ -9,6 +9,6 @@ from __future__ import annotations
 from lmmtools.sources.columns import as_columns
 from lmmtools.sources.opening import open_files, open_source
 from lmmtools.sources.source import BATCH_ROWS, Source
-from lmmtools.sources.whole import read_whole
+from lmmtools.sources.whole import read_small, read_whole
 
-__all__ = ["BATCH_ROWS", "Source", "as_columns", "open_files", "open_source", "read_whole"]
+__all__ = ["BATCH_ROWS", "Source", "as_columns", "open_files", "open_source", "read_small", "read_whole"]

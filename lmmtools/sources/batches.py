@@ -51,11 +51,26 @@ def _join(batches: Sequence[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatc
     arrays: list[pa.Array] = []
     for j in range(len(schema)):
         pieces = [batch.column(j) for batch in batches]
+        if pa.types.is_dictionary(schema.field(j).type) and not all(
+            piece.dictionary.equals(pieces[0].dictionary) for piece in pieces
+        ):
+            arrays.append(_join_declared(pieces))
+            continue
         if len({str(piece.type) for piece in pieces}) > 1:  # texts, some of them as dictionaries
             pieces = [_as_dictionary(piece) for piece in pieces]
         joined = pa.chunked_array(pieces).unify_dictionaries().combine_chunks()
         arrays.extend(joined.chunks if isinstance(joined, pa.ChunkedArray) else [joined])
     return _make_batch(arrays, schema)
+
+
+def _join_declared(pieces: Sequence[pa.DictionaryArray]) -> pa.DictionaryArray:
+    """Return dictionaries with different orders as one in the order of its labels: there is none that all have."""
+    import pyarrow as pa
+
+    values = pa.concat_arrays([piece.dictionary_decode() for piece in pieces])
+    labels = values.unique().drop_null()
+    labels = labels.take(pa.compute.array_sort_indices(labels))
+    return pa.DictionaryArray.from_arrays(pa.compute.index_in(values, value_set=labels), labels)
 
 
 def convert_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

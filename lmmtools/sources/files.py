@@ -13,15 +13,15 @@ from lmmtools.sources.text_file import TextRules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from os import PathLike
 
+    from lmmtools.sources.listing import Paths
     from lmmtools.sources.parts import Part, PartedSource
 
 __all__ = ["open_listed"]
 
 
-def open_listed(path: str | PathLike[str], missing: Sequence[str] = (), encoding: str | None = None) -> PartedSource:
-    """Return the source of the files that a path means; the options are those of texts."""
+def open_listed(path: Paths, missing: Sequence[str] = (), encoding: str | None = None) -> PartedSource:
+    """Return the source of the files that a path means, or several; the options are those of texts."""
     files = list_files(path)
     options: dict[str, Any] = {}
     if files.kind == "text":

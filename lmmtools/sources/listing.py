@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from os import PathLike, fspath
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Union
 from urllib.parse import unquote
 
 from lmmtools.errors import DataError
@@ -19,13 +19,15 @@ from lmmtools.sentences import join_with_and, list_first
 from lmmtools.sources.source import load_package
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pyarrow.fs import FileInfo, FileSystem
 
-__all__ = ["FileList", "Kind", "ListedFile", "list_files", "naming", "note_file"]
+__all__ = ["FileList", "Kind", "ListedFile", "Paths", "list_files", "naming", "note_file"]
 
 Kind = Literal["parquet", "arrow", "text"]
+Paths = Union[str, "PathLike[str]", "Sequence[str | PathLike[str]]"]
+"""A path or several."""
 
 ENDINGS: dict[str, Kind] = {
     **dict.fromkeys((".parquet", ".pq", ".parq"), "parquet"),
@@ -116,8 +118,8 @@ class FileList:
 _AGAIN = "A fit reads its data several times, and they must stay the same: begin again once nobody writes them."
 
 
-def list_files(path: str | PathLike[str]) -> FileList:
-    """Return the files that a path means.
+def list_files(path: Paths) -> FileList:
+    """Return the files that a path means, or several, in their order.
 
     Of a folder, these are the files below it whose endings tell a table; names that begin with a dot or an underscore,
     as ``_SUCCESS``, are no data, as for Spark and pyarrow, and neither are ``.txt`` files beside others.
@@ -127,6 +129,8 @@ def list_files(path: str | PathLike[str]) -> FileList:
     DataError
         There is none, or they are of several kinds.
     """
+    if not isinstance(path, (str, PathLike)):
+        return _join_lists([list_files(one) for one in path])
     name = fspath(path)
     fs = load_package("pyarrow.fs", f"Reading {name!r}")
     if "://" in name:
@@ -146,6 +150,21 @@ def list_files(path: str | PathLike[str]) -> FileList:
             raise
         raise DataError(f"{name} cannot be opened: {str(error).splitlines()[0]:.200}") from error
     return FileList(name, system, kind, files, pattern)
+
+
+def _join_lists(lists: Sequence[FileList]) -> FileList:
+    """Return the files of several paths, each once."""
+    first = lists[0]
+    for other in lists[1:]:
+        if other.kind != first.kind:
+            raise DataError(
+                f"{other.name} is {other.kind}, and {first.name} is {first.kind}: the files of one table are of one kind."
+            )
+        if not other.system.equals(first.system):
+            raise DataError(f"{other.name} and {first.name} are in different places: copy all files to one of them.")
+    files = tuple({file.path: file for one in lists for file in one.files}.values())
+    name = list_first([one.name for one in lists], _MOST_FILES)
+    return FileList(name, first.system, first.kind, files, None) if len(lists) > 1 else first
 
 
 def _list(system: FileSystem, pattern: str, name: str) -> tuple[Kind, tuple[ListedFile, ...]]:

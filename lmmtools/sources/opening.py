@@ -14,6 +14,7 @@ from lmmtools.sources.watched import WatchedSource
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lmmtools.sources.listing import Paths
     from lmmtools.sources.source import Source
 
 __all__ = ["open_files", "open_source"]
@@ -33,8 +34,9 @@ def open_source(data: Any) -> Source | None:
     Parameters
     ----------
     data : Any
-        The path or URL of a file, a folder or a pattern such as ``"ratings/*.parquet"``; a pyarrow Dataset, a DuckDB
-        relation, a polars LazyFrame, a dask DataFrame, or a narwhals LazyFrame of one of these.
+        The path or URL of a file, a folder or a pattern such as ``"ratings/*.parquet"``, or several in a list; a
+        pyarrow Dataset, a DuckDB relation, a polars LazyFrame, a dask DataFrame, or a narwhals LazyFrame of one of
+        these.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def open_source(data: Any) -> Source | None:
     """
     if isinstance(data, WatchedSource):
         return data
-    if isinstance(data, (str, PathLike)):
+    if _are_paths(data):
         return open_files(data)
     if isinstance(data, Iterator) or _is_a(data, "pyarrow", "RecordBatchReader") or _is_a(data, "pyarrow", "Scanner"):
         raise DataError(
@@ -63,12 +65,12 @@ def open_source(data: Any) -> Source | None:
     return opened if isinstance(opened, Spread) else WatchedSource(opened)
 
 
-def open_files(path: str | PathLike[str], missing: Sequence[str] = (), encoding: str | None = None) -> Source:
+def open_files(path: Paths, missing: Sequence[str] = (), encoding: str | None = None) -> Source:
     """Return the source of a file, a folder or a pattern: Parquet, Arrow or text by the files' endings.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str or path-like, or several
     missing : sequence of str
         Cells of a text that stand for a missing value, beside ``NA`` (and empty cells of columns of numbers).
     encoding : str, optional
@@ -84,6 +86,13 @@ def open_files(path: str | PathLike[str], missing: Sequence[str] = (), encoding:
     from lmmtools.sources.files import open_listed
 
     return WatchedSource(open_listed(path, missing, encoding))
+
+
+def _are_paths(data: Any) -> bool:
+    """Whether data are a path, or a list of paths."""
+    if isinstance(data, (list, tuple)):
+        return bool(data) and all(isinstance(path, (str, PathLike)) for path in data)
+    return isinstance(data, (str, PathLike))
 
 
 def _is_a(data: Any, package: str, kind: str) -> bool:

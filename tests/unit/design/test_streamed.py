@@ -46,6 +46,11 @@ FORMULAS = (
 )
 
 
+def declare(formula, rows, **beside):
+    """Declare a model on a frame in memory, or on rows of a source that are read when they are needed."""
+    return lmt.lmm(formula, rows, stream=None if isinstance(rows, pd.DataFrame) else True, **beside)
+
+
 @pytest.fixture(scope="module")
 def data() -> pd.DataFrame:
     rng = np.random.default_rng(1)
@@ -116,8 +121,8 @@ def test_rows_read_in_batches_are_coded_as_rows_in_memory(formula, beside, data,
 @pytest.mark.parametrize("beside", [{}, {"weights": "w"}], ids=["plain", "weighted"])
 @pytest.mark.filterwarnings("ignore::lmmtools.LmmWarning")
 def test_a_fit_to_rows_read_in_batches_is_that_to_rows_in_memory(formula, beside, data, path):
-    whole = lmt.lmm(formula, data, **beside).fit()
-    streamed = lmt.lmm(formula, path, **beside).fit()
+    whole = declare(formula, data, **beside).fit()
+    streamed = declare(formula, path, **beside).fit()
     assert streamed.objective == pytest.approx(whole.objective, rel=1e-10)
     np.testing.assert_allclose(streamed.params, whole.params, rtol=1e-8)
     np.testing.assert_allclose(streamed.theta, whole.theta, rtol=1e-6)
@@ -181,10 +186,10 @@ def test_weights_that_are_not_positive_are_refused_in_the_same_words(weights, da
 )
 def test_functions_of_a_whole_column_are_refused_with_their_cure(call, cure, path):
     with pytest.raises(DataError, match=r"needs the whole column at once") as error:
-        lmt.lmm(f"y ~ {call} + (1|g)", path)
+        declare(f"y ~ {call} + (1|g)", path)
     assert cure in str(error.value)
 
 
 def test_values_beside_the_rows_are_refused(path):
     with pytest.raises(DataError, match="takes the name of a column"):
-        lmt.lmm("y ~ x + (1|g)", path, weights=np.ones(3))
+        declare("y ~ x + (1|g)", path, weights=np.ones(3))

@@ -255,3 +255,15 @@ def test_folders_of_a_dataset_give_columns_and_its_files_are_watched(tmp_path: P
     next(tmp_path.rglob("*.parquet")).unlink()
     with pytest.raises(DataError, match="has vanished"):
         list(source.batches(["k"]))
+
+
+def test_a_list_of_paths_is_one_table_in_its_order(tmp_path: Path) -> None:
+    parquet(tmp_path)
+    source = open_source([tmp_path / "1.parquet", str(tmp_path / "0.parquet"), tmp_path / "1.parquet"])
+    assert source is not None
+    assert read(source, "k")["k"].tolist() == [*FRAME["k"][2000:4000], *FRAME["k"][:2000]]
+    (tmp_path / "x.csv").write_text("k\n1\n")
+    with pytest.raises(DataError, match=r"x\.csv is text, and .*0\.parquet is parquet: .* of one kind"):
+        open_source([tmp_path / "0.parquet", tmp_path / "x.csv"])
+    with pytest.raises(DataError, match=r"There is no file .*9\.parquet"):
+        open_source([tmp_path / "0.parquet", tmp_path / "9.parquet"])
