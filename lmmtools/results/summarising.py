@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lmmtools.audience import advice
 from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows, list_unused_levels
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.fit.second_look import describe_seconds
@@ -119,7 +120,8 @@ def report_notes(result: Fit) -> tuple[str, ...]:
     out += remark_on_columns(result.design)
     out += result.remarks
     if result.design.is_streamed:
-        out.append("rows are read in batches when they are needed; fit.needs_rows names what reads them again")
+        python = "rows are read in batches when they are needed; fit.needs_rows names what reads them again"
+        out.append(advice(python, "rows were read in batches"))
     elif result.names.given.source is not None:
         out.append(f"all rows of {result.names.given.source.name} were read into memory")
     out += _describe_engine(result)

@@ -158,7 +158,7 @@ def _join_lists(lists: Sequence[FileList]) -> FileList:
     for other in lists[1:]:
         if other.kind != first.kind:
             raise DataError(
-                f"{other.name} is {other.kind}, and {first.name} is {first.kind}: the files of one table are of one kind."
+                f"{other.name} is {other.kind}, and {first.name} is {first.kind}: files of one table are of one kind."
             )
         if not other.system.equals(first.system):
             raise DataError(f"{other.name} and {first.name} are in different places: copy all files to one of them.")

@@ -12,6 +12,7 @@ from lmmtools.cli import files, main
 from lmmtools.cli.files import is_source
 from lmmtools.cli.terminal import waiting
 from lmmtools.progress import count_rows
+from lmmtools.sources import whole
 
 pytest.importorskip("pyarrow")
 FORMULA = "strength ~ 1 + (1|batch/cask)"
@@ -32,16 +33,18 @@ def parts(tmp_path):
 def little_memory(monkeypatch):
     monkeypatch.setattr(files, "MATTERS", 0)
     monkeypatch.setattr(files, "free_memory", lambda: 100.0)
+    monkeypatch.setattr(whole, "free_memory", lambda: 100.0)
 
 
 @pytest.mark.parametrize("what", ["parts", "parts/*.parquet", "pastes.csv"])
 def test_the_report_is_that_of_the_whole_file(parts, capsys, what, little_memory, monkeypatch):
     assert main(["fit", str(parts / what), FORMULA, "--ddf", "satterthwaite"]) == 0
     in_batches = capsys.readouterr().out
+    assert "rows were read in batches\n" in in_batches
     monkeypatch.undo()
     assert main(["fit", str(parts / "pastes.csv"), FORMULA, "--ddf", "satterthwaite"]) == 0
-    whole = capsys.readouterr().out
-    assert in_batches.replace(str(parts / what), "pastes.csv") == whole
+    at_once = capsys.readouterr().out
+    assert in_batches.replace(str(parts / what), "pastes.csv").replace("rows were read in batches\n", "") == at_once
 
 
 def test_parts_that_memory_holds_are_one_table(parts, capsys):
