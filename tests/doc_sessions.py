@@ -26,6 +26,7 @@ from unittest import mock
 
 import pandas as pd
 
+from lmmtools import datasets
 from lmmtools.cli import main as main_of_lmmtools
 
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
@@ -249,6 +250,9 @@ def _run_shell(source: str) -> str:
 def _run_r(sources: list[str], folder: Path) -> list[str]:
     if not sources:
         return []
+    # A page reads data sets of the package as R's users read files.
+    for name in set(re.findall(r'read\.csv\("(\w+)\.csv"', "\n".join(sources))) & set(datasets.names()):
+        datasets.load(name).to_csv(folder / f"{name}.csv", index=False)
     parts = [f'withAutoprint({{\n{s}\n}}, echo = FALSE)\ncat("\\n{R_MARK}\\n")\n' for s in sources]
     with tempfile.NamedTemporaryFile("w", suffix=".R", delete=False) as script:
         script.write(R_START + "".join(parts))
