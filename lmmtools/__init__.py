@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.declare import crossed, nested, random
     from lmmtools.inference.bootstrap.comparison import bootstrap_test
     from lmmtools.inference.likelihood_ratio import anova
+    from lmmtools.inference.lmer_list import lmer_list
     from lmmtools.inference.power.power_analysis import power
     from lmmtools.linting.lint import lint
     from lmmtools.printout.mixedlm import read_mixedlm_summary
@@ -44,6 +45,7 @@ _HOME = {
     "crossed": "formula.declare",
     "from_mixedlm": "api",
     "lint": "linting.lint",
+    "lmer_list": "inference.lmer_list",
     "lmm": "api",
     "nested": "formula.declare",
     "patch_summary": "api",
@@ -78,6 +80,7 @@ __all__ = [
     "exercises",
     "from_mixedlm",
     "lint",
+    "lmer_list",
     "lmm",
     "nested",
     "patch_summary",

@@ -8,6 +8,7 @@ from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.fit_plots import FitPlots
 from lmmtools.plots.incidence_plot import incidence
 from lmmtools.plots.interaction_plot import interaction
+from lmmtools.plots.level_plot import intervals_by_level
 from lmmtools.plots.mode_plots import caterpillar, shrinkage
 from lmmtools.plots.profile_plots import profile_density, profile_zeta
 from lmmtools.plots.residual_plots import by_group, qq, residuals
@@ -22,6 +23,7 @@ __all__ = [
     "effects",
     "incidence",
     "interaction",
+    "intervals_by_level",
     "profile_density",
     "profile_zeta",
     "qq",

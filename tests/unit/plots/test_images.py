@@ -30,11 +30,16 @@ PLOTS = {
     "qq": lambda f: f["sleep"].plot.qq(),
     "variance": lambda f: f["penicillin"].plot.variance(),
     "effects": lambda f: f["sleep"].plot.effects("Days"),
+    "intervals_by_level": lambda _: lmt.plots.intervals_by_level(by_subject(), "Days"),
     "section": lambda f: f["dyestuff2"].plot.section(),
     "comparison": lambda f: lmt.plots.comparison(lmt.compare(f["penicillin"], without_a_plate())),
     "profile_zeta": lambda f: f["sleep"].plot.profile_zeta("cor_Days.(Intercept)|Subject"),
     "profile_density": lambda f: f["sleep"].plot.profile_density("sigma"),
 }
+
+
+def by_subject() -> object:
+    return lmt.lmer_list("Reaction ~ Days | Subject", lmt.datasets.load("sleepstudy"))
 
 
 def without_a_plate() -> lmt.LMMResults:
