@@ -5,8 +5,7 @@ Public names are loaded when first used, so that ``import lmmtools`` stays quick
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lmmtools._version import __version__
 
@@ -98,17 +97,21 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"lmmtools.{name}")
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'lmmtools' has no attribute {name!r}") from None
-    value = getattr(importlib.import_module(f"lmmtools.{home}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would take every name for known
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        if name in _MODULES:
+            return import_module(f"lmmtools.{name}")
+        try:
+            home = _HOME[name]
+        except KeyError:
+            raise import_module("lmmtools.other_names").missing_function("lmmtools", name, __all__) from None
+        value = getattr(import_module(f"lmmtools.{home}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

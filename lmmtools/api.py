@@ -12,10 +12,11 @@ from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.design.of_source import build_source_design
 from lmmtools.design.redeclare import Given
-from lmmtools.engines import load_engine, pls
+from lmmtools.engines import check_options, load_engine, pls
 from lmmtools.errors import CodingWarning, DataError, EngineError, RowsNeededError
 from lmmtools.fit.record import Names, Prepared
 from lmmtools.formula.parser import parse
+from lmmtools.other_names import AnswersOtherNames
 from lmmtools.progress import watch, watch_rows
 from lmmtools.results.fitting import make_fit, read_mixedlm, warn_of
 from lmmtools.results.lmm_results import LMMResults
@@ -24,11 +25,11 @@ from lmmtools.sources import open_source
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
-    from lmmtools.core import ModelSize, Problem
+    from lmmtools.core import ModelSize, Problem, Progress
     from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm import MixedLMSpec
     from lmmtools.formula.declare import Declaration
@@ -41,7 +42,7 @@ __all__ = ["Model", "compare", "from_mixedlm", "lmm", "patch_summary", "translat
 
 @memory.doors
 @dataclass(frozen=True, eq=False, repr=False)
-class Model:
+class Model(AnswersOtherNames):
     """A declared model on data, ready to fit.
 
     Attributes
@@ -129,12 +130,18 @@ class Model:
     def fit(
         self,
         reml: bool = True,
-        engine: str = "auto",
+        engine: Literal["auto", "pls", "mixedlm", "lme4"] = "auto",
         *,
         progress: bool = False,
         verbose: bool = False,
         check: bool = True,
-        **options: Any,
+        start: ArrayLike | None = None,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        callback: Callable[[Progress], Any] | None = None,
+        timeout: float | None = 600.0,
+        optimizer: str | None = None,
+        control: Mapping[str, Any] | None = None,
     ) -> LMMResults:
         """Return the fit of the model.
 
@@ -153,17 +160,28 @@ class Model:
             Refuse a model whose variances the data cannot tell from the residual variance, and a factor of one level.
             With False the model is fitted, as lme4 does with ``check.nobs.vs.nlev="ignore"`` and the like, and
             ``warnings`` says what the data do not determine.
-        **options
-            Passed to the engine: ``max_iter`` (evaluations allowed), ``tol`` (expected decrease of the criterion at
-            which to stop), ``start`` (theta), ``callback``; lme4's are ``timeout`` (seconds), ``optimizer``,
-            ``control``, ``start``.
+        start : array_like, shape (k,), optional
+            theta to start from.
+        max_iter : int, optional
+            Evaluations of the criterion allowed, by the engines here.
+        tol : float, optional
+            Expected decrease of the criterion at which they stop.
+        callback : callable, optional
+            Called with a record of each evaluation.
+        timeout : float, optional
+            Seconds that R may take, for ``engine="lme4"``; None for as long as it needs.
+        optimizer : str, optional
+            lme4's optimiser, for ``engine="lme4"``.
+        control : mapping, optional
+            Its control settings, for ``engine="lme4"``.
 
         Raises
         ------
         DataError
             If the data cannot tell the model's variances from the residual variance; the message names the terms.
         EngineError
-            If there is no such engine, the engine fails, or ``reml`` is neither True nor False.
+            If there is no such engine, the engine fails or takes no such argument, or ``reml`` is neither True nor
+            False.
         TranslationError
             If the engine cannot express the model.
 
@@ -183,7 +201,13 @@ class Model:
         """
         if reml not in (True, False):
             raise EngineError(f"reml={reml!r:.40} is not an option; write True (REML) or False (maximum likelihood)")
+        given: dict[str, Any] = {"start": start, "max_iter": max_iter, "tol": tol, "callback": callback}
+        given |= {"optimizer": optimizer, "control": control}
+        options = {name: value for name, value in given.items() if value is not None}
+        if engine == "lme4" or timeout != 600.0:
+            options["timeout"] = timeout
         module = load_engine(engine)
+        check_options(engine, options)
         prepared = Prepared()
         if self.design.streamed is not None:
             if engine not in ("auto", "pls"):

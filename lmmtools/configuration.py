@@ -5,9 +5,12 @@ from __future__ import annotations
 import platform
 from typing import Any, Literal
 
+from lmmtools import memory
+
 __all__ = ["show_config"]
 
 
+@memory.door
 def show_config(mode: Literal["text", "dict"] = "text") -> dict[str, Any] | None:
     """Print the versions, whether compiled kernels or NumPy do the work, and the BLAS libraries with their threads.
 

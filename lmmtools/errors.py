@@ -25,6 +25,8 @@ __all__ = [
     "RowsNeededError",
     "StructureWarning",
     "TranslationError",
+    "UnknownArgumentError",
+    "UnknownNameError",
     "caret",
     "warn_caller",
 ]
@@ -138,6 +140,34 @@ class RowsNeededError(LmmError, RuntimeError):
     >>> import lmmtools as lmt
     >>> issubclass(lmt.errors.RowsNeededError, lmt.LmmError)
     True
+    """
+
+
+class UnknownNameError(LmmError, AttributeError):
+    """A name that another package has and lmmtools has not; the message says what to write here.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> try:
+    ...     lmt.lmer
+    ... except AttributeError as error:
+    ...     print(error)
+    lmmtools has no lmer: write lmt.lmm(formula, data).fit()
+    """
+
+
+class UnknownArgumentError(DataError, TypeError):
+    """An argument that a function does not take; the message says what to write here.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> try:
+    ...     lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(REML=False)
+    ... except TypeError as error:
+    ...     print(error)
+    fit() has no REML=: write reml=True or reml=False
     """
 
 

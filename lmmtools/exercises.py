@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from lmmtools import memory
+
 __all__ = ["Verdict", "check"]
 
 # Exercises ask for two or three digits.
@@ -46,6 +48,7 @@ class Verdict:
         return self.sentence
 
 
+@memory.door
 def check(
     answer: Any,
     right: Any,

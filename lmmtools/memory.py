@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lmmtools.other_names import explain_call
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -79,7 +81,11 @@ def need_library(name: str, size: float) -> None:
 
 
 def door(function: F) -> F:
-    """Return the function with an OutOfMemoryError in place of a MemoryError: what users call is such a door."""
+    """Return the function with errors that say more: what users call is such a door.
+
+    A MemoryError becomes an OutOfMemoryError, the TypeError of an argument that the function does not take an
+    UnknownArgumentError that says what to write.
+    """
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -89,6 +95,11 @@ def door(function: F) -> F:
             if not _is_lack_of_memory(error):
                 raise
             raise out_of_memory(error) from error
+        except TypeError as error:
+            explained = explain_call(function, args, kwargs)
+            if explained is None:
+                raise
+            raise explained from error
 
     return guarded  # type: ignore[return-value]
 

@@ -128,7 +128,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         set_completer(parser.add_argument(name, metavar="COLUMN", help=text), complete_columns)
 
 
-def fit_model(options: argparse.Namespace, engine: str) -> LMMResults:
+def fit_model(options: argparse.Namespace, engine: Any) -> LMMResults:
     """Return the fit that the options ask for, by one engine."""
     load_pandas(options.data)
     from lmmtools.api import lmm

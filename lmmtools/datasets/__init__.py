@@ -9,13 +9,15 @@ from __future__ import annotations
 import gzip
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pandas as pd
 
+from lmmtools import memory
 from lmmtools.datasets._catalogue import ColumnInfo, DatasetInfo, describe, names
 from lmmtools.datasets._schema import data_file, find_schema
-from lmmtools.errors import DataError
+from lmmtools.errors import DataError, UnknownNameError
+from lmmtools.other_names import closest, missing_function
 
 if TYPE_CHECKING:
     from lmmtools.datasets._schema import ColumnSchema
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ColumnInfo", "DatasetInfo", "describe", "load", "names", "recorded"]
 
 
+@memory.door
 def load(name: str) -> pd.DataFrame:
     """Return the data set ``name`` as a new DataFrame, with R's columns, row order and types.
 
@@ -65,6 +68,12 @@ def load(name: str) -> pd.DataFrame:
     return frame
 
 
+def __getattr__(name: str) -> NoReturn:
+    if name in names():
+        raise UnknownNameError(f"lmmtools.datasets has no {name}: write lmt.datasets.load({name!r})", name=name)
+    raise missing_function("lmmtools.datasets", name, __all__)
+
+
 def _pandas_dtype(column: ColumnSchema) -> pd.CategoricalDtype | str:
     """Return the dtype of a factor or of integers."""
     if column.kind == "integer":
@@ -72,6 +81,7 @@ def _pandas_dtype(column: ColumnSchema) -> pd.CategoricalDtype | str:
     return pd.CategoricalDtype(list(column.levels), ordered=column.kind == "ordered")
 
 
+@memory.door
 def recorded(name: str, *, reml: bool = True) -> tuple[dict[str, Any], str]:
     """Return the recorded lme4 fit called ``name`` and the lme4 version that made it.
 
@@ -100,7 +110,9 @@ def recorded(name: str, *, reml: bool = True) -> tuple[dict[str, Any], str]:
     """
     models = _read_recorded()["models"]
     if name not in models:
-        raise DataError(f"there is no recorded lme4 fit {name!r}; there are {', '.join(models)}")
+        raise DataError(
+            f"there is no recorded lme4 fit {name!r}; there are {', '.join(models)}.{closest(name, models)}"
+        )
     fit: dict[str, Any] = models[name]["fits"]["REML" if reml else "ML"]
     return fit, str(_read_recorded()["versions"]["lme4"])
 

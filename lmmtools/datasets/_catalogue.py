@@ -6,6 +6,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lmmtools import memory
 from lmmtools.datasets._schema import find_schema, read_schemas
 
 if TYPE_CHECKING:
@@ -110,6 +111,7 @@ def names() -> list[str]:
     return list(read_schemas())
 
 
+@memory.door
 def describe(name: str) -> DatasetInfo:
     """Return source, meaning, and the columns with their types, roles and units.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.errors import DataError
+from lmmtools.other_names import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,10 +85,4 @@ def find_schema(name: str) -> DatasetSchema:
     if name in schemas:
         return schemas[name]
     known = ", ".join(schemas)
-    raise DataError(f"there is no data set {name!r}.{_suggestion(name, list(schemas))} The data sets are: {known}.")
-
-
-def _suggestion(name: object, known: list[str]) -> str:
-    lowered = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(str(name).lower(), lowered, n=1)
-    return f" Did you mean {lowered[close[0]]!r}?" if close else ""
+    raise DataError(f"there is no data set {name!r}.{closest(name, schemas)} The data sets are: {known}.")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from functools import cache
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from lmmtools.errors import EngineError
 
-__all__ = ["engine_names", "load_engine"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["check_options", "engine_names", "load_engine"]
 
 
 @cache
@@ -20,7 +25,7 @@ def engine_names() -> tuple[str, ...]:
 
 @cache
 def load_engine(name: str) -> ModuleType:
-    """Return the engine called ``name``, a module with ``fit(design, *, reml, **options) -> Estimate``.
+    """Return the engine called ``name``, a module with ``fit(design, *, reml, ...) -> Estimate``.
 
     Raises
     ------
@@ -30,3 +35,17 @@ def load_engine(name: str) -> ModuleType:
     if name not in engine_names():
         raise EngineError(f"there is no engine {name!r}; write one of {', '.join(map(repr, engine_names()))}")
     return importlib.import_module(f"lmmtools.engines.{name}")
+
+
+def check_options(name: str, options: Iterable[str]) -> None:
+    """Raise an error if an engine does not take one of some arguments.
+
+    Raises
+    ------
+    EngineError
+        If it does not; the message says which it takes.
+    """
+    takes = [n for n in inspect.signature(load_engine(name).fit).parameters if n not in ("design", "reml", "problem")]
+    for option in options:
+        if option not in takes:
+            raise EngineError(f"the engine {name!r} takes no {option}=; it takes {', '.join(f'{n}=' for n in takes)}")

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Progress", "evaluate", "fit", "fit_problem", "refit_problem"]
+__all__ = ["MAX_ITER", "TOL", "Progress", "evaluate", "fit", "fit_problem", "refit_problem"]
+
+MAX_ITER = 200
+"""Evaluations of the criterion allowed in one search."""
+
+TOL = 1e-18
+"""Expected decrease of the criterion at which a search stops."""
 
 
 @single
@@ -39,8 +45,8 @@ def fit(
     *,
     reml: bool = True,
     start: Floats | None = None,
-    max_iter: int = 200,
-    tol: float = 1e-18,
+    max_iter: int = MAX_ITER,
+    tol: float = TOL,
     callback: Callable[[Progress], Any] | None = None,
     problem: Problem | None = None,
 ) -> Estimate:

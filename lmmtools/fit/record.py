@@ -29,7 +29,6 @@ from lmmtools.fit.by_rows import (
     quantiles_of_parts,
     scaled_residuals,
 )
-from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import SecondLook, has_mixedlm_result, take_second_look
 from lmmtools.fit.varcorr import VarCorr, variance_standard_errors
 
@@ -325,7 +324,6 @@ class Fit:
 
         return self._series(2.0 * ndtr(-np.abs(self.tvalues.to_numpy())), "pvalues")
 
-    @redirect_keywords(r_matrix="write L @ fit.cov_params() @ L.T, L with a column per fixed effect")
     def cov_params(self) -> pd.DataFrame:
         """Return the covariance matrix of the fixed effects, shape (p, p): lme4's ``vcov()``.
 

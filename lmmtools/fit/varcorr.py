@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.design.theta import lambda_factors
+from lmmtools.errors import UnknownArgumentError
 from lmmtools.formula.terms import factor_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Self
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -92,6 +94,12 @@ class VarCorr:
 
     terms: tuple[VarCorrTerm, ...]
     sigma: float
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Return a new record; R's ``VarCorr(fit)`` is an error that says what to write."""
+        if len(given) == 1 and hasattr(given[0], "varcorr"):
+            raise UnknownArgumentError("VarCorr() takes no fit: write fit.varcorr, or fit.varcorr.to_frame()")
+        return object.__new__(cls)
 
     @classmethod
     def from_theta(cls, theta: NDArray[np.float64], sigma: float, blocks: Sequence[Block]) -> VarCorr:

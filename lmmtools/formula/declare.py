@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lmmtools import memory
 from lmmtools.errors import FormulaError
 from lmmtools.formula.algebra import expand
 from lmmtools.formula.expressions import fold_calls
@@ -46,6 +47,7 @@ class Declaration:
         return f"<{self}>"
 
 
+@memory.door
 def crossed(*factors: str) -> Declaration:
     """Return a random intercept for each factor: ``crossed("plate", "sample")`` is ``(1|plate) + (1|sample)``.
 
@@ -73,6 +75,7 @@ def crossed(*factors: str) -> Declaration:
     return Declaration(tuple(RandomTerm(True, (), (f,)) for f in factors))
 
 
+@memory.door
 def nested(*factors: str) -> Declaration:
     """Return a random intercept for each level of nesting: ``nested("batch", "cask")`` is ``(1|batch/cask)``.
 
@@ -106,6 +109,7 @@ def nested(*factors: str) -> Declaration:
     return Declaration(nest((True, ()), [factors[i::-1] for i in range(len(factors))]))
 
 
+@memory.door
 def random(factor: str | tuple[str, ...], basis: str = "1", *, correlated: bool = True) -> Declaration:
     """Return random effects of a basis: ``random("Subject", "1 + Days")`` is ``(1 + Days | Subject)``.
 

@@ -48,6 +48,13 @@ METHODS = {
     "residual": "the residual degrees of freedom, n - p",
 }
 
+SPELLINGS: dict[str, DDF] = {
+    **dict.fromkeys(("satterthwaite", "satterth", "satt", "sat"), "satterthwaite"),
+    **dict.fromkeys(("kenward roger", "kenwardroger", "kenward", "kr"), "kenward-roger"),
+    **dict.fromkeys(("residual", "resid"), "residual"),
+    **dict.fromkeys(("z", "normal", "asymptotic", "asymp"), "z"),
+}
+"""Spelling of a method in lmerTest, emmeans and other packages, without regard to case and hyphens -> its name here."""
 
 _CACHE: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
 
@@ -109,16 +116,17 @@ def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
 
 
 def check_ddf(ddf: str) -> DDF:
-    """Return ``ddf`` itself if it names a method.
+    """Return the method that ``ddf`` names: ``"Satterthwaite"``, ``"Kenward-Roger"`` and ``"kr"`` serve too.
 
     Raises
     ------
     DataError
         If there is no such method.
     """
-    if ddf not in get_args(DDF):
+    key = " ".join(str(ddf).lower().replace("-", " ").replace("_", " ").replace(".", " ").split())
+    if key not in SPELLINGS:
         raise DataError(f"ddf={ddf!r} is not known here; use one of {', '.join(map(repr, get_args(DDF)))}")
-    return ddf  # type: ignore[return-value]
+    return SPELLINGS[key]
 
 
 def degrees(fit: Fit, ddf: DDF) -> Degrees:

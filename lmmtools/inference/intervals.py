@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -15,15 +16,30 @@ from lmmtools.inference.profile.profiling import profile_fit
 from lmmtools.inference.tails import check_alpha, t_quantile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
     from lmmtools.fit.record import Fit
 
-__all__ = ["confidence_intervals"]
+__all__ = ["Draws", "confidence_intervals"]
 
-BOOT_OPTIONS = ("n", "kind", "rng", "n_jobs", "progress", "interval")
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """How a bootstrap draws, and how its draws become limits; as ``conf_int()`` takes it."""
+
+    n: int = 1000
+    kind: str = "parametric"
+    interval: Literal["percentile", "basic", "normal", "bca"] = "percentile"
+    rng: np.random.Generator | int | None = None
+    n_jobs: int = 1
+    progress: bool = False
+
+    @property
+    def given(self) -> list[str]:
+        """Names of what differs from the default."""
+        return [f.name for f in fields(self) if getattr(self, f.name) != f.default]
 
 
 def confidence_intervals(
@@ -32,16 +48,15 @@ def confidence_intervals(
     method: str,
     parameters: str | Sequence[str] | None,
     ddf: str,
-    options: Mapping[str, Any],
+    draws: Draws | None = None,
 ) -> pd.DataFrame:
     """Return intervals of a fit's parameters; see :meth:`LMMResults.conf_int`."""
     check_alpha(alpha)
     if method not in ("wald", "profile", "boot"):
         raise DataError(f'method={method!r} is not known; use "wald", "profile" or "boot"')
-    unknown = sorted(set(options) - set(BOOT_OPTIONS if method == "boot" else ()))
-    if unknown:
-        has = f"has {', '.join(BOOT_OPTIONS)}" if method == "boot" else "has none of its own"
-        raise DataError(f"conf_int(method={method!r}) has no option {', '.join(unknown)}; it {has}")
+    draws = Draws() if draws is None else draws
+    if method != "boot" and draws.given:
+        raise DataError(f'conf_int(method={method!r}) has no option {", ".join(draws.given)}; method="boot" draws')
     if method == "wald":
         return _wald(fit, alpha, parameters, ddf)
     if method == "profile":
@@ -49,16 +64,15 @@ def confidence_intervals(
         if missing:
             warn_caller(ProfileLimitWarning, "; ".join(missing))
         return limits
-    return _bootstrapped(fit, alpha, parameters, dict(options))
+    return _bootstrapped(fit, alpha, parameters, draws)
 
 
-def _bootstrapped(
-    fit: Fit, alpha: float, parameters: str | Sequence[str] | None, options: dict[str, Any]
-) -> pd.DataFrame:
+def _bootstrapped(fit: Fit, alpha: float, parameters: str | Sequence[str] | None, draws: Draws) -> pd.DataFrame:
     """Return bootstrap intervals of the chosen parameters."""
-    interval = options.pop("interval", "percentile")
-    chosen: dict[str, Any] = {"n": 1000, "kind": "parametric", "n_jobs": 1, "rng": None, "progress": False, **options}
-    limits = bootstrap_fit(fit, chosen.pop("n"), None, **chosen).conf_int(alpha, method=interval)
+    found = bootstrap_fit(
+        fit, draws.n, None, kind=draws.kind, n_jobs=draws.n_jobs, rng=draws.rng, progress=draws.progress
+    )
+    limits = found.conf_int(alpha, method=draws.interval)
     return limits.loc[[p.name for p in select_parameters(parameters_of(fit.design), parameters)]]
 
 

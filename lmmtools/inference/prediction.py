@@ -21,7 +21,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.errors import DataError, EngineError, FewDrawsWarning, LmmError, warn_caller
 from lmmtools.inference.bootstrap.limits import are_too_few, describe_too_few
-from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.degrees import DDF, check_ddf, degrees
 from lmmtools.inference.draws import run_pieces, spawn_pieces
 from lmmtools.inference.linear_predictor import (
     NewRows,
@@ -76,6 +76,7 @@ def predict(
 
     if method not in ("wald", "boot"):
         raise DataError(f'method={method!r} is not known; use "wald" or "boot"')
+    ddf = check_ddf(ddf)
     if method == "boot" and (interval is None or ddf != "z"):
         raise DataError('method="boot" draws limits: give interval= and leave ddf out')
 
@@ -84,7 +85,6 @@ def predict(
     if interval not in (None, "confidence", "prediction"):
         raise DataError(f'interval={interval!r} is not an option; write "confidence" or "prediction", or leave it out')
     check_alpha(alpha)
-    check_ddf(ddf)
     design = fit.design
     included = find_included(design, random)
     is_observation = interval == "prediction"
@@ -127,12 +127,12 @@ def _prediction_frame(
     *,
     is_observation: bool,
     alpha: float,
-    ddf: str,
+    ddf: DDF,
 ) -> pd.DataFrame:
     """Return means with standard errors and limits, columns as statsmodels' ``get_prediction().summary_frame()``."""
     import pandas as pd
 
-    cov = None if includes_any(included) else degrees(fit, check_ddf(ddf)).cov
+    cov = None if includes_any(included) else degrees(fit, ddf).cov
     variance = error_variances(fit, rows, included) if cov is None else ((rows.X @ cov) * rows.X).sum(axis=1)
     mean_df, observation_df = _degrees_of_errors(fit, rows, included, variance, is_observation, ddf)
     se, quantile = np.sqrt(variance), t_quantile(alpha / 2.0, mean_df)
@@ -149,12 +149,12 @@ def _prediction_frame(
 
 
 def _degrees_of_errors(
-    fit: Fit, rows: NewRows, included: Included, variance: Floats, is_observation: bool, ddf: str
+    fit: Fit, rows: NewRows, included: Included, variance: Floats, is_observation: bool, ddf: DDF
 ) -> tuple[Floats, Floats]:
     """Return the degrees of freedom of each row's mean and of its observation, each (r,); infinite for z."""
     r = len(rows.X)
     if ddf != "satterthwaite" or not (includes_any(included) or is_observation):
-        found = degrees(fit, check_ddf(ddf)).df(rows.X) if ddf != "z" else np.full(r, np.inf)
+        found = degrees(fit, ddf).df(rows.X) if ddf != "z" else np.full(r, np.inf)
         return np.where(np.isfinite(variance), found, np.nan), found
     matched = _match_degrees(fit, rows, included)
     if not includes_any(included):

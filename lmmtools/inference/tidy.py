@@ -15,7 +15,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.frame import as_frame
 from lmmtools.errors import DataError
-from lmmtools.inference.intervals import confidence_intervals
+from lmmtools.inference.intervals import Draws, confidence_intervals
 from lmmtools.inference.prediction import predict
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.residuals import cooks_distance
@@ -50,7 +50,7 @@ def tidy(
     conf_method: str,
     ddf: str,
     scales: str,
-    options: Mapping[str, Any],
+    draws: Draws,
 ) -> pd.DataFrame:
     """Return the parameters of a fit, a row each; see :meth:`LMMResults.tidy`."""
     import pandas as pd
@@ -62,11 +62,12 @@ def tidy(
             f'scales={scales!r} is not known; write "sdcor", for standard deviations and correlations, or "vcov", for '
             "variances and covariances"
         )
-    if options and not conf_int:
-        raise DataError(f"tidy() takes {', '.join(options)} as options of intervals, which are made with conf_int=True")
+    if draws.given and not conf_int:
+        given = ", ".join(draws.given)
+        raise DataError(f"tidy() takes {given} as options of intervals, which are made with conf_int=True")
     limits = None
     if conf_int:
-        limits = confidence_intervals(fit, round(1.0 - conf_level, 12), conf_method, None, ddf, options)
+        limits = confidence_intervals(fit, round(1.0 - conf_level, 12), conf_method, None, ddf, draws)
     parts = []
     if "fixed" in wanted:
         parts.append(_fixed_rows(fit, ddf, limits))

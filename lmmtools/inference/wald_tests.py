@@ -10,7 +10,6 @@ import numpy as np
 
 from lmmtools.design.columns import independent_columns
 from lmmtools.errors import DataError
-from lmmtools.fit.redirects import Redirect
 from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
 from lmmtools.inference.tails import f_tail, t_two_sided
 from lmmtools.report.result_table import Field, ResultTable, Tabular, coefficient_fields, pick, row_labels
@@ -78,15 +77,6 @@ class ContrastTests(Tabular):
     ddf: DDF
     notes: tuple[str, ...] = ()
 
-    summary = Redirect("print it, or write to_frame(), to_markdown() or to_latex()")
-    summary_frame = Redirect("write to_frame()")
-    effect = Redirect("write estimate")
-    sd = Redirect("write std_error")
-    tvalue = Redirect("write t")
-    statistic = Redirect("write t")
-    pvalue = Redirect("write p")
-    df_denom = Redirect("write df")
-
     @property
     def _table(self) -> ResultTable:
         numbers = {"estimate": self.estimate, "std_error": self.std_error, "df": self.df, "t": self.t, "p": self.p}
@@ -129,14 +119,6 @@ class FTest(Tabular):
     mean_sq: float
     ddf: DDF
     notes: tuple[str, ...] = ()
-
-    summary = Redirect("print it, or write to_frame(), to_markdown() or to_latex()")
-    summary_frame = Redirect("write to_frame()")
-    fvalue = Redirect("write F")
-    statistic = Redirect("write F")
-    pvalue = Redirect("write p")
-    df_num = Redirect("write num_df")
-    df_denom = Redirect("write den_df")
 
     @property
     def _table(self) -> ResultTable:

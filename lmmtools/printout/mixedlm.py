@@ -7,6 +7,7 @@ import re
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
+from lmmtools import memory
 from lmmtools.errors import PrintoutError
 from lmmtools.printout.layout import clean_lines
 from lmmtools.printout.number import PrintedNumber, RoundedNumber, is_count_text, is_quotient
@@ -49,6 +50,7 @@ def is_mixedlm_summary(text: str) -> bool:
     return "Mixed Linear Model Regression Results" in text or _MODEL.search(text) is not None
 
 
+@memory.door
 def read_mixedlm_summary(text: str) -> PrintedMixedLM:
     """Return the numbers of a printed MixedLM summary, each with the digits that it shows.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lmmtools import memory
 from lmmtools.errors import PrintoutError
 from lmmtools.printout.fixed_effects import (
     has_stars,
@@ -83,6 +84,7 @@ _SOURCES = (
 )
 
 
+@memory.door
 def read_printout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable:
     """Return the numbers of a printed fit, or of a printed table about one, each with the digits that it shows.
 
@@ -135,6 +137,7 @@ def read_printout(text: str) -> PrintedSummary | PrintedMixedLM | PrintedTable:
     return read_lme4_summary(text)
 
 
+@memory.door
 def read_lme4_summary(text: str) -> PrintedSummary:
     """Return the numbers of a printed lme4 fit, each with the digits that it shows.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.other_names import AnswersOtherNames
 from lmmtools.report.formats import render
 from lmmtools.report.rformat import significance_stars
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Prose, Table
@@ -44,7 +45,7 @@ __all__ = [
 ]
 
 
-class Printable(ABC):
+class Printable(AnswersOtherNames, ABC):
     """Base of results with a ``document``: it gives them every format."""
 
     __slots__ = ()

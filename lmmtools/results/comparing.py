@@ -10,6 +10,7 @@ from lmmtools.engines import mixedlm
 from lmmtools.errors import DataError, EngineError, TranslationError
 from lmmtools.fit.record import Fit
 from lmmtools.fit.second_look import AFFORDABLE_SECONDS, describe_seconds
+from lmmtools.inference.degrees import check_ddf
 from lmmtools.inference.wald_tests import ContrastTests, t_tests
 from lmmtools.printout.printed_fit import PrintedMixedLM, PrintedSummary
 from lmmtools.printout.printed_table import PrintedTable
@@ -109,7 +110,7 @@ def as_column(source: Any, name: str | None = None, *, reml: bool = True, ddf: s
 
 def _tests(fit: Fit, ddf: str) -> ContrastTests | None:
     """Return the tests of the fixed effects by a method, None for the normal distribution."""
-    return None if ddf == "z" else t_tests(fit, None, ddf)
+    return None if check_ddf(ddf) == "z" else t_tests(fit, None, ddf)
 
 
 def compare_beside(fit: Fit, others: Sequence[Any]) -> Comparison:

@@ -11,9 +11,9 @@ from lmmtools.threads import single
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     import pandas as pd
 
-    from lmmtools.inference.linear_predictor import Unseen
     from lmmtools.inference.repca import RePCA
     from lmmtools.inference.variance.icc_r2 import ICC, R2, DesignEffect
     from lmmtools.inference.variance.partition import VariancePartition
@@ -189,14 +189,19 @@ class DescriptionMethods(Fit):
     @single
     def tidy(
         self,
-        effects: str | Sequence[str] = ("fixed", "ran_pars"),
+        effects: Literal["fixed", "ran_pars", "ran_vals"] | Sequence[str] = ("fixed", "ran_pars"),
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
-        conf_method: str = "wald",
-        ddf: str = "satterthwaite",
-        scales: Literal["sdcor", "vcov"] | str = "sdcor",
-        **options: Any,
+        conf_method: Literal["wald", "profile", "boot"] = "wald",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        scales: Literal["sdcor", "vcov"] = "sdcor",
+        n: int = 1000,
+        kind: Literal["parametric", "residual", "cluster"] = "parametric",
+        interval: Literal["percentile", "basic", "normal", "bca"] = "percentile",
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
+        progress: bool = False,
     ) -> pd.DataFrame:
         """Return the parameters, one row each, as broom.mixed's ``tidy``.
 
@@ -216,8 +221,8 @@ class DescriptionMethods(Fit):
         scales : {"sdcor", "vcov"}
             Of ``"ran_pars"``: standard deviations and correlations, or variances and covariances. Limits of a variance
             are those of the standard deviation, squared; covariances have none.
-        **options
-            Of :meth:`conf_int`, for ``"boot"``.
+        n, kind, interval, rng, n_jobs, progress
+            Of :meth:`conf_int`, for ``"boot"`` alone.
 
         Returns
         -------
@@ -243,9 +248,11 @@ class DescriptionMethods(Fit):
         0  Intercept   251.405
         1       Days    10.467
         """
+        from lmmtools.inference.intervals import Draws
         from lmmtools.inference.tidy import tidy
 
-        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, scales, options)
+        draws = Draws(n=n, kind=kind, interval=interval, rng=rng, n_jobs=n_jobs, progress=progress)
+        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, scales, draws)
 
     @single
     def glance(self) -> pd.DataFrame:
@@ -281,7 +288,7 @@ class DescriptionMethods(Fit):
         *,
         newdata: Any = None,
         prefix: str = "",
-        unseen: Unseen = "error",
+        unseen: Literal["error", "population"] = "error",
         leverages: bool = False,
     ) -> Any:
         """Return the rows fitted, with fitted values, residuals and leverages, as broom.mixed's ``augment``.

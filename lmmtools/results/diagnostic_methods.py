@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lmmtools.fit.record import Fit
 from lmmtools.threads import single
@@ -96,7 +96,10 @@ class DiagnosticMethods(Fit):
         return self.label_rows(cooks_distance(self), "cooks_distance")
 
     @single
-    def residuals(self, kind: str = "conditional") -> pd.Series[float]:
+    def residuals(
+        self,
+        kind: Literal["conditional", "marginal", "pearson", "scaled", "standardized", "studentized"] = "conditional",
+    ) -> pd.Series[float]:
         """Return residuals, indexed as the rows used.
 
         Parameters

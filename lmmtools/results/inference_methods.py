@@ -27,7 +27,7 @@ class InferenceMethods(Fit):
     """``fit.tests()``, ``fit.t_test(...)``, ``fit.anova()``, ``fit.conf_int()``, ``fit.profile()`` and their like."""
 
     @single
-    def tests(self, ddf: str = "satterthwaite") -> ContrastTests:
+    def tests(self, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite") -> ContrastTests:
         """Return a t test of every fixed effect.
 
         Parameters
@@ -66,7 +66,9 @@ class InferenceMethods(Fit):
         return t_tests(self, None, ddf)
 
     @single
-    def t_test(self, constraints: Any, ddf: str = "satterthwaite") -> ContrastTests:
+    def t_test(
+        self, constraints: Any, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite"
+    ) -> ContrastTests:
         """Return a t test of each constraint on the fixed effects.
 
         Parameters
@@ -97,7 +99,9 @@ class InferenceMethods(Fit):
         return t_tests(self, constraints, ddf)
 
     @single
-    def f_test(self, constraints: Any, ddf: str = "satterthwaite") -> FTest:
+    def f_test(
+        self, constraints: Any, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite"
+    ) -> FTest:
         """Return the F test that all constraints hold together; arguments and errors as :meth:`t_test`.
 
         A constraint that the others imply is left out, and the test's notes say so, as lmerTest's ``contest``.
@@ -124,7 +128,11 @@ class InferenceMethods(Fit):
         return f_test(self, constraints, ddf)
 
     @single
-    def anova(self, type: int | str = 3, ddf: str = "satterthwaite") -> AnovaTable:
+    def anova(
+        self,
+        type: Literal[3, 2, 1, "III", "II", "I"] = 3,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+    ) -> AnovaTable:
         """Return an F test of each term of the fixed part, as lmerTest's ``anova(fit)``.
 
         Parameters
@@ -211,7 +219,9 @@ class InferenceMethods(Fit):
 
     @single
     def drop1(
-        self, test: Literal["F", "chisq"] = "F", ddf: str = "satterthwaite"
+        self,
+        test: Literal["F", "chisq"] = "F",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
     ) -> SingleDeletions | SingleLikelihoodRatios:
         """Return a test of each term of the fixed part that no other term contains, as lmerTest's ``drop1``.
 
@@ -260,7 +270,7 @@ class InferenceMethods(Fit):
         keep: str | Sequence[str] = (),
         reduce_random: bool = True,
         reduce_fixed: bool = True,
-        ddf: str = "satterthwaite",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
     ) -> Steps:
         """Return what backward elimination leaves out, as lmerTest's ``step``: random effects, then fixed terms.
 
@@ -321,11 +331,16 @@ class InferenceMethods(Fit):
     def conf_int(
         self,
         alpha: float = 0.05,
-        method: str = "wald",
+        method: Literal["wald", "profile", "boot"] = "wald",
         *,
         parameters: str | Sequence[str] | None = None,
-        ddf: str = "z",
-        **options: Any,
+        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] = "z",
+        n: int = 1000,
+        kind: Literal["parametric", "residual", "cluster"] = "parametric",
+        interval: Literal["percentile", "basic", "normal", "bca"] = "percentile",
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
+        progress: bool = False,
     ) -> pd.DataFrame:
         """Return confidence intervals: columns 0 (lower) and 1 (upper), as statsmodels has them.
 
@@ -340,9 +355,10 @@ class InferenceMethods(Fit):
             Names, ``"theta_"`` (of the random effects, with sigma) or ``"beta_"``; by default all.
         ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
             Quantiles of Wald intervals; by default those of the normal distribution, as in lme4 and statsmodels.
-        **options
-            For ``"boot"``: ``n`` (1000 draws), ``rng``, ``n_jobs``, and ``interval`` (``"percentile"``, ``"basic"``,
-            ``"normal"`` or ``"bca"``); see :meth:`bootstrap`.
+        n, kind, rng, n_jobs, progress
+            Of the bootstrap, for ``"boot"`` alone: as :meth:`bootstrap` takes them.
+        interval : {"percentile", "basic", "normal", "bca"}
+            Limits from its draws.
 
         Raises
         ------
@@ -365,9 +381,10 @@ class InferenceMethods(Fit):
         Intercept  238.03  264.78
         Days         7.44   13.50
         """
-        from lmmtools.inference.intervals import confidence_intervals
+        from lmmtools.inference.intervals import Draws, confidence_intervals
 
-        return confidence_intervals(self, alpha, method, parameters, ddf, options)
+        draws = Draws(n=n, kind=kind, interval=interval, rng=rng, n_jobs=n_jobs, progress=progress)
+        return confidence_intervals(self, alpha, method, parameters, ddf, draws)
 
     @single
     def profile(self, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01) -> Profile:

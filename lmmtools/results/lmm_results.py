@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lmmtools import core, memory
 from lmmtools.design.other_response import read_response, with_response
 from lmmtools.errors import DataError
-from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.fit.second_look import Confirmation, search_again
 from lmmtools.results.description_methods import DescriptionMethods
 from lmmtools.results.diagnostic_methods import DiagnosticMethods
@@ -31,12 +30,6 @@ if TYPE_CHECKING:
     from lmmtools.report.summary import Summary
 
 __all__ = ["LMMResults"]
-
-
-_SUMMARY_OF_STATSMODELS = (
-    "write summary(), in lme4's layout; MixedLM's own, on the right scale, with its title and names, is "
-    "lmt.patch_summary(fit.mixedlm).summary(...)"
-)
 
 
 @memory.doors
@@ -95,7 +88,12 @@ class LMMResults(
     # -- other models ---------------------------------------------------------------------------------------------
 
     def update(
-        self, change: str, data: Any = None, *, reml: bool | None = None, engine: str | None = None
+        self,
+        change: str,
+        data: Any = None,
+        *,
+        reml: bool | None = None,
+        engine: Literal["auto", "pls", "mixedlm", "lme4"] | None = None,
     ) -> LMMResults:
         """Return the fit of the model with another formula, as R's ``update``: ``"~ . + x"``, ``"~ . - (1 | g)"``.
 
@@ -214,8 +212,7 @@ class LMMResults(
 
     # -- report ---------------------------------------------------------------------------------------------------
 
-    @redirect_keywords(**dict.fromkeys(("title", "yname", "xname_fe", "xname_re", "alpha"), _SUMMARY_OF_STATSMODELS))
-    def summary(self, ddf: str | None = None) -> Summary:
+    def summary(self, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | None = None) -> Summary:
         """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``.
 
         Parameters
@@ -277,7 +274,7 @@ class LMMResults(
         path: str | Path | None = None,
         *,
         compare: Sequence[Any] | None = None,
-        ddf: str | None = None,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | None = None,
         title: str | None = None,
     ) -> str:
         """Return the fit as one HTML page; write it to ``path`` if one is given.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from lmmtools.fit.record import Fit
-from lmmtools.fit.redirects import redirect_keywords
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -15,11 +14,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
-    from lmmtools.inference.linear_predictor import Unseen
+    from lmmtools.inference.marginal.adjust import Adjust
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.effects import MarginalEffects
     from lmmtools.inference.marginal.means import MarginalMeans
-    from lmmtools.inference.prediction import Interval
 
 __all__ = ["PredictionMethods"]
 
@@ -33,13 +31,13 @@ class PredictionMethods(Fit):
         data: Any = None,
         *,
         random: bool | str | Sequence[str] = True,
-        unseen: Unseen = "error",
+        unseen: Literal["error", "population"] = "error",
         offset: ArrayLike | None = None,
         weights: ArrayLike | str | None = None,
         interval: None = None,
         alpha: float = 0.05,
-        ddf: str = "z",
-        method: str = "wald",
+        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] = "z",
+        method: Literal["wald", "boot"] = "wald",
         n: int = 1000,
         rng: np.random.Generator | int | None = None,
         n_jobs: int = 1,
@@ -51,35 +49,31 @@ class PredictionMethods(Fit):
         data: Any = None,
         *,
         random: bool | str | Sequence[str] = True,
-        unseen: Unseen = "error",
+        unseen: Literal["error", "population"] = "error",
         offset: ArrayLike | None = None,
         weights: ArrayLike | str | None = None,
-        interval: Interval,
+        interval: Literal["confidence", "prediction"],
         alpha: float = 0.05,
-        ddf: str = "z",
-        method: str = "wald",
+        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] = "z",
+        method: Literal["wald", "boot"] = "wald",
         n: int = 1000,
         rng: np.random.Generator | int | None = None,
         n_jobs: int = 1,
     ) -> pd.DataFrame: ...
 
-    @redirect_keywords(
-        exog="MixedLM's prediction leaves the random effects out, predict(data, random=False); predict(data) has them",
-        transform="columns of new data are always transformed as the formula says",
-    )
     @single
     def predict(
         self,
         data: Any = None,
         *,
         random: bool | str | Sequence[str] = True,
-        unseen: Unseen = "error",
+        unseen: Literal["error", "population"] = "error",
         offset: ArrayLike | None = None,
         weights: ArrayLike | str | None = None,
-        interval: Interval | None = None,
+        interval: Literal["confidence", "prediction"] | None = None,
         alpha: float = 0.05,
-        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] | str = "z",
-        method: Literal["wald", "boot"] | str = "wald",
+        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] = "z",
+        method: Literal["wald", "boot"] = "wald",
         n: int = 1000,
         rng: np.random.Generator | int | None = None,
         n_jobs: int = 1,
@@ -192,10 +186,10 @@ class PredictionMethods(Fit):
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
-        weights: str = "equal",
+        weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
         nesting: Mapping[str, Any] | None = None,
         cov_reduce: Any = None,
-        ddf: str = "satterthwaite",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
         alpha: float = 0.05,
     ) -> MarginalMeans:
         """Return the mean at each level of some factors over a balanced grid of the other predictors, as R's emmeans.
@@ -278,11 +272,11 @@ class PredictionMethods(Fit):
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
-        weights: str = "equal",
+        weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
         nesting: Mapping[str, Any] | None = None,
         cov_reduce: Any = None,
-        adjust: str = "tukey",
-        ddf: str = "satterthwaite",
+        adjust: Adjust = "tukey",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
     ) -> MarginalContrasts:
         """Return all pairwise differences of marginal means, within the levels of ``by``.
 
@@ -339,14 +333,14 @@ class PredictionMethods(Fit):
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
-        weights: str = "equal",
+        weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
         nesting: Mapping[str, Any] | None = None,
         cov_reduce: Any = None,
-        adjust: str | None = None,
+        adjust: Adjust | None = None,
         null: float = 0.0,
         delta: float = 0.0,
-        side: str = "two-sided",
-        ddf: str = "satterthwaite",
+        side: Literal["two-sided", ">", "<", "equivalence", "noninferiority", "nonsuperiority"] = "two-sided",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
     ) -> MarginalContrasts:
         """Return contrasts of marginal means, or of slopes, within the levels of ``by``, as emmeans' ``contrast``.
 

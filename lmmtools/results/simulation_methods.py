@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools.fit.record import Fit
 from lmmtools.threads import single
@@ -27,10 +27,10 @@ class SimulationMethods(Fit):
         self,
         n: int = 1,
         rng: np.random.Generator | int | None = None,
-        random: str | Sequence[str] = "new",
+        random: Literal["new", "fitted"] | Sequence[str] = "new",
         *,
         data: Any = None,
-        unseen: str = "error",
+        unseen: Literal["error", "population", "new"] = "error",
         offset: ArrayLike | None = None,
         weights: ArrayLike | str | None = None,
     ) -> pd.DataFrame:
@@ -90,7 +90,7 @@ class SimulationMethods(Fit):
         n: int = 1000,
         statistic: Callable[[Any], Any] | None = None,
         *,
-        kind: str = "parametric",
+        kind: Literal["parametric", "residual", "cluster"] = "parametric",
         n_jobs: int = 1,
         rng: np.random.Generator | int | None = None,
         progress: bool = False,

@@ -8,7 +8,9 @@ result of statsmodels (maketables 0.2), so `lmmtools.tables.etable` gives it a v
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, cast
+
+from lmmtools.other_names import AnswersOtherNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
 __all__ = ["FittedModel", "SummaryView", "TableMethods", "TableView", "coefficient_table", "has_degrees"]
@@ -35,31 +38,9 @@ LABELS = {
 NORMAL = "z (normal)"
 """How a table names p-values from the normal distribution, which statsmodels' mixed models have."""
 
-_INSTEAD_INSIDE = "fit.mixedlm.model, MixedLM's own, where it can express the model"
-_INSTEAD_OF_GROUPS = "fit.design.blocks, one term each, for the rows' groups, and fit.ngroups for their number"
-# Name of MixedLM's model that ``FittedModel`` does not have -> what to write.
-_INSTEAD_OF_MODEL_NAMES = {
-    **dict.fromkeys(("groups", "group_labels", "group_list", "row_indices", "endog_li", "exog_li"), _INSTEAD_OF_GROUPS),
-    "n_groups": "fit.ngroups, one number per grouping factor",
-    "data": "fit.design, or the DataFrame that was given to lmm()",
-    **dict.fromkeys(("nobs", "n_totobs"), "fit.nobs"),
-    **dict.fromkeys(("k_fe", "k_params", "reml"), "the same of the fit: fit.k_fe, fit.k_params, fit.reml"),
-    **dict.fromkeys(("fit", "from_formula", "initialize"), "lmt.lmm(formula, data).fit(), or fit.refit(y)"),
-    "fit_regularized": "lmt.lmm(formula, data).fit(): nothing is penalised here",
-    "predict": "fit.predict(data, random=False)",
-    "loglike": "fit.llf, at the optimum",
-    **dict.fromkeys(("score", "score_full", "score_sqrt", "hessian", "information"), "fit.certificate"),
-    "get_fe_params": "fit.params",
-    "get_scale": "fit.scale",
-    "get_distribution": "fit.simulate(n)",
-    **dict.fromkeys(("cov_pen", "fe_pen", "re_pen", "use_sqrt", "k_constant"), _INSTEAD_INSIDE),
-    **dict.fromkeys(("exog_re", "exog_re_li", "exog_re2_li", "exog_vc"), "fit.design.blocks, one term each"),
-    **dict.fromkeys(("k_re", "k_re2", "k_vc"), "len(fit.varcorr.to_frame())"),
-}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
-class FittedModel:
+class FittedModel(AnswersOtherNames):
     """The model of a fit under the names of statsmodels' models.
 
     Attributes
@@ -70,21 +51,24 @@ class FittedModel:
         The fixed effects.
     formula : str
         In lme4's notation.
-    endog : ndarray, shape (n,)
-    exog : ndarray, shape (n, p)
+    design : Design
+        With y and X, called ``endog`` and ``exog`` too.
     """
 
     endog_names: str
     exog_names: list[str]
     formula: str
-    endog: NDArray[np.float64]
-    exog: NDArray[np.float64]
+    design: Design
 
-    def __getattr__(self, name: str) -> NoReturn:
-        """Raise an AttributeError that says what to write for a name of MixedLM's models."""
-        instead = _INSTEAD_OF_MODEL_NAMES.get(name)
-        said = f": write {instead}" if instead else ""
-        raise AttributeError(f"the model of an LMMResults has no {name}{said}")
+    @property
+    def endog(self) -> NDArray[np.float64]:
+        """The response, shape (n,)."""
+        return self.design.y
+
+    @property
+    def exog(self) -> NDArray[np.float64]:
+        """Columns of the fixed effects, shape (n, p)."""
+        return self.design.X
 
 
 class TableMethods:
@@ -107,7 +91,7 @@ class TableMethods:
         """
         design = self._fit.design
         formula = design.formula.source or str(design.formula)
-        return FittedModel(design.formula.response, list(design.x_names), formula, design.y, design.X)
+        return FittedModel(design.formula.response, list(design.x_names), formula, design)
 
     @property
     def default_model_infos(self) -> dict[str, Callable[[Fit], str]]:
@@ -246,7 +230,7 @@ class SummaryView(TableView):
         from lmmtools.inference.intervals import confidence_intervals
 
         ddf = "satterthwaite" if has_degrees(self._viewed) else "z"
-        return confidence_intervals(self._viewed, alpha, "wald", None, ddf, {})
+        return confidence_intervals(self._viewed, alpha, "wald", None, ddf)
 
 
 def has_degrees(fit: Fit) -> bool:
@@ -264,7 +248,7 @@ def coefficient_table(fit: Fit) -> pd.DataFrame:
 
     ddf = "satterthwaite" if has_degrees(fit) else "z"
     tests = t_tests(fit, None, ddf).to_frame()
-    limits = confidence_intervals(fit, 0.05, "wald", None, ddf, {})
+    limits = confidence_intervals(fit, 0.05, "wald", None, ddf)
     table = tests.rename(columns={"estimate": "b", "std_error": "se"})[["b", "se", "t", "p", "df"]]
     return table.assign(ci95l=limits[0], ci95u=limits[1]).rename_axis("Coefficient")
 

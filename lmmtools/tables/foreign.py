@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
+from lmmtools import memory
 from lmmtools.errors import LmmError
 from lmmtools.report.formats.latex import escape
 from lmmtools.results.lmm_results import LMMResults
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["etable", "stargazer", "summary_col"]
 
 
+@memory.door
 def etable(*results: Any, **options: Any) -> Any:
     """Return a ``maketables.ETable`` of fits of lmmtools and of results that it knows itself.
 
@@ -63,6 +65,7 @@ def etable(*results: Any, **options: Any) -> Any:
     return ETable([TableView(r) if isinstance(r, LMMResults) else r for r in fits], **options)
 
 
+@memory.door
 def stargazer(*results: Any) -> Any:
     """Return a ``stargazer.stargazer.Stargazer`` of fits of lmmtools and of results that it knows itself.
 
@@ -133,6 +136,7 @@ def stargazer(*results: Any) -> Any:
     return table
 
 
+@memory.door
 def summary_col(*results: Any, **options: Any) -> Any:
     """Return statsmodels' ``summary_col`` of fits of lmmtools and of its own results.
 

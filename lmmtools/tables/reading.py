@@ -26,6 +26,8 @@ from lmmtools.tables.column import Effect, FitColumn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from lmmtools.inference.degrees import DDF
+
 __all__ = ["Asked", "as_fit", "read_columns"]
 
 LINEAR = ("OLS", "WLS", "GLS")
@@ -52,7 +54,7 @@ class Asked:
         Level of the intervals.
     """
 
-    ddf: str | None
+    ddf: DDF | None
     level: float
 
 
@@ -180,7 +182,7 @@ def _effects_of_fit(fit: LMMResults, base: ComparisonColumn, asked: Asked) -> tu
     """Return (effects, test, kind of errors) with the tests asked for; normal tests where terms share a variance."""
     if asked.ddf is None or not fit.design.p:
         return _without_tests(base), "", ""
-    ddf = asked.ddf if has_degrees(fit) else "z"
+    ddf: DDF = asked.ddf if has_degrees(fit) else "z"
     tests = fit.tests(ddf=ddf)
     rows = zip(base.fixef, tests.estimate, tests.std_error, tests.t, tests.p, tests.df, strict=True)
     effects = {n: _effect(float(b), float(s), float(t), float(p), float(d), asked) for n, b, s, t, p, d in rows}

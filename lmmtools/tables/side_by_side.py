@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from lmmtools import memory
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, LmmError
-from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.degrees import DDF, check_ddf
 from lmmtools.inference.tails import check_level
 from lmmtools.report.cells import format_cells, is_heading
 from lmmtools.report.formats import render
@@ -211,10 +212,11 @@ class SideBySide(Printable):
         return self.rows[place - headings].part
 
 
+@memory.door
 def side_by_side(
     *fits: Any,
     names: Sequence[str] | None = None,
-    ddf: str | Sequence[str | None] | None = "satterthwaite",
+    ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | Sequence[str | None] | None = "satterthwaite",
     below: Below | None = "std_error",
     level: float = 0.95,
     stars: bool | Mapping[str, float] = True,
@@ -360,7 +362,7 @@ def _sort_marks(stars: bool | Mapping[str, float]) -> tuple[tuple[str, float], .
     return tuple(sorted(known.items(), key=lambda item: item[1]))
 
 
-def _methods(ddf: str | Sequence[str | None] | None, size: int) -> list[str | None]:
+def _methods(ddf: str | Sequence[str | None] | None, size: int) -> list[DDF | None]:
     given = [ddf] * size if ddf is None or isinstance(ddf, str) else list(ddf)
     if len(given) != size:
         raise DataError(f"ddf has {len(given)} methods for {size} fits; give one for all, or one for each")

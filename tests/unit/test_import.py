@@ -34,8 +34,12 @@ def test_a_type_checker_knows_every_public_name():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="no attribute 'lmer'"):
-        _ = lmt.lmer
+    with pytest.raises(AttributeError, match="no attribute 'nothing_of_the_kind'"):
+        _ = lmt.nothing_of_the_kind
+
+
+def test_a_listing_has_the_public_names_alone():
+    assert [name for name in dir(lmt) if not name.startswith("__")] == sorted(n for n in lmt.__all__ if n[0] != "_")
 
 
 def test_a_fit_loads_of_the_core_what_it_needs():

@@ -26,6 +26,8 @@ from lmmtools.engines.mixedlm.layout import cores_for_groups, lay_out
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from lmmtools.design.matrices import Design
@@ -41,7 +43,14 @@ START_FLOOR = 0.05
 GTOL = 1e-8
 
 
-def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
+def fit(
+    design: Design,
+    *,
+    reml: bool = True,
+    max_iter: int = pls.MAX_ITER,
+    tol: float = pls.TOL,
+    callback: Callable[[pls.Progress], Any] | None = None,
+) -> Estimate:
     """Return the estimate of statsmodels' MixedLM, polished and certified.
 
     MixedLM's optimisers give theta; exact gradients polish it and decide the boundary (a component is zero when zero
@@ -52,8 +61,8 @@ def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
     design : Design
     reml : bool
         REML or maximum likelihood.
-    **options
-        Passed to the polishing optimiser (``max_iter``, tolerances, ``callback``).
+    max_iter, tol, callback
+        Of the polishing, as :func:`lmmtools.engines.pls.fit` takes them.
 
     Raises
     ------
@@ -64,7 +73,8 @@ def fit(design: Design, *, reml: bool = True, **options: Any) -> Estimate:
     """
     layout = lay_out(design)
     found = search(design, layout, reml=reml)
-    polished = pls.fit(design, reml=reml, start=_lift_off_zero(found, design), **options)
+    start = _lift_off_zero(found, design)
+    polished = pls.fit(design, reml=reml, start=start, max_iter=max_iter, tol=tol, callback=callback)
     read = evaluate_at(design, layout, polished.theta, reml=reml)
     messages = (*polished.messages, *(f"MixedLM: {text}" for text in found.messages))
     estimate = replace(polished, engine="mixedlm", n_evaluations=found.n_evaluations, messages=messages)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -106,7 +106,9 @@ class Bootstrap(Tabular):
         """Standard deviation of the draws."""
         return self.draws.std(ddof=1)
 
-    def conf_int(self, alpha: float = 0.05, method: str = "percentile") -> pd.DataFrame:
+    def conf_int(
+        self, alpha: float = 0.05, method: Literal["percentile", "basic", "normal", "bca"] = "percentile"
+    ) -> pd.DataFrame:
         """Return confidence intervals: columns 0 (lower) and 1 (upper), a row per statistic.
 
         Parameters

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Family", "Side", "adjust_family", "adjustment_name", "check_adjust", "family_quantiles"]
+__all__ = ["Adjust", "Family", "Side", "adjust_family", "adjustment_name", "check_adjust", "family_quantiles"]
 
+Adjust = Literal[
+    "tukey", "dunnett", "mvt", "scheffe", "sidak", "bonferroni", "holm", "holm-sidak", "hochberg", "hommel", "fdr",
+    "fdr_by", "none"
+]  # fmt: skip
 Side = Literal["two-sided", ">", "<", "equivalence"]
 
 _STATSMODELS = {

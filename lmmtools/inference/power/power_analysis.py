@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from lmmtools.design.columns import independent_columns
 from lmmtools.design.matrices import Design
 from lmmtools.design.stack import extend_design
 from lmmtools.errors import DataError, EngineError
+from lmmtools.inference.degrees import SPELLINGS
 from lmmtools.inference.draws import check_count, keep_draws, run_pieces, spawn_pieces
 from lmmtools.inference.power.simulated_tests import (
     TESTS,
@@ -140,7 +141,7 @@ def power(
     tested: str | Sequence[str] | None = None,
     n_sim: int = 500,
     alpha: float = 0.05,
-    test: str = "satterthwaite",
+    test: Literal["satterthwaite", "z", "lr"] = "satterthwaite",
     along: Mapping[str, Sequence[int]] | None = None,
     rng: np.random.Generator | int | None = None,
     n_jobs: int = 1,
@@ -201,6 +202,7 @@ def power(
       effect  value  power
     0   Days    3.0    1.0
     """
+    test = cast("Any", SPELLINGS).get(str(test).lower(), test)
     if test not in TESTS:
         raise DataError(f"test={test!r} is not known; use one of {', '.join(map(repr, TESTS))}")
     check_alpha(alpha)
