@@ -219,9 +219,7 @@ def _sets_by_group(
         As :func:`_read_contrasts`; if each group has one mean alone.
     """
     k = cells.n_compared
-    members: dict[tuple[Any, ...], list[int]] = {}
-    for i, row in enumerate(cells.values):
-        members.setdefault(row[k:], []).append(i)
+    members = cells.groups()
     sizes = {len(own) for own in members.values()}
     sets, alone = [], []
     for group, own in members.items():
@@ -229,7 +227,7 @@ def _sets_by_group(
             alone.append(cell_label(cells.within, group))
             continue
         read = _read_contrasts(cells.compared, [cells.values[i][:k] for i in own], method, interaction, ref)
-        sets.append(_ContrastSet(group, np.array(own), *read))
+        sets.append(_ContrastSet(group, own, *read))
     note = f"one mean alone, and nothing to compare it with, within {', '.join(alone)}"
     return sets, (note,) if alone else ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -90,6 +90,17 @@ class Cells:
     def is_estimable(self) -> NDArray[np.bool_]:
         """Whether the data determine each mean, shape (cells,)."""
         return are_estimable(self.gap)
+
+    def groups(self) -> dict[tuple[Any, ...], NDArray[np.intp]]:
+        """Return the cells within each combination of the levels of ``within``."""
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for i, row in enumerate(self.values):
+            found.setdefault(row[self.n_compared :], []).append(i)
+        return {group: np.array(members) for group, members in found.items()}
+
+    def take(self, order: NDArray[np.intp]) -> Cells:
+        """Return some of the cells, in this order."""
+        return replace(self, values=tuple(self.values[i] for i in order), L=self.L[order], gap=self.gap[order])
 
 
 def are_estimable(gap: Floats) -> NDArray[np.bool_]:

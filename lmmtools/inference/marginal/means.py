@@ -10,12 +10,14 @@ import numpy as np
 
 from lmmtools.design.facts import ColumnFacts, largest_fixed
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
+from lmmtools.inference.degrees import DDF, Degrees, check_ddf, degrees, method_name
+from lmmtools.inference.marginal.adjust import Family, adjust_family, adjustment_name, check_adjust
 from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
-from lmmtools.inference.tails import check_alpha, t_quantile
+from lmmtools.inference.marginal.letters import WARNING, compact_letters
+from lmmtools.inference.tails import check_alpha, t_quantile, t_two_sided
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, row_labels
-from lmmtools.report.table import NumberFormat
+from lmmtools.report.table import TEXT, NumberFormat
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +65,65 @@ class Estimates:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearMeans:
+    """Means before any transformation, with what their differences need.
+
+    Attributes
+    ----------
+    cells : Cells
+    estimate : ndarray, shape (cells,)
+        NaN where not estimable.
+    beta : ndarray, shape (p,)
+        The fixed effects.
+    degrees : Degrees
+        Covariance of the fixed effects, and degrees of freedom of contrasts of them.
+    """
+
+    cells: Cells
+    estimate: Floats
+    beta: Floats
+    degrees: Degrees
+
+    def take(self, order: NDArray[np.intp]) -> LinearMeans:
+        """Return some of the means, in this order."""
+        return replace(self, cells=self.cells.take(order), estimate=self.estimate[order])
+
+
+def letters_of_means(
+    means: LinearMeans, alpha: float, adjust: str, *, is_reversed: bool
+) -> tuple[NDArray[np.intp], tuple[str, ...], tuple[str, ...]]:
+    """Return the order of the means within each group, their letters in this order, and notes."""
+    order: list[int] = []
+    letters: list[str] = []
+    said: dict[str, None] = {}
+    check_adjust(adjust, True, "two-sided")
+    for members in means.cells.groups().values():
+        sign = -1.0 if is_reversed else 1.0
+        own = members[np.argsort(sign * means.estimate[members], kind="stable")]
+        known = own[np.isfinite(means.estimate[own])]
+        first, second = np.triu_indices(len(known), 1)
+        L = means.cells.L[known[first]] - means.cells.L[known[second]]
+        t, p, df = _tests_of_differences(means, L)
+        family = Family(t, df, p, L @ means.degrees.cov @ L.T, len(known))
+        is_different = np.zeros((len(known), len(known)), dtype=bool)
+        is_different[first, second] = adjust_family(family, adjust) < alpha if len(t) else False
+        order.extend(own.tolist())
+        letters.extend([*compact_letters(is_different), *[""] * (len(own) - len(known))])
+        if name := adjustment_name(family, adjust):
+            said[name] = None
+    return np.array(order), tuple(letters), (*said, f"letters at the level {alpha:g}: {WARNING}")
+
+
+def _tests_of_differences(means: LinearMeans, L: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return statistics, p-values and degrees of freedom of linear functions of the fixed effects."""
+    se = np.sqrt(np.maximum(np.einsum("ra,ab,rb->r", L, means.degrees.cov, L), 0.0))
+    df = means.degrees.df(L)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = L @ means.beta / se
+    return t, t_two_sided(t, df), df
+
+
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class MarginalMeans(Tabular):
     """Marginal means, one row each.
@@ -90,6 +151,8 @@ class MarginalMeans(Tabular):
         The covariate whose slopes these are; None for means.
     notes : tuple of str
         Factors averaged over, values held, variance parameters treated as fixed.
+    letters : tuple of str
+        Of each mean, from :meth:`cld`; empty before.
 
     Examples
     --------
@@ -114,18 +177,73 @@ class MarginalMeans(Tabular):
     ddf: DDF
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
+    letters: tuple[str, ...] = ()
+    _linear: LinearMeans | None = None
+
+    def cld(
+        self, alpha: float | None = None, *, adjust: str = "tukey", reversed: bool = False, sort: bool = True
+    ) -> MarginalMeans:
+        """Return these means with compact letters, as emmeans' ``cld``: a letter more in ``to_frame()``, ``group``.
+
+        Means within a level of ``by`` that share a letter do not differ by their pairwise tests.
+
+        Parameters
+        ----------
+        alpha : float, optional
+            Level of the tests; by default one less the coverage of the limits.
+        adjust : str
+            Of the p-values of all differences, as :meth:`LMMResults.pairwise` takes it.
+        reversed : bool
+            ``a`` stands at the largest mean, not at the smallest.
+        sort : bool
+            Rows in the order of the means within each level of ``by``, smallest first (largest, if ``reversed``).
+
+        Raises
+        ------
+        DataError
+            If there is no such adjustment.
+        ValueError
+            If ``alpha`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.marginal_means("Type").cld().to_frame()[["Type", "emmean", "group"]].round(2)
+          Type  emmean group
+        0   T1    8.56     a
+        1   T4    9.22     a
+        2   T3   10.78     b
+        3   T2   12.44     c
+        """
+        level = self.alpha if alpha is None else check_alpha(alpha)
+        assert self._linear is not None
+        order, letters, said = letters_of_means(self._linear, level, adjust, is_reversed=reversed)
+        if not sort:
+            letters = tuple(letters[at] for at in np.argsort(order))
+            order = np.arange(len(order))
+        return replace(
+            self,
+            values=tuple(self.values[i] for i in order),
+            **{name: getattr(self, name)[order] for name in ("estimate", "se", "df", "lower", "upper")},
+            letters=letters,
+            notes=(*self.notes, *said),
+            _linear=self._linear.take(order),
+        )
 
     @property
     def _table(self) -> ResultTable:
         both = NumberFormat("coefficient", DIGITS, share="estimates")
         key, heading = ("emmean", "Mean") if self.slope_of is None else ("slope", f"Slope of {self.slope_of}")
-        statistics = (
+        statistics: tuple[Field, ...] = (
             Field(key, heading, self.estimate, both),
             Field("se", "Std. Error", self.se, both),
             Field("df", "df", self.df, NumberFormat("significant", DIGITS)),
             Field("lower", f"{100 * (1 - self.alpha):g}% lower", self.lower, both),
             Field("upper", "upper", self.upper, both),
         )
+        if self.letters:
+            statistics = (*statistics, Field("group", "Group", self.letters, TEXT))
         fields, renamed = fields_beside_levels(self.names, self.values, statistics)
         return ResultTable("marginal_means", fields, notes=(method_name(self.ddf), *self.notes, *renamed))
 
@@ -177,6 +295,7 @@ def marginal_means(
         method,
         slope_of,
         (*describe_cells(cells), *found.notes),
+        _linear=LinearMeans(cells, found.estimate, fit.estimate.beta, degrees(fit, method)),
     )
 
 
