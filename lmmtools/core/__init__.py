@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lmmtools.core.after.clusters import ClusterScores, Correction, cluster_scores
     from lmmtools.core.after.deletion import Deletions, delete_rows
     from lmmtools.core.after.fixed import (
         AdjustedCovariance,
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AdjustedCovariance",
     "Certificate",
+    "ClusterScores",
+    "Correction",
     "Deletions",
     "Evaluation",
     "FixedEffectsDerivatives",
@@ -75,6 +78,7 @@ __all__ = [
     "adjusted_covariance",
     "certify",
     "certify_shared",
+    "cluster_scores",
     "conditional_covariances",
     "delete_rows",
     "evaluate",
@@ -105,6 +109,8 @@ __all__ = [
 _HOME = {
     "AdjustedCovariance": "after.fixed",
     "Certificate": "search.certificate",
+    "ClusterScores": "after.clusters",
+    "Correction": "after.clusters",
     "Deletions": "after.deletion",
     "Evaluation": "search.objective",
     "FixedEffectsDerivatives": "after.fixed",
@@ -126,6 +132,7 @@ _HOME = {
     "adjusted_covariance": "after.fixed",
     "certify": "search.certificate",
     "certify_shared": "search.certificate",
+    "cluster_scores": "after.clusters",
     "conditional_covariances": "after.recover",
     "delete_rows": "after.deletion",
     "evaluate": "search.objective",

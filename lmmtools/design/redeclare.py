@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.sources import Source
 
-__all__ = ["Given", "redeclare", "redeclare_on"]
+__all__ = ["Given", "is_unchanged", "redeclare", "redeclare_on"]
 
 
 class Given:
@@ -94,14 +94,16 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
     source = given.source if data is None else open_source(data)
     if source is None and data is None:
         data = given.look()
-        if data is not None:
-            _check_unchanged(design, data)
-        elif design.dropped.n_rows or not set(used_columns(formula)) <= set(design.frame.columns):
+        if data is not None and not is_unchanged(design, data):
+            raise DataError(
+                "the data were changed since the fit: say which data the changed model is for, update(change, data=...)"
+            )
+        if data is None and (design.dropped.n_rows or not set(used_columns(formula)) <= set(design.frame.columns)):
             raise DataError(
                 "the data of this fit are not held any more, and the changed model needs them: give them again, "
                 "update(change, data=...)"
             )
-        else:
+        if data is None:
             return redeclare(design, formula)
     weights, offset = _given_arguments(design)
     for key, values in (("weights", weights), ("offset", offset)):
@@ -115,18 +117,14 @@ def redeclare_on(design: Design, formula: ModelFormula, given: Given, data: Any 
     return build_design(formula, data, weights=weights, offset=offset)
 
 
-def _check_unchanged(design: Design, data: Any) -> None:
-    """Raise a DataError if data no longer hold the values of a design."""
+def is_unchanged(design: Design, data: Any) -> bool:
+    """Return whether data still hold the values of a design, row by row."""
     names = list(design.frame.columns)
     table = as_frame(data, names)
-    is_same = set(names) <= set(table.columns) and len(table) == design.dropped.n_input
-    if is_same:
-        rows = table[names].iloc[design.rows]
-        is_same = all(_are_equal(rows[name], design.frame[name]) for name in names)
-    if not is_same:
-        raise DataError(
-            "the data were changed since the fit: say which data the changed model is for, update(change, data=...)"
-        )
+    if not set(names) <= set(table.columns) or len(table) != design.dropped.n_input:
+        return False
+    rows = table[names].iloc[design.rows]
+    return all(_are_equal(rows[name], design.frame[name]) for name in names)
 
 
 def _are_equal(column: pd.Series[Any], other: pd.Series[Any]) -> bool:

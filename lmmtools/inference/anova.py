@@ -31,7 +31,7 @@ import numpy as np
 from lmmtools.design.facts import fixed_root
 from lmmtools.design.fixed_terms import FixedTerm, fixed_terms, treatment_coding
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import METHODS, check_ddf
+from lmmtools.inference.degrees import check_ddf, method_in_title
 from lmmtools.inference.wald_tests import FTest, f_fields, joint_test
 from lmmtools.report.result_table import ResultTable, Tabular, pick, row_labels, stars
 from lmmtools.report.table import NumberFormat
@@ -43,12 +43,12 @@ if TYPE_CHECKING:
 
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
-    from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.degrees import Method
+    from lmmtools.inference.robust import Robust
 
     Floats = NDArray[np.float64]
 
 __all__ = [
-    "METHOD_IN_TITLE",
     "NO_TERMS",
     "AnovaTable",
     "AnovaType",
@@ -59,7 +59,6 @@ __all__ = [
 
 DIGITS = 5
 ROMAN = {1: "I", 2: "II", 3: "III"}
-METHOD_IN_TITLE = {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}
 
 NO_TERMS = "the fixed part has no term beside the constant"
 
@@ -100,7 +99,7 @@ class AnovaTable(Tabular):
     tests: tuple[FTest, ...]
     contrasts: tuple[object, ...]
     type: AnovaType
-    ddf: DDF
+    ddf: Method
 
     @property
     def _table(self) -> ResultTable:
@@ -112,12 +111,12 @@ class AnovaTable(Tabular):
                 *f_fields(self.tests, NumberFormat("zapped", DIGITS), DIGITS),
                 stars(pick(self.tests, "p")),
             ),
-            f"Type {ROMAN[self.type]} Analysis of Variance Table with {METHOD_IN_TITLE[self.ddf]}",
+            f"Type {ROMAN[self.type]} Analysis of Variance Table with {method_in_title(self.ddf)}",
             tuple(notes),
         )
 
 
-def anova_table(fit: Fit, type: object = 3, ddf: str = "satterthwaite") -> AnovaTable:
+def anova_table(fit: Fit, type: object = 3, ddf: str | Robust = "satterthwaite") -> AnovaTable:
     """Return an F test of each term of the fixed part; see :meth:`LMMResults.anova`."""
     kind, method = _read_type(type), check_ddf(ddf)
     hypotheses = term_hypotheses(fit.design, kind)

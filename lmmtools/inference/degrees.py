@@ -23,7 +23,7 @@ J. Stat. Softw. 59(9), section 3.2). For one contrast the degrees are 2 / A2 and
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, overload
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -31,6 +31,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.audience import advice, option
 from lmmtools.errors import DataError
+from lmmtools.inference.robust import Robust, read_robust, robust_degrees
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,9 +40,25 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["DDF", "METHODS", "Degrees", "Satterthwaite", "check_ddf", "degrees", "method_name"]
+__all__ = [
+    "DDF",
+    "METHODS",
+    "Degrees",
+    "Method",
+    "Satterthwaite",
+    "check_ddf",
+    "degrees",
+    "is_normal",
+    "method_in_title",
+    "method_name",
+    "read_method",
+]
 
 DDF = Literal["satterthwaite", "kenward-roger", "residual", "z"]
+
+Method = DDF | Robust
+"""What standard errors and degrees of freedom come from: the model's covariance by four methods, or a robust one."""
+
 METHODS = {
     "satterthwaite": "Satterthwaite's method",
     "kenward-roger": "Kenward-Roger's method",
@@ -56,7 +73,7 @@ SPELLINGS: dict[str, DDF] = {
 }
 """Spelling of a method in lmerTest, emmeans and other packages, without regard to case and hyphens -> its name here."""
 
-_CACHE: WeakKeyDictionary[Fit, dict[DDF, Degrees]] = WeakKeyDictionary()
+_CACHE: WeakKeyDictionary[Fit, dict[Method, Degrees]] = WeakKeyDictionary()
 
 FLAT = 1e-12
 """Up to this squared coefficient of variation of a contrast's variance, its degrees of freedom are infinite."""
@@ -104,8 +121,10 @@ class Constant:
         return 1.0, self.value
 
 
-def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
+def method_name(ddf: Method, test: Literal["t", "F"] = "t") -> str:
     """Return the sentence on the degrees of freedom for the notes of a table of t or F tests."""
+    if isinstance(ddf, Robust):
+        return ddf.describe(test)
     if ddf == "z":
         known = {
             "t": "z-tests: the statistics are treated as standard normal",
@@ -115,7 +134,42 @@ def method_name(ddf: DDF, test: Literal["t", "F"] = "t") -> str:
     return f"t-tests use {METHODS[ddf]}" if test == "t" else f"the F test uses {METHODS[ddf]}"
 
 
-def check_ddf(ddf: str) -> DDF:
+def is_normal(ddf: Method) -> bool:
+    """Return whether statistics are referred to the normal distribution, and have no degrees of freedom."""
+    return (ddf.ddf if isinstance(ddf, Robust) else ddf) == "z"
+
+
+def method_in_title(ddf: Method) -> str:
+    """Return a method as the title of a table of F tests names it."""
+    if isinstance(ddf, Robust):
+        return f"{ddf.cov} covariance" if ddf.ddf == "z" else f"{ddf.cov} covariance and HTZ tests"
+    return {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}[ddf]
+
+
+def read_method(ddf: str, cov: str | None = None, cluster: Any = None) -> Method:
+    """Return the method that the arguments ``ddf``, ``cov`` and ``cluster`` name together.
+
+    Raises
+    ------
+    DataError
+        If there is no such method, or clusters are given without a robust covariance.
+    """
+    if cov is not None:
+        return read_robust(ddf, cov, cluster)
+    if cluster is not None:
+        raise DataError('cluster= is for a cluster-robust covariance: write cov="CR2" beside it')
+    return check_ddf(ddf)
+
+
+@overload
+def check_ddf(ddf: str) -> DDF: ...
+
+
+@overload
+def check_ddf(ddf: str | Robust) -> Method: ...
+
+
+def check_ddf(ddf: str | Robust) -> Method:
     """Return the method that ``ddf`` names: ``"Satterthwaite"``, ``"Kenward-Roger"`` and ``"kr"`` serve too.
 
     Raises
@@ -123,13 +177,15 @@ def check_ddf(ddf: str) -> DDF:
     DataError
         If there is no such method.
     """
+    if isinstance(ddf, Robust):
+        return ddf
     key = " ".join(str(ddf).lower().replace("-", " ").replace("_", " ").replace(".", " ").split())
     if key not in SPELLINGS:
         raise DataError(f"ddf={ddf!r} is not known here; use one of {', '.join(map(repr, get_args(DDF)))}")
     return SPELLINGS[key]
 
 
-def degrees(fit: Fit, ddf: DDF) -> Degrees:
+def degrees(fit: Fit, ddf: Method) -> Degrees:
     """Return a fit's degrees of freedom by one method, computed once and kept as long as the fit."""
     found = _CACHE.setdefault(fit, {})
     if ddf not in found:
@@ -137,10 +193,12 @@ def degrees(fit: Fit, ddf: DDF) -> Degrees:
     return found[ddf]
 
 
-def _compute_degrees(fit: Fit, ddf: DDF) -> Degrees:
+def _compute_degrees(fit: Fit, ddf: Method) -> Degrees:
     """Return the degrees of freedom of a fit by one method."""
     if not fit.design.p:
         return Constant(fit.estimate.beta_cov, np.inf, ("the model has no fixed effects",))
+    if isinstance(ddf, Robust):
+        return robust_degrees(fit, ddf)
     if ddf == "satterthwaite":
         return _satterthwaite(fit)
     if ddf == "kenward-roger":

@@ -12,8 +12,8 @@ from lmmtools.design.redeclare import redeclare
 from lmmtools.errors import DataError
 from lmmtools.formula.parser import parse
 from lmmtools.formula.updating import update_formula
-from lmmtools.inference.anova import METHOD_IN_TITLE, NO_TERMS, columns_of_terms
-from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.anova import NO_TERMS, columns_of_terms
+from lmmtools.inference.degrees import check_ddf, method_in_title
 from lmmtools.inference.likelihood_ratio import fitted_by_ml, ratio_fields
 from lmmtools.inference.tails import chi2_tail
 from lmmtools.inference.wald_tests import FTest, f_fields, joint_test
@@ -23,7 +23,8 @@ from lmmtools.report.table import NumberFormat, Prose
 if TYPE_CHECKING:
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
-    from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.degrees import Method
+    from lmmtools.inference.robust import Robust
 
 __all__ = ["SingleDeletions", "SingleLikelihoodRatios", "drop_one", "droppable_terms", "without_term"]
 
@@ -55,7 +56,7 @@ class SingleDeletions(Tabular):
 
     terms: tuple[str, ...]
     tests: tuple[FTest, ...]
-    ddf: DDF
+    ddf: Method
     formula: str
     notes: tuple[str, ...] = ()
 
@@ -66,7 +67,7 @@ class SingleDeletions(Tabular):
             *f_fields(self.tests, NumberFormat("zapped", DIGITS), DIGITS),
             stars(pick(self.tests, "p")),
         )
-        title = f"Single term deletions using {METHOD_IN_TITLE[self.ddf]}"
+        title = f"Single term deletions using {method_in_title(self.ddf)}"
         notes = dict.fromkeys((*(note for test in self.tests for note in test.notes), *self.notes))
         return ResultTable("drop1", fields, title, tuple(notes), (Prose("model", (f"Model: {self.formula}",)),))
 
@@ -120,7 +121,7 @@ class SingleLikelihoodRatios(Tabular):
 
 
 def drop_one(
-    fit: Fit, test: Literal["F", "chisq"] = "F", ddf: str = "satterthwaite"
+    fit: Fit, test: Literal["F", "chisq"] = "F", ddf: str | Robust = "satterthwaite"
 ) -> SingleDeletions | SingleLikelihoodRatios:
     """Return the tests of single deletions from the fixed part; see :meth:`LMMResults.drop1`."""
     method = check_ddf(ddf)
@@ -185,6 +186,6 @@ def without_term(fit: Fit, term: str) -> Fit:
     )
 
 
-def _test_term(fit: Fit, columns: list[int], ddf: DDF) -> FTest:
+def _test_term(fit: Fit, columns: list[int], ddf: Method) -> FTest:
     """Return the F test that the coefficients of some columns of X are zero."""
     return joint_test(fit, np.eye(fit.design.p)[columns], None, ddf)

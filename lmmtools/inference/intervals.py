@@ -13,6 +13,7 @@ from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.profile.coordinates import parameters_of
 from lmmtools.inference.profile.profile_result import select_parameters
 from lmmtools.inference.profile.profiling import profile_fit
+from lmmtools.inference.robust import Robust
 from lmmtools.inference.tails import check_alpha, t_quantile
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def confidence_intervals(
     alpha: float,
     method: str,
     parameters: str | Sequence[str] | None,
-    ddf: str,
+    ddf: str | Robust,
     draws: Draws | None = None,
 ) -> pd.DataFrame:
     """Return intervals of a fit's parameters; see :meth:`LMMResults.conf_int`."""
@@ -57,6 +58,8 @@ def confidence_intervals(
     draws = Draws() if draws is None else draws
     if method != "boot" and draws.given:
         raise DataError(f'conf_int(method={method!r}) has no option {", ".join(draws.given)}; method="boot" draws')
+    if isinstance(ddf, Robust) and method != "wald":
+        raise DataError(f"cov={ddf.cov!r} is of Wald intervals; method={method!r} has no covariance")
     if method == "wald":
         return _wald(fit, alpha, parameters, ddf)
     if method == "profile":
@@ -76,7 +79,7 @@ def _bootstrapped(fit: Fit, alpha: float, parameters: str | Sequence[str] | None
     return limits.loc[[p.name for p in select_parameters(parameters_of(fit.design), parameters)]]
 
 
-def _wald(fit: Fit, alpha: float, parameters: str | Sequence[str] | None, ddf: str) -> pd.DataFrame:
+def _wald(fit: Fit, alpha: float, parameters: str | Sequence[str] | None, ddf: str | Robust) -> pd.DataFrame:
     """Return Wald intervals of the chosen fixed effects."""
     import pandas as pd
 

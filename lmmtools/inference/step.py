@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.design.fixed_terms import fixed_terms
 from lmmtools.design.redeclare import redeclare
 from lmmtools.errors import DataError
-from lmmtools.inference.anova import METHOD_IN_TITLE
-from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.degrees import check_ddf, method_in_title
 from lmmtools.inference.drop1 import SingleDeletions, drop_one, droppable_terms, without_term
 from lmmtools.inference.likelihood_ratio import ratio_fields
 from lmmtools.inference.ranova import RandomAnova, random_anova, reduced_formulas
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lmmtools.fit.record import Fit
-    from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.degrees import Method
     from lmmtools.report.table import Part
 
 __all__ = ["FixedSteps", "RandomSteps", "Steps", "step_backward"]
@@ -105,7 +104,7 @@ class FixedSteps(Tabular):
     terms: tuple[str, ...]
     eliminated: tuple[int, ...]
     tests: tuple[FTest, ...]
-    ddf: DDF
+    ddf: Method
 
     @property
     def _table(self) -> ResultTable:
@@ -115,7 +114,7 @@ class FixedSteps(Tabular):
             *f_fields(self.tests, NumberFormat("zapped", DIGITS), DIGITS),
             stars(pick(self.tests, "p")),
         )
-        return ResultTable("fixed", fields, "Backward reduced fixed-effect table", (METHOD_IN_TITLE[self.ddf],))
+        return ResultTable("fixed", fields, "Backward reduced fixed-effect table", (method_in_title(self.ddf),))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -254,7 +253,7 @@ def _random_row(table: RandomAnova, at: int, step: int) -> tuple[object, ...]:
     )
 
 
-def _reduce_fixed(fit: Fit, alpha: float, kept: Sequence[str], ddf: DDF) -> tuple[Fit, FixedSteps]:
+def _reduce_fixed(fit: Fit, alpha: float, kept: Sequence[str], ddf: Method) -> tuple[Fit, FixedSteps]:
     """Return the fit without the fixed terms whose p-values are above alpha, one at a time, and how it went."""
     stay = set(map(_squeezed, kept))
     out: list[tuple[str, FTest]] = []

@@ -10,7 +10,8 @@ import numpy as np
 
 from lmmtools.design.columns import independent_columns
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
+from lmmtools.inference.degrees import Method, check_ddf, degrees, is_normal, method_name
+from lmmtools.inference.robust import Robust
 from lmmtools.inference.tails import f_tail, t_two_sided
 from lmmtools.report.result_table import Field, ResultTable, Tabular, coefficient_fields, pick, row_labels
 from lmmtools.report.table import NumberFormat
@@ -29,6 +30,8 @@ __all__ = ["ContrastTests", "FTest", "f_fields", "f_test", "joint_test", "read_c
 
 DIGITS = 4
 UNDEFINED = "a p-value is undefined where the approximation gives a negative statistic, variance or degrees of freedom"
+
+FEW_CLUSTERS = "the clusters are too few for a joint test of as many contrasts"
 
 # Values of constraints, whose differences are exact but for rounding, agree to this part of them.
 CONTRADICTION = 1e-8
@@ -53,8 +56,8 @@ class ContrastTests(Tabular):
         Degrees of freedom, infinite for z tests.
     t, p : ndarray, shape (rows,)
         Statistic and two-sided p-value.
-    ddf : str
-        The method of the degrees of freedom.
+    ddf : str or Robust
+        The method of the degrees of freedom, or the robust covariance with its own.
     notes : tuple of str
         Variance parameters treated as fixed.
 
@@ -74,13 +77,13 @@ class ContrastTests(Tabular):
     df: Floats
     t: Floats
     p: Floats
-    ddf: DDF
+    ddf: Method
     notes: tuple[str, ...] = ()
 
     @property
     def _table(self) -> ResultTable:
         numbers = {"estimate": self.estimate, "std_error": self.std_error, "df": self.df, "t": self.t, "p": self.p}
-        is_z = self.ddf == "z"
+        is_z = is_normal(self.ddf)
         tests = coefficient_fields(numbers, DIGITS, statistic="z" if is_z else "t", is_df_shown=not is_z)
         return ResultTable("tests", (row_labels("", self.names), *tests), notes=(method_name(self.ddf), *self.notes))
 
@@ -98,7 +101,8 @@ class FTest(Tabular):
         Degrees of freedom; ``den_df`` is infinite for ``ddf="z"``.
     p : float
     sum_sq, mean_sq : float
-        As lmerTest's anova has them: F before any scaling times sigma squared, times ``num_df`` for the sum.
+        As lmerTest's anova has them: F before any scaling times sigma squared, times ``num_df`` for the sum. NaN with a
+        robust covariance.
     ddf : str
     notes : tuple of str
 
@@ -117,7 +121,7 @@ class FTest(Tabular):
     p: float
     sum_sq: float
     mean_sq: float
-    ddf: DDF
+    ddf: Method
     notes: tuple[str, ...] = ()
 
     @property
@@ -130,13 +134,21 @@ def f_fields(tests: Sequence[FTest], numbers: NumberFormat, digits: int) -> tupl
     """Return lmerTest's columns of F tests; ``numbers`` shows sums of squares and degrees of freedom."""
     shown = {"sum_sq": "Sum Sq", "mean_sq": "Mean Sq", "num_df": "NumDF", "den_df": "DenDF"}
     return (
-        *(Field(key, heading, pick(tests, key), numbers) for key, heading in shown.items()),
+        *(
+            Field(key, heading if _has_any(tests, key) else None, pick(tests, key), numbers)
+            for key, heading in shown.items()
+        ),
         Field("F", "F value", pick(tests, "F"), NumberFormat("statistic", digits)),
         Field("p", "Pr(>F)", pick(tests, "p"), NumberFormat("pvalue", digits - 1)),
     )
 
 
-def t_tests(fit: Fit, constraints: Any = None, ddf: str = "satterthwaite") -> ContrastTests:
+def _has_any(tests: Sequence[FTest], key: str) -> bool:
+    """Return whether a column of tests has a number, or there are no tests."""
+    return not tests or not np.isnan(pick(tests, key)).all()
+
+
+def t_tests(fit: Fit, constraints: Any = None, ddf: str | Robust = "satterthwaite") -> ContrastTests:
     """Return a t test of each fixed effect, or of each row of ``constraints``; see :meth:`LMMResults.tests`."""
     method = check_ddf(ddf)
     names = fit.design.x_names
@@ -153,7 +165,7 @@ def t_tests(fit: Fit, constraints: Any = None, ddf: str = "satterthwaite") -> Co
     return ContrastTests(tuple(labels), estimate, error, df, t, p, method, notes)
 
 
-def f_test(fit: Fit, constraints: Any, ddf: str = "satterthwaite") -> FTest:
+def f_test(fit: Fit, constraints: Any, ddf: str | Robust = "satterthwaite") -> FTest:
     """Return the F test that all constraints hold at once; see :meth:`LMMResults.f_test`."""
     method = check_ddf(ddf)
     L, values, labels = read_constraints(constraints, fit.design.x_names, may_be_zero=True)
@@ -191,15 +203,19 @@ def _independent_rows(fit: Fit, L: Floats, values: Floats, labels: Sequence[str]
     return kept
 
 
-def joint_test(fit: Fit, L: Floats, values: Floats | None, ddf: DDF) -> FTest:
+def joint_test(fit: Fit, L: Floats, values: Floats | None, ddf: Method) -> FTest:
     """Return the F test of L beta = values (zero if None), L (q, p) of full row rank."""
     found = degrees(fit, ddf)
     q = len(L)
     gap = L @ fit.estimate.beta - (0.0 if values is None else values)
     scale, den = found.f_reference(L)
+    if not np.isfinite(scale):
+        few = f"{FEW_CLUSTERS}, {q}"
+        return FTest(np.nan, float(q), np.nan, np.nan, np.nan, np.nan, ddf, (*found.notes, few))
     unscaled = float(gap @ np.linalg.solve(L @ found.cov @ L.T, gap)) / q
     F = scale * unscaled
-    mean_sq = unscaled * fit.scale
+    # A sum of squares is one of the model's covariance.
+    mean_sq = np.nan if isinstance(ddf, Robust) else unscaled * fit.scale
     p = f_tail(F, q, den) if F >= 0 and den > 0 else np.nan
     notes = found.notes if np.isfinite(p) else (*found.notes, UNDEFINED)
     return FTest(F, float(q), den, p, mean_sq * q, mean_sq, ddf, notes)

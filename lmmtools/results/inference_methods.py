@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.drop1 import SingleDeletions, SingleLikelihoodRatios
     from lmmtools.inference.profile.profile_result import Profile
     from lmmtools.inference.ranova import RandomAnova
+    from lmmtools.inference.robust import Correction
     from lmmtools.inference.step import Steps
     from lmmtools.inference.wald_tests import ContrastTests, FTest
 
@@ -27,7 +28,66 @@ class InferenceMethods(Fit):
     """``fit.tests()``, ``fit.t_test(...)``, ``fit.anova()``, ``fit.conf_int()``, ``fit.profile()`` and their like."""
 
     @single
-    def tests(self, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite") -> ContrastTests:
+    def cov_params(self, cov: Correction | None = None, *, cluster: Any = None) -> pd.DataFrame:
+        """Return the covariance of the fixed effects, shape (p, p): lme4's ``vcov()``, or clubSandwich's ``vcovCR()``.
+
+        Parameters
+        ----------
+        cov : {"CR2", "CR0", "CR1", "CR1p", "CR1S", "CR3"}, optional
+            A cluster-robust covariance: right whatever the covariance of rows within clusters, given enough of these.
+            ``"CR2"`` is unbiased where the model holds (Bell & McCaffrey 2002) and is meant for few clusters;
+            ``"CR0"`` is the plain sandwich of statsmodels' generalised estimating equations; ``"CR1"`` is that times
+            m / (m - 1) for m clusters, ``"CR1p"`` m / (m - p), ``"CR1S"`` m (n - 1) / ((m - 1) (n - p)), as Stata;
+            ``"CR3"`` is near the jackknife. By default the model's own.
+        cluster : str or array_like, optional
+            A grouping factor or another column of the data (``"a:b"``: the combinations of two), or labels, one a row.
+            Every grouping factor has to be nested in it. By default the outermost grouping factor.
+
+        Raises
+        ------
+        DataError
+            If there is no such covariance or column, the random effects are not nested in the clusters (crossed factors
+            have no outermost), there is one cluster, or the rows are read in batches.
+
+        See Also
+        --------
+        tests : Tests with any of these.
+
+        References
+        ----------
+        Pustejovsky & Tipton (2018), J. Bus. Econ. Stat. 36(4), 672-683, doi:10.1080/07350015.2016.1247004; Bell &
+        McCaffrey (2002), Surv. Methodol. 28(2), 169-181.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.cov_params().round(3)
+                   Intercept   Days
+        Intercept     46.575 -1.451
+        Days          -1.451  2.389
+        >>> fit.cov_params("CR0", cluster="Subject").round(3)
+                   Intercept   Days
+        Intercept     43.987 -1.370
+        Days          -1.370  2.257
+        """
+        if cov is None and cluster is None:
+            return super().cov_params()
+        import pandas as pd
+
+        from lmmtools.inference.degrees import degrees, read_method
+
+        names = list(self.design.x_names)
+        return pd.DataFrame(degrees(self, read_method("z", cov, cluster)).cov, index=names, columns=names)
+
+    @single
+    def tests(
+        self,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        *,
+        cov: Correction | None = None,
+        cluster: Any = None,
+    ) -> ContrastTests:
         """Return a t test of every fixed effect.
 
         Parameters
@@ -35,6 +95,11 @@ class InferenceMethods(Fit):
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom: Satterthwaite's, as lmerTest; Kenward and Roger's, with their adjusted standard errors,
             as pbkrtest (REML fits only); n - p; or infinite, which is the normal distribution.
+        cov : {"CR2", "CR0", "CR1", "CR1p", "CR1S", "CR3"}, optional
+            A cluster-robust covariance in place of the model's; see :meth:`cov_params`. Degrees of freedom are then
+            Satterthwaite's for it, or none, ``ddf="z"``.
+        cluster : str or array_like, optional
+            The clusters: see :meth:`cov_params`.
 
         Returns
         -------
@@ -61,13 +126,19 @@ class InferenceMethods(Fit):
         Intercept   251.405      6.825  17.0  36.838  0.0
         Days         10.467      1.546  17.0   6.771  0.0
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.wald_tests import t_tests
 
-        return t_tests(self, None, ddf)
+        return t_tests(self, None, read_method(ddf, cov, cluster))
 
     @single
     def t_test(
-        self, constraints: Any, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite"
+        self,
+        constraints: Any,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        *,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> ContrastTests:
         """Return a t test of each constraint on the fixed effects.
 
@@ -76,6 +147,8 @@ class InferenceMethods(Fit):
         constraints : str, array_like of shape (rows, p) or (p,), or (array_like, array_like)
             As statsmodels takes them: ``"Days = 0"``, ``"a - b = 0, c = 1"``, a matrix, or a matrix and its values.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+        cov, cluster
+            A cluster-robust covariance, as for :meth:`tests`.
 
         Raises
         ------
@@ -94,13 +167,19 @@ class InferenceMethods(Fit):
               estimate  std_error    df      t      p
         Days     0.467      1.546  17.0  0.302  0.766
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.wald_tests import t_tests
 
-        return t_tests(self, constraints, ddf)
+        return t_tests(self, constraints, read_method(ddf, cov, cluster))
 
     @single
     def f_test(
-        self, constraints: Any, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite"
+        self,
+        constraints: Any,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        *,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> FTest:
         """Return the F test that all constraints hold together; arguments and errors as :meth:`t_test`.
 
@@ -123,15 +202,19 @@ class InferenceMethods(Fit):
            sum_sq  mean_sq  num_df  den_df       F    p
         0  68.519   34.259     2.0    24.0  28.298  0.0
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.wald_tests import f_test
 
-        return f_test(self, constraints, ddf)
+        return f_test(self, constraints, read_method(ddf, cov, cluster))
 
     @single
     def anova(
         self,
         type: Literal[3, 2, 1, "III", "II", "I"] = 3,
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        *,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> AnovaTable:
         """Return an F test of each term of the fixed part, as lmerTest's ``anova(fit)``.
 
@@ -142,6 +225,9 @@ class InferenceMethods(Fit):
             after all that do not contain it. I: after those before it.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             As for :meth:`tests`.
+        cov, cluster
+            A cluster-robust covariance, as for :meth:`tests`; the tests are then clubSandwich's ``"HTZ"``, F tests by
+            an approximate Hotelling's T2, and there are no sums of squares.
 
         Returns
         -------
@@ -167,8 +253,9 @@ class InferenceMethods(Fit):
         Type  81.194   27.065     3.0    24.0  22.356  0.0
         """
         from lmmtools.inference.anova import anova_table
+        from lmmtools.inference.degrees import read_method
 
-        return anova_table(self, type, ddf)
+        return anova_table(self, type, read_method(ddf, cov, cluster))
 
     @single
     def ranova(
@@ -222,6 +309,9 @@ class InferenceMethods(Fit):
         self,
         test: Literal["F", "chisq"] = "F",
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        *,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> SingleDeletions | SingleLikelihoodRatios:
         """Return a test of each term of the fixed part that no other term contains, as lmerTest's ``drop1``.
 
@@ -232,6 +322,8 @@ class InferenceMethods(Fit):
             and their AIC, as lme4's ``drop1(fit, test="Chisq")``.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom of F tests, as for :meth:`tests`.
+        cov, cluster
+            A cluster-robust covariance for F tests, as for :meth:`anova`.
 
         Returns
         -------
@@ -257,9 +349,10 @@ class InferenceMethods(Fit):
         recipe    42.0   0.25
         temp     224.0  94.98
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.drop1 import drop_one
 
-        return drop_one(self, test, ddf)
+        return drop_one(self, test, read_method(ddf, cov, cluster))
 
     @single
     def step(
@@ -334,7 +427,9 @@ class InferenceMethods(Fit):
         method: Literal["wald", "profile", "boot"] = "wald",
         *,
         parameters: str | Sequence[str] | None = None,
-        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] = "z",
+        ddf: Literal["z", "satterthwaite", "kenward-roger", "residual"] | None = None,
+        cov: Correction | None = None,
+        cluster: Any = None,
         n: int = 1000,
         kind: Literal["parametric", "residual", "cluster"] = "parametric",
         interval: Literal["percentile", "basic", "normal", "bca"] = "percentile",
@@ -353,8 +448,11 @@ class InferenceMethods(Fit):
             likelihood or parametric bootstrap, also for standard deviations and correlations, as lme4's ``confint``.
         parameters : str or sequence of str, optional
             Names, ``"theta_"`` (of the random effects, with sigma) or ``"beta_"``; by default all.
-        ddf : {"z", "satterthwaite", "kenward-roger", "residual"}
-            Quantiles of Wald intervals; by default those of the normal distribution, as in lme4 and statsmodels.
+        ddf : {"z", "satterthwaite", "kenward-roger", "residual"}, optional
+            Quantiles of Wald intervals; by default those of the normal distribution, as in lme4 and statsmodels, and
+            with a robust covariance those of t with Satterthwaite's degrees of freedom, as in clubSandwich.
+        cov, cluster
+            A cluster-robust covariance for Wald intervals, as for :meth:`tests`.
         n, kind, rng, n_jobs, progress
             Of the bootstrap, for ``"boot"`` alone: as :meth:`bootstrap` takes them.
         interval : {"percentile", "basic", "normal", "bca"}
@@ -381,10 +479,12 @@ class InferenceMethods(Fit):
         Intercept  238.03  264.78
         Days         7.44   13.50
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.intervals import Draws, confidence_intervals
 
         draws = Draws(n=n, kind=kind, interval=interval, rng=rng, n_jobs=n_jobs, progress=progress)
-        return confidence_intervals(self, alpha, method, parameters, ddf, draws)
+        chosen = read_method(ddf or ("z" if cov is None else "satterthwaite"), cov, cluster)
+        return confidence_intervals(self, alpha, method, parameters, chosen, draws)
 
     @single
     def profile(self, parameters: str | Sequence[str] | None = None, *, alphamax: float = 0.01) -> Profile:

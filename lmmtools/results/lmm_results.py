@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from lmmtools.inference.robust import Correction
     from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
 
@@ -212,13 +213,21 @@ class LMMResults(
 
     # -- report ---------------------------------------------------------------------------------------------------
 
-    def summary(self, ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | None = None) -> Summary:
+    def summary(
+        self,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | None = None,
+        *,
+        cov: Correction | None = None,
+        cluster: Any = None,
+    ) -> Summary:
         """Return the report in lme4's layout: ``str()``, ``to_markdown()``, ``to_html()``, ``to_latex()``.
 
         Parameters
         ----------
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}, optional
             Method of the degrees of freedom and p-values to show, as lmerTest does; by default t values alone, as lme4.
+        cov, cluster
+            A cluster-robust covariance for standard errors and tests, as for :meth:`tests`.
 
         See Also
         --------
@@ -235,7 +244,7 @@ class LMMResults(
         """
         from lmmtools.results.summarising import summarise_results
 
-        return summarise_results(self, ddf)
+        return summarise_results(self, ddf, cov, cluster)
 
     def to_json(self, path: str | Path | None = None, *, random_effects: bool = False, curvature: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.

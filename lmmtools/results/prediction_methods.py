@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.effects import MarginalEffects
     from lmmtools.inference.marginal.means import MarginalMeans
+    from lmmtools.inference.robust import Correction
 
 __all__ = ["PredictionMethods"]
 
@@ -191,6 +192,8 @@ class PredictionMethods(Fit):
         cov_reduce: Any = None,
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
         alpha: float = 0.05,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> MarginalMeans:
         """Return the mean at each level of some factors over a balanced grid of the other predictors, as R's emmeans.
 
@@ -218,6 +221,8 @@ class PredictionMethods(Fit):
             Degrees of freedom; Kenward-Roger's come with their adjusted covariance.
         alpha : float
             One less the intervals' coverage.
+        cov, cluster
+            A cluster-robust covariance, as for :meth:`tests`.
 
         Returns
         -------
@@ -258,11 +263,12 @@ class PredictionMethods(Fit):
         2   T3  10.778
         3   T4   9.222
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.marginal.grid import GridOptions
         from lmmtools.inference.marginal.means import marginal_means
 
         options = GridOptions(at, slope_of, weights, nesting, cov_reduce)
-        return marginal_means(self, factors, by=by, options=options, ddf=ddf, alpha=alpha)
+        return marginal_means(self, factors, by=by, options=options, ddf=read_method(ddf, cov, cluster), alpha=alpha)
 
     @single
     def pairwise(
@@ -277,12 +283,14 @@ class PredictionMethods(Fit):
         cov_reduce: Any = None,
         adjust: Adjust = "tukey",
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> MarginalContrasts:
         """Return all pairwise differences of marginal means, within the levels of ``by``.
 
         Parameters
         ----------
-        factors, by, at, slope_of, weights, nesting, cov_reduce, ddf
+        factors, by, at, slope_of, weights, nesting, cov_reduce, ddf, cov, cluster
             As :meth:`marginal_means` takes them.
         adjust : {"tukey", "none", "holm", "bonferroni", "sidak", "holm-sidak", "hochberg", "hommel", "fdr", "fdr_by"}
             How to adjust the p-values for the number of differences within each level of ``by``.
@@ -320,6 +328,8 @@ class PredictionMethods(Fit):
             cov_reduce=cov_reduce,
             adjust=adjust,
             ddf=ddf,
+            cov=cov,
+            cluster=cluster,
         )
 
     @single
@@ -341,12 +351,14 @@ class PredictionMethods(Fit):
         delta: float = 0.0,
         side: Literal["two-sided", ">", "<", "equivalence", "noninferiority", "nonsuperiority"] = "two-sided",
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> MarginalContrasts:
         """Return contrasts of marginal means, or of slopes, within the levels of ``by``, as emmeans' ``contrast``.
 
         Parameters
         ----------
-        factors, by, at, slope_of, weights, nesting, cov_reduce, ddf
+        factors, by, at, slope_of, weights, nesting, cov_reduce, ddf, cov, cluster
             As :meth:`marginal_means` takes them.
         method : str, or mapping or frame of weights
             ``"pairwise"``: each mean less each later one (``"revpairwise"``: each earlier one). ``"reference"``: each
@@ -391,6 +403,7 @@ class PredictionMethods(Fit):
         1  T3 - T1     2.222
         2  T4 - T1     0.667
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.marginal.contrasts import marginal_contrasts
         from lmmtools.inference.marginal.grid import GridOptions
 
@@ -406,7 +419,7 @@ class PredictionMethods(Fit):
             null=null,
             delta=delta,
             side=side,
-            ddf=ddf,
+            ddf=read_method(ddf, cov, cluster),
         )
 
     @property

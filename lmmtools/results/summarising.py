@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from lmmtools.audience import advice
 from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows, list_unused_levels
 from lmmtools.design.remarks import remark_on_columns
 from lmmtools.fit.second_look import describe_seconds
-from lmmtools.inference.degrees import method_name
+from lmmtools.inference.degrees import degrees, method_name, read_method
+from lmmtools.inference.robust import Robust
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.summary import SummaryData, summarise
 
@@ -32,17 +33,20 @@ POSSESSIVES = {"mixedlm": "statsmodels'", "pls": "lmmtools'", "lme4": "lme4's", 
 MIN_DIGITS, MAX_DIGITS = 8, 10
 
 
-def summarise_results(fit: Fit, ddf: str | None = None) -> Summary:
-    """Return the report of a fit in lme4's layout, with tests of its fixed effects if ``ddf`` names a method."""
+def summarise_results(fit: Fit, ddf: str | None = None, cov: str | None = None, cluster: Any = None) -> Summary:
+    """Return the report of a fit in lme4's layout, with tests of its fixed effects if ``ddf`` or ``cov`` is given."""
+    if cov is not None or cluster is not None:
+        ddf = ddf or "satterthwaite"
+    method = None if ddf is None else read_method(ddf, cov, cluster)
     return summarise_numbers(
         fit,
         formula=fit.design.formula.source or str(fit.design.formula),
         x_names=fit.design.x_names,
         beta=fit.estimate.beta,
-        beta_cov=fit.estimate.beta_cov,
+        beta_cov=degrees(fit, method).cov if isinstance(method, Robust) else fit.estimate.beta_cov,
         scaled_residuals=fit.residual_quantiles,
         notes=report_notes(fit),
-        tests=None if ddf is None else t_tests(fit, None, ddf),
+        tests=None if method is None else t_tests(fit, None, method),
     )
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError, LmmError
+from lmmtools.inference.robust import Robust
+from lmmtools.inference.wald_tests import t_tests
 from lmmtools.printout.number import RoundedNumber, rounding_of
 from lmmtools.printout.printed_fit import PrintedSummary
 from lmmtools.report.comparison_column import ComparisonColumn
@@ -26,7 +28,8 @@ from lmmtools.tables.column import Effect, FitColumn
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.degrees import Method
+
 
 __all__ = ["Asked", "as_fit", "read_columns"]
 
@@ -48,13 +51,13 @@ class Asked:
 
     Attributes
     ----------
-    ddf : str or None
-        Method for the degrees of freedom; None for no p-values.
+    ddf : str, Robust or None
+        Method for the degrees of freedom, or a robust covariance; None for no p-values.
     level : float
         Level of the intervals.
     """
 
-    ddf: DDF | None
+    ddf: Method | None
     level: float
 
 
@@ -182,10 +185,12 @@ def _effects_of_fit(fit: LMMResults, base: ComparisonColumn, asked: Asked) -> tu
     """Return (effects, test, kind of errors) with the tests asked for; normal tests where terms share a variance."""
     if asked.ddf is None or not fit.design.p:
         return _without_tests(base), "", ""
-    ddf: DDF = asked.ddf if has_degrees(fit) else "z"
-    tests = fit.tests(ddf=ddf)
+    ddf: Method = asked.ddf if has_degrees(fit) or isinstance(asked.ddf, Robust) else "z"
+    tests = t_tests(fit, None, ddf)
     rows = zip(base.fixef, tests.estimate, tests.std_error, tests.t, tests.p, tests.df, strict=True)
     effects = {n: _effect(float(b), float(s), float(t), float(p), float(d), asked) for n, b, s, t, p, d in rows}
+    if isinstance(ddf, Robust):
+        return effects, TESTS[ddf.ddf], f"cluster-robust ({ddf.cov})"
     return effects, TESTS[ddf], "Kenward and Roger's" if ddf == "kenward-roger" else ""
 
 

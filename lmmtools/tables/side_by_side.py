@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lmmtools import memory
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, LmmError
-from lmmtools.inference.degrees import DDF, check_ddf
+from lmmtools.inference.degrees import Method, read_method
 from lmmtools.inference.tails import check_level
 from lmmtools.report.cells import format_cells, is_heading
 from lmmtools.report.formats import render
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from lmmtools.inference.robust import Correction
     from lmmtools.tables.column import FitColumn
 
 __all__ = ["SideBySide", "side_by_side"]
@@ -217,6 +218,8 @@ def side_by_side(
     *fits: Any,
     names: Sequence[str] | None = None,
     ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | Sequence[str | None] | None = "satterthwaite",
+    cov: Correction | None = None,
+    cluster: Any = None,
     below: Below | None = "std_error",
     level: float = 0.95,
     stars: bool | Mapping[str, float] = True,
@@ -246,6 +249,8 @@ def side_by_side(
         Where p-values and intervals of mixed models come from; None for none. Fits without their data have no degrees
         of freedom: they have p-values under ``"z"`` only, printouts those that R printed. Least-squares fits keep
         statsmodels' own. The notes say which column has which.
+    cov, cluster
+        A cluster-robust covariance of the fits in memory, as for :meth:`LMMResults.tests`.
     below : {"std_error", "interval", "statistic", "p"} or None
         Number below each coefficient.
     level : float
@@ -328,7 +333,7 @@ def side_by_side(
         dict(labels or {}),
     )
     level = check_level(level)
-    asked = [Asked(method, level) for method in _methods(ddf, len(sources))]
+    asked = [Asked(method, level) for method in _methods(ddf, cov, cluster, len(sources))]
     columns = read_columns(sources, headers, asked)
     rows = make_rows(columns, layout)
     found = write_notes(columns, layout, level)
@@ -362,8 +367,8 @@ def _sort_marks(stars: bool | Mapping[str, float]) -> tuple[tuple[str, float], .
     return tuple(sorted(known.items(), key=lambda item: item[1]))
 
 
-def _methods(ddf: str | Sequence[str | None] | None, size: int) -> list[DDF | None]:
+def _methods(ddf: str | Sequence[str | None] | None, cov: str | None, cluster: Any, size: int) -> list[Method | None]:
     given = [ddf] * size if ddf is None or isinstance(ddf, str) else list(ddf)
     if len(given) != size:
         raise DataError(f"ddf has {len(given)} methods for {size} fits; give one for all, or one for each")
-    return [None if method is None else check_ddf(method) for method in given]
+    return [None if method is None else read_method(method, cov, cluster) for method in given]

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from lmmtools.core.elimination.structure import Structure
     from lmmtools.design.matrices import Design
 
-__all__ = ["ModelSize", "Need", "check_coupling", "check_deletions", "check_dense", "products_need", "rest_need"]
+__all__ = [
+    "ModelSize",
+    "Need",
+    "check_clusters",
+    "check_coupling",
+    "check_deletions",
+    "check_dense",
+    "check_largest_cluster",
+    "products_need",
+    "rest_need",
+]
 
 CHUNKS = 2
 """Copies of a chunk of X while its cross-products are made (measured)."""
@@ -182,6 +192,38 @@ def rest_need(design: Design, st: Structure) -> Need | None:
         how = f"held in dense matrices of {say_bytes(NUMBER * float(q) ** 2)},"
     numbers += PAIR * sum(stage.coupling.pair_count for stage in st.chain if stage.coupling is not None)
     return Need(numbers, term, f"The fit, with {q:,} random effects{where} that cross others, {how}", cure)
+
+
+def check_clusters(m: int, p: int) -> None:
+    """Refuse more clusters than there is memory for the two matrices of each.
+
+    Raises
+    ------
+    OutOfMemoryError
+        As :meth:`Need.check`.
+    """
+    need_memory(
+        4.0 * m * p * p,
+        OutOfMemoryError,
+        f"A robust covariance of {p:,} fixed effects from {m:,} clusters, each with two matrices of that size,",
+        "Take a coarser cluster=, or use fewer fixed effects.",
+    )
+
+
+def check_largest_cluster(rows: int) -> None:
+    """Refuse a cluster whose covariance matrix, of so many rows, there is no memory to take the root of.
+
+    Raises
+    ------
+    OutOfMemoryError
+        As :meth:`Need.check`.
+    """
+    need_memory(
+        8.0 * rows * rows,
+        OutOfMemoryError,
+        f"CR2 of a cluster whose covariance matrix has {rows:,} rows",
+        'Use cov="CR1" or "CR3", which need no such matrix.',
+    )
 
 
 def check_deletions(sets: int, p: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
+from lmmtools.inference.degrees import Method, check_ddf, degrees, is_normal, method_name
 from lmmtools.inference.marginal.adjust import (
     Family,
     Side,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.robust import Robust
 
     Floats = NDArray[np.float64]
 
@@ -85,7 +86,7 @@ class MarginalContrasts(Tabular):
     t: Floats
     p: Floats
     adjust: str
-    ddf: DDF
+    ddf: Method
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
     _families: tuple[Family, ...] = ()
@@ -119,7 +120,7 @@ class MarginalContrasts(Tabular):
         numbers = {"estimate": self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
         statistics = (
             row_labels(heading, self.names, "contrast", is_index=False),
-            *coefficient_fields(numbers, DIGITS, statistic="z" if self.ddf == "z" else "t"),
+            *coefficient_fields(numbers, DIGITS, statistic="z" if is_normal(self.ddf) else "t"),
         )
         fields, renamed = fields_beside_levels(self.by, self.groups, statistics)
         return ResultTable("contrasts", fields, notes=(method_name(self.ddf), *self.notes, *renamed))
@@ -138,7 +139,7 @@ def marginal_contrasts(
     null: float = 0.0,
     delta: float = 0.0,
     side: str = "two-sided",
-    ddf: str = "satterthwaite",
+    ddf: str | Robust = "satterthwaite",
 ) -> MarginalContrasts:
     """Return contrasts of marginal means; see :meth:`LMMResults.contrasts`."""
     check = check_ddf(ddf)

@@ -10,7 +10,7 @@ import numpy as np
 
 from lmmtools.design.facts import ColumnFacts, largest_fixed
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import DDF, Degrees, check_ddf, degrees, method_name
+from lmmtools.inference.degrees import Degrees, Method, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.adjust import Family, adjust_family, adjustment_name, check_adjust
 from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
 from lmmtools.inference.marginal.letters import WARNING, compact_letters
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.robust import Robust
 
     Floats = NDArray[np.float64]
 
@@ -174,7 +175,7 @@ class MarginalMeans(Tabular):
     lower: Floats
     upper: Floats
     alpha: float
-    ddf: DDF
+    ddf: Method
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
@@ -272,7 +273,7 @@ def marginal_means(
     *,
     by: str | Sequence[str] | None = None,
     options: GridOptions | None = None,
-    ddf: str = "satterthwaite",
+    ddf: str | Robust = "satterthwaite",
     alpha: float = 0.05,
 ) -> MarginalMeans:
     """Return marginal means; see :meth:`LMMResults.marginal_means`."""
@@ -305,7 +306,7 @@ def estimate_rows(
     constant: Floats | float,
     is_estimable: NDArray[np.bool_],
     labels: Sequence[str],
-    ddf: DDF,
+    ddf: Method,
     slope_of: str | None,
 ) -> Estimates:
     """Return L beta + constant with tests, NaN for rows that are not estimable.
