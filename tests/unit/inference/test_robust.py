@@ -240,7 +240,7 @@ def test_rows_read_in_batches_are_refused(tmp_path):
     pytest.importorskip("pyarrow")
     path = tmp_path / "rows.parquet"
     lmt.datasets.load("sleepstudy").to_parquet(path)
-    fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", str(path)).fit()
+    fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", str(path), stream=True).fit()
     with pytest.raises(DataError, match="reads its rows in batches"):
         fit.tests(cov="CR2")
 
