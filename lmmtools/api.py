@@ -16,6 +16,7 @@ from lmmtools.engines import check_options, load_engine, pls
 from lmmtools.errors import CodingWarning, DataError, EngineError, RowsNeededError
 from lmmtools.fit.record import Names, Prepared
 from lmmtools.formula.parser import parse
+from lmmtools.html import facts
 from lmmtools.other_names import AnswersOtherNames
 from lmmtools.progress import watch, watch_rows
 from lmmtools.results.fitting import make_fit, read_mixedlm, warn_of
@@ -261,6 +262,10 @@ class Model(AnswersOtherNames):
         design, names = update_declared(self.design, self.names, change, data)
         warn_of((CodingWarning, text) for text in design.narrower_in_r)
         return Model(design.formula, design, names)
+
+    def _repr_html_(self) -> str:
+        named = [("data", self.names.data)] if self.names.data else []
+        return facts("Linear mixed model, not fitted yet", [*named, *self.design.contents], ("fit() fits it",))
 
     def __repr__(self) -> str:
         return f"<lmmtools model {self.formula}: {self.design.n} rows>"

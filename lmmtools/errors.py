@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import warnings
 
+from lmmtools.tracebacks import render_traceback
+
 __all__ = [
     "AgreementWarning",
     "BoundaryWarning",
@@ -44,6 +46,10 @@ class LmmError(Exception):
     ...     print(type(error).__name__)
     DataError
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows of the error: the caller's line and the message; by ``%tb`` all."""
+        return render_traceback(self)
 
 
 class FormulaError(LmmError, ValueError):

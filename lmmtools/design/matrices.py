@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from lmmtools import memory
+from lmmtools.design.dropped import describe_lost_rows
 from lmmtools.design.rows_elsewhere import RowBatch
 from lmmtools.design.sparse_columns import as_array
 from lmmtools.design.theta import lambda_factors
 from lmmtools.errors import OutOfMemoryError
 from lmmtools.formula.terms import factor_parts
+from lmmtools.html import facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,7 +84,7 @@ def _hand_over(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """Response, fixed-effects matrix and random-effects blocks of one model on one data set.
 
@@ -149,6 +151,24 @@ class Design:
     shared: tuple[tuple[int, ...], ...] = ()
     whole: pd.DataFrame | None = None
     streamed: Stream | None = None
+
+    @property
+    def contents(self) -> list[tuple[str, str]]:
+        """Sizes of the design by name, for print."""
+        terms = (f"{b.term}: {b.m:,} levels" for b in self.blocks)
+        return [
+            ("formula", str(self.formula)),
+            ("rows", f"{self.n:,}"),
+            ("fixed effects", f"{self.p}: {', '.join(self.x_names[:8])}{', ...' if self.p > 8 else ''}"),
+            ("random effects", f"{self.q:,}"),
+            *((f"term {k}", text) for k, text in enumerate(terms, 1)),
+        ]
+
+    def __repr__(self) -> str:
+        return f"<Design {self.formula}: {self.n:,} rows, {self.p} fixed effects, {self.q:,} random effects>"
+
+    def _repr_html_(self) -> str:
+        return facts("Design", self.contents, (describe_lost_rows(self.dropped),) if self.dropped.n_rows else ())
 
     @property
     def is_streamed(self) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lmmtools.design.theta import SINGULAR_TOL, are_singular, lambdas_per_row
+from lmmtools.html import grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,6 +119,19 @@ class Boundary:
 
         columns = ["group", "effect", "kind", "theta", "certificate", "is_spanned"]
         return pd.DataFrame([[getattr(r, c) for c in columns] for r in self.rows], columns=columns)
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p>{self}</p>"
+        return grid(
+            "Components at the boundary",
+            ("group", "effect", "what", "share of sigma in an average row", "derivative there"),
+            [
+                (r.group, r.effect, r.kind, f"{r.theta:.3g}", "" if r.certificate is None else f"{r.certificate:.3g}")
+                for r in self.rows
+            ],
+            map(str, self.rows),
+        )
 
     def __str__(self) -> str:
         return "\n".join(str(r) for r in self.rows) if self.rows else "no component is at its boundary"

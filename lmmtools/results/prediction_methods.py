@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lmmtools.inference.marginal.adjust import Adjust
+    from lmmtools.inference.marginal.contrast_methods import Method
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.effects import MarginalEffects
     from lmmtools.inference.marginal.means import MarginalMeans
@@ -337,7 +338,7 @@ class PredictionMethods(Fit):
         self,
         factors: str | Sequence[str],
         *,
-        method: str | Mapping[str, Any] = "pairwise",
+        method: Method | str | Mapping[str, Any] = "pairwise",
         interaction: str | Sequence[str] | None = None,
         ref: Any = None,
         by: str | Sequence[str] | None = None,

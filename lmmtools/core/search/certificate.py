@@ -20,6 +20,7 @@ from lmmtools.core.search.objective import Derivatives, derivatives, evaluate, e
 from lmmtools.core.search.section import LowestOfAll, lowest_of_all
 from lmmtools.design.theta import theta_slices
 from lmmtools.errors import EngineError
+from lmmtools.html import facts
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
@@ -153,6 +154,40 @@ class Certificate:
         """
         is_told = self.min_curvature > 0 and self.expected_decrease <= NEAR
         return self.expected_decrease if is_told else None
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in a sentence.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> print(fit.certificate.verdict)
+        theta is an optimum, and no other theta has a lower criterion
+        """
+        if self.reproduced_by:
+            return "the effects reproduce the response, so that the criterion has no lowest value"
+        if not self.holds:
+            return "theta is not certified as an optimum: the criterion may be lower elsewhere"
+        if self.scope == "global":
+            return "theta is an optimum, and no other theta has a lower criterion"
+        return "theta is an optimum: no lower criterion is near, nor was one found elsewhere"
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """Return labels and numbers for print."""
+        return [
+            ("largest derivative, in units of the step", f"{self.gradient_norm:.2g}"),
+            ("smallest curvature", f"{self.min_curvature:.3g}"),
+            ("decrease that may be left", f"{self.expected_decrease:.2g}"),
+            ("terms of reduced rank", str(len(self.null_spaces))),
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join([self.verdict, *(f"{label}: {text}" for label, text in self._facts())])
+
+    def _repr_html_(self) -> str:
+        return facts("Certificate of the optimum", self._facts(), (self.verdict,))
 
 
 @single

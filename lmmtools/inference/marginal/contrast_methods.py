@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations, pairwise
 from math import gcd, lcm
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ContrastMethod", "find_method", "given_weights", "known_methods"]
+__all__ = ["ContrastMethod", "Method", "find_method", "given_weights", "known_methods"]
 
 Labels: TypeAlias = Sequence[str]
 Weights: TypeAlias = "tuple[tuple[str, ...], Floats]"
@@ -178,6 +178,11 @@ def _in_whole_numbers(row: list[Fraction]) -> list[int]:
     whole = [int(x * common) for x in row]
     return [x // gcd(*whole) for x in whole]
 
+
+Method = Literal[
+    "pairwise", "revpairwise", "reference", "sequential", "effects", "deleted effects", "mean change", "helmert",
+    "polynomial", "identity"
+]  # fmt: skip
 
 _METHODS = {
     method.name: method
