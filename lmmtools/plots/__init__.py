@@ -3,12 +3,14 @@
 matplotlib is imported when a plot is drawn.
 """
 
+from lmmtools.plots.coefficient_plot import coefficients
 from lmmtools.plots.comparison_plot import comparison
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.fit_plots import FitPlots
 from lmmtools.plots.incidence_plot import incidence
 from lmmtools.plots.interaction_plot import interaction
 from lmmtools.plots.level_plot import intervals_by_level
+from lmmtools.plots.means_plot import means
 from lmmtools.plots.mode_plots import caterpillar, shrinkage
 from lmmtools.plots.profile_plots import profile_density, profile_zeta
 from lmmtools.plots.residual_plots import by_group, qq, residuals
@@ -19,11 +21,13 @@ __all__ = [
     "FitPlots",
     "by_group",
     "caterpillar",
+    "coefficients",
     "comparison",
     "effects",
     "incidence",
     "interaction",
     "intervals_by_level",
+    "means",
     "profile_density",
     "profile_zeta",
     "qq",

@@ -1,13 +1,13 @@
 """Lengths of comparison arrows: two means differ where the arrows that point from one to the other do not overlap.
 
-With means m_i <= m_j, d_ij their difference and e_ij the margin of error of its simultaneous interval, arrows of lengths
-R_i to the right and L_j to the left say what the tests say if
+With means m_i <= m_j, d_ij their difference and e_ij the margin of error of its simultaneous interval, arrows of
+lengths R_i to the right and L_j to the left say what the tests say if
 
     R_i + L_j <  d_ij   where the difference is significant, and   R_i + L_j >= d_ij   where it is not.
 
 The emmeans package (vignette "Explanations supplement", section "Comparison arrows") solves R_i + L_j = e_ij by least
-squares, with more weight where d_ij is close to e_ij, and checks the inequalities. Where these fail, the lengths here are
-the ones nearest to the equations, in the sum of absolute deviations, for which they hold, if there are such lengths.
+squares, with more weight where d_ij is close to e_ij, and checks the inequalities. Where these fail, the lengths here
+are those nearest to the equations, in the sum of absolute deviations, for which they hold, if there are such lengths.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Arrows:
     wrong: tuple[tuple[int, int], ...]
 
 
-def comparison_arrows(means: Floats, pairs: NDArray[np.intp], margins: Floats, is_significant: NDArray[np.bool_]) -> Arrows:
+def comparison_arrows(
+    means: Floats, pairs: NDArray[np.intp], margins: Floats, is_significant: NDArray[np.bool_]
+) -> Arrows:
     """Return the lengths of the arrows of k means.
 
     Parameters

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, overload
 
 from lmmtools import memory
 from lmmtools.inference.profile.profiling import profile_fit
+from lmmtools.plots.coefficient_plot import coefficients
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.incidence_plot import incidence
 from lmmtools.plots.interaction_plot import interaction
+from lmmtools.plots.means_plot import means
 from lmmtools.plots.mode_plots import caterpillar, shrinkage
 from lmmtools.plots.profile_plots import profile_density, profile_zeta
 from lmmtools.plots.residual_plots import by_group, qq, residuals
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.marginal.adjust import Adjust
     from lmmtools.plots.mean_curves import Points
 
 __all__ = ["FitPlots"]
@@ -257,6 +260,53 @@ class FitPlots:
         options = {"at": at, "is_interval_shown": is_interval_shown, "level": level, "ddf": ddf, "ax": ax, "fig": fig}
         drawn: Axes | Figure | SubFigure = draw(self.fit, formula, x=x, trace=trace, by=by, **options)
         return drawn
+
+    def means(
+        self,
+        factors: str | Sequence[str],
+        *,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        comparisons: bool = False,
+        letters: bool = False,
+        adjust: Adjust | None = None,
+        alpha: float = 0.05,
+        level: float = 0.95,
+        ddf: DDF = "satterthwaite",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Return Axes with means, intervals, comparison arrows and letters: ``lmmtools.plots.means``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> ax = fit.plot.means("Type", letters=True)
+        >>> [text.get_text() for text in ax.texts]
+        ['a', 'c', 'b', 'a']
+        """
+        options: Any = {"comparisons": comparisons, "letters": letters, "adjust": adjust, "alpha": alpha}
+        return means(self.fit, factors, by=by, at=at, level=level, ddf=ddf, ax=ax, **options)
+
+    def coefficients(
+        self,
+        *others: Fit,
+        names: Sequence[str] | None = None,
+        intercept: bool = False,
+        level: float = 0.95,
+        ddf: DDF = "satterthwaite",
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Return Axes with the fixed effects of this fit and others: ``lmmtools.plots.coefficients``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> [text.get_text() for text in fit.plot.coefficients().get_yticklabels()]
+        ['Type[T.T2]', 'Type[T.T3]', 'Type[T.T4]']
+        """
+        return coefficients(self.fit, *others, names=names, intercept=intercept, level=level, ddf=ddf, ax=ax)
 
     def section(
         self, *others: Fit, parameter: str | None = None, width: float | None = None, ax: Axes | None = None

@@ -14,7 +14,7 @@ from lmmtools.inference.tails import check_alpha, check_level
 from lmmtools.plots.comparison_arrows import comparison_arrows
 from lmmtools.plots.effects_plot import mean_label
 from lmmtools.plots.mean_curves import name_levels
-from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes, put_legend, shorten
+from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, name_places, need_fit, new_axes, put_legend
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.marginal.adjust import Adjust
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.means import MarginalMeans
 
@@ -31,8 +32,6 @@ __all__ = ["means"]
 
 # Inches of a row.
 _ROW = 0.27
-# Most letters of the name of a row.
-_LETTERS = 28
 
 
 def means(
@@ -42,15 +41,17 @@ def means(
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
     comparisons: bool = False,
-    adjust: str | None = None,
+    letters: bool = False,
+    adjust: Adjust | None = None,
     alpha: float = 0.05,
     level: float = 0.95,
     ddf: DDF = "satterthwaite",
     ax: Axes | None = None,
 ) -> Axes:
-    """Return Axes with marginal means and their intervals, one row each; with arrows that say which of them differ.
+    """Return Axes with marginal means and their intervals, one row each; with arrows or letters that say which differ.
 
-    The numbers are those of :meth:`LMMResults.marginal_means` and, for the arrows, of all pairwise contrasts.
+    The numbers are those of :meth:`LMMResults.marginal_means`, the arrows of all pairwise contrasts, the letters of
+    ``cld()``.
 
     Parameters
     ----------
@@ -65,6 +66,8 @@ def means(
         Whether to draw comparison arrows: two means of a block differ, with p below ``alpha``, where the arrows that
         point from one to the other do not overlap. Intervals do not say this. Where no lengths of arrows say it of all
         pairs, the title names those of which they do not.
+    letters : bool
+        Whether to write compact letters beside the means: those of a block that share a letter do not differ.
     adjust : str, optional
         How p-values are adjusted for their number, as :meth:`LMMResults.pairwise` has it: ``"tukey"`` if None.
     alpha : float
@@ -113,9 +116,15 @@ def means(
         entries.append((shown, f"no overlap: differ ({pairs.adjust}, p < {alpha:g})"))
         if wrong:
             notes.append(f"arrows do not say what the test says of {list_first(wrong, 3)}")
+    if letters:
+        grouped = found.cld(alpha, adjust=adjust or "tukey", sort=False).letters
+        for row, text in zip(rows, grouped, strict=True):
+            ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+        notes.append(f"sharing a letter: no difference ({adjust or 'tukey'}, p < {alpha:g})")
     _name_ticks(ax, ticks)
+    ax.set_ylabel(", ".join(name for name in found.names if name not in within))
     ax.set_xlabel(mean_label(fit))
-    put_legend(ax, entries, 2, title="; ".join(notes))
+    put_legend(ax, entries, 2, is_right=True, title="; ".join(notes))
     return finish(ax)
 
 
@@ -139,10 +148,13 @@ def _place_rows(
             ticks.append((place, name_levels(within, levels), True))
             place -= 1.0
         for i in members:
-            label = name_levels([found.names[j] for j in own], [found.values[i][j] for j in own])
-            ticks.append((place, label, False))
+            ticks.append((place, ", ".join(_show(found.values[i][j]) for j in own), False))
             rows[i], place = place, place - 1.0
     return rows, ticks
+
+
+def _show(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _draw_arrows(
@@ -196,12 +208,9 @@ def _draw_arrow(ax: Axes, start: float, end: float, row: float) -> None:
 
 def _name_ticks(ax: Axes, ticks: Sequence[tuple[float, str, bool]]) -> None:
     """Write the names beside the rows, those of blocks in bold."""
-    room = ax.bbox.height * 72.0 / ax.figure.dpi / max(len(ticks), 1)
     places, names, is_block = zip(*ticks, strict=True)
-    size = min(max(room, 4.0), 10.0)
-    ax.set_yticks(places, [shorten(name, _LETTERS) for name in names], fontsize=size, parse_math=False)
+    name_places(ax, places, names)
     for text, bold in zip(ax.get_yticklabels(), is_block, strict=True):
         if bold:
             text.set_fontweight("bold")
-    ax.set_ylim(min(places) - 0.7, max(places) + 0.7)
     ax.spines["left"].set_color(GREY)

@@ -33,6 +33,7 @@ __all__ = [
     "choose",
     "finish",
     "name_columns",
+    "name_places",
     "name_points",
     "name_rows",
     "need_fit",
@@ -56,8 +57,10 @@ MANY_POINTS = 5000
 SIZE = (4.8, 3.4)
 # Most names beside rows, and most letters of a name.
 _MAX_NAMES, _LONGEST = 60, 32
-# Sizes of letters of names below columns, in points, and most lines of such a name.
-_COLUMN_SIZES, _COLUMN_LINES = (10.0, 9.0, 8.0), 3
+# Sizes of letters of names below columns and beside rows, in points, and most lines of a name below.
+_COLUMN_SIZES, _ROW_SIZES, _COLUMN_LINES = (10.0, 9.0, 8.0), (10.0, 9.0, 8.0, 7.5), 3
+# Share of the width, of names and rows, that names beside rows take at most.
+_NAMES_SHARE = 0.42
 # Letters of names beside rows that fit a plot of the usual width.
 _NORMAL = 12
 # Smallest legible size of letters, in points.
@@ -253,6 +256,25 @@ def name_columns(ax: Axes, labels: Sequence[Any]) -> None:
     ax.set_xlim(-0.6, len(names) - 0.4)
 
 
+def name_places(ax: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+    """Write names beside rows at some places, as large as leaves more than half of the width to the plot.
+
+    The x axis' label ends with the plot, so that it may begin below the names.
+    """
+    points = 72.0 / ax.figure.dpi
+    # A new Axes is about four fifths of its figure.
+    width, room = 1.25 * ax.bbox.width * points, ax.bbox.height * points / max(len(names), 1)
+    for size in _ROW_SIZES:
+        longest = int(_NAMES_SHARE * width / (_LETTER * size))
+        if size <= room and max(map(len, names), default=0) <= longest:
+            break
+    size = max(min(size, room), 3.0)
+    texts = [shorten(name, max(longest, 8)) for name in names]
+    ax.set_yticks(places, texts, fontsize=size, parse_math=False)
+    ax.set_ylim(min(places) - 0.7, max(places) + 0.7)
+    ax.xaxis.label.set(x=1.0, horizontalalignment="right")
+
+
 def shorten(label: Any, longest: int = _LONGEST) -> str:
     """Return a name, its middle left out if it is too long, since names often differ at their ends."""
     text = str(label)
@@ -261,15 +283,22 @@ def shorten(label: Any, longest: int = _LONGEST) -> str:
 
 
 def put_legend(
-    ax: Axes, entries: Sequence[tuple[Any, str]], ncols: int = 3, title: str = "", heading: str = ""
+    ax: Axes,
+    entries: Sequence[tuple[Any, str]],
+    ncols: int = 3,
+    title: str = "",
+    heading: str = "",
+    *,
+    is_right: bool = False,
 ) -> None:
     """Put a legend above the plot, where it hides no data, with a heading, and a title above that.
 
-    A name may begin with an underscore. There are as many columns as have room, at most ``ncols``.
+    A name may begin with an underscore. There are as many columns as have room, at most ``ncols``. ``is_right``: the
+    legend ends with the plot and may begin above names to its left, where it would be wider than the plot.
     """
-    names = [shorten(name, 48) for _, name in entries]
+    names = [_shorten_entry(name) for _, name in entries]
     # A column's marker and gap are six letters wide; a new Axes becomes about a fifth wider.
-    widths = [_LETTER * 9.0 * (len(name) + 6) for name in names]
+    widths = [_LETTER * 9.0 * (max(map(len, name.split("\n"))) + 6) for name in names]
     room = 1.2 * ax.bbox.width * 72.0 / ax.figure.dpi
     count = min(ncols, len(names))
     while count > 1 and sum(max(widths[c::count]) for c in range(count)) > room:
@@ -280,8 +309,8 @@ def put_legend(
         [str(i) for i in range(len(entries))],
         frameon=False,
         fontsize=9,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
+        loc="lower right" if is_right else "lower center",
+        bbox_to_anchor=(1.0 if is_right else 0.5, 1.0),
         ncols=count,
         borderaxespad=0.2,
         title=_balance_lines(heading, max(int(room / (_LETTER * 9.0)), 16)) if heading else None,
@@ -291,8 +320,15 @@ def put_legend(
     for text, name in zip(shown.get_texts(), names, strict=True):
         text.set_text(name)
     if title:
-        lines = -(-len(names) // count) + (shown.get_title().get_text().count("\n") + 1 if heading else 0)
+        lines = max(sum(name.count("\n") + 1 for name in names[c::count]) for c in range(count))
+        lines += shown.get_title().get_text().count("\n") + 1 if heading else 0
         ax.set_title(title, fontsize=9, pad=8 + 14 * lines)
+
+
+def _shorten_entry(name: str) -> str:
+    """Return a name in a legend: on two lines if it is long, or its middle left out."""
+    lines = textwrap.wrap(name, 48, break_long_words=False)
+    return "\n".join(lines) if len(lines) <= 2 and all(len(line) <= 48 for line in lines) else shorten(name, 48)
 
 
 def put_figure_legend(figure: Figure | SubFigure, entries: Sequence[tuple[Any, str]], heading: str) -> None:
