@@ -12,7 +12,8 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import core, memory
-from lmmtools.core.data import crossprod, problem
+from lmmtools.core.data import passes as row_passes
+from lmmtools.core.data import problem
 from lmmtools.core.search import objective
 
 
@@ -122,7 +123,7 @@ def test_the_size_of_a_model_names_the_term_that_takes_most_memory(monkeypatch):
 def test_only_the_first_look_at_the_size_reads_the_rows_and_nothing_large_is_kept(monkeypatch):
     model = crossed("y ~ x + (1|g) + (1|h)")
     passes = []
-    monkeypatch.setattr(problem, "accumulate", lambda chunks: passes.append(1) or crossprod.accumulate(chunks))
+    monkeypatch.setattr(problem, "accumulate", lambda chunks: passes.append(1) or row_passes.accumulate(chunks))
     kept = set(vars(model))
     sizes = [model.size for _ in range(3)]
     assert len(passes) == 1

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from lmmtools import core, memory
-from lmmtools.core.data import crossprod, pair_sums, problem
+from lmmtools.core.data import pair_sums, passes, problem
 from lmmtools.core.data.chunks import Chunk, DesignChunks
 from lmmtools.core.data.coordinates import choose_coordinates
-from lmmtools.core.data.crossprod import accumulate, accumulate_by
+from lmmtools.core.data.passes import accumulate, accumulate_by
 from lmmtools.core.data.products import Products
 from lmmtools.core.elimination import coupling, gram
 from lmmtools.core.elimination.coupling import DenseCoupling, SparseCoupling
@@ -189,18 +189,18 @@ def test_first_rows_that_say_little_cost_no_digits(kind: str) -> None:
 
 
 def test_rows_are_added_while_the_next_are_made(monkeypatch) -> None:
-    monkeypatch.setattr(crossprod, "MANY", 0)
-    monkeypatch.setattr(crossprod, "cores", lambda: 2)
+    monkeypatch.setattr(passes, "MANY", 0)
+    monkeypatch.setattr(passes, "cores", lambda: 2)
     design = random_design(3)
     source = DesignChunks(design, 7)
     found = criteria(design, accumulate(source))
-    monkeypatch.setattr(crossprod, "cores", lambda: 1)
+    monkeypatch.setattr(passes, "cores", lambda: 1)
     assert found == criteria(design, accumulate(source))
 
 
 def test_what_fails_while_rows_are_added_is_raised(monkeypatch) -> None:
-    monkeypatch.setattr(crossprod, "MANY", 0)
-    monkeypatch.setattr(crossprod, "cores", lambda: 2)
+    monkeypatch.setattr(passes, "MANY", 0)
+    monkeypatch.setattr(passes, "cores", lambda: 2)
 
     class Failing(DesignChunks):
         def __iter__(self) -> Iterator[Chunk]:

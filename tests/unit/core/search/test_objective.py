@@ -92,7 +92,7 @@ def test_theta_of_wrong_length_or_not_finite_is_refused() -> None:
 
 def test_rows_read_in_chunks_give_the_same_products() -> None:
     from lmmtools.core.data.chunks import DesignChunks
-    from lmmtools.core.data.crossprod import accumulate
+    from lmmtools.core.data.passes import accumulate
 
     design = random_design(12)
     whole_scaling, whole = accumulate(DesignChunks(design))
