@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lmmtools import core
-from lmmtools.core.data import problem as problems
+from lmmtools.core.data import spanned
 from lmmtools.core.elimination.structure import diagonal_blocks
 from tests.unit.core.designs import make_design
 from tests.unit.core.routes import take
@@ -40,7 +40,7 @@ def test_squares_of_each_pair_of_columns_are_summed(l, is_crossed, monkeypatch):
 
 
 def test_no_columns_of_x_tell_nothing():
-    assert not problems._told_by_columns(np.zeros((6, 0)), np.zeros((0, 0)), 2).any()
+    assert not spanned._told_by_columns(np.zeros((6, 0)), np.zeros((0, 0)), 2).any()
 
 
 @pytest.mark.parametrize("l", [1, 2, 3])
@@ -52,7 +52,7 @@ def test_what_x_tells_of_the_effects_is_summed_over_levels_by_either_route(l, mo
     Xt = problem.ZX @ np.linalg.inv(L @ L.T) @ problem.ZX.T
     expected = sum(Xt[e * l : (e + 1) * l, e * l : (e + 1) * l] for e in range(f.m))
     for narrow in (0, 1_000):
-        monkeypatch.setattr(problems, "NARROW", narrow)
-        found = problems._told_by_columns(problem.ZX, L, l)
+        monkeypatch.setattr(spanned, "NARROW", narrow)
+        found = spanned._told_by_columns(problem.ZX, L, l)
         np.testing.assert_allclose(found, expected, rtol=CLOSE, atol=CLOSE * np.trace(expected))
     assert np.trace(expected) < np.trace(diagonal_blocks(problem.structure, f).sum(axis=0))
