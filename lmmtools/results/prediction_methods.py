@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.marginal.contrast_methods import Method
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.effects import MarginalEffects
+    from lmmtools.inference.marginal.joint_tests import JointTests
     from lmmtools.inference.marginal.means import MarginalMeans
     from lmmtools.inference.robust import Correction
 
@@ -341,6 +342,7 @@ class PredictionMethods(Fit):
         method: Method | str | Mapping[str, Any] = "pairwise",
         interaction: str | Sequence[str] | None = None,
         ref: Any = None,
+        simple: str | Sequence[str] | None = None,
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         slope_of: str | None = None,
@@ -372,6 +374,9 @@ class PredictionMethods(Fit):
             Products of contrasts: a method for each of ``factors``, or one for all; then ``method`` does not count.
         ref : level, tuple of levels or label, optional
             The reference; by default the first mean.
+        simple : str or sequence of str, optional
+            Simple effects: those of ``factors`` to compare, within the levels of the others; ``"each"``: each factor in
+            turn, in one table, in which a dot stands for the factor compared.
         adjust : {"tukey", "dunnett", "mvt", "scheffe", "sidak", "bonferroni", "holm", "hommel", "fdr", "none", ...}
             Of p-values, within each level of ``by``. By default as in emmeans: Tukey's for pairwise differences,
             Dunnett's for those from a reference (exact, by the multivariate t distribution with the contrasts' own
@@ -414,6 +419,7 @@ class PredictionMethods(Fit):
             method=method,
             interaction=interaction,
             ref=ref,
+            simple=simple,
             by=by,
             options=GridOptions(at, slope_of, weights, nesting, cov_reduce),
             adjust=adjust,
@@ -422,6 +428,63 @@ class PredictionMethods(Fit):
             side=side,
             ddf=read_method(ddf, cov, cluster),
         )
+
+    @single
+    def joint_tests(
+        self,
+        *,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
+        nesting: Mapping[str, Any] | None = None,
+        cov_reduce: Any = None,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+    ) -> JointTests:
+        """Return an F test of all contrasts of the marginal means of each term, as emmeans' ``joint_tests``.
+
+        Parameters
+        ----------
+        by : str or sequence of str, optional
+            Test the other factors within the levels of these: simple effects.
+        at, weights, nesting, ddf
+            As :meth:`marginal_means` takes them.
+        cov_reduce : callable, mapping of str to callable, or False
+            As there; by default covariates are at their mean less and plus one, so that they are tested too.
+
+        Returns
+        -------
+        JointTests
+            ``.to_frame()`` has columns ``term``, those of ``by``, ``num_df den_df F p``.
+
+        Raises
+        ------
+        DataError
+            As :meth:`marginal_means`; if no factor is left to test.
+
+        See Also
+        --------
+        anova : lmerTest's tests of the terms, whose denominators are Fai and Cornelius' or Kenward and Roger's.
+
+        Notes
+        -----
+        Each hypothesis is that products of consecutive differences of means are zero. Its denominator has the smallest
+        degrees of freedom of orthogonal contrasts that span it. Contrasts that are not estimable are left out of it.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("angle ~ recipe * temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit(engine="pls")
+        >>> fit.joint_tests(by="recipe").to_frame()[["term", "recipe", "num_df", "F"]].round(2)
+           term recipe  num_df      F
+        0  temp      A     1.0  34.62
+        1  temp      B     1.0  31.30
+        2  temp      C     1.0  29.13
+        """
+        from lmmtools.inference.marginal.grid import GridOptions
+        from lmmtools.inference.marginal.joint_tests import joint_tests
+
+        options = GridOptions(at, None, weights, nesting, cov_reduce)
+        return joint_tests(self, by=by, options=options, ddf=ddf)
 
     @property
     def marginal(self) -> MarginalEffects:

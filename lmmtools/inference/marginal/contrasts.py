@@ -18,9 +18,9 @@ from lmmtools.inference.marginal.adjust import (
     check_adjust,
     family_quantiles,
 )
-from lmmtools.inference.marginal.contrast_methods import find_method, given_weights
-from lmmtools.inference.marginal.grid import Cells, GridOptions, are_estimable, reference_cells
-from lmmtools.inference.marginal.means import cell_label, describe_cells, estimate_rows, fields_beside_levels, name_list
+from lmmtools.inference.marginal.contrast_sets import ContrastSet, contrasts_within, put_beside
+from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
+from lmmtools.inference.marginal.means import describe_cells, estimate_rows, fields_beside_levels, name_list
 from lmmtools.inference.tails import check_alpha, t_below, t_two_sided
 from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, free_name, row_labels
 
@@ -134,6 +134,7 @@ def marginal_contrasts(
     interaction: str | Sequence[str] | None = None,
     ref: Any = None,
     by: str | Sequence[str] | None = None,
+    simple: str | Sequence[str] | None = None,
     options: GridOptions | None = None,
     adjust: str | None = None,
     null: float = 0.0,
@@ -147,28 +148,27 @@ def marginal_contrasts(
     compared, within = (list(dict.fromkeys(n)) for n in (name_list(factors, "factors"), name_list(by, "by")))
     if not compared or set(compared) & set(within):
         raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")
-    cells = reference_cells(fit.design, compared, within, options)
-    sets, left_out = _sets_by_group(cells, method, interaction, ref)
+    sets, columns, about = _find_sets(fit, compared, within, options, (method, interaction, ref), simple)
     usual = sets[0].usual
     if adjust is None:
         adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett", "mvt") else usual
     check_adjust(adjust, sets[0].is_pairwise, tail)
-    L = np.concatenate([own.weights @ cells.L[own.cells] for own in sets])
-    is_estimable = np.concatenate([_are_estimable(own.weights, cells.gap[own.cells]) for own in sets])
-    constant = np.concatenate([own.weights.sum(axis=1) for own in sets]) * cells.constant
+    L, sums, is_estimable = (
+        np.concatenate([getattr(own, key) for own in sets]) for key in ("L", "sums", "is_estimable")
+    )
     names = tuple(name for own in sets for name in own.names)
     slope_of = None if options is None else options.slope_of
-    found = estimate_rows(fit, L, constant, is_estimable, names, check, slope_of)
+    found = estimate_rows(fit, L, sums * about[0].constant, is_estimable, names, check, slope_of)
     t, p = _test(found.estimate - float(null), found.se, found.df, float(delta), tail)
     cov = np.asarray(degrees(fit, check).cov)
     ends = np.cumsum([len(own.names) for own in sets])
     families = tuple(
-        Family(t[rows], found.df[rows], p[rows], L[rows] @ cov @ L[rows].T, len(own.cells), tail)
+        Family(t[rows], found.df[rows], p[rows], L[rows] @ cov @ L[rows].T, own.n_means, tail)
         for own, rows in zip(sets, np.split(np.arange(len(t)), ends[:-1]), strict=True)
     )
     said = dict.fromkeys(filter(None, (adjustment_name(family, adjust) for family in families)))
     return MarginalContrasts(
-        cells.within,
+        columns,
         tuple(own.group for own in sets for _ in own.names),
         names,
         found.estimate,
@@ -179,65 +179,60 @@ def marginal_contrasts(
         adjust,
         check,
         slope_of,
-        (*describe_cells(cells), *found.notes, *_describe_side(tail, null, delta), *left_out, *said),
+        (*describe_cells(about[0]), *found.notes, *_describe_side(tail, null, delta), *about[1], *said),
         families,
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _ContrastSet:
-    """The contrasts of the means of one group.
-
-    Attributes
-    ----------
-    group : tuple
-        Levels of the columns within which means are compared.
-    cells : ndarray of intp, shape (means,)
-    names : tuple of str
-    weights : ndarray, shape (contrasts, means)
-    usual : str
-        The adjustment that they have by default.
-    is_pairwise : bool
-        Whether these are all pairwise differences.
-    """
-
-    group: tuple[Any, ...]
-    cells: NDArray[np.intp]
-    names: tuple[str, ...]
-    weights: Floats
-    usual: str
-    is_pairwise: bool
-
-
-def _sets_by_group(
-    cells: Cells, method: Any, interaction: str | Sequence[str] | None, ref: Any
-) -> tuple[list[_ContrastSet], tuple[str, ...]]:
-    """Return the contrasts within each group, and a note on groups that have one mean alone.
+def _find_sets(
+    fit: Fit,
+    compared: list[str],
+    within: list[str],
+    options: GridOptions | None,
+    kind: tuple[Any, str | Sequence[str] | None, Any],
+    simple: str | Sequence[str] | None,
+) -> tuple[list[ContrastSet], tuple[str, ...], tuple[Cells, tuple[str, ...]]]:
+    """Return the contrasts of each group, the columns that name the groups, and cells and notes to describe them.
 
     Raises
     ------
     DataError
-        As :func:`_read_contrasts`; if each group has one mean alone.
+        As :func:`contrasts_within`; if ``simple`` names no column compared, or all contrasts are of single means.
     """
-    k = cells.n_compared
-    members = cells.groups()
-    sizes = {len(own) for own in members.values()}
-    sets, alone = [], []
-    for group, own in members.items():
-        if len(own) == 1 and len(sizes) > 1 and not isinstance(method, Mapping):
-            alone.append(cell_label(cells.within, group))
-            continue
-        read = _read_contrasts(cells.compared, [cells.values[i][:k] for i in own], method, interaction, ref)
-        sets.append(_ContrastSet(group, own, *read))
-    note = f"one mean alone, and nothing to compare it with, within {', '.join(alone)}"
-    return sets, (note,) if alone else ()
+    asked = _simple_sets(simple, compared)
+    found: list[tuple[list[ContrastSet], Cells]] = []
+    notes: list[str] = []
+    columns: tuple[str, ...] = ()
+    for own in asked:
+        others = [name for name in compared if name not in own]
+        cells = reference_cells(fit.design, own, [*others, *within], options)
+        sets, left_out = contrasts_within(cells, *kind)
+        columns = cells.within if len(asked) == 1 else tuple(dict.fromkeys([*columns, *compared, *cells.within]))
+        found.append((sets, cells))
+        notes.extend(left_out)
+    last = found[-1][1]
+    if len(asked) == 1:
+        return found[0][0], columns, (last, tuple(notes))
+    beside = [own for sets, cells in found for own in put_beside(sets, cells.within, columns)]
+    return beside, columns, (last, tuple(dict.fromkeys(notes)))
 
 
-def _are_estimable(weights: Floats, gap: Floats) -> NDArray[np.bool_]:
-    """Return whether the data determine each contrast of means with these gaps, shape (contrasts,)."""
-    is_there = np.asarray(np.isfinite(gap).all(axis=1))
-    uses_absent = ((weights != 0.0) & ~is_there).any(axis=1)
-    return np.asarray(are_estimable(weights @ np.where(is_there[:, None], gap, 0.0)) & ~uses_absent)
+def _simple_sets(simple: str | Sequence[str] | None, compared: list[str]) -> list[list[str]]:
+    """Return which of the columns are compared at a time: all, those that ``simple`` names, or each by itself.
+
+    Raises
+    ------
+    DataError
+        If ``simple`` names none of them.
+    """
+    if simple is None:
+        return [compared]
+    if simple == "each":
+        return [[name] for name in compared]
+    own = name_list(simple, "simple")
+    if not own or not set(own) <= set(compared):
+        raise DataError(f"simple={simple!r} must be 'each', or name some of {', '.join(compared)}")
+    return [own]
 
 
 def _read_side(side: str, delta: float) -> Side:
@@ -284,80 +279,6 @@ def _describe_side(side: Side, null: float, delta: float) -> tuple[str, ...]:
     words = {">": ("above", "noninferiority"), "<": ("below", "nonsuperiority")}[side]
     limit = null - delta if side == ">" else null + delta
     return (f"one-sided tests that contrasts are {words[0]} {limit:g}" + (f" ({words[1]})" if delta else ""),)
-
-
-def _read_contrasts(
-    compared: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-    method: Any,
-    interaction: str | Sequence[str] | None,
-    ref: Any,
-) -> tuple[tuple[str, ...], Floats, str, bool]:
-    """Return names, weights (contrasts, means), the usual adjustment, and whether they are all pairwise differences.
-
-    Parameters
-    ----------
-    compared : sequence of str
-        Columns whose levels are compared.
-    rows : sequence of tuple
-        The levels of each mean; those of the first column vary fastest.
-    method, interaction, ref
-        As :meth:`LMMResults.contrasts` takes them.
-
-    Raises
-    ------
-    DataError
-        If there is no such method, there is one mean alone, weights are not one per mean, or no mean is ``ref``.
-    """
-    labels = [cell_label(compared, row) for row in rows]
-    if interaction is not None:
-        names, weights = _cross(compared, rows, interaction)
-        return names, weights, "none", False
-    if isinstance(method, Mapping) or hasattr(method, "columns"):
-        names, weights = given_weights(labels, {name: method[name] for name in method})
-        return names, weights, "none", False
-    chosen = find_method(method)
-    if len(labels) < chosen.least:
-        raise DataError(f"there is one mean alone ({labels[0]}): nothing to compare it with")
-    if ref is not None and chosen.name != "reference":
-        raise DataError(f'ref= goes with method="reference", not {method!r}')
-    names, weights = chosen.weights(labels, _find_reference(ref, method, labels, rows))
-    return names, weights, chosen.adjust, chosen.is_pairwise
-
-
-def _find_reference(ref: Any, method: str, labels: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> int:
-    """Return which mean is the reference: the first, emmeans' last of "trt.vs.ctrlk", or that of a level or label."""
-    if ref is None:
-        return len(labels) - 1 if method == "trt.vs.ctrlk" else 0
-    wanted = ref if isinstance(ref, tuple) else (ref,)
-    found = [i for i, row in enumerate(rows) if row == wanted or labels[i] == ref]
-    found = found or [i for i, row in enumerate(rows) if tuple(map(str, row)) == tuple(map(str, wanted))]
-    if not found:
-        raise DataError(f"ref={ref!r} is none of the means compared: {', '.join(labels)}")
-    return found[0]
-
-
-def _cross(
-    compared: Sequence[str], rows: Sequence[tuple[Any, ...]], interaction: str | Sequence[str]
-) -> tuple[tuple[str, ...], Floats]:
-    """Return products of contrasts of each column: names joined by colons, weights (contrasts, means)."""
-    methods = [interaction] * len(compared) if isinstance(interaction, str) else list(interaction)
-    if len(methods) != len(compared):
-        raise DataError(
-            f"interaction= needs one method, or one for each of {', '.join(compared)}; it has {len(methods)}"
-        )
-    names: list[tuple[str, ...]] = [()]
-    weights: Floats = np.ones((1, 1))
-    for j, (column, method) in enumerate(zip(compared, methods, strict=True)):
-        levels = list(dict.fromkeys(row[j] for row in rows))
-        chosen = find_method(method)
-        if len(levels) < chosen.least:
-            raise DataError(f"{column!r} has one level alone: nothing to compare it with")
-        own, W = chosen.weights([cell_label([column], (level,)) for level in levels], 0)
-        # Later columns vary more slowly.
-        names = [(*before, name) for name in own for before in names]
-        weights = np.asarray(np.kron(W, weights))
-    return tuple(" : ".join(name) for name in names), weights
 
 
 _SIDES: dict[str, Side] = {

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Cells", "GridOptions", "are_estimable", "reference_cells"]
+__all__ = ["Cells", "GridOptions", "GridTerm", "are_estimable", "grid_terms", "reference_cells"]
 
 MAX_GRID = 200_000
 """Most rows of a reference grid."""
@@ -176,6 +176,45 @@ def reference_cells(
         interacting,
         (*describe_nesting(nesting), *describe_weights(scheme)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class GridTerm:
+    """Factors whose means are compared, in products of differences, within the levels of others.
+
+    Attributes
+    ----------
+    name : str
+        ``"year:genotype"``: all of them.
+    compared, outer : tuple of str
+        The factors compared, and those that they are nested in.
+    """
+
+    name: str
+    compared: tuple[str, ...]
+    outer: tuple[str, ...]
+
+
+def grid_terms(design: Design, options: GridOptions, within: Sequence[str] = ()) -> list[GridTerm]:
+    """Return the terms of the fixed part by their factors with several levels in the grid, ``within`` left out.
+
+    A factor in which another one of the term is nested is not compared itself. Factors that are nested in the same
+    others are terms together with these. Terms of fewer factors come first.
+    """
+    levels = grid_levels(design, within, options)
+    counted = counted_names(design, levels)
+    nesting, _ = _nesting_and_counts(design, levels, counted, options.nesting, "equal")
+    names = [name for name in levels if len(levels[name]) > 1]
+    found: dict[tuple[str, ...], GridTerm] = {}
+    for term in _columns_by_term(design):
+        own = {name for name in names if name in term and name not in within}
+        outer = {o for name in own for o in nesting.get(name, ()) if o not in within}
+        compared = tuple(name for name in names if name in own - outer)
+        around = tuple(name for name in names if name in outer)
+        if compared:
+            found.setdefault(compared, GridTerm(":".join([*around, *compared]), compared, around))
+    order = {name: i for i, name in enumerate(names)}
+    return sorted(found.values(), key=lambda t: (len(t.compared) + len(t.outer), [order[n] for n in t.compared]))
 
 
 def _with_outer(compared: Sequence[str], within: Sequence[str], nesting: Nesting) -> tuple[tuple[str, ...], int]:
