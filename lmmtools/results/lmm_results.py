@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lmmtools.inference.robust import Correction
     from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
+    from lmmtools.results.paragraph import Paragraph
 
 __all__ = ["LMMResults"]
 
@@ -245,6 +246,52 @@ class LMMResults(
         from lmmtools.results.summarising import summarise_results
 
         return summarise_results(self, ddf, cov, cluster)
+
+    def report(
+        self,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | str = "satterthwaite",
+        *,
+        level: float = 0.95,
+    ) -> Paragraph:
+        """Return what a paper says of the fit, as one paragraph: ``to_text()``, ``to_markdown()``, ``to_latex()``.
+
+        The model, its rows and how it was estimated; random effects, and which of their variances are zero; shares of
+        the variance; fixed effects with intervals and tests. Every number is this fit's, written as the APA's manual
+        asks: no zero before the point of what cannot exceed one, ``p < .001``.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
+            Degrees of freedom, as for :meth:`tests`.
+        level : float
+            Coverage of the intervals.
+
+        Raises
+        ------
+        DataError
+            If there is no such method, or ``level`` is not between 0 and 1.
+
+        See Also
+        --------
+        summary : The same numbers as tables.
+        to_report : The fit as a web page.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> print(fit.report())
+        A linear mixed model of Yield was fitted to 30 observations of 6 levels of Batch
+        by restricted maximum likelihood (lmmtools 0.1.0; formula: Yield ~ 1 + (1 |
+        Batch)). Standard deviations were 42.00 for intercepts by Batch, and 49.51 for
+        the residuals. The random effects account for 42% of the variance (intraclass
+        correlation .42). The fixed effects are: the intercept, b = 1527.50, SE = 19.38,
+        95% CI [1477.67, 1577.33], t(5.00) = 78.80, p < .001. Tests and intervals use
+        Satterthwaite's method.
+        """
+        from lmmtools.results.paragraph import describe_fit
+
+        return describe_fit(self, ddf, level)
 
     def to_json(self, path: str | Path | None = None, *, random_effects: bool = False, curvature: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.

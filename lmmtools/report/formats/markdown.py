@@ -14,7 +14,7 @@ from lmmtools.report.table import Facts, Prose, Table
 if TYPE_CHECKING:
     from lmmtools.report.table import Column, Document, Part
 
-__all__ = ["escape", "render"]
+__all__ = ["code", "escape", "render"]
 
 # Characters that are mark-up in Markdown or in HTML within it.
 _SPECIAL = re.compile(r"([\\`*_|\[\]<>#~$])")
@@ -46,10 +46,10 @@ def _render_part(part: Part) -> str:
 
 
 def _code_or_text(text: str, name: str) -> str:
-    return _code(text) if name == "formula" else escape(text)
+    return code(text) if name == "formula" else escape(text)
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     """Return the text as inline code, between more backticks than it has in a row.
 
     Text that looks like a tag becomes ``<code>``, since entities are not read between backticks.
