@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.inference.robust import Correction
+    from lmmtools.inference.robust import Correction
     from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
     from lmmtools.results.paragraph import Paragraph
@@ -249,9 +250,11 @@ class LMMResults(
 
     def report(
         self,
-        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] | str = "satterthwaite",
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
         *,
         level: float = 0.95,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> Paragraph:
         """Return what a paper says of the fit, as one paragraph: ``to_text()``, ``to_markdown()``, ``to_latex()``.
 
@@ -265,6 +268,10 @@ class LMMResults(
             Degrees of freedom, as for :meth:`tests`.
         level : float
             Coverage of the intervals.
+        cov : {"CR2", "CR0", "CR1", "CR1p", "CR1S", "CR3"}, optional
+            A cluster-robust covariance in place of the model's, as for :meth:`tests`.
+        cluster : str or array_like, optional
+            The clusters: see :meth:`cov_params`.
 
         Raises
         ------
@@ -291,7 +298,7 @@ class LMMResults(
         """
         from lmmtools.results.paragraph import describe_fit
 
-        return describe_fit(self, ddf, level)
+        return describe_fit(self, ddf, level, cov, cluster)
 
     def to_json(self, path: str | Path | None = None, *, random_effects: bool = False, curvature: bool = False) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.

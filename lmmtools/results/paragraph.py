@@ -9,8 +9,9 @@ import numpy as np
 
 from lmmtools._version import __version__
 from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows
-from lmmtools.inference.anova import METHOD_IN_TITLE, anova_table
-from lmmtools.inference.degrees import check_ddf
+from lmmtools.inference.anova import anova_table
+from lmmtools.inference.degrees import is_normal, method_in_title, method_name, read_method
+from lmmtools.inference.robust import Robust
 from lmmtools.inference.intervals import confidence_intervals
 from lmmtools.inference.tails import check_level
 from lmmtools.inference.variance.icc_r2 import icc, r2
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.fit.varcorr import VarCorrTerm
-    from lmmtools.inference.degrees import DDF
+    from lmmtools.inference.degrees import Method
     from lmmtools.inference.wald_tests import FTest
 
 __all__ = ["Paragraph", "describe_fit"]
@@ -97,9 +98,11 @@ class Paragraph:
         return self.to_html()
 
 
-def describe_fit(fit: Fit, ddf: str = "satterthwaite", level: float = 0.95) -> Paragraph:
+def describe_fit(
+    fit: Fit, ddf: str = "satterthwaite", level: float = 0.95, cov: str | None = None, cluster: Any = None
+) -> Paragraph:
     """Return what a paper says of a fit; see :meth:`LMMResults.report`."""
-    method, level = check_ddf(ddf), check_level(level)
+    method, level = read_method(ddf, cov, cluster), check_level(level)
     sentences = [
         *_model(fit),
         *_random_effects(fit),
@@ -209,13 +212,13 @@ def _shares(fit: Fit) -> Iterator[Sentence]:
     )
 
 
-def _fixed_effects(fit: Fit, ddf: DDF, level: float) -> Iterator[Sentence]:
+def _fixed_effects(fit: Fit, ddf: Method, level: float) -> Iterator[Sentence]:
     """Yield the fixed effects with their tests, F tests of terms with several, and by which method."""
     if not fit.design.p:
         yield ("The model has no fixed effects.",)
         return
     found = t_tests(fit, None, ddf)
-    limits = confidence_intervals(fit, round(1.0 - level, 12), "wald", None, ddf, {}).to_numpy()
+    limits = confidence_intervals(fit, round(1.0 - level, 12), "wald", None, ddf).to_numpy()
     pieces: list[Piece] = ["The fixed effects are: "]
     is_long = len(found.names) > MOST_EFFECTS
     for i, name in enumerate(() if is_long else found.names):
@@ -233,8 +236,10 @@ def _fixed_effects(fit: Fit, ddf: DDF, level: float) -> Iterator[Sentence]:
     else:
         yield (*pieces[:-1], ".")
     yield from _terms(fit, ddf)
-    named = METHOD_IN_TITLE[ddf] if ddf != "z" else "the normal distribution"
-    yield (f"Tests and intervals use {named}.",)
+    if isinstance(ddf, Robust):
+        yield (_sentence(method_name(ddf)),)
+    else:
+        yield (f"Tests and intervals use {'the normal distribution' if ddf == 'z' else method_in_title(ddf)}.",)
     for note in found.notes:
         yield (_sentence(note),)
 
@@ -251,16 +256,18 @@ def _effect(estimate: float, error: float, limits: Any, level: float) -> list[Pi
     ]
 
 
-def _statistic(value: float, df: float, ddf: DDF) -> Statistic:
-    return Statistic("z", amount(value)) if ddf == "z" else Statistic("t", amount(value), arguments=_degrees(df, ddf))
+def _statistic(value: float, df: float, ddf: Method) -> Statistic:
+    return (
+        Statistic("z", amount(value)) if is_normal(ddf) else Statistic("t", amount(value), arguments=_degrees(df, ddf))
+    )
 
 
-def _degrees(df: float, ddf: DDF) -> str:
+def _degrees(df: float, ddf: Method) -> str:
     """Return degrees of freedom: whole ones where the method counts, with two decimals where it approximates."""
     return amount(df, 0 if ddf == "residual" else 2)
 
 
-def _terms(fit: Fit, ddf: DDF) -> Iterator[Sentence]:
+def _terms(fit: Fit, ddf: Method) -> Iterator[Sentence]:
     """Yield F tests of the terms that have several columns."""
     if fit.design.encoder is None:  # read from arrays, which do not say what belongs to one term
         return
@@ -274,8 +281,8 @@ def _terms(fit: Fit, ddf: DDF) -> Iterator[Sentence]:
     yield (*pieces[:-1], ".")
 
 
-def _joint_statistic(test: FTest, ddf: DDF) -> Statistic:
+def _joint_statistic(test: FTest, ddf: Method) -> Statistic:
     numerator = amount(test.num_df, 0)
-    if ddf == "z":
+    if is_normal(ddf):
         return Statistic("χ2", amount(test.F * test.num_df), arguments=numerator)
     return Statistic("F", amount(test.F), arguments=f"{numerator}, {_degrees(test.den_df, ddf)}")

@@ -45,6 +45,13 @@ def test_symbols_are_set_in_each_format(sleep) -> None:
     assert not any(line.endswith((" p", " p <", "=")) for line in str(found).splitlines())
 
 
+def test_a_robust_covariance_is_named(sleep) -> None:
+    text = " ".join(str(sleep.report(cov="CR2")).split())
+    assert "CR2" in text
+    se = sleep.tests(cov="CR2").to_frame().loc["Days", "std_error"]
+    assert f"Days, b = 10.47, SE = {se:.2f}" in text
+
+
 def test_terms_with_several_coefficients_have_f_tests() -> None:
     fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit()
     assert "Type, F(3, 24.00) = 22.36, p < .001" in " ".join(str(fit.report()).split())
