@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from lmmtools.inference.robust import Correction
-    from lmmtools.inference.robust import Correction
     from lmmtools.plots import FitPlots
     from lmmtools.report.summary import Summary
     from lmmtools.results.paragraph import Paragraph

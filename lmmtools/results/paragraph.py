@@ -11,8 +11,8 @@ from lmmtools._version import __version__
 from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows
 from lmmtools.inference.anova import anova_table
 from lmmtools.inference.degrees import is_normal, method_in_title, method_name, read_method
-from lmmtools.inference.robust import Robust
 from lmmtools.inference.intervals import confidence_intervals
+from lmmtools.inference.robust import Robust
 from lmmtools.inference.tails import check_level
 from lmmtools.inference.variance.icc_r2 import icc, r2
 from lmmtools.inference.wald_tests import t_tests
