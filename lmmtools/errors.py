@@ -141,12 +141,25 @@ class OutOfMemoryError(EngineError, MemoryError):
 class RowsNeededError(LmmError, RuntimeError):
     """What needs all rows in memory, of a fit whose rows are read from files or a query when they are needed.
 
+    Attributes
+    ----------
+    called : str
+        The method or attribute that was asked for, ``"fit.simulate()"``; empty where it is not known.
+
     Examples
     --------
     >>> import lmmtools as lmt
     >>> issubclass(lmt.errors.RowsNeededError, lmt.LmmError)
     True
     """
+
+    called: str = ""
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if not self.called:
+            return text
+        return f"{self.called}{text.removeprefix('This')}" if text.startswith("This ") else f"{self.called}: {text}"
 
 
 class UnknownNameError(LmmError, AttributeError):

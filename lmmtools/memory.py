@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lmmtools.errors import RowsNeededError
 from lmmtools.other_names import explain_call
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ MATTERS = 100_000_000
 CGROUPS = Path("/sys/fs/cgroup")
 
 OWN_CGROUPS = Path("/proc/self/cgroup")
+
+CALLED = {"LMMResults": "fit", "Model": "model", "FitPlots": "fit.plot"}
+"""What users call an instance of a class."""
 
 UNMAPPED = "failed to map segment from shared object"
 """What the loader says of a library for which there is no memory."""
@@ -80,11 +84,11 @@ def need_library(name: str, size: float) -> None:
         )
 
 
-def door(function: F) -> F:
+def door(function: F, called: str = "") -> F:
     """Return the function with errors that say more: what users call is such a door.
 
     A MemoryError becomes an OutOfMemoryError, the TypeError of an argument that the function does not take an
-    UnknownArgumentError that says what to write.
+    UnknownArgumentError that says what to write. A RowsNeededError says what was ``called``, the outermost such door.
     """
 
     @functools.wraps(function)
@@ -100,6 +104,9 @@ def door(function: F) -> F:
             if explained is None:
                 raise
             raise explained from error
+        except RowsNeededError as error:
+            error.called = called or error.called
+            raise
 
     return guarded  # type: ignore[return-value]
 
@@ -110,16 +117,17 @@ def doors(cls: C) -> C:
         found = next(vars(base)[name] for base in cls.__mro__ if name in vars(base))
         if name.startswith("_") or isinstance(found, type):
             continue
+        called = f"{CALLED.get(cls.__name__, cls.__name__)}.{name}"
         if isinstance(found, property):
-            setattr(cls, name, property(door(found.fget), doc=found.__doc__) if found.fget is not None else found)
+            setattr(cls, name, property(door(found.fget, called), doc=found.__doc__) if found.fget else found)
         elif isinstance(found, functools.cached_property):
-            made = functools.cached_property(door(found.func))
+            made = functools.cached_property(door(found.func, called))
             made.__set_name__(cls, name)
             setattr(cls, name, made)
         elif isinstance(found, (classmethod, staticmethod)):
-            setattr(cls, name, type(found)(door(found.__func__)))
+            setattr(cls, name, type(found)(door(found.__func__, f"{called}()")))
         elif callable(found):
-            setattr(cls, name, door(found))
+            setattr(cls, name, door(found, f"{called}()"))
     return cls
 
 

@@ -6,10 +6,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.cli.completion import complete_columns, complete_data, complete_engines, complete_methods, set_completer
-from lmmtools.cli.files import fit_into_memory, is_source, load_pandas, mark_factors, read_data
+from lmmtools.cli.files import is_source, load_pandas, mark_factors, read_data
 from lmmtools.cli.terminal import waiting
 from lmmtools.errors import DataError
-from lmmtools.memory import NUMBER
 
 if TYPE_CHECKING:
     import argparse
@@ -58,16 +57,22 @@ def read_chosen_data(path: str, options: argparse.Namespace) -> pd.DataFrame:
     """
     import pandas as pd
 
+    from lmmtools.sources import read_small
+
     data = open_chosen_data(path, options)
     if isinstance(data, pd.DataFrame):
         return data
-    raise DataError(
-        f"{path} is larger than memory, and this needs all rows at once: lmmtools fit reads them in batches"
-    )
+    found = read_small(data, data.columns)
+    if found is None:
+        raise DataError(
+            f"{path} is larger than memory, and this needs all rows at once: lmmtools fit reads them in batches"
+        )
+    found.attrs["name"] = path
+    return found
 
 
 def open_chosen_data(path: str, options: argparse.Namespace) -> Any:
-    """Return the table in a file or in several, or a source that is read in batches where memory does not hold it.
+    """Return the table in a file, or the source of several or of one that is too large for memory.
 
     Raises
     ------
@@ -76,21 +81,15 @@ def open_chosen_data(path: str, options: argparse.Namespace) -> Any:
     """
     if not is_source(path):
         return read_data(path, options.factor, missing=options.na, encoding=options.encoding)
-    from lmmtools.sources import open_files, read_whole
+    from lmmtools.sources import open_files, read_small
 
     source = open_files(path, options.na, options.encoding)
-    rows = source.rows()
-    if rows is not None and fit_into_memory(rows * len(source.columns) * NUMBER):
-        frame = read_whole(source)
-        mark_factors(frame, options.factor, path)
-        frame.attrs["name"] = path
-        return frame
-    if getattr(options, "confirm", False):
-        raise DataError(
-            f"--confirm goes with data that memory holds, and {path} is read in batches, which statsmodels cannot. "
-            "Leave it out"
-        )
     if options.factor:
+        frame = read_small(source, source.columns)
+        if frame is not None:
+            mark_factors(frame, options.factor, path)
+            frame.attrs["name"] = path
+            return frame
         raise DataError(
             f"--factor {options.factor[0]} goes with data that memory holds, and {path} is read in batches. Write "
             f"C({options.factor[0]}) in the formula; what stands behind | is a factor anyhow"
@@ -142,6 +141,11 @@ def fit_model(options: argparse.Namespace, engine: Any) -> LMMResults:
         # The report has the same notes.
         warnings.simplefilter("ignore", LmmWarning)
         model = lmm(options.formula, data, weights=options.weights, offset=options.offset)
+        if model.design.is_streamed and getattr(options, "confirm", False):
+            raise DataError(
+                f"--confirm goes with data that memory holds, and {options.data} is read in batches, which statsmodels "
+                "cannot. Leave it out"
+            )
         # R does not report its evaluations.
         callback: dict[str, Any] = {} if show is None or engine == "lme4" else {"callback": show}
         return model.fit(reml=options.reml, engine=engine, check=options.check, **callback)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from lmmtools.audience import advice
 from lmmtools.design.blocks import Block, order_blocks
 from lmmtools.design.checks import (
     check_distance,
@@ -32,6 +31,7 @@ from lmmtools.design.remarks import remark_on_numbers
 from lmmtools.design.sparse_columns import take_columns
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, lags_in
+from lmmtools.sources.places import advice_on_data
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -249,7 +249,11 @@ def learn_response(
             raise DataError(
                 f"The response column {name!r} holds True and False. A linear mixed model has a normal response; a "
                 f"binary one needs a generalised linear mixed model. To go on anyway: "
-                + advice(f"data[{name!r}].astype(float).", "write 0 and 1.")
+                + advice_on_data(
+                    f"data[{name!r}].astype(float).",
+                    f"in SQL cast({name} as int), or 0 and 1 in a file.",
+                    "write 0 and 1.",
+                )
             )
     return learn_column(text, sample, "the response", context)
 

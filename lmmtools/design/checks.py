@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import pandas as pd
 
-from lmmtools.audience import advice
 from lmmtools.design.columns import largest_sizes, lost_by_distance
 from lmmtools.design.frame import is_missing, show_value
 from lmmtools.errors import DataError
 from lmmtools.formula.tokens import quote_name
 from lmmtools.memory import need_memory
 from lmmtools.sentences import list_first
+from lmmtools.sources.places import advice_on_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -120,7 +120,8 @@ def check_distance(
         low, high = ends(name) or (column.min(), column.max())
         python = f"data[{name!r}] -= data[{name!r}].mean(), or center({quote_name(name)}) in the formula"
         is_column = "(" not in name and ":" not in name
-        centre = advice(python, f"center({quote_name(name)}) in the formula") if is_column else "by the column in it"
+        centred = f"center({quote_name(name)}) in the formula"
+        centre = advice_on_data(python, centred, centred) if is_column else "by the column in it"
         raise DataError(
             f"{name} is too far from zero for its spread: its values go from {low:.15g} to "
             f"{high:.15g}, and beside a constant nothing of them is left in double precision. "
@@ -154,7 +155,8 @@ def check_levels(name: str, levels: pd.Index[Any]) -> None:
         label, count = written.most_common(1)[0]
         raise DataError(
             f"The factor {name!r} has {count} levels that are written {label}, of different types: their columns would "
-            f"have one name. Rename one of them, or make them one level, data[{name!r}].astype(str)."
+            "have one name. Rename one of them, or make them one level, "
+            + advice_on_data(f"data[{name!r}].astype(str).", f"in SQL cast({name} as varchar).", "with --factor.")
         )
 
 

@@ -14,6 +14,7 @@ from lmmtools.audience import advice
 from lmmtools.design.numerals import describe_text, name_row
 from lmmtools.errors import DataError
 from lmmtools.sentences import list_first
+from lmmtools.sources.places import advice_on_data
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -223,14 +224,20 @@ def _describe_contents(column: pd.Series[Any], name: str, kind: Kind) -> str:
     """Return what a column holds instead of numbers, and the cure."""
     if kind == "date":
         days = f'data["{name}_days"] = (data["{name}"] - data["{name}"].min()).dt.days'
-        return advice(f"dates. Write {days} and use that.", "dates. Count days, in a column of numbers, and use that.")
+        count = "dates. Count days, in a column of numbers, and use that."
+        return advice_on_data(f"dates. Write {days} and use that.", count, count)
     if kind == "complex":
         return "complex numbers. Use their real part or their modulus."
     if isinstance(column.dtype, pd.CategoricalDtype):
         present = column[~is_missing(column)]
         example = show_value(present.iloc[0]) if len(present) else "nothing"
-        python = f"Where its labels are numbers: data[{name!r}].astype(float)."
-        return f"a category ({example}). {advice(python, 'Where its labels are numbers, leave out --factor.')}"
+        python = f"data[{name!r}].astype(float)"
+        cure = advice_on_data(
+            f"Where its labels are numbers: {python}.",
+            f"Where its labels are numbers: in SQL cast({name} as double), in a frame {python}.",
+            "Where its labels are numbers, leave out --factor.",
+        )
+        return f"a category ({example}). {cure}"
     return describe_text(column, name)
 
 

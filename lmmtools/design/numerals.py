@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from lmmtools.audience import advice
 from lmmtools.sources.cells import is_numeral
+from lmmtools.sources.places import advice_on_data, columns_elsewhere, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +59,48 @@ _NEARLY = (
 
 
 def name_row(label: Any) -> str:
-    """Return the name of a row: its label in the index; at a command line, its place counted from 1."""
+    """Return the name of a row: its label in the index, its place in a source, or, at a command line, from 1."""
+    place = place_of(int(label)) if isinstance(label, Integral) else None
+    if place is not None:
+        return place
     return advice(f"row {label}", f"row {label + 1}" if isinstance(label, Integral) else f"row {label}")
+
+
+@dataclass(slots=True)
+class _Texts:
+    """The texts of a column that comes in pieces.
+
+    Attributes
+    ----------
+    distinct : dict of str to bool
+        Whether each is a numeral, in the order in which they were met.
+    n, n_numerals : int
+        All of them, and those that are numerals.
+    first : Any
+        Label of the first row whose text is none.
+    """
+
+    distinct: dict[str, bool] = field(default_factory=dict)
+    n: int = 0
+    n_numerals: int = 0
+    first: Any = None
+
+    def add(self, texts: pd.Series[str]) -> None:
+        """Add a piece, without its missing values."""
+        counts = texts.value_counts(sort=False)
+        had_others = bool(self.others)
+        for text in texts.unique().tolist():
+            if text not in self.distinct:
+                self.distinct[text] = is_numeral(text)
+        self.n += len(texts)
+        self.n_numerals += int(sum(counts[text] for text in counts.index if self.distinct[text]))
+        if self.others and not had_others:
+            self.first = texts.index[int((texts == self.others[0]).to_numpy().argmax())]
+
+    @property
+    def others(self) -> list[str]:
+        """Those that are no numerals."""
+        return [text for text, is_number in self.distinct.items() if not is_number]
 
 
 def describe_text(column: pd.Series[Any], name: str) -> str:
@@ -72,37 +113,43 @@ def describe_text(column: pd.Series[Any], name: str) -> str:
     name : str
         The column's name.
     """
-    texts = column.dropna().astype(str)
-    if not len(texts):
+    texts = _Texts()
+    for piece in columns_elsewhere(name) or [column]:
+        texts.add(piece.dropna().astype(str))
+    distinct, others = list(texts.distinct), texts.others
+    if not distinct:
         return "nothing"
-    distinct = texts.unique().tolist()
-    others = [text for text in distinct if not is_numeral(text)]
     if not others:
-        reads = advice(f"pd.to_numeric(data[{name!r}])", f"leave out --factor {name}")
+        python = f"pd.to_numeric(data[{name!r}])"
+        reads = advice_on_data(
+            python, f"in SQL cast({name} as double), in a frame {python}", f"leave out --factor {name}"
+        )
         return f"text ({distinct[0]!r}). All of it reads as numbers: {reads}."
-    first = texts[texts.isin(others)].head(1)
-    where = f"{first.iloc[0]!r} in {name_row(first.index[0])}"
+    where = f"{others[0]!r} in {name_row(texts.first)}"
     nearly = _find_common_form(others)
     if nearly is not None:
-        python = nearly.cure.replace("DATA", f"data[{name!r}]")
+        frame = nearly.cure.replace("DATA", f"data[{name!r}]")
+        python = advice_on_data(
+            frame, f"Correct it where it comes from, or read it into a frame data first. {frame}", ""
+        )
         command = "Write plain numbers, with a point for decimals: in a spreadsheet, the cell format General."
         return f"text: {where} is a number with {nearly.name}. {advice(python, command)}"
     if len(others) == len(distinct):
         convert = advice(f" To make numbers of those that are and the rest missing: {_write_coercion(name)}.", "")
         return f"text ({others[0]!r}), of which nothing reads as a number.{convert}"
-    count = int((~texts.isin(others)).sum())
     token = others[0] if others[0].isalnum() else f'"{others[0]}"'
     cure = advice(
         f"where it stands for a missing value: {_write_coercion(name)}",
         f"where it stands for a missing value, add --na {token}",
     )
     more = f", nor are {len(others) - 1} more texts" if len(others) > 1 else ""
-    return f"text: {where} is no number{more} ({count} of the {len(texts)} values are). Correct it; {cure}."
+    return f"text: {where} is no number{more} ({texts.n_numerals:,} of the {texts.n:,} values are). Correct it; {cure}."
 
 
 def _write_coercion(name: str) -> str:
     """Return the call that makes numbers of a column and the rest missing."""
-    return f"pd.to_numeric(data[{name!r}], errors='coerce')"
+    python = f"pd.to_numeric(data[{name!r}], errors='coerce')"
+    return advice_on_data(python, f"in SQL try_cast({name} as double), in a frame {python}", "")
 
 
 def _find_common_form(texts: Sequence[str]) -> _NearNumeral | None:

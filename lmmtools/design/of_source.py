@@ -10,6 +10,7 @@ from lmmtools.design.build import build_design, used_columns
 from lmmtools.design.frame import need_columns
 from lmmtools.design.streamed import build_streamed_design
 from lmmtools.sources import read_small, read_whole
+from lmmtools.sources.places import reading
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -57,4 +58,5 @@ def build_source_design(
         table = read_small(source, names) if stream is None else read_whole(source, names)
     if table is None:
         return build_streamed_design(formula, source, **beside)
-    return build_design(formula, table, **beside)
+    with reading(source, is_streamed=False):
+        return build_design(formula, table, **beside)

@@ -13,6 +13,7 @@ from lmmtools.design.rows_elsewhere import StreamedBasis, StreamedColumn
 from lmmtools.errors import DataError
 from lmmtools.formula.tokens import quote_name
 from lmmtools.sources import read_whole
+from lmmtools.sources.places import reading
 
 if TYPE_CHECKING:
     from typing import Any
@@ -45,7 +46,8 @@ def read_response(design: Design, source: Source | None, name: str) -> Floats:
     column = read_whole(source, [name])[name]
     if len(column) != design.dropped.n_input:
         raise DataError(describe_change(source.name))
-    return as_response(column.iloc[design.rows], name)
+    with reading(source, is_streamed=False):
+        return as_response(column.iloc[design.rows], name)
 
 
 def with_response(design: Design, name: str) -> Design:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.audience import advice
 from lmmtools.design.formulaic_encoder import FormulaicEncoder
 from lmmtools.design.frame import list_labels
 from lmmtools.design.plain_encoder import PlainEncoder
 from lmmtools.sentences import list_first
 from lmmtools.sources.cells import is_numeral
+from lmmtools.sources.places import advice_on_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -139,7 +139,12 @@ def _remark_on_levels(name: str, levels: pd.Index[Any]) -> list[str]:
     count = len(levels) - len(others)
     if not others or count < _LEAST_NUMBERS or count < _SHARE_OF_NUMBERS * len(levels):
         return []
-    cure = advice(f"pd.to_numeric(data[{name!r}], errors='coerce') makes them missing", "--na makes such cells missing")
+    python = f"pd.to_numeric(data[{name!r}], errors='coerce')"
+    cure = advice_on_data(
+        f"{python} makes them missing",
+        f"in SQL try_cast({name} as double), in a frame {python} makes them missing",
+        "--na makes such cells missing",
+    )
     shown = list_first(map(repr, others), _MOST_SHOWN)
     return [
         f"{name} is a factor of {len(levels)} levels, of which {count} are numbers and {shown} "

@@ -164,8 +164,8 @@ class RowsElsewhere:
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise RowsNeededError(
             f"This needs {self.what} of all {self.shape[0]:,} rows in memory, and the rows are read from {self.name} "
-            'when they are needed. fit.augment("out/") writes fitted values, residuals and leverages beside the '
-            "columns in one pass; for anything else read the rows that you need, as a frame, and fit the model to them."
+            "when they are needed. If memory holds them, lmt.lmm(formula, data, stream=False) reads them all; if not, "
+            'fit.augment("out/") writes fitted values, residuals and leverages beside the columns in one pass.'
         )
 
     __array__ = __array_ufunc__ = __array_function__ = _refuse

@@ -42,6 +42,7 @@ from lmmtools.design.survey import Survey, SurveyPlan
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, fold_calls
 from lmmtools.formula.tokens import tokenize
+from lmmtools.sources.places import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,8 +94,9 @@ def build_streamed_design(
     check_row_by_row(formula, source.name)
     plan = plan_survey(formula, weights, offset)
     need_columns(pd.DataFrame(columns=list(source.columns)), plan.names)
-    survey = take_survey(source, plan)
-    return _Builder(formula, source, weights, offset, na_action, survey).build()
+    with reading(source, is_streamed=True):
+        survey = take_survey(source, plan)
+        return _Builder(formula, source, weights, offset, na_action, survey).build()
 
 
 def plan_survey(formula: ModelFormula, weights: str | None, offset: str | None) -> SurveyPlan:

@@ -16,6 +16,7 @@ from lmmtools.design.rows_elsewhere import RowBatch
 from lmmtools.errors import DataError
 from lmmtools.sources import as_columns
 from lmmtools.sources.folding import Spread, fold_rows
+from lmmtools.sources.places import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -161,7 +162,8 @@ class StreamedRows:
         statistics = None if self._found else RowStatistics.for_rows(self)
         n = 0
         for columns, _ in read_columns(self.source, self.coder.names):
-            complete = self.coder.complete_columns(columns)
+            with reading(self.source, is_streamed=True):
+                complete = self.coder.complete_columns(columns)
             for batch in code_in_pieces(self.coder, complete, rows, with_frame or statistics is not None):
                 if statistics is not None:
                     statistics.add(batch)
@@ -187,7 +189,8 @@ class StreamedRows:
         """
         blocks = tuple((block.codes, block.basis) for block in design.blocks)
         work = _CodedFold(self.coder, self.name, blocks, rows, sums, has_statistics=not self._found)
-        total: _CodedSums = fold_rows(self.source, tuple(self.coder.names) or self.source.columns[:1], work)
+        with reading(self.source, is_streamed=True):
+            total: _CodedSums = fold_rows(self.source, tuple(self.coder.names) or self.source.columns[:1], work)
         if total.used != self.n:
             raise DataError(describe_change(self.name))
         if total.statistics is not None and not self._found:

@@ -8,6 +8,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from lmmtools.design.factors import Factor, FactorCounts, Islands, combine_factors, connected_components, encode_factor
 from lmmtools.design.findings import find_structure_findings
@@ -15,6 +16,8 @@ from lmmtools.design.frame import as_frame, is_missing, kind_of, need_columns
 from lmmtools.design.relations import Pair, relate
 from lmmtools.errors import DataError
 from lmmtools.formula.tokens import quote_name
+from lmmtools.sentences import join_with_and
+from lmmtools.sources import read_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from lmmtools.design.findings import Finding
     from lmmtools.design.incidence import Incidence, Order
     from lmmtools.design.relations import Pair
+    from lmmtools.sources import Source
 
 
 __all__ = ["FactorStructure", "Suggestion", "examine"]
@@ -159,6 +163,29 @@ def examine(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Factor
     frame, n_missing = _leave_out_incomplete(frame, sorted({c for cs in columns for c in cs}))
     encoded = [combine_factors([encode_factor(frame[c]) for c in cs]) for cs in columns]
     return _relate_all(frame, n_missing, names, columns, encoded)
+
+
+def read_factors(source: Source, factors: str | Sequence[str | tuple[str, ...]]) -> pd.DataFrame:
+    """Return the rows of a source: all columns where memory holds them well, else those of the factors.
+
+    Raises
+    ------
+    DataError
+        If these are too many for memory.
+    """
+    whole = read_small(source, source.columns, is_spread_too=True)
+    if whole is not None:
+        return whole
+    given = list(factors) if isinstance(factors, Iterable) and not isinstance(factors, str) else [factors]
+    names = pd.DataFrame(columns=list(source.columns))
+    columns = sorted({c for factor in given for c in _columns_of_factor(factor, names)})
+    found = read_small(source, columns, is_spread_too=True)
+    if found is None:
+        raise DataError(
+            f"structure() needs {join_with_and(columns)} of all rows in memory, and {source.name} has more rows than "
+            "that. Give a part of them, whose levels meet as in all: the rows of some levels."
+        )
+    return found
 
 
 def _relate_all(

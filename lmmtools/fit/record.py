@@ -51,6 +51,7 @@ PASSES = (
     "drop1",
     "fittedvalues",
     "hat_values",
+    "predict",
     "profile",
     "ranova",
     "refit",

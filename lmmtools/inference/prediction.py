@@ -14,12 +14,14 @@ tails are as heavy as their uncertainty makes them.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from lmmtools import core
 from lmmtools.errors import DataError, EngineError, FewDrawsWarning, LmmError, warn_caller
+from lmmtools.fit.by_rows import fitted_rows, join_rows
 from lmmtools.inference.bootstrap.limits import are_too_few, describe_too_few
 from lmmtools.inference.degrees import DDF, check_ddf, degrees
 from lmmtools.inference.draws import run_pieces, spawn_pieces
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
+    from lmmtools.design.rows_elsewhere import RowBatch
     from lmmtools.fit.record import Fit
     from lmmtools.inference.linear_predictor import Included
 
@@ -90,6 +93,8 @@ def predict(
     is_observation = interval == "prediction"
     if weights is not None and not is_observation:
         raise DataError('weights= enter prediction intervals alone: write interval="prediction", or leave them out')
+    if data is None and interval is None and design.is_streamed and offset is None:
+        return fit.label_rows(join_rows(design, partial(_means_of_batch, fit, included)), "predict")
     rows = rows_to_predict(
         design,
         data,
@@ -117,6 +122,12 @@ def predict(
             fit, rows, included, mean, is_observation=is_observation, alpha=alpha, n=n, rng=rng, n_jobs=n_jobs
         )
     return _prediction_frame(fit, rows, included, mean, is_observation=is_observation, alpha=alpha, ddf=ddf)
+
+
+def _means_of_batch(fit: Fit, included: Included, rows: RowBatch) -> Floats:
+    """Return X b + offset + Z u of the effects included, of a batch of the rows fitted, shape (r,)."""
+    modes = tuple(np.where(use, u, 0.0) for u, use in zip(fit.estimate.modes, included, strict=True))
+    return fitted_rows(rows, replace(fit.estimate, modes=modes))
 
 
 def _prediction_frame(

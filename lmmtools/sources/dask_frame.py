@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.errors import DataError, LmmError
 from lmmtools.sources.batches import regroup
 from lmmtools.sources.parts import PartedSource, join_parts
+from lmmtools.sources.places import reading
 from lmmtools.sources.source import check_wanted, load_package
 
 if TYPE_CHECKING:
@@ -69,7 +70,29 @@ class DaskSource(PartedSource):
         except LmmError:
             raise
         except Exception as error:  # whatever the user's own functions raise
-            raise DataError(f"the dask frame cannot be computed: {_say(error)}") from error
+            lacking = _find_lacking(self.frame, wanted) if isinstance(error, KeyError) else ""
+            raise DataError(lacking or f"the dask frame cannot be computed: {_say(error)}") from error
+
+
+def _find_lacking(frame: Any, wanted: Sequence[str]) -> str:
+    """Return the message on the first partition that has not all columns, empty where all have or it cannot be told."""
+    delayed = load_package("dask", "A frame of dask").delayed
+    try:
+        (found,) = load_package("dask", "A frame of dask").compute([delayed(_names_of)(p) for p in frame.to_delayed()])
+    except Exception:  # it raises for another reason, which is told then
+        return ""
+    for number, names in enumerate(found):
+        for name in wanted:
+            if name not in names:
+                return (
+                    f"partition {number} of the dask frame has no column {name!r}, which the frame declares. Add it "
+                    "there, or leave that partition out."
+                )
+    return ""
+
+
+def _names_of(frame: pd.DataFrame) -> list[str]:
+    return list(frame.columns)
 
 
 def _runs(parts: int, workers: int) -> list[range]:
@@ -100,7 +123,19 @@ def _add_partition(work: Fold[Any], total: Any, frame: pd.DataFrame, schema: pa.
             f"partition {number} of the dask frame cannot be read: {_say(error)}. Give all partitions the types that "
             "the frame declares, with astype()."
         ) from error
-    return work.add(work.start() if total is None else total, batches)
+    with reading(_Partition(number), is_streamed=False):
+        return work.add(work.start() if total is None else total, batches)
+
+
+@dataclass(frozen=True, slots=True)
+class _Partition:
+    """Where a worker is: it does not know how many rows come before its own."""
+
+    number: int
+
+    def place(self, row: int) -> str:
+        """Return the partition of a row."""
+        return f"partition {self.number} of the dask frame"
 
 
 def _merge(work: Fold[Any], total: Any, following: Any) -> Any:

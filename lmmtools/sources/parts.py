@@ -108,6 +108,17 @@ class PartedSource:
         known = [piece.rows for piece in self.pieces if piece.rows is not None]
         return sum(known) if len(known) == len(self.pieces) else None
 
+    def place(self, row: int) -> str:
+        """Return the row at a position as people count, in the part that has it where parts tell their rows."""
+        left = row
+        for piece in self.pieces:
+            if piece.rows is None:
+                break
+            if left < piece.rows:
+                return f"row {left + 1:,} of {piece.name}"
+            left -= piece.rows
+        return f"row {row + 1:,} of {self.name}"
+
     def parts(self) -> Sequence[PartedSource]:
         """Return the parts, a large one in several; none if there is only one."""
         pieces = [small for piece in self.pieces for small in piece.split(PART_ROWS)]

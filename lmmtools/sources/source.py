@@ -60,6 +60,9 @@ class Source(Protocol):
     def rows(self) -> int | None:
         """Return the number of rows, None if it is not known without reading them."""
 
+    def place(self, row: int) -> str:
+        """Return the row at a position as people count: ``"row 12 of ratings/part-1.csv"``."""
+
     def parts(self) -> Sequence[Source]:
         """Return pieces that can be read independently, in the order of rows; none if there is only one."""
 

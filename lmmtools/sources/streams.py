@@ -77,6 +77,10 @@ class StreamSource:
         """Return the number of rows, None before the first pass."""
         return self.counted[0] if self.counted else None
 
+    def place(self, row: int) -> str:
+        """Return the row at a position as people count."""
+        return f"row {row + 1:,} of {self.name}"
+
     def parts(self) -> Sequence[StreamSource]:
         """Return no parts."""
         return ()

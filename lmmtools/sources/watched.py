@@ -68,6 +68,10 @@ class WatchedSource:
         """Return the number of rows, None if it is not known without reading them."""
         return self.source.rows()
 
+    def place(self, row: int) -> str:
+        """Return the row at a position as people count."""
+        return self.source.place(row)
+
     def parts(self) -> Sequence[Source]:
         """Return the parts of what it reads, which tell nothing and read nothing ahead."""
         return self.source.parts()

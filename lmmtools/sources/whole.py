@@ -42,13 +42,13 @@ def read_whole(source: Source, columns: Sequence[str] | None = None) -> pd.DataF
     return found
 
 
-def read_small(source: Source, columns: Sequence[str]) -> pd.DataFrame | None:
+def read_small(source: Source, columns: Sequence[str], *, is_spread_too: bool = False) -> pd.DataFrame | None:
     """Return the columns of a source as a frame if they are few enough to be held, else None.
 
     They are where rows times columns are at most `WHOLE_VALUES` and a fit to them takes at most a quarter of the free
-    memory. Rows that several workers hold stay there.
+    memory. Rows that several workers hold stay there unless ``is_spread_too``.
     """
-    if isinstance(source, Spread):
+    if isinstance(source, Spread) and not is_spread_too:
         return None
     free = free_memory()
     values = WHOLE_VALUES if free is None else min(WHOLE_VALUES, SHARE_OF_MEMORY * free / BYTES_OF_VALUE)

@@ -344,7 +344,7 @@ def model_size(design: Design) -> ModelSize:
             need = replace(max(need, rest, key=lambda part: part.numbers), numbers=need.numbers + rest.numbers)
         need = replace(need, numbers=need.numbers + plan.gram.numbers)
     counts = design.n, design.p, design.q, design.k
-    return ModelSize(*counts, memory.NUMBER * need.numbers, need.term, memory.free_memory())
+    return ModelSize(*counts, int(memory.NUMBER * need.numbers), need.term, memory.free_memory())
 
 
 def _plan(design: Design, cross: CrossProducts) -> Structure:

@@ -87,7 +87,7 @@ class ModelSize:
         q, columns of Z.
     variance_parameters : int
         k, entries of theta.
-    bytes : float
+    bytes : int
         Peak of a fit by the engine pls above the design's own arrays, an estimate from sizes.
     term : str
         The term that takes most of it.
@@ -109,7 +109,7 @@ class ModelSize:
     fixed_effects: int
     random_effects: int
     variance_parameters: int
-    bytes: float
+    bytes: int
     term: str
     free: float | None
 

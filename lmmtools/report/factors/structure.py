@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from lmmtools import memory
-from lmmtools.design.structure import FactorStructure, examine
+from lmmtools.design.structure import FactorStructure, examine, read_factors
+from lmmtools.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,8 +137,9 @@ def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Stru
 
     Parameters
     ----------
-    data : DataFrame
-        A pandas frame, or anything narwhals accepts.
+    data : DataFrame, path or lazy frame
+        A pandas frame, or anything narwhals accepts; also what else :func:`lmm` takes, of which the factors' columns
+        are read into memory.
     factors : sequence of str or tuple of str
         Columns; an interaction is ``"a:b"`` or ``("a", "b")``.
 
@@ -157,7 +159,8 @@ def structure(data: Any, factors: str | Sequence[str | tuple[str, ...]]) -> Stru
     >>> print(found.suggestion.formula)
     (1 | plate) + (1 | sample)
     """
-    found = examine(data, factors)
+    source = open_source(data)
+    found = examine(data if source is None else read_factors(source, factors), factors)
     return Structure(**{field.name: getattr(found, field.name) for field in fields(found)})
 
 

@@ -124,8 +124,34 @@ def test_a_fit_by_another_criterion_needs_no_second_pass(path):
 
 @pytest.mark.parametrize("engine", ["mixedlm", "lme4"])
 def test_engines_that_hold_all_rows_say_so(engine, path):
-    with pytest.raises(RowsNeededError, match="takes all rows in memory"):
+    with pytest.raises(RowsNeededError, match=r"^model\.fit\(\): engine=.* takes all rows in memory"):
         declare(FORMULA, path).fit(engine=engine)
+
+
+def test_the_error_names_what_was_called_and_the_cure(path):
+    fit = declare(FORMULA, path).fit()
+    for called, call in {
+        "fit.simulate()": lambda: fit.simulate(2, rng=1),
+        "fit.influence()": lambda: fit.influence(),
+        "fit.predict()": lambda: fit.predict(interval="confidence"),
+        "fit.bootstrap()": lambda: fit.bootstrap(2, rng=1),
+    }.items():
+        with pytest.raises(RowsNeededError) as error:
+            call()
+        assert str(error.value).startswith(f"{called} needs the ")
+        assert "lmt.lmm(formula, data, stream=False) reads them all" in str(error.value)
+
+
+def test_predictions_of_the_rows_fitted_are_a_pass(fits):
+    in_memory, streamed = fits
+    for random in (True, False, "h", "(1|g)"):
+        wanted, found = (fit.predict(random=random) for fit in (in_memory, streamed))
+        np.testing.assert_allclose(found, wanted, rtol=TABLES, atol=TABLES)
+        assert (found.index == wanted.index).all()
+
+
+def test_the_size_of_a_model_is_a_whole_number_of_bytes(path):
+    assert type(declare(FORMULA, path).size.bytes) is int
 
 
 def test_quantiles_are_those_of_all_numbers_whatever_their_order():
@@ -218,7 +244,7 @@ def test_another_response_of_the_same_rows_is_a_pass(fits, data, path, tmp_path)
     with pytest.raises(DataError, match="is of a frame"):
         in_memory.refit("y2")
     data.assign(y2=data.y2.where(data.index != 3000)).to_parquet(tmp_path / "rows.parquet", row_group_size=900)
-    with pytest.raises(DataError, match="'y2' has no value in row 3000"):
+    with pytest.raises(DataError, match=r"'y2' has no value in row 3,001 of .*rows\.parquet"):
         declare("y ~ x + (1|g)", str(tmp_path / "rows.parquet")).fit().refit("y2")
 
 

@@ -157,3 +157,10 @@ def test_a_persisted_frame_whose_client_is_gone_says_so(data):
         model = lmt.lmm("y ~ f + (1 | g)", dd.from_pandas(data, npartitions=2).persist())
     with pytest.raises(DataError, match="persisted is there as long as its client"):
         model.fit()
+
+
+def test_a_partition_without_a_column_is_named(data):
+    parts = [data.iloc[:200], data.iloc[200:400].drop(columns="x"), data.iloc[400:]]
+    frame = dd.from_map(lambda i: parts[i], range(3), meta=data.iloc[:0])
+    with pytest.raises(DataError, match="partition 1 of the dask frame has no column 'x'"):
+        lmt.lmm(FORMULA, frame)
