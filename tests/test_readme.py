@@ -48,6 +48,13 @@ def test_readme_is_plain_enough_for_a_package_index():
     assert 'alt="Standard deviations' in page
 
 
+@pytest.mark.parametrize("name", ["CONTRIBUTING.rst", "CHANGELOG.rst"])
+def test_texts_of_the_checkout_are_well_formed(name):
+    """A table whose columns do not fit is an error of the documentation's build, which takes minutes to say so."""
+    core = pytest.importorskip("docutils.core")
+    core.publish_doctree((README.parent / name).read_text(encoding="utf-8"), settings_overrides={"halt_level": 3})
+
+
 def test_readme_links_to_files_that_exist():
     text = README.read_text(encoding="utf-8")
     linked = re.findall(r"`[^`]*<([^>]+)>`_", text) + re.findall(r"^\.\. image:: (.+)$", text, flags=re.M)
