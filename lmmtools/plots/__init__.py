@@ -1,8 +1,12 @@
 """Plots of fits, data and comparisons; each returns the matplotlib ``Axes`` it drew on and takes ``ax=``.
 
+What has several panels returns a ``Figure`` and takes ``fig=``.
+
 matplotlib is imported when a plot is drawn.
 """
 
+from lmmtools.plots.check_panel import checks
+from lmmtools.plots.check_plots import influence, mode_qq, predictive, scale_location
 from lmmtools.plots.coefficient_plot import coefficients
 from lmmtools.plots.comparison_plot import comparison
 from lmmtools.plots.effects_plot import effects
@@ -21,17 +25,22 @@ __all__ = [
     "FitPlots",
     "by_group",
     "caterpillar",
+    "checks",
     "coefficients",
     "comparison",
     "effects",
     "incidence",
+    "influence",
     "interaction",
     "intervals_by_level",
     "means",
+    "mode_qq",
+    "predictive",
     "profile_density",
     "profile_zeta",
     "qq",
     "residuals",
+    "scale_location",
     "section",
     "shrinkage",
     "variance",

@@ -10,17 +10,8 @@ from lmmtools.errors import DataError
 from lmmtools.formula.expressions import plain_name
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.tails import check_level, t_quantile
-from lmmtools.plots.style import (
-    COLOURS,
-    GREY,
-    MARKERS,
-    SIZE,
-    finish,
-    name_places,
-    need_fit,
-    new_axes,
-    put_legend,
-)
+from lmmtools.plots.names import name_places
+from lmmtools.plots.style import COLOURS, GREY, MARKERS, SIZE, finish, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,6 +10,7 @@ from lmmtools.formula.expressions import columns_of, plain_name
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.inference.tails import check_level
 from lmmtools.plots.mean_curves import mean_curves
+from lmmtools.plots.names import name_columns
 from lmmtools.plots.style import (
     BAND,
     COLOURS,
@@ -20,7 +21,6 @@ from lmmtools.plots.style import (
     SIZE,
     choose,
     finish,
-    name_columns,
     need_fit,
     new_axes,
     put_legend,

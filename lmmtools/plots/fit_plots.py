@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from lmmtools import memory
 from lmmtools.inference.profile.profiling import profile_fit
+from lmmtools.plots.check_panel import checks
+from lmmtools.plots.check_plots import influence, mode_qq, predictive, scale_location
 from lmmtools.plots.coefficient_plot import coefficients
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.incidence_plot import incidence
@@ -53,6 +55,84 @@ class FitPlots:
     """
 
     fit: Fit
+
+    @memory.door
+    def __call__(
+        self,
+        *,
+        n_simulations: int = 50,
+        rng: np.random.Generator | int | None = 0,
+        fig: Figure | SubFigure | None = None,
+    ) -> Figure | SubFigure:
+        """Return a Figure with all checks of the model's assumptions, a panel each: ``lmmtools.plots.checks``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> [ax.get_title(loc="left").splitlines()[0] for ax in fit.plot().axes][:2]
+        ['Observed and simulated', 'Linearity']
+        """
+        return checks(self.fit, n_simulations=n_simulations, rng=rng, fig=fig)
+
+    def scale_location(self, *, ax: Axes | None = None) -> Axes:
+        """Return Axes with the sizes of residuals against fitted values: ``lmmtools.plots.scale_location``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.plot.scale_location().get_xlabel()
+        'fitted Yield'
+        """
+        return scale_location(self.fit, ax=ax)
+
+    def mode_qq(
+        self,
+        factor: str | None = None,
+        effect: str | None = None,
+        *,
+        level: float = 0.95,
+        n_simulations: int = 500,
+        rng: np.random.Generator | int | None = 0,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Return Axes with modes of one effect against normal quantiles: ``lmmtools.plots.mode_qq``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.plot.mode_qq("Subject", "Days").get_xlabel()
+        'standard normal quantile'
+        """
+        return mode_qq(self.fit, factor, effect, level=level, n_simulations=n_simulations, rng=rng, ax=ax)
+
+    def influence(self, level: str | None = None, *, ax: Axes | None = None) -> Axes:
+        """Return Axes with Cook's distance of rows or levels against their leverage: ``lmmtools.plots.influence``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> fit.plot.influence("Batch").get_ylabel()
+        "Cook's distance"
+        """
+        return influence(self.fit, level, ax=ax)
+
+    def predictive(
+        self, *, n_simulations: int = 50, rng: np.random.Generator | int | None = 0, ax: Axes | None = None
+    ) -> Axes:
+        """Return Axes with the density of the response beside simulated ones: ``lmmtools.plots.predictive``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+        >>> len(fit.plot.predictive(n_simulations=5).lines)
+        6
+        """
+        return predictive(self.fit, n_simulations=n_simulations, rng=rng, ax=ax)
 
     def caterpillar(
         self,

@@ -14,7 +14,8 @@ from lmmtools.inference.tails import check_alpha, check_level
 from lmmtools.plots.comparison_arrows import comparison_arrows
 from lmmtools.plots.effects_plot import mean_label
 from lmmtools.plots.mean_curves import name_levels
-from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, name_places, need_fit, new_axes, put_legend
+from lmmtools.plots.names import name_places
+from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes, put_legend
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.inference.tails import check_level
+from lmmtools.plots.names import name_points
 from lmmtools.plots.style import (
     COLOURS,
     GREY,
     choose,
     finish,
-    name_points,
     name_rows,
     need_fit,
     new_axes,

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
 
-__all__ = ["by_group", "qq", "residuals", "simulate_band"]
+    Floats = NDArray[np.float64]
+
+__all__ = ["by_group", "check_samples", "draw_neighbours", "draw_quantiles", "qq", "residuals", "simulate_band"]
 
 _MAX_BINS, _ROWS_PER_BIN = 20, 10
 
@@ -38,6 +40,7 @@ _MAX_BINS, _ROWS_PER_BIN = 20, 10
 MAX_POINTS, MAX_LEVELS = 100, 60
 # Most order statistics for which a band is simulated.
 _PLACES_OF_BAND = 400
+_FEWEST_SAMPLES = 20
 
 
 def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> Axes:
@@ -66,21 +69,27 @@ def residuals(fit: Fit, *, is_scaled: bool = False, ax: Axes | None = None) -> A
     x = fit.fittedvalues.to_numpy()
     y = fit.scaled_resid if is_scaled else fit.resid.to_numpy()
     ax = new_axes(ax)
-    if len(x) > MANY_POINTS:
-        cells = ax.hexbin(x, y, gridsize=60, mincnt=1, bins="log", cmap="Blues", linewidths=0.1)
-        ax.figure.colorbar(cells, ax=ax, shrink=0.8).set_label("rows")
-    else:
-        ax.plot(x, y, linestyle="none", marker="o", markersize=4, alpha=0.7, color=COLOURS[0], markeredgewidth=0)
+    line = draw_neighbours(ax, np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     ax.axhline(0.0, color=GREY, linewidth=0.8, linestyle="--")
-    order = np.argsort(x, kind="stable")
-    parts = np.array_split(order, int(np.clip(len(x) // _ROWS_PER_BIN, 1, _MAX_BINS)))
-    means = np.array([(x[part].mean(), y[part].mean()) for part in parts])
-    (line,) = ax.plot(means[:, 0], means[:, 1], color=COLOURS[1], linewidth=1.8)
     response = plain_name(fit.design.formula.response)
     ax.set_xlabel(f"fitted {response}")
     ax.set_ylabel("scaled residual" if is_scaled else f"residual, in units of {response}")
     put_legend(ax, [(line, "mean of neighbours")])
     return finish(ax)
+
+
+def draw_neighbours(ax: Axes, x: Floats, y: Floats) -> Any:
+    """Draw points, or their density where they are many, and the line of means of equal parts; return the line."""
+    if len(x) > MANY_POINTS:
+        cells = ax.hexbin(x, y, gridsize=60, mincnt=1, bins="log", cmap="Blues", linewidths=0.1)
+        ax.figure.colorbar(cells, ax=ax, shrink=0.8).set_label("rows")
+    else:
+        ax.plot(x, y, linestyle="none", marker="o", markersize=4, alpha=0.7, color=COLOURS[0], markeredgewidth=0)
+    order = np.argsort(x, kind="stable")
+    parts = np.array_split(order, int(np.clip(len(x) // _ROWS_PER_BIN, 1, _MAX_BINS)))
+    means = np.array([(x[part].mean(), y[part].mean()) for part in parts])
+    (line,) = ax.plot(means[:, 0], means[:, 1], color=COLOURS[1], linewidth=1.8)
+    return line
 
 
 def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> Axes:
@@ -179,20 +188,40 @@ def qq(
     >>> lmt.plots.qq(fit).get_xlabel()
     'standard normal quantile'
     """
-    from scipy.special import ndtri
-
     need_fit(fit)
     check_level(level)
-    if n_simulations < 20:
-        raise DataError(f"n_simulations is {n_simulations}; a band needs 20 or more")
+    check_samples(n_simulations)
     free = 1.0 - fit.hat_values.to_numpy()
     # A row with leverage one has no residual.
     is_free = free > 1e-10
     values = np.sort(fit.scaled_resid[is_free] / np.sqrt(free[is_free]))
+    ax = new_axes(ax, (4.2, 4.0))
+    draw_quantiles(ax, values, level, n_simulations, rng)
+    ax.set_ylabel("standardised residual")
+    return finish(ax)
+
+
+def check_samples(n_simulations: int) -> None:
+    """Raise a DataError if there are too few samples for a band.
+
+    Raises
+    ------
+    DataError
+        The message says how many there must be.
+    """
+    if n_simulations < _FEWEST_SAMPLES:
+        raise DataError(f"n_simulations is {n_simulations}; a band needs {_FEWEST_SAMPLES} or more")
+
+
+def draw_quantiles(
+    ax: Axes, values: Floats, level: float, n_simulations: int, rng: np.random.Generator | int | None
+) -> None:
+    """Draw ordered values against normal quantiles, with a simulated band and its legend."""
+    from scipy.special import ndtri
+
     n = len(values)
     quantiles = ndtri((np.arange(n) + 0.5) / n)
     places, low, high = simulate_band(n, level, n_simulations, as_generator(rng))
-    ax = new_axes(ax, (4.2, 4.0))
     band = ax.fill_between(quantiles[places], low, high, color=BAND, alpha=0.6, linewidth=0)
     ax.axline((0.0, 0.0), slope=1.0, color=GREY, linewidth=0.8, linestyle="--")
     size = 2.0 if n > MANY_POINTS else 4.0
@@ -200,9 +229,7 @@ def qq(
         quantiles, values, linestyle="none", marker="o", markersize=size, color=COLOURS[0], rasterized=n > MANY_POINTS
     )
     ax.set_xlabel("standard normal quantile")
-    ax.set_ylabel("standardised residual")
     put_legend(ax, [(band, f"{100 * level:g}% band of a normal sample")])
-    return finish(ax)
 
 
 def simulate_band(

@@ -5,9 +5,7 @@ from __future__ import annotations
 import textwrap
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from lmmtools.audience import how_to_install
 from lmmtools.errors import DataError, EngineError
@@ -17,24 +15,19 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
-
 __all__ = [
     "BAND",
     "COLOURS",
     "DASHES",
     "GREY",
+    "LETTER",
     "MANY_POINTS",
     "MARKERS",
     "SIZE",
+    "SMALLEST",
     "apart_from_pyplot",
     "choose",
     "finish",
-    "name_columns",
-    "name_places",
-    "name_points",
     "name_rows",
     "need_fit",
     "new_axes",
@@ -44,6 +37,8 @@ __all__ = [
     "shorten",
     "size_of_columns",
     "size_of_rows",
+    "title_panel",
+    "write_instead",
 ]
 
 # Okabe & Ito (2008), distinct for colour-blind readers; markers are distinct in grey print too.
@@ -57,24 +52,15 @@ MANY_POINTS = 5000
 SIZE = (4.8, 3.4)
 # Most names beside rows, and most letters of a name.
 _MAX_NAMES, _LONGEST = 60, 32
-# Sizes of letters of names below columns and beside rows, in points, and most lines of a name below.
-_COLUMN_SIZES, _ROW_SIZES, _COLUMN_LINES = (10.0, 9.0, 8.0), (10.0, 9.0, 8.0, 7.5), 3
-# Share of the width, of names and rows, that names beside rows take at most.
-_NAMES_SHARE = 0.42
 # Letters of names beside rows that fit a plot of the usual width.
 _NORMAL = 12
 # Smallest legible size of letters, in points.
-_SMALLEST = 5.0
+SMALLEST = 5.0
 # Width of an average letter, in units of the font's size.
-_LETTER = 0.56
+LETTER = 0.56
 # Least width of a panel, in inches, when a figure is divided.
 _PANEL_WIDTH = 2.2
 _IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
-
-# In points: size of the letters of names beside points, half a marker, the gap between both.
-_NAME_SIZE, _HALF_MARKER, _GAP = 8.0, 3.0, 2.0
-# Width that such a letter is given, in units of its size; more than the average.
-_WIDE_LETTER = 0.6
 
 
 @contextmanager
@@ -125,7 +111,12 @@ def _new_figure(size: tuple[float, float]) -> Figure:
 
 
 def new_panels(
-    fig: Figure | SubFigure | None, count: int, *, height: float = 2.6, is_y_shared: bool = False
+    fig: Figure | SubFigure | None,
+    count: int,
+    *,
+    height: float = 2.6,
+    most_columns: int = 3,
+    is_y_shared: bool = False,
 ) -> tuple[Figure | SubFigure, list[Axes]]:
     """Return the figure given, or a new one, and that many Axes on it, in as many columns as are legible.
 
@@ -142,9 +133,9 @@ def new_panels(
         raise EngineError(f"plots need matplotlib: {how_to_install('matplotlib')}") from error
     if fig is not None and not isinstance(fig, FigureBase):
         raise DataError(f"fig is a {type(fig).__name__}; it must be a matplotlib Figure, as pyplot.figure() makes it.")
-    columns = min(count, 2 if count in (2, 4) or count > 6 else 3)
+    columns = min(count, most_columns, 2 if count == 4 else most_columns)
     if fig is None:
-        figure: Any = _new_figure((max(SIZE[0], 2.5 * columns), 0.8 + height * -(-count // columns)))
+        figure: Any = _new_figure((max(SIZE[0], min(3.4 * columns, 7.5)), 0.6 + height * -(-count // columns)))
     else:
         figure = fig
         columns = min(columns, max(1, int(fig.bbox.width / fig.dpi / _PANEL_WIDTH)))
@@ -214,7 +205,7 @@ def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
     """
     # Points per row.
     room = ax.bbox.height * 72.0 / ax.figure.dpi / max(len(labels), 1)
-    if len(labels) <= _MAX_NAMES and room >= _SMALLEST:
+    if len(labels) <= _MAX_NAMES and room >= SMALLEST:
         size = min(room, 9.0)
         ax.set_yticks(range(len(labels)), list(map(shorten, labels)), fontsize=size, parse_math=False)
         ax.set_ylabel(name)
@@ -230,49 +221,6 @@ def name_rows(ax: Axes, labels: Sequence[Any], name: str) -> None:
 def size_of_columns(labels: Collection[Any]) -> tuple[float, float]:
     """Return the width and height in inches of a plot with a column for each label: wider where there are many."""
     return min(max(SIZE[0], 0.22 * len(labels)), 7.0), SIZE[1]
-
-
-def name_columns(ax: Axes, labels: Sequence[Any]) -> None:
-    """Write the levels of a factor below the places 0, 1, ...: on lines that fit side by side, or else upright.
-
-    Words are not divided. Upright names take at most a third of the plot's height.
-    """
-    texts, points = [str(label) for label in labels], 72.0 / ax.figure.dpi
-    room = ax.bbox.width * points / max(len(texts), 1)
-    for size in _COLUMN_SIZES:
-        letters = int(room / (_LETTER * size)) - 1
-        lines = [textwrap.wrap(text, letters, break_long_words=False) if letters > 0 else [] for text in texts]
-        if all(own and len(own) <= _COLUMN_LINES and max(map(len, own)) <= letters for own in lines):
-            names, angle = ["\n".join(own) for own in lines], 0
-            break
-    else:
-        size, angle = min(room, 9.0), 90
-        longest = max(int(ax.bbox.height * points / 3.0 / (_LETTER * max(size, _SMALLEST))), 4)
-        names = [shorten(text, longest) for text in texts]
-    if size < _SMALLEST:
-        ax.set_xticks([])
-        return
-    ax.set_xticks(range(len(names)), names, fontsize=size, parse_math=False, rotation=angle)
-    ax.set_xlim(-0.6, len(names) - 0.4)
-
-
-def name_places(ax: Axes, places: Sequence[float], names: Sequence[str]) -> None:
-    """Write names beside rows at some places, as large as leaves more than half of the width to the plot.
-
-    The x axis' label ends with the plot, so that it may begin below the names.
-    """
-    points = 72.0 / ax.figure.dpi
-    # A new Axes is about four fifths of its figure.
-    width, room = 1.25 * ax.bbox.width * points, ax.bbox.height * points / max(len(names), 1)
-    for size in _ROW_SIZES:
-        longest = int(_NAMES_SHARE * width / (_LETTER * size))
-        if size <= room and max(map(len, names), default=0) <= longest:
-            break
-    size = max(min(size, room), 3.0)
-    texts = [shorten(name, max(longest, 8)) for name in names]
-    ax.set_yticks(places, texts, fontsize=size, parse_math=False)
-    ax.set_ylim(min(places) - 0.7, max(places) + 0.7)
-    ax.xaxis.label.set(x=1.0, horizontalalignment="right")
 
 
 def shorten(label: Any, longest: int = _LONGEST) -> str:
@@ -298,7 +246,7 @@ def put_legend(
     """
     names = [_shorten_entry(name) for _, name in entries]
     # A column's marker and gap are six letters wide; a new Axes becomes about a fifth wider.
-    widths = [_LETTER * 9.0 * (max(map(len, name.split("\n"))) + 6) for name in names]
+    widths = [LETTER * 9.0 * (max(map(len, name.split("\n"))) + 6) for name in names]
     room = 1.2 * ax.bbox.width * 72.0 / ax.figure.dpi
     count = min(ncols, len(names))
     while count > 1 and sum(max(widths[c::count]) for c in range(count)) > room:
@@ -313,7 +261,7 @@ def put_legend(
         bbox_to_anchor=(1.0 if is_right else 0.5, 1.0),
         ncols=count,
         borderaxespad=0.2,
-        title=_balance_lines(heading, max(int(room / (_LETTER * 9.0)), 16)) if heading else None,
+        title=_balance_lines(heading, max(int(room / (LETTER * 9.0)), 16)) if heading else None,
         title_fontsize=9,
     )
     shown.get_title().set_parse_math(False)
@@ -331,10 +279,28 @@ def _shorten_entry(name: str) -> str:
     return "\n".join(lines) if len(lines) <= 2 and all(len(line) <= 48 for line in lines) else shorten(name, 48)
 
 
+def title_panel(ax: Axes, name: str, good: str) -> None:
+    """Write the name of a panel and what a good one looks like above it, in place of its legend."""
+    if (legend := ax.get_legend()) is not None:
+        legend.remove()
+    ax.set_title("")
+    letters = max(int(1.2 * ax.bbox.width * 72.0 / ax.figure.dpi / (LETTER * 9.0)), 16)
+    lines = [*textwrap.wrap(name, letters), *textwrap.wrap(good, letters)]
+    ax.set_title("\n".join(lines), loc="left", fontsize=9, parse_math=False)
+
+
+def write_instead(ax: Axes, text: str) -> None:
+    """Write a text in place of a drawing that cannot be made."""
+    letters = max(int(ax.bbox.width * 72.0 / ax.figure.dpi / (LETTER * 9.0)), 16)
+    ax.set_axis_off()
+    style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 9, "parse_math": False}
+    ax.text(0.5, 0.5, textwrap.fill(text, letters), transform=ax.transAxes, **style)
+
+
 def put_figure_legend(figure: Figure | SubFigure, entries: Sequence[tuple[Any, str]], heading: str) -> None:
     """Put one legend above all panels of a figure, with a heading of one or several lines."""
     names = [shorten(name, 48) for _, name in entries]
-    letters = figure.bbox.width * 72.0 / figure.dpi / (_LETTER * 9.0)
+    letters = figure.bbox.width * 72.0 / figure.dpi / (LETTER * 9.0)
     count = min(4, len(names), max(1, int(letters / (max(map(len, names)) + 6))))
     shown = figure.legend(
         [artist for artist, _ in entries],
@@ -364,7 +330,7 @@ def finish(ax: Axes) -> Axes:
     points = 72.0 / ax.figure.dpi
     for text, room in zip(labels, (ax.bbox.width, ax.bbox.height, ax.bbox.width), strict=True):
         # A new Axes becomes about 15% larger when its figure is laid out.
-        letters = max(int(1.15 * room * points / (_LETTER * float(text.get_fontsize()))), 16)
+        letters = max(int(1.15 * room * points / (LETTER * float(text.get_fontsize()))), 16)
         text.set_text("\n".join(_balance_lines(line, letters) for line in text.get_text().split("\n")))
     return ax
 
@@ -375,85 +341,3 @@ def _balance_lines(line: str, letters: int) -> str:
     while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:
         letters -= 1
     return textwrap.fill(line, letters)
-
-
-class _Box(NamedTuple):
-    """A rectangle: left, bottom, right and top, in points."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-    def meets(self, other: _Box) -> bool:
-        return (
-            self.left < other.right and other.left < self.right and self.bottom < other.top and other.bottom < self.top
-        )
-
-
-def name_points(ax: Axes, x: Floats, y: Floats, names: Sequence[str], obstacles: Floats) -> int:
-    """Write names beside their points where they cover neither points nor names; return how many had no room.
-
-    Points closer than half a marker share a label. The limits of ``ax`` must be final.
-
-    Parameters
-    ----------
-    ax : Axes
-    x, y : ndarray, shape (m,)
-        NaN where there is no point.
-    names : sequence of str, length m
-    obstacles : ndarray, shape (k, 2)
-        Points that no name may cover, those to be named included.
-    """
-    scale = 72.0 / ax.figure.dpi
-    places = np.asarray(ax.transData.transform(np.column_stack([x, y]))) * scale
-    markers = [_box_of_marker(place) for place in np.asarray(ax.transData.transform(obstacles)) * scale]
-    frame = _Box(*(np.asarray(ax.bbox.extents) * scale))
-    taken: list[_Box] = []
-    lost = 0
-    for members in _group_coinciding(places):
-        text = ", ".join(names[k] for k in members)
-        for align, offset, box in _candidate_places(places[members[0]], text):
-            is_inside = box.left >= frame.left and box.right <= frame.right
-            if is_inside and not any(box.meets(other) for other in (*markers, *taken)):
-                taken.append(box)
-                at = (x[members[0]], y[members[0]])
-                style: dict[str, Any] = {"fontsize": _NAME_SIZE, "ha": align, "va": "center", "parse_math": False}
-                ax.annotate(text, at, offset, textcoords="offset points", annotation_clip=False, **style)
-                break
-        else:
-            lost += len(members)
-    return lost
-
-
-def _group_coinciding(places: Floats) -> list[list[int]]:
-    """Return the indices of points in groups that coincide in the plot; points that are NaN are in no group."""
-    groups: dict[tuple[int, int], list[int]] = {}
-    for k in np.flatnonzero(np.isfinite(places).all(axis=1)).tolist():
-        groups.setdefault((round(places[k, 0] / _HALF_MARKER), round(places[k, 1] / _HALF_MARKER)), []).append(k)
-    return list(groups.values())
-
-
-def _box_of_marker(place: Floats) -> _Box:
-    return _Box(place[0] - _HALF_MARKER, place[1] - _HALF_MARKER, place[0] + _HALF_MARKER, place[1] + _HALF_MARKER)
-
-
-def _candidate_places(place: Floats, text: str) -> list[tuple[str, tuple[float, float], _Box]]:
-    """Return the places of a name, best first: alignment, offset, and the box that it fills."""
-    width, half = _WIDE_LETTER * _NAME_SIZE * len(text), 0.5 * _NAME_SIZE
-    away, up = _HALF_MARKER + _GAP, _HALF_MARKER + half
-    found = []
-    for align, dx, dy in (
-        ("left", away, 0.0),
-        ("right", -away, 0.0),
-        ("center", 0.0, up),
-        ("center", 0.0, -up),
-        ("left", away - 2.0, up),
-        ("left", away - 2.0, -up),
-        ("right", 2.0 - away, up),
-        ("right", 2.0 - away, -up),
-    ):
-        left = place[0] + dx - {"left": 0.0, "center": width / 2, "right": width}[align]
-        middle = place[1] + dy
-        found.append((align, (dx, dy), _Box(left, middle - half, left + width, middle + half)))
-    return found

@@ -140,7 +140,7 @@ def test_what_cannot_be_drawn_is_said(growth, call, said):
 def test_words_below_columns_go_on_lines_and_many_names_stand_upright():
     from matplotlib.figure import Figure
 
-    from lmmtools.plots.style import name_columns
+    from lmmtools.plots.names import name_columns
 
     ax = Figure(figsize=(3.15, 2.6)).subplots()
     name_columns(ax, ["word pair alone", "non word", "control"])

@@ -141,7 +141,7 @@ def test_a_density_is_shaded_for_intervals_that_there_are(sleep):
 
 
 def test_names_of_points_do_not_cover_each_other():
-    from lmmtools.plots.style import name_points
+    from lmmtools.plots.names import name_points
 
     ax = new_axes(None)
     ax.set_xlim(0, 1)
