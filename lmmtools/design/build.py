@@ -160,7 +160,8 @@ def _complete_cases(
     missing = {name: lost for name in names if (lost := columns.missing(name)) is not None}
     missing |= {key: lost for key in beside if (lost := np.isnan(given[key])).any()}
     later = ColumnsLater(columns.copies(), table.index, table.columns.name, dict(table.attrs))
-    sample = Sample(later, columns, {}, np.arange(len(table)), given, len(table), {}, {})
+    known = columns if missing else columns.plain()
+    sample = Sample(later, known, {}, np.arange(len(table)), given, len(table), {}, {})
     return _leave_out(sample, missing, na_action)
 
 
@@ -176,7 +177,7 @@ def _leave_out(
     frame = _frame_of(sample).loc[keep]
     return Sample(
         frame,
-        Columns.of(frame, sample.columns),
+        Columns.of(frame, sample.columns).plain(),
         sample.everything or sample.columns,
         sample.rows[keep],
         {key: values[keep] for key, values in sample.given.items()},

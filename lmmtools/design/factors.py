@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.frame import as_numbers, is_factor, is_missing, kind_of, list_labels
+from lmmtools.design.frame import as_numbers, is_factor, is_missing, kind_of, list_labels, plain_array
 from lmmtools.errors import DataError
 
 if TYPE_CHECKING:
@@ -159,6 +159,13 @@ class Columns(Mapping[str, "pd.Series[Any]"]):
 
     def __contains__(self, name: object) -> bool:
         return name in self.arrays
+
+    def plain(self) -> Columns:
+        """Return the same columns, none with a missing value, with arrays of types that have none."""
+        arrays = {name: plain_array(array) for name, array in self.arrays.items()}
+        if all(array is self.arrays[name] for name, array in arrays.items()):
+            return self
+        return Columns(arrays, self.index)
 
     def copies(self) -> dict[str, Any]:
         """Return copies of the arrays, which later changes of the data do not reach."""

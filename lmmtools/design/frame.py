@@ -29,6 +29,7 @@ __all__ = [
     "kind_of",
     "list_labels",
     "need_columns",
+    "plain_array",
     "show_value",
 ]
 
@@ -254,6 +255,30 @@ def show_value(value: Any) -> str:
     return repr(value) if isinstance(value, str) else str(value)
 
 
+def plain_array(values: Any) -> Any:
+    """Return values, none of them missing, as an array of a type that has none: whole numbers and truth values stay so.
+
+    Masked numbers would have levels of floats, ``1.0`` for 1; so would numbers that are objects.
+    """
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype):
+        if dtype.kind != "O" or not len(values) or isinstance(values[0], str):
+            return values
+        found = pd.api.types.infer_dtype(values, skipna=False)
+        if found == "boolean":
+            return np.asarray(values, dtype=bool)
+        if found == "integer":
+            try:
+                return np.asarray(values, dtype=np.int64)
+            except OverflowError:
+                return values
+        return values
+    plain = getattr(dtype, "numpy_dtype", None)
+    if isinstance(dtype, pd.CategoricalDtype) or not isinstance(plain, np.dtype) or plain.kind not in "biuf":
+        return values
+    return values.to_numpy(dtype=plain)
+
+
 def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:
     """Return a frame of arrays side by side; the index of a Series among them means nothing."""
     arrays = {k: v.array if isinstance(v, pd.Series) else v for k, v in data.items()}
@@ -298,6 +323,11 @@ def _convert_column(column: Any, nw: Any) -> Any:
         return pd.Series(column.to_list(), dtype=object if column.null_count() else None)
     if column.dtype.is_numeric() and not column.null_count():
         return column.to_numpy()
+    if column.dtype.is_integer():
+        return pd.arrays.IntegerArray(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+    if column.dtype == nw.Boolean and column.null_count():
+        filled = column.fill_null(False).to_numpy()
+        return pd.arrays.BooleanArray(filled.astype(bool), column.is_null().to_numpy())
     try:
         return column.to_pandas().array
     except ImportError:  # polars converts through pyarrow, which need not be there

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from lmmtools.design.frame import is_missing, kind_of
+from lmmtools.design.frame import is_missing, kind_of, plain_array
 from lmmtools.design.level_counts import CellCounts, LevelCounts
 from lmmtools.design.moments import Moments
 
@@ -223,15 +223,8 @@ def _take(column: pd.Series[Any], rows: NDArray[np.bool_] | None) -> pd.Series[A
 
 def as_plain(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column without missing values, of a type that has none."""
-    dtype = column.dtype
-    plain = getattr(dtype, "numpy_dtype", None)
-    if (
-        isinstance(dtype, (np.dtype, pd.CategoricalDtype))
-        or not isinstance(plain, np.dtype)
-        or plain.kind not in "biuf"
-    ):
-        return column
-    return pd.Series(column.to_numpy(dtype=plain), index=column.index, name=column.name)
+    values = plain_array(column.array) if not isinstance(column.dtype, np.dtype) else column.array
+    return column if values is column.array else pd.Series(values, index=column.index, name=column.name)
 
 
 def _as_floats(column: pd.Series[Any]) -> NDArray[np.float64]:

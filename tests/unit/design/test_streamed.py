@@ -8,6 +8,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools.design.build import build_design
+from lmmtools.design.of_source import build_source_design
 from lmmtools.design.streamed import build_streamed_design
 from lmmtools.errors import DataError
 from lmmtools.formula.parser import parse
@@ -152,11 +153,37 @@ def test_what_is_wrong_with_the_data_is_said_in_the_same_words(formula, change, 
     changed = change(data)
     path = tmp_path / "rows.parquet"
     changed.to_parquet(path, row_group_size=400)
-    with pytest.raises(lmt.LmmError) as in_memory:
+    with pytest.raises(lmt.LmmError) as of_frame:
         build_design(parse(formula), pd.read_parquet(path))
-    with pytest.raises(type(in_memory.value)) as streamed:
+    # Of a file, rows are named by their place in it, and cures are no code for a frame, read into memory or not.
+    with pytest.raises(type(of_frame.value)) as in_memory:
+        build_source_design(parse(formula), open_source(path), stream=False)
+    with pytest.raises(type(of_frame.value)) as streamed:
         build_streamed_design(parse(formula), open_source(path))
     assert str(streamed.value) == str(in_memory.value)
+    assert str(streamed.value)[:30] == str(of_frame.value)[:30]
+
+
+def test_levels_are_named_alike_whatever_holds_missing_values(tmp_path):
+    """Whole numbers stay whole and truth values true or false: as R names them, and as a column without NA is named."""
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"y": rng.normal(size=60), "i": rng.integers(0, 3, 60), "t": rng.random(60) < 0.5})
+    frame["g"] = frame.index % 7
+    masked = frame.astype({"i": "Int64", "t": "boolean", "g": "Int64"})
+    masked.loc[3, "i"] = masked.loc[5, "t"] = masked.loc[8, "g"] = pd.NA
+    masked.to_parquet(tmp_path / "rows.parquet")
+    table = pytest.importorskip("pyarrow").Table.from_pandas(masked)
+    as_objects = masked.astype(object).where(masked.notna(), None).astype({"y": float})
+    kinds = {"masked": masked, "arrow": table, "objects": as_objects}
+    kinds["backed"] = masked.convert_dtypes(dtype_backend="pyarrow")
+    kinds |= {"file": tmp_path / "rows.parquet", "whole": frame.drop(index=[3, 5, 8])}
+    kinds["polars"] = pytest.importorskip("polars").from_pandas(masked)
+    for kind, data in kinds.items():
+        for stream in (False, True) if kind == "file" else (None,):
+            design = lmt.lmm("y ~ C(i) + t + (1|g) + (1|i:t)", data, stream=stream).design
+            assert design.x_names == ("Intercept", "C(i)[T.1]", "C(i)[T.2]", "t[T.True]"), kind
+            assert design.blocks[0].levels.tolist() == list(range(7)), kind
+            assert design.blocks[1].levels.tolist() == [f"{i}:{t}" for i in range(3) for t in (False, True)], kind
 
 
 @pytest.mark.parametrize("weights", [0.0, -1.0])
