@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lmmtools.report.factors.structure import structure
     from lmmtools.results.fit_json import read_json
     from lmmtools.results.lmm_results import LMMResults
+    from lmmtools.results.pooling import pool
 
 _HOME = {
     "DataError": "errors",
@@ -39,6 +40,7 @@ _HOME = {
     "VarCorr": "fit.varcorr",
     "anova": "inference.likelihood_ratio",
     "bootstrap_test": "inference.bootstrap.comparison",
+    "pool": "results.pooling",
     "power": "inference.power.power_analysis",
     "compare": "api",
     "crossed": "formula.declare",
@@ -84,6 +86,7 @@ __all__ = [
     "nested",
     "patch_summary",
     "plots",
+    "pool",
     "power",
     "random",
     "read_json",

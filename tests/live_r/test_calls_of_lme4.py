@@ -75,6 +75,20 @@ def spread(Y: Any) -> list[float]:
 # clubSandwich looks at the call of the fit, and refuses weights there.
 IN_CLUB = "local({library(clubSandwich); m <- lme4::lmer(Reaction ~ Days + f + (Days | Subject), d);"
 
+# Three data sets, for which it does not matter where they are from.
+IMPUTED = """
+sets <- lapply(1:3, function(i) transform(d, w = w, o = o + Reaction / 50 + sin(seq_along(o) * i)))
+fit <- function(formula) lapply(sets, function(s) lme4::lmer(formula, s, weights = w, REML = FALSE));
+large <- fit(Reaction ~ Days + f + o + (Days | Subject)); small <- fit(Reaction ~ Days + (Days | Subject));
+"""
+
+
+def imputed_fits(c: Any) -> list[Any]:
+    sets = [c.d.assign(o=c.d["o"] + c.d["Reaction"] / 50 + np.sin(np.arange(1, len(c.d) + 1) * i)) for i in (1, 2, 3)]
+    formulas = "Reaction ~ Days + f + o + (Days | Subject)", "Reaction ~ Days + (Days | Subject)"
+    return [lmt.pool([lmt.lmm(f, s, weights="w").fit(reml=False) for s in sets]) for f in formulas]
+
+
 # Ours divides the residual variance by them, as the model has it.
 UNWEIGHTED = "lme4 1.1-31 leaves prior weights out where it simulates"
 # 400 draws of 180 rows: the error of a standard deviation is under one in a hundred, of means less.
@@ -274,6 +288,19 @@ ROWS = {
         2e-3,
         plain_only="clubSandwich takes no prior weights",
         package="clubSandwich",
+    ),
+    "mice summary(pool(fits))": Row(
+        f"local({{library(mice); library(broom.mixed); {IMPUTED} "
+        "summary(pool(as.mira(large)))[, c('estimate', 'std.error', 'df')]})",
+        lambda c: imputed_fits(c)[0].to_frame()[["estimate", "std_error", "df"]].to_numpy().T.ravel(),
+        2e-3,
+        package="mice",
+    ),
+    'mitml testModels(f1, f0, "D3")': Row(
+        f"local({{library(mitml); {IMPUTED} testModels(large, small, method = 'D3')$test[1, c(1, 3)]}})",
+        lambda c: imputed_fits(c)[0].test(imputed_fits(c)[1]).to_frame()[["F", "den_df"]].iloc[0],
+        5e-3,
+        package="mitml",
     ),
     "emmeans emmeans pairs": Row(
         "list(as.data.frame(emmeans(m0, 'f', lmer.df = 'satterthwaite'))[, 2:4], "

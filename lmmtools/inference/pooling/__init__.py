@@ -1,0 +1,1 @@
+"""Estimates, variances and tests of fits of imputed data sets, pooled."""
