@@ -297,7 +297,8 @@ ROWS = {
         package="mice",
     ),
     'mitml testModels(f1, f0, "D3")': Row(
-        f"local({{library(mitml); {IMPUTED.replace(', weights = w', '')} testModels(large, small, method = 'D3')$test[1, c(1, 3)]}})",
+        f"local({{library(mitml); {IMPUTED.replace(', weights = w', '')} "
+        "testModels(large, small, method = 'D3')$test[1, c(1, 3)]})",
         lambda c: imputed_fits(c)[0].test(imputed_fits(c)[1]).to_frame()[["F", "den_df"]].iloc[0],
         5e-3,
         plain_only="mitml looks for the weights where they are not",
