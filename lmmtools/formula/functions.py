@@ -96,6 +96,8 @@ CURES = {
     "as.integer": 'Convert the column first: data["x"] = data["x"].astype(int).',
     "interaction": "Write a:b for the combinations of two factors.",
     "droplevels": "Leave it out: unused levels are always dropped.",
+    **dict.fromkeys(("logit", "qlogis"), "Write log(p / (1 - p)) for the logit of p."),
+    **dict.fromkeys(("boxcox", "BoxCox"), "Write I((y**0.3 - 1) / 0.3) for Box and Cox's transformation with 0.3."),
     "cbind": "A model has one response; fit one model for each.",
     "pmin": "Write np.minimum(a, b).",
     "pmax": "Write np.maximum(a, b).",

@@ -145,6 +145,7 @@ def coefficient_fields(
     *,
     statistic: str = "t",
     is_df_shown: bool = True,
+    heading: str = "Estimate",
 ) -> tuple[Field, ...]:
     """Return R's columns of estimates and their tests.
 
@@ -157,13 +158,15 @@ def coefficient_fields(
         Name of the statistic in print.
     is_df_shown : bool
         Whether the degrees of freedom are printed.
+    heading : str
+        Of the estimates.
     """
     both = NumberFormat("coefficient", digits, share="coefficients")
     estimate, error = list(numbers)[:2]
-    fields = [Field(estimate, "Estimate", numbers[estimate], both), Field(error, "Std. Error", numbers[error], both)]
+    fields = [Field(estimate, heading, numbers[estimate], both), Field(error, "Std. Error", numbers[error], both)]
     if "df" in numbers:
-        heading = "df" if is_df_shown else None
-        fields.append(Field("df", heading, numbers["df"], NumberFormat("significant", digits)))
+        shown = "df" if is_df_shown else None
+        fields.append(Field("df", shown, numbers["df"], NumberFormat("significant", digits)))
     if "t" in numbers:
         fields.append(Field("t", f"{statistic} value", numbers["t"], NumberFormat("statistic", digits)))
     if "p" in numbers:

@@ -192,6 +192,9 @@ class PredictionMethods(Fit):
         weights: Literal["equal", "proportional", "outer", "cells", "flat"] = "equal",
         nesting: Mapping[str, Any] | None = None,
         cov_reduce: Any = None,
+        type: Literal["link", "response"] = "link",
+        bias_adjust: bool = False,
+        sigma: float | None = None,
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
         alpha: float = 0.05,
         cov: Correction | None = None,
@@ -219,6 +222,16 @@ class PredictionMethods(Fit):
         cov_reduce : callable, mapping of str to callable, or False
             What the grid has of a covariate in place of its mean, by its values over the rows: ``np.median``,
             ``{"x": lambda x: [x.min(), x.max()]}``; False for all distinct values.
+        type : {"link", "response"}
+            ``"response"`` goes back from the response's transformation, which the formula tells (``log(y)``,
+            ``log(y + 1)``, ``sqrt(y)``, ``log(p / (1 - p))``, ``I((y**0.3 - 1) / 0.3)``): means and limits are
+            back-transformed, standard errors by the delta method. Slopes stay on the model's scale.
+        bias_adjust : bool
+            Add half the variance times the second derivative of the back-transformation, so that it gives means and
+            not medians.
+        sigma : float, optional
+            The standard deviation for this, on the model's scale. By default the residuals'; for the mean of a
+            population take that of random effects and residuals together.
         ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
             Degrees of freedom; Kenward-Roger's come with their adjusted covariance.
         alpha : float
@@ -270,7 +283,17 @@ class PredictionMethods(Fit):
         from lmmtools.inference.marginal.means import marginal_means
 
         options = GridOptions(at, slope_of, weights, nesting, cov_reduce)
-        return marginal_means(self, factors, by=by, options=options, ddf=read_method(ddf, cov, cluster), alpha=alpha)
+        return marginal_means(
+            self,
+            factors,
+            by=by,
+            options=options,
+            type=type,
+            bias_adjust=bias_adjust,
+            sigma=sigma,
+            ddf=read_method(ddf, cov, cluster),
+            alpha=alpha,
+        )
 
     @single
     def pairwise(
@@ -284,6 +307,7 @@ class PredictionMethods(Fit):
         nesting: Mapping[str, Any] | None = None,
         cov_reduce: Any = None,
         adjust: Adjust = "tukey",
+        type: Literal["link", "response"] = "link",
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
         cov: Correction | None = None,
         cluster: Any = None,
@@ -296,6 +320,8 @@ class PredictionMethods(Fit):
             As :meth:`marginal_means` takes them.
         adjust : {"tukey", "none", "holm", "bonferroni", "sidak", "holm-sidak", "hochberg", "hommel", "fdr", "fdr_by"}
             How to adjust the p-values for the number of differences within each level of ``by``.
+        type : {"link", "response"}
+            As :meth:`contrasts` takes it.
 
         Returns
         -------
@@ -329,6 +355,7 @@ class PredictionMethods(Fit):
             nesting=nesting,
             cov_reduce=cov_reduce,
             adjust=adjust,
+            type=type,
             ddf=ddf,
             cov=cov,
             cluster=cluster,
@@ -353,6 +380,7 @@ class PredictionMethods(Fit):
         null: float = 0.0,
         delta: float = 0.0,
         side: Literal["two-sided", ">", "<", "equivalence", "noninferiority", "nonsuperiority"] = "two-sided",
+        type: Literal["link", "response"] = "link",
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
         cov: Correction | None = None,
         cluster: Any = None,
@@ -389,6 +417,11 @@ class PredictionMethods(Fit):
             Threshold of differences that do not matter: two-sided tests become tests of equivalence, one-sided ones of
             noninferiority or nonsuperiority.
         side : {"two-sided", ">", "<", "equivalence", "noninferiority", "nonsuperiority"}
+        type : {"link", "response"}
+            ``"response"`` gives ratios of means where the response is a logarithm, odds ratios where it is a logit,
+            in the column ``ratio`` or ``odds_ratio``; tests, ``null`` and ``delta`` stay on the model's scale.
+            Contrasts after other transformations, and of weights that do not sum to zero, stay there too, which the
+            notes say.
 
         Raises
         ------
@@ -426,6 +459,7 @@ class PredictionMethods(Fit):
             null=null,
             delta=delta,
             side=side,
+            type=type,
             ddf=read_method(ddf, cov, cluster),
         )
 
@@ -439,6 +473,8 @@ class PredictionMethods(Fit):
         nesting: Mapping[str, Any] | None = None,
         cov_reduce: Any = None,
         ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> JointTests:
         """Return an F test of all contrasts of the marginal means of each term, as emmeans' ``joint_tests``.
 
@@ -446,7 +482,7 @@ class PredictionMethods(Fit):
         ----------
         by : str or sequence of str, optional
             Test the other factors within the levels of these: simple effects.
-        at, weights, nesting, ddf
+        at, weights, nesting, ddf, cov, cluster
             As :meth:`marginal_means` takes them.
         cov_reduce : callable, mapping of str to callable, or False
             As there; by default covariates are at their mean less and plus one, so that they are tested too.
@@ -480,11 +516,12 @@ class PredictionMethods(Fit):
         1  temp      B     1.0  31.30
         2  temp      C     1.0  29.13
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.marginal.grid import GridOptions
         from lmmtools.inference.marginal.joint_tests import joint_tests
 
         options = GridOptions(at, None, weights, nesting, cov_reduce)
-        return joint_tests(self, by=by, options=options, ddf=ddf)
+        return joint_tests(self, by=by, options=options, ddf=read_method(ddf, cov, cluster))
 
     @property
     def marginal(self) -> MarginalEffects:

@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ContrastMethod", "Method", "find_method", "given_weights", "known_methods"]
+__all__ = ["MINUS", "OVER", "ContrastMethod", "Method", "find_method", "given_weights", "known_methods"]
 
 Labels: TypeAlias = Sequence[str]
 Weights: TypeAlias = "tuple[tuple[str, ...], Floats]"
 """Names of contrasts, and their weights on the means, shape (contrasts, means)."""
 
 DEGREES = ("linear", "quadratic", "cubic", "quartic")
+MINUS, OVER = " - ", " / "
+"""Between the labels of two means: of their difference, or of their ratio."""
 LARGEST_DEGREE = 6
 """Polynomial contrasts go so far, as emmeans' do."""
 
@@ -39,14 +41,15 @@ class ContrastMethod:
     adjust : str
         How p-values are adjusted unless told otherwise, as in emmeans.
     weights : callable
-        Takes the labels of the means and the index of the reference; returns names and weights.
+        Takes the labels of the means, the index of the reference and what stands between the labels of a difference;
+        returns names and weights.
     least : int
         Fewest means.
     """
 
     name: str
     adjust: str
-    weights: Callable[[Labels, int], Weights]
+    weights: Callable[[Labels, int, str], Weights]
     least: int = 2
 
     @property
@@ -96,65 +99,65 @@ def given_weights(labels: Labels, method: Mapping[str, Any]) -> Weights:
     return tuple(map(str, method)), np.array(rows)
 
 
-def _pairwise(labels: Labels, reference: int) -> Weights:
+def _pairwise(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less each later one."""
     eye = np.eye(len(labels))
     pairs = list(combinations(range(len(labels)), 2))
-    return tuple(f"{labels[i]} - {labels[j]}" for i, j in pairs), np.array([eye[i] - eye[j] for i, j in pairs])
+    return tuple(f"{labels[i]}{sign}{labels[j]}" for i, j in pairs), np.array([eye[i] - eye[j] for i, j in pairs])
 
 
-def _reversed_pairs(labels: Labels, reference: int) -> Weights:
+def _reversed_pairs(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less each earlier one."""
     eye = np.eye(len(labels))
     pairs = [(i, j) for i in range(len(labels)) for j in range(i)]
-    return tuple(f"{labels[i]} - {labels[j]}" for i, j in pairs), np.array([eye[i] - eye[j] for i, j in pairs])
+    return tuple(f"{labels[i]}{sign}{labels[j]}" for i, j in pairs), np.array([eye[i] - eye[j] for i, j in pairs])
 
 
-def _reference(labels: Labels, reference: int) -> Weights:
+def _reference(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less that of the reference."""
     eye, at = np.eye(len(labels)), range(len(labels))[reference]
     others = [i for i in range(len(labels)) if i != at]
-    return tuple(f"{labels[i]} - {labels[at]}" for i in others), eye[others] - eye[at]
+    return tuple(f"{labels[i]}{sign}{labels[at]}" for i in others), eye[others] - eye[at]
 
 
-def _consecutive(labels: Labels, reference: int) -> Weights:
+def _consecutive(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less the one before."""
     eye = np.eye(len(labels))
-    return tuple(f"{after} - {before}" for before, after in pairwise(labels)), eye[1:] - eye[:-1]
+    return tuple(f"{after}{sign}{before}" for before, after in pairwise(labels)), eye[1:] - eye[:-1]
 
 
-def _effects(labels: Labels, reference: int) -> Weights:
+def _effects(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less the average of all."""
     return tuple(f"{label} effect" for label in labels), np.eye(len(labels)) - 1.0 / len(labels)
 
 
-def _deleted_effects(labels: Labels, reference: int) -> Weights:
+def _deleted_effects(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less the average of the others."""
     k = len(labels)
     return tuple(f"{label} effect" for label in labels), np.eye(k) - (1.0 - np.eye(k)) / (k - 1)
 
 
-def _mean_change(labels: Labels, reference: int) -> Weights:
+def _mean_change(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """The average after each place less the average before it."""
     k = len(labels)
     rows = [[-1.0 / i] * i + [1.0 / (k - i)] * (k - i) for i in range(1, k)]
     return tuple(f"{before}|{after}" for before, after in pairwise(labels)), np.array(rows)
 
 
-def _helmert(labels: Labels, reference: int) -> Weights:
+def _helmert(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Each mean less the average of those before it."""
     k = len(labels)
     rows = [[-1.0 / i] * i + [1.0] + [0.0] * (k - i - 1) for i in range(1, k)]
-    names = [f"{labels[1]} - {labels[0]}", *(f"{labels[i]} - mean before" for i in range(2, k))]
+    names = [f"{labels[1]}{sign}{labels[0]}", *(f"{labels[i]}{sign}mean before" for i in range(2, k))]
     return tuple(names), np.array(rows)
 
 
-def _identity(labels: Labels, reference: int) -> Weights:
+def _identity(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """The means themselves."""
     return tuple(labels), np.eye(len(labels))
 
 
-def _polynomial(labels: Labels, reference: int) -> Weights:
+def _polynomial(labels: Labels, reference: int, sign: str = MINUS) -> Weights:
     """Orthogonal polynomials of equally spaced levels, in whole numbers: linear, quadratic, ..."""
     k = len(labels)
     basis = [[Fraction(1)] * k]

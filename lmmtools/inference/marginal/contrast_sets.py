@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
-from lmmtools.inference.marginal.contrast_methods import find_method, given_weights
+from lmmtools.inference.marginal.contrast_methods import MINUS, find_method, given_weights
 from lmmtools.inference.marginal.grid import Cells, are_estimable
 from lmmtools.inference.marginal.means import cell_label
 
@@ -58,7 +58,7 @@ class ContrastSet:
 
 
 def contrasts_within(
-    cells: Cells, method: Any, interaction: str | Sequence[str] | None, ref: Any
+    cells: Cells, method: Any, interaction: str | Sequence[str] | None, ref: Any, sign: str = MINUS
 ) -> tuple[list[ContrastSet], tuple[str, ...]]:
     """Return the contrasts within each group, and a note on groups that have one mean alone.
 
@@ -79,7 +79,7 @@ def contrasts_within(
         if has_one and len(sizes) > 1 and not isinstance(method, Mapping):
             alone.append(cell_label(cells.within, group))
             continue
-        names, weights, usual, is_pairwise = _read_contrasts(cells.compared, rows, method, interaction, ref)
+        names, weights, usual, is_pairwise = _read_contrasts(cells.compared, rows, method, interaction, ref, sign)
         is_known = estimable_contrasts(weights, cells.gap[own])
         L, sums = weights @ cells.L[own], weights.sum(axis=1)
         sets.append(ContrastSet(group, names, L, sums, is_known, len(own), usual, is_pairwise))
@@ -109,6 +109,7 @@ def _read_contrasts(
     method: Any,
     interaction: str | Sequence[str] | None,
     ref: Any,
+    sign: str,
 ) -> tuple[tuple[str, ...], Floats, str, bool]:
     """Return names, weights (contrasts, means), the usual adjustment, and whether they are all pairwise differences.
 
@@ -120,6 +121,8 @@ def _read_contrasts(
         The levels of each mean; those of the first column vary fastest.
     method, interaction, ref
         As :meth:`LMMResults.contrasts` takes them.
+    sign : str
+        Between the labels of two means.
 
     Raises
     ------
@@ -128,7 +131,7 @@ def _read_contrasts(
     """
     labels = [cell_label(compared, row) for row in rows]
     if interaction is not None:
-        names, weights = _cross(compared, rows, interaction)
+        names, weights = _cross(compared, rows, interaction, sign)
         return names, weights, "none", False
     if isinstance(method, Mapping) or hasattr(method, "columns"):
         names, weights = given_weights(labels, {name: method[name] for name in method})
@@ -138,7 +141,7 @@ def _read_contrasts(
         raise DataError(f"there is one mean alone ({labels[0]}): nothing to compare it with")
     if ref is not None and chosen.name != "reference":
         raise DataError(f'ref= goes with method="reference", not {method!r}')
-    names, weights = chosen.weights(labels, _find_reference(ref, method, labels, rows))
+    names, weights = chosen.weights(labels, _find_reference(ref, method, labels, rows), sign)
     return names, weights, chosen.adjust, chosen.is_pairwise
 
 
@@ -155,7 +158,7 @@ def _find_reference(ref: Any, method: str, labels: Sequence[str], rows: Sequence
 
 
 def _cross(
-    compared: Sequence[str], rows: Sequence[tuple[Any, ...]], interaction: str | Sequence[str]
+    compared: Sequence[str], rows: Sequence[tuple[Any, ...]], interaction: str | Sequence[str], sign: str
 ) -> tuple[tuple[str, ...], Floats]:
     """Return products of contrasts of each column: names joined by colons, weights (contrasts, means)."""
     methods = [interaction] * len(compared) if isinstance(interaction, str) else list(interaction)
@@ -175,7 +178,7 @@ def _cross(
         chosen = find_method(method)
         if len(levels) < chosen.least:
             raise DataError(f"{column!r} has one level alone: nothing to compare it with")
-        own, W = chosen.weights([cell_label([column], (level,)) for level in levels], 0)
+        own, W = chosen.weights([cell_label([column], (level,)) for level in levels], 0, sign)
         # Later columns vary more slowly.
         names = [(*before, name) for name in own for before in names]
         weights = np.asarray(np.kron(W, weights))

@@ -18,9 +18,17 @@ from lmmtools.inference.marginal.adjust import (
     check_adjust,
     family_quantiles,
 )
+from lmmtools.inference.marginal.contrast_methods import MINUS, OVER
 from lmmtools.inference.marginal.contrast_sets import ContrastSet, contrasts_within, put_beside
 from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
-from lmmtools.inference.marginal.means import describe_cells, estimate_rows, fields_beside_levels, name_list
+from lmmtools.inference.marginal.means import (
+    back_transformation,
+    describe_cells,
+    estimate_rows,
+    fields_beside_levels,
+    name_list,
+)
+from lmmtools.inference.marginal.response_scale import ResponseScale, transformed_response
 from lmmtools.inference.tails import check_alpha, t_below, t_two_sided
 from lmmtools.report.result_table import ResultTable, Tabular, coefficient_fields, free_name, row_labels
 
@@ -66,6 +74,8 @@ class MarginalContrasts(Tabular):
     slope_of : str or None
         The covariate whose slopes are compared; None for means.
     notes : tuple of str
+    scale : ResponseScale or None
+        The response's transformation, where the estimates are ratios or odds ratios.
 
     Examples
     --------
@@ -89,7 +99,9 @@ class MarginalContrasts(Tabular):
     ddf: Method
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
+    scale: ResponseScale | None = None
     _families: tuple[Family, ...] = ()
+    _linear: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
 
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
         """Return simultaneous limits: the rows of ``to_frame()`` with columns ``contrast lower upper``.
@@ -106,21 +118,26 @@ class MarginalContrasts(Tabular):
             If ``alpha`` is not between 0 and 1.
         """
         check_alpha(alpha)
-        half = np.concatenate([family_quantiles(family, self.adjust, alpha) for family in self._families]) * self.se
+        estimate, se = self._linear
+        half = np.concatenate([family_quantiles(family, self.adjust, alpha) for family in self._families]) * se
         side = self._families[0].side
         frame = self.to_frame().iloc[:, : len(self.by) + 1]
         lower, upper = free_name("lower", self.by), free_name("upper", self.by)
-        low = np.full(len(half), -np.inf) if side == "<" else self.estimate - half
-        high = np.full(len(half), np.inf) if side == ">" else self.estimate + half
+        low = np.full(len(half), -np.inf) if side == "<" else estimate - half
+        high = np.full(len(half), np.inf) if side == ">" else estimate + half
+        if self.scale is not None:
+            ends = np.exp(self.scale.rate * np.array([low, high]))
+            low, high = ends.min(axis=0), ends.max(axis=0)
         return frame.assign(**{lower: low, upper: high})
 
     @property
     def _table(self) -> ResultTable:
         heading = "Contrast" if self.slope_of is None else f"Slope of {self.slope_of}"
-        numbers = {"estimate": self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
+        key = "estimate" if self.scale is None else self.scale.ratio
+        numbers = {key: self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
         statistics = (
             row_labels(heading, self.names, "contrast", is_index=False),
-            *coefficient_fields(numbers, DIGITS, statistic="z" if is_normal(self.ddf) else "t"),
+            *coefficient_fields(numbers, DIGITS, statistic="z" if is_normal(self.ddf) else "t", heading=_HEADINGS[key]),
         )
         fields, renamed = fields_beside_levels(self.by, self.groups, statistics)
         return ResultTable("contrasts", fields, notes=(method_name(self.ddf), *self.notes, *renamed))
@@ -140,6 +157,7 @@ def marginal_contrasts(
     null: float = 0.0,
     delta: float = 0.0,
     side: str = "two-sided",
+    type: str = "link",
     ddf: str | Robust = "satterthwaite",
 ) -> MarginalContrasts:
     """Return contrasts of marginal means; see :meth:`LMMResults.contrasts`."""
@@ -148,7 +166,10 @@ def marginal_contrasts(
     compared, within = (list(dict.fromkeys(n)) for n in (name_list(factors, "factors"), name_list(by, "by")))
     if not compared or set(compared) & set(within):
         raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")
-    sets, columns, about = _find_sets(fit, compared, within, options, (method, interaction, ref), simple)
+    slope_of = None if options is None else options.slope_of
+    scale = back_transformation(fit, type) if slope_of is None else None
+    sign = MINUS if scale is None or not scale.ratio else OVER
+    sets, columns, about = _find_sets(fit, compared, within, options, (method, interaction, ref), simple, sign)
     usual = sets[0].usual
     if adjust is None:
         adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett", "mvt") else usual
@@ -156,8 +177,11 @@ def marginal_contrasts(
     L, sums, is_estimable = (
         np.concatenate([getattr(own, key) for own in sets]) for key in ("L", "sums", "is_estimable")
     )
+    if scale is not None and not _are_ratios(scale, sums):
+        if sign == OVER:
+            sets, columns, about = _find_sets(fit, compared, within, options, (method, interaction, ref), simple, MINUS)
+        scale = None
     names = tuple(name for own in sets for name in own.names)
-    slope_of = None if options is None else options.slope_of
     found = estimate_rows(fit, L, sums * about[0].constant, is_estimable, names, check, slope_of)
     t, p = _test(found.estimate - float(null), found.se, found.df, float(delta), tail)
     cov = np.asarray(degrees(fit, check).cov)
@@ -167,21 +191,48 @@ def marginal_contrasts(
         for own, rows in zip(sets, np.split(np.arange(len(t)), ends[:-1]), strict=True)
     )
     said = dict.fromkeys(filter(None, (adjustment_name(family, adjust) for family in families)))
+    estimate, se = found.estimate, found.se
+    if scale is not None:
+        estimate = np.exp(scale.rate * found.estimate)
+        se = abs(scale.rate) * estimate * found.se
     return MarginalContrasts(
         columns,
         tuple(own.group for own in sets for _ in own.names),
         names,
-        found.estimate,
-        found.se,
+        estimate,
+        se,
         found.df,
         t,
         np.concatenate([adjust_family(family, adjust) for family in families]),
         adjust,
         check,
         slope_of,
-        (*describe_cells(about[0]), *found.notes, *_describe_side(tail, null, delta), *about[1], *said),
+        (
+            *describe_cells(about[0]),
+            *found.notes,
+            *_describe_side(tail, null, delta),
+            *about[1],
+            *said,
+            *_describe_scale(fit, scale),
+        ),
+        scale,
         families,
+        (found.estimate, found.se),
     )
+
+
+def _are_ratios(scale: ResponseScale, sums: Floats) -> bool:
+    """Whether contrasts are ratios on the response's scale: after a logarithm, of weights that sum to zero."""
+    return bool(scale.ratio) and bool((np.abs(sums) <= ROUNDING).all())
+
+
+def _describe_scale(fit: Fit, scale: ResponseScale | None) -> tuple[str, ...]:
+    """Return a note on the scale of contrasts, if the response is transformed."""
+    if scale is not None:
+        what = f"{_HEADINGS[scale.ratio].lower()}s"
+        return (f"{what}, back-transformed from differences on the scale of {scale.text}, on which the tests are",)
+    shown = transformed_response(fit.design)
+    return (f"on the scale of {shown}",) if shown else ()
 
 
 def _find_sets(
@@ -191,6 +242,7 @@ def _find_sets(
     options: GridOptions | None,
     kind: tuple[Any, str | Sequence[str] | None, Any],
     simple: str | Sequence[str] | None,
+    sign: str,
 ) -> tuple[list[ContrastSet], tuple[str, ...], tuple[Cells, tuple[str, ...]]]:
     """Return the contrasts of each group, the columns that name the groups, and cells and notes to describe them.
 
@@ -206,7 +258,7 @@ def _find_sets(
     for own in asked:
         others = [name for name in compared if name not in own]
         cells = reference_cells(fit.design, own, [*others, *within], options)
-        sets, left_out = contrasts_within(cells, *kind)
+        sets, left_out = contrasts_within(cells, *kind, sign)
         columns = cells.within if len(asked) == 1 else tuple(dict.fromkeys([*columns, *compared, *cells.within]))
         found.append((sets, cells))
         notes.extend(left_out)
@@ -281,6 +333,9 @@ def _describe_side(side: Side, null: float, delta: float) -> tuple[str, ...]:
     return (f"one-sided tests that contrasts are {words[0]} {limit:g}" + (f" ({words[1]})" if delta else ""),)
 
 
+ROUNDING = 1e-9
+"""Sum of a contrast's weights that is zero but for rounding."""
+_HEADINGS = {"estimate": "Estimate", "ratio": "Ratio", "odds_ratio": "Odds ratio"}
 _SIDES: dict[str, Side] = {
     "two-sided": "two-sided",
     "equivalence": "equivalence",

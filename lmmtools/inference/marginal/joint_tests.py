@@ -9,8 +9,8 @@ import numpy as np
 
 from lmmtools.design.facts import ColumnFacts
 from lmmtools.errors import DataError
-from lmmtools.inference.degrees import DDF, check_ddf, degrees, method_name
-from lmmtools.inference.marginal.contrast_methods import find_method
+from lmmtools.inference.degrees import Method, check_ddf, degrees, method_name
+from lmmtools.inference.marginal.contrast_methods import MINUS, find_method
 from lmmtools.inference.marginal.grid import GridOptions, grid_terms, reference_cells
 from lmmtools.inference.marginal.grid_values import grid_levels
 from lmmtools.inference.marginal.means import fields_beside_levels, name_list
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import Degrees
     from lmmtools.inference.marginal.grid import Cells, GridTerm
+    from lmmtools.inference.robust import Robust
 
     Floats = NDArray[np.float64]
 
@@ -73,7 +74,7 @@ class JointTests(Tabular):
     num_df: Floats
     den_df: Floats
     p: Floats
-    ddf: DDF
+    ddf: Method
     notes: tuple[str, ...] = ()
 
     @property
@@ -95,11 +96,12 @@ def joint_tests(
     *,
     by: str | Sequence[str] | None = None,
     options: GridOptions | None = None,
-    ddf: str = "satterthwaite",
+    ddf: str | Robust = "satterthwaite",
 ) -> JointTests:
     """Return F tests of the terms' contrasts of means; see :meth:`LMMResults.joint_tests`."""
     method = check_ddf(ddf)
     found = degrees(fit, method)
+    is_smallest = method in ("satterthwaite", "kenward-roger")
     within = name_list(by, "by")
     options = _at_both_sides(fit, options or GridOptions())
     terms = grid_terms(fit.design, options, within)
@@ -119,8 +121,8 @@ def joint_tests(
             if len(rows):
                 names.append(term.name)
                 groups.append(group)
-                tests.append(_test(rows, fit, found))
-    if is_reduced and not within and (rest := _untested(fit, options, tests, found)):
+                tests.append(_test(rows, fit, found, is_smallest))
+    if is_reduced and not within and (rest := _untested(fit, options, tests, found, is_smallest)):
         names.append(CONFOUNDED)
         groups.append(())
         tests.append(rest)
@@ -130,7 +132,7 @@ def joint_tests(
         [f_tail(f, q, d) if np.isfinite(f) and d > 0 else np.nan for f, q, d in zip(F, num_df, den_df, strict=True)]
     )
     said = [method_name(method, "F"), *notes, *found.notes]
-    if method in ("satterthwaite", "kenward-roger"):
+    if is_smallest:
         said.append("DenDF is the smallest of those of orthogonal contrasts of a term; fit.anova() has lmerTest's")
     if is_reduced:
         said.append("NumDF counts the contrasts that the data determine; some combinations have no rows")
@@ -162,7 +164,7 @@ def _hypotheses(cells: Cells, term: GridTerm, within: Sequence[str]) -> dict[tup
         for j in range(k):
             levels = list(dict.fromkeys(cells.values[i][j] for i in own))
             step = (
-                find_method("sequential").weights([str(level) for level in levels], 0)[1]
+                find_method("sequential").weights([str(level) for level in levels], 0, MINUS)[1]
                 if len(levels) > 1
                 else np.zeros((0, 1))
             )
@@ -213,15 +215,21 @@ def _orthonormal(L: Floats) -> Floats:
     return np.array(rows).reshape(len(rows), L.shape[1])
 
 
-def _test(L: Floats, fit: Fit, found: Degrees) -> tuple[float, float, float]:
-    """Return F, and the degrees of freedom of numerator and denominator: the smallest of the rows'."""
+def _test(L: Floats, fit: Fit, found: Degrees, is_smallest: bool) -> tuple[float, float, float]:
+    """Return F, and the degrees of freedom of numerator and denominator.
+
+    The denominator's are the smallest of the rows', or the method's own for F, with its scale of F.
+    """
     gap = L @ fit.estimate.beta
     F = float(gap @ np.linalg.solve(L @ found.cov @ L.T, gap)) / len(L)
-    return F, float(len(L)), float(found.df(L).min())
+    if is_smallest:
+        return F, float(len(L)), float(found.df(L).min())
+    scale, den = found.f_reference(L)
+    return scale * F, float(len(L)), den
 
 
 def _untested(
-    fit: Fit, options: GridOptions, tests: Sequence[tuple[float, float, float]], found: Degrees
+    fit: Fit, options: GridOptions, tests: Sequence[tuple[float, float, float]], found: Degrees, is_smallest: bool
 ) -> tuple[float, float, float] | None:
     """Return the test of what all estimable differences of means have beyond the terms', None if it is nothing.
 
@@ -234,5 +242,5 @@ def _untested(
     spent = sum(q for _, q, _ in tests)
     if len(rows) <= spent:
         return None
-    F, q, df = _test(rows, fit, found)
+    F, q, df = _test(rows, fit, found, is_smallest)
     return (F * q - sum(f * n for f, n, _ in tests)) / (q - spent), q - spent, df

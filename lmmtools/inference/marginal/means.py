@@ -14,6 +14,7 @@ from lmmtools.inference.degrees import Degrees, Method, check_ddf, degrees, meth
 from lmmtools.inference.marginal.adjust import Family, adjust_family, adjustment_name, check_adjust
 from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
 from lmmtools.inference.marginal.letters import WARNING, compact_letters
+from lmmtools.inference.marginal.response_scale import ResponseScale, response_scale, transformed_response
 from lmmtools.inference.tails import check_alpha, t_quantile, t_two_sided
 from lmmtools.inference.wald_tests import t_tests
 from lmmtools.report.result_table import Field, ResultTable, Tabular, free_name, row_labels
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Estimates",
     "MarginalMeans",
+    "back_transformation",
     "cell_label",
     "describe_cells",
     "estimate_rows",
@@ -154,6 +156,8 @@ class MarginalMeans(Tabular):
         Factors averaged over, values held, variance parameters treated as fixed.
     letters : tuple of str
         Of each mean, from :meth:`cld`; empty before.
+    scale : ResponseScale or None
+        The response's transformation, where the means are back-transformed.
 
     Examples
     --------
@@ -179,6 +183,7 @@ class MarginalMeans(Tabular):
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
+    scale: ResponseScale | None = None
     _linear: LinearMeans | None = None
 
     def cld(
@@ -236,6 +241,8 @@ class MarginalMeans(Tabular):
     def _table(self) -> ResultTable:
         both = NumberFormat("coefficient", DIGITS, share="estimates")
         key, heading = ("emmean", "Mean") if self.slope_of is None else ("slope", f"Slope of {self.slope_of}")
+        if self.scale is not None:
+            key, heading = "response", "Response"
         statistics: tuple[Field, ...] = (
             Field(key, heading, self.estimate, both),
             Field("se", "Std. Error", self.se, both),
@@ -273,6 +280,9 @@ def marginal_means(
     *,
     by: str | Sequence[str] | None = None,
     options: GridOptions | None = None,
+    type: str = "link",
+    bias_adjust: bool = False,
+    sigma: float | None = None,
     ddf: str | Robust = "satterthwaite",
     alpha: float = 0.05,
 ) -> MarginalMeans:
@@ -284,20 +294,74 @@ def marginal_means(
     labels = [cell_label(cells.names, row) for row in cells.values]
     found = estimate_rows(fit, cells.L, cells.constant, cells.is_estimable, labels, method, slope_of)
     half = t_quantile(alpha / 2.0, found.df) * found.se
+    estimate, se, lower, upper = found.estimate, found.se, found.estimate - half, found.estimate + half
+    scale = back_transformation(fit, type) if slope_of is None else None
+    spread = _bias_spread(fit, scale, bias_adjust, sigma)
+    if scale is not None:
+        lower, upper = scale.limits(lower, upper, spread)
+        estimate, se = scale.back(estimate, se, spread)
     return MarginalMeans(
         cells.names,
         cells.values,
-        found.estimate,
-        found.se,
+        estimate,
+        se,
         found.df,
-        found.estimate - half,
-        found.estimate + half,
+        lower,
+        upper,
         alpha,
         method,
         slope_of,
-        (*describe_cells(cells), *found.notes),
+        (*describe_cells(cells), *found.notes, *_describe_scale(fit, scale, spread)),
+        scale=scale,
         _linear=LinearMeans(cells, found.estimate, fit.estimate.beta, degrees(fit, method)),
     )
+
+
+def back_transformation(fit: Fit, type: str) -> ResponseScale | None:
+    """Return the response's transformation if estimates are to be on its scale and it has one.
+
+    Raises
+    ------
+    DataError
+        If there is no such type, or the transformation has no inverse.
+    """
+    if type not in ("link", "response"):
+        raise DataError(f'type={type!r} is not known; use "link", the scale of the model, or "response"')
+    return response_scale(fit.design) if type == "response" else None
+
+
+def _bias_spread(fit: Fit, scale: ResponseScale | None, bias_adjust: bool, sigma: float | None) -> float | None:
+    """Return the standard deviation for which a back-transformation is adjusted, None for no adjustment.
+
+    Raises
+    ------
+    DataError
+        If there is no back-transformation, or ``sigma`` is no positive number or without ``bias_adjust``.
+    """
+    if not bias_adjust:
+        if sigma is not None:
+            raise DataError("sigma= is the standard deviation for bias_adjust=True")
+        return None
+    if scale is None:
+        raise DataError(
+            'bias_adjust=True needs means that are back-transformed: type="response" of a transformed response'
+        )
+    if sigma is None:
+        return float(np.sqrt(fit.scale))
+    if not isinstance(sigma, (int, float, np.number)) or not 0 < sigma < np.inf:
+        raise DataError(f"sigma={sigma!r} must be a standard deviation on the scale of the model")
+    return float(sigma)
+
+
+def _describe_scale(fit: Fit, scale: ResponseScale | None, spread: float | None) -> tuple[str, ...]:
+    """Return notes on the scale of estimates, if the response is transformed."""
+    if scale is None:
+        shown = transformed_response(fit.design)
+        return (f"on the scale of {shown}",) if shown else ()
+    notes = (f"back-transformed from the scale of {scale.text}, on which means are averaged and limits made",)
+    if spread is None:
+        return notes
+    return (*notes, f"adjusted for the bias of the back-transformation, with a standard deviation of {spread:.5g}")
 
 
 def estimate_rows(
