@@ -34,6 +34,24 @@ def option(name: str, value: str) -> str:
     return advice(f'{name}="{value}"', f"--{name} {value}")
 
 
+def need_package(name: str, what: str) -> None:
+    """Raise an EngineError that says how to install a package, if it is not there.
+
+    Parameters
+    ----------
+    name : str
+        Of the module, which is the package's too.
+    what : str
+        What needs it.
+    """
+    from importlib.util import find_spec
+
+    from lmmtools.errors import EngineError
+
+    if find_spec(name) is None:
+        raise EngineError(f"{what} needs {name}: {how_to_install(name)}")
+
+
 def how_to_install(*packages: str) -> str:
     """Return the command that installs optional packages.
 

@@ -11,7 +11,7 @@ import difflib
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.errors import UnknownArgumentError, UnknownNameError
+from lmmtools.errors import DataError, UnknownArgumentError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -30,6 +30,12 @@ _PLOTS = "write fit.plot, which has the plots of a fit as methods"
 _NORMAL_ALONE = "lmmtools fits linear mixed models with normal errors alone"
 _SUBSET = "write the DataFrame's rows: lmt.lmm(formula, data[rows])"
 _LINEAR = "write fit.t_test(constraints), for linear functions; others by fit.bootstrap(statistic=...)"
+
+_PROBES = {
+    "fit_engine": "marginaleffects does not know fits of lmmtools by themselves: write "
+    "fit.marginal.avg_predictions(...) and so on, which have degrees of freedom, or give them fit.marginal.model",
+}
+"""Name that a package asks for, last of all, where it does not know a kind of fit -> what to write."""
 
 TYPED = 0.75
 """Likeness (difflib's ratio) from which an attribute is taken for a known one with a typing error."""
@@ -198,7 +204,11 @@ OF_CLASS: dict[str, dict[str, str]] = {
         "summary": _PRINTED,
         **_for_all("as_latex as_text as_html as_csv", "write to_latex(), str(...), to_html() or to_frame()"),
     },
-    "Tabular": _for_all("summary_frame to_dataframe to_pandas to_df as_frame frame table data", "write to_frame()"),
+    "Tabular": {
+        **_for_all("to_gt to_great_table GT", "write to_great_tables()"),
+        **_for_all("to_polars", "write polars.DataFrame(table)"),
+        **_for_all("summary_frame to_dataframe to_pandas to_df as_frame frame table data", "write to_frame()"),
+    },
     "ContrastTests": {
         "effect": "write estimate",
         **_for_all("sd se bse", "write std_error"),
@@ -353,6 +363,12 @@ def closest(name: str, known: Iterable[str], likeness: float = 0.6) -> str:
     return f" Did you mean {lowered[found[0]]!r}?" if found else ""
 
 
+def _refuse_probe(name: str) -> None:
+    """Raise the error of a package that asks a fit for a name of its own, to find out whether it can use it."""
+    if name in _PROBES:
+        raise DataError(_PROBES[name])
+
+
 class AnswersOtherNames:
     """Base of classes whose missing attributes are answered by the tables of this module."""
 
@@ -364,6 +380,7 @@ class AnswersOtherNames:
             if hasattr(type(self), name):
                 # A property of this name failed with an AttributeError: show that one.
                 return object.__getattribute__(self, name)
+            _refuse_probe(name)
             raise missing_attribute(self, name)
 
 

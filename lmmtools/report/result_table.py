@@ -15,13 +15,16 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.audience import need_package
 from lmmtools.other_names import AnswersOtherNames
+from lmmtools.report.cells import format_cells
 from lmmtools.report.formats import render
-from lmmtools.report.rformat import significance_stars
+from lmmtools.report.rformat import SIGNIFICANCE_LEGEND, significance_stars
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Prose, Table
 
 if TYPE_CHECKING:
@@ -105,6 +108,8 @@ class Field:
         Whether the values are the index of the frame.
     is_blank_where_nan : bool
         Whether a NaN is printed as an empty cell.
+    is_mark : bool
+        Whether the values are R's significance marks, whose meaning stands below the table.
     """
 
     key: str | None
@@ -114,6 +119,7 @@ class Field:
     is_label: bool = False
     is_index: bool = False
     is_blank_where_nan: bool = False
+    is_mark: bool = False
 
 
 def row_labels(heading: str | None, values: Sequence[Any], key: str | None = None, *, is_index: bool = True) -> Field:
@@ -123,7 +129,7 @@ def row_labels(heading: str | None, values: Sequence[Any], key: str | None = Non
 
 def stars(pvalues: Iterable[float | None]) -> Field:
     """Return the field of R's significance marks, which the frame does not have."""
-    return Field(None, "", significance_stars([None if p is None else float(p) for p in pvalues]))
+    return Field(None, "", significance_stars([None if p is None else float(p) for p in pvalues]), is_mark=True)
 
 
 def pick(records: Iterable[Any], name: str) -> list[Any]:
@@ -214,7 +220,10 @@ class ResultTable:
         """Return the fields that have a heading as a table with the caption ``title``."""
         fields = [f for f in self.fields if f.heading is not None]
         cells = [_cells(f, range(len(f.values)) if self.shown is None else self.shown) for f in fields]
-        return Table(self.name, title, tuple(map(_column, fields)), tuple(zip(*cells, strict=True)))
+        # As R does, only where a mark is printed.
+        has_marks = any(any(column) for f, column in zip(fields, cells, strict=True) if f.is_mark)
+        notes = (SIGNIFICANCE_LEGEND,) if has_marks else ()
+        return Table(self.name, title, tuple(map(_column, fields)), tuple(zip(*cells, strict=True)), notes)
 
     def _to_facts(self) -> Facts:
         fields = [f for f in self.fields if f.heading is not None]
@@ -249,6 +258,49 @@ class Tabular(Printable):
     def to_frame(self) -> pd.DataFrame:
         """Return the table as a frame, unrounded; its columns are described with the class."""
         return self._table.to_frame()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the frame, its index as the first column, to what reads Arrow: ``polars.DataFrame(fit.tests())``."""
+        need_package("pyarrow", "Arrow's interface")
+        frame = self.to_frame()
+        if any(f.is_index for f in self._table.fields):
+            frame.index.name = frame.index.name or "row"
+            frame = frame.reset_index()
+        return frame.__arrow_c_stream__(requested_schema)
+
+    def to_great_tables(self) -> Any:
+        """Return a ``great_tables.GT`` of the cells as they are printed, to be styled further.
+
+        Raises
+        ------
+        EngineError
+            If great_tables is not installed.
+        """
+        need_package("great_tables", "to_great_tables()")
+        from great_tables import GT
+
+        table = self._table
+        made = _great_table(GT, table.to_table())
+        if table.title:
+            made = made.tab_header(escape(table.title))
+        for note in table.notes:
+            made = made.tab_source_note(escape(note))
+        return made
+
+
+def _great_table(make: Any, table: Table) -> Any:
+    """Return a table of great_tables with the cells, headings and notes of a table."""
+    import pandas as pd
+
+    keys = [f"column{k}" for k in range(len(table.columns))]
+    cells = [[escape(text.strip()) for text in row] for row in format_cells(table)]
+    labels = dict(zip(keys, (escape(c.name) for c in table.columns), strict=True))
+    names = [key for key, column in zip(keys, table.columns, strict=True) if column.is_label]
+    made = make(pd.DataFrame(cells, columns=keys), rowname_col=names[0] if len(names) == 1 else None)
+    made = made.cols_label(labels).cols_align("right", [k for k in keys if k not in names])
+    for note in table.notes:
+        made = made.tab_source_note(escape(note))
+    return made
 
 
 def _column(field: Field) -> Column:

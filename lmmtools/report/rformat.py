@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 __all__ = [
+    "SIGNIFICANCE_LEGEND",
     "abbreviate",
     "format_coefficients",
     "format_correlations",
@@ -185,6 +186,10 @@ def format_pvalues(values: Sequence[float | None], digits: int = 3, eps: float =
 
 def _fixed_power(p: float) -> int:
     return math.floor(math.log10(p)) if p > 0 else -_DOUBLE_DIGITS
+
+
+SIGNIFICANCE_LEGEND = "Signif. codes: 0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
+"""What the marks of `significance_stars` mean, as R writes it below a table."""
 
 
 def significance_stars(values: Sequence[float | None]) -> list[str]:

@@ -229,7 +229,9 @@ def _shown_name(name: str) -> str:
 def _fixed_effects(data: SummaryData) -> Table:
     estimates, errors = np.asarray(data.estimates), np.asarray(data.std_errors)
     numbers = {"estimate": estimates, "std_error": errors, "df": data.df, "t": estimates / errors, "p": data.pvalues}
-    fields = coefficient_fields({key: values for key, values in numbers.items() if values is not None}, DIGITS)
+    given = {key: values for key, values in numbers.items() if values is not None}
+    is_z = data.df is not None and bool(np.isinf(data.df).all()) and data.method.startswith("z")
+    fields = coefficient_fields(given, DIGITS, statistic="z" if is_z else "t", is_df_shown=not is_z)
     names = row_labels("", list(map(_shown_name, data.names)))
     return ResultTable("fixed_effects", (names, *fields)).to_table("Fixed effects")
 

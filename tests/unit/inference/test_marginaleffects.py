@@ -146,3 +146,10 @@ def test_true_and_false_are_levels_as_in_the_model():
     assert found.data["late"].to_list() == [False, True]
     assert_rows(found, fit.marginal_means("late").to_frame(), MEAN)
     assert fit.marginal.avg_comparisons(variables="late").data["contrast"].to_list() == ["True - False"]
+
+
+def test_its_functions_given_a_fit_say_what_to_write(curve):
+    with pytest.raises(lmt.DataError, match=r"write fit\.marginal\.avg_predictions\(\.\.\.\)"):
+        me.avg_predictions(curve)
+    plain = me.avg_predictions(curve.marginal.model)
+    np.testing.assert_allclose(plain["estimate"], curve.marginal.avg_predictions()["estimate"], rtol=CLOSE)

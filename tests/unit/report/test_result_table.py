@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+import lmmtools as lmt
 from lmmtools.report.result_table import (
     Field,
     Printable,
@@ -98,3 +99,67 @@ def test_coefficient_columns_are_those_of_r(statistic: str, is_df_shown: bool, h
 
 def test_an_attribute_is_picked_from_each_record() -> None:
     assert pick([1 + 2j, 3 + 4j], "imag") == [2.0, 4.0]
+
+
+@pytest.fixture(scope="module")
+def stool():
+    return lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit()
+
+
+LEGEND = "Signif. codes: 0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        lambda f: f.tests(),
+        lambda f: f.tests(ddf="z"),
+        lambda f: f.anova(),
+        lambda f: f.ranova(),
+        lambda f: f.drop1(),
+        lambda f: f.drop1(test="chisq"),
+        lambda f: f.step().fixed,
+        lambda f: f.pairwise("Type"),
+        lambda f: f.summary(ddf="kenward-roger"),
+    ],
+)
+def test_what_marks_mean_stands_below_every_table_that_has_them(stool, of):
+    text = of(stool).to_text()
+    assert "***" in text.replace(LEGEND, "")
+    assert text.count(LEGEND) == 1
+
+
+def test_a_table_without_marks_has_no_legend(stool):
+    for table in (stool.summary(), stool.marginal_means("Type"), stool.t_test("Type[T.T4] = 0.6")):
+        assert "Signif" not in table.to_text()
+
+
+def test_a_summary_of_z_tests_says_z(stool):
+    text = stool.summary(ddf="z").to_text()
+    assert "z value Pr(>|z|)" in text
+    assert "t value" not in text
+    assert "inf" not in text.lower()
+
+
+def test_arrow_and_polars_read_a_table_with_its_names(stool):
+    pl = pytest.importorskip("polars")
+    frame = pl.DataFrame(stool.tests())
+    assert frame.columns == ["row", "estimate", "std_error", "df", "t", "p"]
+    assert frame["row"].to_list() == list(stool.params.index)
+    assert frame["estimate"].to_list() == stool.params.to_list()
+    assert pl.DataFrame(stool.marginal_means("Type"))["Type"].to_list() == ["T1", "T2", "T3", "T4"]
+
+
+def test_great_tables_has_the_printed_cells(stool):
+    pytest.importorskip("great_tables")
+    html = stool.tests().to_great_tables().as_raw_html()
+    for cell in ("Type[T.T2]", "3.8889", "9.75e-08", "Pr(&gt;|t|)", "Signif. codes", "Satterthwaite"):
+        assert cell in html, cell
+    assert "Type III" in stool.anova().to_great_tables().as_raw_html()
+
+
+def test_a_styled_frame_has_the_numbers(stool):
+    pytest.importorskip("jinja2")
+    html = stool.tests().to_frame().style.format(precision=3).highlight_max("t").to_html()
+    assert "8.556" in html
+    assert "background-color" in html
