@@ -44,12 +44,12 @@ def need_package(name: str, what: str) -> None:
     what : str
         What needs it.
     """
-    from importlib.util import find_spec
-
     from lmmtools.errors import EngineError
 
-    if find_spec(name) is None:
-        raise EngineError(f"{what} needs {name}: {how_to_install(name)}")
+    try:
+        __import__(name)
+    except ImportError as error:
+        raise EngineError(f"{what} needs {name}: {how_to_install(name)}") from error
 
 
 def how_to_install(*packages: str) -> str:

@@ -15,14 +15,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lmmtools.audience import need_package
 from lmmtools.other_names import AnswersOtherNames
-from lmmtools.report.cells import format_cells
 from lmmtools.report.formats import render
 from lmmtools.report.rformat import SIGNIFICANCE_LEGEND, significance_stars
 from lmmtools.report.table import TEXT, Column, Document, Fact, Facts, NumberFormat, Prose, Table
@@ -276,31 +274,10 @@ class Tabular(Printable):
         EngineError
             If great_tables is not installed.
         """
-        need_package("great_tables", "to_great_tables()")
-        from great_tables import GT
+        from lmmtools.report.great_tables import to_great_table
 
         table = self._table
-        made = _great_table(GT, table.to_table())
-        if table.title:
-            made = made.tab_header(escape(table.title))
-        for note in table.notes:
-            made = made.tab_source_note(escape(note))
-        return made
-
-
-def _great_table(make: Any, table: Table) -> Any:
-    """Return a table of great_tables with the cells, headings and notes of a table."""
-    import pandas as pd
-
-    keys = [f"column{k}" for k in range(len(table.columns))]
-    cells = [[escape(text.strip()) for text in row] for row in format_cells(table)]
-    labels = dict(zip(keys, (escape(c.name) for c in table.columns), strict=True))
-    names = [key for key, column in zip(keys, table.columns, strict=True) if column.is_label]
-    made = make(pd.DataFrame(cells, columns=keys), rowname_col=names[0] if len(names) == 1 else None)
-    made = made.cols_label(labels).cols_align("right", [k for k in keys if k not in names])
-    for note in table.notes:
-        made = made.tab_source_note(escape(note))
-    return made
+        return to_great_table(table.to_table(), table.title, table.notes)
 
 
 def _column(field: Field) -> Column:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools import memory
-from lmmtools.audience import how_to_install
-from lmmtools.errors import DataError, LmmError
+from lmmtools.audience import need_package
+from lmmtools.errors import DataError
 from lmmtools.inference.degrees import Method, read_method
 from lmmtools.inference.tails import check_level
 from lmmtools.report.cells import format_cells, is_heading
 from lmmtools.report.formats import render
+from lmmtools.report.great_tables import plain
 from lmmtools.report.result_table import Printable
 from lmmtools.report.table import TEXT, Column, Document, NumberFormat, Table
 from lmmtools.tables.column import to_unrounded_frame
@@ -174,21 +175,15 @@ class SideBySide(Printable):
 
         Raises
         ------
-        LmmError
+        EngineError
             If great_tables is not installed.
         """
-        try:
-            from great_tables import GT
-        except ImportError:
-            raise LmmError(
-                f"to_great_tables() needs the package great_tables: {how_to_install('great_tables')}"
-            ) from None
-        from html import escape
-
+        need_package("great_tables", "to_great_tables()")
         import pandas as pd
+        from great_tables import GT
 
         table = self._table()
-        cells = [[escape(text.strip()) for text in row] for row in format_cells(table)]
+        cells = [[plain(text.strip(), "cell") for text in row] for row in format_cells(table)]
         group = ""
         records = []
         for i, row in enumerate(cells):
@@ -199,12 +194,12 @@ class SideBySide(Printable):
             records.append([group, *row])
         keys = [f"fit{k}" for k in range(1, len(self.columns) + 1)]
         frame = pd.DataFrame(records, columns=["part", "row", *keys])
-        labels: dict[str, Any] = dict(zip(keys, (escape(c.name) for c in self.columns), strict=True))
+        labels: dict[str, Any] = dict(zip(keys, (plain(c.name, "label") for c in self.columns), strict=True))
         made = GT(frame, rowname_col="row", groupname_col="part").cols_label(labels).cols_align("center", keys)
         if self.caption:
-            made = made.tab_header(escape(self.caption))
+            made = made.tab_header(plain(self.caption, "title"))
         for note in self.notes:
-            made = made.tab_source_note(escape(note))
+            made = made.tab_source_note(plain(note, "note"))
         return made
 
     def _part_at(self, place: int) -> str:

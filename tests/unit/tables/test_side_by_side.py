@@ -344,6 +344,7 @@ def test_great_tables(fit, null, monkeypatch) -> None:
     assert "Random effects (standard deviations)" in text
     assert "<script>" not in text.partition("</style>")[2]
     assert "<u>" not in text
+    assert "&amp;" not in text  # nothing is escaped twice
     real = builtins.__import__
 
     def refuse(module, *rest):
