@@ -89,7 +89,7 @@ SAYS: dict[str, str] = {
     **_for_all("estimate_contrasts pairwise_tukeyhsd t_test_pairwise glht", _PAIRS),
     **_for_all("contrast contest contestMD contest1D", "write fit.contrasts(factors, method=...), or fit.t_test(...)"),
     **_for_all("emtrends estimate_slopes lstrends trends", "write fit.marginal_means(factors, slope_of=covariate)"),
-    **_for_all("joint_tests Anova anova_table", "write fit.anova(), an F test of each term"),
+    **_for_all("Anova anova_table", "write fit.anova(), an F test of each term"),
     "cld": "write fit.pairwise(factors), which has each difference with its p-value",
     **_for_all(
         "eff_size cohens_d effectsize effect_size", "write fit.r2() and fit.icc(), or a difference over fit.sigma"
@@ -109,7 +109,7 @@ SAYS: dict[str, str] = {
     **_for_all("summary_col etable", "write lmt.tables, which has side_by_side, etable and summary_col"),
     **_for_all("dredge stepAIC", "write fit.step(), backward elimination, or fit.drop1()"),
     **_for_all("simulateResiduals DHARMa", "write fit.quantile_residuals()"),
-    **_for_all("report equatiomatic", "write fit.to_report(path), a page, or lmt.translate(fit)"),
+    **_for_all("equatiomatic", "write fit.to_report(path), a page, or lmt.translate(fit)"),
     **_for_all("powerSim simr", "write lmt.power(...)"),
     **_for_all("ranef_se se_ranef condVar", "write fit.ranef_frame(), or fit.random_effects_cov"),
     **_for_all("std_errors se stderr std_error se_fixef standard_errors", "write fit.bse"),

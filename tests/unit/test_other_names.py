@@ -112,11 +112,6 @@ def test_what_the_answers_name_exists(fit, model) -> None:
     assert said > 100
 
 
-def test_no_answer_stands_for_a_name_that_a_fit_has(fit) -> None:
-    own = {name for name in dir(fit) if not name.startswith("_")}
-    assert own & set(SAYS) == {"mixedlm"}  # of the module alone: MixedLM's function
-
-
 CALLS = {
     "REML=": (lambda m, f: m.fit(REML=False), "reml="),
     "method= of fit": (lambda m, f: m.fit(method="powell"), "engine="),
