@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from lmmtools.core.after.relative import RelativeUncertainty, nearby_thetas, relative_uncertainty
     from lmmtools.core.after.row_sets import RowSets
     from lmmtools.core.after.unprofiled import Unprofiled, unprofiled_deviance, unprofiled_deviances
-    from lmmtools.core.data.problem import Problem, model_size, prepare
+    from lmmtools.core.data.crossprod import CrossProducts, ResponseProducts, Scaling
+    from lmmtools.core.data.problem import Problem, assemble, cross_products, model_size, prepare
     from lmmtools.core.data.room import ModelSize
+    from lmmtools.core.elimination.gram import Gram
     from lmmtools.core.elimination.many_points import work_of_one
     from lmmtools.core.search.again import Known, optimize_again
     from lmmtools.core.search.batch import objectives_without_effects
@@ -57,9 +59,11 @@ __all__ = [
     "Certificate",
     "ClusterScores",
     "Correction",
+    "CrossProducts",
     "Deletions",
     "Evaluation",
     "FixedEffectsDerivatives",
+    "Gram",
     "Known",
     "ModelSize",
     "NullSpace",
@@ -70,16 +74,20 @@ __all__ = [
     "Recovered",
     "Refits",
     "RelativeUncertainty",
+    "ResponseProducts",
     "RowLeverages",
     "RowSets",
+    "Scaling",
     "Scope",
     "Unprofiled",
     "VarianceInformation",
     "adjusted_covariance",
+    "assemble",
     "certify",
     "certify_shared",
     "cluster_scores",
     "conditional_covariances",
+    "cross_products",
     "delete_rows",
     "evaluate",
     "expected_information",
@@ -111,9 +119,11 @@ _HOME = {
     "Certificate": "search.certificate",
     "ClusterScores": "after.clusters",
     "Correction": "after.clusters",
+    "CrossProducts": "data.crossprod",
     "Deletions": "after.deletion",
     "Evaluation": "search.objective",
     "FixedEffectsDerivatives": "after.fixed",
+    "Gram": "elimination.gram",
     "Known": "search.again",
     "ModelSize": "data.room",
     "NullSpace": "search.certificate",
@@ -124,16 +134,20 @@ _HOME = {
     "Recovered": "after.recover",
     "Refits": "after.refits",
     "RelativeUncertainty": "after.relative",
+    "ResponseProducts": "data.crossprod",
     "RowLeverages": "after.leverage",
     "RowSets": "after.row_sets",
+    "Scaling": "data.crossprod",
     "Scope": "search.certificate",
     "Unprofiled": "after.unprofiled",
     "VarianceInformation": "after.information",
     "adjusted_covariance": "after.fixed",
+    "assemble": "data.problem",
     "certify": "search.certificate",
     "certify_shared": "search.certificate",
     "cluster_scores": "after.clusters",
     "conditional_covariances": "after.recover",
+    "cross_products": "data.problem",
     "delete_rows": "after.deletion",
     "evaluate": "search.objective",
     "expected_information": "after.fixed",

@@ -28,6 +28,7 @@ __all__ = [
     "ColumnFacts",
     "are_in_memory",
     "basis_products",
+    "basis_sums",
     "column_sums",
     "count_rows",
     "fixed_root",
@@ -42,6 +43,9 @@ __all__ = [
     "response_spread",
     "spanning_rows",
 ]
+
+BATCH = 1 << 18
+"""Rows whose sums are added at a time."""
 
 FEW_VALUES = 2
 """Distinct numbers of a column up to which they are known without its rows."""
@@ -121,6 +125,17 @@ def column_sums(design: Design, key: Literal["y", "weights", "offset"]) -> tuple
     """Return the sum and the sum of squares of the response, weights or offset, of rows that are not in memory."""
     found: Moments = getattr(_statistics(design), key)
     return found.sums
+
+
+def basis_sums(design: Design) -> tuple[Floats, Floats]:
+    """Return B'B of ones and all bases side by side, (1 + b, 1 + b), and the diagonal of B'WB; a pass over rows."""
+    size = 1 + sum(block.l for block in design.blocks)
+    squares, weighted = np.zeros((size, size)), np.zeros(size)
+    for rows in design.batches(BATCH):
+        B = np.hstack([np.ones((len(rows), 1)), *rows.bases])
+        squares += B.T @ B
+        weighted += (B**2).sum(axis=0) if rows.weights is None else rows.weights @ B**2
+    return squares, weighted
 
 
 def ones_in_fixed(design: Design) -> NDArray[np.bool_]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from lmmtools.design.sparse_columns import Matrix, SparseColumns
 
-__all__ = ["FormulaicEncoder", "Source", "evaluate_part", "learn_formulaic"]
+__all__ = ["FormulaicEncoder", "Source", "evaluate_part", "learn_formulaic", "restore_formulaic"]
 
 # Contrasts that have a number in most rows.
 _DENSE_CONTRASTS = re.compile(r"contr\.(poly|helmert|diff|custom)|\b(Poly|Helmert|Diff)\b", re.IGNORECASE)
@@ -272,6 +272,50 @@ def learn_formulaic(
         for j, label in enumerate(labels):
             check_finite(matrix[:, j], label, "Leave those rows out, or transform the column so that all are finite.")
     return matrix, FormulaicEncoder(made_spec, sources, labels, text, spelled, context)
+
+
+def restore_formulaic(
+    text: str,
+    data: Mapping[str, pd.Series[Any]],
+    constant: str,
+    transforms: Mapping[str, Any],
+    categories: Mapping[str, tuple[str, list[Any] | None]],
+) -> FormulaicEncoder:
+    """Return the encoder of a sum of terms whose functions have learned already.
+
+    Parameters
+    ----------
+    text : str
+        The terms, whose calls were checked.
+    data : mapping of str to Series
+        A column of each name, of which only the type and the levels matter.
+    constant : str
+        Name of the constant column.
+    transforms : mapping
+        What each function has learned, by its call under safe names.
+    categories : mapping of str to (str, list or None)
+        Kind of each factor under its safe name, and its levels where it has some.
+
+    Raises
+    ------
+    DataError
+        If the terms cannot be made of such columns.
+    """
+    from formulaic import Formula, ModelSpec
+    from formulaic.parser.types import Factor
+
+    columns = [c for c in columns_of(text) if c in data]
+    safe_text, spelled = _spell_safely(text, columns, {c for c in columns if kind_of(data[c]) == "boolean"})
+    sources = _make_sources(safe_text, columns, data)
+    spec = ModelSpec(formula=Formula(safe_text), ensure_full_rank=True, na_action="ignore", output="numpy")
+    spec.transform_state.update(transforms)
+    for expression, (kind, levels) in categories.items():
+        spec.encoder_state[expression] = (Factor.Kind(kind), {} if levels is None else {"categories": list(levels)})
+    draft = FormulaicEncoder(spec, sources, (), text, spelled, {})
+    made = _materialise(spec, {safe: source.encode(data) for safe, source in sources.items()}, draft).model_spec
+    names = [_restore(c, spelled) for c in made.column_names]
+    labels = tuple(constant if name == "Intercept" else name for name in names)
+    return FormulaicEncoder(made, sources, labels, text, spelled, {})
 
 
 def evaluate_part(encoder: FormulaicEncoder, part: str, columns: Mapping[str, pd.Series[Any]]) -> NDArray[np.float64]:

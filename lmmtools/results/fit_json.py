@@ -53,6 +53,7 @@ or ``"-Infinity"``, since JSON has no such numbers.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,9 @@ from lmmtools.report.provenance import Fingerprint, Inputs, Provenance
 from lmmtools.report.reach import ReachTable
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.json_entry import Entry, load
+from lmmtools.results.restored_fit import restore_fit
 from lmmtools.results.stored_fit import FORMAT, KIND, REACH_VERSION, RowsLost
+from lmmtools.results.stored_prediction import PREDICTION_VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,12 +134,20 @@ def read_json(source: str | Path) -> FitRecord:
             "install a newer lmmtools"
         )
     try:
-        return _read_record(Entry(content))
+        return _with_prediction(_read_record(Entry(content)), Entry(content))
     except DataError as error:
         raise DataError(
             f"{where} is no record in format {number}: {error}. Restore the text that fit.to_json() wrote, or write it "
             "again"
         ) from None
+
+
+def _with_prediction(record: FitRecord, content: Entry) -> FitRecord:
+    """Return a record with what predicts, if the document holds it in a version that is known here."""
+    entry = content.get("prediction")
+    if entry is None or entry["version"].count(1) > PREDICTION_VERSION:
+        return record
+    return replace(record, prediction=entry.value, restored=restore_fit(entry, record))
 
 
 def _fetch_text(source: str | Path) -> tuple[str, str]:

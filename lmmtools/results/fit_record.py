@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from lmmtools.errors import DataError
 from lmmtools.report.provenance import fixed_levels, inputs_of_design, provenance_of
 from lmmtools.report.reach import reach_of
 from lmmtools.results.stored_fit import RowsLost, StoredFit, write_json
+from lmmtools.results.stored_prediction import prediction_entry
 from lmmtools.results.summarising import report_notes, summarise_numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lmmtools.fit.record import Fit
+    from lmmtools.inference.marginal.contrasts import MarginalContrasts
+    from lmmtools.inference.marginal.means import MarginalMeans
+    from lmmtools.inference.wald_tests import ContrastTests, FTest
     from lmmtools.report.summary import Summary
+    from lmmtools.results.restored_fit import RestoredFit
 
 __all__ = ["FitRecord", "record_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class FitRecord(StoredFit):
-    """A fitted model read from a file: it prints and compares, but cannot be fitted again or predict.
+    """A fitted model read from a file, without its data: it prints and compares, and cannot be fitted again.
 
-    Its attributes are those of :class:`~lmmtools.results.stored_fit.StoredFit`.
+    Its attributes are those of :class:`~lmmtools.results.stored_fit.StoredFit`. Where
+    ``to_json(predict=True)`` wrote it, it predicts, and has marginal means, contrasts and tests.
 
     Examples
     --------
@@ -32,6 +40,52 @@ class FitRecord(StoredFit):
     >>> round(lmt.read_json(fit.to_json()).scale, 2)
     2451.25
     """
+
+    restored: RestoredFit | None = None
+
+    def predict(self, data: Any, **options: Any) -> Any:
+        """Return predictions for new data, with the options of :meth:`LMMResults.predict`.
+
+        Raises
+        ------
+        DataError
+            If the file holds nothing for it, or as there.
+        """
+        if data is None:
+            raise DataError("the record holds no rows of the fit: give the rows to predict for, predict(data)")
+        return self._restored().predict(data, **options)
+
+    def marginal_means(self, factors: str | Sequence[str], **options: Any) -> MarginalMeans:
+        """Return marginal means, with the options of :meth:`LMMResults.marginal_means`."""
+        return self._restored().marginal_means(factors, **options)
+
+    def pairwise(self, factors: str | Sequence[str], **options: Any) -> MarginalContrasts:
+        """Return differences of marginal means, with the options of :meth:`LMMResults.pairwise`."""
+        return self._restored().pairwise(factors, **options)
+
+    def contrasts(self, factors: str | Sequence[str], **options: Any) -> MarginalContrasts:
+        """Return contrasts of marginal means, with the options of :meth:`LMMResults.contrasts`."""
+        return self._restored().contrasts(factors, **options)
+
+    def tests(self, ddf: Any = "satterthwaite") -> ContrastTests:
+        """Return a t test of every fixed effect, as :meth:`LMMResults.tests`."""
+        return self._restored().tests(ddf)
+
+    def t_test(self, constraints: Any, ddf: Any = "satterthwaite") -> ContrastTests:
+        """Return a t test of each constraint, as :meth:`LMMResults.t_test`."""
+        return self._restored().t_test(constraints, ddf)
+
+    def f_test(self, constraints: Any, ddf: Any = "satterthwaite") -> FTest:
+        """Return the F test that constraints hold together, as :meth:`LMMResults.f_test`."""
+        return self._restored().f_test(constraints, ddf)
+
+    def _restored(self) -> RestoredFit:
+        if self.restored is None:
+            raise DataError(
+                "this record holds no more than the numbers of the fit: write it by fit.to_json(predict=True), and "
+                "read it by a version of lmmtools that is no older"
+            )
+        return self.restored
 
     def summary(self) -> Summary:
         """Return the report in lme4's layout, as the fit printed it."""
@@ -60,8 +114,8 @@ class FitRecord(StoredFit):
         return self.summary()._repr_html_()
 
 
-def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False) -> FitRecord:
-    """Return the record of a fit, on request with its conditional modes and with the reach of its numbers."""
+def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False, predict: bool = False) -> FitRecord:
+    """Return the record of a fit, on request with its modes, the reach of its numbers, and what predictions need."""
     design, dropped = fit.design, fit.design.dropped
     inputs = inputs_of_design(design).without_values()
     return FitRecord(
@@ -102,4 +156,5 @@ def record_of(fit: Fit, *, random_effects: bool = False, curvature: bool = False
         random_effects=fit.random_effects if random_effects else None,
         inputs=inputs,
         reach=reach_of(fit) if curvature else None,
+        prediction=prediction_entry(fit) if predict else None,
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -140,6 +142,30 @@ class Entry:
             return np.array([entry.number(is_finite=is_finite) for entry in entries], dtype=float)
         rows = [entry.numbers(*shape[1:], is_finite=is_finite) for entry in entries]
         return np.array(rows, dtype=float).reshape(shape)
+
+    def packed(self, *shape: int, is_whole: bool = False) -> NDArray[Any]:
+        """Return an array that is held as its bytes, compressed and in base 64; of any shape if none is given.
+
+        Its numbers are finite; ``is_whole`` asks for whole ones.
+        """
+        kind = self["type"].text()
+        if kind not in ("number", "integer") or (is_whole and kind != "integer"):
+            self["type"]._fail('"integer"' if is_whole else '"number" or "integer"')
+        found = tuple(size.count() for size in self["shape"].entries())
+        if shape and found != shape:
+            self["shape"]._fail(f"the shape {list(shape)}")
+        size = 8 * math.prod(found)
+        reader = zlib.decompressobj()
+        try:
+            data = reader.decompress(base64.b64decode(self["data"].text().encode(), validate=True), size + 1)
+        except (ValueError, zlib.error):
+            self["data"]._fail("compressed bytes in base 64")
+        if len(data) != size or not reader.eof:
+            self["data"]._fail(f"{size:,} bytes once it is unpacked")
+        values = np.frombuffer(data, dtype="<i8" if kind == "integer" else "<f8").reshape(found)
+        if not np.isfinite(values).all():
+            self._fail("an array of finite numbers")
+        return values.astype(np.int64 if is_whole else np.float64)
 
     def _float(self) -> float | None:
         if isinstance(self.value, str):

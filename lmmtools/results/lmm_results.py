@@ -299,7 +299,14 @@ class LMMResults(
 
         return describe_fit(self, ddf, level, cov, cluster)
 
-    def to_json(self, path: str | Path | None = None, *, random_effects: bool = False, curvature: bool = False) -> str:
+    def to_json(
+        self,
+        path: str | Path | None = None,
+        *,
+        random_effects: bool = False,
+        curvature: bool = False,
+        predict: bool = False,
+    ) -> str:
         """Return the fit as JSON text at full precision, for ``lmt.read_json``; write it to ``path`` if one is given.
 
         Parameters
@@ -311,6 +318,15 @@ class LMMResults(
         curvature : bool
             Record how far each number may lie where the criterion is slightly higher, so that ``compare`` judges two
             such records by the same bounds as two fits. This takes some dozens of evaluations of the criterion.
+        predict : bool
+            Record what predictions, their intervals, marginal means and contrasts at new data need: how columns are
+            coded, the conditional modes, and sums over the rows. The record that is read has ``predict(data)``,
+            ``marginal_means``, ``pairwise``, ``contrasts`` and ``tests``.
+
+        Raises
+        ------
+        DataError
+            If ``path`` cannot be written, or with ``predict``, if the model cannot be told without its data.
 
         See Also
         --------
@@ -318,7 +334,8 @@ class LMMResults(
 
         Notes
         -----
-        :mod:`lmmtools.results.fit_json` describes the format. It holds no data, only their hash.
+        :mod:`lmmtools.results.fit_json` describes the format. It holds no row of the data, only their hash, and
+        with ``predict`` labels of levels and sums over rows, from which those of a level with few rows may be guessed.
 
         Examples
         --------
@@ -329,7 +346,8 @@ class LMMResults(
         """
         from lmmtools.results.fit_record import record_of
 
-        return record_of(self, random_effects=random_effects, curvature=curvature).to_json(path)
+        found = record_of(self, random_effects=random_effects, curvature=curvature, predict=predict)
+        return found.to_json(path)
 
     def to_report(
         self,

@@ -130,6 +130,8 @@ class StoredFit:
         Fingerprints of the response, weights, offset and columns of X; None in files of older versions.
     reach : ReachTable or None
         How far each number may lie where the criterion is slightly higher, if it was recorded.
+    prediction : mapping or None
+        What predictions at new data need, as the file has it, if it was recorded.
 
     Examples
     --------
@@ -175,6 +177,7 @@ class StoredFit:
     random_effects: Mapping[str, pd.DataFrame] | None = None
     inputs: Inputs | None = None
     reach: ReachTable | None = None
+    prediction: Mapping[str, Any] | None = None
 
     @property
     def scale(self) -> float:
@@ -302,6 +305,7 @@ def _entries(record: StoredFit) -> dict[str, Any]:
         "inputs": None if r.inputs is None else _inputs(r.inputs),
         "reach": None if r.reach is None else _reach(r.reach),
         "random_effects": None if r.random_effects is None else {k: _modes(v) for k, v in r.random_effects.items()},
+        **({} if r.prediction is None else {"prediction": r.prediction}),
     }
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Problem", "model_size", "prepare"]
+__all__ = ["Problem", "assemble", "cross_products", "model_size", "prepare"]
 
 
 class RowData:
@@ -315,8 +315,31 @@ def prepare(design: Design) -> Problem:
         scaling, cross, structure, is_clear = small
         rows = RowData(design, scaling, structure, cross.ZX, cross.XX, is_clear)
         return Problem(design, scaling, structure, cross.ZX, cross.XX, cross.log_weights, cross.response, rows)
+    return assemble(design, *cross_products(design))
+
+
+@single
+def cross_products(design: Design) -> tuple[Scaling, CrossProducts]:
+    """Return the engine's coordinates and all that it needs of the rows of a design, which are read once.
+
+    Raises
+    ------
+    EngineError
+        If X is rank deficient, the response has no variation left beside X, or there is no memory for the products.
+    """
     products_need(design).check()
-    scaling, cross = accumulate(DesignChunks(design))
+    return accumulate(DesignChunks(design))
+
+
+@single
+def assemble(design: Design, scaling: Scaling, cross: CrossProducts) -> Problem:
+    """Return the problem of a design whose cross-products are known; none of its rows is read.
+
+    Raises
+    ------
+    EngineError
+        If there is not the memory that the fit needs.
+    """
     structure = _plan(design, cross)
     rest = rest_need(design, structure)
     if rest is not None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lmmtools.design.facts import ColumnFacts, spanning_rows
 from lmmtools.design.newdata import is_categorical
+from lmmtools.design.stored_rows import StoredRows
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import lagged_columns
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["drop_columns", "encode_rows"]
+__all__ = ["dependence_of_dropped", "drop_columns", "encode_rows"]
 
 STEP = 1e-4
 """Half the step of a slope's central difference, in units of the column's range: exact for straight lines and
@@ -92,9 +93,20 @@ def drop_columns(design: Design, full: Floats, size: float) -> tuple[Floats, Flo
     lost = [j for j in range(len(names)) if j not in kept]
     if not lost:
         return L, np.zeros((len(L), 0))
+    return L, (full[:, lost] - L @ dependence_of_dropped(design)) / (ESTIMABLE * max(1.0, size))
+
+
+def dependence_of_dropped(design: Design) -> Floats:
+    """Return what the columns of X that the fit dropped are of those kept, shape (kept, dropped)."""
+    if isinstance(design.streamed, StoredRows):
+        return design.streamed.dependence
+    names = design.encoder.column_names
+    kept = [j for j, name in enumerate(names) if name not in design.dropped.columns]
+    lost = [j for j in range(len(names)) if j not in kept]
+    if not lost:
+        return np.zeros((len(kept), 0))
     if design.streamed is None:
         X = design.take_used(design.encoder.encode(design.seen))
     else:
         X = design.encoder.encode(spanning_rows(design))
-    dependence, *_ = np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)
-    return L, (full[:, lost] - L @ dependence) / (ESTIMABLE * max(1.0, size))
+    return np.asarray(np.linalg.lstsq(X[:, kept], X[:, lost], rcond=None)[0])

@@ -12,6 +12,7 @@ from lmmtools.design.factors import encode_factor
 from lmmtools.design.facts import ColumnFacts
 from lmmtools.design.frame import as_numbers
 from lmmtools.design.newdata import is_categorical
+from lmmtools.design.stored_rows import StoredRows
 from lmmtools.errors import DataError, RowsNeededError
 from lmmtools.formula.expressions import columns_of
 
@@ -148,6 +149,8 @@ def counted_names(design: Design, levels: Mapping[str, list[Any]]) -> tuple[str,
 
 def count_cells(design: Design, levels: Mapping[str, list[Any]]) -> Floats:
     """Return the rows used that have each combination of levels, shape (levels of each column ...)."""
+    if isinstance(design.streamed, StoredRows):
+        return design.streamed.count_cells(levels)
     shape = tuple(map(len, levels.values()))
     total = np.zeros(int(np.prod(shape)))
     for frame in _frames(design):
