@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lmmtools._version import __version__
+from lmmtools.lazy import load_name
 
 if TYPE_CHECKING:
     from lmmtools import datasets, errors, exercises, plots, tables
@@ -107,13 +108,9 @@ if not TYPE_CHECKING:  # a type checker would take every name for known
 
         if name in _MODULES:
             return import_module(f"lmmtools.{name}")
-        try:
-            home = _HOME[name]
-        except KeyError:
-            raise import_module("lmmtools.other_names").missing_function("lmmtools", name, __all__) from None
-        value = getattr(import_module(f"lmmtools.{home}"), name)
-        globals()[name] = value
-        return value
+        if name not in _HOME:
+            raise import_module("lmmtools.other_names").missing_function("lmmtools", name, __all__)
+        return load_name("lmmtools", _HOME, name, globals())
 
 
 def __dir__() -> list[str]:

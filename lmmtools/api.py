@@ -12,8 +12,8 @@ from lmmtools.design.build import build_design
 from lmmtools.design.identification import check_identified, describe_unidentified
 from lmmtools.design.of_source import build_source_design
 from lmmtools.design.redeclare import Given
-from lmmtools.engines import check_options, load_engine, pls
-from lmmtools.errors import CodingWarning, DataError, EngineError, RowsNeededError
+from lmmtools.engines import check_options, choose_engine
+from lmmtools.errors import CodingWarning, DataError, EngineError
 from lmmtools.fit.record import Names, Prepared
 from lmmtools.formula.parser import parse
 from lmmtools.html import facts
@@ -207,19 +207,14 @@ class Model(AnswersOtherNames):
         options = {name: value for name, value in given.items() if value is not None}
         if engine == "lme4" or timeout != 600.0:
             options["timeout"] = timeout
-        module = load_engine(engine)
+        module = choose_engine(engine, self.design)
         check_options(engine, options)
         prepared = Prepared()
-        if self.design.streamed is not None:
-            if engine not in ("auto", "pls"):
-                raise RowsNeededError(
-                    f"engine={engine!r} takes all rows in memory, and these are read from {self.design.streamed.name} "
-                    'when they are needed: fit by "pls", or read the data into a frame first.'
-                )
+        if self.design.is_streamed:
             # One pass over the rows serves all fits of the model.
             with watch_rows(progress=progress):
                 prepared = Prepared(self._problem)
-            module, options = pls, {"problem": self._problem, **options}
+            options = {"problem": self._problem, **options}
         if check:
             check_identified(self.design, reml)
         started = time.perf_counter()

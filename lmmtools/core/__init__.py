@@ -8,8 +8,9 @@ What a fit does not need, such as deletion and refits, is loaded when it is firs
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
+
+from lmmtools.lazy import load_name
 
 if TYPE_CHECKING:
     from lmmtools.core.after.clusters import ClusterScores, Correction, cluster_scores
@@ -176,13 +177,9 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'lmmtools.core' has no attribute {name!r}") from None
-    value = getattr(importlib.import_module(f"lmmtools.core.{home}"), name)
-    globals()[name] = value
-    return value
+    if name not in _HOME:
+        raise AttributeError(f"module 'lmmtools.core' has no attribute {name!r}")
+    return load_name(__name__, _HOME, name, globals())
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from lmmtools.design.blocks import Block, order_blocks
-from lmmtools.design.build import Sample, learn_column, learn_response, used_columns
+from lmmtools.design.build import Sample, learn_column, learn_response
 from lmmtools.design.checks import (
     check_distance,
     check_effects,
@@ -33,19 +33,20 @@ from lmmtools.design.factors import Columns, Factor, encode_factor, label_cells
 from lmmtools.design.folding import fold_columns
 from lmmtools.design.frame import as_numbers, describe_infinite, need_columns
 from lmmtools.design.matrices import Design
+from lmmtools.design.passes import AddCoded, AddDefined, plan_survey, take_survey
 from lmmtools.design.remarks import remark_on_numbers
-from lmmtools.design.row_by_row import check_row_by_row, may_be_undefined, texts_of
+from lmmtools.design.row_by_row import check_row_by_row, may_be_undefined
 from lmmtools.design.rows_elsewhere import RowsElsewhere, StreamedBasis, StreamedCodes, StreamedColumn
 from lmmtools.design.streamed_rows import StreamedRows
 from lmmtools.design.streamed_states import learn_states
-from lmmtools.design.survey import Survey, SurveyPlan
+from lmmtools.design.survey import Survey
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import columns_of, fold_calls
 from lmmtools.formula.tokens import tokenize
 from lmmtools.sources.places import reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["build_streamed_design", "plan_survey", "take_survey"]
+__all__ = ["build_streamed_design"]
 
 _CLEAR = 100 * RANK_TOL
 """Share of a column beside the others, as a lower bound from few rows, above which all rows need not be asked."""
@@ -99,62 +100,36 @@ def build_streamed_design(
         return _Builder(formula, source, weights, offset, na_action, survey).build()
 
 
-def plan_survey(formula: ModelFormula, weights: str | None, offset: str | None) -> SurveyPlan:
-    """Return what a survey for a model has to look for."""
-    beside = [name for name in (weights, offset) if name is not None]
-    texts = texts_of(formula)
-    coded: set[str] = set()
-    for text in texts:
-        for token in fold_calls(tokenize(text), text, trusted=True):
-            if token.kind == "call" and token.text.startswith("C("):
-                coded |= set(token.columns)
-    grouping = {name for term in formula.random for name in term.factors}
-    return SurveyPlan(
-        tuple(dict.fromkeys((*used_columns(formula), *beside))),
-        frozenset(coded | grouping),
-        frozenset([c for text in texts for c in columns_of(text)] + beside),
-        tuple(dict.fromkeys(term.factors for term in formula.random if len(term.factors) > 1)),
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _Coded:
+    """What coded rows tell.
 
-
-def take_survey(source: Source, plan: SurveyPlan) -> Survey:
-    """Return the survey of all rows of a source."""
-    return fold_columns(source, plan.names, partial(Survey, plan, frozenset(_declared(source))), _add_to_survey)
-
-
-def _add_to_survey(survey: Survey, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
-    survey.add(columns)
-
-
-@dataclass(frozen=True, slots=True)
-class _AddDefined:
-    """Adds the rows in which all expressions have a value to a survey."""
+    Attributes
+    ----------
+    coder : Coder
+    survey : Survey
+        Of the rows used.
+    factors : mapping of str to Factor
+    kept : ndarray of intp
+        Columns of X that do not depend on others.
+    largest : ndarray
+        Largest size in each column of X.
+    ends : tuple of float
+        Smallest and largest response.
+    sample : ndarray
+        X in some rows.
+    undefined : dict of str to int
+        Rows in which each expression has no value.
+    """
 
     coder: Coder
-
-    def __call__(self, survey: Survey, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
-        complete = complete_rows(columns, self.coder.names)
-        at: Any = self.coder.code(complete).rows - start if len(columns) else []
-        survey.add({name: column.iloc[np.asarray(at, dtype=np.intp)] for name, column in columns.items()})
-
-
-@dataclass(frozen=True, slots=True)
-class _AddCoded:
-    """Adds complete rows to what coded rows tell."""
-
-    names: tuple[str, ...]
-
-    def __call__(self, found: CodedRows, columns: Mapping[str, pd.Series[Any]], start: int) -> None:
-        found.add(complete_rows(columns, self.names), start)
-
-
-def _declared(source: Source) -> Iterator[str]:
-    """Yield the columns whose levels have an order that the data declare."""
-    import pyarrow.types as pt
-
-    for field in source.schema:
-        if pt.is_dictionary(field.type):
-            yield field.name
+    survey: Survey
+    factors: Mapping[str, Factor]
+    kept: NDArray[np.intp]
+    largest: Floats
+    ends: tuple[float, float]
+    sample: Floats
+    undefined: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -274,79 +249,36 @@ class _Builder:
 
     def _finish(self, coder: Coder, factors: Mapping[str, Factor]) -> Design:
         """Return the design of coded rows, checked."""
-        survey, formula = self.survey, self.formula
+        coded = self._look_at_coded(coder, factors)
+        coder, survey, n = coded.coder, coded.survey, coded.survey.n
         names = coder.encoder.column_names
-        head = coder.code(complete_rows(survey.head_columns(), survey.plan.names))
-        undefined: dict[str, int] = {}
-        is_computed = coder.may_be_undefined or coder.response_encoder is not None
-        if is_computed or not self._is_clearly_full(np.asarray(head.X), coder.encoder):
-            make = partial(CodedRows, coder, names, formula.response)
-            found = fold_columns(self.source, coder.names, make, _AddCoded(coder.names))
-            found.check_infinite()
-            undefined = found.undefined
-            if undefined:
-                check_lost(undefined, survey.n, found.n > 0, self.na_action, is_undefined=True)
-                survey = self._survey_defined(coder)
-                again = _factors_of(survey)
-                blocks = [b.encoder for b in coder.blocks]
-                grouping = {name for t in formula.random for name in t.factors}
-                factors = {name: again[name] if name in grouping else factors[name] for name in factors}
-                recoded = self._coder(
-                    factors, survey, coder.response_encoder, coder.encoder, blocks, coder.offset_encoders
-                )
-                first = {name: coder.levels[name] for name in coder.labels if name not in grouping}
-                coder = replace(recoded, levels={**recoded.levels, **first})
-            kept = independent_columns(found.R) if len(names) else np.arange(0)
-            largest, y_range = found.largest, found.y_range
-            sample = np.asarray(found.head().X)
-        else:
-            kept = np.arange(len(names))
-            largest = self._largest(coder.encoder)
-            summary = survey.numbers[formula.response]
-            y_range = (summary.smallest, summary.largest)
-            sample = np.asarray(head.X)
-        check_range(*y_range, survey.n, formula.response)
-        check_magnitude(np.array([[max(abs(v) for v in y_range)]]), [f"the response {formula.response}"])
-        check_magnitude(np.asarray(largest)[None], names)
-        self._check_weights(survey)
-        dropped = tuple(name for j, name in enumerate(names) if j not in set(kept.tolist()))
-        if dropped:
-            check_distance(sample, names, kept, self._ends)
+        self._check_coded(coded)
+        kept = coded.kept
+        if len(kept) < len(names):
+            check_distance(coded.sample, names, kept, self._ends)
             coder = replace(coder, kept=kept)
-        if len(kept) >= survey.n:
-            check_fixed(survey.n, [names[j] for j in kept], remark_on_numbers(coder.encoder))
-        n = survey.n
+        if len(kept) >= n:
+            check_fixed(n, [names[j] for j in kept], remark_on_numbers(coder.encoder))
         rows = StreamedRows(self.source, coder, n, survey)
         shared: dict[tuple[str, ...], Any] = {}
-        blocks_made = [self._block(k, rows, factors, shared) for k in range(len(formula.random))]
-        check_effects(blocks_made)
-        unused = {name: f.unused for name, f in _factors_of(survey).items() if f.unused}
+        blocks = [self._block(k, rows, coded.factors, shared) for k in range(len(self.formula.random))]
+        check_effects(blocks)
 
         def elsewhere(what: str, *shape: int) -> Any:
             return RowsElsewhere(what, (n, *shape), rows.name)
 
-        has_offset = bool(formula.offsets) or self.offset is not None
+        has_offset = bool(self.formula.offsets) or self.offset is not None
         return Design(
-            formula=formula,
+            formula=self.formula,
             y=elsewhere("the response"),
             fixed=elsewhere("the columns of the fixed effects", len(kept)),
             x_names=tuple(names[j] for j in kept),
-            blocks=order_blocks(blocks_made),
+            blocks=order_blocks(blocks),
             weights=None if self.weights is None else _column("the weights", rows, "weights"),
             offset=_column("the offset", rows, "offset") if has_offset else None,
             rows=elsewhere("the positions"),
             complete=elsewhere("the columns"),
-            dropped=Dropped(
-                n_input=self.survey.n_input,
-                rows={
-                    **{name: self.survey.lost[name] for name in survey.plan.names if name in self.survey.lost},
-                    **undefined,
-                },
-                n_rows=self.survey.n_input - n,
-                columns=dropped,
-                levels=unused,
-                undefined={name: describe_undefined(name) for name in undefined},
-            ),
+            dropped=self._dropped(coded),
             encoder=coder.encoder,
             offset_encoders=coder.offset_encoders,
             offset_column=self.offset,
@@ -355,10 +287,65 @@ class _Builder:
             streamed=rows,
         )
 
+    def _look_at_coded(self, coder: Coder, factors: Mapping[str, Factor]) -> _Coded:
+        """Return what the coded rows tell: of a pass over them where the survey and the first rows do not."""
+        survey = self.survey
+        names = coder.encoder.column_names
+        head = np.asarray(coder.code(complete_rows(survey.head_columns(), survey.plan.names)).X)
+        is_computed = coder.may_be_undefined or coder.response_encoder is not None
+        if not is_computed and self._is_clearly_full(head, coder.encoder):
+            summary = survey.numbers[self.formula.response]
+            ends = (summary.smallest, summary.largest)
+            largest = self._largest(coder.encoder)
+            return _Coded(coder, survey, factors, np.arange(len(names)), largest, ends, head, {})
+        make = partial(CodedRows, coder, names, self.formula.response)
+        found = fold_columns(self.source, coder.names, make, AddCoded(coder.names))
+        found.check_infinite()
+        if found.undefined:
+            check_lost(found.undefined, survey.n, found.n > 0, self.na_action, is_undefined=True)
+            survey = self._survey_defined(coder)
+            coder, factors = self._recode(coder, survey, factors)
+        kept = independent_columns(found.R) if len(names) else np.arange(0)
+        sample = np.asarray(found.head().X)
+        return _Coded(coder, survey, factors, kept, found.largest, found.y_range, sample, found.undefined)
+
+    def _recode(
+        self, coder: Coder, survey: Survey, factors: Mapping[str, Factor]
+    ) -> tuple[Coder, Mapping[str, Factor]]:
+        """Return the coder and the factors of the rows in which all expressions have a value."""
+        again = _factors_of(survey)
+        grouping = {name for t in self.formula.random for name in t.factors}
+        factors = {name: again[name] if name in grouping else factors[name] for name in factors}
+        bases = [b.encoder for b in coder.blocks]
+        recoded = self._coder(factors, survey, coder.response_encoder, coder.encoder, bases, coder.offset_encoders)
+        first = {name: coder.levels[name] for name in coder.labels if name not in grouping}
+        return replace(recoded, levels={**recoded.levels, **first}), factors
+
+    def _check_coded(self, coded: _Coded) -> None:
+        """Raise a DataError for a response, columns of X or weights that cannot be fitted."""
+        response = self.formula.response
+        check_range(*coded.ends, coded.survey.n, response)
+        check_magnitude(np.array([[max(abs(v) for v in coded.ends)]]), [f"the response {response}"])
+        check_magnitude(np.asarray(coded.largest)[None], coded.coder.encoder.column_names)
+        self._check_weights(coded.survey)
+
+    def _dropped(self, coded: _Coded) -> Dropped:
+        """Return the rows, columns and levels that are left out."""
+        names, kept = coded.coder.encoder.column_names, set(coded.kept.tolist())
+        lost = self.survey.lost
+        return Dropped(
+            n_input=self.survey.n_input,
+            rows={**{name: lost[name] for name in self.survey.plan.names if name in lost}, **coded.undefined},
+            n_rows=self.survey.n_input - coded.survey.n,
+            columns=tuple(name for j, name in enumerate(names) if j not in kept),
+            levels={name: f.unused for name, f in _factors_of(coded.survey).items() if f.unused},
+            undefined={name: describe_undefined(name) for name in coded.undefined},
+        )
+
     def _survey_defined(self, coder: Coder) -> Survey:
         """Return the survey of the rows in which all expressions have a value."""
         make = partial(Survey, self.survey.plan, self.survey.declared)
-        survey = fold_columns(self.source, coder.names, make, _AddDefined(coder))
+        survey = fold_columns(self.source, coder.names, make, AddDefined(coder))
         survey.own = self.survey.own
         return survey
 

@@ -14,7 +14,7 @@ from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows
 from lmmtools.design.facts import mean_weight, response_spread
 from lmmtools.design.identification import check_identified, find_ambiguities
 from lmmtools.design.remarks import remark_on_columns
-from lmmtools.engines import load_engine
+from lmmtools.engines import choose_engine, load_engine
 from lmmtools.errors import (
     AgreementWarning,
     BoundaryWarning,
@@ -101,7 +101,7 @@ def fit_all(asked: Sequence[Asked], *, reml: bool) -> list[tuple[Fit, list[Findi
     DataError, EngineError, TranslationError
         If the data do not identify a model, there is no such engine, or it cannot fit the model.
     """
-    modules = [load_engine(engine) for _, _, engine in asked]
+    modules = [choose_engine(engine, design) for design, _, engine in asked]
     for design, _, _ in asked:
         check_identified(design, reml)
     by_lme4 = [design for design, _, engine in asked if engine == "lme4"]
@@ -109,10 +109,14 @@ def fit_all(asked: Sequence[Asked], *, reml: bool) -> list[tuple[Fit, list[Findi
     made = []
     for (design, names, engine), module in zip(asked, modules, strict=True):
         started = time.perf_counter()
-        estimate = next(in_r) if engine == "lme4" else module.fit(design, reml=reml)
+        prepared, options = _UNPREPARED, {}
+        if design.is_streamed:  # what another pass would find again
+            prepared = Prepared(core.prepare(design))
+            options = {"problem": prepared.problem}
+        estimate = next(in_r) if engine == "lme4" else module.fit(design, reml=reml, **options)
         if isinstance(estimate, EngineError):
             raise estimate
-        made.append(make_fit(Fit, design, names, estimate, time.perf_counter() - started))
+        made.append(make_fit(Fit, design, names, estimate, time.perf_counter() - started, prepared))
     return made
 
 

@@ -124,8 +124,18 @@ def test_a_fit_by_another_criterion_needs_no_second_pass(path):
 
 @pytest.mark.parametrize("engine", ["mixedlm", "lme4"])
 def test_engines_that_hold_all_rows_say_so(engine, path):
-    with pytest.raises(RowsNeededError, match=r"^model\.fit\(\): engine=.* takes all rows in memory"):
+    with pytest.raises(RowsNeededError, match=r"^model\.fit\(\): engine .* takes all rows in memory"):
         declare(FORMULA, path).fit(engine=engine)
+    with pytest.raises(RowsNeededError, match=r"engine .* takes all rows in memory"):
+        lmt.compare(declare(FORMULA, path), "pls", engine)
+
+
+def test_models_that_are_compared_are_fitted_as_alone(path, data):
+    by_two = lmt.compare(declare(FORMULA, path), "pls", "auto")
+    alone = declare(FORMULA, path).fit()
+    assert [column.criterion for column in by_two.columns] == [alone.objective] * 2
+    changed = alone.update("~ . - c")
+    assert changed.objective == pytest.approx(declare(FORMULA, data).fit().update("~ . - c").objective, rel=1e-10)
 
 
 def test_the_error_names_what_was_called_and_the_cure(path):
