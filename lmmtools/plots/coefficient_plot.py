@@ -105,7 +105,7 @@ def coefficients(
             capsize=2,
         )
         entries.append((artist, labels[k]))
-    name_places(ax, list(rows.values()), list(rows))
+    name_places(ax, list(rows.values()), list(rows), len(fits) if len(fits) > 1 else 0)
     responses = {plain_name(fit.design.formula.response) for fit in fits}
     of = f" on {responses.pop()}" if len(responses) == 1 else ""
     interval = f"{100 * level:g}% interval ({'normal' if method == 'z' else f't, {method}'})"

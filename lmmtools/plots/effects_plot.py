@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 __all__ = ["dodge", "draw_curves", "effects", "mean_label", "put_curve_legend", "style_of_curve"]
 
+# How far curves stand apart at a level, in units of the distance of levels: alone, and with points around them.
+_STEP, _STEP_WITH_POINTS = 0.12, 0.24
+
 
 def effects(
     fit: Fit,
@@ -105,8 +108,9 @@ def effects(
     variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
     found = mean_curves(fit, variable, by, at, level, method, points)
     ax = new_axes(ax, size_of_columns(found.along) if found.is_factor else SIZE)
-    _draw_points(ax, found, is_partial=points == "partial")
-    shown = draw_curves(ax, found, mean_label(fit))
+    step = _STEP if points == "none" else _STEP_WITH_POINTS
+    _draw_points(ax, found, step, is_partial=points == "partial")
+    shown = draw_curves(ax, found, mean_label(fit), step=step)
     put_curve_legend(ax, found, shown)
     return finish(ax)
 
@@ -126,18 +130,24 @@ def style_of_curve(k: int) -> dict[str, Any]:
     }
 
 
-def dodge(count: int) -> Floats:
-    """Return how far each of several curves stands beside the place of a level."""
-    reach = min(0.12 * (count - 1), 0.6)
-    return np.linspace(-reach / 2, reach / 2, count) if count > 1 else np.zeros(1)
+def dodge(count: int, step: float) -> Floats:
+    """Return how far each of several curves stands beside the place of a level, at most so far apart."""
+    reach = min(step * (count - 1), 0.7)
+    return np.linspace(-reach / 2, reach / 2, count)
 
 
 def draw_curves(
-    ax: Axes, found: MeanCurves, ylabel: str, *, is_joined: bool = False, is_interval_shown: bool = True
+    ax: Axes,
+    found: MeanCurves,
+    ylabel: str,
+    *,
+    step: float = _STEP,
+    is_joined: bool = False,
+    is_interval_shown: bool = True,
 ) -> list[tuple[Any, str]]:
     """Draw means with intervals and their labels; return what stands for each curve in a legend, and its name."""
     shown: list[tuple[Any, str]] = []
-    for k, (curve, beside) in enumerate(zip(found.curves, dodge(len(found.curves)), strict=True)):
+    for k, (curve, beside) in enumerate(zip(found.curves, dodge(len(found.curves), step), strict=True)):
         style = style_of_curve(k)
         if found.is_factor:
             line = style.pop("linestyle") if is_joined else "none"
@@ -178,9 +188,11 @@ def put_curve_legend(ax: Axes, found: MeanCurves, shown: list[tuple[Any, str]], 
         put_legend(ax, [(shown[0][0], f"mean{interval}")], title="; ".join(found.notes))
 
 
-def _draw_points(ax: Axes, found: MeanCurves, *, is_partial: bool) -> None:
+def _draw_points(ax: Axes, found: MeanCurves, step: float, *, is_partial: bool) -> None:
     """Draw the rows of each curve, jittered within levels of a factor; density or boxes where there are many rows."""
-    beside = dodge(len(found.curves))
+    beside = dodge(len(found.curves), step)
+    # Half the room of a curve at a level.
+    half = float(beside[1] - beside[0]) / 2.0 if len(beside) > 1 else 0.3
     n = sum(len(curve.y) for curve in found.curves)
     if n > MANY_POINTS and not found.is_factor:
         x, y = (np.concatenate([getattr(curve, name) for curve in found.curves]) for name in ("x", "y"))
@@ -190,9 +202,9 @@ def _draw_points(ax: Axes, found: MeanCurves, *, is_partial: bool) -> None:
         if not len(curve.y):
             continue
         if n > MANY_POINTS:
-            _draw_boxes(ax, curve.x, curve.y, beside[k], 0.6 / len(found.curves))
+            _draw_boxes(ax, curve.x, curve.y, beside[k], 1.6 * half)
             continue
-        jitter = np.random.default_rng(0).uniform(-0.15, 0.15, len(curve.y)) / max(1, len(found.curves) - 1)
+        jitter = np.random.default_rng(0).uniform(-half / 2.0, half / 2.0, len(curve.y))
         alone = len(found.curves) == 1
         ax.plot(
             curve.x + ((beside[k] + jitter) if found.is_factor else 0.0),

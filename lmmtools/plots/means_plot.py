@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.marginal.contrasts import marginal_contrasts
 from lmmtools.inference.marginal.grid_values import GridOptions
 from lmmtools.inference.marginal.means import marginal_means, name_list
@@ -106,23 +107,30 @@ def means(
     within = pairs.by if pairs is not None else tuple(name for name in found.names if name in name_list(by, "by"))
     blocks = _rows_by_block(found, within)
     rows, ticks = _place_rows(found, within, blocks)
-    ax = new_axes(ax, (SIZE[0], 1.1 + _ROW * len(ticks)))
+    notes = [note for note in found.notes if note not in degrees(fit, check_ddf(ddf)).notes]
+    above = 2 + comparisons + letters + 2 * bool(notes)
+    ax = new_axes(ax, (SIZE[0], 0.7 + _ROW * len(ticks) + 0.2 * above))
+    from matplotlib.lines import Line2D  # after new_axes(), which says how to install it
+
     bars = ax.hlines(rows, found.lower, found.upper, color=COLOURS[5], linewidth=7, alpha=0.6)
     (dots,) = ax.plot(found.estimate, rows, linestyle="none", marker="o", markersize=5, color="black", zorder=4)
     method = "normal" if ddf == "z" else f"t, {ddf}"
     entries: list[tuple[Any, str]] = [(dots, "mean"), (bars, f"{100 * level:g}% interval ({method})")]
-    notes = list(found.notes)
     if pairs is not None:
-        shown, wrong = _draw_arrows(ax, found, pairs, blocks, rows, alpha)
-        entries.append((shown, f"no overlap: differ ({pairs.adjust}, p < {alpha:g})"))
+        wrong = _draw_arrows(ax, found, pairs, blocks, rows, alpha)
+        arrow = Line2D([], [], color=COLOURS[1], marker=">", markersize=5, linewidth=1.6)
+        entries.append((arrow, f"apart: differ ({pairs.adjust}, p < {alpha:g})"))
         if wrong:
             notes.append(f"arrows do not say what the test says of {list_first(wrong, 3)}")
     if letters:
         grouped = found.cld(alpha, adjust=adjust or "tukey", sort=False).letters
         for row, text in zip(rows, grouped, strict=True):
             ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
-        notes.append(f"sharing a letter: no difference ({adjust or 'tukey'}, p < {alpha:g})")
-    _name_ticks(ax, ticks)
+        letter = Line2D([], [], linestyle="none", marker="$a$", color="black")
+        test = "" if comparisons else f" ({adjust or 'tukey'}, p < {alpha:g})"
+        entries.append((letter, f"shared: not different{test}"))
+    row = _name_ticks(ax, ticks, above)
+    bars.set_linewidth(min(7.0, 0.45 * row))
     ax.set_ylabel(", ".join(name for name in found.names if name not in within))
     ax.set_xlabel(mean_label(fit))
     put_legend(ax, entries, 2, is_right=True, title="; ".join(notes))
@@ -165,10 +173,8 @@ def _draw_arrows(
     blocks: Mapping[tuple[Any, ...], Sequence[int]],
     rows: Sequence[float],
     alpha: float,
-) -> tuple[Any, list[str]]:
-    """Draw the arrows of each block; return what stands for them in a legend, and the pairs of which they are wrong."""
-    from matplotlib.lines import Line2D
-
+) -> list[str]:
+    """Draw the arrows of each block; return the pairs of which they are wrong."""
     wrong: list[str] = []
     for members, chosen in _pairs_by_block(pairs, blocks):
         where = np.array(list(combinations(range(len(members)), 2)), dtype=np.intp).reshape(-1, 2)
@@ -180,7 +186,7 @@ def _draw_arrows(
             for length in (left, right):
                 if length:
                     _draw_arrow(ax, found.estimate[i], found.estimate[i] + length, rows[i])
-    return Line2D([], [], color=COLOURS[1], marker=">", markersize=5, linewidth=1.6), wrong
+    return wrong
 
 
 def _pairs_by_block(
@@ -207,11 +213,12 @@ def _draw_arrow(ax: Axes, start: float, end: float, row: float) -> None:
     ax.autoscale_view()
 
 
-def _name_ticks(ax: Axes, ticks: Sequence[tuple[float, str, bool]]) -> None:
-    """Write the names beside the rows, those of blocks in bold."""
+def _name_ticks(ax: Axes, ticks: Sequence[tuple[float, str, bool]], lines_above: int) -> float:
+    """Write the names beside the rows, those of blocks in bold; return the height of a row, in points."""
     places, names, is_block = zip(*ticks, strict=True)
-    name_places(ax, places, names)
+    row = name_places(ax, places, names, lines_above)
     for text, bold in zip(ax.get_yticklabels(), is_block, strict=True):
         if bold:
             text.set_fontweight("bold")
     ax.spines["left"].set_color(GREY)
+    return row

@@ -23,6 +23,8 @@ __all__ = ["name_columns", "name_places", "name_points"]
 _COLUMN_SIZES, _ROW_SIZES, _COLUMN_LINES = (10.0, 9.0, 8.0), (10.0, 9.0, 8.0, 7.5), 3
 # Share of the width, of names and rows, that names beside rows take at most.
 _NAMES_SHARE = 0.42
+# Height of a line of a legend, in points.
+_LINE = 14.0
 # In points: size of the letters of names beside points, half a marker, the gap between both.
 _NAME_SIZE, _HALF_MARKER, _GAP = 8.0, 3.0, 2.0
 # Width that such a letter is given, in units of its size; more than the average.
@@ -53,14 +55,16 @@ def name_columns(ax: Axes, labels: Sequence[Any]) -> None:
     ax.set_xlim(-0.6, len(names) - 0.4)
 
 
-def name_places(ax: Axes, places: Sequence[float], names: Sequence[str]) -> None:
+def name_places(ax: Axes, places: Sequence[float], names: Sequence[str], lines_above: int = 0) -> float:
     """Write names beside rows at some places, as large as leaves more than half of the width to the plot.
 
-    The x axis' label ends with the plot, so that it may begin below the names.
+    The x axis' label ends with the plot, so that it may begin below the names. ``lines_above``: lines of legend and
+    title that the plot's height must leave room for. Returned is the height of a row, in points.
     """
     points = 72.0 / ax.figure.dpi
     # A new Axes is about four fifths of its figure.
-    width, room = 1.25 * ax.bbox.width * points, ax.bbox.height * points / max(len(names), 1)
+    width, height = 1.25 * ax.bbox.width * points, 1.1 * ax.bbox.height * points - _LINE * lines_above
+    room = max(height, 0.25 * ax.bbox.height * points) / max(len(names), 1)
     for size in _ROW_SIZES:
         longest = int(_NAMES_SHARE * width / (LETTER * size))
         if size <= room and max(map(len, names), default=0) <= longest:
@@ -70,6 +74,7 @@ def name_places(ax: Axes, places: Sequence[float], names: Sequence[str]) -> None
     ax.set_yticks(places, texts, fontsize=size, parse_math=False)
     ax.set_ylim(min(places) - 0.7, max(places) + 0.7)
     ax.xaxis.label.set(x=1.0, horizontalalignment="right")
+    return room
 
 
 class _Box(NamedTuple):

@@ -268,9 +268,15 @@ def put_legend(
     for text, name in zip(shown.get_texts(), names, strict=True):
         text.set_text(name)
     if title:
-        lines = max(sum(name.count("\n") + 1 for name in names[c::count]) for c in range(count))
-        lines += shown.get_title().get_text().count("\n") + 1 if heading else 0
-        ax.set_title(title, fontsize=9, pad=8 + 14 * lines)
+        lines = _count_lines(names, count) + (shown.get_title().get_text().count("\n") + 1 if heading else 0)
+        if is_right:
+            title = _balance_lines(title, max(int(1.25 * ax.bbox.width * 72.0 / ax.figure.dpi / (LETTER * 9.0)), 16))
+        ax.set_title(title, loc="right" if is_right else "center", fontsize=9, pad=8 + 14 * lines, parse_math=False)
+
+
+def _count_lines(names: Sequence[str], columns: int) -> int:
+    """Return the lines of a legend in so many columns."""
+    return max(sum(name.count("\n") + 1 for name in names[c::columns]) for c in range(columns))
 
 
 def _shorten_entry(name: str) -> str:
@@ -328,9 +334,11 @@ def finish(ax: Axes) -> Axes:
     for text in (*labels, *ax.texts, *(legend.get_texts() if legend else ())):
         text.set_parse_math(False)
     points = 72.0 / ax.figure.dpi
-    for text, room in zip(labels, (ax.bbox.width, ax.bbox.height, ax.bbox.width), strict=True):
-        # A new Axes becomes about 15% larger when its figure is laid out.
-        letters = max(int(1.15 * room * points / (LETTER * float(text.get_fontsize()))), 16)
+    # A new Axes becomes about 15% larger when its figure is laid out; a title is in the middle of it, and the figure
+    # ends to the right.
+    rooms = (1.15 * ax.bbox.width, 1.15 * ax.bbox.height, ax.bbox.width)
+    for text, room in zip(labels, rooms, strict=True):
+        letters = max(int(room * points / (LETTER * float(text.get_fontsize()))), 16)
         text.set_text("\n".join(_balance_lines(line, letters) for line in text.get_text().split("\n")))
     return ax
 

@@ -12,6 +12,7 @@ MODELS = {
     "sleep": ("Reaction ~ Days + (1 + Days|Subject)", "sleepstudy"),
     "dyestuff2": ("Yield ~ 1 + (1|Batch)", "Dyestuff2"),
     "cake": ("angle ~ recipe + temp + (1|recipe:replicate)", "cake"),
+    "oats": ("yield ~ Variety * nitro + (1|Block/Variety)", "Oats"),
     "insteval": ("y ~ service + (1|s) + (1|d) + (1|dept)", "InstEval"),
 }
 
@@ -40,6 +41,11 @@ def dyestuff2():
 @pytest.fixture(scope="session")
 def cake():
     return fit_model("cake")
+
+
+@pytest.fixture(scope="session")
+def oats():
+    return fit_model("oats")
 
 
 @pytest.fixture(scope="session")

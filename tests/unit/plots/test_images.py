@@ -31,6 +31,15 @@ PLOTS = {
     "variance": lambda f: f["penicillin"].plot.variance(),
     "effects": lambda f: f["sleep"].plot.effects("Days"),
     "intervals_by_level": lambda _: lmt.plots.intervals_by_level(by_subject(), "Days"),
+    "effects_by": lambda f: f["oats"].plot.effects("nitro", by="Variety"),
+    "interaction": lambda f: f["oats"].plot.interaction("nitro ~ Variety", at={"nitro": [0, 0.6]}),
+    "means": lambda f: f["oats"].plot.means("Variety", comparisons=True, letters=True),
+    "coefficients": lambda f: f["oats"].plot.coefficients(f["oats"], names=["one", "again"]),
+    "scale_location": lambda f: f["sleep"].plot.scale_location(),
+    "influence": lambda f: f["sleep"].plot.influence(),
+    "mode_qq": lambda f: f["sleep"].plot.mode_qq(),
+    "predictive": lambda f: f["sleep"].plot.predictive(n_simulations=20),
+    "checks": lambda f: f["sleep"].plot(n_simulations=20).axes[0],
     "section": lambda f: f["dyestuff2"].plot.section(),
     "comparison": lambda f: lmt.plots.comparison(lmt.compare(f["penicillin"], without_a_plate())),
     "profile_zeta": lambda f: f["sleep"].plot.profile_zeta("cor_Days.(Intercept)|Subject"),
@@ -48,8 +57,8 @@ def without_a_plate() -> lmt.LMMResults:
 
 
 @pytest.fixture
-def fits(penicillin, sleep, dyestuff2) -> dict:
-    return {"penicillin": penicillin, "sleep": sleep, "dyestuff2": dyestuff2}
+def fits(penicillin, sleep, dyestuff2, oats) -> dict:
+    return {"penicillin": penicillin, "sleep": sleep, "dyestuff2": dyestuff2, "oats": oats}
 
 
 def draw(name: str, fits: dict, path: Path) -> np.ndarray:

@@ -12,11 +12,6 @@ from lmmtools.errors import DataError
 EXACT = 1e-10
 
 
-@pytest.fixture(scope="module")
-def oats():
-    return lmt.lmm("yield ~ Variety * nitro + (1|Block/Variety)", lmt.datasets.load("Oats")).fit(engine="pls")
-
-
 def legend_of(ax):
     return [text.get_text() for text in ax.get_legend().get_texts()]
 

@@ -20,11 +20,6 @@ def ergo():
     return lmt.lmm("effort ~ Type + (1|Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
 
 
-@pytest.fixture(scope="module")
-def oats():
-    return lmt.lmm("yield ~ Variety * nitro + (1|Block/Variety)", lmt.datasets.load("Oats")).fit(engine="pls")
-
-
 def bars(ax):
     return np.array([[part[0, 0], part[1, 0]] for part in ax.collections[0].get_segments()])
 
@@ -85,7 +80,7 @@ def test_letters_are_those_of_the_table(ergo):
     ax = ergo.plot.means("Type", letters=True, alpha=0.01, adjust="holm")
     letters = ergo.marginal_means("Type").cld(0.01, adjust="holm", sort=False).letters
     assert tuple(text.get_text() for text in ax.texts) == letters
-    assert "(holm, p < 0.01)" in ax.get_title().replace("\n", " ")
+    assert "(holm, p < 0.01)" in ax.get_legend().get_texts()[2].get_text()
 
 
 # Means, standard errors and correlation within {0, 1, 2} and {3, 4, 5}, of which emmeans 1.8.4 says that the arrows of
