@@ -190,6 +190,14 @@ def test_docstring_of_public_name_ends_with_an_example_that_prints_what_it_shows
     assert not any(got.startswith("Traceback") for got in printed), shown
 
 
+def test_every_public_name_has_others_to_see(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    kin = importlib.import_module("see_also").relatives()
+    alone = [p for p, o in OBJECTS.items() if "See Also" not in (inspect.getdoc(o) or "") and not kin.get(p)]
+    assert alone == [], "name them in a theme of docs/see_also.py"
+    assert [n for names in kin.values() for n in names if not is_there(n)] == []
+
+
 def test_a_wrong_number_in_a_docstring_is_found_and_renewed(tmp_path):
     source = 'def f():\n    """Return 42.\n\n    Examples\n    --------\n    >>> 6 * 7\n    41\n    """\n'
     assert doc_sessions.renew_docstrings(source, tmp_path) == source.replace("    41\n", "    42\n")
