@@ -66,7 +66,8 @@ def relatives() -> dict[str, list[str]]:
             found[path] += [other for other in paths if other != path]
     for path, record in returned():
         found[record].append(path)
-    found |= {name: kin for name, kin in kin_of_errors().items() if name not in found}
+    others = {**neighbours(), **kin_of_errors()}
+    found |= {name: kin for name, kin in others.items() if name not in found}
     return {path: list(dict.fromkeys(others))[:MOST] for path, others in found.items()}
 
 
@@ -114,6 +115,16 @@ def annotation(member: object) -> str:
     inside = member.func if isinstance(member, cached_property) else getattr(member, "fget", None)
     function = inside or getattr(member, "__func__", member)
     return str(getattr(function, "__annotations__", {}).get("return", ""))
+
+
+def neighbours() -> dict[str, list[str]]:
+    """Return, for each path of ``api.rst``, those beside it, and for the members of its classes the class."""
+    paths = listed()
+    found = {path: [*paths[max(i - 1, 0) : i], *paths[i + 1 : i + 2]] for i, path in enumerate(paths)}
+    for path in paths:
+        members = dir(resolve(path)) if inspect.isclass(resolve(path)) else ()
+        found |= {f"{path}.{name}": [path] for name in members if not name.startswith("_")}
+    return found
 
 
 def kin_of_errors() -> dict[str, list[str]]:
