@@ -105,11 +105,11 @@ def coefficients(
             capsize=2,
         )
         entries.append((artist, labels[k]))
-    name_places(ax, list(rows.values()), list(rows), len(fits) if len(fits) > 1 else 0)
     responses = {plain_name(fit.design.formula.response) for fit in fits}
     of = f" on {responses.pop()}" if len(responses) == 1 else ""
     interval = f"{100 * level:g}% interval ({'normal' if method == 'z' else f't, {method}'})"
     ax.set_xlabel(f"effect{of}, {interval}")
+    name_places(ax, list(rows.values()), list(rows), len(fits) if len(fits) > 1 else 0)
     if len(fits) > 1:
         put_legend(ax, entries, 1, is_right=True)
     return finish(ax)

@@ -129,10 +129,10 @@ def means(
         letter = Line2D([], [], linestyle="none", marker="$a$", color="black")
         test = "" if comparisons else f" ({adjust or 'tukey'}, p < {alpha:g})"
         entries.append((letter, f"shared: not different{test}"))
+    ax.set_xlabel(mean_label(fit))
     row = _name_ticks(ax, ticks, above)
     bars.set_linewidth(min(7.0, 0.45 * row))
     ax.set_ylabel(", ".join(name for name in found.names if name not in within))
-    ax.set_xlabel(mean_label(fit))
     put_legend(ax, entries, 2, is_right=True, title="; ".join(notes))
     return finish(ax)
 

@@ -58,8 +58,9 @@ def name_columns(ax: Axes, labels: Sequence[Any]) -> None:
 def name_places(ax: Axes, places: Sequence[float], names: Sequence[str], lines_above: int = 0) -> float:
     """Write names beside rows at some places, as large as leaves more than half of the width to the plot.
 
-    The x axis' label ends with the plot, so that it may begin below the names. ``lines_above``: lines of legend and
-    title that the plot's height must leave room for. Returned is the height of a row, in points.
+    Call it after the x axis has its label: a long one ends with the plot, so that it may begin below the names.
+    ``lines_above``: lines of legend and title that the plot's height must leave room for. Returned is the height of a
+    row, in points.
     """
     points = 72.0 / ax.figure.dpi
     # A new Axes is about four fifths of its figure.
@@ -73,7 +74,9 @@ def name_places(ax: Axes, places: Sequence[float], names: Sequence[str], lines_a
     texts = [shorten(name, max(longest, 8)) for name in names]
     ax.set_yticks(places, texts, fontsize=size, parse_math=False)
     ax.set_ylim(min(places) - 0.7, max(places) + 0.7)
-    ax.xaxis.label.set(x=1.0, horizontalalignment="right")
+    label = ax.xaxis.label
+    if len(label.get_text()) * LETTER * float(label.get_fontsize()) > (1.0 - _NAMES_SHARE) * width:
+        label.set(x=1.0, horizontalalignment="right")
     return room
 
 
