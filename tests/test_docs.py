@@ -332,6 +332,12 @@ def fields() -> set[str]:
     return {field.name for field in dataclasses.fields(lmmtools.LMMResults)}
 
 
+def test_the_gallery_has_every_plot():
+    """The build of the documentation runs its code."""
+    shown = set(re.findall(r"\.plots?\.(\w+)\(", (DOCS / "guide" / "gallery.rst").read_text(encoding="utf-8")))
+    assert set(lmmtools.plots.__all__) - shown == {"FitPlots", "checks"}
+
+
 @pytest.mark.parametrize("page", ["from_lme4.rst", "from_statsmodels.rst"])
 def test_every_call_in_the_tables_of_calls_exists(page):
     text = (DOCS / page).read_text(encoding="utf-8")
