@@ -47,6 +47,17 @@ A fit is one JSON object. Its keys in format 2:
     null, or how far each number may lie from the fit where the criterion is higher by a gap: ``version`` (1), ``gaps``,
     ``numbers`` (kind, label, one reach for each gap). Files of older versions do not have it.
 
+``prediction``
+    What predictions, marginal means and tests at new data need, if it was asked for: ``version`` (1); the ``formula``
+    in parts; ``columns`` of the fixed part with levels, or mean, ends and both of two values; ``cells``, the rows of
+    each combination of levels; how the columns of the ``fixed`` part, of ``offsets`` and of ``terms`` are made; levels
+    and ``modes`` of these; means and columns of ``weights`` and ``offset``; what ``dropped`` columns of X depended on;
+    sizes of X (``largest``) and of the ``bases``; cross-products of the model's matrices (``products``); ``sha256`` of
+    all this. An array is its ``type``, its ``shape`` and its bytes, compressed by zlib, in base 64. It holds no row. A
+    reader skips versions that it does not know.
+
+``fit.schema.json`` beside this module is a JSON Schema of all keys.
+
 Reading a number gives the bits that were written. A number that is not finite is the string ``"NaN"``, ``"Infinity"``
 or ``"-Infinity"``, since JSON has no such numbers.
 """

@@ -29,6 +29,7 @@ from lmmtools.formula.parser import parse
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.results.inference_methods import InferenceMethods
 from lmmtools.results.prediction_methods import PredictionMethods
+from lmmtools.results.stored_prediction import checksum
 
 if TYPE_CHECKING:
     from lmmtools.design.encoders import Encoder
@@ -57,6 +58,15 @@ def restore_fit(entry: Entry, record: StoredFit) -> RestoredFit:
     DataError
         If an entry is missing, of another type or size, or contradicts the record.
     """
+    if entry["sha256"].text() != checksum(entry.value):
+        raise DataError(f"{entry.place} was changed since it was written: its sha256 is another one")
+    try:
+        return _restore(entry, record)
+    except FormulaError as error:
+        raise DataError(f"{entry.place} has a term that is none: {error}") from None
+
+
+def _restore(entry: Entry, record: StoredFit) -> RestoredFit:
     formula = _read_formula(entry["formula"])
     n, p = record.nobs, len(record.x_names)
     survey = _read_survey(entry["columns"], formula)
@@ -217,7 +227,11 @@ def _read_cells(entry: Entry) -> StoredCells | None:
     if found is None:
         return None
     levels = {name: _read_labels(own) for name, own in found["levels"].items()}
-    return StoredCells(levels, found["counts"].packed(*map(len, levels.values())))
+    shape = tuple(map(len, levels.values()))
+    counts = found["counts"].packed(*shape)
+    if counts.shape != shape:
+        raise DataError(f"{found['counts'].place} has another shape than its levels")
+    return StoredCells(levels, counts)
 
 
 def _read_encoder(entry: Entry, text: str, constant: str) -> Encoder:

@@ -7,6 +7,8 @@ conditional modes, and sums over the rows: cross-products of the model's matrice
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +26,14 @@ from lmmtools.inference.marginal.grid_rows import dependence_of_dropped
 from lmmtools.inference.marginal.grid_values import count_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lmmtools.design.blocks import Block
     from lmmtools.design.encoders import Encoder
     from lmmtools.design.matrices import Design
     from lmmtools.fit.record import Fit
 
-__all__ = ["PREDICTION_VERSION", "prediction_entry"]
+__all__ = ["PREDICTION_VERSION", "checksum", "prediction_entry"]
 
 PREDICTION_VERSION = 1
 
@@ -50,7 +54,7 @@ def prediction_entry(fit: Fit) -> dict[str, Any]:
     _check_storable(design)
     scaling, cross = core.cross_products(design)
     squares, weighted = basis_sums(design)
-    return {
+    entry = {
         "version": PREDICTION_VERSION,
         "formula": _formula(design),
         "columns": {name: _column(design, name) for name in _predictors(design)},
@@ -70,6 +74,24 @@ def prediction_entry(fit: Fit) -> dict[str, Any]:
         "bases": {"squares": _pack(squares), "weighted": _pack(weighted)},
         "products": _products(scaling, cross),
     }
+    return {**entry, "sha256": checksum(entry)}
+
+
+def checksum(entry: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an entry without its own, whatever the order of keys and the spelling of numbers."""
+    own = {key: _with_floats(value) for key, value in entry.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
+
+
+def _with_floats(value: Any) -> Any:
+    """Return JSON with all numbers as floats: another program may write 2 for 2.0."""
+    if isinstance(value, dict):
+        return {key: _with_floats(own) for key, own in value.items()}
+    if isinstance(value, list):
+        return [_with_floats(own) for own in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value) if abs(value) < 2**1000 else str(value)
+    return value
 
 
 def _check_storable(design: Design) -> None:
@@ -301,6 +323,6 @@ def _pack(values: Any) -> dict[str, Any]:
     """Return an array as its type, its shape, and its bytes, compressed and in base 64."""
     array = np.asarray(values)
     is_whole = array.dtype.kind in "iub"
-    array = np.ascontiguousarray(array, dtype="<i8" if is_whole else "<f8")
+    array = np.asarray(array, dtype="<i8" if is_whole else "<f8", order="C")
     data = base64.b64encode(zlib.compress(array.tobytes(), 9)).decode("ascii")
     return {"type": "integer" if is_whole else "number", "shape": list(array.shape), "data": data}

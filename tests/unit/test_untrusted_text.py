@@ -23,6 +23,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
 import lmmtools as lmt
 from lmmtools.cli import main
 from lmmtools.engines.mixedlm import MixedLMSpec, make_model
+from lmmtools.results.stored_prediction import checksum
 
 # Printed tables with a name in each.
 TABLES = (
@@ -259,6 +260,34 @@ def quiet(call):
 
 FIT = lmt.lmm("y ~ x + (1|g)", DATA).fit(engine="pls")
 SAVED = FIT.to_json(random_effects=True)
+PREDICTING = lmt.lmm("y ~ scale(x) + (1|g)", DATA).fit(engine="pls").to_json(predict=True)
+PREDICTING_TEXTS = (
+    ("formula", "fixed"),
+    ("formula", "response"),
+    ("formula", "source"),
+    ("fixed", "text"),
+    ("fixed", "names", 1),
+    ("fixed", "learned"),
+    ("terms", 0, "term", "factors", 0),
+    ("terms", 0, "levels", 0, "values", 0),
+    ("columns",),
+    ("sha256",),
+)
+
+
+def predict_changed(path: tuple, text: str) -> object:
+    """Read a record that predicts with another text in one place, as a value or as a key, and predict."""
+    content = json.loads(PREDICTING)
+    at = content["prediction"]
+    for key in path[:-1]:
+        at = at[key]
+    old = at[path[-1]]
+    at[path[-1]] = {text: next(iter(old.values()))} if isinstance(old, dict) else text
+    if path != ("sha256",):
+        content["prediction"]["sha256"] = checksum(content["prediction"])
+    return lmt.read_json(json.dumps(content)).predict(DATA.head(2), random=False)
+
+
 PRINTED = """Linear mixed model fit by REML ['lmerMod']
 Formula: y ~ x + (1 | g)
    Data: DATA
@@ -294,6 +323,8 @@ def in_files(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: read({**json.loads(SAVED), "names": {**names, **dict.fromkeys(("data", "weights", "offset"), text)}})
     for old in ('"x"', '"g"', '"a"'):
         yield lambda old=old: read(json.loads(SAVED.replace(old, json.dumps(text))))
+    for path in PREDICTING_TEXTS:
+        yield lambda path=path: predict_changed(path, text)
     yield lambda: lmt.read_json(text)
     yield lambda: str(lmt.compare(FIT, *records))
     for old, new in (("y ~ x +", f"y ~ {text} +"), ("DATA", text), (" g   ", f" {text} "), ("x      ", f"{text} ")):
