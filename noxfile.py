@@ -63,6 +63,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def spark(session: nox.Session) -> None:
+    """Test Spark frames, which need pyspark and a Java runtime."""
+    session.install(".[test]", "pyspark>=3.5")
+    session.run("python", "-m", "pytest", "-q", "tests/unit/sources/test_spark.py", *session.posargs, env=THREADS)
+
+
+@nox.session
 def nightly(session: nox.Session) -> None:
     """Give the parser and the engine 10,000 formulas of each kind: a result, or an LmmError."""
     session.install(".[test]")

@@ -289,7 +289,7 @@ def lmm(
     data : DataFrame, str, path-like or lazy frame
         pandas, or any frame that narwhals accepts (polars, pyarrow). Also where rows can be read from: a path (Parquet,
         Arrow or CSV: a file, a folder, a pattern such as ``"ratings/*.parquet"``) or a list of paths, a pyarrow
-        Dataset, a DuckDB relation, a polars LazyFrame or a dask DataFrame.
+        Dataset, a DuckDB relation, a polars LazyFrame, a dask or Spark DataFrame.
     random : Declaration, optional
         ``crossed("plate", "sample")``, ``nested("batch", "cask")``, ``random("Subject", "1 + Days")``; they add up,
         with each other and with terms in the formula.
@@ -310,8 +310,8 @@ def lmm(
         Where data are a path, a query or a lazy frame: True reads rows in batches whenever they are needed, however
         many there are; False reads all into memory, once. By default that is done where the model's columns have at
         most 2**25 values (6.7 million rows of five columns) and a fit takes at most a quarter of the free memory; a
-        dask frame stays where it is. ``fit.design.is_streamed`` and the summary tell. The numbers are the same; some
-        methods need all rows in memory.
+        dask or Spark frame stays where it is. ``fit.design.is_streamed`` and the summary tell. The numbers are the
+        same; some methods need all rows in memory.
 
     Raises
     ------

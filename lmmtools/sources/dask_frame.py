@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.errors import DataError, LmmError
 from lmmtools.sources.batches import regroup
 from lmmtools.sources.parts import PartedSource, join_parts
-from lmmtools.sources.places import reading
+from lmmtools.sources.places import Somewhere, reading
 from lmmtools.sources.source import check_wanted, load_package
 
 if TYPE_CHECKING:
@@ -123,19 +123,8 @@ def _add_partition(work: Fold[Any], total: Any, frame: pd.DataFrame, schema: pa.
             f"partition {number} of the dask frame cannot be read: {_say(error)}. Give all partitions the types that "
             "the frame declares, with astype()."
         ) from error
-    with reading(_Partition(number), is_streamed=False):
+    with reading(Somewhere(f"partition {number} of the dask frame"), is_streamed=False):
         return work.add(work.start() if total is None else total, batches)
-
-
-@dataclass(frozen=True, slots=True)
-class _Partition:
-    """Where a worker is: it does not know how many rows come before its own."""
-
-    number: int
-
-    def place(self, row: int) -> str:
-        """Return the partition of a row."""
-        return f"partition {self.number} of the dask frame"
 
 
 def _merge(work: Fold[Any], total: Any, following: Any) -> Any:

@@ -25,6 +25,7 @@ _KINDS = {
     ("duckdb", "DuckDBPyRelation"): "duckdb_relation",
     ("polars", "LazyFrame"): "polars_lazy",
     ("dask", "DataFrame"): "dask_frame",
+    ("pyspark", "DataFrame"): "spark_frame",
 }
 
 
@@ -35,8 +36,8 @@ def open_source(data: Any) -> Source | None:
     ----------
     data : Any
         The path or URL of a file, a folder or a pattern such as ``"ratings/*.parquet"``, or several in a list; a
-        pyarrow Dataset, a DuckDB relation, a polars LazyFrame, a dask DataFrame, or a narwhals LazyFrame of one of
-        these.
+        pyarrow Dataset, a DuckDB relation, a polars LazyFrame, a dask or Spark DataFrame, or a narwhals LazyFrame of
+        one of these.
 
     Raises
     ------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lmmtools.sources.source import Source
 
-__all__ = ["advice_on_data", "columns_elsewhere", "place_of", "reading"]
+__all__ = ["Somewhere", "advice_on_data", "columns_elsewhere", "place_of", "reading"]
 
 
 class _Placed(Protocol):
@@ -25,6 +25,17 @@ class _Placed(Protocol):
 
     def place(self, row: int) -> str:
         """Return the row at a position as people count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Somewhere:
+    """Where a worker is that does not know how many rows come before its own: ``"partition 3 of the dask frame"``."""
+
+    name: str
+
+    def place(self, row: int) -> str:
+        """Return its name."""
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)
