@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 # A part of an interaction: what stands between colons, a quoted name or parentheses as a whole.
 _PIECE = re.compile(r"(?:`[^`]*`|\([^()]*\)|[^:])+")
 
-__all__ = ["ModelFormula", "RandomTerm", "factor_parts", "nest", "order_written"]
+__all__ = ["ModelFormula", "RandomTerm", "factor_parts", "nest", "order_written", "parts_of_term"]
+
+
+def parts_of_term(text: str) -> list[str]:
+    """Return the parts of an interaction: ``"a:C(b)"`` has two."""
+    return _PIECE.findall(text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +55,7 @@ class RandomTerm:
     @property
     def _meaning(self) -> tuple[bool, frozenset[str | frozenset[str]], frozenset[str]]:
         """The parts of a term that make it equal to another."""
-        variables = frozenset(frozenset(_PIECE.findall(v)) if ":" in v else v for v in self.variables)
+        variables = frozenset(frozenset(parts_of_term(v)) if ":" in v else v for v in self.variables)
         return self.intercept, variables, frozenset(self.factors)
 
     def __eq__(self, other: object) -> bool:

@@ -19,12 +19,14 @@ from lmmtools.formula.declare import Declaration
 from lmmtools.formula.expressions import fold_calls
 from lmmtools.formula.notation import write_call, write_lme4
 from lmmtools.formula.parser import parse
-from lmmtools.formula.terms import ModelFormula
+from lmmtools.formula.terms import ModelFormula, parts_of_term
 from lmmtools.formula.tokens import tokenize
 from lmmtools.report.equation import Effects, Equation, write_equation
 from lmmtools.sentences import join_with_and
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lmmtools.design.blocks import Block
     from lmmtools.design.matrices import Design
     from lmmtools.engines.mixedlm import MixedLMReading, MixedLMSpec
@@ -261,8 +263,39 @@ def _mean(formula: ModelFormula, design: Design | None) -> str:
     mean = f"The mean of {formula.response} is "
     if not variables:
         return f"{mean}{'a constant' if intercept else 'zero'}{offset}{columns}."
-    listed = join_with_and(variables)
-    return f"{mean}linear in {listed}{', with a constant' if intercept else ', without a constant'}{offset}{columns}."
+    says = _sum_of(variables) if design is None else _fixed_in_words(variables, design)
+    return f"{mean}{says}{', with a constant' if intercept else ', without a constant'}{offset}{columns}."
+
+
+def _sum_of(variables: Sequence[str]) -> str:
+    """Return what a mean is where nothing is known of the columns."""
+    return f"{'the effect' if len(variables) == 1 else 'a sum of effects'} of {join_with_and(variables)}"
+
+
+def _fixed_in_words(variables: Sequence[str], design: Design) -> str:
+    """Return what the mean is in terms of numbers, of factors, and of products of both."""
+    kinds = {v: [(part, _is_of_levels(part, design)) for part in parts_of_term(v)] for v in variables}
+    numbers = [v for v, parts in kinds.items() if not any(is_level for _, is_level in parts)]
+    levels = [v for v, parts in kinds.items() if all(is_level for _, is_level in parts)]
+    linear = [f"linear in {join_with_and(numbers)}"] if numbers else []
+    for v in variables:
+        if v not in numbers and v not in levels:
+            slope = ":".join(part for part, is_level in kinds[v] if not is_level)
+            factors = [part for part, is_level in kinds[v] if is_level]
+            of = f"level of {factors[0]}" if len(factors) == 1 else f"combination of {join_with_and(factors)}"
+            linear.append(f"{'with' if linear else 'linear with'} a slope of {slope} for each {of}")
+    alone = [f"the levels of {v}" for v in levels if len(kinds[v]) == 1]
+    together = [f"combinations of {join_with_and([p for p, _ in kinds[v]])}" for v in levels if len(kinds[v]) > 1]
+    apart = [f"different between {join_with_and([*alone, *together])}"] if levels else []
+    return join_with_and([*([", ".join(linear)] if linear else []), *apart])
+
+
+def _is_of_levels(part: str, design: Design) -> bool:
+    """Return whether a part of a term, ``"Machine"`` or ``"C(nitro)"``, stands for levels and not for a number."""
+    name = part.strip().strip("`")
+    if "(" in name and not name.startswith("C("):
+        return False  # columns of a function, a spline's too, are numbers
+    return any(piece.startswith(f"{name}[") for x in design.x_names for piece in parts_of_term(x))
 
 
 def fixed_terms(text: str) -> tuple[bool, tuple[str, ...]]:

@@ -29,10 +29,16 @@ def numbers(book) -> list[int]:
     return [int(n) for cell in book.cells if is_solution(cell) for n in CHECKED.findall(cell.source)]
 
 
-def answered(book):
-    """Return the notebook with each check run twice more: on the solution, and on a wrong answer."""
+RECORD = """import lmmtools as lmt
+from tests.notebooks.right_forms import record, refused
+
+lmt.exercises.check = record(lmt.exercises.check)"""
+
+
+def answered(book, name):
+    """Return the notebook with each check run twice more, on the solution and on a wrong answer, and on right forms."""
     book = copy.deepcopy(book)
-    cells = []
+    cells = [nbformat.v4.new_code_cell(RECORD)]
     for cell in book.cells:
         cells.append(cell)
         if is_solution(cell):
@@ -41,6 +47,9 @@ def answered(book):
                 again = nbformat.v4.new_code_cell(f"answer_{n} = {answer}\n{cell.source}")
                 again.metadata["tags"] = ["again"]
                 cells.append(again)
+            tried = nbformat.v4.new_code_cell(f"refused({name[:2]!r}, {n}, solution_{n})")
+            tried.metadata["tags"] = ["forms"]
+            cells.append(tried)
     book.cells = cells
     return book
 
@@ -52,7 +61,7 @@ def said(cell) -> str:
 
 @books
 def test_notebook_runs_and_tells_right_answers_from_wrong_ones(path):
-    book = answered(nbformat.read(path, as_version=4))
+    book = answered(nbformat.read(path, as_version=4), path.stem)
     NotebookClient(
         book, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parents[1])}}
     ).execute()
@@ -62,6 +71,8 @@ def test_notebook_runs_and_tells_right_answers_from_wrong_ones(path):
     assert not any(output.output_type == "stream" for cell in checks for output in cell.outputs), checks
     again = [said(cell) for cell in book.cells if "again" in cell.metadata.get("tags", [])]
     assert [text.split(":")[0] for text in again] == ["Right", "Not yet"] * len(checks), again
+    # Every right form of an answer is right: numbers as text, terms in another order, and so on.
+    assert [said(cell) for cell in book.cells if "forms" in cell.metadata.get("tags", [])] == ["[]"] * len(checks)
 
 
 @books

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pytest
 
-from lmmtools.exercises import check
+import lmmtools as lmt
+from lmmtools.exercises import check, same_terms
 
 RIGHT = [
     (0.79, 0.7855),
@@ -20,13 +23,40 @@ RIGHT = [
     (["b", "a"], {"a", "b"}),
     ({"a": 1.0}, {"a": 1.001}),
     (12, lambda n: n % 4 == 0),
+    ("0.79", 0.7855),
+    ("0,79", 0.7855),
+    ("79 %", 0.7855),
+    ("11/14", 0.7855),
+    ("about 0.79", 0.7855),
+    (Decimal("0.79"), 0.7855),
+    ([0.79], 0.7855),
+    (np.array(0.79), 0.7855),
+    ("12 wards", 12),
+    ("twelve", 12),
+    ("37,614", 37614),
+    ("'person'", "person"),
+    ("The person.", "person"),
+    (308, "308"),
+    ("no", False),
+    ("3 and no", (3, False)),
+    ("(1|a) + (1|b:a)", same_terms("(1|a/b)")),
+    ("y ~ x + (1|b) + (1|a)", same_terms("(1|a) + (1|b)")),
+    (lmt.nested("a", "b"), same_terms("(1|a/b)")),
+    (["(1|a)", "(1|a:b)"], same_terms("(1|a/b)")),
 ]
 WRONG = [
     (0.8, 0.7855),
     (31, 30),
     (1, True),
     (True, 1),
-    ("0.79", 0.7855),
+    ("0.79 or 0.9", 0.7855),
+    ("nan", 0.7855),
+    ("0.8", 0.7855),
+    ("eleven", 12),
+    ("", 12),
+    ("12 or 13", 12),
+    ("noon", False),
+    ("the other", "crossed"),
     (float("nan"), 0.7855),
     ("nested", "crossed"),
     (3, "crossed"),
@@ -38,6 +68,9 @@ WRONG = [
     ({"b": 1.0}, {"a": 1.0}),
     (0.001, 0.0),
     (13, lambda n: n % 4 == 0),
+    ("(1|b/a)", same_terms("(1|a/b)")),
+    ("(1|a) + (1|b)", same_terms("(1|a/b)")),
+    ("(x|a)", same_terms("(1|a)")),
 ]
 
 

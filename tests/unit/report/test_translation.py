@@ -164,3 +164,32 @@ def test_html_escapes_and_shows_the_equation():
     assert "a&lt;b" in html
     assert "$$" in html
     assert pd.notna(html)
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "sentence"),
+    [
+        ("Machines", "score ~ Machine + (1|Worker)", "is different between the levels of Machine, with a constant (3 "),
+        (
+            "Oats",
+            "yield ~ Variety * nitro + (1|Block)",
+            "is linear in nitro, with a slope of nitro for each level of Variety and different between the levels of "
+            "Variety, with a constant (6 ",
+        ),
+        (
+            "Oats",
+            "yield ~ Variety * C(nitro) + (1|Block)",
+            "is different between the levels of Variety, the levels of C(nitro) and combinations of Variety and "
+            "C(nitro), with a constant (12 ",
+        ),
+        ("Oats", "yield ~ 0 + Variety + (1|Block)", "between the levels of Variety, without a constant (3 "),
+        ("Oats", "yield ~ cr(nitro, df=3) + (1|Block)", "is linear in cr(nitro, df=3), with a constant ("),
+    ],
+)
+def test_a_mean_is_linear_in_numbers_alone_and_differs_between_levels(name, formula, sentence):
+    assert sentence in lmt.translate(formula, lmt.datasets.load(name)).words.splitlines()[0]
+
+
+def test_without_data_nothing_is_said_of_what_columns_are():
+    assert lmt.translate("y ~ x + (1|g)").words.startswith("The mean of y is the effect of x, with a constant.")
+    assert "linear" not in lmt.translate("y ~ x * z + (1|g)").words
