@@ -512,9 +512,9 @@ class PredictionMethods(Fit):
         >>> fit = lmt.lmm("angle ~ recipe * temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit(engine="pls")
         >>> fit.joint_tests(by="recipe").to_frame()[["term", "recipe", "num_df", "F"]].round(2)
            term recipe  num_df      F
-        0  temp      A     1.0  34.62
-        1  temp      B     1.0  31.30
-        2  temp      C     1.0  29.13
+        0  temp      A     1.0  29.70
+        1  temp      B     1.0  34.04
+        2  temp      C     1.0  30.51
         """
         from lmmtools.inference.degrees import read_method
         from lmmtools.inference.marginal.grid import GridOptions

@@ -31,6 +31,8 @@ values <- function(weighted) {
   d$w <- if (weighted) d$v else 1
   fm <- lmer(Reaction ~ Days + f + (Days | Subject), d, weights = w)
   m0 <- lmer(Reaction ~ Days + f + (1 | Subject), d, weights = w)
+  d$h <- factor(substr(d$s2, nchar(as.character(d$s2)), 100))
+  mx <- lmer(Reaction ~ Days * f + f * h + (1 | Subject), d, weights = w)
   ml <- lmer(Reaction ~ Days + f + (Days | Subject), d, weights = w, REML = FALSE)
   new <- data.frame(Days = c(3, 12), f = c("a", "b"), Subject = c("s1", "s2"))
   unseen <- data.frame(Days = 3, f = "a", Subject = "nobody")
@@ -54,6 +56,12 @@ class Row:
 
 def vcov_rows(fit: lmt.LMMResults) -> list[float]:
     return fit.varcorr.to_frame()[["vcov", "sdcor"]].to_numpy().T.ravel().tolist()
+
+
+def numbers_of(table: Any, columns: str) -> list[float]:
+    """Return some columns of a table, one after the other."""
+    values: list[float] = table.to_frame()[columns.split()].to_numpy(dtype=float).T.ravel().tolist()
+    return values
 
 
 def one_level_a_row(data: pd.DataFrame) -> pd.DataFrame:
@@ -320,6 +328,68 @@ ROWS = {
         ),
         2e-3,
     ),
+    'emmeans emmeans(weights = "cells")': Row(
+        "as.data.frame(emmeans(mx, 'f', weights = 'cells', lmer.df = 'satterthwaite'))[, 2:6]",
+        lambda c: numbers_of(c.mx.marginal_means("f", weights="cells"), "emmean se df lower upper"),
+        2e-3,
+    ),
+    "emmeans emmeans(cov.reduce = range)": Row(
+        "as.data.frame(emmeans(mx, 'Days', cov.reduce = range, lmer.df = 'satterthwaite'))[, 1:4]",
+        lambda c: numbers_of(c.mx.marginal_means("Days", cov_reduce=lambda x: [x.min(), x.max()]), "Days emmean se df"),
+        2e-3,
+    ),
+    'emmeans contrast(interaction="poly")': Row(
+        "as.data.frame(contrast(emmeans(mx, ~ f * h, lmer.df = 'satterthwaite'), interaction = 'poly'))[, 3:7]",
+        lambda c: numbers_of(c.mx.contrasts(["f", "h"], interaction="poly"), "estimate se df t p"),
+        2e-3,
+    ),
+    'emmeans pairs(e, simple = "each")': Row(
+        "(function(x) c(as.data.frame(x[[1]])$p.value, as.data.frame(x[[2]])$p.value))("
+        "pairs(emmeans(mx, ~ f * h, lmer.df = 'satterthwaite'), simple = 'each'))",
+        lambda c: numbers_of(c.mx.contrasts(["f", "h"], simple="each"), "p"),
+        5e-3,
+    ),
+    'emmeans test(c, delta=5, side="=")': Row(
+        "as.data.frame(test(pairs(emmeans(mx, 'f', lmer.df = 'satterthwaite')), delta = 5, side = '='))[, 5:6]",
+        lambda c: numbers_of(c.mx.contrasts("f", delta=5, side="equivalence"), "t p"),
+        5e-3,
+    ),
+    'emmeans emtrends(fm, "f", "x")': Row(
+        "unlist(list(as.data.frame(emtrends(mx, 'f', 'Days', lmer.df = 'satterthwaite'))[, 2:4],"
+        " as.data.frame(pairs(emtrends(mx, 'f', 'Days', lmer.df = 'satterthwaite')))$p.value))",
+        lambda c: [
+            *numbers_of(c.mx.marginal_means("f", slope_of="Days"), "slope se df"),
+            *numbers_of(c.mx.pairwise("f", slope_of="Days"), "p"),
+        ],
+        5e-3,
+    ),
+    'emmeans joint_tests(fm, by = "f")': Row(
+        "as.data.frame(joint_tests(mx, by = 'f', lmer.df = 'satterthwaite'))[, 3:6]",
+        lambda c: numbers_of(c.mx.joint_tests(by="f"), "num_df den_df F p"),
+        2e-2,
+    ),
+    'emmeans summary(e, type = "response")': Row(
+        "as.data.frame(emmeans(lmer(log(Reaction) ~ f + (1 | Subject), d, weights = w), 'f', type = 'response',"
+        " lmer.df = 'satterthwaite'))[, 2:6]",
+        lambda c: numbers_of(
+            lmt.lmm("log(Reaction) ~ f + (1 | Subject)", c.d, weights="w").fit().marginal_means("f", type="response"),
+            "response se df lower upper",
+        ),
+        2e-3,
+    ),
+    "emmeans emmip(fm, f ~ x)": Row(
+        "emmip(mx, f ~ Days, at = list(Days = c(0, 5)), plotit = FALSE)$yvar[c(1, 3, 2, 4)]",
+        lambda c: [
+            float(y)
+            for line in c.mx.plot.interaction("f ~ Days", at={"Days": [0, 5]}, is_interval_shown=False).get_lines()
+            for y in line.get_ydata()
+        ][:4],
+    ),
+    "multcomp cld(e)": Row(
+        "as.integer(factor(trimws(multcomp::cld(emmeans(mx, 'f', lmer.df = 'satterthwaite'))$.group)))",
+        lambda c: [ord(letter) - ord("a") + 1 for letter in c.mx.marginal_means("f").cld().to_frame().group],
+        package="multcomp",
+    ),
     "isNested(a, b)": Row(
         "as.numeric(isNested(d$s2, d$Subject))",
         lambda c: float("s2 is nested in Subject" in str(lmt.structure(c.d, ["s2", "Subject"]))),
@@ -377,6 +447,7 @@ class Case:
     m0: Any
     ml: Any
     without_f: Any
+    mx: Any
 
 
 def make_data() -> pd.DataFrame:
@@ -419,7 +490,9 @@ def case(request: pytest.FixtureRequest) -> tuple[str, Case]:
         model = lmt.lmm("Reaction ~ Days + f + (Days | Subject)", d, weights="w")
         m0 = lmt.lmm("Reaction ~ Days + f + (1 | Subject)", d, weights="w").fit()
         without = lmt.lmm("Reaction ~ Days + (Days | Subject)", d, weights="w").fit(reml=False)
-        return request.param, Case(d, new, model, model.fit(), m0, model.fit(reml=False), without)
+        crossed = d.assign(h=d.s2.str[-1])
+        mx = lmt.lmm("Reaction ~ Days * f + f * h + (1 | Subject)", crossed, weights="w").fit()
+        return request.param, Case(d, new, model, model.fit(), m0, model.fit(reml=False), without, mx)
 
 
 def test_every_row_of_the_table_is_here() -> None:

@@ -74,8 +74,6 @@ class MarginalContrasts(Tabular):
     slope_of : str or None
         The covariate whose slopes are compared; None for means.
     notes : tuple of str
-    scale : ResponseScale or None
-        The response's transformation, where the estimates are ratios or odds ratios.
 
     Examples
     --------
@@ -99,7 +97,7 @@ class MarginalContrasts(Tabular):
     ddf: Method
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
-    scale: ResponseScale | None = None
+    _scale: ResponseScale | None = None
     _families: tuple[Family, ...] = ()
     _linear: tuple[Floats, Floats] = (np.zeros(0), np.zeros(0))
 
@@ -125,15 +123,15 @@ class MarginalContrasts(Tabular):
         lower, upper = free_name("lower", self.by), free_name("upper", self.by)
         low = np.full(len(half), -np.inf) if side == "<" else estimate - half
         high = np.full(len(half), np.inf) if side == ">" else estimate + half
-        if self.scale is not None:
-            ends = np.exp(self.scale.rate * np.array([low, high]))
+        if self._scale is not None:
+            ends = np.exp(self._scale.rate * np.array([low, high]))
             low, high = ends.min(axis=0), ends.max(axis=0)
         return frame.assign(**{lower: low, upper: high})
 
     @property
     def _table(self) -> ResultTable:
         heading = "Contrast" if self.slope_of is None else f"Slope of {self.slope_of}"
-        key = "estimate" if self.scale is None else self.scale.ratio
+        key = "estimate" if self._scale is None else self._scale.ratio
         numbers = {key: self.estimate, "se": self.se, "df": self.df, "t": self.t, "p": self.p}
         statistics = (
             row_labels(heading, self.names, "contrast", is_index=False),

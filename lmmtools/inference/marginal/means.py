@@ -156,8 +156,6 @@ class MarginalMeans(Tabular):
         Factors averaged over, values held, variance parameters treated as fixed.
     letters : tuple of str
         Of each mean, from :meth:`cld`; empty before.
-    scale : ResponseScale or None
-        The response's transformation, where the means are back-transformed.
 
     Examples
     --------
@@ -183,7 +181,7 @@ class MarginalMeans(Tabular):
     slope_of: str | None = None
     notes: tuple[str, ...] = ()
     letters: tuple[str, ...] = ()
-    scale: ResponseScale | None = None
+    _scale: ResponseScale | None = None
     _linear: LinearMeans | None = None
 
     def cld(
@@ -241,7 +239,7 @@ class MarginalMeans(Tabular):
     def _table(self) -> ResultTable:
         both = NumberFormat("coefficient", DIGITS, share="estimates")
         key, heading = ("emmean", "Mean") if self.slope_of is None else ("slope", f"Slope of {self.slope_of}")
-        if self.scale is not None:
+        if self._scale is not None:
             key, heading = "response", "Response"
         statistics: tuple[Field, ...] = (
             Field(key, heading, self.estimate, both),
@@ -312,7 +310,7 @@ def marginal_means(
         method,
         slope_of,
         (*describe_cells(cells), *found.notes, *_describe_scale(fit, scale, spread)),
-        scale=scale,
+        _scale=scale,
         _linear=LinearMeans(cells, found.estimate, fit.estimate.beta, degrees(fit, method)),
     )
 
