@@ -218,6 +218,14 @@ ROWS = {
         lambda c: [*deleted(c.m0), *c.fm.cooks_distance],
         5e-3,
     ),
+    "refitML(fm) extractAIC(fm)": Row(
+        "c(deviance(refitML(fm)), extractAIC(fm))",
+        lambda c: [
+            c.fm.update("~ .", reml=False).objective,
+            c.fm.update("~ .", reml=False).k_params,
+            c.fm.update("~ .", reml=False).aic,
+        ],
+    ),
     # lme4 1.1-31 stops a refit early, and its REMLcrit() is not the criterion at the refit's theta (16 above it here).
     "refit(fm, y)": Row(
         "c(fixef(refit(fm, d$y2)), sigma(refit(fm, d$y2)))",
@@ -232,6 +240,34 @@ ROWS = {
         "drop1(lme4::lmer(formula(fm), d, weights = w, REML = FALSE), test = 'Chisq')['f', 'LRT']",
         lambda c: c.fm.drop1("chisq").to_frame().loc["f", "lrt"],
         2e-3,
+    ),
+    'lmer(y ~ x + (0 + dummy(f, "b") | g), d)': Row(
+        "REMLcrit(lmer(Reaction ~ Days + f + (1 | Subject) + (0 + dummy(f, 'b') | Subject), d, weights = w))",
+        lambda c: (
+            lmt.lmm("Reaction ~ Days + f + (1 | Subject) + (0 + dummy(f, 'b') | Subject)", c.d, weights="w")
+            .fit()
+            .objective
+        ),
+    ),
+    "lmList(y ~ x | g, d)": Row(
+        "local({l <- lmList(Reaction ~ Days | Subject, d); list(coef(l), sigma(l), c(confint(l)[1, , ]))})",
+        lambda c: listed(lmt.lmer_list("Reaction ~ Days | Subject", c.d)),
+    ),
+    "as.data.frame(profile(fm))": Row(
+        "length(unique(as.data.frame(suppressMessages(profile(m0, which = 'beta_')))$.par))",
+        lambda c: c.m0.profile("beta_").to_frame()["parameter"].nunique(),
+    ),
+    "xyplot(profile(fm)) densityplot": Row(
+        "1",
+        lambda c: float(c.m0.plot.profile_zeta("Days") is not None and c.m0.plot.profile_density("Days") is not None),
+    ),
+    "formula(fm) terms(fm) isREML(fm)": Row(
+        "c(isREML(fm), isREML(ml), nchar(gsub(' ', '', deparse(formula(fm)))))",
+        lambda c: [c.fm.reml, c.ml.reml, len(str(c.fm.formula).replace(" ", ""))],
+    ),
+    "model.frame model.matrix weights": Row(
+        "list(nrow(model.frame(fm)), model.matrix(fm), weights(fm))",
+        lambda c: [len(c.fm.design.frame), *c.fm.design.X.T.ravel(), *c.fm.design.weights],
     ),
     'getME(fm, "X") "Z" "y"': Row(
         "list(getME(fm, 'X'), rowSums(as.matrix(getME(fm, 'Z'))), getME(fm, 'y'))",
@@ -254,6 +290,18 @@ ROWS = {
             c.m0.ranova().to_frame()["lrt"].iloc[-1],
         ],
         2e-3,
+    ),
+    "lmerTest ls_means difflsmeans": Row(
+        "list(as.data.frame(ls_means(m0))[, c('Estimate', 'Std. Error', 'df')], "
+        "as.data.frame(difflsmeans(m0))[, c('Estimate', 'Std. Error', 'df', 'Pr(>|t|)')])",
+        lambda c: [
+            *c.m0.marginal_means("f").to_frame()[["emmean", "se", "df"]].to_numpy().T.ravel(),
+            *c.m0.pairwise("f", adjust="none").to_frame()[["estimate", "se", "df", "p"]].to_numpy().T.ravel(),
+        ],
+        2e-3,
+    ),
+    "lmerTest show_tests(anova(fm))": Row(
+        "sapply(show_tests(anova(fm)), nrow)", lambda c: [len(L) for L in c.fm.anova().contrasts]
     ),
     # lmerTest's step() does not find the weights of a function's frame; tests/unit/inference/test_step.py has it.
     "lmerTest drop1(fm) step(fm)": Row(
@@ -278,6 +326,18 @@ ROWS = {
     "broom.mixed tidy glance": Row(
         "list(fixef(fm), AIC(fm))",
         lambda c: [*c.fm.tidy().query("effect == 'fixed'")["estimate"], c.fm.glance()["aic"].iloc[0]],
+    ),
+    'broom.mixed tidy(scales = "vcov")': Row(
+        "broom.mixed::tidy(fm, effects = 'ran_pars', scales = 'vcov')$estimate",
+        lambda c: c.fm.tidy("ran_pars", scales="vcov")["estimate"],
+        2e-3,
+        package="broom.mixed",
+    ),
+    'broom.mixed tidy("ran_coefs")': Row(
+        "broom.mixed::tidy(fm, effects = 'ran_coefs')$estimate",
+        lambda c: c.fm.tidy("ran_coefs")["estimate"],
+        1e-3,
+        package="broom.mixed",
     ),
     "clubSandwich vcovCR coef_test": Row(
         f"{IN_CLUB} V <- vcovCR(m, type = 'CR2'); "
@@ -398,7 +458,77 @@ ROWS = {
     "plot(fm) qqnorm(resid(fm))": Row(
         "1", lambda c: float(c.fm.plot.residuals() is not None and c.fm.plot.qq() is not None)
     ),
+    "emmip(fm, a ~ x | b)": Row("1", lambda c: float(c.m0.plot.interaction("f ~ Days") is not None)),
+    'plot(emmeans(fm, "a"), comparisons = TRUE)': Row(
+        "1", lambda c: float(c.m0.plot.means("f", comparisons=True) is not None)
+    ),
+    "car::Anova(fm, type = 2)": Row(
+        "car::Anova(fm, type = 2)$Chisq",
+        lambda c: c.fm.anova(2, ddf="z").to_frame().eval("F * num_df"),
+        2e-3,
+        package="car",
+    ),
+    "report::report(fm)": Row("1", lambda c: float("linear mixed model of Reaction" in str(c.fm.report()))),
+    "parameters::model_parameters(fm)": Row(
+        "as.data.frame(parameters::model_parameters(fm, effects = 'fixed', ci_method = 'satterthwaite'))"
+        "[, c('Coefficient', 'SE', 'CI_low', 'CI_high', 'p')]",
+        lambda c: (
+            c.fm.tidy("fixed", conf_int=True)[["estimate", "std_error", "conf_low", "conf_high", "p_value"]]
+            .to_numpy()
+            .T.ravel()
+        ),
+        2e-3,
+        package="parameters",
+    ),
+    "parameters::bootstrap_parameters(fm)": Row(
+        "3", lambda c: len(c.fm.bootstrap(40, rng=1).conf_int().loc[list(c.fm.params.index)])
+    ),
+    "effectsize::standardize_parameters(fm)": Row(
+        "effectsize::standardize_parameters(m0, method = 'refit')$Std_Coefficient",
+        lambda c: lmt.lmm("scale(Reaction) ~ scale(Days) + f + (1 | Subject)", c.d, weights="w").fit().params,
+        2e-3,
+        plain_only="effectsize takes weighted means and deviations where the fit has weights",
+        package="effectsize",
+    ),
+    "performance::r2(fm) icc(fm)": Row(
+        "c(unlist(performance::r2(m0))[1:2], performance::icc(m0)$ICC_adjusted)",
+        lambda c: [c.m0.r2().conditional, c.m0.r2().marginal, c.m0.icc().adjusted],
+        2e-3,
+        plain_only="performance leaves the weights out of the residual variance",
+        package="performance",
+    ),
+    "performance_rmse performance_mae": Row(
+        "c(performance::performance_rmse(fm), performance::performance_mae(fm))",
+        lambda c: [(c.fm.resid**2).mean() ** 0.5, c.fm.resid.abs().mean()],
+        1e-3,
+        package="performance",
+    ),
+    "check_singularity check_convergence": Row(
+        "c(performance::check_singularity(fm), performance::check_convergence(fm))",
+        lambda c: [c.fm.is_singular, c.fm.converged],
+        package="performance",
+    ),
+    "compare_performance(m0, fm)": Row(
+        "as.data.frame(performance::compare_performance(m0, fm, metrics = 'AIC', estimator = 'REML'))$AIC",
+        lambda c: [c.m0.aic, c.fm.aic] if "Days" in str(lmt.tables.side_by_side(c.m0, c.fm)) else [],
+        package="performance",
+    ),
+    # performance takes the likelihood at the REML estimates, and does not fit again.
+    "test_likelihoodratio(m0, fm)": Row(
+        "as.data.frame(performance::test_likelihoodratio(m0, fm, estimator = 'ML'))$Chi2[2]",
+        lambda c: lmt.anova(c.m0, c.fm).to_frame()["chisq"].iloc[1],
+        2e-2,
+        package="performance",
+    ),
+    "check_predictions(fm)": Row("1", lambda c: float(c.fm.plot.predictive() is not None)),
+    "performance::check_model(fm)": Row("1", lambda c: float(c.fm.plot() is not None)),
 }
+
+
+def listed(found: Any) -> list[float]:
+    """Return coefficients, pooled sigma and the first level's intervals, in R's order."""
+    first = found.conf_int().to_numpy()[:2]
+    return [*found.coef.to_numpy().T.ravel(), found.pooled_sigma, *first.ravel()]
 
 
 def is_refused(run: Callable[[], Any]) -> bool:
