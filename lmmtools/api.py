@@ -332,6 +332,8 @@ def lmm(
     <lmmtools model Reaction ~ Days + (Days | Subject): 180 rows>
     """
     parsed = parse(formula, random, trusted=trusted)
+    if stream not in (None, True, False):
+        raise DataError(f"stream={stream!r:.40} is not an option; write True, False or None")
     source = open_source(data)
     if stream and source is None:
         raise DataError(
@@ -451,9 +453,9 @@ def translate(model: Any, data: Any = None) -> Translation:
     model : str, Declaration, Model, LMMResults, MixedLM, MixedLMResults or MixedLMSpec
         An lme4 formula, a declaration (``crossed("plate", "sample")``), a model or its result. A MixedLM model is read
         from its arrays, whatever its call looks like.
-    data : DataFrame, optional
-        Data for a formula or declaration: they show which factors are nested and what the independent groups are.
-        Without them the MixedLM call is one that is right for any data.
+    data : DataFrame, path or lazy frame, optional
+        Data for a formula or declaration, as :func:`lmm` takes them: they show which factors are nested and what the
+        independent groups are. Without them the MixedLM call is one that is right for any data.
 
     Returns
     -------

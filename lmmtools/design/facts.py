@@ -191,7 +191,7 @@ def spanning_rows(design: Design) -> pd.DataFrame:
     if found is None:
         raise RowsNeededError(
             f"X has {design.p} columns, too many to say from few rows what all rows of {design.streamed.name} span; "
-            "fit to a frame in memory for this."
+            "lmt.lmm(formula, data, stream=False) reads them all into memory for this."
         )
     return found
 

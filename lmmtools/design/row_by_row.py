@@ -47,7 +47,7 @@ def check_row_by_row(formula: ModelFormula, name: str) -> None:
                 if function in _WHOLE and not (function == "poly" and _is_raw(node)):
                     raise DataError(
                         f"{call} needs the whole column at once, and the rows of {name} are read in batches. Write "
-                        f"{_WHOLE[function]}, or fit to a frame in memory."
+                        f"{_WHOLE[function]}, or stream=False, which reads all rows into memory."
                     )
 
 

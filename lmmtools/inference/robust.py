@@ -217,8 +217,8 @@ def robust_degrees(fit: Fit, method: Robust) -> RobustDegrees:
     """
     if fit.design.streamed is not None:
         raise DataError(
-            f"cov={method.cov!r} needs the rows of each cluster together, and this fit reads its rows in batches: fit "
-            "the model to a frame in memory"
+            f"cov={method.cov!r} needs the rows of each cluster together, and this fit reads its rows in batches: "
+            "declare the model with stream=False if memory holds them"
         )
     codes, m, name = _read_clusters(fit, method)
     if m < 2:

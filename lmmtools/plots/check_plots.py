@@ -261,7 +261,9 @@ def predictive(
     need_fit(fit)
     count, generator, design = check_count(n_simulations), as_generator(rng), fit.design
     if not are_in_memory(design):
-        raise RowsNeededError("Simulated responses need the rows in memory; fit to a frame in memory for this plot.")
+        raise RowsNeededError(
+            "This needs all rows in memory, for simulated responses: lmt.lmm(formula, data, stream=False) reads them."
+        )
     observed = np.asarray(design.y, dtype=float)
     width = _bandwidth(observed)
     ax = new_axes(ax)

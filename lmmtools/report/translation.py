@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lmmtools.design.build import build_design
 from lmmtools.design.factors import count_pairs, is_nested
 from lmmtools.design.facts import ones_in_fixed
+from lmmtools.design.of_source import build_source_design
 from lmmtools.engines import mixedlm
 from lmmtools.engines.mixedlm.reading import as_design
 from lmmtools.engines.mixedlm.sketch import sketch_call
@@ -23,6 +24,7 @@ from lmmtools.formula.terms import ModelFormula, parts_of_term
 from lmmtools.formula.tokens import tokenize
 from lmmtools.report.equation import Effects, Equation, write_equation
 from lmmtools.sentences import join_with_and
+from lmmtools.sources import open_source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +133,10 @@ def translate_model(model: Any, data: Any = None) -> Translation:
 
 def _from_formula(formula: ModelFormula, data: Any) -> Translation:
     if data is not None:
-        return _from_design(formula, build_design(formula, data))
+        source = open_source(data)
+        return _from_design(
+            formula, build_design(formula, data) if source is None else build_source_design(formula, source)
+        )
     call, notes = None, list[str]()
     try:
         call = sketch_call(formula)

@@ -36,6 +36,7 @@ ENDINGS: dict[str, Kind] = {
 }
 COMPRESSED = (".gz", ".bz2", ".zst", ".lz4")
 _PARTITION = re.compile(r"([^=/]+)=([^/]*)")
+_QUERY = re.compile(r"\s*(select|from|with)\s+\S", re.IGNORECASE)
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _MOST_FILES = 5
 _LIKE = 0.75  # names of files share their endings
@@ -132,6 +133,8 @@ def list_files(path: Paths) -> FileList:
     if not isinstance(path, (str, PathLike)):
         return _join_lists([list_files(one) for one in path])
     name = fspath(path)
+    if _QUERY.match(name):
+        raise DataError(f"{name[:60]!r} is a query and no path. Give what it selects: duckdb.sql({name[:60]!r}).")
     fs = load_package("pyarrow.fs", f"Reading {name!r}")
     if "://" in name:
         try:

@@ -56,6 +56,11 @@ def open_source(data: Any) -> Source | None:
             "times. Give what it reads from: a path, a dataset, a relation; or put it into a file first: "
             'pyarrow.dataset.write_dataset(data, "rows", format="parquet"), then give "rows".'
         )
+    if _is_a(data, "duckdb", "DuckDBPyConnection"):
+        raise DataError(
+            'The data are a DuckDB connection. Give what it selects: connection.sql("select ..."), or '
+            'connection.table("name").'
+        )
     if _is_a(data, "narwhals", "LazyFrame"):
         return open_source(data.to_native())
     module = next((module for (package, kind), module in _KINDS.items() if _is_a(data, package, kind)), None)

@@ -101,5 +101,7 @@ def test_weights_beside_the_rows_go_with_rows_in_memory(path):
 
 
 def test_a_frame_in_memory_is_not_streamed(path):
+    with pytest.raises(DataError, match="stream='yes' is not an option"):
+        lmt.lmm("y ~ x + (1|g)", path, stream="yes")
     with pytest.raises(DataError, match="data are in memory already"):
         lmt.lmm("y ~ x + (1|g)", pd.read_csv(path), stream=True)

@@ -87,6 +87,19 @@ def test_a_frame_in_memory_has_the_labels_of_its_index(folder):
         lmt.lmm("t ~ y + (1|g)", data)
 
 
+def test_translate_takes_what_models_take(folder):
+    data = pd.concat([pd.read_csv(folder / f"{i}.csv") for i in range(3)], ignore_index=True)
+    assert str(lmt.translate("y ~ x + (1|g)", folder)) == str(lmt.translate("y ~ x + (1|g)", data))
+
+
+def test_a_query_as_text_and_a_connection_are_no_data():
+    duckdb = pytest.importorskip("duckdb")
+    with pytest.raises(DataError, match=r"is a query and no path\. Give what it selects: duckdb\.sql\(.select"):
+        lmt.lmm("y ~ x + (1|g)", "select * from 'rows.csv'")
+    with pytest.raises(DataError, match=r'connection\.sql\("select'):
+        lmt.lmm("y ~ x + (1|g)", duckdb.connect())
+
+
 def test_structure_takes_what_models_take(folder):
     data = pd.concat([pd.read_csv(folder / f"{i}.csv") for i in range(3)], ignore_index=True).assign(h=[1, 2, 3] * 20)
     wanted = str(lmt.structure(data, ["g", "h"]))
