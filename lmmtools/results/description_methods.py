@@ -76,13 +76,29 @@ class DescriptionMethods(Fit):
         return repca(self)
 
     @single
-    def icc(self, by_group: bool = False) -> ICC:
+    def icc(
+        self,
+        by_group: bool = False,
+        *,
+        limits: Literal["delta", "boot"] | None = None,
+        alpha: float = 0.05,
+        n: int = 1000,
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
+    ) -> ICC:
         """Return the intraclass correlation: the share of the variance that is due to the random effects.
 
         Parameters
         ----------
         by_group : bool
             Add a row for each grouping factor.
+        limits : {"delta", "boot"}, optional
+            Limits by the delta method on the logit, which takes no fit and is for large samples; or percentiles of a
+            parametric bootstrap, as performance's ``ci=``, which is better where there are few levels.
+        alpha : float
+            One less the coverage of the limits.
+        n, rng, n_jobs
+            Draws of the bootstrap, their source, and processes, as :meth:`bootstrap` takes them.
 
         Returns
         -------
@@ -104,12 +120,36 @@ class DescriptionMethods(Fit):
         all    0.4185      0.4185
         """
         from lmmtools.inference.variance.icc_r2 import icc
+        from lmmtools.inference.variance.share_limits import Asked
 
-        return icc(self, by_group)
+        return icc(self, by_group, Asked(limits, alpha, n, rng, n_jobs))
 
     @single
-    def r2(self) -> R2:
+    def r2(
+        self,
+        *,
+        limits: Literal["delta", "boot"] | None = None,
+        alpha: float = 0.05,
+        n: int = 1000,
+        rng: np.random.Generator | int | None = None,
+        n_jobs: int = 1,
+    ) -> R2:
         """Return Nakagawa's R2: ``marginal`` (fixed effects) and ``conditional`` (fixed and random effects).
+
+        Parameters
+        ----------
+        limits : {"delta", "boot"}, optional
+            Limits by the delta method on the logit, which takes no fit and is for large samples; or percentiles of a
+            parametric bootstrap, as performance's ``ci=``, which is better where there are few levels.
+        alpha : float
+            One less the coverage of the limits.
+        n, rng, n_jobs
+            Draws of the bootstrap, their source, and processes, as :meth:`bootstrap` takes them.
+
+        Raises
+        ------
+        DataError
+            If there is no such method for limits, or ``alpha`` is not between 0 and 1.
 
         See Also
         --------
@@ -125,8 +165,9 @@ class DescriptionMethods(Fit):
         R2    0.2787       0.7992
         """
         from lmmtools.inference.variance.icc_r2 import r2
+        from lmmtools.inference.variance.share_limits import Asked
 
-        return r2(self)
+        return r2(self, Asked(limits, alpha, n, rng, n_jobs))
 
     @single
     def variance_partition(self, alpha: float = 0.05) -> VariancePartition:

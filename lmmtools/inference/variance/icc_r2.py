@@ -10,6 +10,7 @@ import numpy as np
 from lmmtools.design.facts import basis_products, count_rows
 from lmmtools.errors import DataError
 from lmmtools.inference.variance.partition import COUNT, NUMBER, SHARE, notes_on, variance_parts
+from lmmtools.inference.variance.share_limits import Asked, Limits, Share, limits_of_shares
 from lmmtools.report.result_table import Field, ResultTable, Tabular, row_labels
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ICC", "R2", "DesignEffect", "design_effect", "icc", "r2"]
 
+NO_LIMITS = Asked()
+
 BATCH = 1 << 18
 """Rows whose sums by level are added at a time."""
 
@@ -31,7 +34,8 @@ BATCH = 1 << 18
 class ICC(Tabular):
     """Intraclass correlation.
 
-    ``to_frame()`` has the columns ``adjusted unadjusted``, a row per factor if asked for and ``all`` last.
+    ``to_frame()`` has the columns ``adjusted unadjusted``, a row per factor if asked for and ``all`` last; with limits
+    also ``adjusted_lower adjusted_upper unadjusted_lower unadjusted_upper``.
 
     Attributes
     ----------
@@ -43,6 +47,9 @@ class ICC(Tabular):
         Grouping factors, where they were asked for.
     by_group : ndarray, shape (groups, 2)
         Adjusted and unadjusted per factor; the rows add up to the whole.
+    limits : ndarray, shape (rows, 2, 2), or None
+        Lower and upper limit of adjusted and unadjusted, row by row as in ``to_frame()``; None where none were asked
+        for.
     notes : tuple of str
 
     Examples
@@ -60,6 +67,7 @@ class ICC(Tabular):
     groups: tuple[str, ...] = ()
     by_group: Floats | None = None
     notes: tuple[str, ...] = ()
+    limits: Floats | None = None
 
     @property
     def rows(self) -> list[tuple[str, float, float]]:
@@ -75,21 +83,50 @@ class ICC(Tabular):
         fields = (
             row_labels(None if is_whole else "Groups", groups, "grp"),
             Field("adjusted", "Adjusted ICC" if is_whole else "Adjusted", adjusted, SHARE),
+            *limit_fields("adjusted", self.limits, 0),
             Field("unadjusted", "Unadjusted ICC" if is_whole else "Unadjusted", unadjusted, SHARE),
+            *limit_fields("unadjusted", self.limits, 1),
         )
         return ResultTable("icc", fields, "Intraclass correlation", self.notes, is_facts=is_whole)
 
 
-def icc(fit: Fit, by_group: bool = False) -> ICC:
+def limit_fields(name: str, limits: Floats | None, at: int) -> tuple[Field, ...]:
+    """Return the columns of the limits of the share ``name``, which is the ``at``-th of each row; none without any."""
+    if limits is None:
+        return ()
+    lower, upper = limits[:, at, 0], limits[:, at, 1]
+    return (
+        Field(f"{name}_lower", "lower", lower, SHARE, is_blank_where_nan=True),
+        Field(f"{name}_upper", "upper", upper, SHARE, is_blank_where_nan=True),
+    )
+
+
+def icc(fit: Fit, by_group: bool = False, asked: Asked = NO_LIMITS) -> ICC:
     """Return the intraclass correlation of a fit, and of each grouping factor if asked."""
     parts = variance_parts(fit)
     random = float(parts.terms.sum())
     totals = np.array([random + parts.residual, random + parts.residual + parts.fixed])
     whole = random / totals
+    factors = list(fit.design.factors.values()) if by_group else []
+    terms = range(len(parts.terms))
+    shares = []
+    for own in (*factors, tuple(terms)):
+        others = [k + 1 for k in terms if k not in own] + [len(terms) + 1]
+        shares += [Share(tuple(k + 1 for k in own), (*fixed, *others)) for fixed in ((), (0,))]
+    found = limits_of_shares(fit, shares, asked)
+    notes, limits = _with_limits(fit, found)
     if not by_group:
-        return ICC(float(whole[0]), float(whole[1]), notes=notes_on(fit))
-    own = np.array([parts.terms[list(i)].sum() for i in fit.design.factors.values()])
-    return ICC(float(whole[0]), float(whole[1]), tuple(fit.design.factors), own[:, None] / totals, notes_on(fit))
+        return ICC(float(whole[0]), float(whole[1]), notes=notes, limits=limits)
+    own_sums = np.array([parts.terms[list(i)].sum() for i in factors])
+    names = tuple(fit.design.factors)
+    return ICC(float(whole[0]), float(whole[1]), names, own_sums[:, None] / totals, notes, limits)
+
+
+def _with_limits(fit: Fit, found: Limits | None) -> tuple[tuple[str, ...], Floats | None]:
+    """Return the notes of a table, and the limits of two shares a row, shape (rows, 2, 2)."""
+    if found is None:
+        return notes_on(fit), None
+    return (*notes_on(fit), *found.notes), found.values.reshape(-1, 2, 2)
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
@@ -186,7 +223,8 @@ def _joined_rows(fit: Fit, blocks: Sequence[int]) -> float:
 class R2(Tabular):
     """Nakagawa's R2.
 
-    ``to_frame()`` has one row with the columns ``marginal conditional``.
+    ``to_frame()`` has one row with the columns ``marginal conditional``; with limits also ``marginal_lower
+    marginal_upper conditional_lower conditional_upper``.
 
     Attributes
     ----------
@@ -194,6 +232,8 @@ class R2(Tabular):
         Share of the variance that the fixed effects have.
     conditional : float
         Share that fixed and random effects have together.
+    limits : ndarray, shape (1, 2, 2), or None
+        Lower and upper limit of both; None where none were asked for.
     notes : tuple of str
 
     Examples
@@ -208,19 +248,25 @@ class R2(Tabular):
     marginal: float
     conditional: float
     notes: tuple[str, ...] = ()
+    limits: Floats | None = None
 
     @property
     def _table(self) -> ResultTable:
         fields = (
             row_labels(None, ["R2"]),
             Field("marginal", "Marginal R2", [self.marginal], SHARE),
+            *limit_fields("marginal", self.limits, 0),
             Field("conditional", "Conditional R2", [self.conditional], SHARE),
+            *limit_fields("conditional", self.limits, 1),
         )
         return ResultTable("r2", fields, "R2 for mixed models (Nakagawa)", self.notes, is_facts=True)
 
 
-def r2(fit: Fit) -> R2:
+def r2(fit: Fit, asked: Asked = NO_LIMITS) -> R2:
     """Return the marginal and the conditional R2 of a fit."""
     parts = variance_parts(fit)
     total = parts.fixed + float(parts.terms.sum()) + parts.residual
-    return R2(parts.fixed / total, 1.0 - parts.residual / total, notes_on(fit))
+    terms, last = tuple(range(1, len(parts.terms) + 1)), len(parts.terms) + 1
+    found = limits_of_shares(fit, (Share((0,), (*terms, last)), Share((0, *terms), (last,))), asked)
+    notes, limits = _with_limits(fit, found)
+    return R2(parts.fixed / total, 1.0 - parts.residual / total, notes, limits)

@@ -29,7 +29,17 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["COUNT", "NUMBER", "SHARE", "Parts", "VariancePartition", "notes_on", "variance_partition", "variance_parts"]
+__all__ = [
+    "COUNT",
+    "NUMBER",
+    "SHARE",
+    "Parts",
+    "VariancePartition",
+    "notes_on",
+    "slopes_relative",
+    "variance_partition",
+    "variance_parts",
+]
 
 SHARE = NumberFormat("correlation", 4)
 
@@ -221,10 +231,15 @@ def _shares_with_intervals(
 def _slopes_relative(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
     """Return derivatives of the parts over sigma**2, (terms + 1, m), and the parameters' covariance, (m, m)."""
     found = core.relative_uncertainty(fit.problem, fit.theta, fit.reml)
+    return slopes_relative(found, moments), found.covariance[:-1, :-1]
+
+
+def slopes_relative(found: core.RelativeUncertainty, moments: Sequence[Floats]) -> Floats:
+    """Return derivatives of the terms' variances, and last the residual's, over sigma**2, shape (terms + 1, m)."""
     slopes = np.zeros((len(moments) + 1, len(found.owners)))
     for i, (k, move) in enumerate(zip(found.owners.tolist(), found.directions, strict=True)):
         slopes[k, i] = float((move * moments[k]).sum())
-    return slopes, found.covariance[:-1, :-1]
+    return slopes
 
 
 def _slopes_of_shared(fit: Fit, moments: Sequence[Floats]) -> tuple[Floats, Floats]:
