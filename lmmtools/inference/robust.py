@@ -26,7 +26,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.frame import as_frame
 from lmmtools.design.redeclare import is_unchanged
-from lmmtools.errors import DataError
+from lmmtools.errors import DataError, RowsNeededError
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
@@ -210,13 +210,14 @@ def robust_degrees(fit: Fit, method: Robust) -> RobustDegrees:
     Raises
     ------
     DataError
-        If there is no such cluster, the random effects are not nested in it, there is only one, or the rows are not in
-        memory.
+        If there is no such cluster, the random effects are not nested in it, or there is only one.
+    RowsNeededError
+        If the rows are not in memory.
     EngineError
         If there is no memory, or CR3 is not defined.
     """
     if fit.design.streamed is not None:
-        raise DataError(
+        raise RowsNeededError(
             f"cov={method.cov!r} needs the rows of each cluster together, and this fit reads its rows in batches: "
             "declare the model with stream=False if memory holds them"
         )

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.fit.record import Fit
+from lmmtools.inference.tails import check_alpha
 from lmmtools.threads import single
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from lmmtools.inference.collinearity import Collinearity
     from lmmtools.inference.influence import Influence
+    from lmmtools.inference.residual_tests import ResidualTests
     from lmmtools.inference.residuals import ModeNormality
 
 __all__ = ["DiagnosticMethods"]
@@ -190,3 +193,81 @@ class DiagnosticMethods(Fit):
         from lmmtools.inference.residuals import mode_normality
 
         return mode_normality(self)
+
+    @single
+    def residual_tests(self, by: str | None = None, *, alpha: float = 0.05) -> ResidualTests:
+        """Return tests of the residuals, with what each found in words: normality, equal variances, outliers.
+
+        Parameters
+        ----------
+        by : str, optional
+            Grouping factor or column between whose levels variances are compared; by default the grouping factor of
+            fewest levels.
+        alpha : float
+            Level of the tests.
+
+        Returns
+        -------
+        ResidualTests
+            ``.to_frame()`` has columns ``about test statistic df p finding``.
+
+        Raises
+        ------
+        DataError
+            If there is no such factor or column, or hardly a row has a residual of its own.
+        RowsNeededError
+            If the rows are not in memory.
+
+        See Also
+        --------
+        mode_normality : The normality of the random effects.
+        quantile_residuals : Residuals by simulation.
+
+        Notes
+        -----
+        Standardised residuals: Shapiro and Wilk's test, Breusch and Pagan's in Koenker's form along the fitted values,
+        Levene's from medians between groups; studentised ones: the largest, by Bonferroni's inequality. With many rows
+        departures that do not matter are significant. Fixed effects and their standard errors bear non-normal
+        residuals well (Schielzeth et al. 2020, Methods Ecol. Evol. 11, doi:10.1111/2041-210X.13434); unequal variances
+        they do not, and ``cov="CR2"`` is for these.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
+        >>> fit.residual_tests().to_frame()[["about", "statistic"]].round(3)
+        """
+        from lmmtools.inference.residual_tests import residual_tests
+
+        return residual_tests(self, by, check_alpha(alpha))
+
+    @single
+    def collinearity(self) -> Collinearity:
+        """Return how far terms of the fixed part depend on each other: variance inflation, as car's ``vif``.
+
+        Returns
+        -------
+        Collinearity
+            ``.to_frame()`` has columns ``gvif df gvif_adjusted tolerance``; ``.condition_indices`` and
+            ``.condition_number`` are those of X with columns of unit length.
+
+        Raises
+        ------
+        DataError
+            If the fixed part has no term beside the constant.
+
+        Notes
+        -----
+        Generalised inflation factors by term (Fox & Monette 1992, J. Am. Stat. Assoc. 87,
+        doi:10.1080/01621459.1992.10475190) from the correlations of the estimates; condition indices as Belsley, Kuh &
+        Welsch (1980), doi:10.1002/0471725153.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("angle ~ recipe + temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit(engine="pls")
+        >>> fit.collinearity().to_frame().round(3)
+        """
+        from lmmtools.inference.collinearity import collinearity
+
+        return collinearity(self)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from lmmtools.inference.anova import AnovaTable
     from lmmtools.inference.drop1 import SingleDeletions, SingleLikelihoodRatios
+    from lmmtools.inference.effect_sizes import EffectShares
     from lmmtools.inference.profile.profile_result import Profile
     from lmmtools.inference.ranova import RandomAnova
     from lmmtools.inference.robust import Correction
@@ -256,6 +257,57 @@ class InferenceMethods(Fit):
         from lmmtools.inference.degrees import read_method
 
         return anova_table(self, type, read_method(ddf, cov, cluster))
+
+    @single
+    def eta_squared(
+        self,
+        type: Literal[3, 2, 1, "III", "II", "I"] = 3,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        *,
+        alpha: float = 0.05,
+    ) -> EffectShares:
+        """Return partial eta, epsilon and omega squared of each term, from its F test, as effectsize's.
+
+        Parameters
+        ----------
+        type, ddf
+            Of the tests, as :meth:`anova` takes them.
+        alpha : float
+            One less the coverage of the limits, which are two-sided. effectsize's default, a lower limit alone, is
+            that of ``alpha=0.1``.
+
+        Returns
+        -------
+        EffectShares
+            ``.to_frame()`` has each share with its limits.
+
+        Raises
+        ------
+        DataError
+            If there is no such type or method, or tests have no degrees of freedom (``ddf="z"``).
+
+        Notes
+        -----
+        Cohen (1965); Kelley (1935), doi:10.1073/pnas.21.9.554; Hays (1963); from F: Albers & Lakens (2018),
+        doi:10.1016/j.jesp.2017.09.004; limits: Steiger (2004), doi:10.1037/1082-989X.9.2.164. Denominator degrees of
+        freedom stand for a residual sum of squares that a mixed model has not: the shares compare between terms of one
+        fit and, with care, between studies.
+
+        See Also
+        --------
+        cohens_d : Differences in standard deviations.
+        r2 : The share of the fixed effects together.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.eta_squared().to_frame()[["eta_sq", "omega_sq"]].round(3)
+        """
+        from lmmtools.inference.degrees import check_ddf
+        from lmmtools.inference.effect_sizes import effect_shares
+
+        return effect_shares(self, type, check_ddf(ddf), alpha)
 
     @single
     def ranova(

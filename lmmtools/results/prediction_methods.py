@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import ArrayLike
 
+    from lmmtools.inference.effect_sizes import StandardizedDifferences
     from lmmtools.inference.marginal.adjust import Adjust
     from lmmtools.inference.marginal.contrast_methods import Method
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
@@ -522,6 +523,62 @@ class PredictionMethods(Fit):
 
         options = GridOptions(at, None, weights, nesting, cov_reduce)
         return joint_tests(self, by=by, options=options, ddf=read_method(ddf, cov, cluster))
+
+    @single
+    def cohens_d(
+        self,
+        factors: str | Sequence[str],
+        *,
+        method: Method | str | Mapping[str, Any] = "pairwise",
+        ref: Any = None,
+        by: str | Sequence[str] | None = None,
+        at: Mapping[str, Any] | None = None,
+        standardizer: Literal["total", "residual"] = "total",
+        alpha: float = 0.05,
+        ddf: Literal["satterthwaite", "kenward-roger", "residual", "z"] = "satterthwaite",
+        cov: Correction | None = None,
+        cluster: Any = None,
+    ) -> StandardizedDifferences:
+        """Return contrasts of marginal means in standard deviations, with limits.
+
+        Parameters
+        ----------
+        factors, method, ref, by, at, ddf, cov, cluster
+            As :meth:`contrasts` takes them.
+        standardizer : {"total", "residual"}
+            ``"total"``: the root of the variance of all random effects, in an average row, and the residual (Westfall,
+            Kenny & Judd 2014), which compares with d of studies without repeated measures. ``"residual"``: the
+            residual's, as emmeans' ``eff_size(e, sigma(fit), edf)``.
+        alpha : float
+            One less the coverage of the limits.
+
+        Returns
+        -------
+        StandardizedDifferences
+            ``.to_frame()`` has the levels of ``by``, then columns ``contrast d se df lower upper``.
+
+        Raises
+        ------
+        DataError
+            As :meth:`contrasts`; or if there is no such standardizer, or terms share one variance.
+
+        Notes
+        -----
+        Westfall, Kenny & Judd (2014), J. Exp. Psychol. Gen. 143(5), doi:10.1037/xge0000014. The standard error counts
+        that of the standard deviation too, with the degrees of freedom that the fit's information gives it.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+        >>> fit.cohens_d("Type").to_frame()[["contrast", "d", "se"]].head(2).round(3)
+        """
+        from lmmtools.inference.effect_sizes import standardize
+
+        table = self.contrasts(
+            factors, method=method, ref=ref, by=by, at=at, adjust="none", ddf=ddf, cov=cov, cluster=cluster
+        )
+        return standardize(self, table, standardizer, alpha)
 
     @property
     def marginal(self) -> MarginalEffects:

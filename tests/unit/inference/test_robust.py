@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
-from lmmtools.errors import DataError, LmmError
+from lmmtools.errors import DataError, LmmError, RowsNeededError
 
 from .recorded import REFERENCE
 
@@ -241,7 +241,7 @@ def test_rows_read_in_batches_are_refused(tmp_path):
     path = tmp_path / "rows.parquet"
     lmt.datasets.load("sleepstudy").to_parquet(path)
     fit = lmt.lmm("Reaction ~ Days + (1 | Subject)", str(path), stream=True).fit()
-    with pytest.raises(DataError, match="reads its rows in batches"):
+    with pytest.raises(RowsNeededError, match="reads its rows in batches"):
         fit.tests(cov="CR2")
 
 
