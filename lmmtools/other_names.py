@@ -25,7 +25,7 @@ _COMPONENTS = "write len(fit.varcorr.to_frame()): correlated effects and compone
 _MEANS = "write fit.marginal_means(factors)"
 _PAIRS = "write fit.pairwise(factors), all differences of marginal means"
 _TESTS = "write fit.tests(), t tests of the fixed effects with degrees of freedom"
-_SANDWICH = "write {}; robust ones are not defined for MixedLM either"
+_SANDWICH = 'write {}; with cov="CR2", cluster-robust ones by clusters of rows'
 _PLOTS = "write fit.plot, which has the plots of a fit as methods"
 _NORMAL_ALONE = "lmmtools fits linear mixed models with normal errors alone"
 _SUBSET = "write the DataFrame's rows: lmt.lmm(formula, data[rows])"
@@ -92,11 +92,22 @@ SAYS: dict[str, str] = {
     **_for_all("Anova anova_table", "write fit.anova(), an F test of each term"),
     "cld": "write fit.pairwise(factors), which has each difference with its p-value",
     **_for_all(
-        "eff_size cohens_d effectsize effect_size", "write fit.r2() and fit.icc(), or a difference over fit.sigma"
+        "eff_size effectsize effect_size", "write fit.cohens_d(factors), fit.eta_squared(), fit.r2() or fit.icc()"
     ),
     **_for_all("emmip plot_model plot_effects ggpredict ggeffect allEffects", "write fit.plot.effects(variable)"),
     **_for_all("dotplot qqmath plot_ranef", "write fit.plot.caterpillar(factor)"),
-    **_for_all("check_model check_normality check_heteroscedasticity qqnorm", _PLOTS),
+    **_for_all("check_model qqnorm", _PLOTS),
+    **_for_all(
+        "check_normality check_heteroscedasticity check_homogeneity check_outliers ncvTest outlierTest",
+        "write fit.residual_tests()",
+    ),
+    **_for_all("vif VIF check_collinearity gvif condition_number", "write fit.collinearity()"),
+    **_for_all(
+        "omega_squared epsilon_squared eta_sq omega_sq partial_eta_squared", "write fit.eta_squared(), which has all"
+    ),
+    **_for_all("vcovCR vcovCL robust_cov", 'write fit.cov_params("CR2")'),
+    **_for_all("coef_test", 'write fit.tests(cov="CR2")'),
+    **_for_all("Wald_test", 'write fit.f_test(constraints, cov="CR2"), or fit.anova(cov="CR2")'),
     **_for_all(
         "check_convergence allFit convergence", "write fit.certificate; fit.confirm() searches again by MixedLM"
     ),
@@ -160,7 +171,7 @@ SAYS: dict[str, str] = {
     "initialize": f"write {_FIT}, which makes a new fit",
     "fit_regularized": f"write {_FIT}: nothing is penalised here",
     "get_nlfun": _LINEAR,
-    **_for_all("bsejac bsejhj HC0_se HC1_se HC3_se", _SANDWICH.format("fit.bse")),
+    **_for_all("bsejac bsejhj HC0_se HC1_se HC3_se", _SANDWICH.format("fit.tests(), which has std_error")),
     **_for_all("covjac covjhj get_robustcov_results", _SANDWICH.format("fit.cov_params()")),
     "score_obsv": "write fit.certificate, which has the gradient of the criterion",
     "hessv": "write fit.varcorr_bse, what follows from the curvature of the criterion",

@@ -56,6 +56,9 @@ class Collinearity(Tabular):
     >>> import lmmtools as lmt
     >>> fit = lmt.lmm("angle ~ recipe + temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit()
     >>> fit.collinearity().to_frame().round(3)
+            gvif  df  gvif_adjusted  tolerance
+    recipe   1.0   2            1.0        1.0
+    temp     1.0   1            1.0        1.0
     """
 
     terms: tuple[str, ...]

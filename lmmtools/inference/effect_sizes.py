@@ -80,6 +80,8 @@ class EffectShares(Tabular):
     >>> import lmmtools as lmt
     >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit()
     >>> fit.eta_squared().to_frame()[["eta_sq", "omega_sq"]].round(3)
+          eta_sq  omega_sq
+    Type   0.736     0.696
     """
 
     terms: tuple[str, ...]
@@ -133,6 +135,9 @@ class StandardizedDifferences(Tabular):
     >>> import lmmtools as lmt
     >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit()
     >>> fit.cohens_d("Type").to_frame()[["contrast", "d", "se"]].head(2).round(3)
+      contrast      d     se
+    0  T1 - T2 -2.250  0.503
+    1  T1 - T3 -1.286  0.379
     """
 
     by: tuple[str, ...]

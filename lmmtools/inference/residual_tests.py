@@ -69,6 +69,11 @@ class ResidualTests(Tabular):
     >>> import lmmtools as lmt
     >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit()
     >>> fit.residual_tests().to_frame()[["about", "statistic"]].round(3)
+                           about  statistic
+    0                  normality      0.901
+    1             equal variance      4.511
+    2  equal variance by Subject      1.953
+    3                   outliers      6.056
     """
 
     about: tuple[str, ...]
@@ -177,7 +182,7 @@ def _test_along_fitted(fitted: Floats, r: Floats, alpha: float) -> _Found:
     x = fitted - fitted.mean()
     sum_squares = float(((squares - squares.mean()) ** 2).sum())
     size = float((x**2).sum())
-    test = "Breusch-Pagan (Koenker)"
+    test = "Breusch-Pagan"
     if size <= 0 or sum_squares <= 0:
         return _Found("equal variance", test, np.nan, "", np.nan, "equal variance: all fitted values are equal")
     slope = float(x @ squares) / size
@@ -189,7 +194,7 @@ def _test_along_fitted(fitted: Floats, r: Floats, alpha: float) -> _Found:
 
 
 def _test_between(name: str, codes: Codes, labels: tuple[Any, ...], r: Floats, alpha: float) -> _Found:
-    about, test = f"equal variance by {name}", "Levene (medians)"
+    about, test = f"equal variance by {name}", "Levene"
     counts = np.bincount(codes, minlength=len(labels))
     used = np.flatnonzero(counts >= FEW_ROWS)
     if len(used) < 2 or counts[used].sum() - len(used) < 1:
@@ -226,5 +231,5 @@ def _test_outliers(fit: Fit, r: Floats, alpha: float) -> tuple[_Found, tuple[Any
         finding = f"outliers: {len(labels)} {rows} ({named}), the largest {r[top]:.2f} standard deviations out"
     else:
         finding = f"outliers: none; the largest residual, at row {index[top]}, is {r[top]:.2f} standard deviations out"
-    test = "largest studentized (Bonferroni)"
+    test = "largest (Bonferroni)"
     return _Found("outliers", test, float(abs(r[top])), f"{df}", float(p[top]), finding), labels

@@ -236,6 +236,11 @@ class DiagnosticMethods(Fit):
         >>> import lmmtools as lmt
         >>> fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", lmt.datasets.load("sleepstudy")).fit(engine="pls")
         >>> fit.residual_tests().to_frame()[["about", "statistic"]].round(3)
+                               about  statistic
+        0                  normality      0.901
+        1             equal variance      4.511
+        2  equal variance by Subject      1.953
+        3                   outliers      6.056
         """
         from lmmtools.inference.residual_tests import residual_tests
 
@@ -267,6 +272,9 @@ class DiagnosticMethods(Fit):
         >>> import lmmtools as lmt
         >>> fit = lmt.lmm("angle ~ recipe + temp + (1 | recipe:replicate)", lmt.datasets.load("cake")).fit(engine="pls")
         >>> fit.collinearity().to_frame().round(3)
+                gvif  df  gvif_adjusted  tolerance
+        recipe   1.0   2            1.0        1.0
+        temp     1.0   1            1.0        1.0
         """
         from lmmtools.inference.collinearity import collinearity
 

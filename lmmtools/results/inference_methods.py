@@ -303,6 +303,8 @@ class InferenceMethods(Fit):
         >>> import lmmtools as lmt
         >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
         >>> fit.eta_squared().to_frame()[["eta_sq", "omega_sq"]].round(3)
+              eta_sq  omega_sq
+        Type   0.736     0.696
         """
         from lmmtools.inference.degrees import check_ddf
         from lmmtools.inference.effect_sizes import effect_shares

@@ -572,6 +572,9 @@ class PredictionMethods(Fit):
         >>> import lmmtools as lmt
         >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
         >>> fit.cohens_d("Type").to_frame()[["contrast", "d", "se"]].head(2).round(3)
+          contrast      d     se
+        0  T1 - T2 -2.250  0.503
+        1  T1 - T3 -1.286  0.379
         """
         from lmmtools.inference.effect_sizes import standardize
 

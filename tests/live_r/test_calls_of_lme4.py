@@ -357,6 +357,34 @@ ROWS = {
         plain_only="clubSandwich takes no prior weights",
         package="clubSandwich",
     ),
+    "car vif(fm)": Row(
+        "car::vif(fm)",
+        lambda c: c.fm.collinearity().gvif,
+        package="car",
+    ),
+    "performance icc(fm) r2(fm)": Row(
+        "list(unlist(performance::icc(fm))[1:2], unlist(performance::r2(fm))[2:1])",
+        lambda c: [c.fm.icc().adjusted, c.fm.icc().unadjusted, c.fm.r2().marginal, c.fm.r2().conditional],
+        plain_only="performance takes no mean of the residual variance over the weights",
+        package="performance",
+    ),
+    "performance check_normality(fm)": Row(
+        "as.numeric(performance::check_normality(fm))",
+        lambda c: c.fm.residual_tests().p[0],
+        2e-3,
+        package="performance",
+    ),
+    "effectsize omega_squared(fm)": Row(
+        "as.data.frame(effectsize::omega_squared(anova(fm), verbose = FALSE))[, 2]",
+        lambda c: c.fm.eta_squared().to_frame()["omega_sq"],
+        2e-3,
+        package="effectsize",
+    ),
+    "emmeans eff_size(e, sigma, edf)": Row(
+        "as.data.frame(eff_size(emmeans(m0, 'f', lmer.df = 'satterthwaite'), sigma(m0), 100))[, 2]",
+        lambda c: c.m0.cohens_d("f", standardizer="residual").d,
+        2e-3,
+    ),
     "mice summary(pool(fits))": Row(
         f"local({{library(mice); library(broom.mixed); {IMPUTED} "
         "summary(pool(as.mira(large)))[, c('estimate', 'std.error', 'df')]})",
