@@ -362,12 +362,6 @@ ROWS = {
         lambda c: c.fm.collinearity().gvif,
         package="car",
     ),
-    "performance icc(fm) r2(fm)": Row(
-        "list(unlist(performance::icc(fm))[1:2], unlist(performance::r2(fm))[2:1])",
-        lambda c: [c.fm.icc().adjusted, c.fm.icc().unadjusted, c.fm.r2().marginal, c.fm.r2().conditional],
-        plain_only="performance takes no mean of the residual variance over the weights",
-        package="performance",
-    ),
     "performance check_normality(fm)": Row(
         "as.numeric(performance::check_normality(fm))",
         lambda c: c.fm.residual_tests().p[0],
