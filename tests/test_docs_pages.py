@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,16 @@ def test_citations_of_all_pages_are_in_the_bibliography():
 def test_words_that_people_search_for_lead_to_a_page(words: str):
     pages = [p for p in DOCS.rglob("*.rst") if p.relative_to(DOCS).parts[0] not in {"_build", "_templates", "api"}]
     assert [p for p in pages if words.lower() in found_by(p)], words
+
+
+def test_notebooks_of_the_browser_begin_by_installing_lmmtools(tmp_path):
+    nbformat = pytest.importorskip("nbformat")
+    site = runpy.run_path(str(DOCS / "browser_site.py"))
+    site["copy_notebooks"](tmp_path)
+    written = sorted(tmp_path.glob("*.ipynb"))
+    assert [p.name for p in written] == list(site["NOTEBOOKS"])
+    for path in written:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+        assert notebook.cells[0].source == "%pip install -q lmmtools matplotlib"
+        assert len(notebook.cells) > 10
