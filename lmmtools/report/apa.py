@@ -46,6 +46,13 @@ class Statistic:
     relation : str
     arguments : str
         What stands in parentheses behind the symbol; empty for nothing.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> next(p for p in fit.report().sentences[3] if getattr(p, "symbol", "") == "t").value
+    '78.80'
     """
 
     symbol: str
@@ -56,7 +63,15 @@ class Statistic:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A formula, set as it is written."""
+    """A formula, set as it is written.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", lmt.datasets.load("Dyestuff")).fit(engine="pls")
+    >>> fit.report().sentences[0][1].text
+    'Yield ~ 1 + (1 | Batch)'
+    """
 
     text: str
 

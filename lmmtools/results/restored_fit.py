@@ -47,7 +47,16 @@ SAFE = re.compile(r"lmm(?:column|factor)\d+_")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RestoredFit(InferenceMethods, PredictionMethods):
-    """A fit that was read from a file, without rows."""
+    """A fit that was read from a file, without rows.
+
+    Examples
+    --------
+    >>> import lmmtools as lmt
+    >>> fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool")).fit(engine="pls")
+    >>> record = lmt.read_json(fit.to_json(predict=True))
+    >>> record.restored.marginal_means("Type").to_frame()["emmean"].round(3).tolist()
+    [8.556, 12.444, 10.778, 9.222]
+    """
 
 
 def restore_fit(entry: Entry, record: StoredFit) -> RestoredFit:
