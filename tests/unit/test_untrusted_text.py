@@ -343,6 +343,13 @@ def in_results(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: FIT.f_test(f"{text} = 0")
     yield lambda: FIT.marginal_means(text)
     yield lambda: FIT.pairwise(text)
+    yield lambda: FIT.cohens_d(text)
+    yield lambda: FIT.cov_params("CR1", cluster=text)
+    yield lambda: FIT.tests(cov=text)
+    yield lambda: FIT.residual_tests(by=text)
+    yield lambda: lmt.pool([FIT, FIT]).t_test(text)
+    yield lambda: lmt.pool([FIT, FIT]).contrasts(text)
+    yield lambda: lmt.pool([FIT, FIT], dfcom=text)
     yield lambda: FIT.predict(DATA, random=text)
     yield lambda: FIT.predict(DATA.rename(columns={"x": text}))
 
