@@ -410,8 +410,8 @@ class PredictionMethods(Fit):
             Of p-values, within each level of ``by``. By default as in emmeans: Tukey's for pairwise differences,
             Dunnett's for those from a reference (exact, by the multivariate t distribution with the contrasts' own
             correlations; emmeans' ``"dunnettx"`` is an approximation of it), the multivariate t for ``"sequential"``
-            and ``"mean change"``, ``"fdr"`` for effects, none for others; Sidak's in place of the first three where
-            tests are one-sided.
+            and ``"mean change"``, ``"fdr"`` for effects, none for others; Sidak's in place of the first two where tests
+            are one-sided.
         null : float
             Value that contrasts are tested against, in units of the response.
         delta : float

@@ -111,6 +111,7 @@ models <- list(
     every(c("scheffe", "sidak", "bonferroni", "mvt", "holm", "hommel", "fdr"),
           function(a) call_of(contrasts_of, "nitro", "trt.vs.ctrl", adjust = a)),
     every(c(">", "<"), function(s) call_of(contrasts_of, "nitro", "trt.vs.ctrl", side = s, adjust = "none")),
+    every(c(">", "<"), function(s) call_of(contrasts_of, "nitro", "consec", side = s)),
     every(c("equivalence", "noninferiority", "nonsuperiority"),
           function(s) call_of(contrasts_of, "nitro", "pairwise", side = s, delta = 15, adjust = "sidak")),
     list(call_of(contrasts_of, "nitro", "trt.vs.ctrl", emmeans = list(ref = 3), ref = "n4", adjust = "mvt"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lmmtools.errors import DataError
+from lmmtools.inference.studentized_range import range_quantile, range_tail
 from lmmtools.inference.tails import f_tail, t_quantile
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ class Family:
     ----------
     t, df, p : ndarray, shape (contrasts,)
         Statistics, degrees of freedom and unadjusted p-values; NaN where undefined.
-    covariance : ndarray, shape (contrasts, contrasts)
-        Of the estimates.
+    root : ndarray, shape (contrasts, p)
+        B with B B' the covariance of the estimates.
     n_means : int
         Means that are compared.
     side : str
@@ -66,7 +67,7 @@ class Family:
     t: Floats
     df: Floats
     p: Floats
-    covariance: Floats
+    root: Floats
     n_means: int
     side: Side = "two-sided"
 
@@ -84,8 +85,8 @@ def check_adjust(adjust: str, is_pairwise: bool, side: Side) -> None:
         raise DataError(f"adjust={adjust!r} is not known; use one of {', '.join(map(repr, _OPTIONS))}")
     if adjust == "tukey" and not is_pairwise:
         raise DataError('adjust="tukey" is for all pairwise differences; use "sidak" or "holm" for other contrasts')
-    if adjust in ("tukey", "scheffe", *_JOINT) and side != "two-sided":
-        raise DataError(f'adjust={adjust!r} is for two-sided tests; use "sidak" or "holm" for side={side!r}')
+    if adjust in ("tukey", "scheffe") and side != "two-sided":
+        raise DataError(f'adjust={adjust!r} is for two-sided tests; use "mvt", "sidak" or "holm" for side={side!r}')
 
 
 def adjust_family(family: Family, adjust: str) -> Floats:
@@ -105,18 +106,19 @@ def adjust_family(family: Family, adjust: str) -> Floats:
     t, df, p = np.abs(family.t[is_there]), family.df[is_there], family.p[is_there]
     out = np.full(len(family.p), np.nan)
     if adjust == "tukey":
-        from scipy.stats import studentized_range
-
         # Two means have one difference, tested by t.
-        found = p if family.n_means == 2 else studentized_range.sf(np.sqrt(2.0) * t, family.n_means, df)
+        found = p if family.n_means == 2 else range_tail(np.sqrt(2.0) * t, family.n_means, df)
         # The integral's rounding must not give less than the plain p-value.
         out[is_there] = np.clip(np.maximum(found, p), 0.0, 1.0)
     elif adjust == "scheffe":
-        r = _rank(_correlation(family, is_there))
+        r = _rank(family)
         out[is_there] = [f_tail(x * x / r, r, d) for x, d in zip(t, df, strict=True)]
     elif adjust in _JOINT:
-        largest = _Largest(_correlation(family, is_there))
-        found = np.array([largest.tail(x, d) for x, d in zip(t, df, strict=True)])
+        is_one_sided = family.side != "two-sided"
+        largest = _Largest(_scaled_root(family, is_there), is_one_sided)
+        # The largest of the statistics turned so that large ones speak for what is tested.
+        signed = family.t[is_there] if family.side == ">" else -family.t[is_there] if is_one_sided else t
+        found = np.array([largest.tail(x, d) for x, d in zip(signed, df, strict=True)])
         # Between one test and the sum of as many, whatever the error of the mean.
         out[is_there] = np.clip(found, p, np.minimum(1.0, len(p) * p))
     else:
@@ -138,16 +140,14 @@ def family_quantiles(family: Family, adjust: str, alpha: float) -> Floats:
     """
     df, n = family.df, len(family.p)
     if adjust == "tukey" and family.n_means > 2:
-        from scipy.stats import studentized_range
-
-        return _by_value(df, lambda v: float(studentized_range.ppf(1.0 - alpha, family.n_means, v)) / np.sqrt(2.0))
+        return _by_value(df, lambda v: range_quantile(alpha, family.n_means, v) / np.sqrt(2.0))
     if adjust == "scheffe":
         from scipy.stats import f
 
-        r = _rank(_correlation(family, np.isfinite(family.p)))
+        r = _rank(family)
         return _by_value(df, lambda v: float(np.sqrt(r * f.isf(alpha, r, v))))
     if adjust in _JOINT:
-        largest = _Largest(_correlation(family, np.isfinite(family.p)))
+        largest = _Largest(_scaled_root(family, np.isfinite(family.p)), family.side in ("<", ">"))
         return _by_value(df, lambda v: largest.quantile(alpha, v))
     if adjust in ("none", "tukey"):
         each = alpha
@@ -166,7 +166,7 @@ def adjustment_name(family: Family, adjust: str) -> str:
     if adjust == "tukey":
         return f"p-values adjusted by Tukey's method for {family.n_means} means"
     if adjust == "scheffe":
-        rank = _rank(_correlation(family, np.isfinite(family.p)))
+        rank = _rank(family)
         return f"p-values adjusted by Scheffe's method with rank {rank}"
     if adjust in _JOINT:
         name = {"mvt": "the multivariate t method", "dunnett": "Dunnett's method"}[adjust]
@@ -174,60 +174,71 @@ def adjustment_name(family: Family, adjust: str) -> str:
     return f"p-values adjusted by the {adjust} method for {size} tests"
 
 
-def _correlation(family: Family, is_there: NDArray[np.bool_]) -> Floats:
-    """Return the correlations of the contrasts that are defined."""
-    V = family.covariance[np.ix_(is_there, is_there)]
-    sd = np.sqrt(np.diag(V))
-    return np.asarray(V / np.outer(sd, sd))
+def _scaled_root(family: Family, is_there: NDArray[np.bool_]) -> Floats:
+    """Return B with B B' the correlations of the contrasts that are defined, shape (contrasts, their rank)."""
+    B = family.root[is_there]
+    _, d, V = np.linalg.svd(B / np.linalg.norm(B, axis=1, keepdims=True), full_matrices=False)
+    kept = d**2 > RANK * float(d.max(initial=0.0)) ** 2
+    turned = B @ V[kept].T
+    return np.asarray(turned / np.linalg.norm(turned, axis=1, keepdims=True))
 
 
-def _rank(R: Floats) -> int:
-    return int(_root(R).shape[1])
-
-
-def _root(R: Floats) -> Floats:
-    """Return B with B B' = R, shape (contrasts, rank)."""
-    values, vectors = np.linalg.eigh(R)
-    kept = values > RANK * values.max(initial=0.0)
-    return np.asarray(vectors[:, kept] * np.sqrt(values[kept]))
+def _rank(family: Family) -> int:
+    """Return the dimension of the space of a family's contrasts."""
+    return int(_scaled_root(family, np.isfinite(family.p)).shape[1])
 
 
 class _Largest:
-    """The distribution of the largest of several |t| statistics with correlations R, which may be singular.
+    """The distribution of the largest of several |t| statistics, or t statistics, with correlations B B'.
 
-    The statistics are B u rho, B B' = R, u uniform on the sphere of as many dimensions r as R has rank, and rho**2 / r
-    of the F distribution with r and df degrees. In a direction u the largest one exceeds t with the probability that
-    rho does t / max |B u|; its mean over directions is taken by a Sobol sequence, so that small probabilities keep
-    their digits (Genz and Bretz 2009, section 4.1.1: the spherical-radial transformation).
+    The statistics are B u rho, u uniform on the sphere of as many dimensions r as B has columns, and rho**2 / r of the
+    F distribution with r and df degrees. In a direction u the largest one exceeds t with the probability that rho does
+    t / max |B u|; its mean over directions is taken by a Sobol sequence, so that small probabilities keep their digits
+    (Genz and Bretz 2009, section 4.1.1: the spherical-radial transformation).
+
+    Parameters
+    ----------
+    B : ndarray, shape (statistics, r)
+    is_one_sided : bool
+        The largest of t, not of |t|.
     """
 
-    def __init__(self, R: Floats) -> None:
+    def __init__(self, B: Floats, is_one_sided: bool = False) -> None:
         from scipy.special import ndtri
         from scipy.stats import qmc
 
-        if len(R) > MOST:
+        if len(B) > MOST:
             raise DataError(
-                f"the multivariate t method takes up to {MOST} contrasts, not {len(R)}; use adjust='sidak' or 'holm'"
+                f"the multivariate t method takes up to {MOST} contrasts, not {len(B)}; use adjust='sidak' or 'holm'"
             )
-        B = _root(R)
         self._r = B.shape[1]
-        u = ndtri(qmc.Sobol(self._r, rng=1).random(POINTS)) if self._r > 1 else np.ones((1, 1))
-        self._reach = np.abs(u @ B.T).max(axis=1) / np.linalg.norm(u, axis=1)
+        u = ndtri(qmc.Sobol(self._r, rng=1).random(POINTS)) if self._r > 1 else np.array([[1.0], [-1.0]])
+        along = u @ B.T
+        self._reach = (along if is_one_sided else np.abs(along)).max(axis=1) / np.linalg.norm(u, axis=1)
 
     def tail(self, t: float, df: float) -> float:
-        """Return the probability that the largest |t| exceeds t; infinite ``df`` means the normal distribution."""
+        """Return the probability that the largest statistic exceeds t; infinite ``df``: of normal variables."""
+        ahead = self._reach > 0
+        if t > 0:
+            return float(self._radius_tail(t / self._reach[ahead], df).sum() / len(self._reach))
+        # Where one statistic at least is positive it exceeds t; where none is, all are short enough not to fall below.
+        behind = self._reach[self._reach < 0]
+        short = 1.0 - self._radius_tail(t / behind, df)
+        return float((ahead.sum() + short.sum()) / len(self._reach))
+
+    def _radius_tail(self, rho: Floats, df: float) -> Floats:
+        """Return the probability that the statistics' length exceeds rho."""
         from scipy import special
 
-        x = (t / self._reach) ** 2
-        r = float(self._r)
-        return float(np.mean(special.fdtrc(r, df, x / r) if np.isfinite(df) else special.chdtrc(r, x)))
+        r, x = float(self._r), rho**2
+        return np.asarray(special.fdtrc(r, df, x / r) if np.isfinite(df) else special.chdtrc(r, x))
 
     def quantile(self, alpha: float, df: float) -> float:
-        """Return the t that the largest |t| exceeds with probability alpha."""
+        """Return the t that the largest statistic exceeds with probability alpha."""
         from scipy.optimize import brentq
 
-        low, high = 0.0, float(t_quantile(alpha / 2.0 / MOST, df))
-        return float(brentq(lambda t: self.tail(t, df) - alpha, low, high, xtol=1e-10))
+        high = float(t_quantile(alpha / 2.0 / MOST, df))
+        return float(brentq(lambda t: self.tail(t, df) - alpha, -high, high, xtol=1e-10))
 
 
 def _by_value(df: Floats, quantile: Callable[[float], float]) -> Floats:

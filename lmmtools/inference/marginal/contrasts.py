@@ -27,6 +27,7 @@ from lmmtools.inference.marginal.means import (
     estimate_rows,
     fields_beside_levels,
     name_list,
+    square_root,
 )
 from lmmtools.inference.marginal.response_scale import ResponseScale, transformed_response
 from lmmtools.inference.tails import check_alpha, t_below, t_two_sided
@@ -170,7 +171,7 @@ def marginal_contrasts(
     sets, columns, about = _find_sets(fit, compared, within, options, (method, interaction, ref), simple, sign)
     usual = sets[0].usual
     if adjust is None:
-        adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett", "mvt") else usual
+        adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett") else usual
     check_adjust(adjust, sets[0].is_pairwise, tail)
     L, sums, is_estimable = (
         np.concatenate([getattr(own, key) for own in sets]) for key in ("L", "sums", "is_estimable")
@@ -182,10 +183,10 @@ def marginal_contrasts(
     names = tuple(name for own in sets for name in own.names)
     found = estimate_rows(fit, L, sums * about[0].constant, is_estimable, names, check, slope_of)
     t, p = _test(found.estimate - float(null), found.se, found.df, float(delta), tail)
-    cov = np.asarray(degrees(fit, check).cov)
+    root = L @ square_root(np.asarray(degrees(fit, check).cov))
     ends = np.cumsum([len(own.names) for own in sets])
     families = tuple(
-        Family(t[rows], found.df[rows], p[rows], L[rows] @ cov @ L[rows].T, own.n_means, tail)
+        Family(t[rows], found.df[rows], p[rows], root[rows], own.n_means, tail)
         for own, rows in zip(sets, np.split(np.arange(len(t)), ends[:-1]), strict=True)
     )
     said = dict.fromkeys(filter(None, (adjustment_name(family, adjust) for family in families)))

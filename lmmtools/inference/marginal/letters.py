@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["WARNING", "compact_letters"]
 
 WARNING = "means that share a letter were not shown to differ; that does not show that they are the same"
-MOST = 4096
+MOST = 1000
 """Sets of means that are kept; more are not read by anybody, and may be as many as there are subsets."""
 
 

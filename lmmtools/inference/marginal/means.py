@@ -38,6 +38,7 @@ __all__ = [
     "fields_beside_levels",
     "marginal_means",
     "name_list",
+    "square_root",
 ]
 
 DIGITS = 4
@@ -108,7 +109,7 @@ def letters_of_means(
         first, second = np.triu_indices(len(known), 1)
         L = means.cells.L[known[first]] - means.cells.L[known[second]]
         t, p, df = _tests_of_differences(means, L)
-        family = Family(t, df, p, L @ means.degrees.cov @ L.T, len(known))
+        family = Family(t, df, p, L @ square_root(means.degrees.cov), len(known))
         is_different = np.zeros((len(known), len(known)), dtype=bool)
         is_different[first, second] = adjust_family(family, adjust) < alpha if len(t) else False
         order.extend(own.tolist())
@@ -116,6 +117,12 @@ def letters_of_means(
         if name := adjustment_name(family, adjust):
             said[name] = None
     return np.array(order), tuple(letters), (*said, f"letters at the level {alpha:g}: {WARNING}")
+
+
+def square_root(cov: Floats) -> Floats:
+    """Return B with B B' = cov, which may be singular."""
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _tests_of_differences(means: LinearMeans, L: Floats) -> tuple[Floats, Floats, Floats]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import studentized_range
 
 import lmmtools as lmt
 from lmmtools.errors import DataError
@@ -143,7 +145,7 @@ def test_a_frame_gives_weights_by_its_columns(oats):
         ({"side": "left"}, "side="),
         ({"side": "noninferiority"}, "needs delta="),
         ({"delta": -1}, "delta="),
-        ({"side": ">", "adjust": "mvt"}, "two-sided"),
+        ({"side": ">", "adjust": "scheffe"}, "two-sided"),
         ({"method": "reference", "ref": "9"}, "none of the means"),
         ({"ref": "0.2"}, "ref= goes with"),
         ({"interaction": ["poly", "poly"]}, "one method"),
@@ -152,3 +154,29 @@ def test_a_frame_gives_weights_by_its_columns(oats):
 def test_what_contrasts_cannot_read_is_named(oats, options, says):
     with pytest.raises(DataError, match=says):
         oats.contrasts("nitro", **options)
+
+
+def test_one_sided_multivariate_t_of_one_direction_is_half_the_two_sided_where_it_is_small(oats):
+    """The largest of positively correlated t exceeds a large value about as often as the smallest its negative."""
+    above = oats.contrasts("nitro", method="reference", side=">", adjust="mvt")
+    both = oats.contrasts("nitro", method="reference", adjust="mvt")
+    np.testing.assert_allclose(above.p, both.p / 2, rtol=2e-2)
+    below = oats.contrasts("nitro", method="reference", side="<", adjust="mvt")
+    assert (below.p > 0.999).all()
+    assert np.isinf(above.conf_int().upper).all()
+
+
+@pytest.mark.filterwarnings("ignore::lmmtools.errors.BoundaryWarning")
+def test_a_thousand_pairs_are_adjusted_in_an_instant_and_without_their_covariances():
+    """Of 60 genotypes: 1,770 differences, whose covariances alone would be three million numbers."""
+    t = np.arange(240)
+    data = pd.DataFrame(
+        {"g": [f"g{i:02d}" for i in t % 60], "b": [f"b{i}" for i in t // 60], "y": np.sin(t**2) + t % 60}
+    )
+    fit = lmt.lmm("y ~ g + (1 | b)", data).fit()
+    frame = fit.pairwise("g").to_frame()
+    assert len(frame) == 60 * 59 // 2
+    near = frame[np.abs(frame.t) < 4]
+    np.testing.assert_allclose(
+        near.p.iloc[:5], studentized_range.sf(np.sqrt(2) * np.abs(near.t.iloc[:5]), 60, near.df.iloc[:5]), rtol=1e-5
+    )

@@ -21,8 +21,8 @@ DEGREES = 2e-4
 """Of degrees of freedom, relative: lmerTest differentiates numerically."""
 P = 2e-5
 """Of p-values, absolute: R's studentised range has an error of some 1e-5."""
-JOINT = 1e-3
-"""Of p-values and limits by the multivariate t, which R integrates by random points."""
+JOINT, JOINT_LIMITS = 1e-3, 4e-3
+"""Of p-values and limits by the multivariate t, which R integrates by random points: no two runs agree better."""
 OPEN = {"lower": ("<", "nonsuperiority"), "upper": (">", "noninferiority")}
 TESTS = {"F": 1e-3, "num_df": 0.0, "den_df": 6e-3, "p": P}
 """Of joint tests, absolute: emmeans rounds F to three digits behind the point, and df to two."""
@@ -62,7 +62,7 @@ def test_numbers_are_those_of_emmeans(call):
     if asked["call"] == "joint_tests":
         compare_joint_tests(frame, want, asked["terms"])
         return
-    is_joint = given.get("adjust") in ("mvt", "dunnett")
+    is_joint = getattr(table, "adjust", "") in ("mvt", "dunnett")
     is_mean = asked["call"] == "marginal_means"
     key = frame.columns[frame.columns.get_loc("se") - 1]
     if is_mean:
@@ -82,7 +82,7 @@ def test_numbers_are_those_of_emmeans(call):
         if given.get("side") in OPEN[side]:
             assert np.isinf(frame[side]).all()
         else:
-            close(frame[side], want[side], JOINT if is_joint else 1e-5)
+            close(frame[side], want[side], JOINT_LIMITS if is_joint else 1e-5)
     if not is_mean:
         close(frame.t, want["t"], 1e-5)
         close(frame.p, want["p"], 0.0, JOINT if is_joint else P)
