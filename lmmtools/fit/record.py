@@ -48,6 +48,7 @@ PASSES = (
     "drop1",
     "fittedvalues",
     "hat_values",
+    "plot",
     "predict",
     "profile",
     "ranova",
