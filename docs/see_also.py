@@ -35,7 +35,7 @@ THEMES = {
     "other fits": "on_design on_response of with_estimate without_found refit refit_many default_model_infos",
     "plots of effects": "plot.effects plot.interaction plot.means plot.coefficients marginal_means",
     "plots of residuals": "plot.residuals plot.by_group plot.qq plot.scale_location residuals",
-    "checks": "plot.mode_qq plot.predictive plot.influence plots.checks mode_normality",
+    "checks": "plot.mode_qq plot.predictive plot.influence plot.collinearity plots.checks mode_normality",
     "plots of random effects": "plot.caterpillar plot.shrinkage plot.incidence plot.variance random_effects",
     "plots of the criterion": "plot.section plot.profile_zeta plot.profile_density profile",
     "all plots": "plot to_report plots.FitPlots",

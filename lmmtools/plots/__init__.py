@@ -8,6 +8,7 @@ matplotlib is imported when a plot is drawn.
 from lmmtools.plots.check_panel import checks
 from lmmtools.plots.check_plots import influence, mode_qq, predictive, scale_location
 from lmmtools.plots.coefficient_plot import coefficients
+from lmmtools.plots.collinearity_plot import collinearity
 from lmmtools.plots.comparison_plot import comparison
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.fit_plots import FitPlots
@@ -27,6 +28,7 @@ __all__ = [
     "caterpillar",
     "checks",
     "coefficients",
+    "collinearity",
     "comparison",
     "effects",
     "incidence",

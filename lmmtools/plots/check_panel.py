@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lmmtools.errors import LmmError
 from lmmtools.plots.check_plots import influence, mode_qq, predictive, scale_location
+from lmmtools.plots.collinearity_plot import collinearity
 from lmmtools.plots.residual_plots import qq, residuals
 from lmmtools.plots.style import need_fit, new_panels, title_panel, write_instead
 
@@ -42,8 +43,9 @@ def checks(
 ) -> Figure | SubFigure:
     """Return a Figure with all checks of the model's assumptions, a panel each.
 
-    They are the observed response beside simulated ones, linearity, constant variance, influence of rows, normality of
-    residuals and of each random effect (of the first six). A panel that cannot be drawn of this fit says why.
+    They are the observed response beside simulated ones, linearity, constant variance, influence of rows, collinearity
+    of the fixed part, normality of residuals and of each random effect (of the first six). A panel that cannot be drawn
+    of this fit says why.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def checks(
 
     See Also
     --------
-    predictive, residuals, scale_location, influence, qq, mode_qq : The panels.
+    predictive, residuals, scale_location, influence, collinearity, qq, mode_qq : The panels.
 
     Examples
     --------
@@ -85,6 +87,7 @@ def _panels(fit: Fit, n_simulations: int, rng: np.random.Generator | int | None)
     yield _Panel("Linearity", "the line stays near zero", partial(residuals, fit))
     yield _Panel("Constant variance", "the line is level", partial(scale_location, fit))
     yield _Panel("Influence", "no point stands far above the others", partial(influence, fit))
+    yield _Panel("Collinearity", "points lie left of the lines", partial(collinearity, fit))
     yield _Panel("Normal residuals", "points lie in the band", partial(qq, fit, rng=rng))
     effects = [(factor, name) for factor, modes in fit.random_effects.items() for name in modes.columns]
     for factor, name in effects[:_MOST_MODES]:

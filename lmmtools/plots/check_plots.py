@@ -24,6 +24,7 @@ from lmmtools.plots.style import (
     MANY_POINTS,
     choose,
     finish,
+    ink,
     need_fit,
     new_axes,
     put_legend,
@@ -275,7 +276,7 @@ def predictive(
         (line,) = ax.plot(*_density(drawn, width), **style)
         if not k:
             entries.append((line, f"{count} simulated"))
-    (line,) = ax.plot(*_density(observed, width), color="black", linewidth=1.8)
+    (line,) = ax.plot(*_density(observed, width), color=ink(), linewidth=1.8)
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(plain_name(design.formula.response))
     ax.set_ylabel("density")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.formula.expressions import columns_of, plain_name
+from lmmtools.formula.expressions import columns_of
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.inference.tails import check_level
 from lmmtools.plots.mean_curves import mean_curves
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
-    from lmmtools.plots.mean_curves import MeanCurves, Points
+    from lmmtools.plots.mean_curves import MeanCurves, Points, Scale
 
     Floats = NDArray[np.float64]
 
-__all__ = ["dodge", "draw_curves", "effects", "mean_label", "put_curve_legend", "style_of_curve"]
+__all__ = ["dodge", "draw_curves", "effects", "put_curve_legend", "style_of_curve"]
 
 # How far curves stand apart at a level, in units of the distance of levels: alone, and with points around them.
 _STEP, _STEP_WITH_POINTS = 0.12, 0.24
@@ -52,6 +52,7 @@ def effects(
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
     points: Points = "data",
+    type: Scale = "link",
     level: float = 0.95,
     ddf: DDF = "satterthwaite",
     ax: Axes | None = None,
@@ -75,6 +76,8 @@ def effects(
         What is drawn beside the means: the responses of the rows that belong to each curve, or partial residuals, the
         mean at the row plus the row's conditional residual, or nothing. Rows belong to the curve of their level; of a
         column of numbers, to the nearest.
+    type : {"link", "response"}
+        The scale of the model, or that of the response's column where the formula has a function of it, ``log(y)``.
     level : float
         Coverage of the interval of the mean, which holds for the fixed effects alone.
     ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
@@ -106,19 +109,13 @@ def effects(
     method = check_ddf(ddf)
     check_level(level)
     variable = choose(variable, list(columns_of(fit.design.formula.fixed)), "column in the fixed effects")
-    found = mean_curves(fit, variable, by, at, level, method, points)
+    found = mean_curves(fit, variable, by, at, level, method, points, type)
     ax = new_axes(ax, size_of_columns(found.along) if found.is_factor else SIZE)
     step = _STEP if points == "none" else _STEP_WITH_POINTS
     _draw_points(ax, found, step, is_partial=points == "partial")
-    shown = draw_curves(ax, found, mean_label(fit), step=step)
+    shown = draw_curves(ax, found, step=step)
     put_curve_legend(ax, found, shown)
     return finish(ax)
-
-
-def mean_label(fit: Fit) -> str:
-    """Return the label of an axis of means."""
-    response = plain_name(fit.design.formula.response)
-    return response if fit.design.offset is None else f"{response}, at the mean offset"
 
 
 def style_of_curve(k: int) -> dict[str, Any]:
@@ -139,7 +136,6 @@ def dodge(count: int, step: float) -> Floats:
 def draw_curves(
     ax: Axes,
     found: MeanCurves,
-    ylabel: str,
     *,
     step: float = _STEP,
     is_joined: bool = False,
@@ -175,7 +171,7 @@ def draw_curves(
     if found.is_factor:
         name_columns(ax, found.along)
     ax.set_xlabel(found.variable)
-    ax.set_ylabel(ylabel)
+    ax.set_ylabel(found.response)
     return shown
 
 

@@ -10,6 +10,7 @@ from lmmtools.inference.profile.profiling import profile_fit
 from lmmtools.plots.check_panel import checks
 from lmmtools.plots.check_plots import influence, mode_qq, predictive, scale_location
 from lmmtools.plots.coefficient_plot import coefficients
+from lmmtools.plots.collinearity_plot import collinearity
 from lmmtools.plots.effects_plot import effects
 from lmmtools.plots.incidence_plot import incidence
 from lmmtools.plots.interaction_plot import interaction
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
     from lmmtools.inference.marginal.adjust import Adjust
-    from lmmtools.plots.mean_curves import Points
+    from lmmtools.plots.mean_curves import Points, Scale
 
 __all__ = ["FitPlots"]
 
@@ -119,6 +120,19 @@ class FitPlots:
         "Cook's distance"
         """
         return influence(self.fit, level, ax=ax)
+
+    def collinearity(self, *, ax: Axes | None = None) -> Axes:
+        """Return Axes with the variance inflation of each term: ``lmmtools.plots.collinearity``.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> data = lmt.datasets.load("cake")
+        >>> fit = lmt.lmm("angle ~ recipe + temp + (1 | recipe:replicate)", data).fit(engine="pls")
+        >>> [text.get_text() for text in fit.plot.collinearity().get_yticklabels()]
+        ['recipe', 'temp']
+        """
+        return collinearity(self.fit, ax=ax)
 
     def predictive(
         self, *, n_simulations: int = 50, rng: np.random.Generator | int | None = 0, ax: Axes | None = None
@@ -267,6 +281,7 @@ class FitPlots:
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
         points: Points = "data",
+        type: Scale = "link",
         level: float = 0.95,
         ddf: DDF = "satterthwaite",
         ax: Axes | None = None,
@@ -280,7 +295,7 @@ class FitPlots:
         >>> fit.plot.effects().get_ylabel()
         'Reaction'
         """
-        return effects(self.fit, variable, by=by, at=at, points=points, level=level, ddf=ddf, ax=ax)
+        return effects(self.fit, variable, by=by, at=at, points=points, type=type, level=level, ddf=ddf, ax=ax)
 
     @overload
     def interaction(
@@ -291,6 +306,7 @@ class FitPlots:
         trace: str | Sequence[str] | None = None,
         by: None = None,
         at: Mapping[str, Any] | None = None,
+        type: Scale = "link",
         is_interval_shown: bool = True,
         level: float = 0.95,
         ddf: DDF = "satterthwaite",
@@ -306,6 +322,7 @@ class FitPlots:
         trace: str | Sequence[str] | None = None,
         by: str | Sequence[str],
         at: Mapping[str, Any] | None = None,
+        type: Scale = "link",
         is_interval_shown: bool = True,
         level: float = 0.95,
         ddf: DDF = "satterthwaite",
@@ -320,6 +337,7 @@ class FitPlots:
         trace: str | Sequence[str] | None = None,
         by: str | Sequence[str] | None = None,
         at: Mapping[str, Any] | None = None,
+        type: Scale = "link",
         is_interval_shown: bool = True,
         level: float = 0.95,
         ddf: DDF = "satterthwaite",
@@ -337,8 +355,8 @@ class FitPlots:
         'yield'
         """
         draw: Any = interaction  # of its two signatures, the arguments have one
-        options = {"at": at, "is_interval_shown": is_interval_shown, "level": level, "ddf": ddf, "ax": ax, "fig": fig}
-        drawn: Axes | Figure | SubFigure = draw(self.fit, formula, x=x, trace=trace, by=by, **options)
+        options = {"is_interval_shown": is_interval_shown, "level": level, "ddf": ddf, "ax": ax, "fig": fig}
+        drawn: Axes | Figure | SubFigure = draw(self.fit, formula, x=x, trace=trace, by=by, at=at, type=type, **options)
         return drawn
 
     def means(
@@ -351,6 +369,7 @@ class FitPlots:
         letters: bool = False,
         adjust: Adjust | None = None,
         alpha: float = 0.05,
+        type: Scale = "link",
         level: float = 0.95,
         ddf: DDF = "satterthwaite",
         ax: Axes | None = None,
@@ -365,7 +384,7 @@ class FitPlots:
         >>> [text.get_text() for text in ax.texts]
         ['a', 'c', 'b', 'a']
         """
-        options: Any = {"comparisons": comparisons, "letters": letters, "adjust": adjust, "alpha": alpha}
+        options: Any = {"comparisons": comparisons, "letters": letters, "adjust": adjust, "alpha": alpha, "type": type}
         return means(self.fit, factors, by=by, at=at, level=level, ddf=ddf, ax=ax, **options)
 
     def coefficients(

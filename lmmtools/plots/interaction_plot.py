@@ -9,7 +9,7 @@ from lmmtools.errors import DataError
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.inference.marginal.means import name_list
 from lmmtools.inference.tails import check_level
-from lmmtools.plots.effects_plot import draw_curves, mean_label, put_curve_legend
+from lmmtools.plots.effects_plot import draw_curves, put_curve_legend
 from lmmtools.plots.mean_curves import mean_curves
 from lmmtools.plots.style import SIZE, finish, need_fit, new_axes, new_panels, put_figure_legend, size_of_columns
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
+    from lmmtools.plots.mean_curves import Scale
 
 __all__ = ["interaction"]
 
@@ -38,6 +39,7 @@ def interaction(
     trace: str | Sequence[str] | None = None,
     by: None = None,
     at: Mapping[str, Any] | None = None,
+    type: Scale = "link",
     is_interval_shown: bool = True,
     level: float = 0.95,
     ddf: DDF = "satterthwaite",
@@ -54,6 +56,7 @@ def interaction(
     trace: str | Sequence[str] | None = None,
     by: str | Sequence[str],
     at: Mapping[str, Any] | None = None,
+    type: Scale = "link",
     is_interval_shown: bool = True,
     level: float = 0.95,
     ddf: DDF = "satterthwaite",
@@ -69,6 +72,7 @@ def interaction(
     trace: str | Sequence[str] | None = None,
     by: str | Sequence[str] | None = None,
     at: Mapping[str, Any] | None = None,
+    type: Scale = "link",
     is_interval_shown: bool = True,
     level: float = 0.95,
     ddf: DDF = "satterthwaite",
@@ -92,6 +96,8 @@ def interaction(
         Columns with a panel for each level.
     at : mapping of str to values, optional
         Levels or values to use for some columns.
+    type : {"link", "response"}
+        The scale of the model, or that of the response's column where the formula has a function of it, ``log(y)``.
     is_interval_shown : bool
         Whether each mean has its interval; intervals stand side by side.
     level : float
@@ -125,12 +131,12 @@ def interaction(
     method = check_ddf(ddf)
     check_level(level)
     along, lines, panels = _read_names(formula, x, trace, by)
-    found = mean_curves(fit, along, [*lines, *panels], at, level, method, "none", is_limited=not panels)
+    found = mean_curves(fit, along, [*lines, *panels], at, level, method, "none", type, is_limited=not panels)
     if not panels:
         if fig is not None:
             raise DataError("fig= is for the panels of by=; for one panel give ax=")
         ax = new_axes(ax, size_of_columns(found.along) if found.is_factor else SIZE)
-        shown = draw_curves(ax, found, mean_label(fit), is_joined=True, is_interval_shown=is_interval_shown)
+        shown = draw_curves(ax, found, is_joined=True, is_interval_shown=is_interval_shown)
         put_curve_legend(ax, found, shown, is_interval_shown)
         return finish(ax)
     if ax is not None:
@@ -138,7 +144,7 @@ def interaction(
     parts = found.split_panels(len(panels))
     figure, axes = new_panels(fig, len(parts), is_y_shared=True)
     for own, (title, part) in zip(axes, parts.items(), strict=True):
-        shown = draw_curves(own, part, mean_label(fit), is_joined=True, is_interval_shown=is_interval_shown)
+        shown = draw_curves(own, part, is_joined=True, is_interval_shown=is_interval_shown)
         own.set_title(title, fontsize=9)
         own.label_outer()
         finish(own)

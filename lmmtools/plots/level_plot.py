@@ -8,7 +8,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.inference.lmer_list import LmerList
-from lmmtools.plots.style import COLOURS, GREY, choose, finish, name_rows, new_axes, size_of_rows
+from lmmtools.plots.style import COLOURS, GREY, choose, finish, ink, name_rows, new_axes, size_of_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +67,7 @@ def intervals_by_level(
     rows, is_dense = np.arange(len(order)), len(order) > 200
     low, high = limits[0].to_numpy()[order], limits[1].to_numpy()[order]
     ax.hlines(rows, low, high, color=COLOURS[0], linewidth=0.4 if is_dense else 1.4, alpha=0.5 if is_dense else 1.0)
-    ax.plot(values[order], rows, linestyle="none", marker="o", markersize=1.2 if is_dense else 4, color="black")
+    ax.plot(values[order], rows, linestyle="none", marker="o", markersize=1.2 if is_dense else 4, color=ink())
     ax.axvline(float(values[there].mean()), color=GREY, linewidth=0.8, linestyle="--")
     pooled = ", pooled variance" if pool else ""
     ax.set_xlabel(f"{term} by {found.group}: least squares, {100 * level:g}% interval{pooled}")

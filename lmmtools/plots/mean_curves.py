@@ -11,6 +11,7 @@ import numpy as np
 from lmmtools.design.facts import ColumnFacts, are_in_memory
 from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError, RowsNeededError
+from lmmtools.formula.expressions import columns_of, plain_name
 from lmmtools.inference.degrees import degrees
 from lmmtools.inference.marginal.grid import GridOptions, reference_cells
 from lmmtools.inference.marginal.means import marginal_means, name_list
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from lmmtools.fit.record import Fit
     from lmmtools.inference.degrees import DDF
     from lmmtools.inference.marginal.means import MarginalMeans
+    from lmmtools.inference.marginal.response_scale import ResponseScale
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Curve", "MeanCurves", "Points", "mean_curves", "name_levels"]
+__all__ = ["Curve", "MeanCurves", "Points", "Scale", "back", "mean_curves", "mean_label", "name_levels"]
 
 Points = Literal["data", "partial", "none"]
+Scale = Literal["link", "response"]
 
 # Numbers along a variable at which the mean is computed, at a time.
 _STEPS = 100
@@ -82,6 +85,8 @@ class MeanCurves:
         What the limits are: coverage, and where the degrees of freedom come from.
     notes : tuple of str
         What is averaged over, what is held.
+    response : str
+        What the means are of.
     """
 
     variable: str
@@ -91,6 +96,7 @@ class MeanCurves:
     curves: tuple[Curve, ...]
     interval: str
     notes: tuple[str, ...]
+    response: str
 
     @property
     def places(self) -> Floats:
@@ -125,6 +131,7 @@ def mean_curves(
     level: float,
     ddf: DDF,
     points: Points,
+    type: Scale = "link",
     is_limited: bool = True,
 ) -> MeanCurves:
     """Return marginal means along a variable, the numbers of ``fit.marginal_means``, with their points.
@@ -151,7 +158,7 @@ def mean_curves(
     given = dict(at) if isinstance(at, Mapping) else at
     chosen = _choose_values(design, variable, names, given)
     options = GridOptions(at=chosen)
-    found = marginal_means(fit, variable, by=names, options=options, ddf=ddf, alpha=1.0 - level)
+    found = marginal_means(fit, variable, by=names, options=options, type=type, ddf=ddf, alpha=1.0 - level)
     # A variable that is nested in others has a curve for each level of these too.
     names = [name for name in found.names if name != variable]
     along, groups, (mean, lower, upper) = _arrange(found, variable)
@@ -161,7 +168,7 @@ def mean_curves(
     is_factor = is_categorical(design, variable)
     rows = _rows_of_curves(fit, variable, along if is_factor else None, names, groups, chosen, points)
     curves = tuple(
-        Curve(group, name_levels(names, group), m, low, high, x, y)
+        Curve(group, name_levels(names, group), m, low, high, x, back(y, found.scale))
         for group, m, low, high, (x, y) in zip(groups, mean, lower, upper, rows, strict=True)
     )
     method = "normal" if ddf == "z" else f"t, {ddf}"
@@ -170,8 +177,27 @@ def mean_curves(
     if points != "none" and not are_in_memory(design):
         notes.append("the rows are not in memory and not drawn")
     return MeanCurves(
-        variable, along, is_factor, tuple(names), curves, f"{100 * level:g}% interval ({method})", tuple(notes)
+        variable,
+        along,
+        is_factor,
+        tuple(names),
+        curves,
+        f"{100 * level:g}% interval ({method})",
+        tuple(notes),
+        mean_label(fit, found.scale),
     )
+
+
+def mean_label(fit: Fit, scale: ResponseScale | None = None) -> str:
+    """Return the label of an axis of means: the response, or the column within it where they are on its scale."""
+    formula = fit.design.formula.response
+    response = plain_name(formula) if scale is None else ", ".join(columns_of(formula))
+    return response if fit.design.offset is None else f"{response}, at the mean offset"
+
+
+def back(values: Floats, scale: ResponseScale | None) -> Floats:
+    """Return values of the response on the scale of its column; the same where there is none."""
+    return values if scale is None else scale.inverse(values)[0]
 
 
 def _arrange(found: MarginalMeans, variable: str) -> tuple[tuple[Any, ...], tuple[tuple[Any, ...], ...], Floats]:

@@ -13,10 +13,9 @@ from lmmtools.inference.marginal.grid_values import GridOptions
 from lmmtools.inference.marginal.means import marginal_means, name_list
 from lmmtools.inference.tails import check_alpha, check_level
 from lmmtools.plots.comparison_arrows import comparison_arrows
-from lmmtools.plots.effects_plot import mean_label
-from lmmtools.plots.mean_curves import name_levels
+from lmmtools.plots.mean_curves import back, mean_label, name_levels
 from lmmtools.plots.names import name_places
-from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, need_fit, new_axes, put_legend
+from lmmtools.plots.style import COLOURS, GREY, SIZE, finish, ink, need_fit, new_axes, put_legend
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from lmmtools.inference.marginal.adjust import Adjust
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
     from lmmtools.inference.marginal.means import MarginalMeans
+    from lmmtools.inference.marginal.response_scale import ResponseScale
+    from lmmtools.plots.mean_curves import Scale
 
 __all__ = ["means"]
 
@@ -46,6 +47,7 @@ def means(
     letters: bool = False,
     adjust: Adjust | None = None,
     alpha: float = 0.05,
+    type: Scale = "link",
     level: float = 0.95,
     ddf: DDF = "satterthwaite",
     ax: Axes | None = None,
@@ -74,6 +76,9 @@ def means(
         How p-values are adjusted for their number, as :meth:`LMMResults.pairwise` has it: ``"tukey"`` if None.
     alpha : float
         Of the comparisons.
+    type : {"link", "response"}
+        The scale of the model, or that of the response's column where the formula has a function of it, ``log(y)``.
+        Means are compared on the scale of the model.
     level : float
         Coverage of the intervals.
     ddf : {"satterthwaite", "kenward-roger", "residual", "z"}
@@ -100,9 +105,10 @@ def means(
     check_level(level)
     check_alpha(alpha)
     options = GridOptions(at=at)
-    found = marginal_means(fit, factors, by=by, options=options, ddf=ddf, alpha=1.0 - level)
-    pairs = None
+    found = marginal_means(fit, factors, by=by, options=options, type=type, ddf=ddf, alpha=1.0 - level)
+    pairs, compared = None, found
     if comparisons:
+        compared = marginal_means(fit, factors, by=by, options=options, ddf=ddf) if found.scale else found
         pairs = marginal_contrasts(fit, factors, by=by, options=options, adjust=adjust, ddf=ddf)
     within = pairs.by if pairs is not None else tuple(name for name in found.names if name in name_list(by, "by"))
     blocks = _rows_by_block(found, within)
@@ -113,11 +119,11 @@ def means(
     from matplotlib.lines import Line2D  # after new_axes(), which says how to install it
 
     bars = ax.hlines(rows, found.lower, found.upper, color=COLOURS[5], linewidth=7, alpha=0.6)
-    (dots,) = ax.plot(found.estimate, rows, linestyle="none", marker="o", markersize=5, color="black", zorder=4)
+    (dots,) = ax.plot(found.estimate, rows, linestyle="none", marker="o", markersize=5, color=ink(), zorder=4)
     method = "normal" if ddf == "z" else f"t, {ddf}"
     entries: list[tuple[Any, str]] = [(dots, "mean"), (bars, f"{100 * level:g}% interval ({method})")]
     if pairs is not None:
-        wrong = _draw_arrows(ax, found, pairs, blocks, rows, alpha)
+        wrong = _draw_arrows(ax, compared, found.scale, pairs, blocks, rows, alpha)
         arrow = Line2D([], [], color=COLOURS[1], marker=">", markersize=5, linewidth=1.6)
         entries.append((arrow, f"apart: differ ({pairs.adjust}, p < {alpha:g})"))
         if wrong:
@@ -126,10 +132,10 @@ def means(
         grouped = found.cld(alpha, adjust=adjust or "tukey", sort=False).letters
         for row, text in zip(rows, grouped, strict=True):
             ax.text(1.02, row, text, transform=ax.get_yaxis_transform(), va="center", fontsize=9)
-        letter = Line2D([], [], linestyle="none", marker="$a$", color="black")
+        letter = Line2D([], [], linestyle="none", marker="$a$", color=ink())
         test = "" if comparisons else f" ({adjust or 'tukey'}, p < {alpha:g})"
         entries.append((letter, f"shared: not different{test}"))
-    ax.set_xlabel(mean_label(fit))
+    ax.set_xlabel(mean_label(fit, found.scale))
     row = _name_ticks(ax, ticks, above)
     bars.set_linewidth(min(7.0, 0.45 * row))
     ax.set_ylabel(", ".join(name for name in found.names if name not in within))
@@ -169,12 +175,13 @@ def _show(value: Any) -> str:
 def _draw_arrows(
     ax: Axes,
     found: MarginalMeans,
+    scale: ResponseScale | None,
     pairs: MarginalContrasts,
     blocks: Mapping[tuple[Any, ...], Sequence[int]],
     rows: Sequence[float],
     alpha: float,
 ) -> list[str]:
-    """Draw the arrows of each block; return the pairs of which they are wrong."""
+    """Draw the arrows of each block, on the scale of the means; return the pairs of which they are wrong."""
     wrong: list[str] = []
     for members, chosen in _pairs_by_block(pairs, blocks):
         where = np.array(list(combinations(range(len(members)), 2)), dtype=np.intp).reshape(-1, 2)
@@ -185,7 +192,8 @@ def _draw_arrows(
         for i, left, right in zip(members, -arrows.left, arrows.right, strict=True):
             for length in (left, right):
                 if length:
-                    _draw_arrow(ax, found.estimate[i], found.estimate[i] + length, rows[i])
+                    start, end = back(found.estimate[i] + np.array([0.0, length]), scale).tolist()
+                    _draw_arrow(ax, start, end, rows[i])
     return wrong
 
 

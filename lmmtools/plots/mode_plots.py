@@ -13,6 +13,7 @@ from lmmtools.plots.style import (
     GREY,
     choose,
     finish,
+    ink,
     name_rows,
     need_fit,
     new_axes,
@@ -92,7 +93,7 @@ def caterpillar(
     rows, is_dense = np.arange(len(values)), len(values) > 200
     low, high = (values - half)[order], (values + half)[order]
     ax.hlines(rows, low, high, color=COLOURS[0], linewidth=0.4 if is_dense else 1.4, alpha=0.5 if is_dense else 1.0)
-    ax.plot(values[order], rows, linestyle="none", marker="o", markersize=1.2 if is_dense else 4, color="black")
+    ax.plot(values[order], rows, linestyle="none", marker="o", markersize=1.2 if is_dense else 4, color=ink())
     ax.axvline(0.0, color=GREY, linewidth=0.8, linestyle="--")
     ax.set_xlabel(f"{effect} by {factor}: conditional mode, {100 * level:g}% interval")
     name_rows(ax, list(modes.index[order]), factor)

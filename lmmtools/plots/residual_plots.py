@@ -17,6 +17,7 @@ from lmmtools.plots.style import (
     MANY_POINTS,
     choose,
     finish,
+    ink,
     name_rows,
     need_fit,
     new_axes,
@@ -140,7 +141,7 @@ def by_group(fit: Fit, factor: str | None = None, *, ax: Axes | None = None) -> 
         (rows,) = ax.plot(resid, place[block.codes], alpha=0.6, color=COLOURS[0], **style)
         what = "residual"
     size = 1.5 if is_many else 7
-    (medians,) = ax.plot(quartiles[:, 1], place, linestyle="none", marker="|", markersize=size, color="black", mew=1.6)
+    (medians,) = ax.plot(quartiles[:, 1], place, linestyle="none", marker="|", markersize=size, color=ink(), mew=1.6)
     ax.set_xlabel(f"residual, in units of {plain_name(fit.design.formula.response)}")
     name_rows(ax, list(block.levels[np.argsort(place)]), factor)
     put_legend(ax, [(rows, what), (medians, "median")])

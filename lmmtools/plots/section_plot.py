@@ -9,7 +9,7 @@ import numpy as np
 from lmmtools import core
 from lmmtools.design.theta import theta_slices, upper_triangle
 from lmmtools.errors import DataError, EngineError
-from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, finish, need_fit, new_axes, put_legend
+from lmmtools.plots.style import BAND, COLOURS, GREY, MARKERS, choose, finish, ink, need_fit, new_axes, put_legend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def section(*fits: Fit, parameter: str | None = None, width: float | None = None
     # A steep side would flatten the rest of the curve.
     is_shown = y - floor <= 3.0 * max(_RISE, y[-1] - floor, float((heights - floor).max()))
     x, y = x[is_shown], y[is_shown]
-    ax.plot(x, y - floor, color="black", linewidth=1.6)
+    ax.plot(x, y - floor, color=ink(), linewidth=1.6)
     entries: list[tuple[Any, str]] = []
     for i, (fit, answer, height) in enumerate(zip(fits, answers, heights - floor, strict=True)):
         size = 11 - 2 * min(i, 3)

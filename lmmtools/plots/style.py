@@ -28,6 +28,7 @@ __all__ = [
     "apart_from_pyplot",
     "choose",
     "finish",
+    "ink",
     "name_rows",
     "need_fit",
     "new_axes",
@@ -58,8 +59,8 @@ _NORMAL = 12
 SMALLEST = 5.0
 # Width of an average letter, in units of the font's size.
 LETTER = 0.56
-# Least width of a panel, in inches, when a figure is divided.
-_PANEL_WIDTH = 2.2
+# Width over height of a panel whose sides are equally short of room.
+_PANEL_SHAPE = 1.3
 _IS_APART: ContextVar[bool] = ContextVar("is_apart", default=False)
 
 
@@ -138,7 +139,7 @@ def new_panels(
         figure: Any = _new_figure((max(SIZE[0], min(3.4 * columns, 7.5)), 0.6 + height * -(-count // columns)))
     else:
         figure = fig
-        columns = min(columns, max(1, int(fig.bbox.width / fig.dpi / _PANEL_WIDTH)))
+        columns = _best_columns(fig.bbox.width, fig.bbox.height, count, columns)
         if isinstance(fig, Figure) and fig.get_layout_engine() is None:
             fig.set_layout_engine("constrained")
     rows = -(-count // columns)
@@ -170,6 +171,23 @@ def need_fit(fit: object) -> None:
     elif hasattr(fit, "varcorr"):
         cure = "it holds numbers without their data; fit the model again"
     raise DataError(f"A plot is drawn of an LMMResults; this is a {type(fit).__name__}: {cure}.")
+
+
+def _best_columns(width: float, height: float, count: int, most: int) -> int:
+    """Return the number of columns, at most so many, whose panels have the longest of their shorter sides."""
+
+    def room(columns: int) -> float:
+        return min(width / columns / _PANEL_SHAPE, height / -(-count // columns))
+
+    return max(range(1, most + 1), key=room)
+
+
+def ink() -> str:
+    """Return the colour of text in the user's style: black, or what stands out from a dark ground."""
+    import matplotlib
+
+    colour: str = matplotlib.rcParams["text.color"]
+    return colour
 
 
 def choose(given: str | None, names: Sequence[str], what: str) -> str:
@@ -290,7 +308,8 @@ def title_panel(ax: Axes, name: str, good: str) -> None:
     if (legend := ax.get_legend()) is not None:
         legend.remove()
     ax.set_title("")
-    letters = max(int(1.2 * ax.bbox.width * 72.0 / ax.figure.dpi / (LETTER * 9.0)), 16)
+    # The name begins with the plot, beside which labels take some 20 points.
+    letters = max(int((1.2 * ax.bbox.width * 72.0 / ax.figure.dpi - 20.0) / (LETTER * 9.0)), 16)
     lines = [*textwrap.wrap(name, letters), *textwrap.wrap(good, letters)]
     ax.set_title("\n".join(lines), loc="left", fontsize=9, parse_math=False)
 
@@ -346,6 +365,7 @@ def finish(ax: Axes) -> Axes:
 def _balance_lines(line: str, letters: int) -> str:
     """Return a text on as few lines as it needs, of about equal length."""
     count = len(textwrap.wrap(line, letters))
-    while letters > 1 and len(textwrap.wrap(line, letters - 1)) == count:
+    longest = max(map(len, line.split()), default=1)
+    while letters > longest and len(textwrap.wrap(line, letters - 1)) == count:
         letters -= 1
     return textwrap.fill(line, letters)

@@ -420,7 +420,7 @@ class LMMResults(
 
     @property
     def plot(self) -> FitPlots:
-        """Plots of the fit by matplotlib: ``fit.plot.caterpillar()``, ``fit.plot.qq()`` and others.
+        """Plots of the fit by matplotlib: ``fit.plot()`` for all checks, ``fit.plot.effects("x")`` and others.
 
         Examples
         --------

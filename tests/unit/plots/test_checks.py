@@ -76,11 +76,12 @@ def test_simulated_responses_are_beside_the_observed(sleep):
 
 def test_the_panel_has_each_check_and_each_random_effect(sleep):
     figure = sleep.plot(n_simulations=3)
-    assert titles(figure)[:5] == [
+    assert titles(figure)[:6] == [
         "Observed and simulated",
         "Linearity",
         "Constant variance",
         "Influence",
+        "Collinearity",
         "Normal residuals",
     ]
     assert titles(figure)[-2:] == ["Normal (Intercept) by Subject", "Normal Days by Subject"]
@@ -112,3 +113,13 @@ def test_plots_leave_the_style_as_it_was(sleep):
     sleep.plot(n_simulations=2)
     sleep.plot.effects("Days")
     assert dict(matplotlib.rcParams) == before
+
+
+def test_inflation_is_that_of_the_table(oats, dyestuff2):
+    found = oats.collinearity()
+    ax = oats.plot.collinearity()
+    assert_allclose(ax.lines[0].get_xdata(), found.gvif_adjusted**2, rtol=EXACT)
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(found.terms)
+    assert [line.get_xdata()[0] for line in ax.lines[1:]] == [5.0, 10.0]
+    with pytest.raises(DataError, match="nothing that it could depend on"):
+        dyestuff2.plot.collinearity()

@@ -37,6 +37,7 @@ PLOTS = {
     "coefficients": lambda f: f["oats"].plot.coefficients(f["oats"], names=["one", "again"]),
     "scale_location": lambda f: f["sleep"].plot.scale_location(),
     "influence": lambda f: f["sleep"].plot.influence(),
+    "collinearity": lambda f: f["oats"].plot.collinearity(),
     "mode_qq": lambda f: f["sleep"].plot.mode_qq(),
     "predictive": lambda f: f["sleep"].plot.predictive(n_simulations=20),
     "checks": lambda f: f["sleep"].plot(n_simulations=20).axes[0],

@@ -53,6 +53,21 @@ def test_partial_residuals_are_the_mean_at_the_row_and_its_residual(oats):
     assert len(oats.plot.effects("nitro", points="none").lines) == 1
 
 
+def test_means_and_points_go_back_to_the_scale_of_the_response():
+    data = lmt.datasets.load("Oats")
+    fit = lmt.lmm("np.log(crop) ~ Variety + nitro + (1|Block)", data.rename(columns={"yield": "crop"})).fit()
+    ax = fit.plot.effects("Variety", type="response")
+    table = fit.marginal_means("Variety", type="response")
+    assert ax.get_ylabel() == "crop"
+    assert_allclose(ax.containers[0].lines[0].get_ydata(), table.estimate, rtol=EXACT)
+    assert_allclose(limits(ax.containers[0]), np.column_stack([table.lower, table.upper]), rtol=EXACT)
+    assert_allclose(ax.lines[0].get_ydata(), data["yield"], rtol=EXACT)
+    means = fit.plot.means("Variety", type="response", comparisons=True)
+    plain = fit.plot.means("Variety", comparisons=True)
+    ends, logs = ([text.xy[0] for text in own.texts] for own in (means, plain))
+    assert_allclose(ends, np.exp(logs), rtol=EXACT)
+
+
 def test_a_covariate_of_many_values_has_curves_at_its_mean_and_one_standard_deviation_beside():
     data = lmt.datasets.load("sleepstudy")
     data["level"] = np.arange(180.0) ** 1.5 % 17
