@@ -14,7 +14,7 @@ from lmmtools.errors import DataError, RowsNeededError
 from lmmtools.formula.expressions import columns_of, plain_name
 from lmmtools.inference.degrees import degrees
 from lmmtools.inference.marginal.grid import GridOptions, reference_cells
-from lmmtools.inference.marginal.means import marginal_means, name_list
+from lmmtools.inference.marginal.means import back_transformation, marginal_means, name_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,6 +159,7 @@ def mean_curves(
     chosen = _choose_values(design, variable, names, given)
     options = GridOptions(at=chosen)
     found = marginal_means(fit, variable, by=names, options=options, type=type, ddf=ddf, alpha=1.0 - level)
+    scale = back_transformation(fit, type)
     # A variable that is nested in others has a curve for each level of these too.
     names = [name for name in found.names if name != variable]
     along, groups, (mean, lower, upper) = _arrange(found, variable)
@@ -168,7 +169,7 @@ def mean_curves(
     is_factor = is_categorical(design, variable)
     rows = _rows_of_curves(fit, variable, along if is_factor else None, names, groups, chosen, points)
     curves = tuple(
-        Curve(group, name_levels(names, group), m, low, high, x, back(y, found.scale))
+        Curve(group, name_levels(names, group), m, low, high, x, back(y, scale))
         for group, m, low, high, (x, y) in zip(groups, mean, lower, upper, rows, strict=True)
     )
     method = "normal" if ddf == "z" else f"t, {ddf}"
@@ -184,7 +185,7 @@ def mean_curves(
         curves,
         f"{100 * level:g}% interval ({method})",
         tuple(notes),
-        mean_label(fit, found.scale),
+        mean_label(fit, scale),
     )
 
 

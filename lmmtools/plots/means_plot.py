@@ -10,7 +10,7 @@ import numpy as np
 from lmmtools.inference.degrees import check_ddf, degrees
 from lmmtools.inference.marginal.contrasts import marginal_contrasts
 from lmmtools.inference.marginal.grid_values import GridOptions
-from lmmtools.inference.marginal.means import marginal_means, name_list
+from lmmtools.inference.marginal.means import back_transformation, marginal_means, name_list
 from lmmtools.inference.tails import check_alpha, check_level
 from lmmtools.plots.comparison_arrows import comparison_arrows
 from lmmtools.plots.mean_curves import back, mean_label, name_levels
@@ -106,9 +106,9 @@ def means(
     check_alpha(alpha)
     options = GridOptions(at=at)
     found = marginal_means(fit, factors, by=by, options=options, type=type, ddf=ddf, alpha=1.0 - level)
-    pairs, compared = None, found
+    scale, pairs, compared = back_transformation(fit, type), None, found
     if comparisons:
-        compared = marginal_means(fit, factors, by=by, options=options, ddf=ddf) if found.scale else found
+        compared = marginal_means(fit, factors, by=by, options=options, ddf=ddf) if scale else found
         pairs = marginal_contrasts(fit, factors, by=by, options=options, adjust=adjust, ddf=ddf)
     within = pairs.by if pairs is not None else tuple(name for name in found.names if name in name_list(by, "by"))
     blocks = _rows_by_block(found, within)
@@ -123,7 +123,7 @@ def means(
     method = "normal" if ddf == "z" else f"t, {ddf}"
     entries: list[tuple[Any, str]] = [(dots, "mean"), (bars, f"{100 * level:g}% interval ({method})")]
     if pairs is not None:
-        wrong = _draw_arrows(ax, compared, found.scale, pairs, blocks, rows, alpha)
+        wrong = _draw_arrows(ax, compared, scale, pairs, blocks, rows, alpha)
         arrow = Line2D([], [], color=COLOURS[1], marker=">", markersize=5, linewidth=1.6)
         entries.append((arrow, f"apart: differ ({pairs.adjust}, p < {alpha:g})"))
         if wrong:
@@ -135,7 +135,7 @@ def means(
         letter = Line2D([], [], linestyle="none", marker="$a$", color=ink())
         test = "" if comparisons else f" ({adjust or 'tukey'}, p < {alpha:g})"
         entries.append((letter, f"shared: not different{test}"))
-    ax.set_xlabel(mean_label(fit, found.scale))
+    ax.set_xlabel(mean_label(fit, scale))
     row = _name_ticks(ax, ticks, above)
     bars.set_linewidth(min(7.0, 0.45 * row))
     ax.set_ylabel(", ".join(name for name in found.names if name not in within))
