@@ -117,6 +117,7 @@ def in_formulas(text: str) -> Iterator[Callable[[], object]]:
         "y ~ (1|{})",
         "{} ~ x + (1|g)",
         "y ~ offset({}) + (1|g)",
+        "y ~ x + (0 + dummy(h, {})|g)",
     ):
         yield lambda formula=formula: lmt.lmm(formula.format(text), DATA)
         yield lambda formula=formula: lmt.translate(formula.format(text))
@@ -132,6 +133,8 @@ def in_declarations(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: lmt.lmm("y ~ x + (1|g)", DATA, weights=text)
     yield lambda: lmt.lmm("y ~ x + (1|g)", DATA, offset=text)
     yield lambda: lmt.structure(DATA, ["g", text])
+    for formula in (f"y ~ {text} | g", f"y ~ x | {text}", f"{text} ~ x | g", text):
+        yield lambda formula=formula: lmt.lmer_list(formula, DATA)
     yield lambda: lmt.datasets.load(text)
 
 

@@ -200,9 +200,14 @@ def is_elementary(expression: str) -> bool:
     return True
 
 
-def _write_matrix_column(expression: str, column: int) -> str:
-    """Return the code for one column of formulaic's matrix."""
-    return f"formulaic.model_matrix({expression!r}, data).iloc[:, {column}].to_numpy(float)"
+def _write_matrix_column(expression: str, column: int, writer: _Writer) -> str:
+    """Return the code for one column of formulaic's matrix; its imports are added."""
+    writer.add_import("import formulaic")
+    context = ""
+    if "dummy(" in expression:  # lme4's function, which formulaic has not
+        writer.add_import("from lmmtools.design.indicators import dummy_transform")
+        context = ', context={"dummy": dummy_transform()}'
+    return f"formulaic.model_matrix({expression!r}, data{context}).iloc[:, {column}].to_numpy(float)"
 
 
 def _write_response(design: Design, writer: _Writer) -> str:
@@ -216,12 +221,10 @@ def _write_response(design: Design, writer: _Writer) -> str:
     elif name.strip("`") in writer.data.columns:
         code = f"data[{name.strip('`')!r}]"
     else:
-        writer.add_import("import formulaic")
-        code = _write_matrix_column(f"0 + {name}", 0)
+        code = _write_matrix_column(f"0 + {name}", 0, writer)
     if design.offset is not None:
         for expression in design.formula.offsets:
-            writer.add_import("import formulaic")
-            code += f" - {_write_matrix_column(f'0 + {expression}', 0)}"
+            code += f" - {_write_matrix_column(f'0 + {expression}', 0, writer)}"
         if not design.formula.offsets:
             code += ' - data["offset"]  # the offset given beside the formula'
     return writer.add_column(writer.unused_name("response"), design.response, code)
@@ -232,14 +235,13 @@ def _write_fixed(design: Design, writer: _Writer) -> str:
     text = design.formula.fixed
     if is_elementary(text) and not design.dropped.columns:
         return text
-    writer.add_import("import formulaic")
     names = []
     full = _encoder_names(design)
     text = _spell_for_formulaic(text, design.frame)
     for j, label in enumerate(design.x_names):
         if label == "Intercept":
             continue
-        code = _write_matrix_column(text, full.index(label) if label in full else j)
+        code = _write_matrix_column(text, full.index(label) if label in full else j, writer)
         names.append(writer.add_column(writer.unused_name(f"x{j}"), design.X[:, j], f"{code}  {write_comment(label)}"))
     constant = "1" if "Intercept" in design.x_names else "0"
     return " + ".join([constant, *names])
@@ -314,13 +316,12 @@ def _write_basis(block: Block, data: pd.DataFrame, writer: _Writer) -> str:
     if is_elementary(text):
         return text
     # Prepared columns: a transform that looks at its data (scale, poly, bs) must look at all of them at once.
-    writer.add_import("import formulaic")
     names = []
     text = _spell_for_formulaic(text, data)
     for j, label in enumerate(block.cnames):
         if label == "(Intercept)":
             continue
-        code = f"{_write_matrix_column(text, j)}  {write_comment(label)}"
+        code = f"{_write_matrix_column(text, j, writer)}  {write_comment(label)}"
         names.append(writer.add_column(writer.unused_name(f"z{j}"), block.basis[:, j], code))
     return " + ".join([str(int(block.term.intercept)), *names])
 

@@ -68,6 +68,7 @@ CASES = {
     "missing values": (with_missing, "Reaction ~ Days + (Days|Subject)"),
     "categorical basis": (load("Machines"), "score ~ Machine + (0 + Machine|Worker)"),
     "redundant column": (load("sleepstudy"), "Reaction ~ Days + I(2 * Days) + (1|Subject)"),
+    "levels by dummy()": (load("sleepstudy"), "Reaction ~ Days + (1|Subject) + (0 + dummy(Days, 9)|Subject)"),
 }
 
 
