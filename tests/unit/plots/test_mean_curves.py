@@ -164,3 +164,18 @@ def test_words_below_columns_go_on_lines_and_many_names_stand_upright():
     assert {t.get_rotation() for t in other.get_xticklabels()} == {90.0}
     other.figure.canvas.draw()
     assert max(t.get_window_extent().height for t in other.get_xticklabels()) < 0.45 * other.bbox.height
+
+
+def test_rows_that_are_not_in_memory_are_not_drawn_and_that_is_said(tmp_path, oats):
+    pytest.importorskip("pyarrow")
+    lmt.datasets.load("Oats").to_parquet(tmp_path / "oats.parquet")
+    model = lmt.lmm("yield ~ Variety * nitro + (1|Block/Variety)", str(tmp_path / "oats.parquet"), stream=True)
+    fit = model.fit()
+    ax = fit.plot.effects("Variety")
+    assert "not in memory and not drawn" in ax.get_title().replace("\n", " ")
+    assert_allclose(ax.containers[0].lines[0].get_ydata(), oats.marginal_means("Variety").estimate, rtol=1e-6)
+    with pytest.raises(lmt.errors.RowsNeededError, match="Partial residuals need the rows of 'Variety' in memory"):
+        fit.plot.effects("Variety", points="partial")
+    with pytest.raises(lmt.errors.RowsNeededError, match="needs all rows in memory, for simulated responses"):
+        fit.plot.predictive()
+    assert "stream=False" in fit.plot(n_simulations=2).axes[0].texts[0].get_text().replace("\n", " ")
