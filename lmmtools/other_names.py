@@ -311,6 +311,7 @@ ARGUMENTS: dict[str, str] = {
     **_for_all("groups re_formula vc_formula exog_re exog_vc fixed random_effects group re", _GROUPS),
     **_for_all("formulas model_formula", "write the formula as the first argument"),
     **_for_all("family link", _NORMAL_ALONE),
+    **_for_all("cov_type cov_kwds vcov vcov_type robust", 'write cov="CR2", and cluster= for other clusters'),
     **_for_all("subset", _SUBSET),
     **_for_all("missing na_act na", 'write na_action="drop" or "raise"'),
     **_for_all("sample_weight weight wt w", "write weights=, a column or an array"),
@@ -328,7 +329,9 @@ OF_FUNCTION: dict[str, dict[str, str]] = {
     "fit": {
         "method": 'write engine="mixedlm", "pls" or "lme4"; for REML or ML write reml=True or reml=False',
         **_for_all("optimizer_name opt", 'leave it out, or write engine="lme4" and optimizer='),
-        **_for_all("cov_type", "leave it out: robust covariances are not defined for mixed models here"),
+        **_for_all(
+            "cov_type cov_kwds", 'leave it out; robust errors are asked of the fit: fit().tests(cov="CR2", cluster=...)'
+        ),
         **_for_all("start_params", "write start=, theta to start from"),
         "data": "write lmt.lmm(formula, data).fit(): the data belong to lmm()",
         "weights": "write lmt.lmm(formula, data, weights=...).fit(): weights belong to lmm()",

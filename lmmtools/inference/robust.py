@@ -90,14 +90,11 @@ class Robust:
     def describe(self, test: Literal["t", "F"] = "t") -> str:
         """Return the sentence for the foot of a table."""
         by = "" if self.cluster is None else f" by {self.cluster}"
-        if self.ddf == "z":
-            known = {
-                "t": "the statistics are treated as standard normal",
-                "F": "F times NumDF is treated as chi-squared",
-            }
-            return f"standard errors are cluster-robust{by}, {self.cov}; {known[test]}"
-        known = {"t": "Satterthwaite's degrees of freedom", "F": "the F test is the approximate Hotelling T2 (HTZ)"}
-        return f"standard errors are cluster-robust{by}, {self.cov}; {known[test]}"
+        own = f"cluster-robust standard errors ({self.cov}{by})"
+        if test == "F":
+            reference = "the chi-squared distribution" if self.ddf == "z" else "the approximate Hotelling T2 (HTZ)"
+            return f"the F test uses a cluster-robust covariance ({self.cov}{by}) and {reference}"
+        return f"z-tests use {own}" if self.ddf == "z" else f"t-tests use {own} and Satterthwaite's method"
 
     def __str__(self) -> str:
         return f"{self.cov}, {self.ddf}"

@@ -17,7 +17,7 @@ from lmmtools.inference.marginal.means import name_list
 from lmmtools.inference.pooling.joint import PooledTest, Pooling, pool_likelihood_ratios, pool_statistics, pool_wald
 from lmmtools.inference.pooling.rubin import PooledEstimates, pool_estimates, pooled_estimates
 from lmmtools.inference.pooling.variances import PooledVariances, pool_variances
-from lmmtools.inference.tails import check_alpha
+from lmmtools.inference.tails import check_alpha, t_quantile
 from lmmtools.inference.wald_tests import read_constraints
 from lmmtools.report.result_table import ResultTable, Tabular
 from lmmtools.results.lmm_results import LMMResults
@@ -26,6 +26,7 @@ from lmmtools.sentences import join_with_and
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from lmmtools.inference.degrees import Method
@@ -87,6 +88,95 @@ class Pool(Tabular):
     @property
     def _table(self) -> ResultTable:
         return self.coefficients._table
+
+    @property
+    def params(self) -> pd.Series[float]:
+        """The pooled fixed effects, named.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> data = lmt.datasets.load("sleepstudy")
+        >>> sets = [data.assign(z=(data.index * k) % 7) for k in (2, 3, 4)]
+        >>> pooled = lmt.pool([lmt.lmm("Reaction ~ Days + z + (Days | Subject)", d).fit() for d in sets])
+        >>> pooled.params.round(2)
+        term
+        Intercept    254.14
+        Days          10.46
+        z             -0.91
+        Name: params, dtype: float64
+        """
+        return self.to_frame()["estimate"].rename("params")
+
+    @property
+    def bse(self) -> pd.Series[float]:
+        """Their standard errors, named.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> data = lmt.datasets.load("sleepstudy")
+        >>> sets = [data.assign(z=(data.index * k) % 7) for k in (2, 3, 4)]
+        >>> pooled = lmt.pool([lmt.lmm("Reaction ~ Days + z + (Days | Subject)", d).fit() for d in sets])
+        >>> pooled.bse.round(2)
+        term
+        Intercept    7.62
+        Days         1.55
+        z            1.13
+        Name: bse, dtype: float64
+        """
+        return self.to_frame()["std_error"].rename("bse")
+
+    @property
+    def pvalues(self) -> pd.Series[float]:
+        """Their p-values, named.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> data = lmt.datasets.load("sleepstudy")
+        >>> sets = [data.assign(z=(data.index * k) % 7) for k in (2, 3, 4)]
+        >>> pooled = lmt.pool([lmt.lmm("Reaction ~ Days + z + (Days | Subject)", d).fit() for d in sets])
+        >>> pooled.pvalues.round(3)
+        term
+        Intercept    0.000
+        Days         0.000
+        z            0.429
+        Name: pvalues, dtype: float64
+        """
+        return self.to_frame()["p"].rename("pvalues")
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return limits of the fixed effects: columns 0 (lower) and 1 (upper), as :meth:`LMMResults.conf_int`.
+
+        Parameters
+        ----------
+        alpha : float
+            One less the coverage.
+
+        Raises
+        ------
+        DataError
+            If ``alpha`` is not between 0 and 1.
+
+        Examples
+        --------
+        >>> import lmmtools as lmt
+        >>> data = lmt.datasets.load("sleepstudy")
+        >>> sets = [data.assign(z=(data.index * k) % 7) for k in (2, 3, 4)]
+        >>> pooled = lmt.pool([lmt.lmm("Reaction ~ Days + z + (Days | Subject)", d).fit() for d in sets])
+        >>> pooled.conf_int().round(2)
+                        0       1
+        Intercept  239.07  269.22
+        Days         7.41   13.52
+        z           -3.25    1.43
+        """
+        import pandas as pd
+
+        found = self.coefficients
+        half = t_quantile(check_alpha(alpha) / 2.0, found.df) * found.std_error
+        names = [name for (name,) in found.values]
+        return pd.DataFrame({0: found.estimate - half, 1: found.estimate + half}, index=names)
 
     def t_test(self, constraints: Any) -> PooledEstimates:
         """Return the pooled estimate and t test of each constraint on the fixed effects.

@@ -94,6 +94,16 @@ def test_means_and_contrasts_are_emmeans_over_all_data_sets(fits):
     np.testing.assert_allclose(holm["p"], np.minimum(3 * contrasts["p"], 1.0))
 
 
+def test_the_pool_has_the_names_of_a_fit(fits):
+    pooled = lmt.pool(fits)
+    frame = pooled.to_frame()
+    assert pooled.params["Days"] == frame.loc["Days", "estimate"]
+    assert pooled.bse["Days"] == frame.loc["Days", "std_error"]
+    assert pooled.pvalues["Days"] == frame.loc["Days", "p"]
+    np.testing.assert_allclose(pooled.conf_int(), frame[["lower", "upper"]])
+    assert (pooled.conf_int(0.5)[0] > frame["lower"]).all()
+
+
 def test_a_test_of_one_constraint_is_its_t_test_squared(fits):
     pooled = lmt.pool(fits)
     one, joint = pooled.t_test("z = 17"), pooled.f_test("z = 17")
