@@ -38,7 +38,7 @@ examples:
   lmmtools compare pastes.csv "strength ~ 1 + (1|batch/cask)" --engines pls,lme4
   lmmtools structure pastes.csv batch cask
   lmmtools lint analysis.py --data pastes.csv
-  lmmtools translate "strength ~ 1 + (1|batch/cask)" pastes.csv
+  lmmtools translate pastes.csv "strength ~ 1 + (1|batch/cask)"
 
 lmmtools COMMAND --help shows more of each. Where a file of data is asked for, -
 reads a table from standard input, and the name of a data set of the package

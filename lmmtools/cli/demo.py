@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.audience import wrap
 from lmmtools.cli.terminal import DONE
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def _chapter(example: Example) -> str:
     return "\n".join(
         [
             _heading(f"{example.dataset}: {model.formula}"),
-            example.point,
+            wrap(example.point, otherwise=110),
             _heading("Declared", "-"),
             f"    {declared}",
             _heading("The same in statsmodels", "-"),
@@ -153,8 +154,11 @@ def _trap() -> str:
         "    smf.mixedlm('diameter ~ 1', data, groups='plate',",
         "                vc_formula={'plate': '1 + C(plate)', 'sample': '0 + C(sample)'}).fit()",
         "",
-        "converges without a word, and is another model: within the group of one plate, 'sample' is one random number",
-        "per plate and sample, not per sample. lme4's (1|plate) + (1|sample) has REML criterion 330.8606.",
+        wrap(
+            "converges without a word, and is another model: within the group of one plate, 'sample' is one random "
+            "number per plate and sample, not per sample. lme4's (1|plate) + (1|sample) has REML criterion 330.8606.",
+            otherwise=110,
+        ),
         "",
         tabulate(
             rows,

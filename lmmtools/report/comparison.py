@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from lmmtools.audience import line_width
 from lmmtools.printout.number import rounding_of, shown
 from lmmtools.report.comparison_column import ComparisonColumn
 from lmmtools.report.comparison_rows import CRITERION_DECIMALS, DIGITS, ComparisonRow, Part, rows_of, worst
@@ -111,6 +112,10 @@ class Comparison(Printable):
         return Document("", (_build_table(self), Prose("sentences", self.sentences)))
 
 
+ROOMY = 100
+"""Characters of a line from which headings of the table need not be short."""
+
+
 def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
     """Return the comparison of two or more fits; differences are from the first.
 
@@ -151,13 +156,15 @@ def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ..
 def _build_table(comparison: Comparison) -> Table:
     """Return the printed table; with more than two fits it shows the largest difference of any of them."""
     by_row = NumberFormat("by row")
-    many = len(comparison.columns) > 2
+    width = line_width()
+    # Columns that do not fit go below: a short heading leaves room for the verdict.
+    is_long = len(comparison.columns) > 2 and (width is None or width >= ROOMY)
     small = NumberFormat("scientific", digits=2)
     said = [(row, _verdict_text(row)) for row in comparison.shown_rows]
     columns = (
         Column("", is_label=True),
         *(Column(c.name, by_row, "right") for c in comparison.columns),
-        Column("largest difference" if many else "difference", small, "right"),
+        Column("largest difference" if is_long else "difference", small, "right"),
         Column("relative", small, "right"),
         Column("verdict", tones=tuple((text, _TONES[row.verdict]) for row, text in said if row.verdict)),
     )
@@ -172,7 +179,7 @@ def _build_table(comparison: Comparison) -> Table:
         for row, text in said
     )
     formats = tuple(_number_format(row) for row in comparison.shown_rows)
-    return Table("comparison", "", columns, rows, row_numbers=formats, width=None, is_ruled=True)
+    return Table("comparison", "", columns, rows, row_numbers=formats, width=width, is_ruled=True)
 
 
 def _verdict_text(row: ComparisonRow) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+from lmmtools.audience import wrap
 from lmmtools.design.build import build_design
 from lmmtools.design.factors import count_pairs, is_nested
 from lmmtools.design.facts import ones_in_fixed
@@ -86,8 +87,12 @@ class Translation:
     spec: MixedLMSpec | None = None
 
     def __str__(self) -> str:
-        parts = [f"{heading}:\n{_indent(text)}" for heading, text in self._texts()]
-        return "\n\n".join([*parts, *(f"Note: {note}" for note in self.notes)])
+        words = NOTATIONS["words"]
+        parts = [
+            f"{heading}:\n{wrap(text, '    ') if heading == words else _indent(text)}"
+            for heading, text in self._texts()
+        ]
+        return "\n\n".join([*parts, *(wrap(f"Note: {note}") for note in self.notes)])
 
     def __repr__(self) -> str:
         return f"<translation of {self.lme4}>"

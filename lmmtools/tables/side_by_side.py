@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from lmmtools import memory
-from lmmtools.audience import need_package
+from lmmtools.audience import line_width, need_package
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import Method, read_method
 from lmmtools.inference.tails import check_level
@@ -99,7 +99,7 @@ class SideBySide(Printable):
             tuple(rows),
             self.notes,
             is_ruled=True,
-            width=WIDTH,
+            width=line_width() or WIDTH,
             row_numbers=tuple(formats),
             sections=tuple(sections),
             label=self.label,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 import lmmtools as lmt
+from lmmtools import audience
 from lmmtools.audience import advice, at_command_line, how_to_install
 from lmmtools.cli import main
 from lmmtools.errors import DataError, LmmError
@@ -79,3 +81,35 @@ def test_a_column_named_by_a_number_is_said_to_be():
     data = pd.DataFrame({"y": np.arange(6.0), 0: np.arange(6.0) ** 2, "g": list("aabbcc")})
     with pytest.raises(DataError, match=r"'0'.*a number or the like.*astype\(str\)"):
         lmt.lmm("y ~ `0` + (1|g)", data)
+
+
+@pytest.mark.parametrize("columns", ["80", "100"])
+def test_a_comparison_of_three_fits_keeps_to_the_terminal(monkeypatch, columns):
+    data = lmt.datasets.load("sleepstudy")
+    fits = [
+        lmt.lmm(f"Reaction ~ Days + {term}", data).fit()
+        for term in ("(Days|Subject)", "(Days||Subject)", "(1|Subject)")
+    ]
+    table = lmt.compare(*fits, names=["correlated", "independent", "intercepts"])
+    monkeypatch.setenv("COLUMNS", columns)
+    lines = str(table).splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    # Every row stands whole in each piece of the table.
+    assert sum(line.startswith("variance, residual") for line in lines) >= 2
+    assert any("another model" in line for line in lines)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert sum(line.startswith("variance, residual") for line in str(table).splitlines()) == 1
+
+
+def test_a_file_gets_whole_lines(monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert audience.line_width() is None
+    assert audience.wrap("word " * 60) == "word " * 60
+
+
+def test_words_of_a_model_keep_to_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    text = str(lmt.translate("strength ~ 1 + (1|batch/cask)", lmt.datasets.load("Pastes")))
+    words = text.partition("In words:")[2].partition("LaTeX:")[0]
+    assert max(map(len, words.splitlines())) <= 80

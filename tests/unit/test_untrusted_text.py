@@ -190,7 +190,7 @@ def in_commands(text: str) -> Iterator[Callable[[], object]]:
     yield lambda: run("fit", "d.csv", formula, "--engine", "pls")
     yield lambda: run("report", "d.csv", formula, "-o", "page.html")
     yield lambda: run("translate", formula)
-    yield lambda: run("translate", formula, "d.csv")
+    yield lambda: run("translate", "d.csv", formula)
     yield lambda: run("compare", "d.csv", formula, "--engines", "pls,pls")
     yield lambda: run("structure", "d.csv", "g", text)
     yield lambda: run("lint", "script.py", "--data", "d.csv", "--factor", text, file=("script.py", ""))

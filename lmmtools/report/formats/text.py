@@ -84,7 +84,7 @@ def render_table(table: Table) -> str:
             texts[i] = cells[i - 1][0]
         for i in sorted({*(start + 1 for start in table.sections), *([1] if table.is_ruled else [])}, reverse=True):
             texts.insert(i, gap.join(rule))
-        if width and table.sections:
+        if width and (table.sections or table.is_ruled):
             lines.append("")
         lines.extend((" " * table.indent + text).rstrip() for text in texts)
         width = max(width, len(gap.join(rule)))

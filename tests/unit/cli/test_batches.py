@@ -89,8 +89,7 @@ def test_options_of_whole_files_are_refused_with_the_cure(parts, capsys, options
 def test_commands_that_need_all_rows_say_so(parts, capsys, little_memory):
     for command in (["structure", "batch", "cask"], ["translate", FORMULA]):
         path = str(parts / "parts")
-        arguments = [command[0], path, *command[1:]] if command[0] == "structure" else [*command, path]
-        assert main(arguments) == 2
+        assert main([command[0], path, *command[1:]]) == 2
         assert "is larger than memory, and this needs all rows at once" in capsys.readouterr().err
 
 

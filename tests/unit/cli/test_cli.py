@@ -169,14 +169,22 @@ def test_structure_draws_in_ascii_and_writes_a_page(capsys, pastes, tmp_path):
 
 
 def test_translate_prints_code(capsys, pastes):
-    status, out, _ = run(capsys, "translate", FORMULA, pastes, "--only", "mixedlm")
+    status, out, _ = run(capsys, "translate", pastes, FORMULA, "--only", "mixedlm")
     assert status == 0
     compile(out, "spec", "exec")
     assert "smf.mixedlm(" in out
 
 
+def test_translate_takes_the_formula_first_as_it_once_did_and_says_so(capsys, pastes):
+    now = run(capsys, "translate", pastes, FORMULA)
+    before = run(capsys, "translate", FORMULA, pastes)
+    assert before[:2] == now[:2]
+    assert now[2] == ""
+    assert before[2] == "lmmtools: translate takes DATA before FORMULA, as all commands do; read in that order\n"
+
+
 def test_translate_prints_every_notation(capsys, pastes):
-    status, out, _ = run(capsys, "translate", FORMULA, pastes)
+    status, out, _ = run(capsys, "translate", pastes, FORMULA)
     assert status == 0
     headings = [line for line in out.splitlines() if line and not line.startswith(" ")]
     assert headings == ["lme4:", "lmmtools:", "statsmodels:", "In words:", "LaTeX:"]

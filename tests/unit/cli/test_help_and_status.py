@@ -247,7 +247,7 @@ def test_structure_compare_and_translate_have_json(capsys, pastes):
     assert found["pairs"][0]["relation"] == "implicitly nested"
     assert found["suggestion"]["formula"] == "(1 | batch/cask)"
     assert found["findings"][0]["code"] == "labels-reused"
-    found = json.loads(run(capsys, "translate", FORMULA, pastes, "--json")[1])
+    found = json.loads(run(capsys, "translate", pastes, FORMULA, "--json")[1])
     assert found["lme4"] == "strength ~ 1 + (1|batch) + (1|cask:batch)"
     assert set(found) == {"lme4", "declaration", "mixedlm", "words", "latex", "notes"}
     assert "sentences" in json.loads(run(capsys, "compare", pastes, FORMULA, "--json")[1])
@@ -260,7 +260,7 @@ def test_the_keys_of_json_are_those_that_the_page_names(capsys, pastes, tmp_path
         "compare": ("compare", pastes, FORMULA),
         "structure": ("structure", pastes, "batch", "cask"),
         "lint": ("lint", script),
-        "translate": ("translate", FORMULA, pastes),
+        "translate": ("translate", pastes, FORMULA),
     }
     table = DOCS.read_text(encoding="utf-8").partition("\nJSON\n")[2].partition("\nExit statuses\n")[0]
     for command, arguments in calls.items():
@@ -344,7 +344,7 @@ def test_waiting_is_shown_on_a_terminal_alone(monkeypatch):
     [
         (["fit", "-", FORMULA], "Number of obs: 60"),
         (["structure", "-", "batch", "cask"], "60 rows"),
-        (["translate", FORMULA, "-"], "lmmtools:"),
+        (["translate", "-", FORMULA], "lmmtools:"),
         (["compare", "-", FORMULA], "agree to the digits"),
         (["report", "-", FORMULA], "<!doctype html>"),
     ],
