@@ -40,7 +40,6 @@ PLOTS = {
     "collinearity": lambda f: f["oats"].plot.collinearity(),
     "mode_qq": lambda f: f["sleep"].plot.mode_qq(),
     "predictive": lambda f: f["sleep"].plot.predictive(n_simulations=20),
-    "checks": lambda f: f["sleep"].plot(n_simulations=20).axes[0],
     "section": lambda f: f["dyestuff2"].plot.section(),
     "comparison": lambda f: lmt.plots.comparison(lmt.compare(f["penicillin"], without_a_plate())),
     "profile_zeta": lambda f: f["sleep"].plot.profile_zeta("cor_Days.(Intercept)|Subject"),

@@ -39,6 +39,15 @@ def odd():
         ("variance", {}),
         ("effects", {"variable": DOSE}),
         ("effects", {"variable": "arm"}),
+        ("effects", {"variable": DOSE, "by": "arm"}),
+        ("interaction", {"x": DOSE, "trace": "arm"}),
+        ("means", {"factors": "arm", "comparisons": True, "letters": True}),
+        ("coefficients", {}),
+        ("scale_location", {}),
+        ("mode_qq", {}),
+        ("influence", {"level": GROUP}),
+        ("collinearity", {}),
+        ("predictive", {"n_simulations": 2}),
         ("section", {}),
         ("profile_zeta", {"parameter": f"sd_(Intercept)|{GROUP}"}),
         ("profile_density", {"parameters": [f"sd_(Intercept)|{GROUP}", "sigma"]}),
@@ -49,8 +58,17 @@ def test_no_name_is_read_as_mathematics(odd, plot, options, tmp_path):
     # What is drawn is in the file; mathematics that is none would raise.
     ax.figure.savefig(tmp_path / "plot.png", dpi=40)
     texts = [ax.xaxis.label, ax.yaxis.label, ax.title, *ax.texts]
+    if (legend := ax.get_legend()) is not None:
+        texts += [*legend.get_texts(), legend.get_title()]
     texts += [t for t in (*ax.get_xticklabels(), *ax.get_yticklabels()) if "$" in t.get_text()]
     assert not any(text.get_parse_math() for text in texts if "$" in text.get_text()), texts
+
+
+def test_no_name_in_a_panel_is_read_as_mathematics(odd, tmp_path):
+    for figure in (odd.plot(n_simulations=2), odd.plot.interaction(x=DOSE, trace="arm", at={DOSE: [0.0, 1.0]})):
+        getattr(figure, "figure", figure).savefig(tmp_path / "plot.png", dpi=40)
+    lines = odd.plot.interaction(f"`{DOSE}` ~ arm", at={DOSE: [0.0, 1.0]}).get_legend().get_texts()
+    assert [text.get_text() for text in lines] == [f"{DOSE} = 0", f"{DOSE} = 1"]
 
 
 def test_levels_keep_their_names_and_responses_lose_their_quotes(odd):
