@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.inference.linear_predictor import Unseen
+    from lmmtools.inference.robust import Robust
 
 
 __all__ = ["augment", "glance", "ranef_frame", "tidy"]
@@ -48,7 +49,7 @@ def tidy(
     conf_int: bool,
     conf_level: float,
     conf_method: str,
-    ddf: str,
+    ddf: str | Robust,
     scales: str,
     draws: Draws,
 ) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def _read_effects(effects: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def _fixed_rows(fit: Fit, ddf: str, limits: pd.DataFrame | None) -> pd.DataFrame:
+def _fixed_rows(fit: Fit, ddf: str | Robust, limits: pd.DataFrame | None) -> pd.DataFrame:
     """Return rows of the fixed effects."""
     import pandas as pd
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from lmmtools.inference.repca import RePCA
+    from lmmtools.inference.robust import Correction
     from lmmtools.inference.variance.icc_r2 import ICC, R2, DesignEffect
     from lmmtools.inference.variance.partition import VariancePartition
 
@@ -243,6 +244,8 @@ class DescriptionMethods(Fit):
         rng: np.random.Generator | int | None = None,
         n_jobs: int = 1,
         progress: bool = False,
+        cov: Correction | None = None,
+        cluster: Any = None,
     ) -> pd.DataFrame:
         """Return the parameters, one row each, as broom.mixed's ``tidy``.
 
@@ -262,6 +265,8 @@ class DescriptionMethods(Fit):
         scales : {"sdcor", "vcov"}
             Of ``"ran_pars"``: standard deviations and correlations, or variances and covariances. Limits of a variance
             are those of the standard deviation, squared; covariances have none.
+        cov, cluster
+            A cluster-robust covariance of the fixed effects, as for :meth:`tests`.
         n, kind, interval, rng, n_jobs, progress
             Of :meth:`conf_int`, for ``"boot"`` alone.
 
@@ -289,11 +294,12 @@ class DescriptionMethods(Fit):
         0  Intercept   251.405
         1       Days    10.467
         """
+        from lmmtools.inference.degrees import read_method
         from lmmtools.inference.intervals import Draws
         from lmmtools.inference.tidy import tidy
 
         draws = Draws(n=n, kind=kind, interval=interval, rng=rng, n_jobs=n_jobs, progress=progress)
-        return tidy(self, effects, conf_int, conf_level, conf_method, ddf, scales, draws)
+        return tidy(self, effects, conf_int, conf_level, conf_method, read_method(ddf, cov, cluster), scales, draws)
 
     @single
     def glance(self) -> pd.DataFrame:

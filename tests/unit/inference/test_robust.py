@@ -247,6 +247,13 @@ def test_rows_read_in_batches_are_refused(tmp_path):
         fit.tests(cov="CR2")
 
 
+def test_tidy_takes_the_robust_covariance():
+    fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool").iloc[:-3]).fit()
+    frame, tests = fit.tidy("fixed", conf_int=True, cov="CR2"), fit.tests(cov="CR2")
+    np.testing.assert_allclose(frame["std_error"], tests.std_error)
+    np.testing.assert_allclose(frame["conf_low"], fit.conf_int(cov="CR2")[0])
+
+
 def test_tables_of_several_fits_say_which_errors_are_robust():
     fit = lmt.lmm("effort ~ Type + (1 | Subject)", lmt.datasets.load("ergoStool").iloc[:-3]).fit()
     table = lmt.tables.side_by_side(fit, cov="CR2", digits=6)
