@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,26 +12,21 @@ from scipy import sparse
 from lmmtools import core
 from lmmtools.design.blocks import Block
 from lmmtools.design.dropped import Dropped
-from lmmtools.design.encoders import PlainEncoder
-from lmmtools.design.formulaic_encoder import restore_formulaic
 from lmmtools.design.matrices import Design
 from lmmtools.design.moments import Moments
-from lmmtools.design.plain_encoder import PlainColumn
 from lmmtools.design.rows_elsewhere import RowsElsewhere, StreamedBasis, StreamedCodes, StreamedColumn
-from lmmtools.design.stored_rows import StoredCells, StoredLevels, StoredRows, StoredStatistics, StoredSurvey
-from lmmtools.design.survey import NumberSummary, SurveyPlan
+from lmmtools.design.stored_rows import StoredRows, StoredStatistics
 from lmmtools.engines.estimate import Estimate
 from lmmtools.errors import DataError, FormulaError, LmmError
 from lmmtools.fit.record import Prepared
-from lmmtools.formula.expressions import check_calls, columns_of
 from lmmtools.formula.parser import parse
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.results.inference_methods import InferenceMethods
 from lmmtools.results.prediction_methods import PredictionMethods
+from lmmtools.results.restored_columns import read_cells, read_encoder, read_labels, read_offsets, read_survey
 from lmmtools.results.stored_prediction import checksum
 
 if TYPE_CHECKING:
-    from lmmtools.design.encoders import Encoder
     from lmmtools.formula.terms import ModelFormula
     from lmmtools.results.json_entry import Entry
     from lmmtools.results.stored_fit import StoredFit
@@ -41,8 +35,6 @@ __all__ = ["RestoredFit", "restore_fit"]
 
 AGREEMENT = 1e-6
 """Relative difference up to which what the products say agrees with the numbers of the record."""
-
-SAFE = re.compile(r"lmm(?:column|factor)\d+_")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,12 +68,34 @@ def restore_fit(entry: Entry, record: StoredFit) -> RestoredFit:
 
 
 def _restore(entry: Entry, record: StoredFit) -> RestoredFit:
+    """Return the fit, its numbers checked against each other."""
+    design = _read_design(entry, record)
+    modes = entry["modes"].entries()
+    if len(modes) != len(design.blocks) or design.k != len(record.theta):
+        raise DataError(f"{entry['terms'].place} has other terms than theta and the modes of the record")
+    estimate = Estimate(
+        engine=record.engine,
+        reml=record.reml,
+        theta=record.theta,
+        beta=record.beta,
+        beta_cov=record.beta_cov,
+        sigma=record.sigma,
+        objective=record.objective,
+        modes=tuple(own.packed(b.m, b.l) for own, b in zip(modes, design.blocks, strict=True)),
+    )
+    problem = _read_problem(entry["products"], design)
+    _check_agreement(problem, record)
+    return RestoredFit(design, estimate, record.names, prepared=Prepared(problem))
+
+
+def _read_design(entry: Entry, record: StoredFit) -> Design:
+    """Return the design without its rows."""
     formula = _read_formula(entry["formula"])
     n, p = record.nobs, len(record.x_names)
-    survey = _read_survey(entry["columns"], formula)
+    survey = read_survey(entry["columns"], formula)
     dropped = entry["dropped"]
     columns = dropped["columns"].texts()
-    fixed = _read_encoder(entry["fixed"], formula.fixed, "Intercept")
+    fixed = read_encoder(entry["fixed"], formula.fixed, "Intercept")
     if tuple(name for name in fixed.column_names if name not in columns) != record.x_names:
         raise DataError(f"{entry['fixed'].place} makes other columns than the fixed effects of the record")
     terms = entry["terms"].entries()
@@ -97,10 +111,10 @@ def _restore(entry: Entry, record: StoredFit) -> RestoredFit:
         Moments(n, _mean(offset) or 0.0),
     )
     dependence = dropped["dependence"].packed(p, len(columns))
-    rows: Any = StoredRows(n, widths, survey, statistics, dependence, _read_cells(entry))
+    rows: Any = StoredRows(n, widths, survey, statistics, dependence, read_cells(entry))
     blocks = tuple(_read_block(term, rows, at) for at, term in enumerate(terms))
     elsewhere: Any = _stand_in
-    design = Design(
+    return Design(
         formula=formula,
         y=elsewhere("the response", n),
         fixed=elsewhere("X", n, p),
@@ -112,28 +126,12 @@ def _restore(entry: Entry, record: StoredFit) -> RestoredFit:
         complete=elsewhere("the columns", n),
         dropped=Dropped(dropped["n_input"].count(), columns=columns),
         encoder=fixed,
-        offset_encoders=_read_offsets(entry["offsets"], formula),
+        offset_encoders=read_offsets(entry["offsets"], formula),
         offset_column=_text_or_none(offset["column"]),
         weights_column=_text_or_none(weights["column"]),
         has_given_offset=offset["is_given"].flag(),
         streamed=rows,
     )
-    modes = entry["modes"].entries()
-    if len(modes) != len(blocks) or design.k != len(record.theta):
-        raise DataError(f"{entry['terms'].place} has other terms than theta and the modes of the record")
-    estimate = Estimate(
-        engine=record.engine,
-        reml=record.reml,
-        theta=record.theta,
-        beta=record.beta,
-        beta_cov=record.beta_cov,
-        sigma=record.sigma,
-        objective=record.objective,
-        modes=tuple(own.packed(b.m, b.l) for own, b in zip(modes, blocks, strict=True)),
-    )
-    problem = _read_problem(entry["products"], design)
-    _check_agreement(problem, record)
-    return RestoredFit(design, estimate, record.names, prepared=Prepared(problem))
 
 
 def _stand_in(what: str, *shape: int) -> RowsElsewhere:
@@ -177,168 +175,11 @@ def _read_random(entry: Entry) -> RandomTerm:
     )
 
 
-def _read_labels(entry: Entry) -> list[Any]:
-    """Return levels of one type, each once."""
-    kind, values = entry["kind"].text(), entry["values"].entries()
-    found: list[Any]
-    if kind == "text":
-        found = [value.text() for value in values]
-    elif kind == "truth":
-        found = [value.flag() for value in values]
-    elif kind == "integer":
-        found = [value.count(-(2**53)) for value in values]
-    elif kind == "number":
-        found = [value.number() for value in values]
-    else:
-        raise DataError(
-            f'{entry.place} has levels of the kind {kind[:40]!r}; there are "text", "integer", "number" and "truth"'
-        )
-    if not found or len(set(found)) != len(found):
-        raise DataError(f"{entry.place} has no level, or one twice")
-    return found
-
-
-def _as_column(levels: list[Any] | None, *, is_factor: bool, n: int, value: float = 0.0) -> pd.Series[Any]:
-    """Return a column of n rows at least with all levels, of the type that they had."""
-    if levels is None:
-        return pd.Series(np.full(n, value))
-    values = [levels[i % len(levels)] for i in range(max(n, len(levels)))]
-    if is_factor and not isinstance(levels[0], bool):
-        return pd.Series(pd.Categorical(values, categories=levels))
-    return pd.Series(values)
-
-
-def _read_survey(entry: Entry, formula: ModelFormula) -> StoredSurvey:
-    """Return what is known of the columns of the fixed part."""
-    levels: dict[str, StoredLevels] = {}
-    numbers: dict[str, NumberSummary] = {}
-    for name, own in entry.items():
-        is_factor, given = own["is_factor"].flag(), own["levels"].optional()
-        labels = None if given is None else _read_labels(given)
-        if labels is not None:
-            levels[name] = StoredLevels(_as_column(labels, is_factor=is_factor, n=len(labels)))
-        elif is_factor:
-            raise DataError(f"{own.place} is a factor without levels")
-        if not is_factor:
-            low, high = own["ends"].numbers(2).tolist()
-            both = own["values"].optional()
-            values = None if both is None else {value.number() for value in both.entries()}
-            numbers[name] = NumberSummary(Moments(1, own["mean"].number()), low, high, values=values)
-    missing = set(columns_of(formula.fixed)) - set(levels) - set(numbers)
-    if missing:
-        raise DataError(f"{entry.place} has no column {min(missing)!r}, which the formula uses")
-    names = tuple(name for name, _ in entry.items())
-    return StoredSurvey(SurveyPlan(names, frozenset(levels), frozenset(numbers), ()), levels, numbers)
-
-
-def _read_cells(entry: Entry) -> StoredCells | None:
-    found = entry["cells"].optional()
-    if found is None:
-        return None
-    levels = {name: _read_labels(own) for name, own in found["levels"].items()}
-    shape = tuple(map(len, levels.values()))
-    counts = found["counts"].packed(*shape)
-    if counts.shape != shape:
-        raise DataError(f"{found['counts'].place} has another shape than its levels")
-    return StoredCells(levels, counts)
-
-
-def _read_encoder(entry: Entry, text: str, constant: str) -> Encoder:
-    """Return how the columns of a sum of terms are made, which must be those of the formula's text."""
-    given = entry["order"].optional()
-    names = entry["names"].texts()
-    order = None if given is None else tuple(own.count() for own in given.entries())
-    if order is not None and sorted(order) != list(range(len(names))):
-        raise DataError(f"{entry['order'].place} is no order of {len(names)} columns")
-    kind = entry["kind"].text()
-    if kind == "plain":
-        terms = tuple(tuple(map(_read_plain, term.entries())) for term in entry["terms"].entries())
-        used = {c.name for term in terms for c in term}
-        if used != set(columns_of(text)) or sum(_width(term) for term in terms) != len(names):
-            raise DataError(f"{entry.place} makes other columns than {text!r}")
-        return PlainEncoder(terms, names, order)
-    if kind != "formula":
-        raise DataError(f'{entry["kind"].place} is {kind[:40]!r}; it must be "plain" or "formula"')
-    return _read_formulaic(entry, names, order, text, constant)
-
-
-def _read_plain(entry: Entry) -> PlainColumn:
-    levels = entry["levels"].optional()
-    index = None if levels is None else pd.Index(_read_labels(levels))
-    return PlainColumn(entry["name"].text(), index, entry["is_reduced"].flag())
-
-
-def _width(term: tuple[PlainColumn, ...]) -> int:
-    return int(np.prod([c.width for c in term])) if term else 1
-
-
-def _read_formulaic(entry: Entry, names: tuple[str, ...], order: Any, text: str, constant: str) -> Encoder:
-    """Return an encoder through formulaic; its text may call known functions alone."""
-    own = entry["text"].words()
-    try:
-        check_calls(own)
-    except FormulaError as error:
-        raise DataError(f"{entry['text'].place}: {error}") from None
-    if set(columns_of(own)) != set(columns_of(text)):
-        raise DataError(f"{entry['text'].place} uses other columns than {text!r}")
-    found = {name: (_optional_labels(c["levels"]), c["is_factor"].flag()) for name, c in entry["columns"].items()}
-    n = max([2, *(len(levels) for levels, _ in found.values() if levels is not None)])
-    data = {name: _as_column(levels, is_factor=is_factor, n=n)[:n] for name, (levels, is_factor) in found.items()}
-    learned = {call: _read_state(state) for call, state in entry["learned"].items()}
-    factors = {
-        name: (state["kind"].text(), _optional_labels(state["levels"])) for name, state in entry["factors"].items()
-    }
-    for call in (*learned, *factors):
-        if not SAFE.search(call):
-            raise DataError(f"{entry.place} has something learned by {call[:40]!r}, which names no column")
-    try:
-        encoder = restore_formulaic(own, data, constant, learned, factors)
-    except DataError as error:
-        raise DataError(f"{entry.place} does not make its columns: {error}") from None
-    except (ValueError, TypeError, KeyError, IndexError, ArithmeticError, AttributeError) as error:
-        raise DataError(f"{entry.place} does not make its columns: {type(error).__name__}: {error!s:.200}") from None
-    if set(encoder.column_names) != set(names) or len(encoder.column_names) != len(names):
-        raise DataError(f"{entry.place} makes other columns than it names")
-    return replace(encoder, column_names=names, order=order)
-
-
-def _optional_labels(entry: Entry) -> list[Any] | None:
-    given = entry.optional()
-    return None if given is None else _read_labels(given)
-
-
-def _read_state(entry: Entry) -> Any:
-    """Return what a function has learned: numbers, texts, arrays, lists and mappings of them."""
-    value = entry.value
-    if isinstance(value, list):
-        return [_read_state(own) for own in entry.entries()]
-    if isinstance(value, dict) and "array" in value:
-        return entry["array"].packed()
-    if isinstance(value, dict):
-        found = {}
-        for pair in entry["pairs"].entries():
-            if len(pair.entries()) != 2:
-                raise DataError(f"{pair.place} must be a name and a value")
-            key, own = pair.entries()
-            found[key.count(-(2**53)) if isinstance(key.value, int) else key.text()] = _read_state(own)
-        return found
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    return entry.text() if isinstance(value, str) else entry.number()
-
-
-def _read_offsets(entry: Entry, formula: ModelFormula) -> tuple[Encoder, ...]:
-    found = entry.entries()
-    if len(found) != len(formula.offsets):
-        raise DataError(f"{entry.place} has {len(found)} offsets where the formula has {len(formula.offsets)}")
-    return tuple(_read_encoder(own, text, "Intercept") for own, text in zip(found, formula.offsets, strict=True))
-
-
 def _read_block(entry: Entry, rows: Any, at: int) -> Block:
     """Return a random-effects term without rows."""
     term = _read_random(entry["term"])
     cnames = entry["effects"].texts()
-    parts = tuple(pd.Index(_read_labels(own)) for own in entry["levels"].entries())
+    parts = tuple(pd.Index(read_labels(own)) for own in entry["levels"].entries())
     if len(parts) != len(term.factors) or not cnames:
         raise DataError(f"{entry.place} has other factors than its term, or no effect")
     counts = entry["counts"].packed(is_whole=True)
@@ -354,7 +195,7 @@ def _read_block(entry: Entry, rows: Any, at: int) -> Block:
         else pd.Index([":".join(own[i] for own, i in zip(labels, row, strict=True)) for row in members])
     )
     given = entry["encoder"].optional()
-    encoder = None if given is None else _read_encoder(given, term.basis, "(Intercept)")
+    encoder = None if given is None else read_encoder(given, term.basis, "(Intercept)")
     codes: Any = StreamedCodes("levels", (rows.n,), rows.name, at, counts)
     basis: Any = StreamedBasis(f"the basis of {term}", rows, at, tuple(range(len(cnames))))
     return Block(term, levels, codes, basis, cnames, encoder, parts, members)
