@@ -90,7 +90,8 @@ SAYS: dict[str, str] = {
     **_for_all("contrast contest contestMD contest1D", "write fit.contrasts(factors, method=...), or fit.t_test(...)"),
     **_for_all("emtrends estimate_slopes lstrends trends", "write fit.marginal_means(factors, slope_of=covariate)"),
     **_for_all("Anova anova_table", "write fit.anova(), an F test of each term"),
-    "cld": "write fit.pairwise(factors), which has each difference with its p-value",
+    **_for_all("cld compact_letters letters", "write fit.marginal_means(factors).cld()"),
+    "regrid": 'write fit.marginal_means(factors, type="response") for a transformed response',
     **_for_all(
         "eff_size effectsize effect_size", "write fit.cohens_d(factors), fit.eta_squared(), fit.r2() or fit.icc()"
     ),

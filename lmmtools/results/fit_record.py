@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from lmmtools.fit.record import Fit
     from lmmtools.inference.marginal.contrasts import MarginalContrasts
+    from lmmtools.inference.marginal.joint_tests import JointTests
     from lmmtools.inference.marginal.means import MarginalMeans
     from lmmtools.inference.wald_tests import ContrastTests, FTest
     from lmmtools.report.summary import Summary
@@ -66,6 +67,10 @@ class FitRecord(StoredFit):
     def contrasts(self, factors: str | Sequence[str], **options: Any) -> MarginalContrasts:
         """Return contrasts of marginal means, with the options of :meth:`LMMResults.contrasts`."""
         return self._restored().contrasts(factors, **options)
+
+    def joint_tests(self, **options: Any) -> JointTests:
+        """Return F tests of terms, with the options of :meth:`LMMResults.joint_tests`."""
+        return self._restored().joint_tests(**options)
 
     def tests(self, ddf: Any = "satterthwaite") -> ContrastTests:
         """Return a t test of every fixed effect, as :meth:`LMMResults.tests`."""

@@ -90,6 +90,7 @@ def test_predictions_means_and_tests_are_those_of_the_fit(fits, data, formula) -
         np.testing.assert_allclose(
             numbers(record.pairwise(factors)), numbers(fit.pairwise(factors)), rtol=1e-7, atol=1e-9
         )
+        assert record.joint_tests().terms == fit.joint_tests().terms
     again = lmt.read_json(record.to_json())
     np.testing.assert_array_equal(again.predict(new, random=False), record.predict(new, random=False))
 
