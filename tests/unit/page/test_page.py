@@ -374,3 +374,21 @@ def test_weights_and_offsets_are_explained():
     assert f"goes from {fit.sigma / 2:.4g} to {fit.sigma:.4g}" in text
     assert "Offset: o" in text
     assert "from 10 to 10, is taken off Reaction" in text
+
+
+def test_the_style_keeps_captions_with_pictures_and_shows_that_tables_go_on():
+    from importlib.resources import files
+
+    style = files("lmmtools.page").joinpath("templates/page.css").read_text(encoding="utf-8")
+    print_rules = style.partition("@media print")[2]
+    for rule in (
+        "svg + figcaption",  # a caption does not begin a page
+        "figure { break-inside: avoid; }",
+        "h2, h3, h4, caption { break-after: avoid; }",
+        "tbody tr:nth-last-child(-n+3) { break-before: avoid; }",
+        ".scroll, .equation-box { background: none; }",  # nothing scrolls on paper
+    ):
+        assert rule in print_rules, rule
+    on_screen = style.partition("@media print")[0]
+    assert "background-attachment: local, local, scroll, scroll" in on_screen
+    assert style.count("--shade:") == 2  # on light and on dark ground
