@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -217,7 +217,7 @@ class Design:
         return values if self.whole is None else values[self.rows]
 
     @cached_property
-    @memory.door
+    @partial(memory.door, called="design.X")
     def X(self) -> NDArray[np.float64]:
         """Fixed-effects matrix of full column rank as an array, shape (n, p)."""
         return as_array(self.fixed)
@@ -274,24 +274,24 @@ class Design:
         return self.y if self.offset is None else self.y - self.offset
 
     @cached_property
-    @memory.door
+    @partial(memory.door, called="design.Z")
     def Z(self) -> sparse.csc_array:
         """Random-effects matrix, sparse, shape (n, q): blocks in order, within a block level by level."""
         from scipy import sparse
 
         return sparse.csc_array(sparse.hstack([b.to_sparse() for b in self.blocks], format="csc"))
 
-    @memory.door
+    @partial(memory.door, called="design.D()")
     def D(self, result: _Fitted) -> sparse.csc_array:
         """Covariance of the random effects, shape (q, q), in squared units of y."""
         return _random_effects_covariance(self.blocks, result.theta, result.sigma)
 
-    @memory.door
+    @partial(memory.door, called="design.R()")
     def R(self, result: _Fitted) -> sparse.csc_array:
         """Covariance of the residuals, diagonal, shape (n, n), in squared units of y."""
         return _residual_covariance(self.n, self.weights, result.sigma)
 
-    @memory.door
+    @partial(memory.door, called="design.V()")
     def V(self, result: _Fitted) -> sparse.csc_array:
         """Marginal covariance of y, Z D Z' + R, shape (n, n), in squared units of y."""
         return _marginal_covariance(self.Z, self.D(result), self.R(result))

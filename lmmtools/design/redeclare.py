@@ -15,6 +15,7 @@ from lmmtools.design.of_source import build_source_design
 from lmmtools.design.streamed import build_streamed_design
 from lmmtools.errors import DataError
 from lmmtools.sources import open_source
+from lmmtools.sources.watched import WatchedSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,8 @@ def _write_paths(data: Any) -> str | None:
     """Return a path or a list of paths as code, None for data of another kind."""
     if isinstance(data, (str, PathLike)):
         return repr(fspath(data))
+    if isinstance(data, WatchedSource):  # of the command line, which opens files itself
+        return repr(data.name)
     return repr([fspath(path) for path in data]) if isinstance(data, (list, tuple)) else None
 
 

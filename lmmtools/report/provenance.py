@@ -117,8 +117,9 @@ def _write_call(fit: Fit) -> str:
     beside["stream"] = fit.names.given.stream
     options = "".join(f", {name}={value!r}" for name, value in beside.items() if value is not None)
     formula = fit.design.formula.source or str(fit.design.formula)
-    path = fit.names.given.path
-    data = (fit.names.data or "data") if path is None else path
+    given = fit.names.given
+    # A query or a lazy frame has no name in code.
+    data = given.path or ("data" if given.source is not None else fit.names.data or "data")
     return f"lmt.lmm({formula!r}, {data}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
 
 

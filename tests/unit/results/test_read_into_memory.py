@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import lmmtools as lmt
+from lmmtools.cli import main
 from lmmtools.errors import DataError
 from lmmtools.sources import whole
 
@@ -81,6 +84,18 @@ def test_more_than_is_read_into_memory_unasked_is_on_request(path, monkeypatch):
     fit = lmt.lmm("y ~ x + (1|g)", path, stream=False).fit()
     assert not fit.design.is_streamed
     assert lmt.read_json(fit.to_json()).provenance.call.startswith(f"lmt.lmm('y ~ x + (1|g)', {path!r}, stream=False)")
+
+
+def test_the_call_in_a_record_is_code(path, capsys):
+    """A path is quoted, from the command line too; a query has no name."""
+    duckdb = pytest.importorskip("duckdb")
+    query = duckdb.sql(f"select * from '{path}'")
+    folder = str(Path(path).parent)
+    assert main(["fit", folder, "y ~ x + (1|g)", "--json"]) == 0
+    calls = [lmt.read_json(lmt.lmm("y ~ x + (1|g)", d).fit().to_json()).provenance.call for d in (query, [path])]
+    calls.append(lmt.read_json(capsys.readouterr().out).provenance.call)
+    for call, data in zip(calls, ("data", repr([path]), repr(folder)), strict=True):
+        assert call.startswith(f"lmt.lmm('y ~ x + (1|g)', {data}).fit(")
 
 
 def test_other_columns_of_the_file_are_there(fits, path, tmp_path):

@@ -145,6 +145,8 @@ def test_the_error_names_what_was_called_and_the_cure(path):
         "fit.influence()": lambda: fit.influence(),
         "fit.predict()": lambda: fit.predict(interval="confidence"),
         "fit.bootstrap()": lambda: fit.bootstrap(2, rng=1),
+        "design.X": lambda: fit.design.X,
+        "design.V()": lambda: fit.design.V(fit),
     }.items():
         with pytest.raises(RowsNeededError) as error:
             call()
