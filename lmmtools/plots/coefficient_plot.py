@@ -70,8 +70,9 @@ def coefficients(
     >>> oats = lmt.datasets.load("Oats")
     >>> one = lmt.lmm("yield ~ Variety + nitro + (1 | Block/Variety)", oats).fit(engine="pls")
     >>> two = lmt.lmm("yield ~ Variety * nitro + (1 | Block/Variety)", oats).fit(engine="pls")
-    >>> [t.get_text() for t in lmt.plots.coefficients(one, two).get_legend().get_texts()][1]
-    'yield ~ Variety * nitro + (1 | Block/Variety)'
+    >>> ax = lmt.plots.coefficients(one, two, names=["added", "crossed"])
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['added', 'crossed']
     """
     if not fits:
         raise DataError("coefficients() draws one fit or several; none was given")
