@@ -86,6 +86,18 @@ def test_options_of_whole_files_are_refused_with_the_cure(parts, capsys, options
     assert second in said
 
 
+def test_a_fit_in_batches_is_compared_with_one_that_was_stored(parts, capsys, little_memory):
+    path = str(parts / "parts")
+    assert main(["fit", path, FORMULA, "--json"]) == 0
+    (parts / "fit.json").write_text(capsys.readouterr().out)
+    assert main(["compare", path, FORMULA, "--engines", "pls", "--with", str(parts / "fit.json")]) == 0
+    assert "same to the digits shown" in capsys.readouterr().out
+    assert main(["compare", path, FORMULA]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "engine 'mixedlm' takes all rows in memory" in said
+    assert "leave it out; --with takes a fit to compare with" in said
+
+
 def test_commands_that_need_all_rows_say_so(parts, capsys, little_memory):
     for command in (["structure", "batch", "cask"], ["translate", FORMULA]):
         path = str(parts / "parts")
