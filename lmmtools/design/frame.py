@@ -27,6 +27,7 @@ __all__ = [
     "is_factor",
     "is_missing",
     "kind_of",
+    "like_given",
     "list_labels",
     "need_columns",
     "plain_array",
@@ -287,6 +288,20 @@ def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:
     except ValueError as error:
         lengths = ", ".join(f"{k}: {len(v)}" for k, v in arrays.items() if hasattr(v, "__len__"))
         raise DataError(f"The arrays of the data do not make a table ({error}). Lengths: {lengths}.") from error
+
+
+def like_given(frame: pd.DataFrame, given: Any) -> Any:
+    """Return a frame as a polars DataFrame, without its index, where polars was given; else the frame itself."""
+    if type(given).__module__.partition(".")[0] != "polars":
+        return frame
+    import polars
+
+    return polars.DataFrame({str(name): _for_polars(frame[name]) for name in frame.columns})
+
+
+def _for_polars(column: pd.Series[Any]) -> Any:
+    """Return a column's values as polars takes them without pyarrow."""
+    return column.to_numpy() if pd.api.types.is_numeric_dtype(column) else column.tolist()
 
 
 def _from_narwhals(data: Any, columns: Iterable[str] | None) -> pd.DataFrame:

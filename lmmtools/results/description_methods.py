@@ -231,7 +231,7 @@ class DescriptionMethods(Fit):
     @single
     def tidy(
         self,
-        effects: Literal["fixed", "ran_pars", "ran_vals"] | Sequence[str] = ("fixed", "ran_pars"),
+        effects: Literal["fixed", "ran_pars", "ran_vals", "ran_coefs"] | Sequence[str] = ("fixed", "ran_pars"),
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
@@ -335,7 +335,7 @@ class DescriptionMethods(Fit):
         *,
         newdata: Any = None,
         prefix: str = "",
-        unseen: Literal["error", "population"] = "error",
+        unseen: Literal["error", "population", "missing"] = "error",
         leverages: bool = False,
     ) -> Any:
         """Return the rows fitted, with fitted values, residuals and leverages, as broom.mixed's ``augment``.
@@ -362,7 +362,8 @@ class DescriptionMethods(Fit):
         DataFrame or Path
             The data with ``fitted resid hat cooksd fixed`` beside them (and ``weights``, ``offset`` where there are
             any): conditional fitted values and residuals, leverage, Cook's distance as :attr:`cooks_distance`, and the
-            population's fitted values. Of new data ``fitted`` and ``fixed``.
+            population's fitted values. Of new data ``fitted`` and ``fixed``. Data given as a polars DataFrame come back
+            as one.
 
         Raises
         ------
@@ -380,12 +381,14 @@ class DescriptionMethods(Fit):
         >>> fit.augment().shape
         (30, 7)
         """
+        from lmmtools.design.frame import like_given
         from lmmtools.inference.tidy import augment
         from lmmtools.inference.written import write_augmented
 
         if isinstance(data, (str, PathLike)):
             return write_augmented(self, data, prefix, leverages)
-        return augment(self, data, newdata, prefix, unseen)
+        found = augment(self, data, newdata, prefix, unseen)
+        return like_given(found, data if newdata is None else newdata)
 
     @single
     def augment_batches(self, *, prefix: str = "", leverages: bool = False) -> Iterator[pd.DataFrame]:

@@ -189,3 +189,21 @@ def test_an_unknown_name_is_shown_in_short_too(shell) -> None:
     text = run_cell(shell, "lmt.lmer")
     assert len(text.split("\n")) <= 6
     assert "lmmtools has no lmer: write lmt.lmm(formula, data).fit()" in text
+
+
+def listed(name: str, parameter: inspect.Parameter) -> tuple[set[str], set[str]]:
+    """Return the options of text that the docstring and the signature of a call list for a parameter."""
+    doc = inspect.getdoc(public_calls()[name]) or ""
+    line = re.search(rf"^{parameter.name} : .*?\{{(.*?)\}}", doc, flags=re.M)
+    told = set(re.findall(r'"([^"]*)"', line[1])) if line and "..." not in line[1] else set()
+    return told, set(
+        re.findall(r"""["']([^"']*)["']""", "".join(re.findall(r"Literal\[(.*?)\]", str(parameter.annotation))))
+    )
+
+
+@pytest.mark.parametrize("name", public_calls())
+def test_the_docstring_and_the_signature_list_the_same_options(name) -> None:
+    for parameter in inspect.signature(public_calls()[name]).parameters.values():
+        told, shown = listed(name, parameter)
+        if told and shown:
+            assert told == shown, (name, parameter.name)

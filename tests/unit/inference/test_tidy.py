@@ -191,3 +191,24 @@ def test_coefficients_of_levels(sleep) -> None:
     # broom.mixed: 253.6637, 211.0064, 212.4447.
     np.testing.assert_allclose(frame["estimate"][:3], [253.6637, 211.0064, 212.4447], atol=3e-4)
     assert frame["term"].tolist() == ["Intercept"] * 18 + ["Days"] * 18
+
+
+def test_polars_in_and_out():
+    pl = pytest.importorskip("polars")
+    data = lmt.datasets.load("sleepstudy")
+    given = pl.DataFrame(
+        {
+            "Reaction": data["Reaction"].to_numpy(),
+            "Days": data["Days"].to_numpy(),
+            "Subject": data["Subject"].astype(str).tolist(),
+        }
+    )
+    fit = lmt.lmm("Reaction ~ Days + (Days | Subject)", given).fit()
+    rows = fit.augment(given)
+    assert isinstance(rows, pl.DataFrame)
+    assert rows.columns == ["Reaction", "Days", "Subject", "fitted", "resid", "hat", "cooksd", "fixed"]
+    np.testing.assert_array_equal(rows["fitted"].to_numpy(), fit.fittedvalues.to_numpy())
+    assert rows["Subject"].to_list() == given["Subject"].to_list()
+    new = fit.augment(newdata=given.head(3))
+    np.testing.assert_allclose(new["fitted"].to_numpy(), fit.predict(given.head(3)).to_numpy())
+    assert pl.Series(fit.predict(given.head(3)).to_numpy()).len() == 3
