@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["StoredCells", "StoredLevels", "StoredRows", "StoredStatistics", "StoredSurvey"]
+__all__ = ["NO_ROWS", "StoredCells", "StoredLevels", "StoredRows", "StoredStatistics", "StoredSurvey"]
 
 NO_ROWS = (
     "This needs the rows of the data, and the fit was read from a file that holds none: fit the model to the data."

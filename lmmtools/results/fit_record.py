@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lmmtools.errors import DataError
+from lmmtools.design.stored_rows import NO_ROWS
+from lmmtools.errors import DataError, RowsNeededError
 from lmmtools.report.provenance import fixed_levels, inputs_of_design, provenance_of
 from lmmtools.report.reach import reach_of
 from lmmtools.results.stored_fit import RowsLost, StoredFit, write_json
@@ -13,7 +14,7 @@ from lmmtools.results.stored_prediction import prediction_entry
 from lmmtools.results.summarising import report_notes, summarise_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lmmtools.fit.record import Fit
@@ -54,23 +55,23 @@ class FitRecord(StoredFit):
         """
         if data is None:
             raise DataError("the record holds no rows of the fit: give the rows to predict for, predict(data)")
-        return self._restored().predict(data, **options)
+        return self._restored(options).predict(data, **options)
 
     def marginal_means(self, factors: str | Sequence[str], **options: Any) -> MarginalMeans:
         """Return marginal means, with the options of :meth:`LMMResults.marginal_means`."""
-        return self._restored().marginal_means(factors, **options)
+        return self._restored(options).marginal_means(factors, **options)
 
     def pairwise(self, factors: str | Sequence[str], **options: Any) -> MarginalContrasts:
         """Return differences of marginal means, with the options of :meth:`LMMResults.pairwise`."""
-        return self._restored().pairwise(factors, **options)
+        return self._restored(options).pairwise(factors, **options)
 
     def contrasts(self, factors: str | Sequence[str], **options: Any) -> MarginalContrasts:
         """Return contrasts of marginal means, with the options of :meth:`LMMResults.contrasts`."""
-        return self._restored().contrasts(factors, **options)
+        return self._restored(options).contrasts(factors, **options)
 
     def joint_tests(self, **options: Any) -> JointTests:
-        """Return F tests of terms, with the options of :meth:`LMMResults.joint_tests`."""
-        return self._restored().joint_tests(**options)
+        """Return F tests of the terms over a balanced grid, with the options of :meth:`LMMResults.joint_tests`."""
+        return self._restored(options).joint_tests(**options)
 
     def tests(self, ddf: Any = "satterthwaite") -> ContrastTests:
         """Return a t test of every fixed effect, as :meth:`LMMResults.tests`."""
@@ -84,7 +85,10 @@ class FitRecord(StoredFit):
         """Return the F test that constraints hold together, as :meth:`LMMResults.f_test`."""
         return self._restored().f_test(constraints, ddf)
 
-    def _restored(self) -> RestoredFit:
+    def _restored(self, options: Mapping[str, Any] | None = None) -> RestoredFit:
+        """Return the fit without rows, which no robust covariance can be made of."""
+        if options and options.get("cov") is not None:
+            raise RowsNeededError(NO_ROWS)
         if self.restored is None:
             raise DataError(
                 "this record holds no more than the numbers of the fit: write it by fit.to_json(predict=True), and "
@@ -92,8 +96,8 @@ class FitRecord(StoredFit):
             )
         return self.restored
 
-    def summary(self) -> Summary:
-        """Return the report in lme4's layout, as the fit printed it."""
+    def summary(self, ddf: Any = None) -> Summary:
+        """Return the report in lme4's layout, as the fit printed it; with ``ddf`` as :meth:`LMMResults.summary`."""
         return summarise_numbers(
             self,
             formula=self.formula,
@@ -102,6 +106,7 @@ class FitRecord(StoredFit):
             beta_cov=self.beta_cov,
             scaled_residuals=self.scaled_residuals,
             notes=self.notes,
+            tests=None if ddf is None else self.tests(ddf),
         )
 
     def to_json(self, path: str | Path | None = None) -> str:

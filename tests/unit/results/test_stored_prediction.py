@@ -59,7 +59,7 @@ def fits(data) -> dict[str, lmt.LMMResults]:
 
 
 def numbers(found) -> np.ndarray:
-    frame = found.to_frame() if hasattr(found, "estimate") else found
+    frame = found if isinstance(found, (pd.DataFrame, pd.Series)) else found.to_frame()
     return np.asarray(frame.select_dtypes("number") if isinstance(frame, pd.DataFrame) else frame, dtype=float)
 
 
@@ -91,6 +91,8 @@ def test_predictions_means_and_tests_are_those_of_the_fit(fits, data, formula) -
             numbers(record.pairwise(factors)), numbers(fit.pairwise(factors)), rtol=1e-7, atol=1e-9
         )
         assert record.joint_tests().terms == fit.joint_tests().terms
+        np.testing.assert_allclose(numbers(record.joint_tests()), numbers(fit.joint_tests()), rtol=1e-7, atol=1e-9)
+    assert str(record.summary("satterthwaite")) == str(fit.summary("satterthwaite"))
     again = lmt.read_json(record.to_json())
     np.testing.assert_array_equal(again.predict(new, random=False), record.predict(new, random=False))
 
@@ -148,6 +150,8 @@ def test_what_needs_rows_is_said(fits, data) -> None:
         record.marginal_means("f", cov_reduce=np.median)
     with pytest.raises(RowsNeededError, match="file that holds none"):
         record.predict(data.head(2), interval="confidence", method="boot", n=5)
+    with pytest.raises(RowsNeededError, match="file that holds none"):
+        record.marginal_means("f", cov="CR2")
     old = lmt.read_json(fits["y ~ x + (x | g)"].to_json())
     with pytest.raises(DataError, match=r"to_json\(predict=True\)"):
         old.marginal_means([])
