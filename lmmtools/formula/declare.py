@@ -37,7 +37,10 @@ class Declaration:
             return NotImplemented
         repeated = [str(t) for t in other.terms if t in self.terms]
         if repeated:
-            raise FormulaError(f"The random-effects term {repeated[0]} is declared twice.")
+            raise FormulaError(
+                f"The random-effects term {repeated[0]} is declared twice. Leave one out: the data tell the sum of "
+                "their variances alone."
+            )
         return Declaration(self.terms + other.terms)
 
     def __str__(self) -> str:

@@ -87,7 +87,7 @@ def test_declarations_add_to_the_formulas_own_terms():
         (lambda: random("g", "1 | g"), "does not fit|no operator"),
         (lambda: random("g", "eval('1')"), "not a function"),
         (lambda: random(()), "at least one"),
-        (lambda: crossed("a") + crossed("a"), "declared twice"),
+        (lambda: crossed("a") + crossed("a"), r"declared twice\. Leave one out"),
         (lambda: parse("y ~ (1|a)", random=crossed("a")), "declared twice"),
     ],
 )
