@@ -53,8 +53,9 @@ DIGITS = 4
 class MarginalContrasts(Tabular):
     """Contrasts of marginal means, one row each.
 
-    ``to_frame()`` has the levels of ``by``, then the columns ``contrast estimate se df t p``; one of these that is
-    called like a column of ``by`` has an underscore behind its name.
+    ``to_frame()`` has the levels of ``by``, then the columns ``contrast estimate se df t p`` (``ratio`` or
+    ``odds_ratio`` in place of ``estimate`` where they are back-transformed); one of these that is called like a column
+    of ``by`` has an underscore behind its name.
 
     Attributes
     ----------

@@ -138,8 +138,9 @@ def _tests_of_differences(means: LinearMeans, L: Floats) -> tuple[Floats, Floats
 class MarginalMeans(Tabular):
     """Marginal means, one row each.
 
-    ``to_frame()`` has the levels, then the columns ``emmean`` (``slope`` for slopes), ``se df lower upper``; one of
-    these that is called like a column of the levels has an underscore behind its name.
+    ``to_frame()`` has the levels, then the columns ``emmean`` (``slope`` for slopes, ``response`` for means that are
+    back-transformed), ``se df lower upper``, and ``group`` after :meth:`cld`; one of these that is called like a column
+    of the levels has an underscore behind its name.
 
     Attributes
     ----------
