@@ -402,7 +402,7 @@ class AnswersOtherNames:
 def missing_attribute(holder: Any, name: str) -> AttributeError:
     """Return the error for an attribute that an object does not have."""
     owner = type(holder).__name__
-    is_fit = owner == "LMMResults"
+    is_fit = "Fit" in _classes(holder)
     says = next((OF_CLASS[c][name] for c in _classes(holder) if name in OF_CLASS.get(c, ())), "")
     says = says or (SAYS.get(name, "").replace("fit.", "") if is_fit else "")
     if says and not name.startswith("_"):

@@ -68,6 +68,10 @@ def load(name: str) -> pd.DataFrame:
     return frame
 
 
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})
+
+
 def __getattr__(name: str) -> NoReturn:
     if name in names():
         raise UnknownNameError(f"lmmtools.datasets has no {name}: write lmt.datasets.load({name!r})", name=name)

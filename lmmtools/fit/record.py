@@ -28,6 +28,7 @@ from lmmtools.fit.by_rows import (
 )
 from lmmtools.fit.criterion import Names, Prepared
 from lmmtools.fit.estimates import Estimates
+from lmmtools.other_names import AnswersOtherNames
 
 if TYPE_CHECKING:
     from typing import Self
@@ -68,7 +69,7 @@ PASSES = (
 QUARTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-class Fit(Estimates):
+class Fit(Estimates, AnswersOtherNames):
     """A fitted linear mixed model: what inference, plots and the page read of it."""
 
     # -- random effects and fitted values -------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from lmmtools import core
 from lmmtools.design.frame import as_frame
 from lmmtools.design.redeclare import is_unchanged
 from lmmtools.errors import DataError, RowsNeededError
+from lmmtools.other_names import ARGUMENTS
 from lmmtools.sentences import list_first
 
 if TYPE_CHECKING:
@@ -191,7 +192,10 @@ def read_robust(ddf: str, cov: Any, cluster: Any) -> Robust:
     """
     if not isinstance(cov, str) or cov not in get_args(Correction):
         known = ", ".join(map(repr, get_args(Correction)))
-        raise DataError(f"cov={cov!r} is no cluster-robust covariance; there are {known}")
+        of_matrix = (
+            "" if cov is None or isinstance(cov, str) else f"; for contrasts L of the effects {ARGUMENTS['r_matrix']}"
+        )
+        raise DataError(f"cov={cov!r} is no cluster-robust covariance; there are {known}{of_matrix}")
     if ddf not in ("satterthwaite", "z"):
         raise DataError(
             f'ddf={ddf!r} is of the covariance that the model implies; with cov={cov!r} use ddf="satterthwaite" or "z"'

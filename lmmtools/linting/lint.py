@@ -9,6 +9,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from lmmtools import memory
+from lmmtools.audience import line_width
 from lmmtools.design.findings import Finding
 from lmmtools.errors import DataError
 from lmmtools.linting.call import columns_in, split_formula
@@ -301,7 +302,7 @@ class LintReport:
         for finding in self.findings:
             head = textwrap.fill(
                 f"{finding.severity} {finding.code}: {finding.message}",
-                WIDTH,
+                min(WIDTH, line_width() or WIDTH),
                 subsequent_indent="  ",
                 break_long_words=False,
                 break_on_hyphens=False,

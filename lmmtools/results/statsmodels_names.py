@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from lmmtools.fit.record import Fit
-from lmmtools.other_names import AnswersOtherNames
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["StatsmodelsNames"]
 
 
-class StatsmodelsNames(Fit, AnswersOtherNames):
+class StatsmodelsNames(Fit):
     """Attributes that scripts written for MixedLM's results read."""
 
     @property

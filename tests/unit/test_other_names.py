@@ -237,3 +237,13 @@ def test_anova_lm_of_statsmodels_says_that_it_is_for_least_squares(fit) -> None:
 def test_the_mechanism_is_one(fit) -> None:
     assert isinstance(fit, other_names.AnswersOtherNames)
     assert isinstance(fit.anova(), other_names.AnswersOtherNames)
+
+
+def test_a_fit_read_from_a_record_answers_too(fit) -> None:
+    restored = lmt.read_json(fit.to_json(predict=True)).restored
+    with pytest.raises(UnknownNameError, match=r"^RestoredFit has no emmeans: write marginal_means\(factors\)"):
+        _ = restored.emmeans
+
+
+def test_the_data_sets_module_lists_its_functions_alone() -> None:
+    assert [n for n in dir(lmt.datasets) if not n.startswith("__")] == sorted(lmt.datasets.__all__)
