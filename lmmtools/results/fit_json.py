@@ -81,7 +81,7 @@ from lmmtools.report.reach import ReachTable
 from lmmtools.results.fit_record import FitRecord
 from lmmtools.results.json_entry import Entry, load
 from lmmtools.results.restored_fit import restore_fit
-from lmmtools.results.stored_fit import FORMAT, KIND, REACH_VERSION, RowsLost
+from lmmtools.results.stored_fit import FORMAT, KIND, MOST_CHARACTERS, REACH_VERSION, RowsLost
 from lmmtools.results.stored_prediction import PREDICTION_VERSION
 
 if TYPE_CHECKING:
@@ -96,8 +96,6 @@ __all__ = ["read_json"]
 _LARGEST_SIGMA = 1e154
 # Relative difference up to which two numbers of a file that imply each other agree: other programs round.
 _AGREEMENT = 1e-6
-# Room for the conditional modes of about a million levels.
-_MOST_CHARACTERS = 100_000_000
 
 
 @memory.door
@@ -130,8 +128,8 @@ def read_json(source: str | Path) -> FitRecord:
     if not isinstance(source, (str, PathLike)):
         raise DataError(f"read_json() takes JSON text or the name of a file, not {type(source).__name__}")
     text, where = _fetch_text(source)
-    if len(text) > _MOST_CHARACTERS:
-        raise DataError(f"{where} has more than {_MOST_CHARACTERS:,} characters: it is no record of a fit")
+    if len(text) > MOST_CHARACTERS:
+        raise DataError(f"{where} has more than {MOST_CHARACTERS:,} characters: it is no record of a fit")
     content = load(text, where)
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise DataError(f'{where} is no record of a fit: it has no entry "kind": "{KIND}" (fit.to_json() writes it)')
@@ -167,7 +165,7 @@ def _fetch_text(source: str | Path) -> tuple[str, str]:
         return source.lstrip("\ufeff"), "the text"
     try:
         with open(source, encoding="utf-8-sig") as file:
-            text = file.read(_MOST_CHARACTERS + 1)
+            text = file.read(MOST_CHARACTERS + 1)
         return text, str(source)
     except UnicodeDecodeError as error:
         raise DataError(f"{source} is no JSON: it is not UTF-8 text. Give a file that fit.to_json() wrote") from error

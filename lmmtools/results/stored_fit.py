@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from lmmtools.report.provenance import Fingerprint, Inputs, Provenance
     from lmmtools.report.reach import ReachTable
 
-__all__ = ["FORMAT", "KIND", "REACH_VERSION", "RowsLost", "StoredFit", "write_file", "write_json"]
+__all__ = ["FORMAT", "KIND", "MOST_CHARACTERS", "REACH_VERSION", "RowsLost", "StoredFit", "write_file", "write_json"]
 
 KIND = "lmmtools fit"
 FORMAT = 2
 REACH_VERSION = 1
+
+MOST_CHARACTERS = 100_000_000
+"""Length of the text that is read: room for the conditional modes of about a million levels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +222,11 @@ def write_json(record: StoredFit, path: str | Path | None = None) -> str:
         for key, value in _entries(record).items()
     )
     text = "{\n" + ",\n".join(entries) + "\n}"
+    if len(text) > MOST_CHARACTERS:
+        raise DataError(
+            f"the record has {len(text):,} characters, and no more than {MOST_CHARACTERS:,} are read: write it without "
+            "predict=True (many pairs of levels meet in the data) or random_effects=True"
+        )
     if path is not None:
         write_file(path, text + "\n")
     return text

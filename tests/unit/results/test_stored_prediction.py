@@ -15,7 +15,7 @@ import pytest
 import lmmtools as lmt
 from lmmtools.errors import DataError, LmmError, RowsNeededError
 from lmmtools.formula.expressions import columns_of
-from lmmtools.results import fit_json
+from lmmtools.results import fit_json, stored_fit
 from lmmtools.results.stored_prediction import checksum
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -140,6 +140,14 @@ def test_what_a_file_cannot_hold_is_said(data) -> None:
     trusted = lmt.lmm("y ~ np.sinc(w) + (1 | h)", data, trusted=True).fit()
     with pytest.raises(DataError, match="known functions alone"):
         trusted.to_json(predict=True)
+
+
+def test_a_record_that_could_not_be_read_is_not_written(fits, monkeypatch) -> None:
+    monkeypatch.setattr(stored_fit, "MOST_CHARACTERS", 3000)
+    fit = fits["y ~ x + (x | g)"]
+    assert len(fit.to_json()) < 3000
+    with pytest.raises(DataError, match="no more than 3,000 are read"):
+        fit.to_json(predict=True)
 
 
 def test_what_needs_rows_is_said(fits, data) -> None:
