@@ -23,6 +23,9 @@ __all__ = ["Verdict", "check", "same_terms"]
 # Exercises ask for two or three digits.
 RTOL = 0.01
 
+# Characters of an answer that are shown again.
+LONGEST_SHOWN = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -99,6 +102,7 @@ def check(
     if answer is ... or answer is None:
         return Verdict(False, "No answer yet: put yours in place of the dots, and run the cells again.")
     shown = f"{answer:.6g}" if isinstance(answer, float) else repr(answer)
+    shown = shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}..."
     try:
         is_right = _is_same(answer, right, rtol)
     except Exception as error:

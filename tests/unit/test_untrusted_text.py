@@ -373,7 +373,26 @@ def in_paths(text: str) -> Iterator[Callable[[], object]]:
         yield lambda path=path: run("fit", path, "y ~ x + (1|g)")
 
 
-DOORS = (in_paths, in_formulas, in_declarations, in_calls, in_scripts, in_commands, in_names, in_files, in_results)
+def in_answers(text: str) -> Iterator[Callable[[], object]]:
+    """Answers to exercises, as text of a number, of words, of a list and of terms."""
+    for right in (0.5, 12, True, "crossed", (3, False), {"a", "b"}, lmt.exercises.same_terms("(1|g)")):
+        yield lambda right=right: str(lmt.exercises.check(text, right, hint="Think."))
+    for terms in (f"(1|{text})", f"({text}|g)", f"{text} ~ (1|g)"):
+        yield lambda terms=terms: lmt.exercises.check(terms, lmt.exercises.same_terms("(1|g)"), hint="Think.")
+
+
+DOORS = (
+    in_paths,
+    in_formulas,
+    in_declarations,
+    in_calls,
+    in_scripts,
+    in_commands,
+    in_names,
+    in_files,
+    in_results,
+    in_answers,
+)
 
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda d: d.__name__)
@@ -450,3 +469,23 @@ def test_a_call_that_would_take_for_ever_is_linted_from_its_text_soon(formula, r
     found = lmt.lint(formula, "g", re_formula, vc_formula, DATA)
     assert time.process_time() - before < 5
     assert "not-run" in found.codes
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "1" * 100_000,
+        "1," * 50_000,
+        "1 " + "a" * 100_000 + "!",
+        "((1|" * 20_000,
+        "~" * 100_000,
+        "1/" * 50_000,
+        "(" * 100_000,
+    ],
+    ids=["digits", "commas", "letters", "terms", "tildes", "strokes", "brackets"],
+)
+def test_a_long_answer_is_judged_soon(answer):
+    before = time.process_time()
+    for right in (0.5, 12, "crossed", (3, False), lmt.exercises.same_terms("(1|g)")):
+        assert not lmt.exercises.check(answer, right, hint="Think.")
+    assert time.process_time() - before < 5.0
