@@ -139,6 +139,8 @@ def family_quantiles(family: Family, adjust: str, alpha: float) -> Floats:
     the tests are one-sided.
     """
     df, n = family.df, len(family.p)
+    if not np.isfinite(family.p).any():
+        return np.full(n, np.nan)
     if adjust == "tukey" and family.n_means > 2:
         return _by_value(df, lambda v: range_quantile(alpha, family.n_means, v) / np.sqrt(2.0))
     if adjust == "scheffe":

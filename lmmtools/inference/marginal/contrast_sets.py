@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,6 @@ from lmmtools.inference.marginal.grid import Cells, are_estimable
 from lmmtools.inference.marginal.means import cell_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -161,6 +159,8 @@ def _cross(
     compared: Sequence[str], rows: Sequence[tuple[Any, ...]], interaction: str | Sequence[str], sign: str
 ) -> tuple[tuple[str, ...], Floats]:
     """Return products of contrasts of each column: names joined by colons, weights (contrasts, means)."""
+    if not isinstance(interaction, (str, Sequence)):
+        raise DataError(f"interaction={interaction!r} must be the name of a method, or a list with one for each factor")
     methods = [interaction] * len(compared) if isinstance(interaction, str) else list(interaction)
     if len(methods) != len(compared):
         raise DataError(

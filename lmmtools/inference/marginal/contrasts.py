@@ -163,6 +163,8 @@ def marginal_contrasts(
     """Return contrasts of marginal means; see :meth:`LMMResults.contrasts`."""
     check = check_ddf(ddf)
     tail = _read_side(side, delta)
+    if not isinstance(null, (int, float, np.number)) or not np.isfinite(null):
+        raise DataError(f"null={null!r} must be a number, in units of the response")
     compared, within = (list(dict.fromkeys(n)) for n in (name_list(factors, "factors"), name_list(by, "by")))
     if not compared or set(compared) & set(within):
         raise DataError(f"factors={factors!r} must name what to compare, and other columns than by={by!r}")

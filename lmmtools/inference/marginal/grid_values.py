@@ -93,6 +93,8 @@ def _grid_values(design: Design, name: str, at: Mapping[str, Any], cov_reduce: A
     if name in at:
         given = at[name]
         values = [given] if isinstance(given, str) or np.ndim(given) == 0 else list(given)
+        if isinstance(given, np.ndarray) and given.ndim > 1:
+            raise DataError(f"at= has a table of values for {name!r}; give a list of them")
         if not values or any(v is None or v != v for v in values):
             raise DataError(f"at= has {'a missing' if values else 'no'} value for {name!r}")
         return values

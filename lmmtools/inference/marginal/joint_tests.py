@@ -110,6 +110,7 @@ def joint_tests(
     names: list[str] = []
     groups: list[tuple[Any, ...]] = []
     tests: list[tuple[float, float, float]] = []
+    spent: list[Floats] = []
     notes: dict[str, None] = {}
     is_reduced = False
     for term in terms:
@@ -122,7 +123,8 @@ def joint_tests(
                 names.append(term.name)
                 groups.append(group)
                 tests.append(_test(rows, fit, found, is_smallest))
-    if is_reduced and not within and (rest := _untested(fit, options, tests, found, is_smallest)):
+                spent.append(rows)
+    if is_reduced and not within and (rest := _untested(fit, options, spent, found, is_smallest)):
         names.append(CONFOUNDED)
         groups.append(())
         tests.append(rest)
@@ -229,18 +231,20 @@ def _test(L: Floats, fit: Fit, found: Degrees, is_smallest: bool) -> tuple[float
 
 
 def _untested(
-    fit: Fit, options: GridOptions, tests: Sequence[tuple[float, float, float]], found: Degrees, is_smallest: bool
+    fit: Fit, options: GridOptions, spent: Sequence[Floats], found: Degrees, is_smallest: bool
 ) -> tuple[float, float, float] | None:
     """Return the test of what all estimable differences of means have beyond the terms', None if it is nothing.
 
-    F is the rest of the chi-squared statistics over the rest of their degrees of freedom.
+    F is what their chi-squared statistic has beyond that of the terms' hypotheses together, over the degrees of freedom
+    beyond theirs.
     """
     names = [name for name, values in grid_levels(fit.design, [], options).items() if len(values) > 1]
     cells = reference_cells(fit.design, names, [], options)
     gap, is_there = _known_gaps(cells.gap)
     rows, _ = _estimable_rows(np.diff(cells.L[is_there], axis=0), np.diff(gap[is_there], axis=0))
-    spent = sum(q for _, q, _ in tests)
-    if len(rows) <= spent:
+    of_terms = _orthonormal(np.concatenate(spent)) if spent else rows[:0]
+    if len(rows) <= len(of_terms):
         return None
     F, q, df = _test(rows, fit, found, is_smallest)
-    return (F * q - sum(f * n for f, n, _ in tests)) / (q - spent), q - spent, df
+    F_terms, q_terms, _ = _test(of_terms, fit, found, is_smallest) if len(of_terms) else (0.0, 0.0, df)
+    return (F * q - F_terms * q_terms) / (q - q_terms), q - q_terms, df

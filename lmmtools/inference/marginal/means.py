@@ -436,7 +436,10 @@ def _level_label(name: str, value: Any) -> str:
     """Return a level's label."""
     if isinstance(value, (bool, np.bool_)):
         return f"{name}{value}"
-    return f"{name}{value:g}" if isinstance(value, (int, float, np.number)) else str(value)
+    if not isinstance(value, (int, float, np.number)):
+        return str(value)
+    # Whole numbers are labels, years or codes, of which each digit counts.
+    return f"{name}{value:.15g}" if float(value).is_integer() else f"{name}{value:g}"
 
 
 def describe_cells(cells: Cells) -> tuple[str, ...]:
