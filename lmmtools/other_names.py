@@ -117,7 +117,9 @@ SAYS: dict[str, str] = {
     **_for_all("r2_nakagawa rsquared rsquared_adj r_squaredGLMM R2 r_squared", "write fit.r2()"),
     **_for_all("ICC intraclass", "write fit.icc()"),
     **_for_all("compare_performance model_sel", "write lmt.anova(m0, m1), or lmt.tables.side_by_side"),
-    **_for_all("tab_model modelsummary stargazer texreg screenreg sjplot", "write lmt.tables.side_by_side([fit, ...])"),
+    **_for_all(
+        "table tab_model modelsummary stargazer texreg screenreg sjplot", "write lmt.tables.side_by_side([fit, ...])"
+    ),
     **_for_all("summary_col etable", "write lmt.tables, which has side_by_side, etable and summary_col"),
     **_for_all("dredge stepAIC", "write fit.step(), backward elimination, or fit.drop1()"),
     **_for_all("simulateResiduals DHARMa", "write fit.quantile_residuals()"),
@@ -221,6 +223,22 @@ OF_CLASS: dict[str, dict[str, str]] = {
         **_for_all("to_polars", "write polars.DataFrame(table)"),
         **_for_all("summary_frame to_dataframe to_pandas to_df as_frame frame table data", "write to_frame()"),
     },
+    "MarginalMeans": {
+        **_for_all("pairs pairwise", _PAIRS),
+        **_for_all("contrast contrasts", "write fit.contrasts(factors, method=...)"),
+        **_for_all("regrid on_response back_transform", 'write fit.marginal_means(factors, type="response")'),
+        **_for_all("emmean mean means", "write estimate"),
+        **_for_all("std_error bse", "write se"),
+        **_for_all(
+            "conf_int confint", "write lower and upper; fit.marginal_means(factors, alpha=...) has other levels"
+        ),
+        "plot": "write fit.plot.means(factors)",
+        **_for_all("compact_letters CLD", "write cld()"),
+    },
+    "FitRecord": _for_all(
+        "report to_report plot simulate bootstrap profile refit ranova drop1 step influence augment residuals resid",
+        "it needs the fit with its data: pickle keeps that, a record does not",
+    ),
     "ContrastTests": {
         "effect": "write estimate",
         **_for_all("sd se bse", "write std_error"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import NoReturn
 
-from lmmtools.formula.tokens import Token, closing, fail, quote_name
+from lmmtools.formula.tokens import Token, closing, fail, fail_at_words, quote_name
 
 __all__ = ["check_sum", "expand", "expand_terms", "is_group", "split_at", "split_sum", "write"]
 
@@ -222,6 +222,7 @@ def _refuse_run(tokens: list[Token], source: str) -> NoReturn:
             fail("Brackets have no meaning between terms:", source, token.start, token.stop, cure="Write parentheses.")
         if token.kind == "operator":
             _refuse(token, source)
+    fail_at_words(tokens, source)
     second = tokens[closing(tokens, 0) + 1] if tokens[0].kind == "open" else tokens[1]
     fail("There is no operator before this:", source, second.start, second.stop, cure="Put + between two terms.")
 

@@ -28,7 +28,7 @@ from lmmtools.formula.functions import (
     R_CONTRASTS,
     SAME_CONTRASTS,
 )
-from lmmtools.formula.tokens import Token, closing, fail, tokenize
+from lmmtools.formula.tokens import Token, closing, fail, fail_at_words, tokenize
 
 __all__ = [
     "check_calls",
@@ -239,6 +239,7 @@ def _read_call(tokens: list[Token], source: str, trusted: bool, spell: Spell) ->
     code, columns = _to_python(tokens, source, trusted, alias)
     tree = read_python(code)
     if tree is None:
+        fail_at_words(tokens, source)
         fail(
             "This does not read as an expression, or is nested too deeply:",
             source,

@@ -13,7 +13,7 @@ from lmmtools.formula.declare import Declaration, split_correlated
 from lmmtools.formula.expressions import fold_calls, quote_argument, read_arithmetic
 from lmmtools.formula.foreign import read_structures
 from lmmtools.formula.terms import ModelFormula, RandomTerm, nest
-from lmmtools.formula.tokens import Token, closing, fail, quote_name, tokenize
+from lmmtools.formula.tokens import Token, closing, fail, fail_at_words, quote_name, tokenize
 
 __all__ = ["parse"]
 
@@ -297,6 +297,7 @@ def _refuse_factor(piece: list[Token], source: str) -> NoReturn:
     if first.kind == "call":
         cure = 'Make the column first: data["g"] = ...; then (1 | g).'
         fail("A grouping factor is a column, not an expression:", source, first.start, last.stop, cure=cure)
+    fail_at_words(piece, source)
     fail(
         "This is not a grouping factor:", source, first.start, last.stop, cure="Write (1 | g), (1 | a:b) or (1 | a/b)."
     )
@@ -310,6 +311,7 @@ def _fail_without_parentheses(part: list[Token], bar: Token, source: str) -> NoR
 
 def _fail_at_product(part: list[Token], bar: Token, source: str) -> NoReturn:
     """Raise the error for a random-effects term that is multiplied, or stands beside another without a ``+``."""
+    fail_at_words(part, source)
     depth_zero = 0
     for i, token in enumerate(part[:-1]):
         depth_zero += (token.kind == "open") - (token.kind == "close")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from lmmtools.errors import FormulaError, caret
 
-__all__ = ["Token", "closing", "fail", "quote_name", "tokenize"]
+__all__ = ["Token", "closing", "fail", "fail_at_words", "quote_name", "tokenize"]
 
 Kind = Literal["name", "number", "string", "operator", "open", "close", "call", "offset"]
 
@@ -75,6 +76,29 @@ def fail(message: str, source: str, start: int, stop: int, *, cure: str = "") ->
     one_line = re.sub(r"\s", " ", source)
     text = f"{message}\n{caret(one_line, start, stop)}"
     raise FormulaError(f"{text}\n{cure}" if cure else text)
+
+
+def fail_at_words(tokens: list[Token], source: str) -> None:
+    """Raise a FormulaError if names stand side by side, as in a column name with spaces that is not quoted.
+
+    Raises
+    ------
+    FormulaError
+        At the first such names.
+    """
+    words = [t.kind == "name" and not keyword.iskeyword(t.text) for t in tokens]
+    start = next((i for i in range(len(tokens) - 1) if words[i] and words[i + 1]), None)
+    if start is None:
+        return
+    stop = start + next((n for n, is_word in enumerate(words[start:]) if not is_word), len(tokens) - start)
+    name = quote_name(" ".join(t.text for t in tokens[start:stop]))
+    fail(
+        "Names stand side by side:",
+        source,
+        tokens[start].start,
+        tokens[stop - 1].stop,
+        cure=f"Write {name} if this is one column, and + between two terms.",
+    )
 
 
 def quote_name(name: str) -> str:

@@ -140,7 +140,9 @@ def anova(*fits: Fit, names: Sequence[str] | None = None, refit: bool = True) ->
     m1     6  42.1393  2.0  0.0
     """
     if len(fits) < 2 or not all(hasattr(f, "problem") for f in fits):
-        raise DataError("anova() compares two or more fits of lmmtools: anova(m0, m1)")
+        raise DataError(
+            "anova() compares two or more fits of lmmtools: anova(m0, m1). F tests of the terms of one: fit.anova()"
+        )
     labels = tuple(names) if names is not None else tuple(f"m{i}" for i in range(len(fits)))
     if len(labels) != len(fits):
         raise DataError(f"names has {len(labels)} headings for {len(fits)} fits; give one for each")

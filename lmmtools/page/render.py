@@ -53,6 +53,15 @@ def check_needs() -> None:
         raise EngineError(f"a report page needs {' and '.join(missing)}: {how_to_install(*missing)}")
 
 
+class _Page(str):
+    """The text of a page, which a prompt or a notebook shows by its length."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<HTML page of {len(self):,} characters>"
+
+
 def render_page(
     fit: Fit,
     summary: Summary,
@@ -96,7 +105,7 @@ def render_page(
     design = fit.design
     translation = translate_model(fit)
     comparing = "" if comparison is None else scrollable(comparison.to_html(), "Fits side by side")
-    return environment.get_template("page.html").render(
+    page = environment.get_template("page.html").render(
         title=title or f"Linear mixed model of {plain_name(design.formula.response)}",
         formula=design.formula.source or str(design.formula),
         data_name=fit.names.data,
@@ -119,6 +128,7 @@ def render_page(
         provenance=provenance,
         call=pre(f"import lmmtools as lmt\n\nfit = {provenance.call}", "The call"),
     )
+    return _Page(page)
 
 
 def _structure(design: Design) -> str:

@@ -18,7 +18,7 @@ from lmmtools.engines.mixedlm.sketch import sketch_call
 from lmmtools.errors import DataError, FormulaError, TranslationError
 from lmmtools.formula.algebra import expand
 from lmmtools.formula.declare import Declaration
-from lmmtools.formula.expressions import fold_calls
+from lmmtools.formula.expressions import fold_calls, plain_name
 from lmmtools.formula.notation import write_call, write_lme4
 from lmmtools.formula.parser import parse
 from lmmtools.formula.terms import ModelFormula, parts_of_term
@@ -206,7 +206,7 @@ def model_equation(formula: ModelFormula, design: Design | None = None) -> Equat
     if design is None:
         effects = [Effects(t.group, _effect_names(t), None, k) for k, t in enumerate(formula.random, 1)]
         names = _fixed_names(formula.fixed)
-        return Equation(formula.response, tuple(names), tuple(effects), has_offset=bool(formula.offsets))
+        return Equation(plain_name(formula.response), tuple(names), tuple(effects), has_offset=bool(formula.offsets))
     ones = ones_in_fixed(design)
     columns = (None if is_one else name for name, is_one in zip(design.x_names, ones, strict=True))
     places = [next(i for i, b in enumerate(design.blocks) if b.term == t) for t in formula.random]
@@ -217,7 +217,7 @@ def model_equation(formula: ModelFormula, design: Design | None = None) -> Equat
         for i, b in ((i, design.blocks[i]) for i in places)
     ]
     return Equation(
-        formula.response,
+        plain_name(formula.response),
         tuple(columns),
         tuple(effects),
         has_offset=design.offset is not None,
@@ -238,11 +238,11 @@ def _shared_equation(reading: MixedLMReading) -> str:
 
 def _fixed_names(text: str) -> list[str | None]:
     intercept, variables = fixed_terms(text)
-    return [*([None] if intercept else []), *variables]
+    return [*([None] if intercept else []), *(plain_name(v) for v in variables)]
 
 
 def _effect_names(term: RandomTerm) -> tuple[str | None, ...]:
-    return (*((None,) if term.intercept else ()), *term.variables)
+    return (*((None,) if term.intercept else ()), *(plain_name(v) for v in term.variables))
 
 
 def _cnames(names: tuple[str, ...]) -> tuple[str | None, ...]:
@@ -270,7 +270,7 @@ def _mean(formula: ModelFormula, design: Design | None) -> str:
     intercept, variables = fixed_terms(formula.fixed)
     columns = "" if design is None else f" ({design.p} fixed effect{'s' * (design.p != 1)}, {design.n} rows)"
     offset = " plus a known offset" if formula.offsets or (design is not None and design.offset is not None) else ""
-    mean = f"The mean of {formula.response} is "
+    mean = f"The mean of {plain_name(formula.response)} is "
     if not variables:
         return f"{mean}{'a constant' if intercept else 'zero'}{offset}{columns}."
     says = _sum_of(variables) if design is None else _fixed_in_words(variables, design)
@@ -279,7 +279,8 @@ def _mean(formula: ModelFormula, design: Design | None) -> str:
 
 def _sum_of(variables: Sequence[str]) -> str:
     """Return what a mean is where nothing is known of the columns."""
-    return f"{'the effect' if len(variables) == 1 else 'a sum of effects'} of {join_with_and(variables)}"
+    names = join_with_and([plain_name(v) for v in variables])
+    return f"{'the effect' if len(variables) == 1 else 'a sum of effects'} of {names}"
 
 
 def _fixed_in_words(variables: Sequence[str], design: Design) -> str:
@@ -287,15 +288,17 @@ def _fixed_in_words(variables: Sequence[str], design: Design) -> str:
     kinds = {v: [(part, _is_of_levels(part, design)) for part in parts_of_term(v)] for v in variables}
     numbers = [v for v, parts in kinds.items() if not any(is_level for _, is_level in parts)]
     levels = [v for v, parts in kinds.items() if all(is_level for _, is_level in parts)]
-    linear = [f"linear in {join_with_and(numbers)}"] if numbers else []
+    linear = [f"linear in {join_with_and([plain_name(v) for v in numbers])}"] if numbers else []
     for v in variables:
         if v not in numbers and v not in levels:
-            slope = ":".join(part for part, is_level in kinds[v] if not is_level)
-            factors = [part for part, is_level in kinds[v] if is_level]
+            slope = ":".join(plain_name(part) for part, is_level in kinds[v] if not is_level)
+            factors = [plain_name(part) for part, is_level in kinds[v] if is_level]
             of = f"level of {factors[0]}" if len(factors) == 1 else f"combination of {join_with_and(factors)}"
             linear.append(f"{'with' if linear else 'linear with'} a slope of {slope} for each {of}")
-    alone = [f"the levels of {v}" for v in levels if len(kinds[v]) == 1]
-    together = [f"combinations of {join_with_and([p for p, _ in kinds[v]])}" for v in levels if len(kinds[v]) > 1]
+    alone = [f"the levels of {plain_name(v)}" for v in levels if len(kinds[v]) == 1]
+    together = [
+        f"combinations of {join_with_and([plain_name(p) for p, _ in kinds[v]])}" for v in levels if len(kinds[v]) > 1
+    ]
     apart = [f"different between {join_with_and([*alone, *together])}"] if levels else []
     return join_with_and([*([", ".join(linear)] if linear else []), *apart])
 
@@ -314,7 +317,7 @@ def fixed_terms(text: str) -> tuple[bool, tuple[str, ...]]:
 
 
 def _effects(term: RandomTerm, m: int | None) -> str:
-    names = ["intercept"] * term.intercept + [f"effect of {v}" for v in term.variables]
+    names = ["intercept"] * term.intercept + [f"effect of {plain_name(v)}" for v in term.variables]
     each = " and ".join(term.factors)
     each = f"Each {each}" if len(term.factors) == 1 else f"Each combination of {each}"
     levels = "" if m is None else f" ({m})"

@@ -9,6 +9,7 @@ import numpy as np
 
 from lmmtools._version import __version__
 from lmmtools.design.dropped import describe_lost_columns, describe_lost_rows
+from lmmtools.formula.expressions import plain_name
 from lmmtools.inference.anova import anova_table
 from lmmtools.inference.degrees import is_normal, method_in_title, method_name, read_method
 from lmmtools.inference.intervals import confidence_intervals
@@ -130,8 +131,9 @@ def _model(fit: Fit) -> Iterator[Sentence]:
     if fit.engine in ENGINES:
         program += f" with {ENGINES[fit.engine]}"
     yield (
-        f"A linear mixed model of {design.formula.response} was fitted to {count_noun(fit.nobs, 'observation')} of "
-        f"{levels} by {how}{f' with {join_with_and(beside)}' if beside else ''} ({program}; formula: ",
+        f"A linear mixed model of {plain_name(design.formula.response)} was fitted to "
+        f"{count_noun(fit.nobs, 'observation')} of {levels} by {how}"
+        f"{f' with {join_with_and(beside)}' if beside else ''} ({program}; formula: ",
         Code(" ".join((design.formula.source or str(design.formula)).split())),
         ").",
     )

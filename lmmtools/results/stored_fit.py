@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lmmtools.errors import DataError
+from lmmtools.other_names import AnswersOtherNames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +72,7 @@ class RowsLost:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StoredFit:
+class StoredFit(AnswersOtherNames):
     """The numbers of a fitted model as a JSON record holds them, without its data.
 
     Attributes of the same name have the same meaning as in ``LMMResults``.

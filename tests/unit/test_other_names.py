@@ -9,7 +9,7 @@ import pytest
 
 import lmmtools as lmt
 from lmmtools import memory, other_names
-from lmmtools.errors import UnknownArgumentError, UnknownNameError
+from lmmtools.errors import DataError, UnknownArgumentError, UnknownNameError
 from lmmtools.inference.degrees import check_ddf
 from lmmtools.other_names import ARGUMENTS, OF_CLASS, OF_FUNCTION, SAYS
 
@@ -87,6 +87,26 @@ def test_a_function_of_another_package_says_what_is_here(name, here) -> None:
     with pytest.raises(UnknownNameError, match=f"^lmmtools has no {name}: ") as caught:
         getattr(lmt, name)
     assert here in str(caught.value)
+
+
+OF_MEANS = {"pairs": "fit.pairwise", "contrast": "fit.contrasts", "regrid": 'type="response"', "plot": "fit.plot.means"}
+
+
+@pytest.mark.parametrize(("name", "here"), OF_MEANS.items())
+def test_a_name_of_emmeans_says_what_marginal_means_have(fit, name, here) -> None:
+    with pytest.raises(UnknownNameError, match=f"^MarginalMeans has no {name}: ") as caught:
+        getattr(fit.marginal_means("Type"), name)
+    assert here in str(caught.value)
+
+
+def test_a_record_says_that_what_needs_data_is_of_a_fit(fit) -> None:
+    with pytest.raises(UnknownNameError, match=r"^FitRecord has no report: .*pickle"):
+        lmt.read_json(fit.to_json()).report()
+
+
+def test_one_fit_given_to_anova_is_told_the_test_of_its_terms(fit) -> None:
+    with pytest.raises(DataError, match=r"fit\.anova\(\)$"):
+        lmt.anova(fit)
 
 
 def test_what_the_answers_name_exists(fit, model) -> None:

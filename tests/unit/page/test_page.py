@@ -161,6 +161,7 @@ def test_every_table_has_a_caption_and_scopes_and_scrolls_by_keyboard(text):
 
 def test_hostile_names_are_text(hostile):
     text = hostile.to_report(title=HOSTILE)
+    assert repr(text) == f"<HTML page of {len(text):,} characters>"  # what a prompt shows is no page of code
     page = Page(text)
     assert not page.all("script", "img")
     assert page.all("h1")[0]["text"] == HOSTILE

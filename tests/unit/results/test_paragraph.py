@@ -34,6 +34,16 @@ def test_the_numbers_are_those_of_the_fit(sleep) -> None:
     assert "180 observations of 18 levels of Subject by restricted maximum likelihood" in text
 
 
+def test_a_column_with_spaces_has_no_quotes_in_a_sentence() -> None:
+    data = lmt.datasets.load("sleepstudy").rename(columns={"Reaction": "reaction time", "Days": "day of study"})
+    fit = lmt.lmm("`reaction time` ~ `day of study` + (`day of study` | Subject)", data).fit()
+    assert str(fit.report()).startswith("A linear mixed model of reaction time was fitted to")
+    words = lmt.translate(fit)
+    assert "The mean of reaction time is linear in day of study" in words.words
+    assert "`" not in words.words
+    assert "textasciigrave" not in words.latex
+
+
 def test_symbols_are_set_in_each_format(sleep) -> None:
     found = sleep.report("z", level=0.9)
     assert "*z* = 6.77, *p* \\< .001" in found.to_markdown()
