@@ -10,7 +10,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.inference.marginal.contrast_methods import MINUS, find_method, given_weights
-from lmmtools.inference.marginal.grid import Cells, are_estimable
+from lmmtools.inference.marginal.grid import Cells, estimable_contrasts
 from lmmtools.inference.marginal.means import cell_label
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["ContrastSet", "contrasts_within", "estimable_contrasts", "put_beside"]
+__all__ = ["ContrastSet", "contrasts_within", "put_beside"]
 
 WHERE_COMPARED = "."
 """What stands for the level of a factor in the row of a contrast between its levels."""
@@ -92,13 +92,6 @@ def put_beside(sets: Sequence[ContrastSet], within: Sequence[str], columns: Sequ
         return own.group[within.index(name)] if name in within else WHERE_COMPARED
 
     return [replace(own, group=tuple(level(own, name) for name in columns)) for own in sets]
-
-
-def estimable_contrasts(weights: Floats, gap: Floats) -> NDArray[np.bool_]:
-    """Return whether the data determine each contrast of means with these gaps, shape (contrasts,)."""
-    is_there = np.asarray(np.isfinite(gap).all(axis=1))
-    uses_absent = ((weights != 0.0) & ~is_there).any(axis=1)
-    return np.asarray(are_estimable(weights @ np.where(is_there[:, None], gap, 0.0)) & ~uses_absent)
 
 
 def _read_contrasts(

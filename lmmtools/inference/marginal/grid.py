@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Cells", "GridOptions", "GridTerm", "are_estimable", "grid_terms", "reference_cells"]
+__all__ = ["Cells", "GridOptions", "GridTerm", "are_estimable", "estimable_contrasts", "grid_terms", "reference_cells"]
 
 MAX_GRID = 200_000
 """Most rows of a reference grid."""
@@ -52,9 +52,9 @@ class Cells:
         Weights of the fixed effects.
     constant : float
         The mean offset, which each mean includes, in units of y.
-    gap : ndarray, shape (cells, dropped columns)
+    gap : ndarray, shape (cells, dropped columns or one more)
         By how much each dropped column of X is not what the kept ones say: in units of the largest value that counts
-        as zero.
+        as zero. Where cells have no weight, a column more is infinite for these.
     averaged : tuple of str
         Factors over whose levels each mean is an average.
     fixed_at : dict
@@ -108,6 +108,13 @@ def are_estimable(gap: Floats) -> NDArray[np.bool_]:
     return np.asarray((np.abs(gap) <= 1.0).all(axis=1))
 
 
+def estimable_contrasts(weights: Floats, gap: Floats) -> NDArray[np.bool_]:
+    """Return whether the data determine each contrast of means with these gaps, shape (contrasts,)."""
+    is_there = np.asarray(np.isfinite(gap).all(axis=1))
+    uses_absent = ((weights != 0.0) & ~is_there).any(axis=1)
+    return np.asarray(are_estimable(weights @ np.where(is_there[:, None], gap, 0.0)) & ~uses_absent)
+
+
 def reference_cells(
     design: Design, compared: Sequence[str], within: Sequence[str] = (), options: GridOptions | None = None
 ) -> Cells:
@@ -154,7 +161,8 @@ def reference_cells(
     is_empty = np.zeros(n_cells, dtype=bool)
     is_empty[cell[np.isnan(W)]] = True
     L, gap = drop_columns(design, sums[there], float(np.abs(full).max(initial=1.0)))
-    gap[is_empty[there]] = np.inf
+    if is_empty.any():
+        gap = np.column_stack([gap, np.where(is_empty[there], np.inf, 0.0)])
     own_shape = tuple(len(levels[name]) for name in reversed(own))
     places = (
         np.array(np.unravel_index(there, own_shape)).reshape(len(own), -1)[::-1].T if own else np.zeros((1, 0), int)

@@ -12,7 +12,7 @@ from lmmtools.design.facts import ColumnFacts, largest_fixed
 from lmmtools.errors import DataError
 from lmmtools.inference.degrees import Degrees, Method, check_ddf, degrees, method_name
 from lmmtools.inference.marginal.adjust import Family, adjust_family, adjustment_name, check_adjust
-from lmmtools.inference.marginal.grid import Cells, GridOptions, reference_cells
+from lmmtools.inference.marginal.grid import Cells, GridOptions, estimable_contrasts, reference_cells
 from lmmtools.inference.marginal.letters import WARNING, compact_letters
 from lmmtools.inference.marginal.response_scale import ResponseScale, response_scale, transformed_response
 from lmmtools.inference.tails import check_alpha, t_quantile, t_two_sided
@@ -105,15 +105,12 @@ def letters_of_means(
     for members in means.cells.groups().values():
         sign = -1.0 if is_reversed else 1.0
         own = members[np.argsort(sign * means.estimate[members], kind="stable")]
-        known = own[np.isfinite(means.estimate[own])]
-        first, second = np.triu_indices(len(known), 1)
-        L = means.cells.L[known[first]] - means.cells.L[known[second]]
-        t, p, df = _tests_of_differences(means, L)
-        family = Family(t, df, p, L @ square_root(means.degrees.cov), len(known))
-        is_different = np.zeros((len(known), len(known)), dtype=bool)
-        is_different[first, second] = adjust_family(family, adjust) < alpha if len(t) else False
+        k = int(np.isfinite(means.estimate[own]).sum())
+        family = _family_of_differences(means, own)
+        is_different = np.zeros((len(own), len(own)), dtype=bool)
+        is_different[np.triu_indices(len(own), 1)] = adjust_family(family, adjust) < alpha
         order.extend(own.tolist())
-        letters.extend([*compact_letters(is_different), *[""] * (len(own) - len(known))])
+        letters.extend([*compact_letters(is_different[:k, :k]), *[""] * (len(own) - k)])
         if name := adjustment_name(family, adjust):
             said[name] = None
     return np.array(order), tuple(letters), (*said, f"letters at the level {alpha:g}: {WARNING}")
@@ -125,13 +122,19 @@ def square_root(cov: Floats) -> Floats:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
-def _tests_of_differences(means: LinearMeans, L: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return statistics, p-values and degrees of freedom of linear functions of the fixed effects."""
-    se = np.sqrt(np.maximum(np.einsum("ra,ab,rb->r", L, means.degrees.cov, L), 0.0))
-    df = means.degrees.df(L)
+def _family_of_differences(means: LinearMeans, own: NDArray[np.intp]) -> Family:
+    """Return the tests of all pairwise differences of some means, NaN for those that are not estimable."""
+    first, second = np.triu_indices(len(own), 1)
+    eye = np.eye(len(own))
+    weights = eye[first] - eye[second]
+    L = weights @ means.cells.L[own]
+    is_known = estimable_contrasts(weights, means.cells.gap[own])
+    t, df = np.full((2, len(L)), np.nan)
+    known = L[is_known]
     with np.errstate(divide="ignore", invalid="ignore"):
-        t = L @ means.beta / se
-    return t, t_two_sided(t, df), df
+        t[is_known] = known @ means.beta / np.sqrt(np.einsum("ra,ab,rb->r", known, means.degrees.cov, known))
+    df[is_known] = means.degrees.df(known)
+    return Family(t, df, t_two_sided(t, df), L @ square_root(means.degrees.cov), len(own))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)

@@ -57,3 +57,21 @@ def test_labels_show_all_digits_of_whole_numbers(holes):
 def test_arguments_of_another_kind_are_named(holes, asked, message):
     with pytest.raises(DataError, match=message):
         holes[0].contrasts("a", **asked)
+
+
+def test_letters_are_those_of_the_pairwise_tests_of_all_means(holes):
+    """A mean that is not estimable counts among the means of Tukey's method, in emmeans' cld and pairs both."""
+    means, pairs = holes[0].marginal_means("a"), holes[0].pairwise("a")
+    assert np.isnan(means.estimate[2])
+    between = pairs.p[0] + 1e-6, pairs.p[0] - 1e-6
+    assert means.cld(between[0], sort=False).letters == ("a", "b", "")
+    assert means.cld(between[1], sort=False).letters == ("a", "a", "")
+
+
+@pytest.mark.parametrize("weights", ["cells", "flat"])
+def test_a_cell_without_rows_has_no_mean_by_the_rows_of_cells(holes, weights):
+    """As in emmeans; the additive model has no dropped column that could tell."""
+    fit = lmt.lmm("y ~ a + b + (1 | g)", holes[1]).fit()
+    found = fit.marginal_means(["a", "b"], weights=weights)
+    assert list(np.isnan(found.estimate)) == [row == ("r", "v") for row in found.values]
+    assert np.isfinite(fit.marginal_means(["a", "b"]).estimate).all()
