@@ -72,6 +72,9 @@ def cell_weights(
         of each factor's levels. ``"cells"``: by the cell's own rows. ``"flat"``: one for each cell that has rows.
     """
     averaged = tuple(a for a in range(counts.ndim) if a not in kept)
+    if all(counts.shape[a] == 1 for a in averaged):
+        # The mean of one cell is that cell, whatever its weight.
+        return exists.astype(float)
     # What is nested is averaged first, the most deeply nested of it and of equals the last (the first axis), within
     # the levels of what it is nested in, be they kept or averaged over afterwards.
     nested = sorted((a for a in averaged if a in outer), key=lambda a: (-len(outer[a]), a))

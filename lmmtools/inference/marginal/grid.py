@@ -222,7 +222,10 @@ def grid_terms(design: Design, options: GridOptions, within: Sequence[str] = ())
         if compared:
             found.setdefault(compared, GridTerm(":".join([*around, *compared]), compared, around))
     order = {name: i for i, name in enumerate(names)}
-    return sorted(found.values(), key=lambda t: (len(t.compared) + len(t.outer), [order[n] for n in t.compared]))
+    return sorted(
+        found.values(),
+        key=lambda t: (len(t.compared) + len(t.outer), sorted(order[n] for n in (*t.outer, *t.compared))),
+    )
 
 
 def _with_outer(compared: Sequence[str], within: Sequence[str], nesting: Nesting) -> tuple[tuple[str, ...], int]:

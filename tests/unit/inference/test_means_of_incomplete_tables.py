@@ -69,9 +69,22 @@ def test_letters_are_those_of_the_pairwise_tests_of_all_means(holes):
 
 
 @pytest.mark.parametrize("weights", ["cells", "flat"])
-def test_a_cell_without_rows_has_no_mean_by_the_rows_of_cells(holes, weights):
-    """As in emmeans; the additive model has no dropped column that could tell."""
-    fit = lmt.lmm("y ~ a + b + (1 | g)", holes[1]).fit()
+def test_a_cell_without_rows_has_no_average_by_the_rows_of_cells(holes, weights):
+    """As in emmeans; the additive model has no dropped column that could tell. What averages nothing has no weights."""
+    fit = lmt.lmm("y ~ a + b + C(code) + (1 | g)", holes[1]).fit()
     found = fit.marginal_means(["a", "b"], weights=weights)
     assert list(np.isnan(found.estimate)) == [row == ("r", "v") for row in found.values]
-    assert np.isfinite(fit.marginal_means(["a", "b"]).estimate).all()
+    alone = lmt.lmm("y ~ a + b + (1 | g)", holes[1]).fit()
+    weighted, equal = alone.marginal_means(["a", "b"], weights=weights), alone.marginal_means(["a", "b"])
+    np.testing.assert_array_equal(weighted.estimate, equal.estimate)
+    assert np.isfinite(equal.estimate).all()
+
+
+def test_terms_stand_in_the_order_of_all_their_factors():
+    """As emmeans orders them: A:B, in which B is nested in A, before A:x."""
+    i = np.arange(48)
+    data = pd.DataFrame({"A": i % 2, "g": i // 8, "x": np.cos(i * 1.9)})
+    data = data.assign(A=data.A.map({0: "p", 1: "q"}), B=[f"{a}{k % 3}" for a, k in zip(i % 2, i // 2, strict=True)])
+    data["y"] = data.x + np.sin(i * 2.7) + np.cos(data.g * 1.7)
+    fit = lmt.lmm("y ~ A + A:B + x + A:x + (1 | g)", data).fit()
+    assert list(fit.joint_tests().terms) == ["A", "x", "A:B", "A:x"]
