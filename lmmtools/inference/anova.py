@@ -54,6 +54,7 @@ __all__ = [
     "AnovaType",
     "anova_table",
     "columns_of_terms",
+    "describe_untested",
     "term_hypotheses",
 ]
 
@@ -85,6 +86,8 @@ class AnovaTable(Tabular):
         The hypotheses: contrasts of the fixed effects that are zero.
     type : {1, 2, 3}
     ddf : str
+    notes : tuple of str
+        Terms that have no test.
 
     Examples
     --------
@@ -100,6 +103,7 @@ class AnovaTable(Tabular):
     contrasts: tuple[object, ...]
     type: AnovaType
     ddf: Method
+    notes: tuple[str, ...] = ()
 
     @property
     def _table(self) -> ResultTable:
@@ -112,7 +116,7 @@ class AnovaTable(Tabular):
                 stars(pick(self.tests, "p")),
             ),
             f"Type {ROMAN[self.type]} Analysis of Variance Table with {method_in_title(self.ddf)}",
-            tuple(notes),
+            (*notes, *self.notes),
         )
 
 
@@ -121,7 +125,22 @@ def anova_table(fit: Fit, type: object = 3, ddf: str | Robust = "satterthwaite")
     kind, method = _read_type(type), check_ddf(ddf)
     hypotheses = term_hypotheses(fit.design, kind)
     tests = tuple(joint_test(fit, L, None, method) for _, L in hypotheses)
-    return AnovaTable(tuple(n for n, _ in hypotheses), tests, tuple(L for _, L in hypotheses), kind, method)
+    return AnovaTable(
+        tuple(n for n, _ in hypotheses),
+        tests,
+        tuple(L for _, L in hypotheses),
+        kind,
+        method,
+        tuple(describe_untested(fit.design)),
+    )
+
+
+def describe_untested(design: Design) -> list[str]:
+    """Return in a sentence which terms of the fixed part are not tested as all of their columns were dropped."""
+    terms = fixed_terms(design)
+    own = columns_of_terms(design, terms)
+    names = [term.written for term, columns in zip(terms, own, strict=True) if term.name and not columns]
+    return [f"not tested, as its columns depend on those of other terms: {name}" for name in names]
 
 
 def _read_type(kind: object) -> AnovaType:

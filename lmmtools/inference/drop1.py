@@ -12,7 +12,7 @@ from lmmtools.design.redeclare import redeclare
 from lmmtools.errors import DataError
 from lmmtools.formula.parser import parse
 from lmmtools.formula.updating import update_formula
-from lmmtools.inference.anova import NO_TERMS, columns_of_terms
+from lmmtools.inference.anova import NO_TERMS, columns_of_terms, describe_untested
 from lmmtools.inference.degrees import check_ddf, method_in_title
 from lmmtools.inference.likelihood_ratio import fitted_by_ml, ratio_fields
 from lmmtools.inference.tails import chi2_tail
@@ -129,7 +129,7 @@ def drop_one(
     if test not in ("F", "chisq"):
         raise DataError(f'test={test!r} is no test of single deletions; use "F" or "chisq"')
     formula = fit.design.formula.source or str(fit.design.formula)
-    notes = [*([] if terms else [NO_TERMS]), *_without_columns(fit.design)]
+    notes = [*([] if terms else [NO_TERMS]), *describe_untested(fit.design)]
     if test == "F":
         tests = tuple(_test_term(fit, at, method) for at in terms.values())
         return SingleDeletions(tuple(terms), tests, method, formula, tuple(notes))
@@ -168,14 +168,6 @@ def droppable_terms(design: Design) -> dict[str, list[int]]:
         for term, columns in zip(terms, own, strict=True)
         if term.name and columns and not any(term.variables < other.variables for other in terms)
     }
-
-
-def _without_columns(design: Design) -> list[str]:
-    """Return in a sentence which terms of the fixed part are not tested as all of their columns were dropped."""
-    terms = fixed_terms(design)
-    own = columns_of_terms(design, terms)
-    names = [term.written for term, columns in zip(terms, own, strict=True) if term.name and not columns]
-    return [f"not tested, as its columns depend on those of other terms: {name}" for name in names]
 
 
 def without_term(fit: Fit, term: str) -> Fit:

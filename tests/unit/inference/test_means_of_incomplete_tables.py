@@ -88,3 +88,12 @@ def test_terms_stand_in_the_order_of_all_their_factors():
     data["y"] = data.x + np.sin(i * 2.7) + np.cos(data.g * 1.7)
     fit = lmt.lmm("y ~ A + A:B + x + A:x + (1 | g)", data).fit()
     assert list(fit.joint_tests().terms) == ["A", "x", "A:B", "A:x"]
+
+
+def test_a_term_whose_columns_were_all_dropped_is_named_below_the_anova_table(holes):
+    two = holes[1][holes[1].a != "p"]
+    fit = lmt.lmm("y ~ a * b + (1 | g)", two).fit()
+    found = fit.anova()
+    assert found.terms == ("a", "b")
+    assert "depend on those of other terms: a:b" in " ".join(str(found).split())
+    assert not fit.update("~ . - a:b").anova().notes
