@@ -217,7 +217,7 @@ def test_what_cannot_be_done_is_said(sleep) -> None:
     with pytest.raises(DataError, match="type=4"):
         sleep.anova(4)
     with pytest.raises(DataError, match="kenward-roger"):
-        sleep.anova(ddf="kenward")
+        sleep.anova(ddf="fay")
     by_ml = lmt.lmm("Reaction ~ Days + (Days|Subject)", lmt.datasets.load("sleepstudy")).fit(reml=False, engine="pls")
     with pytest.raises(DataError, match="REML"):
         by_ml.tests(ddf="kenward-roger")
