@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from importlib import metadata
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -119,7 +120,9 @@ def _write_call(fit: Fit) -> str:
     formula = fit.design.formula.source or str(fit.design.formula)
     given = fit.names.given
     # A query or a lazy frame has no name in code.
-    data = given.path or ("data" if given.source is not None else fit.names.data or "data")
+    name = fit.names.data or ""
+    is_variable = given.source is None and name.isidentifier() and not iskeyword(name)
+    data = given.path or (name if is_variable else "data")
     return f"lmt.lmm({formula!r}, {data}{options}).fit(reml={fit.reml}, engine={fit.engine!r})"
 
 

@@ -1,5 +1,6 @@
 """Fits written as JSON and read back: the same numbers, the same report, for ever."""
 
+import ast
 import json
 import math
 import warnings
@@ -68,6 +69,17 @@ def test_what_was_lost_and_said_is_recorded(sleep):
     assert back.random_effects is None
     assert back.provenance.call.endswith(", sleepstudy, weights='w').fit(reml=False, engine='pls')")
     assert back.provenance.versions["lmmtools"] == lmt.__version__
+
+
+@pytest.mark.parametrize(
+    ("name", "written"), [("oats", "oats"), ("rt.csv", "data"), ("my study", "data"), ("class", "data")]
+)
+def test_the_call_is_code_whatever_the_data_are_called(name, written):
+    frame = lmt.datasets.load("Dyestuff")
+    fit = lmt.lmm("Yield ~ 1 + (1 | Batch)", frame, data_name=name).fit(engine="pls")
+    call = lmt.read_json(fit.to_json()).provenance.call
+    assert call.startswith(f"lmt.lmm('Yield ~ 1 + (1 | Batch)', {written})")
+    ast.parse(call)
 
 
 def test_a_file_is_written_and_read(singular, tmp_path):
