@@ -97,7 +97,8 @@ def _grid_values(design: Design, name: str, at: Mapping[str, Any], cov_reduce: A
             raise DataError(f"at= has a table of values for {name!r}; give a list of them")
         if not values or any(v is None or v != v for v in values):
             raise DataError(f"at= has {'a missing' if values else 'no'} value for {name!r}")
-        return values
+        # A level that is given twice is one level.
+        return [v for i, v in enumerate(values) if v not in values[:i]] if is_categorical(design, name) else values
     if facts.is_factor(name):
         return list(facts.levels(name))
     by_levels = is_categorical(design, name)

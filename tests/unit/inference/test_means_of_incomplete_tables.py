@@ -97,3 +97,9 @@ def test_a_term_whose_columns_were_all_dropped_is_named_below_the_anova_table(ho
     assert found.terms == ("a", "b")
     assert "depend on those of other terms: a:b" in " ".join(str(found).split())
     assert not fit.update("~ . - a:b").anova().notes
+
+
+def test_a_level_that_is_given_twice_is_one_level(holes):
+    once = holes[0].marginal_means("a", at={"b": ["u", "v"]}, weights="proportional")
+    twice = holes[0].marginal_means("a", at={"b": ["u", "u", "v"]}, weights="proportional")
+    np.testing.assert_array_equal(twice.estimate, once.estimate)
