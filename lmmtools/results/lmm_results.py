@@ -15,10 +15,12 @@ from lmmtools.fit.second_look import Confirmation, search_again
 from lmmtools.results.description_methods import DescriptionMethods
 from lmmtools.results.diagnostic_methods import DiagnosticMethods
 from lmmtools.results.inference_methods import InferenceMethods
+from lmmtools.results.means_methods import MeansMethods
 from lmmtools.results.prediction_methods import PredictionMethods
 from lmmtools.results.simulation_methods import SimulationMethods
 from lmmtools.results.statsmodels_names import StatsmodelsNames
 from lmmtools.results.table_methods import TableMethods
+from lmmtools.results.term_methods import TermMethods
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +43,9 @@ class LMMResults(
     DiagnosticMethods,
     SimulationMethods,
     InferenceMethods,
+    TermMethods,
     PredictionMethods,
+    MeansMethods,
     StatsmodelsNames,
     TableMethods,
 ):

@@ -22,9 +22,11 @@ from lmmtools.fit.record import Prepared
 from lmmtools.formula.parser import parse
 from lmmtools.formula.terms import RandomTerm
 from lmmtools.results.inference_methods import InferenceMethods
+from lmmtools.results.means_methods import MeansMethods
 from lmmtools.results.prediction_methods import PredictionMethods
 from lmmtools.results.restored_columns import read_cells, read_encoder, read_labels, read_offsets, read_survey
 from lmmtools.results.stored_prediction import checksum
+from lmmtools.results.term_methods import TermMethods
 
 if TYPE_CHECKING:
     from lmmtools.formula.terms import ModelFormula
@@ -38,7 +40,7 @@ AGREEMENT = 1e-6
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RestoredFit(InferenceMethods, PredictionMethods):
+class RestoredFit(InferenceMethods, TermMethods, PredictionMethods, MeansMethods):
     """A fit that was read from a file, without rows.
 
     Examples

@@ -21,7 +21,13 @@ from lmmtools import core, threads
 from lmmtools.engines import pls
 from lmmtools.engines.mixedlm.fitting import evaluate_at, search
 from lmmtools.errors import EngineError
-from lmmtools.results import description_methods, diagnostic_methods, inference_methods
+from lmmtools.results import (
+    description_methods,
+    diagnostic_methods,
+    inference_methods,
+    means_methods,
+    term_methods,
+)
 from lmmtools.threads import Pool, cores_for, given_back, single
 
 LARGE = threads.LARGE
@@ -401,6 +407,8 @@ def test_every_function_of_the_engine_is_a_door():
         description_methods.DescriptionMethods,
         diagnostic_methods.DiagnosticMethods,
         inference_methods.InferenceMethods,
+        term_methods.TermMethods,
+        means_methods.MeansMethods,
     ],
 )
 def test_every_method_of_inference_is_a_door(methods):
