@@ -141,9 +141,12 @@ def same_terms(*right: str | Declaration) -> Callable[[Any], bool]:
 
 def _random_terms(answer: Any) -> Counter[RandomTerm]:
     """Return the random terms of brackets, of a formula, of a declaration or of a list of them."""
-    from lmmtools.formula.declare import Declaration
+    from lmmtools.formula.declare import Declaration, crossed, nested
     from lmmtools.formula.parser import parse
 
+    if isinstance(answer, str) and (call := _DECLARED.fullmatch(answer.strip())):
+        declare = {"crossed": crossed, "nested": nested}[call["kind"]]
+        answer = declare(*re.findall("""['"]([^'"]+)['"]""", call["names"]))
     if isinstance(answer, Declaration):
         return Counter(parse("y ~ 1", answer).random)
     if isinstance(answer, Collection) and not isinstance(answer, str):
@@ -246,6 +249,10 @@ def _read(digits: str) -> float:
 _WRITTEN = re.compile(
     r"(?P<number>[-+]?(?:\d{1,3}(?:[,_ ]\d{3})+(?:\.\d*)?|\d+(?:[.,]\d*)?|[.,]\d+)(?:e[-+]?\d+)?)"
     r"(?:\s*/\s*(?P<under>\d+(?:[.,]\d*)?))?\s*(?P<percent>%|percent)?\s*(?:[a-z^\u00b2 ]*[a-z\u00b2^]\d?)?\.?$"
+)
+# A declaration as text, with names in quotes alone.
+_DECLARED = re.compile(
+    r"""(?:\w+\.)?(?P<kind>crossed|nested)\((?P<names>\s*['"][^'"]+['"](?:\s*,\s*['"][^'"]+['"])*\s*)\)"""
 )
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "

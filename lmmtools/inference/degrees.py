@@ -49,6 +49,7 @@ __all__ = [
     "check_ddf",
     "degrees",
     "is_normal",
+    "method_in_legend",
     "method_in_title",
     "method_name",
     "read_method",
@@ -144,6 +145,11 @@ def method_in_title(ddf: Method) -> str:
     if isinstance(ddf, Robust):
         return f"{ddf.cov} covariance" if ddf.ddf == "z" else f"{ddf.cov} covariance and HTZ tests"
     return {**METHODS, "residual": "residual degrees of freedom", "z": "the chi-squared distribution"}[ddf]
+
+
+def method_in_legend(ddf: DDF) -> str:
+    """Return what intervals of a method are made with, as the legend of a plot says it."""
+    return {"z": "normal", "residual": "t, residual df"}.get(ddf, f"t, {ddf.title()}")
 
 
 def read_method(ddf: str, cov: str | None = None, cluster: Any = None) -> Method:

@@ -53,6 +53,7 @@ def confidence_intervals(
 ) -> pd.DataFrame:
     """Return intervals of a fit's parameters; see :meth:`LMMResults.conf_int`."""
     check_alpha(alpha)
+    method = method.lower() if isinstance(method, str) else method
     if method not in ("wald", "profile", "boot"):
         raise DataError(f'method={method!r} is not known; use "wald", "profile" or "boot"')
     draws = Draws() if draws is None else draws

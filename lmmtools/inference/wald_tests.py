@@ -293,7 +293,8 @@ def _parse(text: str, names: tuple[str, ...], may_be_zero: bool) -> tuple[Floats
         with np.errstate(all="ignore"):
             found = DesignInfo(list(names)).linear_constraint(text)
     except PatsyError as error:
-        said = f"{text!r} cannot be read: {_describe_patsy_error(error)}. The fixed effects are {', '.join(names)}."
+        said = f"{text!r} cannot be read: {_describe_patsy_error(error)}. The fixed effects are {', '.join(names)}; "
+        said += "fit.anova() tests terms."
         raise DataError(said) from None
     except RecursionError:
         raise DataError("the text is nested too deeply to be read; give the contrasts as a matrix") from None

@@ -8,7 +8,7 @@ import numpy as np
 
 from lmmtools.errors import DataError
 from lmmtools.formula.expressions import plain_name
-from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.degrees import check_ddf, degrees, method_in_legend
 from lmmtools.inference.tails import check_level, t_quantile
 from lmmtools.plots.names import name_places
 from lmmtools.plots.style import COLOURS, GREY, MARKERS, SIZE, finish, need_fit, new_axes, put_legend
@@ -108,7 +108,7 @@ def coefficients(
         entries.append((artist, labels[k]))
     responses = {plain_name(fit.design.formula.response) for fit in fits}
     of = f" on {responses.pop()}" if len(responses) == 1 else ""
-    interval = f"{100 * level:g}% interval ({'normal' if method == 'z' else f't, {method}'})"
+    interval = f"{100 * level:g}% interval ({method_in_legend(method)})"
     ax.set_xlabel(f"effect{of}, {interval}")
     name_places(ax, list(rows.values()), list(rows), len(fits) if len(fits) > 1 else 0)
     if len(fits) > 1:

@@ -165,6 +165,8 @@ def _read_names(
     DataError
         If the formula is none of that form, is given beside names, or there are no names.
     """
+    if x is None and isinstance(formula, str) and "~" not in formula:
+        x, formula = formula, None
     if formula is None:
         if x is None or trace is None:
             raise DataError(f"interaction() needs x= and trace=, or a formula: {_EXAMPLE}")

@@ -12,7 +12,7 @@ from lmmtools.design.facts import ColumnFacts, are_in_memory
 from lmmtools.design.newdata import is_categorical
 from lmmtools.errors import DataError, RowsNeededError
 from lmmtools.formula.expressions import columns_of, plain_name
-from lmmtools.inference.degrees import degrees
+from lmmtools.inference.degrees import degrees, method_in_legend
 from lmmtools.inference.marginal.grid import GridOptions, reference_cells
 from lmmtools.inference.marginal.means import back_transformation, marginal_means, name_list
 
@@ -172,7 +172,7 @@ def mean_curves(
         Curve(group, name_levels(names, group), m, low, high, x, back(y, scale))
         for group, m, low, high, (x, y) in zip(groups, mean, lower, upper, rows, strict=True)
     )
-    method = "normal" if ddf == "z" else f"t, {ddf}"
+    method = method_in_legend(ddf)
     # What the degrees of freedom hold fixed is in the table alone: a title is short.
     notes = [note for note in found.notes if note not in degrees(fit, ddf).notes]
     if points != "none" and not are_in_memory(design):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lmmtools.inference.degrees import check_ddf, degrees
+from lmmtools.inference.degrees import check_ddf, degrees, method_in_legend
 from lmmtools.inference.marginal.contrasts import marginal_contrasts
 from lmmtools.inference.marginal.grid_values import GridOptions
 from lmmtools.inference.marginal.means import back_transformation, marginal_means, name_list
@@ -120,7 +120,7 @@ def means(
 
     bars = ax.hlines(rows, found.lower, found.upper, color=COLOURS[5], linewidth=7, alpha=0.6)
     (dots,) = ax.plot(found.estimate, rows, linestyle="none", marker="o", markersize=5, color=ink(), zorder=4)
-    method = "normal" if ddf == "z" else f"t, {ddf}"
+    method = method_in_legend(ddf)
     entries: list[tuple[Any, str]] = [(dots, "mean"), (bars, f"{100 * level:g}% interval ({method})")]
     if pairs is not None:
         wrong = _draw_arrows(ax, compared, scale, pairs, blocks, rows, alpha)

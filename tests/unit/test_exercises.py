@@ -42,6 +42,7 @@ RIGHT = [
     ("(1|a) + (1|b:a)", same_terms("(1|a/b)")),
     ("y ~ x + (1|b) + (1|a)", same_terms("(1|a) + (1|b)")),
     (lmt.nested("a", "b"), same_terms("(1|a/b)")),
+    ("lmt.nested('a', \"b\")", same_terms("(1|a/b)")),
     (["(1|a)", "(1|a:b)"], same_terms("(1|a/b)")),
 ]
 WRONG = [

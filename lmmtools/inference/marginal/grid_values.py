@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,12 +80,20 @@ def grid_levels(design: Design, names: Sequence[str], options: GridOptions) -> d
             there = ", ".join(map(repr, predictors)) or "none"
             raise DataError(
                 f"{name!r} is no predictor of the fixed part {design.formula.fixed!r}; its columns: {there}"
+                + _ask_for_names(name)
             )
     levels = {name: _grid_values(design, name, dict(at or {}), options.cov_reduce) for name in predictors}
     size = int(np.prod([len(v) for v in levels.values()], dtype=float)) if levels else 1
     if size > MAX_COMBINATIONS:
         raise DataError(f"the reference grid has {size} rows: say which values of the predictors to use with at=")
     return levels
+
+
+def _ask_for_names(name: str) -> str:
+    """Return what to write in place of a formula, as emmeans takes it; nothing for the name of a column."""
+    if not re.search("[~*:+|]", name):
+        return ""
+    return '. Write several columns as a list, ["a", "b"]; differences of means are fit.pairwise("a", by="b")'
 
 
 def _grid_values(design: Design, name: str, at: Mapping[str, Any], cov_reduce: Any) -> list[Any]:

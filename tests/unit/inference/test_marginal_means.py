@@ -224,6 +224,8 @@ def test_a_mean_over_an_empty_combination_is_undefined_and_named():
     ("call", "message"),
     [
         (lambda f: f.marginal_means("Block"), "'Block' is no predictor"),
+        (lambda f: f.marginal_means("pairwise ~ nitro"), r'Write several columns as a list, \["a", "b"\]'),
+        (lambda f: f.f_test("Variety:nitro"), r"fit.anova\(\) tests terms"),
         (lambda f: f.marginal_means("nitro", at={"Variety": ["Vctory"]}), "Vctory"),
         (lambda f: f.marginal_means("nitro", slope_of="Variety"), "is a factor"),
         (lambda f: f.marginal_means("nitro", slope_of="nitro"), "is a factor"),

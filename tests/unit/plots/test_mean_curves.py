@@ -24,7 +24,7 @@ def test_curves_have_the_means_and_limits_of_the_table(oats):
     ax = oats.plot.effects("Variety", by="nitro", at={"nitro": [0.2, 0.6]})
     table = oats.marginal_means("Variety", by="nitro", at={"nitro": [0.2, 0.6]}).to_frame()
     assert legend_of(ax) == ["nitro = 0.2", "nitro = 0.6"]
-    assert "t, satterthwaite" in ax.get_legend().get_title().get_text()
+    assert "t, Satterthwaite" in ax.get_legend().get_title().get_text()
     for container, value in zip(ax.containers, (0.2, 0.6), strict=True):
         own = table[table["nitro"] == value]
         assert_allclose(container.lines[0].get_ydata(), own["emmean"], rtol=EXACT)
@@ -84,6 +84,7 @@ def test_an_interaction_joins_the_means_of_a_formula_or_of_names(oats):
     for ax in (
         oats.plot.interaction("nitro ~ Variety", at=at),
         oats.plot.interaction(x="Variety", trace="nitro", at=at),
+        oats.plot.interaction("Variety", trace="nitro", at=at),
     ):
         assert ax.get_xlabel() == "Variety"
         for container, value in zip(ax.containers, at["nitro"], strict=True):
@@ -129,7 +130,7 @@ def test_panels_use_the_figure_given_one_below_the_other_where_it_is_narrow(grow
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda plot: plot.interaction("Sex"), 'is no formula of an interaction plot; write "trace ~ x"'),
+        (lambda plot: plot.interaction("Sex"), 'needs x= and trace=, or a formula'),
         (lambda plot: plot.interaction("Sex ~ age * late"), "is no formula"),
         (lambda plot: plot.interaction(), "needs x= and trace="),
         (lambda plot: plot.interaction("Sex ~ age", x="age"), "in place of"),

@@ -39,7 +39,7 @@ def test_means_and_intervals_are_those_of_the_table(ergo):
     assert_allclose(ax.lines[0].get_xdata(), found.estimate, rtol=EXACT)
     assert_allclose(bars(ax), np.column_stack([found.lower, found.upper]), rtol=EXACT)
     assert [t.get_text() for t in ax.get_yticklabels()] == ["T1", "T2", "T3", "T4"]
-    assert "t, kenward-roger" in ax.get_legend().get_texts()[1].get_text()
+    assert "t, Kenward-Roger" in ax.get_legend().get_texts()[1].get_text()
 
 
 def test_arrows_of_a_balanced_design_are_half_the_margin_as_in_emmeans(ergo):
@@ -131,7 +131,7 @@ def test_coefficients_and_intervals_are_those_of_the_summary(oats):
         assert_allclose(container.lines[0].get_xdata(), fit.params.iloc[1:], rtol=EXACT)
         drawn = np.array([part[:, 0] for part in container.lines[2][0].get_segments()])
         assert_allclose(drawn, fit.conf_int(ddf="satterthwaite").loc[fit.params.index[1:]], rtol=EXACT)
-    assert "t, satterthwaite" in ax.get_xlabel().replace("\n", " ")
+    assert "t, Satterthwaite" in ax.get_xlabel().replace("\n", " ")
 
 
 def test_what_cannot_be_drawn_of_coefficients_is_said(ergo, dyestuff2):
