@@ -82,6 +82,9 @@ def grid_levels(design: Design, names: Sequence[str], options: GridOptions) -> d
                 f"{name!r} is no predictor of the fixed part {design.formula.fixed!r}; its columns: {there}"
                 + _ask_for_names(name)
             )
+    for name in reduce:
+        if is_categorical(design, name):
+            raise DataError(f"cov_reduce= is of covariates, and {name!r} is a factor; at= picks its levels")
     levels = {name: _grid_values(design, name, dict(at or {}), options.cov_reduce) for name in predictors}
     size = int(np.prod([len(v) for v in levels.values()], dtype=float)) if levels else 1
     if size > MAX_COMBINATIONS:

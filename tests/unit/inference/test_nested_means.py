@@ -130,6 +130,9 @@ def test_covariates_are_reduced_by_a_function_to_one_value_or_several():
         fit.marginal_means("Days", cov_reduce=3)
     with pytest.raises(DataError, match="no finite numbers"):
         fit.marginal_means("Days", cov_reduce=lambda x: [])
+    oats = lmt.lmm("yield ~ Variety + nitro + (1 | Block)", lmt.datasets.load("Oats")).fit()
+    with pytest.raises(DataError, match="cov_reduce= is of covariates, and 'Variety' is a factor"):
+        oats.marginal_means("nitro", cov_reduce={"Variety": np.max})
     with pytest.raises(DataError, match="'Dys' is no predictor"):
         fit.marginal_means("Days", cov_reduce={"Dys": np.max})
 
@@ -138,7 +141,7 @@ def test_rows_read_in_batches_are_counted_alike(control, tmp_path):
     path = tmp_path / "control.parquet"
     control.to_parquet(path)
     formula = "y ~ trt + form * dose + (1 | block)"
-    far, near = lmt.lmm(formula, path).fit(), lmt.lmm(formula, control).fit()
+    far, near = lmt.lmm(formula, path, stream=True).fit(), lmt.lmm(formula, control).fit()
     for weights in ("equal", "cells"):
         there, here = (fit.marginal_means("form", weights=weights).to_frame() for fit in (far, near))
         pd.testing.assert_frame_equal(there, here, rtol=1e-6)

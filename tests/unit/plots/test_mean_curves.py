@@ -130,7 +130,7 @@ def test_panels_use_the_figure_given_one_below_the_other_where_it_is_narrow(grow
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda plot: plot.interaction("Sex"), 'needs x= and trace=, or a formula'),
+        (lambda plot: plot.interaction("Sex"), "needs x= and trace=, or a formula"),
         (lambda plot: plot.interaction("Sex ~ age * late"), "is no formula"),
         (lambda plot: plot.interaction(), "needs x= and trace="),
         (lambda plot: plot.interaction("Sex ~ age", x="age"), "in place of"),

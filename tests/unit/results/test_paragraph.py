@@ -100,7 +100,7 @@ def test_every_model_has_a_paragraph(formula, options, said) -> None:
 
 def test_rows_read_in_batches_give_the_same_paragraph(sleep, tmp_path) -> None:
     lmt.datasets.load("sleepstudy").to_csv(tmp_path / "sleep.csv", index=False)
-    streamed = lmt.lmm("Reaction ~ Days + (Days | Subject)", str(tmp_path / "sleep.csv")).fit()
+    streamed = lmt.lmm("Reaction ~ Days + (Days | Subject)", str(tmp_path / "sleep.csv"), stream=True).fit()
     assert str(streamed.report()) == str(sleep.report())
 
 
