@@ -9,6 +9,9 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+# pytest-xdist gives its workers the width of a terminal, which tables would keep to.
+os.environ.pop("COLUMNS", None)
+
 LONGEST = 60
 """Characters of a parameter's name."""
 

@@ -112,10 +112,6 @@ class Comparison(Printable):
         return Document("", (_build_table(self), Prose("sentences", self.sentences)))
 
 
-ROOMY = 100
-"""Characters of a line from which headings of the table need not be short."""
-
-
 def compare_columns(columns: Sequence[ComparisonColumn]) -> Comparison:
     """Return the comparison of two or more fits; differences are from the first.
 
@@ -156,9 +152,7 @@ def _distinct(columns: Sequence[ComparisonColumn]) -> tuple[ComparisonColumn, ..
 def _build_table(comparison: Comparison) -> Table:
     """Return the printed table; with more than two fits it shows the largest difference of any of them."""
     by_row = NumberFormat("by row")
-    width = line_width()
-    # Columns that do not fit go below: a short heading leaves room for the verdict.
-    is_long = len(comparison.columns) > 2 and (width is None or width >= ROOMY)
+    is_long = len(comparison.columns) > 2
     small = NumberFormat("scientific", digits=2)
     said = [(row, _verdict_text(row)) for row in comparison.shown_rows]
     columns = (
@@ -179,7 +173,7 @@ def _build_table(comparison: Comparison) -> Table:
         for row, text in said
     )
     formats = tuple(_number_format(row) for row in comparison.shown_rows)
-    return Table("comparison", "", columns, rows, row_numbers=formats, width=width, is_ruled=True)
+    return Table("comparison", "", columns, rows, row_numbers=formats, width=line_width(), is_ruled=True)
 
 
 def _verdict_text(row: ComparisonRow) -> str:

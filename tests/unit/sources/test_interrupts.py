@@ -36,7 +36,8 @@ def path(data, tmp_path_factory):
 
 @pytest.fixture
 def interrupt():
-    """Presses Ctrl-C soon after it is called."""
+    """Presses Ctrl-C soon after it is called; processes that a shell started in the background ignore it otherwise."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timers = []
 
     def soon():
@@ -46,6 +47,7 @@ def interrupt():
     yield soon
     for timer in timers:
         timer.cancel()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture
