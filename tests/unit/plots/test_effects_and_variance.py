@@ -30,7 +30,7 @@ def test_intervals_are_those_of_marginal_means_and_their_method_is_named(ddf):
     ax = fit.plot.effects("Variety", ddf=ddf)
     drawn = [part[:, 1] for part in ax.containers[0].lines[2][0].get_segments()]
     assert_allclose(drawn, fit.marginal_means("Variety", ddf=ddf).to_frame()[["lower", "upper"]], rtol=EXACT)
-    assert ("normal" if ddf == "z" else ddf) in ax.get_legend().get_texts()[0].get_text()
+    assert ("normal" if ddf == "z" else ddf.title()) in ax.get_legend().get_texts()[0].get_text()
 
 
 def test_other_variables_are_averaged_or_held_as_marginal_means_does(cake):

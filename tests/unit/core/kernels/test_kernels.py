@@ -78,8 +78,7 @@ def test_a_missing_module_leaves_the_work_to_numpy():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("compiler", ["false", "no-such-compiler"])
-def test_the_build_succeeds_where_the_compiler_does_not(tmp_path, compiler):
+def test_the_build_succeeds_where_there_is_no_compiler(tmp_path):
     pytest.importorskip("Cython")
     for name in ("setup.py", "setup.cfg", "pyproject.toml", "README.rst", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
@@ -87,7 +86,7 @@ def test_the_build_succeeds_where_the_compiler_does_not(tmp_path, compiler):
     done = subprocess.run(
         [sys.executable, "setup.py", "build", "--build-lib", "out"],
         cwd=tmp_path,
-        env={**os.environ, "CC": compiler},
+        env={**os.environ, "CC": "no-such-compiler"},
         capture_output=True,
         text=True,
         check=False,
