@@ -52,7 +52,9 @@ def test_readme_is_plain_enough_for_a_package_index():
 def test_texts_of_the_checkout_are_well_formed(name):
     """A table whose columns do not fit is an error of the documentation's build, which takes minutes to say so."""
     core = pytest.importorskip("docutils.core")
-    core.publish_doctree((README.parent / name).read_text(encoding="utf-8"), settings_overrides={"halt_level": 3})
+    strict = {"halt_level": 5, "report_level": 3, "warning_stream": False}
+    page = core.publish_doctree((README.parent / name).read_text(encoding="utf-8"), settings_overrides=strict)
+    assert [str(fault) for fault in page.findall() if fault.tagname == "system_message" and fault["level"] >= 3] == []
 
 
 def test_readme_links_to_files_that_exist():

@@ -172,10 +172,7 @@ def marginal_contrasts(
     scale = back_transformation(fit, type) if slope_of is None else None
     sign = MINUS if scale is None or not scale.ratio else OVER
     sets, columns, about = _find_sets(fit, compared, within, options, (method, interaction, ref), simple, sign)
-    usual = sets[0].usual
-    if adjust is None:
-        adjust = "sidak" if tail != "two-sided" and usual in ("tukey", "dunnett") else usual
-    check_adjust(adjust, sets[0].is_pairwise, tail)
+    adjust = _choose_adjust(adjust, sets[0], tail)
     L, sums, is_estimable = (
         np.concatenate([getattr(own, key) for own in sets]) for key in ("L", "sums", "is_estimable")
     )
@@ -186,12 +183,7 @@ def marginal_contrasts(
     names = tuple(name for own in sets for name in own.names)
     found = estimate_rows(fit, L, sums * about[0].constant, is_estimable, names, check, slope_of)
     t, p = _test(found.estimate - float(null), found.se, found.df, float(delta), tail)
-    root = L @ square_root(np.asarray(degrees(fit, check).cov))
-    ends = np.cumsum([len(own.names) for own in sets])
-    families = tuple(
-        Family(t[rows], found.df[rows], p[rows], root[rows], own.n_means, tail)
-        for own, rows in zip(sets, np.split(np.arange(len(t)), ends[:-1]), strict=True)
-    )
+    families = _split_families(sets, t, found.df, p, L @ square_root(np.asarray(degrees(fit, check).cov)), tail)
     said = dict.fromkeys(filter(None, (adjustment_name(family, adjust) for family in families)))
     estimate, se = found.estimate, found.se
     if scale is not None:
@@ -220,6 +212,32 @@ def marginal_contrasts(
         scale,
         families,
         (found.estimate, found.se),
+    )
+
+
+def _choose_adjust(adjust: str | None, first: ContrastSet, tail: Side) -> str:
+    """Return the adjustment of p-values asked for, or the usual one of these contrasts and this side.
+
+    Raises
+    ------
+    DataError
+        If there is no such adjustment of them.
+    """
+    if adjust is None:
+        is_usual = tail == "two-sided" or first.usual not in ("tukey", "dunnett")
+        adjust = first.usual if is_usual else "sidak"
+    check_adjust(adjust, first.is_pairwise, tail)
+    return adjust
+
+
+def _split_families(
+    sets: Sequence[ContrastSet], t: Floats, df: Floats, p: Floats, root: Floats, tail: Side
+) -> tuple[Family, ...]:
+    """Return the tests of each set, which are adjusted together."""
+    ends = np.cumsum([len(own.names) for own in sets])
+    return tuple(
+        Family(t[rows], df[rows], p[rows], root[rows], own.n_means, tail)
+        for own, rows in zip(sets, np.split(np.arange(len(t)), ends[:-1]), strict=True)
     )
 
 
